@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* Bounded text: copying into fixed arrays, checking, escaping, numbers. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Copy `from` into an array of `room` bytes, always terminated; the rest of
+ * the array is zeroed, so that a struct holding it can cross a process
+ * boundary.
+ *
+ * -ENAMETOOLONG  it does not fit (nothing was copied)
+ */
+int text_copy(char *to, size_t room, const char *from);
+
+/* True when an array received from a peer is terminated within its room. */
+bool text_is_terminated(const char *text, size_t room);
+
+/*
+ * True for a name of ours: 1 to 31 of [a-z0-9_.-], beginning with a letter or
+ * a digit. Such a name is safe in a path, a log line and a terminal.
+ */
+#define NAME_ROOM 32
+bool text_is_name(const char *text, size_t room);
+
+/*
+ * Write `bytes` of foreign text into `to` with everything outside printable
+ * ASCII, and backslash and quote, as \xNN. Always terminated; cut when full.
+ */
+void text_escape(char *to, size_t room, const void *from, size_t bytes);
+
+/*
+ * Parse an unsigned decimal number, the whole of `text`.
+ *
+ * -EINVAL  not a number; -ERANGE  above `most`
+ */
+int text_parse_u64(const char *text, uint64_t most, uint64_t *ret_value);
+
+/*
+ * Parse a size: a decimal number with an optional suffix K, M, G or T (powers
+ * of 1024).
+ *
+ * -EINVAL  not a size; -ERANGE  above `most`
+ */
+int text_parse_size(const char *text, uint64_t most, uint64_t *ret_bytes);
+
+#endif
