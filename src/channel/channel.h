@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A channel: shared memory through which one client sends requests to one
+ * server and gets answers, in any order. (docs/architecture.md, channels.)
+ *
+ * The supervisor makes the memory, a memfd sealed against growing, shrinking
+ * and further sealing, and hands it with two eventfds to the two ends: `kick`
+ * (client wakes server) and `call` (server wakes client). The channel itself
+ * does no I/O: channel_publish() says when the eventfd is due and the caller
+ * writes it. A channel belongs to one attachment and one generation of its
+ * service; a new generation gets new memory.
+ *
+ * Trust      The peer may be hostile. Every word it writes is copied once and
+ *            checked; each end computes from positions of its own. A peer that
+ *            breaks the rules breaks the channel for good: every later receive
+ *            is -EBADMSG, and the caller drops the peer. Nobody aborts (I7).
+ * Threads    An end of a channel belongs to one thread. No function locks.
+ * Errors     0 or a negative errno; ret_* are valid only on success.
+ */
+#ifndef CHANNEL_CHANNEL_H
+#define CHANNEL_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the requests mean; the payloads of each kind have their own header. */
+enum channel_kind {
+	CHANNEL_KIND_DISK = 1, /* channel/disk_request.h */
+};
+
+enum channel_end { CHANNEL_CLIENT, CHANNEL_SERVER };
+
+/* What an end says of itself; only ever advances. A hint for people and tests,
+ * never a basis for a decision: death is what the kernel says. */
+enum channel_state {
+	CHANNEL_ABSENT = 0,
+	CHANNEL_OPEN = 1,
+	CHANNEL_CLOSED = 2,
+};
+
+#define CHANNEL_SLOTS_LEAST   2u
+#define CHANNEL_SLOTS_MOST    4096u
+#define CHANNEL_BUFFER_UNIT   4096u
+#define CHANNEL_BUFFER_MOST   (1024u * 1024 * 1024)
+#define CHANNEL_PAYLOAD_BYTES 32
+
+struct channel_request {
+	uint64_t id;            /* the client's; echoed in the response */
+	uint64_t offset_bytes;  /* where on the device */
+	uint32_t length_bytes;  /* how much */
+	uint32_t buffer_offset; /* the granted bytes, in the buffer area */
+	uint32_t generation;    /* must be the channel's */
+	uint16_t op;
+	uint16_t flags;
+	uint8_t payload[CHANNEL_PAYLOAD_BYTES]; /* as the op says; else zero */
+};
+_Static_assert(sizeof(struct channel_request) == 64, "one cache line");
+_Static_assert(offsetof(struct channel_request, op) == 28, "no padding");
+
+struct channel_response {
+	uint64_t id;
+	int32_t status; /* 0 or a negative errno */
+	uint32_t bytes; /* done, for a read or write */
+};
+_Static_assert(sizeof(struct channel_response) == 16, "four to a cache line");
+
+struct channel_shape {
+	enum channel_kind kind;
+	uint32_t slot_count;   /* a power of two, the most requests in flight */
+	uint32_t buffer_bytes; /* a multiple of CHANNEL_BUFFER_UNIT */
+	uint32_t generation;
+};
+
+/* One direction as its producer sees it. Private to channel.c. */
+struct channel_out {
+	uint32_t produced;        /* ours: the next slot to fill */
+	uint32_t published;       /* ours: what the peer may see */
+	uint32_t *shared_index;   /* we write */
+	uint32_t *shared_wake_at; /* the peer writes */
+};
+
+/* One direction as its consumer sees it. Private to channel.c. */
+struct channel_in {
+	uint32_t consumed;        /* ours: the next slot to take */
+	uint32_t known;           /* ours: checked copy of the peer's index */
+	uint32_t *shared_index;   /* the peer writes */
+	uint32_t *shared_wake_at; /* we write */
+};
+
+struct channel {
+	/* Copied from the header once, at open; for reading. */
+	struct channel_shape shape;
+	uint8_t *buffers; /* shape.buffer_bytes of them; shared with the peer */
+
+	/* Private. */
+	enum channel_end end;
+	bool is_broken;
+	void *map; /* owned; NULL when closed */
+	size_t map_bytes;
+	struct channel_request *requests;
+	struct channel_response *responses;
+	struct channel_out out;
+	struct channel_in in;
+};
+
+/* Supervisor. ---------------------------------------------------------- */
+
+/* True when channel_create() would accept this shape. */
+bool channel_shape_is_valid(const struct channel_shape *shape);
+
+/* Size of the memory behind a valid shape. */
+uint64_t channel_memory_bytes(const struct channel_shape *shape);
+
+/*
+ * Make the memory of a new channel. The caller owns *ret_memfd and passes
+ * duplicates to both ends.
+ *
+ * -EINVAL  the shape is not valid
+ */
+int channel_create(const struct channel_shape *shape, int *ret_memfd);
+
+/* Both ends. ----------------------------------------------------------- */
+
+/*
+ * Map a channel. `memfd` is borrowed and may be closed afterwards. The caller
+ * compares channel->shape.generation with what the supervisor told it.
+ *
+ * -EBADMSG  not a sealed channel of this kind, or of a size its header denies
+ * -ENOMEM   no address space
+ */
+int channel_open(struct channel *channel, int memfd, enum channel_end end,
+		 enum channel_kind kind);
+
+/* Unmap. Safe on a zeroed channel and on one already closed. */
+void channel_close(struct channel *channel);
+
+/* Requests sent (client) or received (server) without a response so far. */
+uint32_t channel_outstanding(const struct channel *channel);
+
+/* True once the peer broke the rules. */
+bool channel_is_broken(const struct channel *channel);
+
+/* Break the channel, when the owner finds a rule broken that the channel does
+ * not know of, such as a request of another generation. */
+void channel_break(struct channel *channel);
+
+/*
+ * Make what was sent visible to the peer. True when the peer asked to be woken
+ * at one of these: then write its eventfd.
+ */
+bool channel_publish(struct channel *channel);
+
+/* True when a receive would not return -EAGAIN. Cheap enough to spin on. */
+bool channel_has_waiting(struct channel *channel);
+
+/*
+ * Before sleeping: ask to be woken once `count` more have arrived (at least
+ * 1; a client is woken no later than with the last response outstanding).
+ * True when it is safe to sleep on the eventfd; false when there is something
+ * to receive already. While awake an end asks for nothing and is not woken.
+ */
+bool channel_prepare_sleep(struct channel *channel, uint32_t count);
+
+/* Say "I am alive": once per turn of the loop, by timer only while busy. */
+void channel_beat(struct channel *channel);
+
+/* The peer's beats so far. To be compared for change only. */
+uint64_t channel_peer_beats(const struct channel *channel);
+
+/* True when [offset, offset + bytes) lies inside the buffer area. */
+bool channel_has_buffer(const struct channel *channel, uint32_t offset,
+			uint32_t bytes);
+
+/* Client. -------------------------------------------------------------- */
+
+/*
+ * Queue one request; the peer sees it after channel_publish().
+ *
+ * -EAGAIN   as many requests are outstanding as there are slots
+ * -EBADMSG  the channel is broken
+ */
+int channel_send_request(struct channel *channel,
+			 const struct channel_request *request);
+
+/*
+ * Take the next response. Its id, status and bytes are whatever the server
+ * wrote: look the id up in a table of your own.
+ *
+ * -EAGAIN   none waiting
+ * -EBADMSG  the channel is broken (also: more responses than requests)
+ */
+int channel_receive_response(struct channel *channel,
+			     struct channel_response *ret_response);
+
+/* Server. -------------------------------------------------------------- */
+
+/*
+ * Take the next request, a private copy.
+ *
+ * -EAGAIN   none waiting
+ * -EBADMSG  the channel is broken (also: more outstanding than slots)
+ */
+int channel_receive_request(struct channel *channel,
+			    struct channel_request *ret_request);
+
+/*
+ * Queue one response; the peer sees it after channel_publish(). There is
+ * always room: the server answers only what it received.
+ */
+void channel_send_response(struct channel *channel,
+			   const struct channel_response *response);
+
+#endif
