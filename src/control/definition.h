@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The definition of a partition: the typed form of its document.
+ *
+ * The CLI (and later the admin) parses the document into this struct; the
+ * supervisor re-checks every field, stores it as it is, and hands monitors and
+ * services only the parts they need. Fixed-width fields and arrays, no padding,
+ * unused bytes zero.
+ */
+#ifndef CONTROL_DEFINITION_H
+#define CONTROL_DEFINITION_H
+
+#include <stdint.h>
+
+#include "base/text.h"
+
+#define PATH_ROOM        256
+#define CMDLINE_ROOM     1024
+#define SOCKET_PATH_ROOM 108 /* of struct sockaddr_un */
+#define DISK_COUNT_MAX   8
+
+enum partition_class {
+	CLASS_PRODUCTION,
+	CLASS_MISSION_CRITICAL,
+	CLASS_NON_PRODUCTION,
+	CLASS_BATCH,
+	CLASS_COUNT,
+};
+
+/* ENGINE_FOREIGN: someone else's VMM; the monitor only serves its disks. */
+enum engine {
+	ENGINE_AUTO,
+	ENGINE_KVM,
+	ENGINE_QEMU,
+	ENGINE_FOREIGN,
+	ENGINE_COUNT
+};
+
+enum restart_policy {
+	RESTART_ON_FAILURE,
+	RESTART_NEVER,
+	RESTART_ALWAYS,
+	RESTART_COUNT,
+};
+
+enum disk_access { DISK_READ_WRITE, DISK_READ_ONLY, DISK_ACCESS_COUNT };
+
+enum disk_cache { DISK_BUFFERED, DISK_DIRECT, DISK_CACHE_COUNT };
+
+/* What a long outage of the disk's service does (design: never latch off). */
+enum outage_policy {
+	OUTAGE_HOLD,  /* hold requests until the service is back */
+	OUTAGE_FAIL,  /* after outage_ms answer with an I/O error */
+	OUTAGE_PAUSE, /* after outage_ms pause the partition */
+	OUTAGE_COUNT,
+};
+
+struct disk_definition {
+	char name[NAME_ROOM];
+	char service[NAME_ROOM]; /* the disk service that serves it */
+	char file[PATH_ROOM];    /* absolute */
+	uint64_t size_bytes;     /* 0: the size the file has at install */
+	uint32_t access;         /* enum disk_access */
+	uint32_t cache;          /* enum disk_cache */
+	uint32_t outage;         /* enum outage_policy */
+	uint32_t outage_ms;      /* for OUTAGE_FAIL and OUTAGE_PAUSE */
+	uint32_t hang_ms;        /* a silent service is killed after this */
+	uint32_t queue_count;    /* virtqueues, 1 to 8 */
+};
+
+struct partition_definition {
+	char name[NAME_ROOM];
+	uint32_t class;     /* enum partition_class */
+	uint32_t engine;    /* enum engine */
+	uint32_t restart;   /* enum restart_policy */
+	uint32_t autostart; /* 0 or 1 */
+	uint32_t cpu_count; /* virtual processors */
+	uint32_t disk_count;
+	uint64_t memory_bytes;
+	uint64_t console_log_bytes; /* bound of the log on disk; 0: none */
+	uint32_t stop_ms;           /* how long a guest may take to power off */
+	uint32_t reserved;
+	char kernel[PATH_ROOM]; /* empty for ENGINE_FOREIGN */
+	char initrd[PATH_ROOM]; /* may be empty */
+	char cmdline[CMDLINE_ROOM];
+	char vhost_user[SOCKET_PATH_ROOM]; /* ENGINE_FOREIGN only */
+	uint32_t reserved_tail;
+	struct disk_definition disks[DISK_COUNT_MAX];
+};
+
+_Static_assert(sizeof(struct disk_definition) == 352, "no padding");
+_Static_assert(sizeof(struct partition_definition) ==
+		       32 + 24 + 24 + 256 + 256 + 1024 + 108 + 4 +
+			       DISK_COUNT_MAX * 352,
+	       "no padding");
+
+/* Limits that both the document parser and the supervisor apply. */
+#define CPU_COUNT_MAX        64
+#define MEMORY_BYTES_MIN     (16ull << 20)
+#define MEMORY_BYTES_MAX     (4ull << 40)
+#define DISK_BYTES_MIN       512ull
+#define DISK_BYTES_MAX       (1ull << 50)
+#define QUEUE_COUNT_MAX      8
+#define HANG_MS_MIN          100
+#define HANG_MS_DEFAULT      2000
+#define HANG_MS_MAX          600000
+#define OUTAGE_MS_MAX        86400000
+#define STOP_MS_DEFAULT      30000
+#define STOP_MS_MAX          3600000
+#define CONSOLE_LOG_DEFAULT  (256ull << 10)
+#define CONSOLE_LOG_MAX      (1ull << 30)
+#define DEFAULT_DISK_SERVICE "disk0"
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Message numbers and bodies; protocol.def says what each is for.
+ *
+ * Bodies are fixed-size structs of fixed-width integers and terminated char
+ * arrays: no pointer, no padding, never an internal struct. A receiver checks
+ * every enum and every terminator before use.
+ */
+#ifndef CONTROL_PROTOCOL_H
+#define CONTROL_PROTOCOL_H
+
+#include <stdint.h>
+
+#include "control/definition.h"
+
+#define PROTOCOL_VERSION 1
+
+enum message_type {
+#define MESSAGE(number, name, from, to, body, fd_count, text) \
+	MSG_##name = (number),
+#include "control/protocol.def"
+#undef MESSAGE
+};
+
+struct message_shape {
+	uint32_t type;
+	uint32_t body_bytes;
+	uint32_t fd_count;
+	const char *name;
+};
+
+/* What a message of this type looks like; NULL for an unknown type. */
+const struct message_shape *message_shape(uint32_t type);
+
+enum role {
+	ROLE_MONITOR = 1,
+	ROLE_DISK,
+	ROLE_CONSOLE,
+};
+
+#define TOKEN_BYTES 16
+#define TEXT_ROOM   192
+
+struct child_settings {
+	char name[NAME_ROOM]; /* of the partition or the service */
+	uint8_t token[TOKEN_BYTES];
+	uint32_t role;      /* enum role */
+	uint32_t log_level; /* enum log_level */
+	uint32_t uid;       /* to become when root; 0: stay */
+	uint32_t gid;
+};
+
+struct child_ready {
+	uint32_t layers;  /* bits of enum sandbox_layer in place */
+	uint32_t missing; /* bits wished for and not in place */
+};
+
+struct child_hello {
+	uint32_t protocol_version;
+	uint32_t role;
+	char name[NAME_ROOM];
+	uint8_t token[TOKEN_BYTES];
+};
+
+enum event_level { EVENT_INFO, EVENT_WARNING, EVENT_ERROR };
+
+struct child_event {
+	uint32_t level; /* enum event_level */
+	char text[TEXT_ROOM - 4];
+};
+
+struct monitor_settings {
+	uint32_t engine;      /* ENGINE_QEMU or ENGINE_FOREIGN, never auto */
+	uint32_t accelerator; /* 0 TCG, 1 KVM */
+	uint64_t memory_bytes;
+	uint32_t cpu_count;
+	uint32_t disk_count;
+	uint32_t has_initrd;
+	uint32_t reserved;
+	char qemu[PATH_ROOM]; /* the QEMU binary */
+	char cmdline[CMDLINE_ROOM];
+};
+
+/* An attachment joins one disk or console of a partition to a service. */
+struct attachment {
+	uint64_t id;         /* never reused while the store lives */
+	uint64_t generation; /* grows with every instance that serves it */
+};
+
+struct console_ring {
+	struct attachment attachment;
+	char partition[NAME_ROOM];
+	uint64_t log_bytes; /* bound of the log file; 0: none */
+};
+
+struct monitor_disk {
+	uint64_t attachment_id;
+	uint64_t size_bytes;
+	uint32_t index; /* 0 to disk_count - 1 */
+	uint32_t read_only;
+	uint32_t logical_block_bytes;
+	uint32_t physical_block_bytes;
+	uint32_t outage; /* enum outage_policy */
+	uint32_t outage_ms;
+	uint32_t hang_ms;
+	uint32_t queue_count;
+	char name[NAME_ROOM];
+	char serial[24]; /* VIRTIO_BLK_T_GET_ID takes the first 20 */
+};
+
+struct disk_channel {
+	uint64_t attachment_id;
+	uint64_t generation;
+	uint32_t index;
+	/* MONITOR_DISK_UP: the service instance serves this disk alone, so a
+	 * request that kills it once more may be failed. */
+	uint32_t is_alone;
+};
+
+struct monitor_result {
+	int32_t status; /* 0 or -errno */
+	uint32_t reserved;
+	char text[TEXT_ROOM];
+};
+
+enum guest_state {
+	GUEST_RUNNING = 1, /* also answers CHILD_WELCOME */
+	GUEST_PAUSED,      /* also answers CHILD_WELCOME */
+	GUEST_RESET,       /* reset by itself, runs on */
+	GUEST_OFF,         /* powered off; the engine has ended */
+	GUEST_PANICKED,
+	GUEST_ENGINE_DIED,  /* ended without the guest's wish */
+	GUEST_CONNECTED,    /* foreign engine: a front end came */
+	GUEST_DISCONNECTED, /* foreign engine: it went */
+};
+
+struct guest_change {
+	uint32_t state; /* enum guest_state */
+	uint32_t engine_pid;
+	int32_t exit_status;
+	uint32_t reserved;
+};
+
+struct disk_suspect {
+	struct disk_channel channel;
+	uint64_t oldest_ms; /* age of the oldest request */
+};
+
+/* Monotonic counters of one disk, since the monitor's start. */
+struct disk_counters {
+	uint64_t attachment_id;
+	uint64_t generation;
+	uint64_t reads;
+	uint64_t writes;
+	uint64_t flushes;
+	uint64_t others;
+	uint64_t read_bytes;
+	uint64_t written_bytes;
+	uint64_t errors;   /* answered with an error */
+	uint64_t replayed; /* requests submitted again after an outage */
+	uint64_t outages;
+	uint64_t outage_longest_us; /* down to first answer */
+	uint64_t outage_total_us;
+	uint64_t violations; /* rule broken by the guest */
+	uint64_t in_flight;  /* now */
+	uint64_t held;       /* of those, waiting for a service or for room */
+	uint32_t index;
+	uint32_t is_up;
+};
+
+struct disk_attach {
+	struct attachment attachment;
+	uint64_t size_bytes;
+	uint32_t read_only;
+	uint32_t direct; /* O_DIRECT is set on the file */
+	uint32_t logical_block_bytes;
+	uint32_t is_block_device;
+	char partition[NAME_ROOM];
+	char disk[NAME_ROOM];
+};
+
+enum console_mode { CONSOLE_WRITE, CONSOLE_READ, CONSOLE_TAKE_OVER };
+
+struct console_client {
+	struct attachment attachment;
+	uint32_t mode; /* enum console_mode */
+	uint32_t reserved;
+};
+
+struct reply {
+	int32_t status;   /* 0, or -errno: -EINVAL and kin mean refused */
+	uint32_t refused; /* 1: bad input or not allowed now (exit 2, 4xx) */
+	char field[64];   /* the field at fault; may be empty */
+	char text[TEXT_ROOM];
+};
+
+struct partition_name {
+	char name[NAME_ROOM];
+};
+
+struct partition_stop {
+	char name[NAME_ROOM];
+	uint32_t deadline_ms; /* 0: the definition's */
+	uint32_t is_forced;   /* power off at once */
+};
+
+struct partition_uninstall {
+	char name[NAME_ROOM];
+	uint32_t is_scrubbed; /* overwrite before release */
+	uint32_t reserved;
+};
+
+struct partition_row {
+	char name[NAME_ROOM];
+	uint32_t state;       /* enum partition_state of the supervisor */
+	uint32_t engine;      /* the one in use, or the one defined */
+	uint32_t monitor_pid; /* 0: none */
+	uint32_t engine_pid;
+	uint32_t cpu_count;
+	uint32_t disk_count;
+	uint32_t disks_up;
+	uint32_t restarts; /* of the monitor, by policy */
+	uint64_t memory_bytes;
+	uint64_t running_ms; /* since it was started */
+	char state_name[NAME_ROOM];
+	char reason[TEXT_ROOM]; /* why it is stopped or held; may be empty */
+};
+
+struct disk_row {
+	char partition[NAME_ROOM];
+	char disk[NAME_ROOM];
+	char service[NAME_ROOM];
+	char file[PATH_ROOM];
+	char state[NAME_ROOM]; /* "up", "down", "fencing", "detached" */
+	uint64_t size_bytes;
+	uint32_t read_only;
+	uint32_t instance_pid;
+	struct disk_counters counters;
+};
+
+struct layer_row {
+	char process[64]; /* "bulkhead-disk [disk0]" */
+	uint32_t pid;
+	uint32_t layers;
+	uint32_t missing;
+	uint32_t reserved;
+};
+
+struct service_name {
+	char name[NAME_ROOM];
+};
+
+struct service_settings {
+	char name[NAME_ROOM];
+	uint32_t role;          /* ROLE_DISK or ROLE_CONSOLE */
+	uint32_t standby_count; /* 0 or 1 */
+};
+
+struct service_row {
+	char name[NAME_ROOM];
+	char kind[16];  /* "disk", "console" */
+	char state[16]; /* "active", "standby", "starting", "dying" */
+	uint32_t pid;
+	uint32_t restarts; /* of this service since it was defined */
+	uint32_t client_count;
+	uint32_t standby_wanted;
+	uint64_t instance; /* counts instances of all services */
+	uint64_t age_ms;
+	uint64_t last_outage_us; /* death seen to clients handed over */
+};
+
+struct event_query {
+	uint64_t after; /* rows with a greater sequence number */
+	uint32_t follow;
+	uint32_t reserved;
+};
+
+struct event_row {
+	uint64_t sequence;
+	uint64_t time_us; /* CLOCK_REALTIME */
+	uint32_t level;   /* enum event_level */
+	uint32_t reserved;
+	char subject[64]; /* "partition web1", "service disk0" */
+	char text[TEXT_ROOM];
+};
+
+struct console_open {
+	char name[NAME_ROOM];
+	uint32_t mode; /* enum console_mode */
+	uint32_t reserved;
+};
+
+struct supervisor_row {
+	char version[32];
+	uint32_t pid;
+	uint32_t keeper_pid; /* 0: none */
+	uint64_t age_ms;
+	uint32_t uid;
+	uint32_t adopted; /* children taken over at start */
+	char engine[16];  /* what auto takes */
+	char engine_reason[TEXT_ROOM];
+};
+
+struct host_shutdown {
+	uint32_t deadline_ms;
+	uint32_t reserved;
+};
+
+struct no_body {
+	char nothing[0];
+};
+
+#endif
