@@ -35,6 +35,12 @@ struct bytes {
 	size_t map_bytes;
 	uint8_t *output;
 	uint8_t *input;
+
+	/* Private: where we are ourselves, whatever the peer does to the
+	 * shared copy. */
+	uint64_t output_end;  /* monitor */
+	uint64_t input_taken; /* monitor */
+	uint64_t input_end;   /* service */
 };
 
 /*
@@ -56,7 +62,8 @@ void bytes_close(struct bytes *bytes);
 /* Monitor. ------------------------------------------------------------- */
 
 /* Append output, overwriting the oldest. True when the service asked to be
- * woken: then write its eventfd. */
+ * woken: then write its eventfd. More than output_bytes at once keeps only the
+ * last of them. */
 bool bytes_write_output(struct bytes *bytes, const void *from, size_t count);
 
 /*
