@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The back end of vhost-user: one connected stream socket, spoken to by a
+ * front end (QEMU, Cloud Hypervisor, our load generator), turned into calls
+ * on a device. It never waits for anyone.
+ *
+ * A ring is served while it has a size, addresses and a kick descriptor and
+ * is enabled: queue_start() says so, queue_stop() takes it back. A change to
+ * any of these under a served ring is a stop and a start. GET_VRING_BASE
+ * stops a ring until its next SET_VRING_KICK.
+ *
+ * Trust      The front end is as hostile as its guest. One that breaks a rule
+ *            is reported as -EBADMSG: release the back end, which closes the
+ *            socket and every descriptor it sent. What it asks for and cannot
+ *            have is answered non-zero where REPLY_ACK allows an answer, and
+ *            is a broken rule where not.
+ * Threads    One thread.
+ * Errors     0 or a negative errno.
+ */
+#ifndef VHOSTUSER_BACKEND_H
+#define VHOSTUSER_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guestmem/guestmem.h"
+#include "vhostuser/protocol.h"
+
+#define VHOSTUSER_QUEUE_MAX      16
+#define VHOSTUSER_QUEUE_SIZE_MAX 1024
+
+/* A ring as the front end configured it. Descriptors are the back end's, and
+ * non-blocking; NO_FD when absent. */
+struct vhostuser_queue {
+	uint16_t size; /* power of two; 0: not set */
+	uint16_t base; /* as the peer claims: for information only */
+	bool has_addresses;
+	bool is_enabled;
+	bool is_served;       /* between queue_start and queue_stop */
+	uint64_t descriptors; /* front end's user addresses */
+	uint64_t available;
+	uint64_t used;
+	int kick_fd;
+	int call_fd;
+	int error_fd;
+};
+
+/*
+ * What the back end asks of the device. `queue` and its descriptors are
+ * borrowed and stay valid, unchanged, until queue_stop (the call and error
+ * descriptors: until the next queue_call). No call may wait.
+ */
+struct vhostuser_ops {
+	/* Device features offered, without PROTOCOL_FEATURES. */
+	uint64_t (*features)(void *device);
+	/* A subset of them was chosen. */
+	int (*set_features)(void *device, uint64_t features);
+	/* The memory table was changed: no old pointer into guest memory is
+	 * valid. Served rings must be mapped anew. */
+	int (*memory_changed)(void *device);
+	/* Serve this ring from now on, beginning with one look at it whether
+	 * or not a kick comes, and one signal to the guest. */
+	int (*queue_start)(void *device, uint32_t index,
+			   const struct vhostuser_queue *queue);
+	/* Take no more from this ring, at once; what is in flight stays
+	 * recorded. Returns the index of the next chain to take. */
+	uint16_t (*queue_stop)(void *device, uint32_t index);
+	/* Call or error descriptor of a served ring replaced: signal once. */
+	void (*queue_call)(void *device, uint32_t index,
+			   const struct vhostuser_queue *queue);
+	/* Write the configuration space and return its length. */
+	size_t (*config)(void *device, uint8_t *space, size_t room_bytes);
+	/* Make an in-flight region; the back end sends and closes *ret_fd. */
+	int (*inflight_create)(void *device, uint16_t queue_count,
+			       uint16_t queue_size, int *ret_fd,
+			       uint64_t *ret_bytes);
+	/* Use this one from now on. `fd` is borrowed. */
+	int (*inflight_set)(void *device, int fd,
+			    const struct vhostuser_inflight *inflight);
+	/* All rings are stopped; forget requests, region and features. */
+	void (*reset)(void *device);
+};
+
+struct vhostuser_backend {
+	int fd; /* owned; NO_FD once released */
+	const struct vhostuser_ops *ops;
+	void *device;
+	struct guestmem *memory;
+	uint32_t queue_count;
+	uint64_t offered_protocol; /* protocol features, as a bit mask */
+	uint64_t protocol;         /* those negotiated */
+	uint64_t features;         /* of the device, as negotiated */
+	int request_fd;            /* for our own requests; NO_FD if none */
+	struct vhostuser_queue queues[VHOSTUSER_QUEUE_MAX];
+	/* The message being received. */
+	size_t got_bytes; /* of header and payload together */
+	uint32_t fd_count;
+	int fds[VHOSTUSER_FD_MAX];
+	struct vhostuser_header header;
+	_Alignas(8) uint8_t payload[VHOSTUSER_PAYLOAD_MAX];
+};
+
+/* Every protocol feature this back end can speak. */
+#define VHOSTUSER_PROTOCOL_ALL                       \
+	(1ull << VHOSTUSER_PROTOCOL_MQ |             \
+	 1ull << VHOSTUSER_PROTOCOL_REPLY_ACK |      \
+	 1ull << VHOSTUSER_PROTOCOL_BACKEND_REQ |    \
+	 1ull << VHOSTUSER_PROTOCOL_CONFIG |         \
+	 1ull << VHOSTUSER_PROTOCOL_INFLIGHT_SHMFD | \
+	 1ull << VHOSTUSER_PROTOCOL_RESET_DEVICE |   \
+	 1ull << VHOSTUSER_PROTOCOL_CONFIGURE_MEM_SLOTS)
+
+/* What the caller decides for a back end. Everything is borrowed. */
+struct vhostuser_settings {
+	const struct vhostuser_ops *ops;
+	void *device;
+	struct guestmem *memory; /* filled and emptied by the back end */
+	uint32_t queue_count;    /* 1 to VHOSTUSER_QUEUE_MAX */
+	uint64_t protocol;       /* subset of VHOSTUSER_PROTOCOL_ALL */
+};
+
+/* Take over a connected stream socket, and own it. */
+void vhostuser_backend_init(struct vhostuser_backend *backend, int fd,
+			    const struct vhostuser_settings *settings);
+
+/*
+ * Stop every served ring, unmap the guest's memory (memory_changed is called
+ * when there was any), close everything. Safe twice.
+ */
+void vhostuser_backend_release(struct vhostuser_backend *backend);
+
+/*
+ * The socket is readable: handle what has come, a bounded number of messages
+ * (more make the socket readable again).
+ *
+ * 0         all right; wait for the socket
+ * -EPIPE    the front end is gone
+ * -EBADMSG  it broke a rule
+ */
+int vhostuser_backend_receive(struct vhostuser_backend *backend);
+
+/*
+ * Tell the front end that the configuration space changed.
+ *
+ * -ENOTSUP  it gave us no way to
+ */
+int vhostuser_backend_config_changed(struct vhostuser_backend *backend);
+
+#endif
