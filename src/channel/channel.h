@@ -50,7 +50,7 @@ struct channel_request {
 	uint64_t offset_bytes;  /* where on the device */
 	uint32_t length_bytes;  /* how much */
 	uint32_t buffer_offset; /* the granted bytes, in the buffer area */
-	uint32_t generation;    /* must be the channel's */
+	uint32_t generation;    /* the channel's */
 	uint16_t op;
 	uint16_t flags;
 	uint8_t payload[CHANNEL_PAYLOAD_BYTES]; /* as the op says; else zero */
@@ -69,7 +69,7 @@ struct channel_shape {
 	enum channel_kind kind;
 	uint32_t slot_count;   /* a power of two, the most requests in flight */
 	uint32_t buffer_bytes; /* a multiple of CHANNEL_BUFFER_UNIT */
-	uint32_t generation;
+	uint32_t generation;   /* low 32 bits of the attachment's */
 };
 
 /* One direction as its producer sees it. Private to channel.c. */

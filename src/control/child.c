@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/clock.h"
+#include "base/scope.h"
+
+static int wait_for_message(int fd)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+	while (poll(&wait, 1, -1) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+static bool settings_are_valid(const struct message *message, enum role role)
+{
+	const struct child_settings *settings = (const void *)message->body;
+
+	return message->type == MSG_CHILD_SETTINGS &&
+	       message->body_bytes == sizeof(*settings) &&
+	       message->fd_count == 1 && settings->role == role &&
+	       text_is_name(settings->name, sizeof(settings->name));
+}
+
+static int receive_settings(struct child *child, enum role role)
+{
+	SCOPED(message_release) struct message message;
+	int error;
+
+	for (size_t i = 0; i < CONTROL_FD_MAX; i++)
+		message.fds[i] = NO_FD;
+	error = wait_for_message(child->link.fd);
+	if (!error)
+		error = control_receive(&child->link, &message);
+	if (error)
+		return error;
+	if (!settings_are_valid(&message, role))
+		return -EBADMSG;
+	memcpy(&child->settings, message.body, sizeof(child->settings));
+	child->meet_fd = take_fd(&message.fds[0]);
+	return 0;
+}
+
+int child_open(struct child *child, enum role role)
+{
+	int error;
+
+	*child = (struct child){ .meet_fd = NO_FD, .link = { NO_FD } };
+	/* It came through exec, so it was not close-on-exec until now. */
+	if (fcntl(CONTROL_CHILD_FD, F_SETFD, FD_CLOEXEC) < 0 ||
+	    fcntl(CONTROL_CHILD_FD, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	child->link.fd = CONTROL_CHILD_FD;
+	error = receive_settings(child, role);
+	if (error)
+		child_close(child);
+	return error;
+}
+
+void child_close(struct child *child)
+{
+	control_close(&child->link);
+	child_close_meet(child);
+}
+
+void child_close_meet(struct child *child)
+{
+	close_fd(&child->meet_fd);
+}
+
+int child_ready(struct child *child, uint32_t layers, uint32_t missing)
+{
+	struct child_ready ready = { .layers = layers, .missing = missing };
+
+	return child_send(child, MSG_CHILD_READY, 0, &ready, sizeof(ready));
+}
+
+int child_fd(const struct child *child)
+{
+	return child->link.fd;
+}
+
+int child_timeout_ms(const struct child *child)
+{
+	uint64_t now_ns;
+
+	if (child->link.fd != NO_FD)
+		return -1;
+	now_ns = clock_now_ns();
+	if (now_ns >= child->retry_at_ns)
+		return 0;
+	return (int)((child->retry_at_ns - now_ns) / NS_PER_MS) + 1;
+}
+
+void child_drop(struct child *child)
+{
+	control_close(&child->link);
+	child->retry_at_ns = clock_now_ns() + CHILD_RETRY_MS * NS_PER_MS;
+}
+
+/* A listener's queue that is full refuses at once: nothing here blocks. */
+static int connect_supervisor(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX,
+				       .sun_path = "supervisor" };
+	SCOPED(close_fd) int fd = NO_FD;
+
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+static void say_hello(struct child *child)
+{
+	struct child_hello hello = {
+		.protocol_version = PROTOCOL_VERSION,
+		.role = child->settings.role,
+	};
+
+	memcpy(hello.name, child->settings.name, sizeof(hello.name));
+	memcpy(hello.token, child->settings.token, sizeof(hello.token));
+	(void)child_send(child, MSG_CHILD_HELLO, 0, &hello, sizeof(hello));
+}
+
+void child_turn(struct child *child)
+{
+	int fd;
+
+	if (child->link.fd != NO_FD || clock_now_ns() < child->retry_at_ns)
+		return;
+	fd = connect_supervisor();
+	if (fd < 0) {
+		child_drop(child);
+		return;
+	}
+	child->link.fd = fd;
+	say_hello(child);
+}
+
+int child_receive(struct child *child, struct message *ret_message)
+{
+	int error;
+
+	if (child->link.fd == NO_FD)
+		return -EAGAIN;
+	error = control_receive(&child->link, ret_message);
+	if (!error || error == -EAGAIN)
+		return error;
+	child_drop(child);
+	return error == -EBADMSG ? error : -EAGAIN;
+}
+
+int child_send_fds(struct child *child, uint32_t type, uint32_t request_id,
+		   const void *body, size_t body_bytes, const int *fds,
+		   size_t fd_count)
+{
+	if (child->link.fd == NO_FD)
+		return -EPIPE;
+	if (control_send(&child->link, type, request_id, body, body_bytes, fds,
+			 fd_count)) {
+		child_drop(child);
+		return -EPIPE;
+	}
+	return 0;
+}
+
+int child_send(struct child *child, uint32_t type, uint32_t request_id,
+	       const void *body, size_t body_bytes)
+{
+	return child_send_fds(child, type, request_id, body, body_bytes, NULL,
+			      0);
+}
