@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What this host can do, found by trying rather than by believing names.
+ *
+ * Each finding is a row: an id that scripts may rely on, a verdict, a sentence
+ * with the evidence, and advice when something is missing. `bulkhead doctor`
+ * prints them; probe_engine() decides from the same rows what `engine: auto`
+ * takes.
+ *
+ * Threads    Forks short-lived children; call it while the process has one
+ *            thread, or from the CLI.
+ * Errors     A probe that cannot run is a row that says so, never an error.
+ */
+#ifndef PROBE_PROBE_H
+#define PROBE_PROBE_H
+
+#include <stddef.h>
+
+#include "control/definition.h"
+
+enum probe_verdict { PROBE_NO, PROBE_PARTIAL, PROBE_YES };
+
+struct probe_row {
+	char id[32]; /* "kvm.int3", "landlock", "namespace.net" */
+	enum probe_verdict verdict;
+	char detail[160];
+	char advice[160]; /* empty when there is nothing to do */
+};
+
+#define PROBE_ROW_MAX 64
+
+struct probe_table {
+	size_t count;
+	struct probe_row rows[PROBE_ROW_MAX];
+};
+
+/* Run every probe; takes about a second, two when KVM hangs. */
+void probe_all(struct probe_table *ret_table);
+
+/* Only the rows of /dev/kvm (the probe guest) and of QEMU. */
+void probe_engines(struct probe_table *ret_table);
+
+/* The row with this id, or NULL. */
+const struct probe_row *probe_find(const struct probe_table *table,
+				   const char *id);
+
+/* "yes", "partial" or "no". */
+const char *probe_verdict_name(enum probe_verdict verdict);
+
+enum probe_accelerator { PROBE_TCG = 0, PROBE_KVM = 1 };
+
+struct probe_engine {
+	enum engine engine;                 /* what auto takes: ENGINE_QEMU */
+	enum probe_accelerator accelerator; /* of struct monitor_settings */
+	char qemu[PATH_ROOM];               /* the binary; empty: none found */
+	char reason[160];                   /* a sentence for people */
+};
+
+/*
+ * What `engine: auto` takes on this host, from rows of probe_all() or
+ * probe_engines().
+ *
+ * -ENOENT  no engine can run here; ret_engine->reason says why
+ */
+int probe_engine(const struct probe_table *table,
+		 struct probe_engine *ret_engine);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Start a foreign program (QEMU) in a jail.
+ *
+ * The jail is a new root on a private tmpfs that holds the host's programs and
+ * libraries read-only, three harmless devices, and the files it is given as
+ * open descriptors; it has no /proc, no network, no capability, a process
+ * number space of its own, and dies with the thread that started it. Of the
+ * caller's descriptors it has only those listed.
+ *
+ * Called before sandbox_enter(): a process in its own sandbox can no longer
+ * build one for others.
+ *
+ * Trust      The program is as hostile as the guest it runs. It shares only
+ *            the uid with its starter, which is in the same trust domain.
+ * Threads    The jail is killed when the *thread* that called jail_start()
+ *            ends: call it from the main thread.
+ * Errors     0 or a negative errno. Layers that cannot be had are missing in
+ *            ret_layers, as with sandbox_enter().
+ */
+#ifndef SANDBOX_JAIL_H
+#define SANDBOX_JAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "sandbox/sandbox.h"
+
+/* A file that appears in the jail, read-only. */
+struct jail_file {
+	int fd;           /* borrowed, a regular file */
+	const char *path; /* below "/boot/", for example "/boot/kernel" */
+};
+
+/* A descriptor the program inherits. */
+struct jail_fd {
+	int fd;     /* borrowed */
+	int number; /* in the program; 0 to JAIL_FD_MAX - 1 */
+};
+
+#define JAIL_FD_MAX   128
+#define JAIL_FILE_MAX 8
+
+struct jail {
+	const char *program; /* absolute, below /usr or another bound folder */
+	char *const *arguments;    /* with [0], NULL at the end */
+	const struct jail_fd *fds; /* 0, 1 and 2 default to /dev/null */
+	size_t fd_count;
+	const struct jail_file *files;
+	size_t file_count;
+	uid_t uid; /* to become, if the caller is root; 0: stay */
+	gid_t gid;
+	bool has_kvm;      /* /dev/kvm is there, usable by uid */
+	uint32_t required; /* layers without which nothing is started */
+};
+
+/* A program in a jail; owned, closed with jail_close(). */
+struct jailed {
+	pid_t pid;
+	int pidfd; /* readable when the program has ended */
+};
+
+/*
+ * Start the program. Returns when it runs (exec succeeded) or could not be
+ * started; the caller reaps it with waitpid(pid).
+ *
+ * -EPERM   a required layer is missing; ret_layers says which
+ * -EINVAL  more files or greater numbers than the maximum, or a bad path
+ * others   of exec, for example -ENOENT
+ */
+int jail_start(const struct jail *jail, struct jailed *ret_jailed,
+	       struct sandbox_layers *ret_layers);
+
+/* Kill the program if it runs, reap it, close the pidfd. Safe twice. */
+void jail_close(struct jailed *jailed);
+
+#endif
