@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+#
+# What the guest's test scripts share. Lines for the host start with BULKHEAD.
+
+say()
+{
+	echo "BULKHEAD $*"
+}
+
+# Runs when the power button is pressed. A test that has work to finish calls
+# end_on_power_button PID first.
+power_button()
+{
+	say "button pressed"
+	if [ -s /run/ends-on-button ]; then
+		kill -TERM "$(cat /run/ends-on-button)"
+	else
+		switch_off
+	fi
+}
+
+end_on_power_button()
+{
+	echo "$1" >/run/ends-on-button
+}
+
+switch_off()
+{
+	sync
+	umount /mnt 2>/dev/null
+	poweroff -f
+}
+
+# wait_disk DEVICE: until the kernel has found it, 10 s at most.
+wait_disk()
+{
+	tries=0
+	while [ ! -b "$1" ] && [ "$tries" -lt 100 ]; do
+		sleep 0.1
+		tries=$((tries + 1))
+	done
+	[ -b "$1" ] || say "missing disk=$1"
+}
+
+# Mounts DEVICE on /mnt, with a new file system unless it has one.
+mount_disk()
+{
+	wait_disk "$1"
+	if ! mount -t ext4 "$1" /mnt 2>/dev/null; then
+		/bin/mke2fs -q -F -t ext4 -E lazy_itable_init=0,nodiscard "$1" ||
+			return 1
+		mount -t ext4 "$1" /mnt
+	fi
+}
+
+# Unmounts /mnt and checks DEVICE's file system.
+check_disk()
+{
+	umount /mnt
+	e2fsck -f -n "$1" >/tmp/e2fsck.log 2>&1
+	status=$?
+	[ "$status" -eq 0 ] || cat /tmp/e2fsck.log
+	say "e2fsck status=$status"
+}
+
+# How often the kernel complained about a disk or a file system: an I/O error,
+# an answer to a request that it had not made, a file system gone wrong.
+kernel_errors()
+{
+	dmesg | grep -ciE \
+		'i/o error|is not a head|ext4-fs error|aborting journal|blk_update_request|hung task'
+}
