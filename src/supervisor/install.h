@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * INSTALL and UNINSTALL of a partition's storage, as journaled operations: a
+ * kill at any point leaves, after install_recover(), the old state or the new
+ * one, in the store and on the file system.
+ *
+ * Install reserves every image of the definition and creates those that are
+ * missing: under a temporary name beside it, sized, noted in the journal, then
+ * renamed without replacing. Uninstall scrubs if asked, removes the images that
+ * install created, and leaves others alone.
+ *
+ * Errors     Negative errno with the refusal filled in. Nothing has changed
+ *            then.
+ */
+#ifndef SUPERVISOR_INSTALL_H
+#define SUPERVISOR_INSTALL_H
+
+#include "supervisor/storage.h"
+#include "supervisor/store.h"
+
+/*
+ * Reserve and create the storage of a partition that is UNINSTALLED. On success
+ * the attachments and the new state are stored and record->lifecycle is
+ * STOPPED.
+ *
+ * -EBUSY  another partition has reserved an image, or a program holds it
+ */
+int install_partition(struct store *store, struct partition_record *record,
+		      struct refusal *ret_refusal);
+
+struct uninstall;
+
+enum scrub_wish { SCRUB_NOT, SCRUB_FIRST };
+
+/*
+ * Begin to release the storage of a partition that is STOPPED or SAVED. From
+ * here on it will be released, whoever dies; until uninstall_finish() returned
+ * 0 the partition is busy. -EBUSY a program holds an image.
+ */
+int uninstall_begin(struct uninstall **ret_uninstall, struct store *store,
+		    const char *partition, enum scrub_wish wish,
+		    struct refusal *ret_refusal);
+
+/* The descriptor to poll for reading, or NO_FD when it can finish at once. */
+int uninstall_fd(const struct uninstall *uninstall);
+const char *uninstall_partition(const struct uninstall *uninstall);
+
+/*
+ * Go on when uninstall_fd() is readable, or at once. With 0 the storage is
+ * released and the state stored as UNINSTALLED; -EAGAIN: poll again (the
+ * descriptor may be another one). Other errors leave the intent: the operation
+ * is tried again at the next start of the supervisor, or by a new
+ * uninstall_begin().
+ */
+int uninstall_finish(struct uninstall *uninstall, struct refusal *ret_refusal);
+
+/* Safe on NULL and at any time; the intent stays if it was not finished. */
+void uninstall_free(struct uninstall *uninstall);
+
+/*
+ * At start, before any partition runs: undo unfinished installs and take up
+ * unfinished uninstalls, each handed to `resume`, which owns it and finishes
+ * it like its own. A failure of one is told through `report` and does not stop
+ * the others.
+ */
+struct install_recovery {
+	void *context;
+	void (*resume)(void *context, struct uninstall *uninstall);
+	void (*report)(void *context, const char *partition, const char *text);
+};
+int install_recover(struct store *store,
+		    const struct install_recovery *recovery);
+
+#endif

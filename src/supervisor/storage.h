@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Disk images, kernels: the files that a definition names.
+ *
+ * Raw regular files and block devices only. Every file is opened by path once
+ * and known by its descriptor from then on. A disk in use has
+ *
+ *   a witness W      one open file description per attachment. Holds the OFD
+ *                    lock on the whole image (and O_EXCL on a block device) as
+ *                    long as any duplicate of it lives; QEMU's byte locks
+ *                    conflict with it as they should.
+ *   generations G    one open file description per service instance, each made
+ *                    from W. Holds the fence byte: a lock that ends when the
+ *                    last reference to G ends, that of a request still in the
+ *                    kernel included (design 6 step 2).
+ *
+ * Trust      The files may hold anything. The path comes from a client who may
+ *            open any path as this process may (SECURITY.md).
+ * Errors     Negative errno with the refusal filled in; the field is
+ *            "disks[INDEX].file" or as said. -EINVAL and kin are the user's
+ *            fault, -EBUSY someone else's lock.
+ */
+#ifndef SUPERVISOR_STORAGE_H
+#define SUPERVISOR_STORAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/refusal.h"
+#include "control/definition.h"
+
+/* Offsets beyond any image: the lock covers [0, STORAGE_LOCK_BYTES). */
+#define STORAGE_LOCK_BYTES   (1ull << 62)
+#define STORAGE_FENCE_OFFSET (STORAGE_LOCK_BYTES + 8)
+/* Readers share an image, so each attachment has a fence byte of its own. */
+#define STORAGE_FENCE_READERS (STORAGE_LOCK_BYTES + 4096)
+
+struct storage_facts {
+	uint64_t size_bytes;
+	uint64_t device; /* st_dev, or st_rdev of a block device */
+	uint64_t inode;
+	uint32_t logical_block_bytes;
+	uint32_t physical_block_bytes;
+	uint32_t direct_align_bytes; /* of O_DIRECT; 0: not possible */
+	bool is_block_device;
+};
+
+/*
+ * What install wants to know of an existing image: may it be served, is its
+ * format raw, does the size agree with the definition's. Opens and closes it.
+ *
+ * -ENOENT  there is none yet (the refusal says so)
+ * -EINVAL  another format, not a file, bad size, on NFS or FUSE
+ * -EBUSY   another program holds a lock on it
+ */
+int storage_inspect(const struct disk_definition *disk, unsigned index,
+		    struct storage_facts *ret_facts,
+		    struct refusal *ret_refusal);
+
+/*
+ * Could a new image of this size be created at this path? Touches nothing.
+ *
+ * -ENOSPC  larger than the file system could ever hold
+ */
+int storage_check_room(const struct disk_definition *disk, unsigned index,
+		       struct refusal *ret_refusal);
+
+/*
+ * Open W with its lock, for START or a scrub. The format is not looked at: what
+ * the guest wrote into the first sector is its own affair. The caller owns the
+ * descriptor; it is closed on exec.
+ *
+ * -EBUSY  another program, another partition, holds a lock on it
+ */
+int storage_open_witness(const struct disk_definition *disk, unsigned index,
+			 int *ret_witness_fd, struct storage_facts *ret_facts,
+			 struct refusal *ret_refusal);
+
+/*
+ * Check a witness that came back from a monitor: same file as `expected`
+ * (device, inode), same access, lock held (taken again if it was dropped).
+ *
+ * -EBADMSG  not the witness of this disk
+ * -EBUSY    its lock was dropped and someone else has it
+ */
+int storage_check_witness(int witness_fd, const struct disk_definition *disk,
+			  const struct storage_facts *expected);
+
+/*
+ * Renew W after its fdatasync reported an error, so that the error is told
+ * once: a new description of the same file with the same lock. On success the
+ * old descriptor is closed and *witness_fd is the new one; on failure nothing
+ * changed. Not while another process holds a duplicate of the old one.
+ */
+int storage_renew_witness(int *witness_fd, const struct disk_definition *disk);
+
+/*
+ * Open G from W for one generation, with O_DIRECT if the definition says so,
+ * and take its fence byte. The caller passes it to the service and closes its
+ * own copy at once: while it keeps one, the fence cannot lift.
+ *
+ * -EAGAIN  the fence of an earlier generation is not lifted yet
+ */
+int storage_open_generation(int witness_fd, uint64_t attachment_id,
+			    const struct disk_definition *disk,
+			    int *ret_generation_fd);
+
+/*
+ * 1 when no generation of this attachment has a reference left in any process
+ * or request, 0 while one has, or a negative errno. Read and write images have
+ * one fence for all attachments, ever: ask before the first generation too.
+ */
+int storage_fence_is_lifted(int witness_fd, uint64_t attachment_id,
+			    const struct disk_definition *disk);
+
+/*
+ * Make a kernel or initial RAM disk ready to be handed to a monitor.
+ *
+ * -EINVAL  not a bzImage or ELF image, empty, or not a regular file
+ */
+int storage_open_kernel(const char *path, int *ret_fd,
+			struct refusal *ret_refusal);
+int storage_open_initrd(const char *path, int *ret_fd,
+			struct refusal *ret_refusal);
+
+/* -- scrubbing: slow, so in a thread of its own -- */
+
+struct scrub;
+
+/*
+ * Overwrite everything the image holds with zeros and fdatasync it. Borrows
+ * `fd` (open for writing) until scrub_free(). Holes of a sparse file are left.
+ */
+int scrub_start(struct scrub **ret_scrub, int fd, uint64_t size_bytes);
+
+/* Readable when it has ended; owned by the scrub. */
+int scrub_fd(const struct scrub *scrub);
+
+/* -EAGAIN while it runs, then 0 or the error of the write. */
+int scrub_result(const struct scrub *scrub);
+
+/* Stops it if it runs (within one write), and frees. Safe on NULL. */
+void scrub_free(struct scrub *scrub);
+
+#endif

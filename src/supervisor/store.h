@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The transaction store: everything the supervisor must still know after any
+ * crash of itself or of the host.
+ *
+ * One SQLite file in the state directory (WAL, synchronous=FULL), held by one
+ * supervisor at a time. A function that writes is a transaction of its own, or
+ * part of the one that store_begin() opened; when it returns 0 outside one, the
+ * change is on disk.
+ *
+ * The recovery path must not wait for a disk, so small facts that the world
+ * itself proves again (a child's process id, a restart count, an event) go
+ * through store_defer_...(): queued in memory, written by the next transaction
+ * or by store_flush_deferred() from the idle loop. A crash loses them; nothing
+ * else depends on them (design I5: re-adoption reconciles).
+ *
+ * Trust      The file is ours; a damaged one is reported, never believed.
+ * Threads    The supervisor's only one.
+ * Errors     -ENOENT no such row; -ENOSPC the disk is full; -EIO it fails;
+ *            -EUCLEAN the file is damaged; -ENOMEM. After an error inside a
+ *            transaction only store_rollback() helps. store_error() has the
+ *            sentence.
+ */
+#ifndef SUPERVISOR_STORE_H
+#define SUPERVISOR_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/refusal.h"
+#include "control/protocol.h"
+#include "supervisor/lifecycle.h"
+
+#define STORE_SCHEMA_VERSION 1
+#define STORE_EVENT_ROWS     10000 /* older events are forgotten */
+
+struct store;
+
+/*
+ * Open or make the store in `state_dir` (made with mode 0700 when missing).
+ * The caller closes it with store_close(). All errors fill the refusal.
+ *
+ * -EBUSY   another supervisor holds it
+ * -EPROTO  written by a newer release; nothing was changed
+ */
+int store_open(struct store **ret_store, const char *state_dir,
+	       struct refusal *ret_refusal);
+
+/* Write what is deferred and close. Safe on NULL. */
+void store_close(struct store *store);
+
+/* The sentence for the last error; valid until the next call. */
+const char *store_error(const struct store *store);
+
+/*
+ * One transaction around several writes. Deferred writes queued before it are
+ * made first, in the same transaction. They do not nest.
+ */
+int store_begin(struct store *store);
+int store_commit(struct store *store); /* rolled back when it fails */
+void store_rollback(struct store *store);
+
+/* Roll back at the end of a scope, unless committed: SCOPED(store_scope_end).*/
+struct store_scope {
+	struct store *store; /* NULL when nothing is open */
+};
+int store_scope_begin(struct store_scope *scope, struct store *store);
+int store_scope_commit(struct store_scope *scope);
+void store_scope_end(struct store_scope *scope);
+
+/* -- partitions -- */
+
+struct partition_record {
+	struct partition_definition definition; /* its name is the key */
+	struct lifecycle lifecycle;
+	uint32_t restarts;      /* of its monitor by policy, since START */
+	uint64_t defined_us;    /* CLOCK_REALTIME */
+	uint64_t started_us;    /* last START; 0: never */
+	char reason[TEXT_ROOM]; /* why it is in this state; may be empty */
+};
+
+/* Insert or replace the whole record. */
+int store_put_partition(struct store *store,
+			const struct partition_record *record);
+
+/* All of it but the definition. -ENOENT */
+int store_put_partition_state(struct store *store,
+			      const struct partition_record *record);
+
+int store_get_partition(struct store *store, const char *name,
+			struct partition_record *ret_record);
+
+/* -ENOENT; -EBUSY while it has attachments or an intent */
+int store_delete_partition(struct store *store, const char *name);
+
+/* A visitor returns 0 to go on; anything else ends the walk and is returned.
+ * It must not write. Rows come by name or id. */
+int store_each_partition(struct store *store,
+			 int (*visit)(void *context,
+				      const struct partition_record *record),
+			 void *context);
+
+/* -- attachments: one per disk (and console) of an installed partition -- */
+
+struct attachment_record {
+	uint64_t id; /* never reused */
+	char partition[NAME_ROOM];
+	char name[NAME_ROOM];    /* of the disk */
+	char service[NAME_ROOM]; /* that serves it */
+	char file[PATH_ROOM];
+	uint64_t device; /* st_dev, or st_rdev of a block device */
+	uint64_t inode;
+	uint64_t size_bytes;
+	uint32_t is_read_only;
+	uint32_t is_block_device;
+	uint32_t is_created; /* by install, so uninstall removes it */
+};
+
+int store_put_attachment(struct store *store,
+			 const struct attachment_record *record);
+int store_get_attachment(struct store *store, uint64_t id,
+			 struct attachment_record *ret_record);
+int store_delete_attachments(struct store *store, const char *partition);
+/* `partition` NULL: all of them. */
+int store_each_attachment(struct store *store, const char *partition,
+			  int (*visit)(void *context,
+				       const struct attachment_record *record),
+			  void *context);
+
+/* -- services -- */
+
+struct service_record {
+	char name[NAME_ROOM];
+	uint32_t role; /* enum role */
+	uint32_t standby_count;
+	uint32_t restarts; /* since it was defined */
+};
+
+int store_put_service(struct store *store, const struct service_record *record);
+int store_get_service(struct store *store, const char *name,
+		      struct service_record *ret_record);
+int store_delete_service(struct store *store, const char *name);
+int store_each_service(struct store *store,
+		       int (*visit)(void *context,
+				    const struct service_record *record),
+		       void *context);
+void store_defer_service_restarts(struct store *store, const char *name,
+				  uint32_t restarts);
+
+/* -- children: who was running, to know them again after our own death -- */
+
+#define CGROUP_ROOM 128
+
+struct child_record {
+	uint64_t instance;   /* the key; from STORE_INSTANCE, never reused */
+	uint64_t start_time; /* field 22 of /proc/PID/stat */
+	uint64_t generation; /* that this instance serves; 0: none */
+	int32_t pid;
+	uint32_t role; /* enum role */
+	uint32_t uid;
+	uint32_t is_standby;
+	char name[NAME_ROOM]; /* of the partition or service */
+	uint8_t token[TOKEN_BYTES];
+	char cgroup[CGROUP_ROOM]; /* may be empty */
+};
+
+int store_put_child(struct store *store, const struct child_record *record);
+int store_delete_child(struct store *store, uint64_t instance);
+int store_each_child(struct store *store,
+		     int (*visit)(void *context,
+				  const struct child_record *record),
+		     void *context);
+void store_defer_child(struct store *store, const struct child_record *record);
+void store_defer_child_gone(struct store *store, uint64_t instance);
+
+/* -- numbers that are never handed out twice -- */
+
+enum store_counter {
+	STORE_ATTACHMENT, /* attachment ids */
+	STORE_GENERATION, /* of channels */
+	STORE_INSTANCE,   /* of children */
+	STORE_UID,        /* offset into the range of children's uids */
+	STORE_EVENT,      /* sequence numbers of events */
+	STORE_INTENT,     /* of the journal */
+	STORE_COUNTER_COUNT,
+};
+
+/*
+ * The next number, from 1. Reserved on disk a thousand at a time and refilled
+ * by store_flush_deferred(), so that it waits for the disk only if the idle
+ * loop has not run for hundreds of calls. A crash skips numbers.
+ */
+int store_next(struct store *store, enum store_counter counter,
+	       uint64_t *ret_number);
+
+/* -- events -- */
+
+void store_defer_event(struct store *store, const struct event_row *row);
+int store_each_event(struct store *store, uint64_t after, unsigned limit,
+		     int (*visit)(void *context, const struct event_row *row),
+		     void *context);
+
+/* -- deferred writes -- */
+
+/* Is there something to flush (deferred writes or low counters)? */
+bool store_has_deferred(const struct store *store);
+
+/*
+ * Write it all in one transaction. On error everything stays queued, except
+ * that beyond STORE_DEFERRED_MAX the oldest events are dropped.
+ */
+#define STORE_DEFERRED_MAX 1024
+int store_flush_deferred(struct store *store);
+
+#endif
