@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The partition document: YAML or JSON text to a struct partition_definition,
+ * and back.
+ *
+ * JSON is read as the subset of YAML that it is. A document is one map of the
+ * fields in schema.h; anything else (unknown fields, fields given twice,
+ * anchors, aliases, tags, a second document) is refused with the field, the
+ * rule and the line. The result still passes the supervisor's own checks.
+ *
+ * Trust      The text may be hostile: its size and depth are bounded and
+ *            nothing in it is followed, included or executed.
+ * Threads    Any; no state is kept.
+ */
+#ifndef DOCUMENT_DOCUMENT_H
+#define DOCUMENT_DOCUMENT_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/refusal.h"
+#include "control/definition.h"
+
+/* Longest document, in bytes. */
+#define DOCUMENT_BYTES_MAX 65536
+
+/*
+ * Parse and check. Relative paths become absolute under `folder`, which is
+ * absolute itself; with NULL they are refused.
+ *
+ * -EINVAL  refused; *ret_refusal says why, *ret_definition is untouched
+ * -ENOMEM  no memory
+ */
+int document_parse(const char *text, size_t bytes, const char *folder,
+		   struct partition_definition *ret_definition,
+		   struct refusal *ret_refusal);
+
+/*
+ * Write a definition as a YAML document that parses to the same definition.
+ * The definition is trusted to be terminated; it need not be valid.
+ */
+void document_write(const struct partition_definition *definition, FILE *out);
+
+#endif

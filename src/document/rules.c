@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "document/rules.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct field *rules_find_missing(uint64_t seen, bool of_disk)
+{
+	size_t count;
+	const struct field *fields = schema_fields(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (fields[i].is_required && !(seen & (1ull << i)) &&
+		    field_is_of_disk(&fields[i]) == of_disk)
+			return &fields[i];
+	return NULL;
+}
+
+static bool is_given(uint64_t seen, const char *path)
+{
+	size_t count;
+
+	return seen & (1ull << (schema_find(path) - schema_fields(&count)));
+}
+
+static int check_pair(const struct partition_definition *definition,
+		      uint32_t first, uint32_t second, struct refusal *refusal)
+{
+	const struct disk_definition *a = &definition->disks[first];
+	const struct disk_definition *b = &definition->disks[second];
+	char field[64];
+
+	if (strcmp(a->name, b->name) == 0) {
+		(void)snprintf(field, sizeof(field), "disks[%u].name", second);
+		return refuse(refusal, -EINVAL, field,
+			      "is the name of disks[%u] too", first);
+	}
+	if (strcmp(a->file, b->file) == 0 &&
+	    (a->access == DISK_READ_WRITE || b->access == DISK_READ_WRITE)) {
+		(void)snprintf(field, sizeof(field), "disks[%u].file", second);
+		return refuse(refusal, -EINVAL, field,
+			      "is the file of disks[%u] too", first);
+	}
+	return 0;
+}
+
+static int check_disks(const struct partition_definition *definition,
+		       struct refusal *refusal)
+{
+	int r = 0;
+
+	for (uint32_t b = 1; r == 0 && b < definition->disk_count; b++)
+		for (uint32_t a = 0; r == 0 && a < b; a++)
+			r = check_pair(definition, a, b, refusal);
+	return r;
+}
+
+static int check_foreign(struct partition_definition *definition, uint64_t seen,
+			 struct refusal *refusal)
+{
+	static const char *const not_ours[] = { "boot", "cpu", "memory",
+						"console", NULL };
+
+	for (size_t i = 0; not_ours[i]; i++)
+		if (is_given(seen, not_ours[i]))
+			return refuse(refusal, -EINVAL, not_ours[i],
+				      "does not go with engine: foreign");
+	if (!is_given(seen, "vhost-user"))
+		return refuse(refusal, -EINVAL, "vhost-user",
+			      "is required by engine: foreign");
+	if (definition->disk_count != 1)
+		return refuse(refusal, -EINVAL, "disks",
+			      "engine: foreign takes exactly one disk");
+	definition->cpu_count = 0;
+	definition->console_log_bytes = 0;
+	return 0;
+}
+
+static int check_own(uint64_t seen, struct refusal *refusal)
+{
+	if (is_given(seen, "vhost-user"))
+		return refuse(refusal, -EINVAL, "vhost-user",
+			      "goes with engine: foreign only");
+	if (!is_given(seen, "boot.kernel"))
+		return refuse(refusal, -EINVAL, "boot.kernel", "is missing");
+	if (!is_given(seen, "memory.size"))
+		return refuse(refusal, -EINVAL, "memory.size", "is missing");
+	return 0;
+}
+
+int rules_check(struct partition_definition *definition, uint64_t seen,
+		struct refusal *refusal)
+{
+	const struct field *missing = rules_find_missing(seen, false);
+	int r;
+
+	if (missing)
+		return refuse(refusal, -EINVAL, missing->path, "is missing");
+	if (definition->engine == ENGINE_KVM)
+		return refuse(refusal, -EINVAL, "engine",
+			      "the kvm engine is not in this release");
+	r = definition->engine == ENGINE_FOREIGN
+		    ? check_foreign(definition, seen, refusal)
+		    : check_own(seen, refusal);
+	return r < 0 ? r : check_disks(definition, refusal);
+}

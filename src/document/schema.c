@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "document/schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/count.h"
+#include "document/units.h"
+
+static const char *const class_choices[] = { "production", "mission-critical",
+					     "non-production", "batch", NULL };
+static const char *const engine_choices[] = { "auto", "kvm", "qemu", "foreign",
+					      NULL };
+static const char *const restart_choices[] = { "on-failure", "never", "always",
+					       NULL };
+static const char *const access_choices[] = { "rw", "ro", NULL };
+static const char *const cache_choices[] = { "buffered", "direct", NULL };
+
+_Static_assert(ARRAY_COUNT(class_choices) == CLASS_COUNT + 1, "one each");
+_Static_assert(ARRAY_COUNT(engine_choices) == ENGINE_COUNT + 1, "one each");
+_Static_assert(ARRAY_COUNT(restart_choices) == RESTART_COUNT + 1, "one each");
+_Static_assert(ARRAY_COUNT(access_choices) == DISK_ACCESS_COUNT + 1,
+	       "one each");
+_Static_assert(ARRAY_COUNT(cache_choices) == DISK_CACHE_COUNT + 1, "one each");
+
+#define OF(member) .offset = offsetof(struct partition_definition, member)
+#define TEXT_OF(member) \
+	OF(member), .room = sizeof(((struct partition_definition *)0)->member)
+#define OF_DISK(member) .offset = offsetof(struct disk_definition, member)
+#define TEXT_OF_DISK(member) \
+	OF_DISK(member), .room = sizeof(((struct disk_definition *)0)->member)
+
+/* clang-format off */
+static const struct field fields[] = {
+	{ "partition", FIELD_NAME, .is_required = true, TEXT_OF(name),
+	  .help = "The name of the partition, unique on this host." },
+	{ "class", FIELD_CHOICE, OF(class), .choices = class_choices,
+	  .help = "How much the partition matters; shown, and kept for the scheduler." },
+	{ "engine", FIELD_CHOICE, OF(engine), .choices = engine_choices,
+	  .help = "What runs the guest's code; auto is what this host can do, and foreign a virtual machine that is not ours and only takes its disk from us." },
+	{ "vhost-user", FIELD_PATH, .room = SOCKET_PATH_ROOM, OF(vhost_user),
+	  .help = "The socket on which a foreign virtual machine finds its disk; only for engine: foreign." },
+	{ "boot", FIELD_GROUP, .help = "What the guest starts from; not for engine: foreign." },
+	{ "boot.kernel", FIELD_PATH, TEXT_OF(kernel),
+	  .help = "The Linux kernel image; required unless the engine is foreign." },
+	{ "boot.initrd", FIELD_PATH, TEXT_OF(initrd),
+	  .help = "The initial RAM disk." },
+	{ "boot.cmdline", FIELD_TEXT, TEXT_OF(cmdline),
+	  .help = "The kernel's command line." },
+	{ "boot.firmware", FIELD_REFUSED, .help = "firmware is not in this release; give boot.kernel" },
+	{ "cpu", FIELD_GROUP, .help = "Processors; not for engine: foreign." },
+	{ "cpu.virtual", FIELD_COUNT, OF(cpu_count), .least = 1, .most = CPU_COUNT_MAX, .fallback = 1,
+	  .help = "How many processors the guest sees." },
+	{ "cpu.entitlement", FIELD_REFUSED, .help = "CPU entitlements are not in this release" },
+	{ "cpu.mode", FIELD_REFUSED, .help = "capped and uncapped CPU modes are not in this release" },
+	{ "cpu.weight", FIELD_REFUSED, .help = "CPU weights are not in this release" },
+	{ "memory", FIELD_GROUP, .help = "Memory; not for engine: foreign." },
+	{ "memory.size", FIELD_SIZE, OF(memory_bytes), .least = MEMORY_BYTES_MIN, .most = MEMORY_BYTES_MAX, .unit = 1ull << 20,
+	  .help = "The guest's memory, a multiple of 1M; required unless the engine is foreign." },
+	{ "memory.max", FIELD_REFUSED, .help = "growing memory is not in this release" },
+	{ "disks", FIELD_LIST, .most = DISK_COUNT_MAX, .help = "The guest's disks, in the order in which it sees them." },
+	{ "disks[].name", FIELD_NAME, .is_required = true, TEXT_OF_DISK(name),
+	  .help = "The name of the disk, unique in the partition; also its serial number." },
+	{ "disks[].file", FIELD_PATH, .is_required = true, TEXT_OF_DISK(file),
+	  .help = "A raw image or a block device." },
+	{ "disks[].size", FIELD_SIZE, OF_DISK(size_bytes), .least = DISK_BYTES_MIN, .most = DISK_BYTES_MAX, .unit = 512, .fallback_text = "the size of the file",
+	  .help = "The size of the disk, a multiple of 512; a file that does not exist is created with it at install." },
+	{ "disks[].access", FIELD_CHOICE, OF_DISK(access), .choices = access_choices,
+	  .help = "Whether the guest may write." },
+	{ "disks[].cache", FIELD_CHOICE, OF_DISK(cache), .choices = cache_choices,
+	  .help = "Whether the host's page cache is used (buffered) or passed by (direct)." },
+	{ "disks[].service", FIELD_NAME, .fallback_text = DEFAULT_DISK_SERVICE, TEXT_OF_DISK(service),
+	  .help = "The disk service that serves it." },
+	{ "disks[].on-outage", FIELD_OUTAGE, .least = 1, .most = OUTAGE_MS_MAX,
+	  .help = "What happens to requests while the disk's service is gone: they are held, or after the time given answered with an error, or the guest is paused." },
+	{ "disks[].hang", FIELD_TIME, OF_DISK(hang_ms), .least = HANG_MS_MIN, .most = HANG_MS_MAX, .fallback = HANG_MS_DEFAULT,
+	  .help = "A service that stands still for this long with requests waiting is killed and replaced." },
+	{ "disks[].queues", FIELD_COUNT, OF_DISK(queue_count), .least = 1, .most = QUEUE_COUNT_MAX, .fallback = 1,
+	  .help = "How many virtqueues the disk offers to the guest." },
+	{ "nics", FIELD_REFUSED, .help = "networks are not in this release" },
+	{ "console", FIELD_GROUP, .help = "The console; not for engine: foreign." },
+	{ "console.log", FIELD_SIZE, OF(console_log_bytes), .most = CONSOLE_LOG_MAX, .unit = 1, .fallback = CONSOLE_LOG_DEFAULT,
+	  .help = "How much of the console's output is kept on disk; 0 keeps none." },
+	{ "restart", FIELD_CHOICE, OF(restart), .choices = restart_choices,
+	  .help = "Whether the partition is started again when it ends without having been stopped." },
+	{ "autostart", FIELD_SWITCH, OF(autostart),
+	  .help = "Whether the partition starts with the supervisor." },
+	{ "stop", FIELD_GROUP, .help = "How the partition is stopped." },
+	{ "stop.deadline", FIELD_TIME, OF(stop_ms), .least = 1, .most = STOP_MS_MAX, .fallback = STOP_MS_DEFAULT,
+	  .help = "How long the guest may take to power off before it is switched off." },
+};
+/* clang-format on */
+
+_Static_assert(ARRAY_COUNT(fields) <= 64, "the parser keeps a bit for each");
+
+const struct field *schema_fields(size_t *ret_count)
+{
+	*ret_count = ARRAY_COUNT(fields);
+	return fields;
+}
+
+const struct field *schema_find(const char *path)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
+		if (strcmp(fields[i].path, path) == 0)
+			return &fields[i];
+	return NULL;
+}
+
+bool field_is_of_disk(const struct field *field)
+{
+	return strchr(field->path, ']') != NULL;
+}
+
+const char *field_key(const struct field *field)
+{
+	const char *dot = strchr(field->path, '.');
+
+	return dot ? dot + 1 : field->path;
+}
+
+static void describe_choices(const struct field *field, char *to, size_t room)
+{
+	size_t used = 0;
+
+	to[0] = '\0';
+	for (size_t i = 0; field->choices[i] && used < room; i++)
+		used += (size_t)snprintf(to + used, room - used, "%s%s",
+					 i ? " | " : "", field->choices[i]);
+}
+
+void field_describe_range(const struct field *field, char *to, size_t room)
+{
+	char least[UNIT_ROOM];
+	char most[UNIT_ROOM];
+
+	switch (field->type) {
+	case FIELD_NAME:
+		(void)snprintf(to, room,
+			       "1 to %d of a-z 0-9 _ . -, beginning with a "
+			       "letter or digit",
+			       NAME_ROOM - 1);
+		break;
+	case FIELD_TEXT:
+		(void)snprintf(to, room, "text of up to %u bytes",
+			       field->room - 1);
+		break;
+	case FIELD_PATH:
+		(void)snprintf(to, room, "path of up to %u bytes",
+			       field->room - 1);
+		break;
+	case FIELD_COUNT:
+		(void)snprintf(to, room, "%llu to %llu",
+			       (unsigned long long)field->least,
+			       (unsigned long long)field->most);
+		break;
+	case FIELD_SIZE:
+		size_write(least, field->least);
+		size_write(most, field->most);
+		(void)snprintf(to, room, "%s to %s", least, most);
+		break;
+	case FIELD_TIME:
+		time_write(least, field->least);
+		time_write(most, field->most);
+		(void)snprintf(to, room, "%s to %s", least, most);
+		break;
+	case FIELD_CHOICE:
+		describe_choices(field, to, room);
+		break;
+	case FIELD_SWITCH:
+		(void)snprintf(to, room, "true | false");
+		break;
+	case FIELD_OUTAGE:
+		time_write(most, field->most);
+		(void)snprintf(to, room,
+			       "hold | \"fail: TIME\" | \"pause: TIME\", TIME "
+			       "up to %s",
+			       most);
+		break;
+	case FIELD_LIST:
+		(void)snprintf(to, room, "list of up to %llu maps",
+			       (unsigned long long)field->most);
+		break;
+	case FIELD_GROUP:
+		(void)snprintf(to, room, "map");
+		break;
+	case FIELD_REFUSED:
+		(void)snprintf(to, room, "refused");
+		break;
+	}
+}
+
+void field_describe_fallback(const struct field *field, char *to, size_t room)
+{
+	char text[UNIT_ROOM];
+
+	text[0] = '\0';
+	if (field->type == FIELD_COUNT)
+		(void)snprintf(text, sizeof(text), "%llu",
+			       (unsigned long long)field->fallback);
+	if (field->type == FIELD_SIZE && field->fallback)
+		size_write(text, field->fallback);
+	if (field->type == FIELD_TIME)
+		time_write(text, field->fallback);
+	(void)snprintf(to, room, "%s", text);
+	if (field->type == FIELD_CHOICE)
+		(void)snprintf(to, room, "%s", field->choices[field->fallback]);
+	if (field->type == FIELD_SWITCH)
+		(void)snprintf(to, room, "false");
+	if (field->type == FIELD_OUTAGE)
+		(void)snprintf(to, room, "hold");
+	if (field->fallback_text)
+		(void)snprintf(to, room, "%s", field->fallback_text);
+}

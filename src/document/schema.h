@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fields of a partition document, once, as data: parsing, checking,
+ * printing and the test of the manual page all read this table.
+ *
+ * A path names a field: "cpu.virtual", or "disks[].file" for a field of each
+ * element of the list. Rows are in the order in which they are printed; a
+ * group or list comes before its fields.
+ */
+#ifndef DOCUMENT_SCHEMA_H
+#define DOCUMENT_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/definition.h"
+
+enum field_type {
+	FIELD_GROUP,   /* a map of fields */
+	FIELD_LIST,    /* a list of maps: the disks */
+	FIELD_NAME,    /* char array: a name of ours */
+	FIELD_TEXT,    /* char array: printable text */
+	FIELD_PATH,    /* char array: an absolute path */
+	FIELD_COUNT,   /* uint32: a number */
+	FIELD_SIZE,    /* uint64: bytes, written "8G" */
+	FIELD_TIME,    /* uint32: milliseconds, written "30s" */
+	FIELD_CHOICE,  /* uint32: an index of `choices` */
+	FIELD_SWITCH,  /* uint32: true or false */
+	FIELD_OUTAGE,  /* the outage and outage_ms of a disk */
+	FIELD_REFUSED, /* not in this release; `help` says so */
+};
+
+struct field {
+	const char *path;
+	enum field_type type;
+	bool is_required;
+	uint32_t offset; /* in the definition, or in the disk's */
+	uint32_t room;   /* of a char array */
+	uint64_t least;
+	uint64_t most;
+	uint64_t unit;     /* a size is a multiple of this */
+	uint64_t fallback; /* what an absent field means */
+	const char *fallback_text;
+	const char *const *choices; /* in the order of the enum; ends in NULL */
+	const char *help;           /* for the manual page: one sentence */
+};
+
+/* All rows; *ret_count of them. */
+const struct field *schema_fields(size_t *ret_count);
+
+/* The row of this path; NULL when there is none. */
+const struct field *schema_find(const char *path);
+
+/* True for a field of each disk. */
+bool field_is_of_disk(const struct field *field);
+
+/* The last word of the path: "virtual" of "cpu.virtual". */
+const char *field_key(const struct field *field);
+
+/* "1 to 64", "16M to 4T", "auto | kvm | qemu": what the field accepts. */
+void field_describe_range(const struct field *field, char *to, size_t room);
+
+/* "1", "30s", "hold": what an absent field means; empty when nothing. */
+void field_describe_fallback(const struct field *field, char *to, size_t room);
+
+enum value_kind { VALUE_ABSENT, VALUE_TEXT, VALUE_NUMBER, VALUE_SWITCH };
+
+#define VALUE_ROOM CMDLINE_ROOM
+
+/*
+ * The value of a leaf as the document writes it. `disk` is for fields of a
+ * disk and NULL otherwise.
+ */
+enum value_kind field_value(const struct field *field,
+			    const struct partition_definition *definition,
+			    const struct disk_definition *disk,
+			    char ret_text[VALUE_ROOM]);
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "document/value.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/count.h"
+#include "document/units.h"
+
+/* Everything that the types below need to store and to refuse. */
+struct target {
+	const struct field *field;
+	const char *name;
+	const struct scalar *scalar;
+	const char *folder;
+	void *at; /* the field's place */
+	struct disk_definition *disk;
+	struct refusal *refusal;
+};
+
+static int wants(const struct target *target, const char *what)
+{
+	return refuse(target->refusal, -EINVAL, target->name,
+		      "wants %s (line %zu)", what, target->scalar->line);
+}
+
+static int wants_range(const struct target *target)
+{
+	char range[120];
+
+	field_describe_range(target->field, range, sizeof(range));
+	return wants(target, range);
+}
+
+/* What YAML's core schema takes for something else than text. */
+static bool is_other_than_text(const struct scalar *scalar)
+{
+	static const char *const words[] = { "",     "~",    "null",  "Null",
+					     "NULL", "true", "True",  "TRUE",
+					     "yes",  "no",   "false", "False",
+					     "FALSE" };
+	const char *text = scalar->text;
+
+	if (scalar->is_quoted)
+		return false;
+	for (size_t i = 0; i < ARRAY_COUNT(words); i++)
+		if (strcmp(text, words[i]) == 0)
+			return true;
+	text += *text == '-' || *text == '+';
+	return strspn(text, "0123456789.") == strlen(text);
+}
+
+static bool is_printable(const struct scalar *scalar)
+{
+	for (size_t i = 0; i < scalar->bytes; i++)
+		if ((unsigned char)scalar->text[i] < ' ' ||
+		    scalar->text[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static int check_text(const struct target *target)
+{
+	if (is_other_than_text(target->scalar))
+		return wants(target, "text; put quotes around what looks like "
+				     "a number, null, yes, no, true or false");
+	if (!is_printable(target->scalar))
+		return wants(target, "text without control characters");
+	return 0;
+}
+
+static int store_text(const struct target *target)
+{
+	char what[40];
+	int r = check_text(target);
+
+	if (r < 0)
+		return r;
+	if (text_copy(target->at, target->field->room, target->scalar->text) ==
+	    0)
+		return 0;
+	(void)snprintf(what, sizeof(what), "at most %u bytes",
+		       target->field->room - 1);
+	return wants(target, what);
+}
+
+static int store_name(const struct target *target)
+{
+	int r = check_text(target);
+
+	if (r < 0)
+		return r;
+	if (target->scalar->bytes >= NAME_ROOM ||
+	    !text_is_name(target->scalar->text, target->scalar->bytes + 1))
+		return wants_range(target);
+	return text_copy(target->at, target->field->room, target->scalar->text);
+}
+
+static int store_path(const struct target *target)
+{
+	const char *text = target->scalar->text;
+	char path[2 * PATH_ROOM];
+	int length;
+	int r = check_text(target);
+
+	if (r < 0)
+		return r;
+	if (!*text)
+		return wants(target, "a path");
+	if (*text == '/')
+		length = snprintf(path, sizeof(path), "%s", text);
+	else if (!target->folder)
+		return wants(target, "an absolute path");
+	else
+		length = snprintf(path, sizeof(path), "%s/%s", target->folder,
+				  text);
+	if (length < 0 || (size_t)length >= target->field->room)
+		return wants_range(target);
+	return text_copy(target->at, target->field->room, path);
+}
+
+static int store_count(const struct target *target)
+{
+	const struct field *field = target->field;
+	uint64_t value;
+	uint32_t count;
+
+	if (target->scalar->is_quoted ||
+	    text_parse_u64(target->scalar->text, field->most, &value) < 0 ||
+	    value < field->least)
+		return wants_range(target);
+	count = (uint32_t)value;
+	memcpy(target->at, &count, sizeof(count));
+	return 0;
+}
+
+static int store_size(const struct target *target)
+{
+	const struct field *field = target->field;
+	char unit[UNIT_ROOM];
+	uint64_t bytes;
+
+	if (text_parse_size(target->scalar->text, field->most, &bytes) < 0 ||
+	    bytes < field->least)
+		return wants_range(target);
+	if (bytes % field->unit) {
+		char what[48];
+
+		size_write(unit, field->unit);
+		(void)snprintf(what, sizeof(what), "a multiple of %s", unit);
+		return wants(target, what);
+	}
+	memcpy(target->at, &bytes, sizeof(bytes));
+	return 0;
+}
+
+static int store_time(const struct target *target)
+{
+	const struct field *field = target->field;
+	uint64_t ms;
+	uint32_t stored;
+
+	if (time_parse(target->scalar->text, field->most, &ms) < 0 ||
+	    ms < field->least)
+		return wants_range(target);
+	stored = (uint32_t)ms;
+	memcpy(target->at, &stored, sizeof(stored));
+	return 0;
+}
+
+static int store_choice(const struct target *target)
+{
+	for (uint32_t i = 0; target->field->choices[i]; i++)
+		if (strcmp(target->field->choices[i], target->scalar->text) ==
+		    0) {
+			memcpy(target->at, &i, sizeof(i));
+			return 0;
+		}
+	return wants_range(target);
+}
+
+static int store_switch(const struct target *target)
+{
+	const char *text = target->scalar->text;
+	uint32_t value = strcmp(text, "true") == 0;
+
+	if (target->scalar->is_quoted || (!value && strcmp(text, "false") != 0))
+		return wants_range(target);
+	memcpy(target->at, &value, sizeof(value));
+	return 0;
+}
+
+static const char *after_prefix(const char *text, const char *prefix)
+{
+	size_t bytes = strlen(prefix);
+
+	if (strncmp(text, prefix, bytes) != 0)
+		return NULL;
+	text += bytes;
+	return text + strspn(text, " ");
+}
+
+static int store_outage(const struct target *target)
+{
+	const char *text = target->scalar->text;
+	const char *fail = after_prefix(text, "fail:");
+	const char *pause = after_prefix(text, "pause:");
+	uint64_t ms = 0;
+
+	if (strcmp(text, "hold") == 0) {
+		target->disk->outage = OUTAGE_HOLD;
+		target->disk->outage_ms = 0;
+		return 0;
+	}
+	if ((!fail && !pause) ||
+	    time_parse(fail ? fail : pause, target->field->most, &ms) < 0 ||
+	    ms < target->field->least)
+		return wants_range(target);
+	target->disk->outage = fail ? OUTAGE_FAIL : OUTAGE_PAUSE;
+	target->disk->outage_ms = (uint32_t)ms;
+	return 0;
+}
+
+static int store(const struct target *target)
+{
+	switch (target->field->type) {
+	case FIELD_NAME:
+		return store_name(target);
+	case FIELD_TEXT:
+		return store_text(target);
+	case FIELD_PATH:
+		return store_path(target);
+	case FIELD_COUNT:
+		return store_count(target);
+	case FIELD_SIZE:
+		return store_size(target);
+	case FIELD_TIME:
+		return store_time(target);
+	case FIELD_CHOICE:
+		return store_choice(target);
+	case FIELD_SWITCH:
+		return store_switch(target);
+	case FIELD_OUTAGE:
+		return store_outage(target);
+	case FIELD_GROUP:
+	case FIELD_LIST:
+	case FIELD_REFUSED:
+		break;
+	}
+	return wants_range(target);
+}
+
+int value_store(const struct field *field, const char *name,
+		const struct scalar *scalar, const char *folder,
+		struct partition_definition *definition,
+		struct disk_definition *disk, struct refusal *refusal)
+{
+	char *base =
+		field_is_of_disk(field) ? (char *)disk : (char *)definition;
+	const struct target target = {
+		.field = field,
+		.name = name,
+		.scalar = scalar,
+		.folder = folder,
+		.at = base + field->offset,
+		.disk = disk,
+		.refusal = refusal,
+	};
+
+	/* A NUL would hide the rest of the text from every check below. */
+	if (strlen(scalar->text) != scalar->bytes)
+		return wants(&target, "text without control characters");
+	return store(&target);
+}
+
+static void set_fallback(const struct field *field, char *base)
+{
+	uint32_t small = (uint32_t)field->fallback;
+
+	if (field->type == FIELD_COUNT || field->type == FIELD_TIME)
+		memcpy(base + field->offset, &small, sizeof(small));
+	if (field->type == FIELD_SIZE)
+		memcpy(base + field->offset, &field->fallback,
+		       sizeof(field->fallback));
+	if (field->type == FIELD_NAME && field->fallback_text)
+		(void)text_copy(base + field->offset, field->room,
+				field->fallback_text);
+}
+
+static void set_fallbacks(void *base, bool of_disk)
+{
+	size_t count;
+	const struct field *fields = schema_fields(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (field_is_of_disk(&fields[i]) == of_disk)
+			set_fallback(&fields[i], base);
+}
+
+void value_set_fallbacks(struct partition_definition *definition)
+{
+	set_fallbacks(definition, false);
+}
+
+void value_set_disk_fallbacks(struct disk_definition *disk)
+{
+	set_fallbacks(disk, true);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "base/count.h"
+#include "document/document.h"
+#include "document/schema.h"
+#include "document/units.h"
+
+static uint32_t read_u32(const char *at)
+{
+	uint32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static uint64_t read_u64(const char *at)
+{
+	uint64_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static const char *choice_name(const struct field *field, uint32_t value)
+{
+	for (uint32_t i = 0; field->choices[i]; i++)
+		if (i == value)
+			return field->choices[i];
+	return NULL;
+}
+
+static enum value_kind outage_value(const struct disk_definition *disk,
+				    char text[VALUE_ROOM])
+{
+	char time[UNIT_ROOM];
+
+	time_write(time, disk->outage_ms);
+	if (disk->outage == OUTAGE_FAIL || disk->outage == OUTAGE_PAUSE)
+		(void)snprintf(text, VALUE_ROOM, "%s: %s",
+			       disk->outage == OUTAGE_FAIL ? "fail" : "pause",
+			       time);
+	else
+		(void)snprintf(text, VALUE_ROOM, "hold");
+	return VALUE_TEXT;
+}
+
+static enum value_kind number_value(const struct field *field, const char *at,
+				    char text[VALUE_ROOM])
+{
+	const char *choice;
+	uint64_t bytes;
+
+	if (field->type == FIELD_SIZE) {
+		bytes = read_u64(at);
+		size_write(text, bytes);
+		/* Below its least a size says "not given". */
+		return bytes < field->least ? VALUE_ABSENT : VALUE_TEXT;
+	}
+	if (field->type == FIELD_TIME) {
+		time_write(text, read_u32(at));
+		return VALUE_TEXT;
+	}
+	if (field->type == FIELD_COUNT) {
+		(void)snprintf(text, VALUE_ROOM, "%u", read_u32(at));
+		return read_u32(at) < field->least ? VALUE_ABSENT
+						   : VALUE_NUMBER;
+	}
+	if (field->type == FIELD_SWITCH) {
+		(void)snprintf(text, VALUE_ROOM, "%s",
+			       read_u32(at) ? "true" : "false");
+		return VALUE_SWITCH;
+	}
+	choice = choice_name(field, read_u32(at));
+	(void)snprintf(text, VALUE_ROOM, "%s", choice ? choice : "");
+	return choice ? VALUE_TEXT : VALUE_ABSENT;
+}
+
+static bool is_without(const struct field *field,
+		       const struct partition_definition *definition)
+{
+	return definition->engine == ENGINE_FOREIGN &&
+	       strcmp(field->path, "console.log") == 0;
+}
+
+enum value_kind field_value(const struct field *field,
+			    const struct partition_definition *definition,
+			    const struct disk_definition *disk,
+			    char ret_text[VALUE_ROOM])
+{
+	const char *base = disk ? (const char *)disk : (const char *)definition;
+
+	switch (field->type) {
+	case FIELD_NAME:
+	case FIELD_TEXT:
+	case FIELD_PATH:
+		(void)snprintf(ret_text, VALUE_ROOM, "%.*s",
+			       (int)field->room - 1, base + field->offset);
+		return ret_text[0] ? VALUE_TEXT : VALUE_ABSENT;
+	case FIELD_OUTAGE:
+		return outage_value(disk, ret_text);
+	case FIELD_COUNT:
+	case FIELD_SIZE:
+	case FIELD_TIME:
+	case FIELD_CHOICE:
+	case FIELD_SWITCH:
+		if (is_without(field, definition))
+			return VALUE_ABSENT;
+		return number_value(field, base + field->offset, ret_text);
+	case FIELD_GROUP:
+	case FIELD_LIST:
+	case FIELD_REFUSED:
+		break;
+	}
+	return VALUE_ABSENT;
+}
+
+static bool is_plain(const char *text)
+{
+	static const char *const words[] = { "null", "true", "false", "yes",
+					     "no" };
+
+	for (size_t i = 0; i < ARRAY_COUNT(words); i++)
+		if (strcmp(text, words[i]) == 0)
+			return false;
+	/* A letter or slash first: cannot be taken for a number. */
+	return (*text == '/' || (*text >= 'a' && *text <= 'z')) &&
+	       strspn(text, "abcdefghijklmnopqrstuvwxyz"
+			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") ==
+		       strlen(text);
+}
+
+static void write_quoted(const char *text, FILE *out)
+{
+	(void)fputc('"', out);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			(void)fputc('\\', out);
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			(void)fprintf(out, "\\x%02x", (unsigned char)*text);
+		else
+			(void)fputc(*text, out);
+	}
+	(void)fputc('"', out);
+}
+
+static bool write_field(const struct field *field, const char *lead,
+			const struct partition_definition *definition,
+			const struct disk_definition *disk, FILE *out)
+{
+	char text[VALUE_ROOM];
+	enum value_kind kind = field_value(field, definition, disk, text);
+
+	if (kind == VALUE_ABSENT)
+		return false;
+	(void)fprintf(out, "%s%s: ", lead, field_key(field));
+	if (kind == VALUE_TEXT && !is_plain(text) &&
+	    field->type != FIELD_SIZE && field->type != FIELD_TIME)
+		write_quoted(text, out);
+	else
+		(void)fputs(text, out);
+	(void)fputc('\n', out);
+	return true;
+}
+
+static void write_disk(const struct partition_definition *definition,
+		       const struct disk_definition *disk, FILE *out)
+{
+	size_t count;
+	const struct field *fields = schema_fields(&count);
+	const char *lead = "  - ";
+
+	for (size_t i = 0; i < count; i++)
+		if (field_is_of_disk(&fields[i]) &&
+		    write_field(&fields[i], lead, definition, disk, out))
+			lead = "    ";
+}
+
+static void write_disks(const struct partition_definition *definition,
+			FILE *out)
+{
+	if (definition->disk_count == 0)
+		return;
+	(void)fputs("disks:\n", out);
+	for (uint32_t i = 0; i < definition->disk_count && i < DISK_COUNT_MAX;
+	     i++)
+		write_disk(definition, &definition->disks[i], out);
+}
+
+/* The group's line goes before the first of its fields that has a value. */
+static void write_grouped(const struct field *field, const char **group,
+			  const struct partition_definition *definition,
+			  FILE *out)
+{
+	char text[VALUE_ROOM];
+
+	if (field_value(field, definition, NULL, text) == VALUE_ABSENT)
+		return;
+	if (*group)
+		(void)fprintf(out, "%s:\n", *group);
+	*group = NULL;
+	(void)write_field(field, "  ", definition, NULL, out);
+}
+
+void document_write(const struct partition_definition *definition, FILE *out)
+{
+	size_t count;
+	const struct field *fields = schema_fields(&count);
+	const char *group = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct field *field = &fields[i];
+
+		if (field_is_of_disk(field))
+			continue;
+		if (field->type == FIELD_GROUP)
+			group = field->path;
+		else if (field->type == FIELD_LIST)
+			write_disks(definition, out);
+		else if (strchr(field->path, '.'))
+			write_grouped(field, &group, definition, out);
+		else
+			(void)write_field(field, "", definition, NULL, out);
+	}
+}
