@@ -89,10 +89,9 @@ struct sandbox {
 int sandbox_enter(const struct sandbox *wish,
 		  struct sandbox_layers *ret_layers);
 
-/* A condition on one argument: (argument & mask) == value, or != value. */
+/* A condition on one argument: (argument & mask) == value. */
 struct sandbox_condition {
-	uint8_t argument; /* 0 to 5 */
-	bool is_negated;
+	uint32_t argument; /* 0 to 5 */
 	uint64_t mask;
 	uint64_t value;
 };
@@ -118,15 +117,13 @@ struct sandbox_call {
 		.number = __NR_##call_, .reason = (reason_) \
 	}
 
-/* Allowed only when argument `index_` is `value_`. */
-#define SANDBOX_CALL_IF(call_, index_, value_, reason_)            \
-	{                                                          \
-		.number = __NR_##call_, .condition_count = 1,      \
-		.conditions = { { .argument = (index_),            \
-				  .mask = UINT64_MAX,              \
-				  .value = (uint64_t)(value_) } }, \
-		.reason = (reason_)                                \
-	}
+/*
+ * Allowed only when the int argument `index_` is `value_`. (The kernel looks at
+ * the low half of a register that holds an int; so does this.)
+ */
+#define SANDBOX_CALL_IF(call_, index_, value_, reason_)                  \
+	SANDBOX_CALL_MASK(call_, index_, UINT32_MAX, (uint32_t)(value_), \
+			  reason_)
 
 /* Allowed only when the bits `mask_` of argument `index_` are `value_`. */
 #define SANDBOX_CALL_MASK(call_, index_, mask_, value_, reason_)   \
@@ -160,10 +157,11 @@ struct sandbox_call {
  * needs (sandbox_base_calls) and those of the table. Anything else ends the
  * process. No memory can become executable.
  *
- * Base list: read, write, close, epoll, poll, clocks, futex, memory without
- * PROT_EXEC, signal return and masks, exit, sched_yield, getrandom. Sockets,
- * eventfd_create, dup, fcntl, files, threads and children are each the
- * table's business.
+ * Base list (base.c): read, write, close, epoll, poll, timers, futex, memory
+ * without PROT_EXEC, signal return and masks, exit, getrandom, and the control
+ * link: socket(AF_UNIX, SOCK_SEQPACKET), connect, sendmsg, recvmsg. Opening a
+ * path is refused with EACCES. Files, fcntl, dup, eventfds, threads and
+ * children are each the table's business.
  *
  * A kernel without seccomp is a missing layer, not an error.
  *

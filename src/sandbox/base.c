@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* The system calls of every process of ours, with the reason for each. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "base/count.h"
+#include "sandbox/sandbox.h"
+
+/* Of the type argument of socket(): what is not SOCK_CLOEXEC or _NONBLOCK. */
+#define SOCKET_KIND (UINT32_MAX & ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK))
+
+/* clang-format off */
+const struct sandbox_call sandbox_base_calls[] = {
+	/* Descriptors one holds. */
+	SANDBOX_CALL(read, "eventfds, timers, files and sockets one holds"),
+	SANDBOX_CALL(write, "eventfds, sockets and the log on stderr"),
+	SANDBOX_CALL(close, "giving back what was handed over"),
+	SANDBOX_CALL(fstat, "fstat() of older C libraries"),
+	{ .number = __NR_newfstatat, .condition_count = 1,
+	  .conditions = { { .argument = 3, .mask = AT_EMPTY_PATH,
+			    .value = AT_EMPTY_PATH } },
+	  .reason = "fstat()" },
+
+	/* The control link, and the way back to a restarted supervisor. */
+	SANDBOX_CALL(sendmsg, "control link"),
+	SANDBOX_CALL(recvmsg, "control link"),
+	{ .number = __NR_socket, .condition_count = 2,
+	  .conditions = { { .argument = 0, .mask = UINT32_MAX, .value = AF_UNIX },
+			  { .argument = 1, .mask = SOCKET_KIND,
+			    .value = SOCK_SEQPACKET } },
+	  .reason = "a new control link to a restarted supervisor" },
+	SANDBOX_CALL(connect, "a new control link; only its socket exists here"),
+
+	/* The loop. */
+	SANDBOX_CALL(epoll_create1, "event loop"),
+	SANDBOX_CALL(epoll_ctl, "event loop"),
+	SANDBOX_CALL(epoll_wait, "event loop"),
+	SANDBOX_CALL(epoll_pwait, "event loop"),
+	SANDBOX_CALL(epoll_pwait2, "event loop"),
+	SANDBOX_CALL(poll, "waiting without a loop"),
+	SANDBOX_CALL(ppoll, "waiting without a loop"),
+	SANDBOX_CALL(timerfd_create, "timers of the event loop"),
+	SANDBOX_CALL(timerfd_settime, "timers of the event loop"),
+	SANDBOX_CALL(clock_gettime, "where the vDSO has no clock"),
+	SANDBOX_CALL(clock_nanosleep, "nanosleep()"),
+	SANDBOX_CALL(nanosleep, "nanosleep() of older C libraries"),
+	SANDBOX_CALL(restart_syscall, "the kernel resumes a wait after a stop"),
+	SANDBOX_CALL(futex, "locks and conditions"),
+	SANDBOX_CALL(sched_yield, "spinning where processors are shared"),
+
+	/* Memory, never executable. */
+	SANDBOX_CALL(brk, "malloc"),
+	SANDBOX_CALL_MASK(mmap, 2, PROT_EXEC, 0, "malloc, channels"),
+	SANDBOX_CALL_MASK(mprotect, 2, PROT_EXEC, 0, "malloc, stacks"),
+	SANDBOX_CALL(munmap, "malloc, channels"),
+	SANDBOX_CALL(mremap, "realloc"),
+	SANDBOX_CALL(madvise, "free, stacks of ended threads, no core dumps"),
+	SANDBOX_CALL(getrandom, "malloc's key"),
+	SANDBOX_CALL(sched_getaffinity, "malloc counts processors"),
+
+	/* Signals and the end. abort()'s tgkill to itself is in seal.c. */
+	SANDBOX_CALL(rt_sigreturn, "end of a signal handler"),
+	SANDBOX_CALL(rt_sigprocmask, "abort, threads"),
+	SANDBOX_CALL(rt_sigaction, "abort"),
+	SANDBOX_CALL(getpid, "abort"),
+	SANDBOX_CALL(gettid, "abort"),
+	SANDBOX_CALL(exit, "end of a thread"),
+	SANDBOX_CALL(exit_group, "end of the process"),
+
+	/* Tried by libraries that can do without. */
+	SANDBOX_REFUSE(open, EACCES, "a library looks for a file"),
+	SANDBOX_REFUSE(openat, EACCES, "a library looks for a file"),
+	SANDBOX_REFUSE(access, EACCES, "a library looks for a file"),
+	SANDBOX_REFUSE(readlink, EACCES, "a library looks for a file"),
+};
+/* clang-format on */
+
+const size_t sandbox_base_call_count = ARRAY_COUNT(sandbox_base_calls);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "sandbox/layers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/count.h"
+#include "base/scope.h"
+
+static unsigned int layer_index(enum sandbox_layer layer)
+{
+	return (unsigned int)__builtin_ctz(layer);
+}
+
+void layers_record(struct sandbox_layers *layers, enum sandbox_layer layer,
+		   int error)
+{
+	if (error < 0) {
+		layers->missing |= layer;
+		layers->errors[layer_index(layer)] = -error;
+		return;
+	}
+	layers->in_place |= layer;
+}
+
+int layers_check(const struct sandbox_layers *layers, uint32_t required)
+{
+	return (required & ~layers->in_place) ? -EPERM : 0;
+}
+
+static int write_file(const char *path, const char *text)
+{
+	SCOPED(close_fd) int fd = open(path, O_WRONLY | O_CLOEXEC);
+	size_t bytes = strlen(text);
+
+	if (fd < 0)
+		return -errno;
+	return write(fd, text, bytes) == (ssize_t)bytes ? 0 : -errno;
+}
+
+static int enter_user_namespace(void)
+{
+	unsigned int uid = geteuid(), gid = getegid();
+	char map[64];
+	int error;
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		return -errno;
+	/* Without this an unprivileged gid_map is refused (user_namespaces(7)). */
+	error = write_file("/proc/self/setgroups", "deny");
+	if (error < 0)
+		return error;
+	(void)snprintf(map, sizeof(map), "%u %u 1", gid, gid);
+	error = write_file("/proc/self/gid_map", map);
+	if (error < 0)
+		return error;
+	(void)snprintf(map, sizeof(map), "%u %u 1", uid, uid);
+	return write_file("/proc/self/uid_map", map);
+}
+
+static const struct {
+	int flag;
+	enum sandbox_layer layer;
+} namespaces[] = {
+	{ CLONE_NEWNS, SANDBOX_MOUNT_NAMESPACE },
+	{ CLONE_NEWNET, SANDBOX_NETWORK_NAMESPACE },
+	{ CLONE_NEWIPC, SANDBOX_IPC_NAMESPACE },
+	{ CLONE_NEWUTS, SANDBOX_UTS_NAMESPACE },
+};
+
+void layers_unshare(struct sandbox_layers *layers, bool is_root)
+{
+	int all = 0, error;
+
+	if (!is_root)
+		layers_record(layers, SANDBOX_USER_NAMESPACE,
+			      enter_user_namespace());
+	for (size_t i = 0; i < ARRAY_COUNT(namespaces); i++)
+		all |= namespaces[i].flag;
+	/* One call for all is the usual case; singly only to learn which one
+	 * this kernel lacks. */
+	error = unshare(all);
+	for (size_t i = 0; i < ARRAY_COUNT(namespaces); i++) {
+		int single = error < 0 ? unshare(namespaces[i].flag) : 0;
+
+		layers_record(layers, namespaces[i].layer,
+			      single < 0 ? -errno : 0);
+	}
+}
+
+int layers_become(uid_t uid, gid_t gid)
+{
+	if (geteuid() != 0 || uid == 0)
+		return -EPERM;
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0)
+		return -errno;
+	return 0;
+}
+
+void layers_drop_bounding(void)
+{
+	/* Ends with EINVAL beyond the kernel's last capability. Without the
+	 * right to (EPERM) no_new_privs still keeps an exec from gaining any. */
+	for (unsigned long i = 0; prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0; i++)
+		;
+}
+
+int layers_drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+}
+
+static const struct {
+	const char *name;
+	const char *risk;
+} texts[SANDBOX_LAYER_COUNT] = {
+	{ "no-new-privs", "a set-uid program could raise rights" },
+	{ "not-dumpable",
+	  "a process of the same user could attach a debugger" },
+	{ "limits", "descriptors and locked memory are not bounded" },
+	{ "user-namespace", "the other namespaces need it for ordinary users" },
+	{ "mount-namespace", "the process sees mounts made on the host" },
+	{ "network-namespace",
+	  "only the system call filter keeps it off the network" },
+	{ "ipc-namespace", "System V and POSIX queues of the host exist" },
+	{ "uts-namespace", "the host's name can be read" },
+	{ "root", "paths of the host exist; Landlock and the system call "
+		  "filter still refuse to open them" },
+	{ "uid", "it shares its user with other processes, which only the "
+		 "system call filter keeps it from signalling" },
+	{ "capabilities", "the process keeps rights of root" },
+	{ "landlock", "only root directory and system call filter refuse "
+		      "to open files" },
+	{ "seccomp", "every system call of the kernel can be attacked" },
+	{ "cgroup", "memory and process count are bounded by the host's "
+		    "whole only" },
+	{ "pid-namespace",
+	  "process numbers of the host exist; signals need its uid" },
+};
+
+const char *sandbox_layer_name(unsigned int index)
+{
+	return index < SANDBOX_LAYER_COUNT ? texts[index].name : "unknown";
+}
+
+const char *sandbox_layer_risk(unsigned int index)
+{
+	return index < SANDBOX_LAYER_COUNT ? texts[index].risk : "";
+}
+
+void sandbox_layer_list(uint32_t bits, char *to, size_t room)
+{
+	size_t used = 0;
+
+	bits &= (1u << SANDBOX_LAYER_COUNT) - 1;
+	(void)snprintf(to, room, "%s", bits ? "" : "none");
+	for (unsigned int i = 0; i < SANDBOX_LAYER_COUNT; i++) {
+		int more;
+
+		if (!(bits & (1u << i)))
+			continue;
+		more = snprintf(to + used, room - used, "%s%s", used ? "," : "",
+				texts[i].name);
+		if (more < 0 || (size_t)more >= room - used)
+			return;
+		used += (size_t)more;
+	}
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "sandbox/layers.h"
+
+static int limit(int resource, uint64_t value)
+{
+	struct rlimit both = { .rlim_cur = value, .rlim_max = value };
+
+	return setrlimit(resource, &both) < 0 ? -errno : 0;
+}
+
+static int set_limits(const struct sandbox *wish)
+{
+	int error;
+
+	/* Not 0: the kernel ignores 0 when cores go to a program, and takes 1
+	 * as "none" there too (core(5), do_coredump). */
+	error = limit(RLIMIT_CORE, 1);
+	if (error == 0 && wish->file_count)
+		error = limit(RLIMIT_NOFILE, wish->file_count);
+	if (error == 0 && wish->locked_bytes)
+		error = limit(RLIMIT_MEMLOCK, wish->locked_bytes);
+	return error;
+}
+
+static int change_root(int fd)
+{
+	if (fchdir(fd) < 0 || chroot(".") < 0)
+		return -errno;
+	return 0;
+}
+
+/*
+ * A chroot serves when there is no mount namespace, or the directory's name
+ * cannot be followed in it: without CAP_SYS_CHROOT there is no way out of
+ * either.
+ */
+static int enter_root(const struct sandbox_layers *layers, int fd)
+{
+	int error = -EPERM;
+
+	if (layers->in_place & SANDBOX_MOUNT_NAMESPACE)
+		error = layers_pivot(fd);
+	return error < 0 ? change_root(fd) : 0;
+}
+
+int sandbox_enter(const struct sandbox *wish, struct sandbox_layers *ret_layers)
+{
+	struct sandbox_layers *layers = ret_layers;
+	bool is_root = geteuid() == 0;
+
+	memset(layers, 0, sizeof(*layers));
+	layers_record(layers, SANDBOX_NO_NEW_PRIVS,
+		      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0);
+	layers_record(layers, SANDBOX_LIMITS, set_limits(wish));
+	layers_unshare(layers, is_root);
+	if (wish->root_fd != NO_FD)
+		layers_record(layers, SANDBOX_ROOT,
+			      enter_root(layers, wish->root_fd));
+	layers_drop_bounding();
+	layers_record(layers, SANDBOX_UID, layers_become(wish->uid, wish->gid));
+	layers_record(layers, SANDBOX_CAPABILITIES, layers_drop_capabilities());
+	layers_record(layers, SANDBOX_LANDLOCK,
+		      layers_landlock(wish->may_signal));
+	/* Last: a change of uid resets it. */
+	layers_record(layers, SANDBOX_NOT_DUMPABLE,
+		      prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0);
+	return layers_check(layers, wish->required);
+}
