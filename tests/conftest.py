@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures of every test that crosses a process."""
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
+
+import bulkhead  # noqa: E402
+
+
+@pytest.hookimpl(tryfirst=True, hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.when == "call":
+        item.has_failed = report.failed
+
+
+@pytest.fixture
+def make_host(request):
+    """Makes supervisors; checks that each leaves nothing behind."""
+    hosts = []
+
+    def make(**options):
+        hosts.append(bulkhead.Host(**options))
+        return hosts[-1]
+
+    yield make
+    left = []
+    for host in hosts:
+        if getattr(request.node, "has_failed", False) and host.log_path.exists():
+            print(f"--- supervisor's log\n{host.log()[-8000:]}")
+            for console in host.consoles:
+                print(f"--- console of {console.name}\n{console.text[-4000:]}")
+        left += host.close()
+    assert left == [], "left behind"
+
+
+@pytest.fixture
+def host(make_host):
+    """A running supervisor with an empty state of its own."""
+    return make_host().start()
