@@ -60,6 +60,8 @@ struct inflight_region {
 struct inflight {
 	struct inflight_part *part;
 	uint64_t next_counter;
+	uint16_t queue_size; /* entries of the part */
+	uint16_t last_head;  /* our own copy of part->last_batch_head */
 };
 
 /* Bytes of a region for so many queues of so many descriptors. */
