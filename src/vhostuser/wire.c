@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "vhostuser/wire.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/scope.h"
+
+/* Keep the descriptors of one recvmsg(); close those beyond the maximum. */
+static int keep_fds(struct vhostuser_backend *backend, struct msghdr *in)
+{
+	int result = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(in); c; c = CMSG_NXTHDR(in, c)) {
+		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			if (backend->fd_count < VHOSTUSER_FD_MAX) {
+				backend->fds[backend->fd_count++] = fd;
+				continue;
+			}
+			close_fd(&fd);
+			result = -EBADMSG;
+		}
+	}
+	return result;
+}
+
+static int receive_some(struct vhostuser_backend *backend, void *to,
+			size_t bytes)
+{
+	_Alignas(struct cmsghdr) char
+		control[CMSG_SPACE(sizeof(int) * VHOSTUSER_FD_MAX)];
+	struct iovec body = { .iov_base = to, .iov_len = bytes };
+	struct msghdr in = { .msg_iov = &body,
+			     .msg_iovlen = 1,
+			     .msg_control = control,
+			     .msg_controllen = sizeof(control) };
+	ssize_t got =
+		recvmsg(backend->fd, &in, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR ? -EAGAIN : -EPIPE;
+	if (got == 0)
+		return -EPIPE;
+	backend->got_bytes += (size_t)got;
+	if (keep_fds(backend, &in) < 0 || (in.msg_flags & MSG_CTRUNC) != 0)
+		return -EBADMSG;
+	return 0;
+}
+
+static bool is_request(const struct vhostuser_header *header)
+{
+	return (header->flags & VHOSTUSER_VERSION_MASK) == VHOSTUSER_VERSION &&
+	       (header->flags & VHOSTUSER_REPLY) == 0 &&
+	       header->payload_bytes <= VHOSTUSER_PAYLOAD_MAX;
+}
+
+int wire_receive(struct vhostuser_backend *backend)
+{
+	const size_t header_bytes = sizeof(backend->header);
+
+	while (backend->got_bytes < header_bytes) {
+		int result = receive_some(backend,
+					  (uint8_t *)&backend->header +
+						  backend->got_bytes,
+					  header_bytes - backend->got_bytes);
+
+		if (result < 0)
+			return result;
+	}
+	if (!is_request(&backend->header))
+		return -EBADMSG;
+	while (backend->got_bytes <
+	       header_bytes + backend->header.payload_bytes) {
+		size_t have = backend->got_bytes - header_bytes;
+		int result = receive_some(backend, backend->payload + have,
+					  backend->header.payload_bytes - have);
+
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+void wire_next(struct vhostuser_backend *backend)
+{
+	for (uint32_t i = 0; i < backend->fd_count; i++)
+		close_fd(&backend->fds[i]);
+	backend->fd_count = 0;
+	backend->got_bytes = 0;
+}
+
+static void attach_fd(struct msghdr *out, void *control, size_t room, int fd)
+{
+	struct cmsghdr *c;
+
+	out->msg_control = control;
+	out->msg_controllen = room;
+	c = CMSG_FIRSTHDR(out);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+}
+
+/* Messages are far smaller than a socket's buffer: all of it goes or none. */
+static int send_whole(int socket_fd, const struct iovec *parts, size_t count,
+		      int fd)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct msghdr out = { .msg_iov = (struct iovec *)(uintptr_t)parts,
+			      .msg_iovlen = count };
+	size_t bytes = 0;
+	ssize_t sent;
+
+	for (size_t i = 0; i < count; i++)
+		bytes += parts[i].iov_len;
+	if (fd != NO_FD)
+		attach_fd(&out, control, sizeof(control), fd);
+	sent = sendmsg(socket_fd, &out, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0)
+		return errno == EPIPE || errno == ECONNRESET ? -EPIPE
+							     : -EBADMSG;
+	return (size_t)sent == bytes ? 0 : -EBADMSG;
+}
+
+int wire_reply(struct vhostuser_backend *backend, const void *payload,
+	       uint32_t bytes, int fd)
+{
+	struct vhostuser_header header = {
+		.request = backend->header.request,
+		.flags = VHOSTUSER_VERSION | VHOSTUSER_REPLY,
+		.payload_bytes = bytes,
+	};
+	const struct iovec parts[] = {
+		{ .iov_base = &header, .iov_len = sizeof(header) },
+		{ .iov_base = (void *)(uintptr_t)payload, .iov_len = bytes },
+	};
+
+	return send_whole(backend->fd, parts, 2, fd);
+}
+
+int wire_request(int fd, uint32_t request)
+{
+	struct vhostuser_header header = { .request = request,
+					   .flags = VHOSTUSER_VERSION };
+	const struct iovec part = { .iov_base = &header,
+				    .iov_len = sizeof(header) };
+
+	return send_whole(fd, &part, 1, NO_FD);
+}
