@@ -9,12 +9,13 @@
  * caller's descriptors it has only those listed.
  *
  * Called before sandbox_enter(): a process in its own sandbox can no longer
- * build one for others.
+ * build one for others. Started before any byte of a guest is there, it is
+ * no way around the starter's own sandbox.
  *
  * Trust      The program is as hostile as the guest it runs. It shares only
  *            the uid with its starter, which is in the same trust domain.
- * Threads    The jail is killed when the *thread* that called jail_start()
- *            ends: call it from the main thread.
+ * Threads    Call it from the main thread, while that is the only one: the
+ *            jail is killed when the *thread* that called it ends.
  * Errors     0 or a negative errno. Layers that cannot be had are missing in
  *            ret_layers, as with sandbox_enter().
  */
@@ -27,7 +28,11 @@
 
 #include "sandbox/sandbox.h"
 
-/* A file that appears in the jail, read-only. */
+/*
+ * A file that appears in the jail, read-only. Where no root can be built (an
+ * ordinary user without user namespaces) the program inherits the descriptor
+ * and an argument that equals `path` becomes "/dev/fd/N".
+ */
 struct jail_file {
 	int fd;           /* borrowed, a regular file */
 	const char *path; /* below "/boot/", for example "/boot/kernel" */

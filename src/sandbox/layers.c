@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/count.h"
@@ -45,14 +47,11 @@ static int write_file(const char *path, const char *text)
 	return write(fd, text, bytes) == (ssize_t)bytes ? 0 : -errno;
 }
 
-static int enter_user_namespace(void)
+int layers_map_user(uid_t uid, gid_t gid)
 {
-	unsigned int uid = geteuid(), gid = getegid();
 	char map[64];
 	int error;
 
-	if (unshare(CLONE_NEWUSER) < 0)
-		return -errno;
 	/* Without this an unprivileged gid_map is refused (user_namespaces(7)). */
 	error = write_file("/proc/self/setgroups", "deny");
 	if (error < 0)
@@ -75,13 +74,10 @@ static const struct {
 	{ CLONE_NEWUTS, SANDBOX_UTS_NAMESPACE },
 };
 
-void layers_unshare(struct sandbox_layers *layers, bool is_root)
+void layers_unshare(struct sandbox_layers *layers)
 {
 	int all = 0, error;
 
-	if (!is_root)
-		layers_record(layers, SANDBOX_USER_NAMESPACE,
-			      enter_user_namespace());
 	for (size_t i = 0; i < ARRAY_COUNT(namespaces); i++)
 		all |= namespaces[i].flag;
 	/* One call for all is the usual case; singly only to learn which one
@@ -103,6 +99,13 @@ int layers_become(uid_t uid, gid_t gid)
 	    setresuid(uid, uid, uid) < 0)
 		return -errno;
 	return 0;
+}
+
+int layers_limit(int resource, uint64_t value)
+{
+	struct rlimit both = { .rlim_cur = value, .rlim_max = value };
+
+	return setrlimit((__rlimit_resource_t)resource, &both) < 0 ? -errno : 0;
 }
 
 void layers_drop_bounding(void)

@@ -16,14 +16,20 @@ void layers_record(struct sandbox_layers *layers, enum sandbox_layer layer,
 int layers_check(const struct sandbox_layers *layers, uint32_t required);
 
 /*
- * Leave the host's namespaces. As an ordinary user (`is_root` false) through a
- * user namespace that maps the own uid onto itself, which gives the rights for
- * the others.
+ * As the first step in a new user namespace: map `uid` and `gid`, which the
+ * process had outside, onto themselves. It gives an ordinary user the rights
+ * for the other namespaces, and nothing outside.
  */
-void layers_unshare(struct sandbox_layers *layers, bool is_root);
+int layers_map_user(uid_t uid, gid_t gid);
+
+/* Leave the host's mount, network, IPC and UTS namespaces. */
+void layers_unshare(struct sandbox_layers *layers);
 
 /* Become uid and gid with no other group; -EPERM when not root. */
 int layers_become(uid_t uid, gid_t gid);
+
+/* Set a soft and a hard limit. */
+int layers_limit(int resource, uint64_t value);
 
 /* Empty the bounding set; before layers_become(). */
 void layers_drop_bounding(void);
@@ -42,6 +48,10 @@ int layers_landlock(bool may_signal);
  * -ESTALE  the name leads elsewhere by now
  */
 int layers_reopen(int fd, int flags);
+
+/* Make `tree`, a detached or attached mount, the root of this mount namespace;
+ * what was there is let go of. The working directory becomes "/". */
+int layers_pivot_to(int tree);
 
 /* Make the directory `root_fd` the root of this mount namespace and let go of
  * every other mount. */

@@ -36,6 +36,16 @@ int layers_reopen(int fd, int flags)
 	return is_same_file(fd, again) ? take_fd(&again) : -ESTALE;
 }
 
+int layers_pivot_to(int tree)
+{
+	/* Old and new root at the same place, then the old one is let go of
+	 * (pivot_root(2), 'pivot_root(".", ".")'). */
+	if (fchdir(tree) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return -errno;
+	return 0;
+}
+
 int layers_pivot(int root_fd)
 {
 	SCOPED(close_fd) int here = NO_FD;
@@ -56,10 +66,5 @@ int layers_pivot(int root_fd)
 	if (syscall(SYS_move_mount, tree, "", here, "",
 		    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return -errno;
-	/* Old and new root at the same place, then the old one is let go of
-	 * (pivot_root(2), "pivot_root(".", ".")"). */
-	if (fchdir(tree) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
-	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return -errno;
-	return 0;
+	return layers_pivot_to(tree);
 }

@@ -2,6 +2,7 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -10,24 +11,17 @@
 #include "base/scope.h"
 #include "sandbox/layers.h"
 
-static int limit(int resource, uint64_t value)
-{
-	struct rlimit both = { .rlim_cur = value, .rlim_max = value };
-
-	return setrlimit(resource, &both) < 0 ? -errno : 0;
-}
-
 static int set_limits(const struct sandbox *wish)
 {
 	int error;
 
 	/* Not 0: the kernel ignores 0 when cores go to a program, and takes 1
 	 * as "none" there too (core(5), do_coredump). */
-	error = limit(RLIMIT_CORE, 1);
+	error = layers_limit(RLIMIT_CORE, 1);
 	if (error == 0 && wish->file_count)
-		error = limit(RLIMIT_NOFILE, wish->file_count);
+		error = layers_limit(RLIMIT_NOFILE, wish->file_count);
 	if (error == 0 && wish->locked_bytes)
-		error = limit(RLIMIT_MEMLOCK, wish->locked_bytes);
+		error = layers_limit(RLIMIT_MEMLOCK, wish->locked_bytes);
 	return error;
 }
 
@@ -52,16 +46,28 @@ static int enter_root(const struct sandbox_layers *layers, int fd)
 	return error < 0 ? change_root(fd) : 0;
 }
 
+static int enter_user_namespace(void)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		return -errno;
+	return layers_map_user(uid, gid);
+}
+
 int sandbox_enter(const struct sandbox *wish, struct sandbox_layers *ret_layers)
 {
 	struct sandbox_layers *layers = ret_layers;
-	bool is_root = geteuid() == 0;
 
 	memset(layers, 0, sizeof(*layers));
 	layers_record(layers, SANDBOX_NO_NEW_PRIVS,
 		      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0);
 	layers_record(layers, SANDBOX_LIMITS, set_limits(wish));
-	layers_unshare(layers, is_root);
+	if (geteuid() != 0)
+		layers_record(layers, SANDBOX_USER_NAMESPACE,
+			      enter_user_namespace());
+	layers_unshare(layers);
 	if (wish->root_fd != NO_FD)
 		layers_record(layers, SANDBOX_ROOT,
 			      enter_root(layers, wish->root_fd));

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+#include "sandbox/jail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/count.h"
+#include "base/scope.h"
+#include "sandbox/jail_root.h"
+#include "sandbox/layers.h"
+
+/* What the child tells before exec, and again if exec fails. */
+struct progress {
+	struct sandbox_layers layers;
+	int error;
+};
+
+#define ARGUMENT_MAX 256
+
+/*
+ * A program we did not write cannot have a list of what it may do; this is
+ * what no machine emulator does in its life. It gets EPERM, not death.
+ */
+static const int refused_calls[] = {
+	/* other processes */
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(kcmp),
+	SCMP_SYS(pidfd_getfd),
+	/* name spaces and mounts */
+	SCMP_SYS(mount),
+	SCMP_SYS(umount2),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(chroot),
+	SCMP_SYS(unshare),
+	SCMP_SYS(setns),
+	SCMP_SYS(open_tree),
+	SCMP_SYS(move_mount),
+	SCMP_SYS(fsopen),
+	SCMP_SYS(mount_setattr),
+	/* parts of the kernel with a history */
+	SCMP_SYS(bpf),
+	SCMP_SYS(perf_event_open),
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(add_key),
+	SCMP_SYS(request_key),
+	SCMP_SYS(keyctl),
+	SCMP_SYS(fanotify_init),
+	SCMP_SYS(quotactl),
+	/* the host as a whole */
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(delete_module),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(kexec_file_load),
+	SCMP_SYS(reboot),
+	SCMP_SYS(swapon),
+	SCMP_SYS(swapoff),
+	SCMP_SYS(settimeofday),
+	SCMP_SYS(clock_settime),
+	SCMP_SYS(acct),
+	SCMP_SYS(syslog),
+	SCMP_SYS(iopl),
+	SCMP_SYS(ioperm),
+};
+
+static int refuse_calls(scmp_filter_ctx filter)
+{
+	const uint32_t action = SCMP_ACT_ERRNO(EPERM);
+	int error = 0;
+
+	for (size_t i = 0; error == 0 && i < ARRAY_COUNT(refused_calls); i++)
+		error = seccomp_rule_add(filter, action, refused_calls[i], 0);
+	/* Some families (vsock) do not know network namespaces. */
+	if (error == 0)
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT),
+					 SCMP_SYS(socket), 1,
+					 SCMP_A0_32(SCMP_CMP_NE, AF_UNIX, 0));
+	if (error == 0)
+		error = seccomp_load(filter);
+	return error;
+}
+
+static int seal(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int error;
+
+	if (!filter)
+		return -ENOMEM;
+	error = refuse_calls(filter);
+	seccomp_release(filter);
+	return error;
+}
+
+static bool is_boot_path(const char *path)
+{
+	const char *name = path + strlen("/boot/");
+
+	return strncmp(path, "/boot/", strlen("/boot/")) == 0 && *name &&
+	       *name != '.' && !strchr(name, '/');
+}
+
+static int check(const struct jail *jail)
+{
+	if (jail->file_count > JAIL_FILE_MAX || jail->fd_count > JAIL_FD_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < jail->file_count; i++)
+		if (!is_boot_path(jail->files[i].path))
+			return -EINVAL;
+	for (size_t i = 0; i < jail->fd_count; i++)
+		if (jail->fds[i].number < 0 ||
+		    jail->fds[i].number >= JAIL_FD_MAX)
+			return -EINVAL;
+	return 0;
+}
+
+/* ---- in the child ---- */
+
+/* Above every number the program is to find something at. */
+static int raise_fd(int fd)
+{
+	int raised = fcntl(fd, F_DUPFD_CLOEXEC, JAIL_FD_MAX);
+
+	return raised < 0 ? -errno : raised;
+}
+
+static int fill_standard(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return -errno;
+	null = raise_fd(null);
+	for (int number = 0; number < 3; number++)
+		if (null < 0 || dup2(null, number) < 0)
+			return -EBADF;
+	return 0;
+}
+
+/* Everything is marked to be closed by exec, then what is listed is put at
+ * its number, which clears the mark there. */
+static int arrange_fds(const struct jail *jail)
+{
+	int raised[JAIL_FD_MAX];
+
+	for (size_t i = 0; i < jail->fd_count; i++) {
+		raised[i] = raise_fd(jail->fds[i].fd);
+		if (raised[i] < 0)
+			return raised[i];
+	}
+	if (fill_standard() < 0)
+		return -EBADF;
+	if (syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		return -errno;
+	for (size_t i = 0; i < jail->fd_count; i++)
+		if (dup2(raised[i], jail->fds[i].number) < 0)
+			return -errno;
+	return 0;
+}
+
+/* The signal state of our event loop is not the program's. */
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGPIPE, SIG_DFL);
+}
+
+static void take_layers(const struct jail *jail, struct sandbox_layers *layers)
+{
+	layers_unshare(layers);
+	layers_record(layers, SANDBOX_ROOT,
+		      layers->in_place & SANDBOX_MOUNT_NAMESPACE
+			      ? jail_root_enter(jail)
+			      : -EPERM);
+	/* 1 is "none"; see sandbox.c. */
+	layers_record(layers, SANDBOX_LIMITS, layers_limit(RLIMIT_CORE, 1));
+	layers_drop_bounding();
+	layers_record(layers, SANDBOX_UID, layers_become(jail->uid, jail->gid));
+	layers_record(layers, SANDBOX_CAPABILITIES, layers_drop_capabilities());
+	layers_record(layers, SANDBOX_NO_NEW_PRIVS,
+		      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0);
+	layers_record(layers, SANDBOX_SECCOMP, seal());
+}
+
+/* Without a root of its own the program reaches its files by descriptor. */
+static void name_files(const struct jail *jail, char **arguments)
+{
+	static char names[JAIL_FILE_MAX][24];
+
+	for (size_t i = 0; i < jail->file_count; i++) {
+		int fd = fcntl(jail->files[i].fd, F_DUPFD, JAIL_FD_MAX);
+
+		(void)snprintf(names[i], sizeof(names[i]), "/dev/fd/%d", fd);
+		for (char **at = arguments; *at; at++)
+			if (strcmp(*at, jail->files[i].path) == 0)
+				*at = names[i];
+	}
+}
+
+static int copy_arguments(const struct jail *jail, char **copy)
+{
+	size_t count = 0;
+
+	while (jail->arguments[count]) {
+		copy[count] = jail->arguments[count];
+		if (++count == ARGUMENT_MAX)
+			return -E2BIG;
+	}
+	copy[count] = NULL;
+	return 0;
+}
+
+static int run(const struct jail *jail, struct progress *progress, int report)
+{
+	static char *const environment[] = { NULL };
+	char *arguments[ARGUMENT_MAX];
+	int error = layers_check(&progress->layers, jail->required);
+
+	if (error == 0)
+		error = copy_arguments(jail, arguments);
+	if (error == 0)
+		error = arrange_fds(jail);
+	if (error < 0)
+		return error;
+	if (!(progress->layers.in_place & SANDBOX_ROOT))
+		name_files(jail, arguments);
+	reset_signals();
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return -errno;
+	/* Fails, fatally, if the starter died before the line above. */
+	if (write(report, progress, sizeof(*progress)) < 0)
+		return -errno;
+	(void)execve(jail->program, arguments, environment);
+	return -errno;
+}
+
+static void child_main(const struct jail *jail, struct progress *progress,
+		       int report_fd)
+{
+	int report = raise_fd(report_fd);
+
+	if (report < 0)
+		_exit(1);
+	take_layers(jail, &progress->layers);
+	progress->error = run(jail, progress, report);
+	(void)!write(report, progress, sizeof(*progress));
+	_exit(1);
+}
+
+/* ---- in the starter ---- */
+
+static pid_t clone_child(uint64_t flags, int *ret_pidfd)
+{
+	struct clone_args arguments = {
+		.flags = flags | CLONE_PIDFD,
+		.pidfd = (uintptr_t)ret_pidfd,
+		.exit_signal = SIGCHLD,
+	};
+
+	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+}
+
+/*
+ * Fork into new pid (and, for an ordinary user, user) namespaces: a process
+ * cannot enter the first one itself. Returns 0 in the child, as fork() does.
+ */
+static pid_t fork_child(struct sandbox_layers *layers, int *ret_pidfd)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	uint64_t flags = CLONE_NEWPID | (uid ? CLONE_NEWUSER : 0);
+	pid_t pid = clone_child(flags, ret_pidfd);
+	int error = pid < 0 ? -errno : 0;
+
+	if (error < 0)
+		pid = clone_child(0, ret_pidfd);
+	if (pid != 0)
+		return pid < 0 ? -errno : pid;
+	if (uid && error == 0)
+		error = layers_map_user(uid, gid);
+	if (uid)
+		layers_record(layers, SANDBOX_USER_NAMESPACE, error);
+	layers_record(layers, SANDBOX_PID_NAMESPACE, error);
+	return 0;
+}
+
+/* The last report before exec or exit counts; end of file is success. */
+static int await_exec(int report, struct progress *progress)
+{
+	progress->error = -EIO; /* died without a word */
+	while (read(report, progress, sizeof(*progress)) ==
+	       (ssize_t)sizeof(*progress))
+		;
+	return progress->error;
+}
+
+int jail_start(const struct jail *jail, struct jailed *ret_jailed,
+	       struct sandbox_layers *ret_layers)
+{
+	struct progress progress = { 0 };
+	struct jailed jailed = { .pid = -1, .pidfd = NO_FD };
+	SCOPED(close_fd) int report = NO_FD;
+	SCOPED(close_fd) int child_report = NO_FD;
+	int ends[2], error = check(jail);
+
+	if (error < 0)
+		return error;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	report = ends[0];
+	child_report = ends[1];
+	jailed.pid = fork_child(&progress.layers, &jailed.pidfd);
+	if (jailed.pid < 0)
+		return jailed.pid;
+	if (jailed.pid == 0)
+		child_main(jail, &progress, child_report);
+	close_fd(&child_report);
+	error = await_exec(report, &progress);
+	*ret_layers = progress.layers;
+	if (error < 0) {
+		jail_close(&jailed);
+		return error;
+	}
+	*ret_jailed = jailed;
+	return 0;
+}
+
+void jail_close(struct jailed *jailed)
+{
+	if (jailed->pidfd == NO_FD)
+		return;
+	(void)syscall(SYS_pidfd_send_signal, jailed->pidfd, SIGKILL, NULL, 0);
+	(void)waitpid(jailed->pid, NULL, 0);
+	close_fd(&jailed->pidfd);
+	jailed->pid = -1;
+}
