@@ -155,6 +155,33 @@ class Console:
         self.thread.join(10)
 
 
+class Terminal:
+    """An attached `bulkhead console` whose keyboard is a pipe."""
+
+    def __init__(self, host, *words):
+        self.process = subprocess.Popen(
+            host.argv("console", *words), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=host.env)
+        self.text = ""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while chunk := os.read(self.process.stdout.fileno(), 4096):
+            self.text += chunk.decode(errors="replace")
+
+    def type(self, text):
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def wait(self, text, seconds=30):
+        wait_for(lambda: text in self.text, seconds,
+                          what=f"the terminal shows {text!r}")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
 class Host:
     """One supervisor under its keeper, with a state directory of its own."""
 

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""The demonstration: two guests keep their data while their disk service is
+killed, hung and upgraded and their supervisor is killed. ./run demo."""
+import os
+import pathlib
+import signal
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+
+import bulkhead  # noqa: E402
+
+GUESTS = ("red", "blue")
+QUIET_SECONDS = 3
+BETWEEN_SECONDS = 2
+
+
+def kill_service(host):
+    host.replace_service(signal.SIGKILL)
+
+
+def hang_service(host):
+    host.replace_service(signal.SIGSTOP)
+
+
+def kill_supervisor(host):
+    host.kill_supervisor()
+
+
+def upgrade_service(host):
+    host.run("service", "restart", "disk0")
+
+
+def add_standby(host):
+    host.run("service", "set", "disk0", "--standby", 1)
+    bulkhead.wait_for(lambda: host.instances("disk0", "standby"),
+                      what="a standby is ready")
+
+
+COLD = "kill -9 of the disk service"
+WARM = "the same, with a hot standby"
+HANG = "kill -STOP of the disk service"
+UPGRADE = "upgrade of the disk service"
+SUPERVISOR = "kill -9 of the supervisor"
+
+SCRIPT = ([(COLD, kill_service)] * 3 + [(HANG, hang_service)]
+          + [(COLD, kill_service)] * 2 + [(SUPERVISOR, kill_supervisor)]
+          + [(None, add_standby)] + [(WARM, kill_service)] * 3
+          + [(UPGRADE, upgrade_service)] + [(HANG, hang_service)]
+          + [(WARM, kill_service)] * 2)
+
+
+class Demo:
+    def __init__(self, host):
+        self.host = host
+        self.consoles = {}
+        self.stalls = {}  # what happened: longest stalls felt, in ms
+        self.began = time.monotonic()
+
+    def say(self, text):
+        print(f"{time.monotonic() - self.began:6.1f} s  {text}", flush=True)
+
+    def start_guests(self):
+        for name in GUESTS:
+            self.host.define(name, test="stamp", args="0,32", disks=[
+                self.host.disk(f"{name}-root", "96M")])
+            self.host.run("install", name)
+            self.host.run("start", name)
+            self.consoles[name] = self.host.console(name)
+            self.say(f"partition {name} runs")
+        for console in self.consoles.values():
+            console.wait(r"^stamp filled", 90)
+        self.say("both guests write and verify stamped blocks on ext4")
+
+    def total(self, key):
+        return sum(console.values("stamp requests").get(key, 0)
+                   for console in self.consoles.values())
+
+    def progress_line(self):
+        return (f"{self.total('requests'):9,} requests "
+                f"{self.total('bytes') >> 20:6,} MiB  errors "
+                f"{self.total('errors')} corrupt {self.total('corrupt')} lost "
+                f"{self.total('lost')} duplicated {self.total('duplicated')}")
+
+    def progress(self):
+        if sys.stdout.isatty():
+            print(f"\r{time.monotonic() - self.began:6.1f} s  "
+                  f"{self.progress_line()}  ", end="", flush=True)
+
+    def watch(self, seconds, action=None):
+        """The longest request that each guest met meanwhile, in ms."""
+        positions = {name: len(console.lines("stamp requests"))
+                     for name, console in self.consoles.items()}
+        if action is not None:
+            action(self.host)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.progress()
+            time.sleep(0.25)
+        if sys.stdout.isatty():
+            print("\r", end="")
+        return [self.longest_since(name, positions[name]) for name in GUESTS]
+
+    def longest_since(self, name, position):
+        lines = self.consoles[name].lines("stamp requests")[position:]
+        return max((int(line.rsplit("period_us=", 1)[1]) / 1000
+                    for line in lines), default=0.0)
+
+    def do(self, what, action):
+        stalls = self.watch(BETWEEN_SECONDS, action)
+        if what is None:
+            return
+        self.stalls.setdefault(what, []).extend(stalls)
+        self.say(f"{what:32} {max(stalls):6.0f} ms  {self.progress_line()}")
+
+    def stop_guests(self):
+        self.say("guests verify everything, unmount, check, and switch off")
+        for name in GUESTS:
+            self.host.run("stop", name, "--deadline", 60)
+        for console in self.consoles.values():
+            console.wait(r"^finished", 30)
+
+    def is_clean(self):
+        wrong = sum(self.total(key) for key in
+                    ("errors", "corrupt", "lost", "duplicated"))
+        checks = [console.values(word) for console in self.consoles.values()
+                  for word in ("stamp end", "e2fsck", "kernel")]
+        return wrong == 0 and all(
+            check and not any(check.values()) for check in checks)
+
+    def table(self):
+        felt = sorted(s for stalls in self.stalls.values() for s in stalls)
+        rows = [("requests", f"{self.total('requests'):,}"),
+                ("bytes", f"{self.total('bytes'):,}"),
+                ("kills and hangs", str(sum(
+                    len(stalls) for stalls in self.stalls.values())
+                    // len(GUESTS)))]
+        rows += [(f"longest stall: {what}", f"{max(stalls):.0f} ms")
+                 for what, stalls in self.stalls.items()]
+        rows += [("longest stall", f"{felt[-1]:.0f} ms"),
+                 ("p99 stall", f"{felt[int(0.99 * (len(felt) - 1))]:.0f} ms"),
+                 ("p99 of all requests", "{:.1f} ms".format(max(
+                     c.values("stamp requests")["p99_us"]
+                     for c in self.consoles.values()) / 1000)),
+                 ("longest request with nothing amiss",
+                  f"{self.quiet_ms:.0f} ms"),
+                 ("lost", self.total("lost")),
+                 ("duplicated", self.total("duplicated")),
+                 ("corrupt", self.total("corrupt")),
+                 ("guest I/O errors", self.total("errors")),
+                 ("guest kernel complaints", sum(
+                     c.values("kernel").get("errors", 0)
+                     for c in self.consoles.values()))]
+        print()
+        for name, value in rows:
+            print(f"  {name:48} {value:>14}")
+        print(flush=True)
+
+    def run(self):
+        self.start_guests()
+        self.quiet_ms = max(self.watch(QUIET_SECONDS))
+        for what, action in SCRIPT:
+            self.do(what, action)
+        self.stop_guests()
+        self.table()
+        return self.is_clean()
+
+
+def main():
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    print("building the guest's image, unless it is there")
+    bulkhead.guest_image()
+    host = bulkhead.Host()
+    try:
+        demo = Demo(host.start())
+        is_clean = demo.run()
+    except (AssertionError, bulkhead.Failed) as error:
+        print(f"demo: {error}\n--- the supervisor's log ends\n"
+              f"{host.log()[-3000:]}", file=sys.stderr)
+        is_clean = False
+    finally:
+        left = host.close()
+    for line in left:
+        print(f"demo: left behind: {line}", file=sys.stderr)
+    print("demo: nothing lost, nothing left behind" if is_clean and not left
+          else "demo: FAILED")
+    return 0 if is_clean and not left else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""What a guest sees of its disk when the host's own storage misbehaves."""
+import contextlib
+import os
+import subprocess
+
+import pytest
+
+import bulkhead
+from bulkhead import Terminal
+
+MIB = 1 << 20
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a tmpfs")
+
+
+class Raw:
+    """A guest that does single requests on /dev/vda as it is told."""
+
+    def __init__(self, host, disk):
+        self.console = host.up("one", test="raw", disks=[disk])
+        self.console.wait("^ready")
+        self.terminal = Terminal(host, "one")
+        self.asked = 0
+
+    def ask(self, verb, *numbers):
+        self.asked += 1
+        self.terminal.type(" ".join([verb, *map(str, numbers)]) + "\n")
+
+    def answer(self, seconds=30):
+        """The exit status of the last request asked for."""
+        found = self.console.wait("^did .*status=([0-9]+)", seconds,
+                                  count=self.asked)
+        return int(found.group(1))
+
+    def do(self, verb, *numbers):
+        self.ask(verb, *numbers)
+        return self.answer()
+
+
+@contextlib.contextmanager
+def tmpfs(directory, mib):
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs",
+                    directory], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
+def test_a_guest_reads_and_writes_its_whole_disk(host):
+    raw = Raw(host, host.disk(size="64M"))
+
+    assert raw.do("write", 0, MIB) == 0
+    assert raw.do("write", 63 * MIB, MIB) == 0
+    assert raw.do("read", 63 * MIB, MIB) == 0
+    assert raw.do("discard", 8 * MIB, MIB) == 0
+    assert raw.do("flush") == 0
+    raw.ask("size")
+    raw.console.wait(f"^size={64 * MIB // 512}$")
+
+
+def test_a_read_only_disk_cannot_be_written(host):
+    disk = host.disk(size="64M", access="ro")
+    with open(disk["file"], "wb") as image:
+        image.truncate(64 * MIB)
+    raw = Raw(host, disk)
+
+    raw.ask("readonly")
+    raw.console.wait("^readonly=1")
+
+    assert raw.do("read", 0, MIB) == 0
+    assert raw.do("write", 0, MIB) != 0
+
+
+def test_an_error_of_the_device_reaches_the_guest_and_only_once(host):
+    disk = host.disk(size="64M")
+    raw = Raw(host, disk)
+
+    os.truncate(disk["file"], 32 * MIB)
+    beyond = raw.do("read", 48 * MIB, MIB)
+    os.truncate(disk["file"], 64 * MIB)
+
+    assert beyond != 0
+    assert raw.do("read", 48 * MIB, MIB) == 0
+    assert raw.do("read", 0, MIB) == 0
+    assert host.state_of("one") == "running"
+
+
+@needs_root
+def test_a_full_file_system_holds_the_request_until_there_is_room(host,
+                                                                  tmp_path):
+    with tmpfs(tmp_path / "small", 16) as directory:
+        disk = host.disk(size="64M", file=str(directory / "root.img"))
+        raw = Raw(host, disk)
+        for offset in range(0, 12 * MIB, MIB):
+            assert raw.do("write", offset, MIB) == 0
+
+        for offset in range(12 * MIB, 18 * MIB, MIB):
+            raw.ask("write", offset, MIB)
+        bulkhead.wait_for(lambda: "room" in host.run("events").lower()
+                          or "space" in host.run("events").lower(),
+                          what="an event says that the disk is full")
+        held = host.partition("one")
+        subprocess.run(["mount", "-o", "remount,size=48m", directory],
+                       check=True)
+
+        assert raw.answer() == 0
+        assert held["state"] == "running"
+        assert all(" status=0" in line for line in raw.console.lines("did"))
+        host.run("stop", "one", "--force")
+        host.run("uninstall", "one")
+
+
+@needs_root
+def test_a_flush_that_fails_is_seen_by_the_guest(host, tmp_path):
+    with tmpfs(tmp_path / "small", 8) as directory:
+        backing = directory / "backing"
+        with open(backing, "wb") as image:
+            image.truncate(64 * MIB)
+        loop = subprocess.run(["losetup", "--find", "--show", backing],
+                              stdout=subprocess.PIPE, text=True,
+                              check=True).stdout.strip()
+        try:
+            raw = Raw(host, {"name": "root", "file": loop})
+            for offset in range(0, 16 * MIB, MIB):
+                raw.ask("write", offset, MIB)
+            raw.answer()
+
+            flushed = raw.do("flush")
+
+            assert flushed != 0
+            host.run("stop", "one", "--force")
+            host.run("uninstall", "one")
+        finally:
+            subprocess.run(["losetup", "--detach", loop], check=True)
