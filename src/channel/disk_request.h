@@ -3,8 +3,9 @@
  * The requests of a disk channel.
  *
  * offset_bytes and length_bytes are multiples of the attachment's block size.
- * READ and WRITE use the buffer bytes [buffer_offset, +length_bytes); the
- * others have no buffer and no payload. FLUSH has offset and length 0.
+ * READ and WRITE use the buffer bytes [buffer_offset, +length_bytes), where
+ * buffer_offset is a multiple of CHANNEL_BUFFER_UNIT; the others have no buffer
+ * and no payload. FLUSH has offset and length 0.
  *
  * A response's status is 0 or one of
  *   -EIO       the device failed (any errno of the device not listed here)
@@ -16,7 +17,8 @@
  * and `bytes` is length_bytes on success of READ and WRITE, else 0.
  *
  * What no honest client sends breaks the channel instead: an unknown op or
- * flag, another generation, a buffer outside the buffer area.
+ * flag, another generation, a buffer that is odd or outside the buffer area, a
+ * transfer above DISK_TRANSFER_MOST.
  */
 #ifndef CHANNEL_DISK_REQUEST_H
 #define CHANNEL_DISK_REQUEST_H

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Many O_DIRECT requests at a time without a thread each: the kernel's native
+ * asynchronous I/O, by system calls.
+ *
+ * Why not io_uring: the end of the process would be no fence for it. Requests
+ * in flight here hold the open file, and with it the fence lock, until they
+ * have landed (I4).
+ *
+ * Threads    One owner.
+ */
+#ifndef DISK_AIO_H
+#define DISK_AIO_H
+
+#include <linux/aio_abi.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "disk/provider_file.h"
+
+#define AIO_MOST  256
+#define AIO_BATCH 32
+
+/* Embedded beside the job; belongs to aio from aio_queue() until aio_reap()
+ * returns it. */
+struct aio_slot {
+	struct iocb iocb;
+	struct job *job;
+};
+
+struct aio {
+	aio_context_t context; /* 0 until first used */
+	int done_fd;           /* borrowed eventfd, written per completion */
+	uint32_t in_flight;    /* submitted, not reaped */
+	uint32_t queued_count;
+	struct iocb *queued[AIO_MOST];
+	uint32_t event_count; /* taken from the kernel, not reaped yet */
+	uint32_t event_next;
+	struct io_event events[AIO_BATCH];
+};
+
+void aio_init(struct aio *aio, int done_fd);
+
+/*
+ * Queue a READ or WRITE of an O_DIRECT file; aio_submit() starts it.
+ *
+ * -EAGAIN  no room, or the kernel gives us no context: use a worker
+ */
+int aio_queue(struct aio *aio, struct aio_slot *slot, struct job *job);
+
+/*
+ * Start what is queued. True when all was started; else some wait for a call
+ * after the next completions. A request that the kernel refuses is returned in
+ * *ret_refused for a worker (one per call), else NULL.
+ */
+bool aio_submit(struct aio *aio, struct aio_slot **ret_refused);
+
+/* True when aio_reap() would return something. Reads memory only. */
+bool aio_has_done(const struct aio *aio);
+
+/*
+ * The next finished request, or NULL. *ret_result: bytes moved or -errno, of
+ * the kernel; what is missing is for a worker.
+ */
+struct aio_slot *aio_reap(struct aio *aio, int64_t *ret_result);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+#include "disk/client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+
+#define BLOCK_BYTES_LEAST 512u
+#define BLOCK_BYTES_MOST  4096u
+
+static bool settings_are_valid(const struct disk_attach *attach)
+{
+	uint32_t block = attach->logical_block_bytes;
+
+	return block >= BLOCK_BYTES_LEAST && block <= BLOCK_BYTES_MOST &&
+	       (block & (block - 1)) == 0 && attach->size_bytes >= block &&
+	       attach->size_bytes <= DISK_BYTES_MAX;
+}
+
+/* A blocking eventfd in a hostile monitor's hands could stop us for all. The
+ * supervisor makes them so, and no child of ours may call F_SETFL. */
+static bool never_blocks(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_NONBLOCK);
+}
+
+static int make_tasks(struct client *client)
+{
+	uint32_t count = client->channel.shape.slot_count;
+
+	client->tasks = calloc(count, sizeof(client->tasks[0]));
+	if (!client->tasks)
+		return -ENOMEM;
+	for (uint32_t i = count; i-- > 0;) {
+		client->tasks[i].client = client;
+		client->tasks[i].next_free = client->free_tasks;
+		client->free_tasks = &client->tasks[i];
+	}
+	return 0;
+}
+
+static int set_up(struct client *client, const struct disk_attach *attach,
+		  int memfd)
+{
+	int error;
+
+	if (!settings_are_valid(attach) || !never_blocks(client->kick_fd) ||
+	    !never_blocks(client->call_fd))
+		return -EINVAL;
+	error = channel_open(&client->channel, memfd, CHANNEL_SERVER,
+			     CHANNEL_KIND_DISK);
+	if (error)
+		return error;
+	if (client->channel.shape.generation !=
+	    (uint32_t)attach->attachment.generation)
+		return -EBADMSG;
+	return make_tasks(client);
+}
+
+int client_new(const struct disk_attach *attach, int *fds,
+	       struct client **ret_client)
+{
+	SCOPED(close_fd) int memfd = take_fd(&fds[ATTACH_MEMORY]);
+	SCOPED(close_fd) int file = take_fd(&fds[ATTACH_FILE]);
+	struct client *client;
+	int error;
+
+	client = calloc(1, sizeof(*client));
+	if (!client)
+		return -ENOMEM;
+	client->attachment = attach->attachment;
+	client->limits = (struct disk_limits){
+		.size_bytes = attach->size_bytes,
+		.block_bytes = attach->logical_block_bytes,
+		.is_read_only = attach->read_only,
+	};
+	provider_file_open(&client->file, take_fd(&file),
+			   attach->is_block_device, attach->direct);
+	client->kick_fd = take_fd(&fds[ATTACH_KICK]);
+	client->call_fd = take_fd(&fds[ATTACH_CALL]);
+	error = set_up(client, attach, memfd);
+	if (error) {
+		client_free(client);
+		return error;
+	}
+	*ret_client = client;
+	return 0;
+}
+
+void client_free(struct client *client)
+{
+	channel_close(&client->channel);
+	provider_file_close(&client->file);
+	close_fd(&client->kick_fd);
+	close_fd(&client->call_fd);
+	free(client->tasks);
+	free(client);
+}
+
+/* The channel never gives us more requests than it has slots, so there is
+ * always a free task. */
+static struct task *make_task(struct client *client,
+			      const struct channel_request *request)
+{
+	struct task *task = client->free_tasks;
+
+	client->free_tasks = task->next_free;
+	task->id = request->id;
+	task->status = 0;
+	task->job = (struct job){
+		.file = &client->file,
+		.op = request->op,
+		.flags = request->flags,
+		.length_bytes = request->length_bytes,
+		.offset_bytes = request->offset_bytes,
+	};
+	if (request_has_data(request))
+		task->job.buffer =
+			client->channel.buffers + request->buffer_offset;
+	return task;
+}
+
+int client_take(struct client *client, struct task **ret_task)
+{
+	struct channel_request request;
+	int error;
+
+	if (client->is_broken || client->is_detaching)
+		return -EAGAIN;
+	error = channel_receive_request(&client->channel, &request);
+	if (error == -EAGAIN)
+		return error;
+	if (!error)
+		error = request_check(&request, &client->channel,
+				      &client->limits);
+	if (error == -EBADMSG) {
+		client->is_broken = true;
+		return error;
+	}
+	*ret_task = make_task(client, &request);
+	(*ret_task)->status = error;
+	return 0;
+}
+
+void client_answer(struct task *task)
+{
+	struct client *client = task->client;
+	bool has_bytes = task->job.buffer && task->status == 0;
+	struct channel_response response = {
+		.id = task->id,
+		.status = task->status,
+		.bytes = has_bytes ? task->job.length_bytes : 0,
+	};
+
+	channel_send_response(&client->channel, &response);
+	task->next_free = client->free_tasks;
+	client->free_tasks = task;
+}
+
+void client_publish(struct client *client)
+{
+	static const uint64_t one = 1;
+
+	if (!channel_publish(&client->channel))
+		return;
+	/* A full counter (-EAGAIN) wakes the monitor as well. */
+	if (write(client->call_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+bool client_is_over(const struct client *client)
+{
+	return (client->is_broken || client->is_detaching) &&
+	       client->in_kernel == 0;
+}

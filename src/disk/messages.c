@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* What the supervisor may ask of a disk service, and what it is told. */
+#include "disk/service.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/count.h"
+#include "base/scope.h"
+#include "control/dispatch.h"
+
+static void send_attachment(struct service *service, uint32_t type,
+			    const struct attachment *attachment)
+{
+	(void)child_send(&service->child, type, 0, attachment,
+			 sizeof(*attachment));
+}
+
+void service_report_over(struct service *service, const struct client *client)
+{
+	if (client->is_broken)
+		log_warn("a monitor broke its channel, dropped it "
+			 "attachment=%llu",
+			 (unsigned long long)client->attachment.id);
+	send_attachment(service,
+			client->is_detaching ? MSG_DISK_DETACHED
+					     : MSG_DISK_PEER_BROKEN,
+			&client->attachment);
+}
+
+static struct client *find_client(const struct service *service,
+				  const struct attachment *attachment)
+{
+	for (uint32_t i = 0; i < service->client_count; i++)
+		if (memcmp(&service->clients[i]->attachment, attachment,
+			   sizeof(*attachment)) == 0)
+			return service->clients[i];
+	return NULL;
+}
+
+static int attach(void *process, struct message *message)
+{
+	const struct disk_attach *asked = (const void *)message->body;
+	struct service *service = process;
+	struct client *client;
+	int error;
+
+	if (service->client_count == SERVICE_CLIENTS_MOST ||
+	    find_client(service, &asked->attachment))
+		return -EBADMSG;
+	error = client_new(asked, message->fds, &client);
+	if (error) {
+		log_error("cannot serve a disk attachment=%llu error=%s",
+			  (unsigned long long)asked->attachment.id,
+			  strerrorname_np(-error));
+		send_attachment(service, MSG_DISK_PEER_BROKEN,
+				&asked->attachment);
+		return 0;
+	}
+	service->clients[service->client_count++] = client;
+	return 0;
+}
+
+/* The loop answers when the last request has left the kernel. */
+static int detach(void *process, struct message *message)
+{
+	const struct attachment *asked = (const void *)message->body;
+	struct service *service = process;
+	struct client *client = find_client(service, asked);
+
+	if (client)
+		client->is_detaching = true;
+	else
+		send_attachment(service, MSG_DISK_DETACHED, asked);
+	return 0;
+}
+
+/* A new supervisor: say what we hold. A client that is ending is reported
+ * when it has ended. */
+static int welcome(void *process, struct message *message)
+{
+	struct service *service = process;
+
+	for (uint32_t i = 0; i < service->client_count; i++)
+		if (!service->clients[i]->is_broken)
+			send_attachment(service, MSG_DISK_HELD,
+					&service->clients[i]->attachment);
+	(void)child_send(&service->child, MSG_CHILD_REPORTED,
+			 message->request_id, NULL, 0);
+	return 0;
+}
+
+static int ping(void *process, struct message *message)
+{
+	struct service *service = process;
+
+	(void)child_send(&service->child, MSG_CHILD_PONG, message->request_id,
+			 NULL, 0);
+	return 0;
+}
+
+static int quit(void *process, struct message *message)
+{
+	struct service *service = process;
+
+	service->is_quitting = true;
+	return 0;
+}
+
+static const struct message_rule from_supervisor[] = {
+	{ MSG_DISK_ATTACH, IN_ANY_STATE, attach },
+	{ MSG_DISK_DETACH, IN_ANY_STATE, detach },
+	{ MSG_CHILD_WELCOME, IN_ANY_STATE, welcome },
+	{ MSG_CHILD_PING, IN_ANY_STATE, ping },
+	{ MSG_CHILD_QUIT, IN_ANY_STATE, quit },
+};
+
+static int receive_one(struct service *service)
+{
+	SCOPED(message_release) struct message message;
+	int error;
+
+	for (size_t i = 0; i < CONTROL_FD_MAX; i++)
+		message.fds[i] = NO_FD;
+	error = child_receive(&service->child, &message);
+	if (!error)
+		error = message_dispatch(from_supervisor,
+					 ARRAY_COUNT(from_supervisor), 0,
+					 service, &message);
+	return error;
+}
+
+void service_receive(struct service *service)
+{
+	int error;
+
+	do {
+		error = receive_one(service);
+	} while (!error);
+	if (error == -EAGAIN)
+		return;
+	log_warn("a message against the rules, dropped the link error=%s",
+		 strerrorname_np(-error));
+	child_drop(&service->child);
+}

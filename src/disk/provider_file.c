@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "disk/provider_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/count.h"
+#include "base/scope.h"
+#include "channel/disk_request.h"
+
+/* A file system that refuses RWF_NOWAIT may still wait for a device (FUSE,
+ * NFS); this one cannot. */
+static bool is_memory(int fd)
+{
+	struct statfs status;
+
+	return fstatfs(fd, &status) == 0 &&
+	       (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
+}
+
+void provider_file_open(struct provider_file *file, int fd,
+			bool is_block_device, bool is_direct)
+{
+	bool memory = !is_block_device && !is_direct && is_memory(fd);
+
+	*file = (struct provider_file){
+		.fd = fd,
+		.is_block_device = is_block_device,
+		.is_direct = is_direct,
+		.is_memory = memory,
+		/* O_DIRECT waits for the device in spite of RWF_NOWAIT. */
+		.nowait_read = !memory && !is_direct,
+		.nowait_write = !memory && !is_direct,
+	};
+}
+
+void provider_file_close(struct provider_file *file)
+{
+	close_fd(&file->fd);
+}
+
+int provider_file_status(int error)
+{
+	switch (error) {
+	case 0:
+	case -ENOSPC:
+	case -EOPNOTSUPP:
+		return error;
+	case -EDQUOT:
+		return -ENOSPC;
+	default:
+		return -EIO;
+	}
+}
+
+/* One system call; bytes moved or -errno. */
+static ssize_t move_once(const struct job *job, int flags)
+{
+	struct iovec piece = {
+		.iov_base = job->buffer + job->done_bytes,
+		.iov_len = job->length_bytes - job->done_bytes,
+	};
+	off_t at = (off_t)(job->offset_bytes + job->done_bytes);
+	ssize_t moved;
+
+	if (job->op == DISK_READ)
+		moved = preadv2(job->file->fd, &piece, 1, at, flags);
+	else
+		moved = pwritev2(job->file->fd, &piece, 1, at, flags);
+	return moved < 0 ? -errno : moved;
+}
+
+/* The disk is as long as its settings say, also where the file is not. */
+static void read_zeroes(struct job *job)
+{
+	memset(job->buffer + job->done_bytes, 0,
+	       job->length_bytes - job->done_bytes);
+	job->done_bytes = job->length_bytes;
+}
+
+static int move_all(struct job *job, int flags)
+{
+	ssize_t moved;
+
+	while (job->done_bytes < job->length_bytes) {
+		moved = move_once(job, flags);
+		if (moved == -EINTR)
+			continue;
+		if (moved < 0)
+			return (int)moved;
+		if (moved == 0 && job->op == DISK_WRITE)
+			return -EIO;
+		if (moved == 0)
+			read_zeroes(job);
+		else
+			job->done_bytes += (uint32_t)moved;
+	}
+	return 0;
+}
+
+/* RWF_NOWAIT until it turns out that this file does not know it. */
+static int try_nowait(struct job *job, bool *is_known)
+{
+	int error;
+
+	if (!*is_known)
+		return -EAGAIN;
+	error = move_all(job, RWF_NOWAIT);
+	if (error != -EOPNOTSUPP && error != -EINVAL)
+		return error;
+	*is_known = false;
+	return -EAGAIN;
+}
+
+int provider_file_try(struct provider_file *file, struct job *job)
+{
+	bool is_read = job->op == DISK_READ;
+	int error;
+
+	if ((!is_read && job->op != DISK_WRITE) ||
+	    (job->flags & DISK_FLAG_DURABLE && !file->is_memory))
+		return -EAGAIN;
+	if (file->is_memory)
+		error = move_all(job, 0);
+	else
+		error = try_nowait(job, is_read ? &file->nowait_read
+						: &file->nowait_write);
+	return error == -EAGAIN ? error : provider_file_status(error);
+}
+
+static int write_zeroes_by_hand(const struct job *job)
+{
+	static _Alignas(4096) uint8_t zeroes[64 * 1024];
+	struct job piece = { .file = job->file,
+			     .op = DISK_WRITE,
+			     .buffer = zeroes };
+	uint32_t done_bytes = 0;
+	int error = 0;
+
+	while (!error && done_bytes < job->length_bytes) {
+		piece.offset_bytes = job->offset_bytes + done_bytes;
+		piece.length_bytes = (uint32_t)min_u64(
+			job->length_bytes - done_bytes, sizeof(zeroes));
+		piece.done_bytes = 0;
+		error = move_all(&piece, 0);
+		done_bytes += piece.length_bytes;
+	}
+	return error;
+}
+
+static int change_range(const struct job *job, int mode)
+{
+	int result;
+
+	do {
+		result = fallocate(job->file->fd, mode | FALLOC_FL_KEEP_SIZE,
+				   (off_t)job->offset_bytes,
+				   (off_t)job->length_bytes);
+	} while (result < 0 && errno == EINTR);
+	return result < 0 ? -errno : 0;
+}
+
+static int discard(const struct job *job)
+{
+	uint64_t range[2] = { job->offset_bytes, job->length_bytes };
+
+	if (!job->file->is_block_device)
+		return change_range(job, FALLOC_FL_PUNCH_HOLE);
+	return ioctl(job->file->fd, BLKDISCARD, range) < 0 ? -errno : 0;
+}
+
+/* Without UNMAP the space stays reserved, so holes are no way to zeroes. */
+static int write_zeroes(const struct job *job)
+{
+	int error = -EOPNOTSUPP;
+
+	if (job->flags & DISK_FLAG_UNMAP)
+		error = change_range(job, FALLOC_FL_PUNCH_HOLE);
+	if (error == -EOPNOTSUPP)
+		error = change_range(job, FALLOC_FL_ZERO_RANGE);
+	if (error == -EOPNOTSUPP)
+		error = write_zeroes_by_hand(job);
+	return error;
+}
+
+static int flush(const struct job *job)
+{
+	return fdatasync(job->file->fd) < 0 ? -errno : 0;
+}
+
+static int do_op(struct job *job)
+{
+	int error;
+
+	switch ((enum disk_op)job->op) {
+	case DISK_READ:
+		return move_all(job, 0);
+	case DISK_WRITE:
+		return move_all(job,
+				job->flags & DISK_FLAG_DURABLE ? RWF_DSYNC : 0);
+	case DISK_FLUSH:
+		return flush(job);
+	case DISK_DISCARD:
+		return discard(job);
+	case DISK_WRITE_ZEROES:
+		error = write_zeroes(job);
+		if (!error && job->flags & DISK_FLAG_DURABLE)
+			error = flush(job);
+		return error;
+	}
+	return -EIO;
+}
+
+int provider_file_run(struct job *job)
+{
+	return provider_file_status(do_op(job));
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rules for one disk request, before anything is done with it.
+ *
+ * Pure. The request is a private copy; its fields are whatever a hostile
+ * client wrote (I7).
+ */
+#ifndef DISK_REQUEST_H
+#define DISK_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "channel/channel.h"
+#include "channel/disk_request.h"
+
+struct disk_limits {
+	uint64_t size_bytes;
+	uint32_t block_bytes; /* a power of two */
+	bool is_read_only;
+};
+
+/*
+ * 0: carry it out.
+ *
+ * -EBADMSG         no honest client sends this: drop the client
+ * -EROFS, -EINVAL  answer the request with this
+ */
+int request_check(const struct channel_request *request,
+		  const struct channel *channel,
+		  const struct disk_limits *limits);
+
+/* True for READ and WRITE. */
+bool request_has_data(const struct channel_request *request);
+
+#endif

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop. A turn takes what has finished, then up to BATCH requests of each
+ * client, and shows each client its answers. Between turns it spins for a
+ * moment when that pays, else sleeps on one poll for everything.
+ */
+#include "disk/service.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/scope.h"
+
+#define BATCH               16
+#define TURNS_PER_LINK_LOOK 64
+#define HEARTBEAT_MS        100
+#define NO_POISON           UINT64_MAX
+
+int service_init(struct service *service)
+{
+	const char *poison = getenv("BULKHEAD_POISON_OFFSET");
+
+	service->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (service->done_fd < 0)
+		return -errno;
+	workers_init(&service->workers, service->done_fd);
+	aio_init(&service->aio, service->done_fd);
+	spin_init(&service->spin, SPIN_SERVICE_NS);
+	service->poison_offset = NO_POISON;
+	if (BULKHEAD_FAILPOINTS && poison)
+		service->poison_offset = strtoull(poison, NULL, 10);
+	return 0;
+}
+
+/* A guest whose request kills every service that takes it, for tests. */
+static void die_of_poison(const struct service *service, const struct job *job)
+{
+	if (job->offset_bytes <= service->poison_offset &&
+	    service->poison_offset - job->offset_bytes < job->length_bytes)
+		(void)raise(SIGKILL);
+}
+
+static void log_failure(struct service *service, const struct task *task)
+{
+	if (!log_limit_passes(&service->error_limit))
+		return;
+	log_warn("a request failed, told the guest attachment=%llu op=%u "
+		 "offset=%llu error=%s",
+		 (unsigned long long)task->client->attachment.id, task->job.op,
+		 (unsigned long long)task->job.offset_bytes,
+		 strerrorname_np(-task->status));
+}
+
+static void answer(struct service *service, struct task *task)
+{
+	(void)failpoint("disk.after_io");
+	if (task->status == -EIO || task->status == -ENOSPC)
+		log_failure(service, task);
+	client_answer(task);
+}
+
+/* Leaving and entering the kernel, as far as a detach has to wait for it. */
+static void enter_kernel(struct service *service, struct task *task)
+{
+	service->in_kernel++;
+	task->client->in_kernel++;
+}
+
+static void leave_kernel(struct service *service, struct task *task)
+{
+	service->in_kernel--;
+	task->client->in_kernel--;
+	answer(service, task);
+}
+
+static void run_task(struct work *work)
+{
+	struct task *task = (struct task *)work;
+
+	task->status = provider_file_run(&task->job);
+}
+
+/* To a worker; done here and now if no thread can be had. */
+static void start_on_worker(struct service *service, struct task *task)
+{
+	task->work.run = run_task;
+	if (workers_submit(&service->workers, &task->work) == 0)
+		return;
+	task->status = provider_file_run(&task->job);
+	leave_kernel(service, task);
+}
+
+static struct task *task_of(struct aio_slot *slot)
+{
+	return (void *)((char *)slot - offsetof(struct task, slot));
+}
+
+/* Large transfers in parallel are worth a thread each: one thread alone does
+ * not fill the memory bus. */
+static bool is_for_worker(const struct task *task)
+{
+	return task->job.length_bytes >= DISK_LARGE_BYTES &&
+	       channel_outstanding(&task->client->channel) > 1;
+}
+
+static int try_now(struct task *task)
+{
+	if (is_for_worker(task))
+		return -EAGAIN;
+	return provider_file_try(&task->client->file, &task->job);
+}
+
+static void start(struct service *service, struct task *task)
+{
+	bool has_data = task->job.buffer != NULL;
+
+	(void)failpoint("disk.before_io");
+	enter_kernel(service, task);
+	if (has_data && task->job.file->is_direct) {
+		if (aio_queue(&service->aio, &task->slot, &task->job))
+			start_on_worker(service, task);
+		return;
+	}
+	task->status = try_now(task);
+	if (task->status == -EAGAIN)
+		start_on_worker(service, task);
+	else
+		leave_kernel(service, task);
+}
+
+static bool take_one(struct service *service, struct client *client)
+{
+	struct task *task;
+
+	if (client_take(client, &task))
+		return false;
+	(void)failpoint("disk.request");
+	die_of_poison(service, &task->job);
+	service->last_was_large = task->job.length_bytes >= DISK_LARGE_BYTES;
+	if (task->status)
+		answer(service, task);
+	else
+		start(service, task);
+	return true;
+}
+
+static bool serve_client(struct service *service, struct client *client)
+{
+	int taken = 0;
+
+	channel_beat(&client->channel);
+	while (taken < BATCH && take_one(service, client))
+		taken++;
+	client_publish(client);
+	if (taken)
+		(void)failpoint("disk.after_response");
+	return taken != 0;
+}
+
+static bool take_finished_work(struct service *service)
+{
+	struct work *work = workers_take_done(&service->workers);
+	struct work *next;
+	bool worked = work != NULL;
+
+	for (; work; work = next) {
+		next = work->next;
+		leave_kernel(service, (struct task *)work);
+	}
+	return worked;
+}
+
+/* Whole: done. Refused for now, or only a part: the rest on a worker. */
+static void finish_aio(struct service *service, struct task *task,
+		       int64_t result)
+{
+	if (result > 0)
+		task->job.done_bytes += (uint32_t)result;
+	if (task->job.done_bytes == task->job.length_bytes) {
+		leave_kernel(service, task);
+		return;
+	}
+	if (result >= 0 || result == -EAGAIN || result == -EOPNOTSUPP) {
+		start_on_worker(service, task);
+		return;
+	}
+	task->status = provider_file_status((int)result);
+	leave_kernel(service, task);
+}
+
+static bool take_finished_aio(struct service *service)
+{
+	struct aio_slot *slot;
+	bool worked = false;
+	int64_t result;
+
+	while ((slot = aio_reap(&service->aio, &result))) {
+		finish_aio(service, task_of(slot), result);
+		worked = true;
+	}
+	return worked;
+}
+
+static void submit_aio(struct service *service)
+{
+	struct aio_slot *refused;
+
+	do {
+		(void)aio_submit(&service->aio, &refused);
+		if (refused)
+			start_on_worker(service, task_of(refused));
+	} while (refused);
+}
+
+static void remove_over(struct service *service)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < service->client_count; i++) {
+		struct client *client = service->clients[i];
+
+		if (client_is_over(client)) {
+			service_report_over(service, client);
+			client_free(client);
+		} else {
+			service->clients[kept++] = client;
+		}
+	}
+	service->client_count = kept;
+}
+
+static bool turn(struct service *service)
+{
+	bool worked = take_finished_work(service);
+
+	worked |= take_finished_aio(service);
+	for (uint32_t i = 0; i < service->client_count; i++)
+		worked |= serve_client(service, service->clients[i]);
+	submit_aio(service);
+	remove_over(service);
+	return worked;
+}
+
+/* True when every source of work will wake us. */
+static bool prepare_sleep(struct service *service)
+{
+	for (uint32_t i = 0; i < service->client_count; i++) {
+		struct client *client = service->clients[i];
+
+		if (!client->is_broken && !client->is_detaching &&
+		    !channel_prepare_sleep(&client->channel, 1))
+			return false;
+	}
+	return workers_prepare_sleep(&service->workers) &&
+	       !aio_has_done(&service->aio);
+}
+
+/* A broken or ending client's kicks are its own affair. */
+static nfds_t list_polled(struct service *service)
+{
+	struct pollfd *polled = service->polled;
+
+	polled[POLLED_LINK] = (struct pollfd){ .fd = child_fd(&service->child),
+					       .events = POLLIN };
+	polled[POLLED_DONE] =
+		(struct pollfd){ .fd = service->done_fd, .events = POLLIN };
+	for (uint32_t i = 0; i < service->client_count; i++) {
+		const struct client *client = service->clients[i];
+		bool is_over = client->is_broken || client->is_detaching;
+
+		polled[POLLED_CLIENTS + i] = (struct pollfd){
+			.fd = is_over ? NO_FD : client->kick_fd,
+			.events = POLLIN,
+		};
+	}
+	return POLLED_CLIENTS + service->client_count;
+}
+
+/* The sooner of: the beat while requests are under way, the link's retry. */
+static int timeout_ms(const struct service *service)
+{
+	int link_ms = child_timeout_ms(&service->child);
+	int beat_ms = service->in_kernel ? HEARTBEAT_MS : -1;
+
+	if (link_ms < 0 || beat_ms < 0)
+		return link_ms < 0 ? beat_ms : link_ms;
+	return link_ms < beat_ms ? link_ms : beat_ms;
+}
+
+/* Whatever the peer does with the eventfd meanwhile, this does not wait. */
+static void drain(int fd)
+{
+	uint64_t count;
+	struct iovec piece = { .iov_base = &count, .iov_len = sizeof(count) };
+
+	if (preadv2(fd, &piece, 1, -1, RWF_NOWAIT) < 0)
+		return;
+}
+
+static void look_at_link(struct service *service)
+{
+	child_turn(&service->child);
+	service_receive(service);
+}
+
+static void sleep_until_work(struct service *service)
+{
+	nfds_t count = list_polled(service);
+
+	if (prepare_sleep(service) &&
+	    poll(service->polled, count, timeout_ms(service)) > 0)
+		for (nfds_t i = POLLED_DONE; i < count; i++)
+			if (service->polled[i].revents)
+				drain(service->polled[i].fd);
+	workers_woken(&service->workers);
+	if (service->polled[POLLED_LINK].revents ||
+	    child_timeout_ms(&service->child) == 0)
+		look_at_link(service);
+}
+
+/* Large transfers take longer than any spin, and the next is seldom soon. */
+static bool spins(struct service *service)
+{
+	if (service->last_was_large)
+		return spin_not(&service->spin);
+	return spin_again(&service->spin);
+}
+
+void service_run(struct service *service)
+{
+	while (!service->is_quitting) {
+		if (turn(service)) {
+			spin_found(&service->spin);
+			if (++service->busy_turns % TURNS_PER_LINK_LOOK == 0)
+				look_at_link(service);
+		} else if (!spins(service)) {
+			sleep_until_work(service);
+		}
+	}
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The disk service: its clients and the loop that serves them.
+ *
+ * One thread takes requests, does what cannot wait, answers and talks to the
+ * supervisor; workers and the kernel do the rest. The loop never waits for one
+ * client.
+ */
+#ifndef DISK_SERVICE_H
+#define DISK_SERVICE_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "channel/spin.h"
+#include "control/child.h"
+#include "disk/aio.h"
+#include "disk/client.h"
+#include "disk/workers.h"
+#include "sandbox/sandbox.h"
+
+#define SERVICE_CLIENTS_MOST 256
+
+/* First in `polled`; the clients' kicks follow, in the order of clients. */
+enum { POLLED_LINK, POLLED_DONE, POLLED_CLIENTS };
+
+struct service {
+	struct child child;
+	struct workers workers;
+	struct aio aio;
+	struct spin spin;
+	int done_fd;        /* owned: workers and the kernel wake us */
+	uint32_t in_kernel; /* requests of all clients */
+	bool last_was_large;
+	bool is_quitting;
+	uint32_t busy_turns;
+	struct log_limit error_limit;
+	uint64_t poison_offset; /* tests: a request for it kills us */
+	uint32_t client_count;
+	struct client *clients[SERVICE_CLIENTS_MOST];
+	struct pollfd polled[POLLED_CLIENTS + SERVICE_CLIENTS_MOST];
+};
+
+/* serve.c ---------------------------------------------------------------- */
+
+/* Everything but the child, which the caller has opened. */
+int service_init(struct service *service);
+
+/* Serve until CHILD_QUIT. */
+void service_run(struct service *service);
+
+/* messages.c ------------------------------------------------------------- */
+
+/* Handle what the supervisor sent. */
+void service_receive(struct service *service);
+
+/* Tell the supervisor that a client is gone, and why. */
+void service_report_over(struct service *service, const struct client *client);
+
+/* sandbox.c -------------------------------------------------------------- */
+
+/* Install the last filter. */
+int service_seal(struct sandbox_layers *layers);
+
+#endif
