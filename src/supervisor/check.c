@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 /* A check ends at the first field at fault. */
 struct checking {
 	const char *prefix; /* "disks[0]." or "" */
