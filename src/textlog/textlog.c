@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "textlog/textlog.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/count.h"
+#include "base/scope.h"
+
+#define HEADER_FORMAT                                              \
+	"bulkhead-log 1 %016" PRIx64 " %016" PRIx64 " %016" PRIx64 \
+	" %016" PRIx64
+#define HEADER_SCAN \
+	"bulkhead-log 1 %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+
+/* Less than this is no log. */
+#define CAPACITY_LEAST 256
+
+static bool parse_header(const char *header, struct textlog *log)
+{
+	return sscanf(header, HEADER_SCAN, &log->capacity, &log->written,
+		      &log->source, &log->source_position) == 4 &&
+	       log->capacity >= CAPACITY_LEAST && log->capacity < INT64_MAX;
+}
+
+/* 0 also when there is none: then the log is empty. */
+static int read_header(int fd, struct textlog *log)
+{
+	char header[TEXTLOG_HEADER_BYTES + 1] = "";
+	ssize_t got = pread(fd, header, TEXTLOG_HEADER_BYTES, 0);
+
+	if (got < 0)
+		return -errno;
+	if (got != TEXTLOG_HEADER_BYTES || !parse_header(header, log))
+		memset(log, 0, sizeof(*log));
+	log->fd = fd;
+	return 0;
+}
+
+static int pwrite_all(int fd, const void *bytes, size_t count, uint64_t offset)
+{
+	const char *from = bytes;
+	ssize_t put;
+
+	while (count) {
+		put = pwrite(fd, from, count, (off_t)offset);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return put < 0 ? -errno : -EIO;
+		from += put;
+		count -= (size_t)put;
+		offset += (uint64_t)put;
+	}
+	return 0;
+}
+
+static int write_header(const struct textlog *log)
+{
+	char header[TEXTLOG_HEADER_BYTES + 1];
+	int length;
+
+	length = snprintf(header, sizeof(header), HEADER_FORMAT, log->capacity,
+			  log->written, log->source, log->source_position);
+	memset(header + length, ' ', (size_t)(TEXTLOG_HEADER_BYTES - length));
+	header[TEXTLOG_HEADER_BYTES - 1] = '\n';
+	return pwrite_all(log->fd, header, TEXTLOG_HEADER_BYTES, 0);
+}
+
+int textlog_open(struct textlog *log, int fd, uint64_t bound_bytes)
+{
+	uint64_t capacity = 0;
+
+	if (bound_bytes >= TEXTLOG_HEADER_BYTES + CAPACITY_LEAST)
+		capacity = bound_bytes - TEXTLOG_HEADER_BYTES;
+	if (read_header(fd, log) < 0 || log->capacity != capacity) {
+		/* A device such as /dev/null cannot be cut, nor needs it. */
+		if (ftruncate(fd, 0) < 0 && errno != EINVAL)
+			return -errno;
+		memset(log, 0, sizeof(*log));
+	}
+	log->fd = fd;
+	log->capacity = capacity;
+	return 0;
+}
+
+void textlog_close(struct textlog *log)
+{
+	close_fd(&log->fd);
+	log->capacity = 0;
+}
+
+static int write_ring(const struct textlog *log, const char *text, size_t bytes,
+		      uint64_t written)
+{
+	uint64_t at = written % log->capacity;
+	size_t first = (size_t)min_u64(bytes, log->capacity - at);
+	int r = pwrite_all(log->fd, text, first, TEXTLOG_HEADER_BYTES + at);
+
+	if (r < 0 || first == bytes)
+		return r;
+	return pwrite_all(log->fd, text + first, bytes - first,
+			  TEXTLOG_HEADER_BYTES);
+}
+
+int textlog_append(struct textlog *log, const void *text, size_t bytes,
+		   uint64_t source, uint64_t source_position)
+{
+	struct textlog next = *log;
+	size_t skipped;
+	int r;
+
+	if (log->capacity == 0)
+		return 0;
+	skipped = bytes > log->capacity ? bytes - log->capacity : 0;
+	next.written += bytes;
+	next.source = source;
+	next.source_position = source_position;
+	r = write_ring(log, (const char *)text + skipped, bytes - skipped,
+		       log->written + skipped);
+	if (r == 0)
+		r = write_header(&next);
+	if (r == 0)
+		*log = next;
+	return r;
+}
+
+/* Where the text still in the file begins. */
+static uint64_t oldest(const struct textlog *log)
+{
+	return log->written > log->capacity ? log->written - log->capacity : 0;
+}
+
+/* Read some text at `position`, without wrapping. */
+static ssize_t read_piece(const struct textlog *log, uint64_t position,
+			  char *to, size_t room)
+{
+	uint64_t at = position % log->capacity;
+	uint64_t bytes = min_u64(log->capacity - at, log->written - position);
+	ssize_t got = pread(log->fd, to, (size_t)min_u64(bytes, room),
+			    (off_t)(TEXTLOG_HEADER_BYTES + at));
+
+	return got < 0 ? -errno : got;
+}
+
+int textlog_read(int fd, int (*put)(void *data, const char *text, size_t bytes),
+		 void *data)
+{
+	struct textlog log;
+	struct textlog now;
+	char text[16384];
+	uint64_t position;
+	uint64_t overtaken;
+	ssize_t got;
+	int r = read_header(fd, &log);
+
+	if (r < 0 || log.capacity == 0)
+		return r;
+	for (position = oldest(&log); position < log.written;) {
+		got = read_piece(&log, position, text, sizeof(text));
+		if (got <= 0)
+			return (int)got;
+		r = read_header(fd, &now);
+		if (r < 0)
+			return r;
+		/* A new log began meanwhile: what we read is not ours. */
+		if (now.capacity != log.capacity || now.written < log.written)
+			return 0;
+		overtaken = max_u64(oldest(&now), position) - position;
+		if (overtaken < (uint64_t)got)
+			r = put(data, text + overtaken,
+				(size_t)got - (size_t)overtaken);
+		if (r < 0)
+			return r;
+		position += max_u64((uint64_t)got, overtaken);
+	}
+	return 0;
+}
