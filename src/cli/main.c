@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bulkhead: the command. It reads documents into typed messages and talks to
+ * the supervisor's socket; it decides nothing.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/usage.h"
+
+static const char *default_socket(void)
+{
+	static char path[256];
+	const char *named = getenv("BULKHEAD_SOCKET");
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	if (named && *named)
+		return named;
+	if (geteuid() == 0)
+		return "/run/bulkhead/socket";
+	if (runtime && *runtime)
+		(void)snprintf(path, sizeof(path), "%s/bulkhead/socket",
+			       runtime);
+	else
+		(void)snprintf(path, sizeof(path), "/tmp/bulkhead-%u/socket",
+			       (unsigned)geteuid());
+	return path;
+}
+
+int main(int count, char **words)
+{
+	struct cli cli = {
+		.socket_path = default_socket(),
+		.client.control.fd = NO_FD,
+	};
+	struct invocation invocation;
+	int status = usage_read(&cli, count, words, &invocation);
+
+	if (status == EXIT_DONE && invocation.verb)
+		status = invocation.verb->run(&cli, &invocation);
+	client_close(&cli.client);
+	if (fflush(stdout) != 0 && status == EXIT_DONE)
+		status = cli_complain(&cli, EXIT_FAILED, "",
+				      "writing the output failed");
+	return status;
+}

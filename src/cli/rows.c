@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/rows.h"
+
+#include <string.h>
+
+#include "base/count.h"
+#include "cli/cli.h"
+#include "document/schema.h"
+#include "sandbox/sandbox.h"
+
+static void set_text(json_t *object, const char *key, const char *text)
+{
+	(void)json_object_set_new(object, key, json_foreign(text));
+}
+
+static void set_number(json_t *object, const char *key, uint64_t value)
+{
+	(void)json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+const char *engine_name(uint32_t engine)
+{
+	const struct field *field = schema_find("engine");
+
+	return engine < ENGINE_COUNT ? field->choices[engine] : "?";
+}
+
+const char *event_level_name(uint32_t level)
+{
+	static const char *const names[] = { "info", "warning", "error" };
+
+	return level < ARRAY_COUNT(names) ? names[level] : "?";
+}
+
+json_t *json_partition(const struct partition_row *row)
+{
+	json_t *object = json_object();
+
+	set_text(object, "name", row->name);
+	set_text(object, "state", row->state_name);
+	set_text(object, "engine", engine_name(row->engine));
+	set_number(object, "monitor_pid", row->monitor_pid);
+	set_number(object, "engine_pid", row->engine_pid);
+	set_number(object, "cpus", row->cpu_count);
+	set_number(object, "memory_bytes", row->memory_bytes);
+	set_number(object, "disk_count", row->disk_count);
+	set_number(object, "disks_up", row->disks_up);
+	set_number(object, "restarts", row->restarts);
+	set_number(object, "running_ms", row->running_ms);
+	set_text(object, "reason", row->reason);
+	return object;
+}
+
+static json_t *json_value(enum value_kind kind, const char *text)
+{
+	if (kind == VALUE_NUMBER)
+		return json_integer(strtoll(text, NULL, 10));
+	if (kind == VALUE_SWITCH)
+		return json_boolean(strcmp(text, "true") == 0);
+	return json_foreign(text);
+}
+
+static void set_field(json_t *object, const struct field *field,
+		      const struct partition_definition *definition,
+		      const struct disk_definition *disk)
+{
+	char text[VALUE_ROOM];
+	enum value_kind kind = field_value(field, definition, disk, text);
+
+	if (kind != VALUE_ABSENT)
+		(void)json_object_set_new(object, field_key(field),
+					  json_value(kind, text));
+}
+
+static json_t *json_disks(const struct partition_definition *definition)
+{
+	size_t count;
+	const struct field *fields = schema_fields(&count);
+	json_t *disks = json_array();
+
+	for (uint32_t d = 0; d < definition->disk_count && d < DISK_COUNT_MAX;
+	     d++) {
+		json_t *disk = json_object();
+
+		for (size_t i = 0; i < count; i++)
+			if (field_is_of_disk(&fields[i]))
+				set_field(disk, &fields[i], definition,
+					  &definition->disks[d]);
+		(void)json_array_append_new(disks, disk);
+	}
+	return disks;
+}
+
+/* The document itself, which `bulkhead define` takes back. */
+json_t *json_definition(const struct partition_definition *definition)
+{
+	size_t count;
+	const struct field *fields = schema_fields(&count);
+	json_t *object = json_object();
+	json_t *group = object;
+	const char *key;
+	void *next;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct field *field = &fields[i];
+
+		if (field_is_of_disk(field))
+			continue;
+		if (field->type == FIELD_LIST) {
+			(void)json_object_set_new(object, "disks",
+						  json_disks(definition));
+		} else if (field->type == FIELD_GROUP) {
+			group = json_object();
+			(void)json_object_set_new(object, field->path, group);
+		} else {
+			set_field(strchr(field->path, '.') ? group : object,
+				  field, definition, NULL);
+		}
+	}
+	/* A foreign engine has no processors, so it has no such group. */
+	json_object_foreach_safe(object, next, key,
+				 group) if (json_is_object(group) &&
+					    json_object_size(group) == 0)(void)
+		json_object_del(object, key);
+	return object;
+}
+
+static json_t *json_counters(const struct disk_counters *counters)
+{
+	json_t *object = json_object();
+
+	set_number(object, "reads", counters->reads);
+	set_number(object, "writes", counters->writes);
+	set_number(object, "flushes", counters->flushes);
+	set_number(object, "others", counters->others);
+	set_number(object, "read_bytes", counters->read_bytes);
+	set_number(object, "written_bytes", counters->written_bytes);
+	set_number(object, "errors", counters->errors);
+	set_number(object, "replayed", counters->replayed);
+	set_number(object, "outages", counters->outages);
+	set_number(object, "outage_longest_us", counters->outage_longest_us);
+	set_number(object, "outage_total_us", counters->outage_total_us);
+	set_number(object, "violations", counters->violations);
+	set_number(object, "in_flight", counters->in_flight);
+	set_number(object, "held", counters->held);
+	return object;
+}
+
+json_t *json_disk(const struct disk_row *row)
+{
+	json_t *object = json_object();
+
+	set_text(object, "partition", row->partition);
+	set_text(object, "name", row->disk);
+	set_text(object, "service", row->service);
+	set_text(object, "file", row->file);
+	set_text(object, "state", row->state);
+	set_number(object, "size_bytes", row->size_bytes);
+	(void)json_object_set_new(object, "read_only",
+				  json_boolean(row->read_only));
+	set_number(object, "instance_pid", row->instance_pid);
+	set_number(object, "generation", row->counters.generation);
+	(void)json_object_set_new(object, "counters",
+				  json_counters(&row->counters));
+	return object;
+}
+
+static json_t *json_layer_names(uint32_t bits)
+{
+	json_t *names = json_array();
+
+	for (unsigned int i = 0; i < SANDBOX_LAYER_COUNT; i++)
+		if (bits & (1u << i))
+			(void)json_array_append_new(
+				names, json_string(sandbox_layer_name(i)));
+	return names;
+}
+
+json_t *json_layers(const struct layer_row *row)
+{
+	json_t *object = json_object();
+
+	set_text(object, "process", row->process);
+	set_number(object, "pid", row->pid);
+	(void)json_object_set_new(object, "layers",
+				  json_layer_names(row->layers));
+	(void)json_object_set_new(object, "missing",
+				  json_layer_names(row->missing));
+	return object;
+}
+
+json_t *json_service(const struct service_row *row)
+{
+	json_t *object = json_object();
+
+	set_text(object, "name", row->name);
+	set_text(object, "kind", row->kind);
+	set_text(object, "role", row->state);
+	set_number(object, "pid", row->pid);
+	set_number(object, "restarts", row->restarts);
+	set_number(object, "clients", row->client_count);
+	set_number(object, "standby_wanted", row->standby_wanted);
+	set_number(object, "instance", row->instance);
+	set_number(object, "age_ms", row->age_ms);
+	set_number(object, "last_outage_us", row->last_outage_us);
+	return object;
+}
+
+json_t *json_event(const struct event_row *row)
+{
+	json_t *object = json_object();
+
+	set_number(object, "sequence", row->sequence);
+	set_number(object, "time_us", row->time_us);
+	set_text(object, "level", event_level_name(row->level));
+	set_text(object, "subject", row->subject);
+	set_text(object, "text", row->text);
+	return object;
+}
+
+json_t *json_supervisor(const struct supervisor_row *row)
+{
+	json_t *object = json_object();
+
+	set_text(object, "version", row->version);
+	set_number(object, "pid", row->pid);
+	set_number(object, "keeper_pid", row->keeper_pid);
+	set_number(object, "age_ms", row->age_ms);
+	set_number(object, "uid", row->uid);
+	set_number(object, "adopted", row->adopted);
+	set_text(object, "engine", row->engine);
+	set_text(object, "engine_reason", row->engine_reason);
+	return object;
+}

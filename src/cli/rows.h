@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The supervisor's rows as JSON, as the contract with scripts has them. */
+#ifndef CLI_ROWS_H
+#define CLI_ROWS_H
+
+#include <jansson.h>
+
+#include "control/protocol.h"
+
+json_t *json_partition(const struct partition_row *row);
+json_t *json_definition(const struct partition_definition *definition);
+json_t *json_disk(const struct disk_row *row);
+json_t *json_layers(const struct layer_row *row);
+json_t *json_service(const struct service_row *row);
+json_t *json_event(const struct event_row *row);
+json_t *json_supervisor(const struct supervisor_row *row);
+
+/* "qemu"; "?" for a number this version does not know. */
+const char *engine_name(uint32_t engine);
+
+/* "info", "warning" or "error". */
+const char *event_level_name(uint32_t level);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The verbs of the command, as data: parsing, usage texts, --help and the test
+ * of the shell completion all read this table. One file per verb.
+ */
+#ifndef CLI_VERB_H
+#define CLI_VERB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Exit statuses, a contract with scripts. */
+enum exit_status { EXIT_DONE, EXIT_FAILED, EXIT_REFUSED };
+
+struct verb_option {
+	const char *name;  /* without the dashes */
+	const char *value; /* what it takes, for the usage; NULL: a switch */
+	const char *help;
+};
+
+#define VERB_OPTION_MAX     6
+#define VERB_POSITIONAL_MAX 1
+
+struct cli;
+struct invocation;
+
+struct verb {
+	const char *name;       /* one word or two */
+	const char *positional; /* NULL: none; "NAME", "FILE" */
+	const char *summary;
+	struct verb_option options[VERB_OPTION_MAX]; /* ends in no name */
+	int (*run)(struct cli *cli, const struct invocation *invocation);
+};
+
+/* What the user typed for one verb. */
+struct invocation {
+	const struct verb *verb;
+	const char *positional; /* NULL exactly when the verb takes none */
+	const char
+		*options[VERB_OPTION_MAX]; /* NULL: absent; "" for a switch */
+};
+
+/* All verbs in the order of the help; ends in NULL. */
+extern const struct verb *const verbs[];
+
+/* The value of an option of the verb; NULL when it was not given. */
+const char *invocation_option(const struct invocation *invocation,
+			      const char *name);
+
+/* "bulkhead stop NAME [--deadline S] [--force]". */
+void verb_describe(const struct verb *verb, char *to, size_t room);
+
+#endif

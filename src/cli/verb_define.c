@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/verbs.h"
+#include "document/document.h"
+
+static void close_file(FILE **file)
+{
+	if (*file && *file != stdin)
+		(void)fclose(*file);
+}
+
+/* The folder that relative paths of the document start from: its own, or for
+ * standard input the working directory. The caller frees it. */
+static char *find_folder(const char *file)
+{
+	char *path = realpath(strcmp(file, "-") == 0 ? "." : file, NULL);
+	char *slash;
+
+	if (!path || strcmp(file, "-") == 0)
+		return path;
+	slash = strrchr(path, '/');
+	slash[slash == path] = '\0';
+	return path;
+}
+
+static int read_document(struct cli *cli, const char *file,
+			 struct partition_definition *ret_definition)
+{
+	static char text[DOCUMENT_BYTES_MAX + 1];
+	SCOPED(close_file) FILE *in = NULL;
+	SCOPED(free_pointer) char *folder = NULL;
+	struct refusal refusal;
+	size_t bytes;
+	int r;
+
+	in = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
+	folder = find_folder(file);
+	if (!in || !folder)
+		return cli_complain(cli, EXIT_REFUSED, file, "%s",
+				    strerror(errno));
+	bytes = fread(text, 1, sizeof(text), in);
+	if (ferror(in))
+		return cli_complain(cli, EXIT_REFUSED, file,
+				    "cannot be read: %s", strerror(errno));
+	r = document_parse(text, bytes, folder, ret_definition, &refusal);
+	if (r == -EINVAL)
+		return cli_refuse(cli, &refusal);
+	if (r < 0)
+		return cli_complain(cli, EXIT_FAILED, file, "%s", strerror(-r));
+	return EXIT_DONE;
+}
+
+static int run(struct cli *cli, const struct invocation *invocation)
+{
+	struct partition_definition definition;
+	const struct request request = {
+		.type = MSG_PARTITION_DEFINE,
+		.body = &definition,
+	};
+	int status;
+
+	status = read_document(cli, invocation->positional, &definition);
+	if (status == EXIT_DONE)
+		status = cli_call(cli, &request, NOT_LONG);
+	if (status == EXIT_DONE)
+		cli_done(cli, invocation, definition.name);
+	return status;
+}
+
+const struct verb verb_define = {
+	.name = "define",
+	.positional = "FILE",
+	.summary = "Store a partition's document (YAML or JSON; - reads it "
+		   "from standard input).",
+	.run = run,
+};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "cli/cli.h"
+#include "cli/rows.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+#include "document/units.h"
+
+struct listing {
+	struct table table;
+	json_t *rows;
+};
+
+static int add_row(void *data, struct message *message)
+{
+	struct listing *listing = data;
+	const struct partition_row *row = (const void *)message->body;
+	char memory[UNIT_ROOM];
+
+	if (message->type != MSG_PARTITION_ROW)
+		return -EBADMSG;
+	(void)json_array_append_new(listing->rows, json_partition(row));
+	size_write(memory, row->memory_bytes);
+	table_add(&listing->table, "%s", row->name);
+	table_add(&listing->table, "%s", row->state_name);
+	table_add(&listing->table, "%s", engine_name(row->engine));
+	table_add(&listing->table, "%u", row->cpu_count);
+	table_add(&listing->table, "%s", memory);
+	table_add(&listing->table, "%u of %u", row->disks_up, row->disk_count);
+	table_add(&listing->table, "%s", row->reason);
+	return 0;
+}
+
+static int run(struct cli *cli, const struct invocation *invocation)
+{
+	static const char *const headings[] = { "NAME",   "STATE",  "ENGINE",
+						"CPUS",   "MEMORY", "DISKS UP",
+						"REASON", NULL };
+	struct listing listing = { .rows = json_array() };
+	const struct request request = {
+		.type = MSG_PARTITION_LIST,
+		.on_row = add_row,
+		.row_data = &listing,
+	};
+	int status;
+
+	table_init(&listing.table, headings);
+	status = cli_call(cli, &request, NOT_LONG);
+	if (status == EXIT_DONE && cli->is_json)
+		cli_print_json(json_incref(listing.rows));
+	else if (status == EXIT_DONE)
+		table_print(&listing.table);
+	json_decref(listing.rows);
+	table_release(&listing.table);
+	return status;
+}
+
+const struct verb verb_list = {
+	.name = "list",
+	.summary = "List the partitions and their states.",
+	.run = run,
+};

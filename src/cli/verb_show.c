@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/disk_table.h"
+#include "cli/rows.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+#include "document/document.h"
+#include "sandbox/sandbox.h"
+
+/* Everything the supervisor said about one partition. */
+struct showing {
+	struct partition_row row;
+	struct partition_definition definition;
+	struct table disks;
+	struct table processes;
+	json_t *disk_rows;
+	json_t *process_rows;
+};
+
+static void add_process(struct showing *showing, const struct layer_row *row)
+{
+	char missing[TABLE_CELL_ROOM];
+
+	sandbox_layer_list(row->missing, missing, sizeof(missing));
+	table_add(&showing->processes, "%s", row->process);
+	table_add(&showing->processes, "%u", row->pid);
+	table_add(&showing->processes, "%s", missing);
+	(void)json_array_append_new(showing->process_rows, json_layers(row));
+}
+
+static void add_disk(struct showing *showing, const struct disk_row *row)
+{
+	disk_table_add(&showing->disks, row);
+	(void)json_array_append_new(showing->disk_rows, json_disk(row));
+}
+
+static int add_row(void *data, struct message *message)
+{
+	struct showing *showing = data;
+
+	if (message->type == MSG_PARTITION_ROW)
+		memcpy(&showing->row, message->body, sizeof(showing->row));
+	else if (message->type == MSG_PARTITION_DEFINED)
+		memcpy(&showing->definition, message->body,
+		       sizeof(showing->definition));
+	else if (message->type == MSG_DISK_ROW)
+		add_disk(showing, (const void *)message->body);
+	else if (message->type == MSG_LAYER_ROW)
+		add_process(showing, (const void *)message->body);
+	else
+		return -EBADMSG;
+	return 0;
+}
+
+static void print_text(const struct showing *showing)
+{
+	const struct partition_row *row = &showing->row;
+	char reason[TEXT_ROOM * 4];
+
+	text_escape(reason, sizeof(reason), row->reason, strlen(row->reason));
+	(void)printf("%s: %s, engine %s%s%s\n", row->name, row->state_name,
+		     engine_name(row->engine), reason[0] ? ": " : "", reason);
+	if (row->monitor_pid)
+		(void)printf("monitor %u, engine process %u, running for "
+			     "%llu s\n",
+			     row->monitor_pid, row->engine_pid,
+			     (unsigned long long)(row->running_ms / 1000));
+	if (showing->disks.cell_count > showing->disks.column_count) {
+		(void)puts("");
+		table_print(&showing->disks);
+	}
+	if (showing->processes.cell_count > showing->processes.column_count) {
+		(void)puts("");
+		table_print(&showing->processes);
+	}
+	(void)puts("");
+	document_write(&showing->definition, stdout);
+}
+
+static void print_json(const struct showing *showing)
+{
+	json_t *object = json_partition(&showing->row);
+
+	(void)json_object_set_new(object, "definition",
+				  json_definition(&showing->definition));
+	(void)json_object_set(object, "disks", showing->disk_rows);
+	(void)json_object_set(object, "processes", showing->process_rows);
+	cli_print_json(object);
+}
+
+static int show(struct cli *cli, const struct invocation *invocation,
+		struct showing *showing)
+{
+	struct partition_name body = { 0 };
+	const struct request request = {
+		.type = MSG_PARTITION_SHOW,
+		.body = &body,
+		.on_row = add_row,
+		.row_data = showing,
+	};
+	int status;
+
+	status = cli_take_name(cli, "name", invocation->positional, body.name);
+	if (status == EXIT_DONE)
+		status = cli_call(cli, &request, NOT_LONG);
+	if (status == EXIT_DONE && cli->is_json)
+		print_json(showing);
+	else if (status == EXIT_DONE)
+		print_text(showing);
+	return status;
+}
+
+static int run(struct cli *cli, const struct invocation *invocation)
+{
+	static const char *const headings[] = { "PROCESS", "PID",
+						"MISSING ISOLATION", NULL };
+	struct showing showing = {
+		.disk_rows = json_array(),
+		.process_rows = json_array(),
+	};
+	int status;
+
+	disk_table_init(&showing.disks);
+	table_init(&showing.processes, headings);
+	status = show(cli, invocation, &showing);
+	table_release(&showing.disks);
+	table_release(&showing.processes);
+	json_decref(showing.disk_rows);
+	json_decref(showing.process_rows);
+	return status;
+}
+
+const struct verb verb_show = {
+	.name = "show",
+	.positional = "NAME",
+	.summary = "Show a partition: state, disks, isolation, and its "
+		   "document.",
+	.run = run,
+};

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* One line per verb; each lives in a file of its own, verb_NAME.c. */
+#ifndef CLI_VERBS_H
+#define CLI_VERBS_H
+
+#include "cli/verb.h"
+
+extern const struct verb verb_define;
+extern const struct verb verb_install;
+extern const struct verb verb_start;
+extern const struct verb verb_stop;
+extern const struct verb verb_pause;
+extern const struct verb verb_resume;
+extern const struct verb verb_reset;
+extern const struct verb verb_console;
+extern const struct verb verb_list;
+extern const struct verb verb_show;
+extern const struct verb verb_uninstall;
+extern const struct verb verb_undefine;
+extern const struct verb verb_events;
+extern const struct verb verb_logs;
+extern const struct verb verb_disk_serve;
+extern const struct verb verb_disk_list;
+extern const struct verb verb_service_list;
+extern const struct verb verb_service_restart;
+extern const struct verb verb_service_set;
+extern const struct verb verb_shutdown;
+extern const struct verb verb_version;
+
+#endif
