@@ -27,7 +27,7 @@ static const char usage[] =
 	"usage: bulkhead-load --socket PATH [options]\n"
 	"  --op NAME        randread, randwrite, seqread, seqwrite, mixed\n"
 	"  --block SIZE     bytes per request (4K)\n"
-	"  --depth N        requests in flight (1)\n"
+	"  --depth N        requests in flight (1); 0: stay silent\n"
 	"  --queues N       virtqueues (1)\n"
 	"  --seconds N      measured time (1)\n"
 	"  --warmup-ms N    time before it (250)\n"
@@ -62,7 +62,7 @@ struct number_option {
 #define AT(field) offsetof(struct numbers, field)
 static const struct number_option number_options[] = {
 	{ "block",      AT(block),      512, 4u << 20,   4096 },
-	{ "depth",      AT(depth),      1,   512,        1 },
+	{ "depth",      AT(depth),      0,   512,        1 },
 	{ "queues",     AT(queues),     1,   FAKEGUEST_QUEUES_MAX, 1 },
 	{ "seconds",    AT(seconds),    0,   86400,      1 },
 	{ "warmup-ms",  AT(warmup_ms),  0,   60000,      250 },
@@ -209,10 +209,11 @@ static void print_result(const struct workload_settings *settings,
 	       (double)stats->max_ns / 1e3,
 	       (double)stats->longest_stall_ns / 1e3);
 	printf("\"requests\": %" PRIu64 ", \"all_requests\": %" PRIu64
-	       ", \"cpu_s\": %.6f, \"kicks\": %" PRIu64 ", \"wakes\": %" PRIu64
-	       ", \"reconnects\": %" PRIu64 ", ",
+	       ", \"cpu_s\": %.6f, \"cpu_all_s\": %.6f, \"kicks\": %" PRIu64
+	       ", \"wakes\": %" PRIu64 ", \"reconnects\": %" PRIu64 ", ",
 	       stats->count, result->all_requests,
-	       (double)result->cpu_ns / (double)NS_PER_S, result->kicks,
+	       (double)result->cpu_ns / (double)NS_PER_S,
+	       (double)result->all_cpu_ns / (double)NS_PER_S, result->kicks,
 	       result->wakes, result->reconnects);
 	print_verdict(result);
 	printf("\"began_ns\": %" PRIu64 ", \"ended_ns\": %" PRIu64

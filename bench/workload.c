@@ -273,6 +273,7 @@ static void collect(struct workload *load)
 	struct workload_result *result = load->result;
 	const struct fakeguest *guest = &load->guest;
 
+	result->all_cpu_ns = cpu_now_ns();
 	result->unanswered = guest->outstanding;
 	result->kicks = guest->kicks;
 	result->wakes = guest->wakes;

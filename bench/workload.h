@@ -50,6 +50,7 @@ struct workload_result {
 	uint64_t ended_ns;
 	uint64_t cpu_ns;       /* our own, in the window */
 	uint64_t all_requests; /* answered, warm-up and drain included */
+	uint64_t all_cpu_ns;   /* our own, for these */
 	uint64_t errors;       /* answered with an error */
 	uint64_t unanswered;   /* counted as lost too */
 	uint64_t kicks;        /* in all */

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Prints the figures of one group, or of all: see docs/performance.md.
+
+Exit status: 0 measured (a missed figure is marked in the closing table),
+1 could not measure, 2 no such group.
+"""
+import sys
+
+import disk
+import memory
+import recovery
+from figures import Figures
+from measure import NotMeasured
+
+GROUPS = {"disk": disk.run, "recovery": recovery.run, "memory": memory.run}
+
+
+def main(argv):
+    names = argv[1:] or list(GROUPS)
+    for name in names:
+        if name not in GROUPS:
+            print(f"usage: run.py [{'|'.join(GROUPS)}]", file=sys.stderr)
+            return 2
+    figures = Figures()
+    status = 0
+    for name in names:
+        try:
+            GROUPS[name](figures)
+        except NotMeasured as error:
+            print(f"not measured: {name}: {error}")
+            status = 1
+    missed = figures.print_table()
+    if missed:
+        print(f"{missed} missed")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
