@@ -85,7 +85,7 @@ def measure(figures, system, candidates, workload):
         pairs.append((results[our_side], results[their_side]))
     context(f"{name}: peer qemu-storage-daemon {best.options} iothread "
             f"(tried: {listed})")
-    for title, field in ((key, key), ("mean", "mean_us"), ("p99", "p99_us"),
+    for title, field in ((key.removesuffix("_us"), key), ("mean", "mean_us"), ("p99", "p99_us"),
                          ("cpu/request", "cpu_per_request_us")):
         mine, theirs = (median([pair[i][field] for pair in pairs])
                         for i in (0, 1))
