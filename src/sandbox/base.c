@@ -17,6 +17,7 @@ const struct sandbox_call sandbox_base_calls[] = {
 	SANDBOX_CALL(read, "eventfds, timers, files and sockets one holds"),
 	SANDBOX_CALL(write, "eventfds, sockets and the log on stderr"),
 	SANDBOX_CALL(close, "giving back what was handed over"),
+	SANDBOX_CALL_IF(fcntl, 1, F_GET_SEALS, "shared memory must be sealed"),
 	SANDBOX_CALL(fstat, "fstat() of older C libraries"),
 	{ .number = __NR_newfstatat, .condition_count = 1,
 	  .conditions = { { .argument = 3, .mask = AT_EMPTY_PATH,
