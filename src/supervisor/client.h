@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clients of the supervisor: the CLI, later the admin. Each has a control link
+ * accepted from the client socket, sends requests and gets rows and one REPLY
+ * for each.
+ *
+ * Trust      Whoever may connect may open any path as the supervisor; peer
+ *            credentials are checked at accept (docs/threat-model.md). What
+ *            they send is still checked field by field.
+ * Threads    The supervisor's only one.
+ */
+#ifndef SUPERVISOR_CLIENT_H
+#define SUPERVISOR_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/refusal.h"
+
+struct supervisor;
+
+/* Who waits for an answer. A client that has gone makes it a no-op. */
+struct ticket {
+	uint64_t client; /* 0: nobody */
+	uint32_t request_id;
+};
+
+/* Listen on the client socket. The refusal says why not. */
+int clients_listen(struct supervisor *supervisor, struct refusal *refusal);
+void clients_close(struct supervisor *supervisor);
+
+/* Answer and forget a ticket. status 0, or negative with text and field. */
+void ticket_done(struct supervisor *supervisor, struct ticket *ticket);
+void ticket_failed(struct supervisor *supervisor, struct ticket *ticket,
+		   int status, const char *text);
+void ticket_refused(struct supervisor *supervisor, struct ticket *ticket,
+		    int status, const struct refusal *refusal);
+
+/* A row before the answer. */
+void ticket_row(struct supervisor *supervisor, const struct ticket *ticket,
+		uint32_t type, const void *body, size_t body_bytes,
+		const int *fds, size_t fd_count);
+
+#endif

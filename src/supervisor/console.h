@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The console of one partition that has a monitor: a byte ring between the
+ * monitor and the console service.
+ *
+ * The ring, scroll-back included, belongs to no service: a new instance is
+ * given the same one and goes on where its predecessor's log ended, so there
+ * is nothing to replay and no fence. A restarted supervisor gets it back from
+ * the monitor.
+ */
+#ifndef SUPERVISOR_CONSOLE_H
+#define SUPERVISOR_CONSOLE_H
+
+#include "supervisor/service.h"
+
+struct partition;
+
+#define CONSOLE_SERVICE "console0"
+
+struct console {
+	uint64_t id;
+	uint64_t generation;
+	int memory; /* the ring; NO_FD while there is no monitor */
+	int to_service;
+	int to_monitor;
+	bool is_wanted;
+	struct instance *instance; /* that serves it; NULL: none yet */
+};
+
+extern const struct process_ops console_instance_ops;
+
+/* Make the ring of a partition that is being started. */
+int console_open(struct partition *partition);
+
+/* Take the ring back from a monitor: descriptors are taken. */
+void console_found(struct partition *partition, int fds[3]);
+
+/* Close; the service is told. Safe when there is none. */
+void console_close(struct partition *partition);
+
+/*
+ * Join a stream socket (borrowed) to the console.
+ *
+ * -ENOTCONN  no console service is READY
+ */
+int console_join(struct partition *partition, uint32_t mode, int fd);
+
+/* The console's log for reading; the caller owns it. -ENOENT */
+int console_log_open(struct partition *partition, int *ret_fd);
+
+/* Remove the log (undefine). */
+void console_log_remove(struct supervisor *supervisor, const char *name);
+
+/* Give consoles that nobody serves to the active instance. */
+void consoles_progress(struct supervisor *supervisor);
+/* An instance died or retires. */
+void consoles_leave(struct supervisor *supervisor, struct instance *instance);
+
+#endif

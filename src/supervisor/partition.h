@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A partition at run time: its record, its monitor, its disks and console, and
+ * the verb that a client waits for.
+ *
+ * The state is lifecycle.h's; every change of it goes through one function
+ * that follows the table, stores the row and records an event. A verb first
+ * checks everything and changes nothing; then it changes the state and begins
+ * what takes time; the client's reply follows when the outcome is known.
+ *
+ * A monitor's resources (witnesses, console ring) live from START until every
+ * disk's fence has lifted after the monitor's end; only then may the partition
+ * be started again.
+ */
+#ifndef SUPERVISOR_PARTITION_H
+#define SUPERVISOR_PARTITION_H
+
+#include "base/refusal.h"
+#include "supervisor/client.h"
+#include "supervisor/console.h"
+#include "supervisor/disk.h"
+#include "supervisor/store.h"
+
+struct uninstall;
+
+struct partition {
+	TAILQ_ENTRY(partition) link;
+	struct supervisor *supervisor;
+	struct partition_record record;
+	struct process *monitor; /* NULL: none */
+	uint32_t engine;         /* in use; never ENGINE_AUTO while active */
+	uint32_t engine_pid;
+	uint32_t accelerator; /* of engine qemu: 0 TCG, 1 KVM */
+	struct disk disks[DISK_COUNT_MAX];
+	unsigned disk_count; /* 0 while there is no monitor nor a fence */
+	struct console console;
+	struct ticket ticket;     /* who waits for the verb under way */
+	uint32_t verb_event;      /* enum partition_event to apply when done */
+	uint32_t verb_id;         /* request_id of the message to the monitor */
+	bool is_stop_wanted;      /* a client asked; policy does not restart */
+	bool is_paused_by_policy; /* until its disks are back */
+	uint32_t guest_state;     /* last MONITOR_GUEST; enum guest_state */
+	/* What to apply when every disk is released. */
+	struct {
+		bool is_pending;
+		enum partition_event event;
+		char reason[TEXT_ROOM];
+	} end;
+	struct ticket
+		count_ticket; /* a PARTITION_SHOW that waits for counters */
+	sd_event_source *count_timer;
+	struct uninstall *uninstall; /* scrub under way */
+	sd_event_source *uninstall_source;
+	sd_event_source *timer; /* stop deadline or restart back-off */
+};
+
+TAILQ_HEAD(partition_list, partition);
+
+extern const struct process_ops monitor_ops;
+
+/* Make a partition of a record; the supervisor's list owns it. */
+struct partition *partition_new(struct supervisor *supervisor,
+				const struct partition_record *record);
+void partition_free(struct partition *partition);
+
+struct partition *partition_find(struct supervisor *supervisor,
+				 const char *name);
+struct disk *partition_find_disk(struct supervisor *supervisor,
+				 uint64_t attachment_id);
+
+/*
+ * Verbs. 0: under way or done, `ticket` will be answered; negative: refused,
+ * with the sentence filled in, and nothing has changed.
+ */
+int partition_start(struct partition *partition, const struct ticket *ticket,
+		    struct refusal *refusal);
+int partition_stop(struct partition *partition, const struct ticket *ticket,
+		   uint32_t deadline_ms, bool is_forced,
+		   struct refusal *refusal);
+int partition_pause(struct partition *partition, const struct ticket *ticket,
+		    struct refusal *refusal);
+int partition_resume(struct partition *partition, const struct ticket *ticket,
+		     struct refusal *refusal);
+int partition_reset(struct partition *partition, const struct ticket *ticket,
+		    struct refusal *refusal);
+int partition_uninstall(struct partition *partition,
+			const struct ticket *ticket, bool is_scrubbed,
+			struct refusal *refusal);
+int partition_undefine(struct partition *partition, struct refusal *refusal);
+
+/* An uninstall that an earlier supervisor left unfinished; takes it over. */
+void partition_resume_uninstall(struct partition *partition,
+				struct uninstall *uninstall);
+
+/*
+ * Ask the monitor for counters; `ticket` gets the rows of PARTITION_SHOW when
+ * they are in, or soon without them.
+ *
+ * -ENOTCONN  no monitor is READY; -EBUSY  another client is asking
+ */
+int partition_count(struct partition *partition, const struct ticket *ticket);
+
+/* A disk's fence has lifted and nobody wants it (from disk.c). */
+void partition_disk_released(struct partition *partition);
+
+/* Re-adoption. */
+int partition_expect(struct partition *partition,
+		     const struct process_record *record);
+/* All children have reported or died: make record and world agree. */
+void partition_reconcile(struct partition *partition);
+
+/* Record an event whose subject is this partition. */
+void partition_event_text(struct partition *partition, enum event_level level,
+			  const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* What partition.c, launch.c and monitor.c share and nobody else needs. */
+#ifndef SUPERVISOR_PARTITION_PRIVATE_H
+#define SUPERVISOR_PARTITION_PRIVATE_H
+
+#include "supervisor/partition.h"
+
+/* request_id of MONITOR_COUNT; verbs count up from 1 and never reach it. */
+#define PARTITION_COUNT_REQUEST UINT32_MAX
+
+enum partition_state partition_state(const struct partition *partition);
+
+/* Apply an event: checked, stored, told. Negative: nothing changed. */
+int partition_try(struct partition *partition, enum partition_event event,
+		  const char *reason);
+
+/* The same for what has happened already and cannot be refused. */
+void partition_must(struct partition *partition, enum partition_event event,
+		    const char *reason);
+
+/*
+ * The monitor is gone, or was never there: let go of the disks, and when all
+ * are released apply `event` and tell who waits.
+ */
+void partition_end(struct partition *partition, enum partition_event event,
+		   const char *reason);
+
+/* Counters are in, or will not come: answer the PARTITION_SHOW. */
+void partition_counted(struct partition *partition);
+
+void partition_arm(struct partition *partition, uint64_t ms,
+		   sd_event_time_handler_t handler);
+void partition_disarm(struct partition *partition);
+
+/* Resume if paused, press the button, switch off at the deadline. */
+void partition_press_power_button(struct partition *partition,
+				  uint32_t deadline_ms);
+
+/* A disk's outage policy wants a pause; its disk is back. */
+void partition_pause_by_policy(struct partition *partition);
+void partition_disk_came_up(struct partition *partition);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One child process of the supervisor: a monitor or an instance of a service.
+ *
+ * It is born by process_spawn() or, after the supervisor's own restart, found
+ * again by process_expect() and process_adopt(). Its death is seen through a
+ * pidfd, so it need not be our child in the kernel's sense.
+ *
+ *   STARTING  --CHILD_READY-->     READY
+ *   EXPECTED  --CHILD_REPORTED-->  READY
+ *   any       --process_kill()-->  DYING
+ *
+ *   STARTING  spawned and told its settings; not READY by the deadline: killed
+ *   EXPECTED  running since before us; not back by the deadline: killed
+ *   READY     sandboxed, at work
+ *   DYING     killed, its end not seen yet; messages from it are dropped
+ *
+ * Trust      The process may be hostile. A message that breaks its rule table
+ *            costs it its life, and nothing else.
+ * Threads    The supervisor's only one.
+ */
+#ifndef SUPERVISOR_PROCESS_H
+#define SUPERVISOR_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "control/control.h"
+#include "control/dispatch.h"
+#include "control/protocol.h"
+
+struct supervisor;
+struct process;
+
+enum process_state {
+	PROCESS_STARTING,
+	PROCESS_EXPECTED,
+	PROCESS_READY,
+	PROCESS_DYING,
+};
+
+/* What its owner (a partition or a service) wants to know. */
+struct process_ops {
+	const struct message_rule *rules; /* besides the CHILD_ ones */
+	size_t rule_count;
+	/* CHILD_READY came, or CHILD_REPORTED after an adoption. */
+	void (*ready)(struct process *process);
+	/*
+	 * It is dead and its memory is unmapped. `reason` is a fragment for a
+	 * person. The owner forgets it; it is freed after this returns.
+	 */
+	void (*died)(struct process *process, const char *reason);
+	/* A CHILD_PONG came. May be NULL. */
+	void (*pong)(struct process *process);
+};
+
+struct outgoing;
+
+struct process {
+	TAILQ_ENTRY(process) link;
+	struct supervisor *supervisor;
+	const struct process_ops *ops;
+	void *owner;
+	enum process_state state;
+	uint32_t role; /* enum role */
+	char name[NAME_ROOM];
+	uint8_t token[TOKEN_BYTES];
+	uint64_t id; /* of its row in the store */
+	pid_t pid;
+	int pidfd;
+	bool is_adopted;
+	bool is_quitting; /* told to end */
+	struct control control;
+	uint64_t started_ns;
+	uint32_t layers;  /* sandbox layers in place */
+	uint32_t missing; /* wished for, not in place */
+	char reason[TEXT_ROOM];
+	STAILQ_HEAD(, outgoing) outgoing;
+	unsigned outgoing_count;
+	sd_event_source *control_source;
+	sd_event_source *death_source;
+	sd_event_source *deadline_source;
+};
+
+TAILQ_HEAD(process_list, process);
+
+/*
+ * Start a child of this role and send its settings. The process belongs to
+ * the supervisor's list and frees itself after ops->died().
+ *
+ * -ENOENT  its program is not where it should be
+ */
+int process_spawn(struct supervisor *supervisor, uint32_t role,
+		  const char *name, const struct process_ops *ops, void *owner,
+		  struct process **ret_process);
+
+/* A row of the store: a child of an earlier supervisor. */
+struct process_record {
+	uint64_t id;
+	pid_t pid;
+	uint64_t start_time;
+	uint32_t role;
+	char name[NAME_ROOM];
+	uint8_t token[TOKEN_BYTES];
+};
+
+/*
+ * Watch a child of an earlier supervisor until it comes back.
+ *
+ * -ESRCH  it is not running any more
+ */
+int process_expect(struct supervisor *supervisor,
+		   const struct process_record *record,
+		   const struct process_ops *ops, void *owner,
+		   struct process **ret_process);
+
+/* Give an expected process its new link (taken) and welcome it. */
+int process_adopt(struct process *process, struct control *control);
+
+/*
+ * Send, or queue when the peer is slow to read; descriptors are duplicated as
+ * needed. A process whose queue is full is killed, and so is one that cannot
+ * be sent to: either way its death tells its owner.
+ */
+void process_send(struct process *process, uint32_t type, uint32_t request_id,
+		  const void *body, size_t body_bytes, const int *fds,
+		  size_t fd_count);
+
+/* Send with the body's own size. */
+#define process_tell(process, type, body) \
+	process_send(process, type, 0, body, sizeof(*(body)), NULL, 0)
+
+/* SIGKILL, with the reason its owner will be told. Safe on one that is dying. */
+void process_kill(struct process *process, const char *reason);
+
+/* Ask it to end (CHILD_QUIT) and kill it after `grace_ms`. */
+void process_quit(struct process *process, uint64_t grace_ms);
+
+/* "bulkhead-disk [disk0]" */
+void process_title(const struct process *process, char *to, size_t room);
+
+/* Field 22 of /proc/PID/stat: tells a reused pid; 0 when there is none. */
+uint64_t process_start_time(pid_t pid);
+
+#endif

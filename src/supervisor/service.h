@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Services and their instances.
+ *
+ * A service is a name that disks and consoles refer to; an instance is a
+ * process that serves it. One instance is active, others stand by (started,
+ * sandboxed, READY, without a client), and one may serve a single disk alone
+ * because that disk's requests killed three instances in a row.
+ *
+ * service_settle() is the only place that starts, promotes and retires: it
+ * looks at what is there, does what is missing, and may be called at any time.
+ * A service that dies young again and again is started with growing pauses,
+ * for ever.
+ */
+#ifndef SUPERVISOR_SERVICE_H
+#define SUPERVISOR_SERVICE_H
+
+#include "supervisor/client.h"
+#include "supervisor/process.h"
+
+struct disk;
+struct service;
+
+enum instance_duty {
+	DUTY_ACTIVE,  /* serves every client that is not served alone */
+	DUTY_STANDBY, /* takes over at once */
+	DUTY_ALONE,   /* serves instance->alone_for */
+	DUTY_RETIRED, /* drains its clients, then quits */
+};
+
+struct instance {
+	TAILQ_ENTRY(instance) link;
+	struct service *service;
+	struct process *process;
+	enum instance_duty duty;
+	struct disk *alone_for;
+	unsigned client_count;        /* disks attached or being detached */
+	uint64_t ready_ns;            /* 0 until READY */
+	sd_event_source *ping_source; /* armed while a PONG is awaited */
+};
+
+struct service {
+	TAILQ_ENTRY(service) link;
+	struct supervisor *supervisor;
+	char name[NAME_ROOM];
+	uint32_t role; /* ROLE_DISK or ROLE_CONSOLE */
+	uint32_t standby_count;
+	uint32_t restarts;
+	unsigned young_deaths;  /* in a row */
+	uint64_t not_before_ns; /* back-off */
+	uint64_t death_ns;      /* of the last active instance */
+	uint64_t last_outage_us;
+
+	struct ticket restart_ticket; /* who waits for service_restart() */
+	sd_event_source *settle_source;
+	TAILQ_HEAD(, instance) instances;
+};
+
+TAILQ_HEAD(service_list, service);
+
+/* Make a service known and start it. The supervisor's list owns it. */
+int service_add(struct supervisor *supervisor, const char *name, uint32_t role,
+		uint32_t standby_count, struct service **ret_service);
+
+/* By name; NULL when there is none. */
+struct service *service_find(struct supervisor *supervisor, const char *name);
+
+/* Do what is missing. */
+void service_settle(struct service *service);
+
+/* The instance that may be given this disk now; NULL when none is READY. */
+struct instance *service_instance_for(struct service *service,
+				      const struct disk *disk);
+
+/* Start an instance for one disk alone. Returns when it was asked for. */
+void service_isolate(struct service *service, struct disk *disk);
+
+/* A client of an instance was detached or came; a retired one may now end. */
+void instance_client_left(struct instance *instance);
+void instance_client_came(struct instance *instance);
+
+/* Kill the instance unless its loop answers within `ms`. */
+void instance_check(struct instance *instance, uint64_t ms);
+
+/*
+ * Replace the active instance by a new one: an upgrade. Clients move when the
+ * new one is READY; `ticket` is answered when they all are served by it.
+ *
+ * -EALREADY  one is under way
+ */
+int service_restart(struct service *service, const struct ticket *ticket);
+
+/* Something became served: tell who waits for a restart, when all is. */
+void service_tell_restart(struct service *service);
+
+/* True when the active instance is READY and nothing is being moved. */
+bool service_is_settled(const struct service *service);
+
+/* A child of an earlier supervisor, expected back. */
+int service_expect(struct service *service,
+		   const struct process_record *record);
+
+/* Tell every instance to end (host shutdown). */
+void service_quit(struct service *service);
+
+/* The callbacks of process_ops that services of all kinds share. */
+void instance_ready(struct process *process);
+void instance_died(struct process *process, const char *reason);
+void instance_pong(struct process *process);
+
+/* For the tables: "active", "standby", "alone", "retired", "starting", ... */
+const char *instance_state_name(const struct instance *instance);
+
+#endif
