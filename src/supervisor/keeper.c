@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/keeper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define BACKOFF_FIRST_MS 50
+#define BACKOFF_MOST_MS  5000
+
+struct keeper {
+	char **argv;
+	sigset_t signals;
+	pid_t supervisor;
+	uint64_t started_ns;
+	unsigned backoff_ms;
+	int exit_status; /* negative while the supervisor is wanted */
+};
+
+static void become_supervisor(struct keeper *keeper)
+{
+	sigset_t none;
+	char pid[24];
+
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getppid());
+	(void)setenv(KEEPER_VARIABLE, pid, 1);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)execv("/proc/self/exe", keeper->argv);
+	_exit(EXIT_FAILURE);
+}
+
+static int start_supervisor(struct keeper *keeper)
+{
+	keeper->started_ns = clock_now_ns();
+	keeper->supervisor = fork();
+	if (keeper->supervisor < 0)
+		return -errno;
+	if (keeper->supervisor == 0)
+		become_supervisor(keeper);
+	return 0;
+}
+
+/* Wait before the next start, longer each time it dies young. */
+static void back_off(struct keeper *keeper)
+{
+	uint64_t lived_ns = clock_now_ns() - keeper->started_ns;
+	struct timespec pause;
+
+	if (lived_ns > NS_PER_S) {
+		keeper->backoff_ms = 0;
+		return;
+	}
+	keeper->backoff_ms =
+		keeper->backoff_ms ? keeper->backoff_ms * 2 : BACKOFF_FIRST_MS;
+	if (keeper->backoff_ms > BACKOFF_MOST_MS)
+		keeper->backoff_ms = BACKOFF_MOST_MS;
+	pause.tv_sec = keeper->backoff_ms / 1000;
+	pause.tv_nsec = (long)(keeper->backoff_ms % 1000) * 1000000;
+	(void)nanosleep(&pause, NULL);
+}
+
+static void supervisor_ended(struct keeper *keeper, int status)
+{
+	if (WIFEXITED(status)) {
+		keeper->exit_status = WEXITSTATUS(status);
+		return;
+	}
+	log_warn("supervisor died, starting it again signal=%d",
+		 WTERMSIG(status));
+	back_off(keeper);
+	if (start_supervisor(keeper) < 0)
+		keeper->exit_status = EXIT_FAILURE;
+}
+
+static void reap(struct keeper *keeper)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == keeper->supervisor)
+			supervisor_ended(keeper, status);
+		else
+			log_info("process ended pid=%d %s=%d", (int)pid,
+				 WIFSIGNALED(status) ? "signal" : "status",
+				 WIFSIGNALED(status) ? WTERMSIG(status)
+						     : WEXITSTATUS(status));
+	}
+}
+
+int keeper_run(char **argv)
+{
+	struct keeper keeper = { .argv = argv, .exit_status = -1 };
+	siginfo_t info;
+
+	log_open("bulkheadd", "keeper", LOG_INFO);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	(void)sigemptyset(&keeper.signals);
+	(void)sigaddset(&keeper.signals, SIGCHLD);
+	(void)sigaddset(&keeper.signals, SIGTERM);
+	(void)sigaddset(&keeper.signals, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &keeper.signals, NULL);
+	if (start_supervisor(&keeper) < 0)
+		return EXIT_FAILURE;
+	while (keeper.exit_status < 0) {
+		int number = sigwaitinfo(&keeper.signals, &info);
+
+		if (number == SIGCHLD)
+			reap(&keeper);
+		else if (number > 0)
+			(void)kill(keeper.supervisor, number);
+	}
+	return keeper.exit_status;
+}
