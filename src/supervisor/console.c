@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+#include "base/scope.h"
+#include "channel/bytes.h"
+#include "supervisor/partition.h"
+#include "supervisor/supervisor.h"
+
+static void log_path(struct supervisor *supervisor, const char *name,
+		     char *path, size_t room)
+{
+	(void)snprintf(path, room, "%s/console/%s.log",
+		       supervisor->config.state_dir, name);
+}
+
+int console_open(struct partition *partition)
+{
+	struct console *console = &partition->console;
+	int r;
+
+	r = bytes_create(BYTES_OUTPUT_DEFAULT, &console->memory);
+	if (r < 0)
+		return r;
+	console->to_service = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	console->to_monitor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	console->id = supervisor_next_attachment(partition->supervisor);
+	if (console->to_service < 0 || console->to_monitor < 0)
+		return -errno;
+	console->is_wanted = true;
+	return 0;
+}
+
+void console_found(struct partition *partition, int fds[3])
+{
+	struct console *console = &partition->console;
+
+	close_fd(&console->memory);
+	close_fd(&console->to_service);
+	close_fd(&console->to_monitor);
+	console->memory = take_fd(&fds[0]);
+	console->to_service = take_fd(&fds[1]);
+	console->to_monitor = take_fd(&fds[2]);
+	console->is_wanted = true;
+}
+
+static void leave(struct console *console)
+{
+	struct attachment attachment = { console->id, console->generation };
+
+	if (console->instance) {
+		process_tell(console->instance->process, MSG_CONSOLE_DETACH,
+			     &attachment);
+		instance_client_left(console->instance);
+	}
+	console->instance = NULL;
+}
+
+void console_close(struct partition *partition)
+{
+	struct console *console = &partition->console;
+
+	leave(console);
+	console->is_wanted = false;
+	close_fd(&console->memory);
+	close_fd(&console->to_service);
+	close_fd(&console->to_monitor);
+}
+
+/* The log outlives starts; without one the service gets /dev/null. */
+static int open_log(struct partition *partition)
+{
+	const struct partition_definition *definition =
+		&partition->record.definition;
+	char path[PATH_ROOM + NAME_ROOM + 16];
+
+	if (definition->console_log_bytes == 0)
+		return open("/dev/null", O_RDWR | O_CLOEXEC);
+	log_path(partition->supervisor, definition->name, path, sizeof(path));
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+static void give(struct partition *partition, struct instance *instance)
+{
+	struct console *console = &partition->console;
+	struct console_ring ring = {
+		.log_bytes = partition->record.definition.console_log_bytes,
+	};
+	SCOPED(close_fd) int log = open_log(partition);
+	const int fds[] = { console->memory, console->to_service,
+			    console->to_monitor, log };
+
+	if (log < 0)
+		return;
+	console->generation = supervisor_next_generation(partition->supervisor);
+	ring.attachment.id = console->id;
+	ring.attachment.generation = console->generation;
+	memcpy(ring.partition, partition->record.definition.name,
+	       sizeof(ring.partition));
+	console->instance = instance;
+	instance_client_came(instance);
+	process_send(instance->process, MSG_CONSOLE_ATTACH, 0, &ring,
+		     sizeof(ring), fds, 4);
+}
+
+void consoles_progress(struct supervisor *supervisor)
+{
+	struct service *service = service_find(supervisor, CONSOLE_SERVICE);
+	struct instance *instance;
+	struct partition *partition;
+
+	instance = service ? service_instance_for(service, NULL) : NULL;
+	if (!instance)
+		return;
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	if (partition->console.is_wanted && !partition->console.instance)
+		give(partition, instance);
+}
+
+void consoles_leave(struct supervisor *supervisor, struct instance *instance)
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	if (partition->console.instance == instance)
+		leave(&partition->console);
+}
+
+int console_join(struct partition *partition, uint32_t mode, int fd)
+{
+	struct console *console = &partition->console;
+	struct console_client client = {
+		.attachment = { console->id, console->generation },
+		.mode = mode,
+	};
+
+	if (!console->instance)
+		return -ENOTCONN;
+	process_send(console->instance->process, MSG_CONSOLE_CLIENT, 0, &client,
+		     sizeof(client), &fd, 1);
+	return 0;
+}
+
+int console_log_open(struct partition *partition, int *ret_fd)
+{
+	char path[PATH_ROOM + NAME_ROOM + 16];
+	int fd;
+
+	log_path(partition->supervisor, partition->record.definition.name, path,
+		 sizeof(path));
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+void console_log_remove(struct supervisor *supervisor, const char *name)
+{
+	char path[PATH_ROOM + NAME_ROOM + 16];
+
+	log_path(supervisor, name, path, sizeof(path));
+	(void)unlink(path);
+}
+
+static int take_held(void *data, struct message *message)
+{
+	const struct attachment *attachment = (const void *)message->body;
+	struct process *process = data;
+
+	return supervisor_note_held(process->supervisor, process->owner,
+				    attachment);
+}
+
+static const struct message_rule rules[] = {
+	/* type              allowed in            handler */
+	{ MSG_CONSOLE_HELD, IN(PROCESS_EXPECTED), take_held },
+};
+
+const struct process_ops console_instance_ops = {
+	.rules = rules,
+	.rule_count = sizeof(rules) / sizeof(rules[0]),
+	.ready = instance_ready,
+	.died = instance_died,
+	.pong = instance_pong,
+};

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/disk.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/clock.h"
+#include "base/scope.h"
+#include "channel/channel.h"
+#include "supervisor/partition_private.h"
+#include "supervisor/supervisor.h"
+
+/* Room for 128 requests of the largest chunk; pages cost only when touched. */
+#define CHANNEL_SLOTS        256
+#define CHANNEL_BUFFER_BYTES (8u << 20)
+
+#define FENCE_POLL_FIRST_MS 1
+#define FENCE_POLL_MOST_MS  20
+#define FENCE_PATIENCE_NS   (10 * NS_PER_S)
+#define RETRY_MS            1000
+/* Broken channels in a row after which a disk gets an instance of its own. */
+#define BROKEN_CHANNELS_MAX 3
+
+static void progress(struct disk *disk);
+
+const char *disk_state_name(enum disk_state state)
+{
+	static const char *const names[] = {
+		[DISK_IS_DETACHED] = "detached",
+		[DISK_IS_FENCING] = "fencing",
+		[DISK_IS_WAITING] = "waiting",
+		[DISK_IS_UP] = "up",
+		[DISK_IS_DETACHING] = "detaching",
+	};
+
+	return names[state];
+}
+
+static struct supervisor *supervisor_of(const struct disk *disk)
+{
+	return disk->partition->supervisor;
+}
+
+static struct service *service_of(const struct disk *disk)
+{
+	return service_find(supervisor_of(disk), disk->definition->service);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+	progress(data);
+	return 0;
+}
+
+static void progress_later(struct disk *disk, uint64_t ms)
+{
+	sd_event_source_disable_unref(disk->timer);
+	disk->timer = NULL;
+	(void)sd_event_add_time_relative(supervisor_of(disk)->event,
+					 &disk->timer, CLOCK_MONOTONIC,
+					 ms * 1000, 100, on_timer, disk);
+}
+
+static void tell_monitor_down(struct disk *disk)
+{
+	struct disk_channel channel = { .attachment_id = disk->id,
+					.generation = disk->generation,
+					.index = disk->index };
+
+	if (disk->is_wanted)
+		process_tell(disk->partition->monitor, MSG_MONITOR_DISK_DOWN,
+			     &channel);
+}
+
+static void begin_fence(struct disk *disk)
+{
+	disk->state = DISK_IS_FENCING;
+	disk->instance = NULL;
+	disk->fence_began_ns = clock_now_ns();
+	disk->fence_poll_ms = FENCE_POLL_FIRST_MS;
+	disk->is_fence_told = false;
+}
+
+static void tell_slow_fence(struct disk *disk)
+{
+	if (disk->is_fence_told ||
+	    clock_now_ns() - disk->fence_began_ns < FENCE_PATIENCE_NS)
+		return;
+	disk->is_fence_told = true;
+	partition_event_text(disk->partition, EVENT_ERROR,
+			     "disk %s stays stopped: requests of its last "
+			     "service are still in the kernel",
+			     disk->definition->name);
+}
+
+static void poll_fence(struct disk *disk)
+{
+	/* Without a witness (it was lost while there was no supervisor) the
+	 * image is no longer ours to guard. */
+	int lifted =
+		disk->witness_fd == NO_FD
+			? 1
+			: storage_fence_is_lifted(disk->witness_fd, disk->id,
+						  disk->definition);
+
+	if (lifted != 1) {
+		tell_slow_fence(disk);
+		progress_later(disk, disk->fence_poll_ms);
+		if (disk->fence_poll_ms < FENCE_POLL_MOST_MS)
+			disk->fence_poll_ms *= 2;
+		return;
+	}
+	disk->state = disk->is_wanted ? DISK_IS_WAITING : DISK_IS_DETACHED;
+	if (!disk->is_wanted)
+		partition_disk_released(disk->partition);
+}
+
+/* What both ends of a new channel are given; closed at the end of the scope. */
+struct handover {
+	int file;
+	int memory;
+	int kick;
+	int call;
+};
+
+static void handover_release(struct handover *handover)
+{
+	close_fd(&handover->file);
+	close_fd(&handover->memory);
+	close_fd(&handover->kick);
+	close_fd(&handover->call);
+}
+
+static int handover_prepare(struct disk *disk, uint64_t generation,
+			    struct handover *handover)
+{
+	struct channel_shape shape = { .kind = CHANNEL_KIND_DISK,
+				       .slot_count = CHANNEL_SLOTS,
+				       .buffer_bytes = CHANNEL_BUFFER_BYTES,
+				       .generation = (uint32_t)generation };
+	int r;
+
+	r = storage_open_generation(disk->witness_fd, disk->id,
+				    disk->definition, &handover->file);
+	if (r < 0)
+		return r;
+	r = channel_create(&shape, &handover->memory);
+	if (r < 0)
+		return r;
+	handover->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	handover->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return handover->kick < 0 || handover->call < 0 ? -errno : 0;
+}
+
+static void tell_service(struct disk *disk, struct instance *instance,
+			 const struct handover *handover)
+{
+	struct disk_attach attach = {
+		.attachment = { .id = disk->id,
+				.generation = disk->generation },
+		.size_bytes = disk->facts.size_bytes,
+		.read_only = disk->definition->access == DISK_READ_ONLY,
+		.direct = disk->definition->cache == DISK_DIRECT,
+		.logical_block_bytes = disk->facts.logical_block_bytes,
+		.is_block_device = disk->facts.is_block_device,
+	};
+	const int fds[] = { handover->file, handover->memory, handover->kick,
+			    handover->call };
+
+	memcpy(attach.partition, disk->partition->record.definition.name,
+	       sizeof(attach.partition));
+	memcpy(attach.disk, disk->definition->name, sizeof(attach.disk));
+	process_send(instance->process, MSG_DISK_ATTACH, 0, &attach,
+		     sizeof(attach), fds, 4);
+}
+
+static void tell_monitor_up(struct disk *disk, const struct handover *handover)
+{
+	struct disk_channel channel = { .attachment_id = disk->id,
+					.generation = disk->generation,
+					.index = disk->index,
+					.is_alone = disk->is_alone };
+	const int fds[] = { handover->memory, handover->kick, handover->call };
+
+	process_send(disk->partition->monitor, MSG_MONITOR_DISK_UP, 0, &channel,
+		     sizeof(channel), fds, 3);
+}
+
+static int hand_over(struct disk *disk, struct instance *instance)
+{
+	SCOPED(handover_release)
+	struct handover handover = { NO_FD, NO_FD, NO_FD, NO_FD };
+	uint64_t generation = supervisor_next_generation(supervisor_of(disk));
+	int r;
+
+	r = handover_prepare(disk, generation, &handover);
+	if (r < 0)
+		return r;
+	disk->generation = generation;
+	tell_service(disk, instance, &handover);
+	tell_monitor_up(disk, &handover);
+	disk->state = DISK_IS_UP;
+	disk->instance = instance;
+	instance_client_came(instance);
+	partition_disk_came_up(disk->partition);
+	service_tell_restart(instance->service);
+	return 0;
+}
+
+static void find_instance(struct disk *disk)
+{
+	struct service *service = service_of(disk);
+	struct instance *instance = service_instance_for(service, disk);
+	int r;
+
+	if (!instance)
+		return;
+	r = hand_over(disk, instance);
+	if (r == -EAGAIN)
+		begin_fence(disk);
+	else if (r < 0)
+		partition_event_text(disk->partition, EVENT_ERROR,
+				     "disk %s cannot be handed to its service, "
+				     "trying again: %s",
+				     disk->definition->name, strerror(-r));
+	if (r < 0)
+		progress_later(disk,
+			       r == -EAGAIN ? FENCE_POLL_FIRST_MS : RETRY_MS);
+}
+
+/* The drain of a disk that nobody uses may hang with its service. */
+static void check_drain(struct disk *disk)
+{
+	instance_check(disk->instance, disk->definition->hang_ms);
+	progress_later(disk, disk->definition->hang_ms);
+}
+
+static void progress(struct disk *disk)
+{
+	sd_event_source_disable_unref(disk->timer);
+	disk->timer = NULL;
+	if (disk->state == DISK_IS_DETACHING)
+		check_drain(disk);
+	if (disk->state == DISK_IS_FENCING)
+		poll_fence(disk);
+	if (disk->state == DISK_IS_WAITING && disk->is_wanted)
+		find_instance(disk);
+}
+
+void disk_want(struct disk *disk)
+{
+	disk->is_wanted = true;
+	if (disk->state == DISK_IS_DETACHED)
+		begin_fence(disk);
+	progress(disk);
+}
+
+void disk_leave(struct disk *disk)
+{
+	struct attachment attachment = { .id = disk->id,
+					 .generation = disk->generation };
+
+	if (disk->state != DISK_IS_UP)
+		return;
+	tell_monitor_down(disk);
+	disk->state = DISK_IS_DETACHING;
+	process_tell(disk->instance->process, MSG_DISK_DETACH, &attachment);
+	check_drain(disk);
+}
+
+void disk_unwant(struct disk *disk)
+{
+	bool is_free = disk->state == DISK_IS_DETACHED ||
+		       disk->state == DISK_IS_WAITING;
+
+	disk->is_wanted = false;
+	if (disk->state == DISK_IS_UP)
+		disk_leave(disk);
+	else if (disk->state == DISK_IS_FENCING)
+		progress(disk);
+	else if (is_free) {
+		disk->state = DISK_IS_DETACHED;
+		partition_disk_released(disk->partition);
+	}
+}
+
+void disk_release(struct disk *disk)
+{
+	sd_event_source_disable_unref(disk->timer);
+	disk->timer = NULL;
+	if (disk->instance)
+		instance_client_left(disk->instance);
+	disk->instance = NULL;
+	disk->is_alone = false;
+	disk->state = DISK_IS_DETACHED;
+	close_fd(&disk->witness_fd);
+}
+
+void disk_found(struct disk *disk, struct instance *instance,
+		uint64_t generation)
+{
+	disk->instance = instance;
+	instance_client_came(instance);
+	disk->state = DISK_IS_UP;
+	/* Different lives, or no monitor: take it back and begin anew. */
+	if (!disk->is_wanted || disk->generation != generation) {
+		disk->generation = generation;
+		disk_leave(disk);
+	}
+}
+
+void disk_suspected(struct disk *disk, uint64_t generation)
+{
+	if (disk->state == DISK_IS_UP && disk->generation == generation)
+		instance_check(disk->instance, disk->definition->hang_ms / 2);
+}
+
+void disk_poisoned(struct disk *disk, uint64_t generation)
+{
+	if (disk->is_alone)
+		return;
+	disk->is_alone = true;
+	partition_event_text(disk->partition, EVENT_WARNING,
+			     "disk %s: a request was in flight at three deaths "
+			     "of %s; it gets an instance of its own",
+			     disk->definition->name, disk->definition->service);
+	service_isolate(service_of(disk), disk);
+	disk_leave(disk);
+}
+
+void disk_channel_broken(struct disk *disk, uint64_t generation)
+{
+	if (disk->state != DISK_IS_UP || disk->generation != generation)
+		return;
+	partition_event_text(disk->partition, EVENT_WARNING,
+			     "disk %s: its service broke the channel; it gets "
+			     "a new one",
+			     disk->definition->name);
+	if (++disk->broken_channels >= BROKEN_CHANNELS_MAX && !disk->is_alone) {
+		disk->is_alone = true;
+		service_isolate(service_of(disk), disk);
+	}
+	disk_leave(disk);
+}
+
+/* Every disk of every partition that has a monitor or is being drained. */
+static void each_disk(struct supervisor *supervisor,
+		      void (*visit)(struct disk *disk, void *context),
+		      void *context)
+{
+	struct partition *partition, *next;
+
+	for (partition = TAILQ_FIRST(&supervisor->partitions); partition;
+	     partition = next) {
+		next = TAILQ_NEXT(partition, link);
+		for (unsigned i = 0; i < partition->disk_count; i++)
+			visit(&partition->disks[i], context);
+	}
+}
+
+static void visit_progress(struct disk *disk, void *context)
+{
+	if (disk->state == DISK_IS_FENCING || disk->state == DISK_IS_WAITING)
+		progress(disk);
+}
+
+void disks_progress(struct supervisor *supervisor)
+{
+	each_disk(supervisor, visit_progress, NULL);
+}
+
+static void visit_died(struct disk *disk, void *context)
+{
+	if (disk->instance != context)
+		return;
+	if (disk->state == DISK_IS_UP)
+		tell_monitor_down(disk);
+	begin_fence(disk);
+	progress(disk);
+}
+
+void disks_instance_died(struct supervisor *supervisor,
+			 struct instance *instance)
+{
+	each_disk(supervisor, visit_died, instance);
+}
+
+static void visit_leave(struct disk *disk, void *context)
+{
+	if (disk->instance == context)
+		disk_leave(disk);
+}
+
+void disks_leave(struct supervisor *supervisor, struct instance *instance)
+{
+	each_disk(supervisor, visit_leave, instance);
+}
+
+struct settled_query {
+	const struct service *service;
+	bool is_settled;
+};
+
+static void visit_settled(struct disk *disk, void *context)
+{
+	struct settled_query *query = context;
+
+	if (disk->is_wanted && disk->state != DISK_IS_UP &&
+	    strcmp(disk->definition->service, query->service->name) == 0)
+		query->is_settled = false;
+}
+
+bool disks_are_settled(struct supervisor *supervisor,
+		       const struct service *service)
+{
+	struct settled_query query = { service, true };
+
+	each_disk(supervisor, visit_settled, &query);
+	return query.is_settled;
+}
+
+/* Messages of a disk service. */
+
+static struct disk *find_attachment(struct process *process,
+				    const struct attachment *attachment)
+{
+	struct instance *instance = process->owner;
+	struct disk *disk =
+		partition_find_disk(process->supervisor, attachment->id);
+
+	if (!disk || disk->instance != instance ||
+	    disk->generation != attachment->generation)
+		return NULL;
+	return disk;
+}
+
+static int take_detached(void *data, struct message *message)
+{
+	struct disk *disk = find_attachment(data, (void *)message->body);
+	struct instance *instance;
+
+	if (!disk || disk->state != DISK_IS_DETACHING)
+		return 0;
+	instance = disk->instance;
+	begin_fence(disk);
+	instance_client_left(instance);
+	progress(disk);
+	return 0;
+}
+
+static int take_peer_broken(void *data, struct message *message)
+{
+	struct disk *disk = find_attachment(data, (void *)message->body);
+
+	if (!disk || disk->state != DISK_IS_UP)
+		return 0;
+	/* The monitor is as hostile as its guest: it, and nothing else, goes. */
+	process_kill(disk->partition->monitor,
+		     "it broke the rules of a channel");
+	return 0;
+}
+
+static int take_held(void *data, struct message *message)
+{
+	const struct attachment *attachment = (const void *)message->body;
+	struct process *process = data;
+
+	return supervisor_note_held(process->supervisor, process->owner,
+				    attachment);
+}
+
+static const struct message_rule rules[] = {
+	/* type               allowed in                   handler */
+	{ MSG_DISK_DETACHED, IN_ANY_STATE, take_detached },
+	{ MSG_DISK_PEER_BROKEN, IN_ANY_STATE, take_peer_broken },
+	{ MSG_DISK_HELD, IN(PROCESS_EXPECTED), take_held },
+};
+
+const struct process_ops disk_instance_ops = {
+	.rules = rules,
+	.rule_count = sizeof(rules) / sizeof(rules[0]),
+	.ready = instance_ready,
+	.died = instance_died,
+	.pong = instance_pong,
+};

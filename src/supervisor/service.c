@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/scope.h"
+#include "supervisor/console.h"
+#include "supervisor/disk.h"
+#include "supervisor/supervisor.h"
+
+/* An instance that dies sooner than this after READY died young. */
+#define YOUNG_NS         (50 * NS_PER_MS)
+#define YOUNG_DEATHS     4
+#define BACKOFF_FIRST_MS 100u
+#define BACKOFF_MOST_MS  5000u
+/* A standby is started when the clients of a recovery have their processor. */
+#define STANDBY_DELAY_MS 150u
+#define QUIT_MS          1000u
+
+static const struct process_ops *ops_for(uint32_t role)
+{
+	return role == ROLE_DISK ? &disk_instance_ops : &console_instance_ops;
+}
+
+static int on_settle(sd_event_source *source, uint64_t usec, void *data)
+{
+	service_settle(data);
+	return 0;
+}
+
+static void settle_later(struct service *service, uint64_t ms)
+{
+	sd_event_source_disable_unref(service->settle_source);
+	service->settle_source = NULL;
+	(void)sd_event_add_time_relative(
+		service->supervisor->event, &service->settle_source,
+		CLOCK_MONOTONIC, ms * 1000, 1000, on_settle, service);
+}
+
+static bool is_ready(const struct instance *instance)
+{
+	return instance->process->state == PROCESS_READY;
+}
+
+static struct instance *find_duty(struct service *service,
+				  enum instance_duty duty)
+{
+	struct instance *instance;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	if (instance->duty == duty)
+		return instance;
+	return NULL;
+}
+
+static struct instance *instance_new(struct service *service,
+				     enum instance_duty duty)
+{
+	struct instance *instance = calloc(1, sizeof(*instance));
+
+	if (!instance)
+		return NULL;
+	instance->service = service;
+	instance->duty = duty;
+	TAILQ_INSERT_TAIL(&service->instances, instance, link);
+	return instance;
+}
+
+static void instance_free(struct instance *instance)
+{
+	TAILQ_REMOVE(&instance->service->instances, instance, link);
+	sd_event_source_disable_unref(instance->ping_source);
+	free(instance);
+}
+
+static struct instance *instance_start(struct service *service,
+				       enum instance_duty duty)
+{
+	struct instance *instance = instance_new(service, duty);
+	int r;
+
+	if (!instance)
+		return NULL;
+	r = process_spawn(service->supervisor, service->role, service->name,
+			  ops_for(service->role), instance, &instance->process);
+	if (r == 0)
+		return instance;
+	instance_free(instance);
+	supervisor_event(service->supervisor, EVENT_ERROR, service->name,
+			 "cannot start an instance: %s", strerror(-r));
+	settle_later(service, 1000);
+	return NULL;
+}
+
+static struct instance *promote(struct service *service)
+{
+	struct instance *instance, *best = NULL;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	{
+		if (instance->duty != DUTY_STANDBY ||
+		    instance->process->state == PROCESS_DYING)
+			continue;
+		if (!best || (!is_ready(best) && is_ready(instance)))
+			best = instance;
+	}
+	if (best)
+		best->duty = DUTY_ACTIVE;
+	return best;
+}
+
+static unsigned standbys(struct service *service)
+{
+	struct instance *instance;
+	unsigned count = 0;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	if (instance->duty == DUTY_STANDBY &&
+	    instance->process->state != PROCESS_DYING)
+		count++;
+	return count;
+}
+
+static void settle_standbys(struct service *service)
+{
+	unsigned have = standbys(service);
+	struct instance *instance;
+
+	if (have < service->standby_count) {
+		if (instance_start(service, DUTY_STANDBY))
+			settle_later(service, STANDBY_DELAY_MS);
+		return;
+	}
+	instance = find_duty(service, DUTY_STANDBY);
+	if (instance && have > service->standby_count) {
+		instance->duty = DUTY_RETIRED;
+		process_quit(instance->process, QUIT_MS);
+	}
+}
+
+void service_settle(struct service *service)
+{
+	uint64_t now_ns = clock_now_ns();
+	struct instance *active;
+
+	sd_event_source_disable_unref(service->settle_source);
+	service->settle_source = NULL;
+	if (service->supervisor->is_ending || service->supervisor->is_adopting)
+		return;
+	active = find_duty(service, DUTY_ACTIVE);
+	if (!active)
+		active = promote(service);
+	if (!active && now_ns < service->not_before_ns) {
+		settle_later(service,
+			     (service->not_before_ns - now_ns) / NS_PER_MS + 1);
+		return;
+	}
+	if (!active)
+		active = instance_start(service, DUTY_ACTIVE);
+	if (active && is_ready(active)) {
+		disks_progress(service->supervisor);
+		consoles_progress(service->supervisor);
+		if (clock_now_ns() - active->ready_ns >
+			    STANDBY_DELAY_MS * NS_PER_MS &&
+		    now_ns >= service->not_before_ns)
+			settle_standbys(service);
+		else if (standbys(service) != service->standby_count)
+			settle_later(service, STANDBY_DELAY_MS);
+	}
+	service_tell_restart(service);
+}
+
+struct instance *service_instance_for(struct service *service,
+				      const struct disk *disk)
+{
+	struct instance *instance;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	{
+		bool is_its_own = disk && disk->is_alone
+					  ? instance->duty == DUTY_ALONE &&
+						    instance->alone_for == disk
+					  : instance->duty == DUTY_ACTIVE;
+
+		if (is_its_own && is_ready(instance))
+			return instance;
+	}
+	return NULL;
+}
+
+void service_isolate(struct service *service, struct disk *disk)
+{
+	struct instance *instance;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	if (instance->alone_for == disk)
+		return;
+	instance = instance_start(service, DUTY_ALONE);
+	if (instance)
+		instance->alone_for = disk;
+}
+
+void instance_client_came(struct instance *instance)
+{
+	instance->client_count++;
+}
+
+void instance_client_left(struct instance *instance)
+{
+	if (instance->client_count > 0)
+		instance->client_count--;
+	if (instance->client_count == 0 && instance->duty == DUTY_RETIRED)
+		process_quit(instance->process, QUIT_MS);
+}
+
+static int on_no_pong(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct instance *instance = data;
+
+	supervisor_event(instance->service->supervisor, EVENT_WARNING,
+			 instance->service->name,
+			 "instance %d hangs: killing it",
+			 (int)instance->process->pid);
+	process_kill(instance->process, "it hung");
+	return 0;
+}
+
+void instance_check(struct instance *instance, uint64_t ms)
+{
+	if (instance->ping_source)
+		return;
+	process_send(instance->process, MSG_CHILD_PING, 0, NULL, 0, NULL, 0);
+	(void)sd_event_add_time_relative(
+		instance->service->supervisor->event, &instance->ping_source,
+		CLOCK_MONOTONIC, ms * 1000, 1000, on_no_pong, instance);
+}
+
+void instance_pong(struct process *process)
+{
+	struct instance *instance = process->owner;
+
+	sd_event_source_disable_unref(instance->ping_source);
+	instance->ping_source = NULL;
+}
+
+/* The new active instance of an upgrade is READY: move everyone to it. */
+static void retire_others(struct service *service, struct instance *active)
+{
+	struct instance *instance, *next;
+
+	for (instance = TAILQ_FIRST(&service->instances); instance;
+	     instance = next) {
+		next = TAILQ_NEXT(instance, link);
+		if (instance == active || instance->duty != DUTY_RETIRED)
+			continue;
+		disks_leave(service->supervisor, instance);
+		consoles_leave(service->supervisor, instance);
+		if (instance->client_count == 0)
+			process_quit(instance->process, QUIT_MS);
+	}
+}
+
+void instance_ready(struct process *process)
+{
+	struct instance *instance = process->owner;
+	struct service *service = instance->service;
+
+	instance->ready_ns = clock_now_ns();
+	if (instance->duty == DUTY_ACTIVE) {
+		retire_others(service, instance);
+		if (service->death_ns)
+			service->last_outage_us =
+				(instance->ready_ns - service->death_ns) /
+				NS_PER_US;
+		service->death_ns = 0;
+	}
+	disks_progress(service->supervisor);
+	consoles_progress(service->supervisor);
+	service_settle(service);
+}
+
+/* Dying young, again and again, is answered with growing pauses. */
+static void back_off(struct service *service, const struct instance *instance)
+{
+	uint64_t now_ns = clock_now_ns();
+	uint64_t ms = BACKOFF_FIRST_MS;
+
+	if (instance->ready_ns && now_ns - instance->ready_ns > YOUNG_NS) {
+		service->young_deaths = 0;
+		return;
+	}
+	service->young_deaths++;
+	for (unsigned i = YOUNG_DEATHS;
+	     i < service->young_deaths && ms < BACKOFF_MOST_MS; i++)
+		ms *= 2;
+	if (service->young_deaths >= YOUNG_DEATHS)
+		service->not_before_ns =
+			now_ns + (ms < BACKOFF_MOST_MS ? ms : BACKOFF_MOST_MS) *
+					 NS_PER_MS;
+}
+
+void instance_died(struct process *process, const char *reason)
+{
+	struct instance *instance = process->owner;
+	struct service *service = instance->service;
+	struct supervisor *supervisor = service->supervisor;
+	struct disk *alone_for = instance->alone_for;
+	bool was_wanted = instance->duty != DUTY_RETIRED;
+
+	if (instance->duty == DUTY_ACTIVE)
+		service->death_ns = clock_now_ns();
+	if (was_wanted)
+		back_off(service, instance);
+	disks_instance_died(supervisor, instance);
+	consoles_leave(supervisor, instance);
+	instance_free(instance);
+	service_settle(service);
+	if (alone_for && alone_for->is_alone && !supervisor->is_ending)
+		service_isolate(service, alone_for);
+	/* After the hand-over: telling must not delay it. */
+	if (was_wanted && !supervisor->is_ending) {
+		service->restarts++;
+		supervisor_count_restart(supervisor, service);
+		supervisor_event(supervisor, EVENT_WARNING, service->name,
+				 "instance %d was replaced: %s",
+				 (int)process->pid, reason);
+	}
+}
+
+int service_restart(struct service *service, const struct ticket *ticket)
+{
+	struct instance *active = find_duty(service, DUTY_ACTIVE);
+	struct instance *instance, *next;
+
+	if (service->restart_ticket.client)
+		return -EALREADY;
+	/* A standby of the old binary is no successor. */
+	for (instance = TAILQ_FIRST(&service->instances); instance;
+	     instance = next) {
+		next = TAILQ_NEXT(instance, link);
+		if (instance->duty == DUTY_STANDBY) {
+			instance->duty = DUTY_RETIRED;
+			process_quit(instance->process, QUIT_MS);
+		}
+	}
+	if (!instance_start(service, DUTY_ACTIVE))
+		return -EIO;
+	if (active)
+		active->duty = DUTY_RETIRED;
+	service->restart_ticket = *ticket;
+	return 0;
+}
+
+void service_tell_restart(struct service *service)
+{
+	if (service->restart_ticket.client && service_is_settled(service))
+		ticket_done(service->supervisor, &service->restart_ticket);
+}
+
+bool service_is_settled(const struct service *service)
+{
+	const struct instance *instance;
+	bool is_served = false;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	{
+		if (instance->duty == DUTY_RETIRED)
+			return false;
+		if (instance->duty == DUTY_ACTIVE && is_ready(instance))
+			is_served = true;
+	}
+	return is_served && disks_are_settled(service->supervisor, service);
+}
+
+int service_expect(struct service *service, const struct process_record *record)
+{
+	struct instance *instance = instance_new(service, DUTY_STANDBY);
+	int r;
+
+	if (!instance)
+		return -ENOMEM;
+	r = process_expect(service->supervisor, record, ops_for(service->role),
+			   instance, &instance->process);
+	if (r < 0)
+		instance_free(instance);
+	return r;
+}
+
+void service_quit(struct service *service)
+{
+	struct instance *instance;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	process_quit(instance->process, QUIT_MS);
+}
+
+const char *instance_state_name(const struct instance *instance)
+{
+	static const char *const names[] = {
+		[DUTY_ACTIVE] = "active",
+		[DUTY_STANDBY] = "standby",
+		[DUTY_ALONE] = "alone",
+		[DUTY_RETIRED] = "retired",
+	};
+
+	if (instance->process->state == PROCESS_DYING)
+		return "dying";
+	if (instance->process->state != PROCESS_READY)
+		return "starting";
+	return names[instance->duty];
+}
+
+struct service *service_find(struct supervisor *supervisor, const char *name)
+{
+	struct service *service;
+
+	TAILQ_FOREACH(service, &supervisor->services, link)
+	if (strcmp(service->name, name) == 0)
+		return service;
+	return NULL;
+}
+
+int service_add(struct supervisor *supervisor, const char *name, uint32_t role,
+		uint32_t standby_count, struct service **ret_service)
+{
+	struct service *service = calloc(1, sizeof(*service));
+
+	if (!service)
+		return -ENOMEM;
+	service->supervisor = supervisor;
+	service->role = role;
+	service->standby_count = standby_count;
+	(void)text_copy(service->name, sizeof(service->name), name);
+	TAILQ_INIT(&service->instances);
+	TAILQ_INSERT_TAIL(&supervisor->services, service, link);
+	*ret_service = service;
+	return 0;
+}
