@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/launch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/scope.h"
+#include "probe/probe.h"
+#include "supervisor/partition_private.h"
+#include "supervisor/supervisor.h"
+
+static const struct partition_definition *
+definition_of(const struct partition *partition)
+{
+	return &partition->record.definition;
+}
+
+static int take_attachment(void *context,
+			   const struct attachment_record *record)
+{
+	struct partition *partition = context;
+
+	for (unsigned i = 0; i < partition->disk_count; i++) {
+		struct disk *disk = &partition->disks[i];
+
+		if (strcmp(disk->definition->name, record->name) != 0)
+			continue;
+		disk->id = record->id;
+		disk->facts.device = record->device;
+		disk->facts.inode = record->inode;
+		disk->facts.size_bytes = record->size_bytes;
+		disk->facts.is_block_device = record->is_block_device;
+	}
+	return 0;
+}
+
+int launch_load_disks(struct partition *partition)
+{
+	const struct partition_definition *definition =
+		definition_of(partition);
+
+	partition->disk_count = definition->disk_count;
+	for (unsigned i = 0; i < partition->disk_count; i++) {
+		struct disk *disk = &partition->disks[i];
+
+		memset(disk, 0, sizeof(*disk));
+		disk->partition = partition;
+		disk->definition = &definition->disks[i];
+		disk->index = i;
+		disk->witness_fd = NO_FD;
+	}
+	return store_each_attachment(partition->supervisor->store,
+				     definition->name, take_attachment,
+				     partition);
+}
+
+static int open_witnesses(struct partition *partition, struct refusal *refusal)
+{
+	int r;
+
+	r = launch_load_disks(partition);
+	if (r < 0)
+		return refuse(refusal, r, "", "the store cannot be read: %s",
+			      store_error(partition->supervisor->store));
+	for (unsigned i = 0; i < partition->disk_count; i++) {
+		struct disk *disk = &partition->disks[i];
+
+		if (!service_find(partition->supervisor,
+				  disk->definition->service))
+			return refuse(refusal, -ENOENT, "disks[].service",
+				      "there is no service %s",
+				      disk->definition->service);
+		r = storage_open_witness(disk->definition, i, &disk->witness_fd,
+					 &disk->facts, refusal);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+void launch_reopen_witnesses(struct partition *partition)
+{
+	struct refusal refusal;
+
+	for (unsigned i = 0; i < partition->disk_count; i++) {
+		struct disk *disk = &partition->disks[i];
+
+		if (disk->witness_fd != NO_FD)
+			continue;
+		if (storage_open_witness(disk->definition, i, &disk->witness_fd,
+					 &disk->facts, &refusal) == 0) {
+			if (disk->state == DISK_IS_DETACHED)
+				disk->state = DISK_IS_FENCING;
+		} else {
+			partition_event_text(partition, EVENT_WARNING, "%s: %s",
+					     refusal.field, refusal.text);
+		}
+	}
+}
+
+/* Memory the host has, against what the guest may touch. */
+static int check_memory(uint64_t wanted_bytes, struct refusal *refusal)
+{
+	unsigned long long available_kib = 0;
+	char line[128];
+	FILE *file = fopen("/proc/meminfo", "re");
+
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "MemAvailable: %llu", &available_kib) == 1)
+			break;
+	(void)fclose(file);
+	if (available_kib == 0 || wanted_bytes / 1024 <= available_kib)
+		return 0;
+	return refuse(refusal, -ENOMEM, "memory.size",
+		      "%llu MiB are wanted and the host has %llu MiB left",
+		      (unsigned long long)wanted_bytes >> 20,
+		      available_kib >> 10);
+}
+
+static int choose_engine(struct partition *partition, struct refusal *refusal)
+{
+	const struct probe_engine *probe;
+
+	partition->engine = definition_of(partition)->engine;
+	partition->accelerator = PROBE_TCG;
+	if (partition->engine == ENGINE_FOREIGN)
+		return 0;
+	if (partition->engine == ENGINE_KVM)
+		return refuse(refusal, -EOPNOTSUPP, "engine",
+			      "the kvm engine is not in this release");
+	probe = supervisor_engine(partition->supervisor);
+	if (!probe->qemu[0])
+		return refuse(refusal, -ENOENT, "engine", "%s", probe->reason);
+	partition->engine = ENGINE_QEMU;
+	partition->accelerator = probe->accelerator;
+	return 0;
+}
+
+static int check_guest(struct partition *partition, struct refusal *refusal)
+{
+	const struct partition_definition *definition =
+		definition_of(partition);
+	SCOPED(close_fd) int kernel = NO_FD;
+	SCOPED(close_fd) int initrd = NO_FD;
+	int r;
+
+	r = choose_engine(partition, refusal);
+	if (r < 0 || partition->engine == ENGINE_FOREIGN)
+		return r;
+	r = storage_open_kernel(definition->kernel, &kernel, refusal);
+	if (r < 0)
+		return r;
+	if (definition->initrd[0]) {
+		r = storage_open_initrd(definition->initrd, &initrd, refusal);
+		if (r < 0)
+			return r;
+	}
+	return check_memory(definition->memory_bytes, refusal);
+}
+
+void launch_release(struct partition *partition)
+{
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		disk_release(&partition->disks[i]);
+	partition->disk_count = 0;
+	console_close(partition);
+}
+
+int launch_prepare(struct partition *partition, struct refusal *refusal)
+{
+	int r;
+
+	r = check_guest(partition, refusal);
+	if (r == 0)
+		r = open_witnesses(partition, refusal);
+	if (r == 0 && partition->engine != ENGINE_FOREIGN) {
+		r = console_open(partition);
+		if (r < 0)
+			(void)refuse(refusal, r, "console",
+				     "the host cannot make its ring: %s",
+				     strerror(-r));
+	}
+	if (r < 0)
+		launch_release(partition);
+	return r;
+}
+
+/* Messages that set a monitor up. */
+
+static void send_settings(struct partition *partition)
+{
+	const struct partition_definition *definition =
+		definition_of(partition);
+	struct monitor_settings settings = {
+		.engine = partition->engine,
+		.accelerator = partition->accelerator,
+		.memory_bytes = definition->memory_bytes,
+		.cpu_count = definition->cpu_count,
+		.disk_count = definition->disk_count,
+		.has_initrd = definition->initrd[0] != '\0',
+	};
+
+	if (partition->engine == ENGINE_QEMU)
+		(void)text_copy(settings.qemu, sizeof(settings.qemu),
+				supervisor_engine(partition->supervisor)->qemu);
+	memcpy(settings.cmdline, definition->cmdline, sizeof(settings.cmdline));
+	process_tell(partition->monitor, MSG_MONITOR_CONFIGURE, &settings);
+}
+
+static void send_fd(struct partition *partition, uint32_t type, int fd)
+{
+	process_send(partition->monitor, type, 0, NULL, 0, &fd, 1);
+}
+
+static int send_boot(struct partition *partition, struct refusal *refusal)
+{
+	const struct partition_definition *definition =
+		definition_of(partition);
+	SCOPED(close_fd) int kernel = NO_FD;
+	SCOPED(close_fd) int initrd = NO_FD;
+	int r;
+
+	r = storage_open_kernel(definition->kernel, &kernel, refusal);
+	if (r < 0)
+		return r;
+	send_fd(partition, MSG_MONITOR_KERNEL, kernel);
+	if (!definition->initrd[0])
+		return 0;
+	r = storage_open_initrd(definition->initrd, &initrd, refusal);
+	if (r < 0)
+		return r;
+	send_fd(partition, MSG_MONITOR_INITRD, initrd);
+	return 0;
+}
+
+static void send_console(struct partition *partition)
+{
+	const struct console *console = &partition->console;
+	struct console_ring ring = { .attachment = { .id = console->id } };
+	const int fds[] = { console->memory, console->to_service,
+			    console->to_monitor };
+
+	memcpy(ring.partition, definition_of(partition)->name,
+	       sizeof(ring.partition));
+	process_send(partition->monitor, MSG_MONITOR_CONSOLE, 0, &ring,
+		     sizeof(ring), fds, 3);
+}
+
+static void send_disk(struct partition *partition, struct disk *disk)
+{
+	const struct disk_definition *definition = disk->definition;
+	struct monitor_disk message = {
+		.attachment_id = disk->id,
+		.size_bytes = disk->facts.size_bytes,
+		.index = disk->index,
+		.read_only = definition->access == DISK_READ_ONLY,
+		.logical_block_bytes = disk->facts.logical_block_bytes,
+		.physical_block_bytes = disk->facts.physical_block_bytes,
+		.outage = definition->outage,
+		.outage_ms = definition->outage_ms,
+		.hang_ms = definition->hang_ms,
+		.queue_count = definition->queue_count,
+	};
+
+	memcpy(message.name, definition->name, sizeof(message.name));
+	(void)snprintf(message.serial, sizeof(message.serial), "bh-%llu",
+		       (unsigned long long)disk->id);
+	process_send(partition->monitor, MSG_MONITOR_DISK, 0, &message,
+		     sizeof(message), &disk->witness_fd, 1);
+}
+
+/* The socket that a foreign VMM connects to, at the path the user named. */
+static int send_listener(struct partition *partition, struct refusal *refusal)
+{
+	const char *path = definition_of(partition)->vhost_user;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	SCOPED(close_fd) int fd = NO_FD;
+	struct stat old;
+
+	/* A socket of an earlier monitor may stay; anything else is not ours. */
+	if (lstat(path, &old) == 0 && !S_ISSOCK(old.st_mode))
+		return refuse(refusal, -EEXIST, "vhost-user",
+			      "%s exists and is not a socket", path);
+	(void)unlink(path);
+	(void)text_copy(address.sun_path, sizeof(address.sun_path), path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    chmod(path, 0600) < 0 || listen(fd, 1) < 0)
+		return refuse(refusal, -errno, "vhost-user",
+			      "cannot listen on %s: %s", path, strerror(errno));
+	send_fd(partition, MSG_MONITOR_LISTENER, fd);
+	return 0;
+}
+
+static int send_everything(struct partition *partition, struct refusal *refusal)
+{
+	int r;
+
+	send_settings(partition);
+	if (partition->engine == ENGINE_FOREIGN) {
+		r = send_listener(partition, refusal);
+	} else {
+		send_console(partition);
+		r = send_boot(partition, refusal);
+	}
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		send_disk(partition, &partition->disks[i]);
+	process_send(partition->monitor, MSG_MONITOR_LAUNCH, 0, NULL, 0, NULL,
+		     0);
+	return 0;
+}
+
+void launch_go(struct partition *partition)
+{
+	struct refusal refusal = { 0 };
+	int r;
+
+	r = process_spawn(partition->supervisor, ROLE_MONITOR,
+			  definition_of(partition)->name, &monitor_ops,
+			  partition, &partition->monitor);
+	if (r < 0) {
+		(void)refuse(&refusal, r, "", "cannot start its monitor: %s",
+			     strerror(-r));
+		partition->monitor = NULL;
+		partition_end(partition, PARTITION_EVENT_FAILED, refusal.text);
+		return;
+	}
+	r = send_everything(partition, &refusal);
+	if (r < 0)
+		process_kill(partition->monitor, refusal.text);
+	consoles_progress(partition->supervisor);
+}

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/partition.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/scope.h"
+#include "supervisor/install.h"
+#include "supervisor/launch.h"
+#include "supervisor/partition_private.h"
+#include "supervisor/report.h"
+#include "supervisor/supervisor.h"
+
+/* A monitor that is told to end gets this long. */
+#define QUIT_MS 3000
+/* `show` waits this long for a monitor's counters. */
+#define COUNT_MS 500
+
+struct partition *partition_find(struct supervisor *supervisor,
+				 const char *name)
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	if (strcmp(partition->record.definition.name, name) == 0)
+		return partition;
+	return NULL;
+}
+
+struct disk *partition_find_disk(struct supervisor *supervisor,
+				 uint64_t attachment_id)
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		if (partition->disks[i].id == attachment_id)
+			return &partition->disks[i];
+	return NULL;
+}
+
+struct partition *partition_new(struct supervisor *supervisor,
+				const struct partition_record *record)
+{
+	struct partition *partition = calloc(1, sizeof(*partition));
+
+	if (!partition)
+		return NULL;
+	partition->supervisor = supervisor;
+	partition->record = *record;
+	partition->engine = record->definition.engine;
+	partition->console.memory = NO_FD;
+	partition->console.to_service = NO_FD;
+	partition->console.to_monitor = NO_FD;
+	for (unsigned i = 0; i < DISK_COUNT_MAX; i++)
+		partition->disks[i].witness_fd = NO_FD;
+	TAILQ_INSERT_TAIL(&supervisor->partitions, partition, link);
+	return partition;
+}
+
+static void drop_uninstall(struct partition *partition)
+{
+	sd_event_source_disable_unref(partition->uninstall_source);
+	partition->uninstall_source = NULL;
+	uninstall_free(partition->uninstall);
+	partition->uninstall = NULL;
+}
+
+void partition_disarm(struct partition *partition)
+{
+	sd_event_source_disable_unref(partition->timer);
+	partition->timer = NULL;
+}
+
+void partition_arm(struct partition *partition, uint64_t ms,
+		   sd_event_time_handler_t handler)
+{
+	partition_disarm(partition);
+	(void)sd_event_add_time_relative(partition->supervisor->event,
+					 &partition->timer, CLOCK_MONOTONIC,
+					 ms * 1000, 1000, handler, partition);
+}
+
+void partition_free(struct partition *partition)
+{
+	TAILQ_REMOVE(&partition->supervisor->partitions, partition, link);
+	partition_disarm(partition);
+	sd_event_source_disable_unref(partition->count_timer);
+	drop_uninstall(partition);
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		disk_release(&partition->disks[i]);
+	console_close(partition);
+	free(partition);
+}
+
+void partition_event_text(struct partition *partition, enum event_level level,
+			  const char *format, ...)
+{
+	char subject[64], text[TEXT_ROOM];
+	va_list arguments;
+
+	(void)snprintf(subject, sizeof(subject), "partition %s",
+		       partition->record.definition.name);
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	event_record(partition->supervisor->events, level, subject, "%s", text);
+}
+
+enum partition_state partition_state(const struct partition *partition)
+{
+	return partition->record.lifecycle.state;
+}
+
+static void tell_state(struct partition *partition)
+{
+	const char *reason = partition->record.reason;
+
+	partition_event_text(partition, EVENT_INFO, "is %s%s%s",
+			     partition_state_name(partition_state(partition)),
+			     reason[0] ? ": " : "", reason);
+}
+
+int partition_try(struct partition *partition, enum partition_event event,
+		  const char *reason)
+{
+	struct partition_record record = partition->record;
+	int r;
+
+	r = lifecycle_apply(&record.lifecycle, event);
+	if (r < 0)
+		return r;
+	(void)snprintf(record.reason, sizeof(record.reason), "%s", reason);
+	(void)failpoint("state.before");
+	r = store_put_partition_state(partition->supervisor->store, &record);
+	if (r < 0)
+		return r;
+	(void)failpoint("state.after");
+	partition->record = record;
+	tell_state(partition);
+	return 0;
+}
+
+void partition_must(struct partition *partition, enum partition_event event,
+		    const char *reason)
+{
+	struct partition_record *record = &partition->record;
+
+	if (partition_try(partition, event, reason) == 0)
+		return;
+	/* The world has changed whether the store can say so or not; the next
+	 * start of the supervisor reconciles. */
+	if (lifecycle_apply(&record->lifecycle, event) == 0)
+		partition_event_text(
+			partition, EVENT_ERROR,
+			"is %s, which cannot be stored: %s",
+			partition_state_name(partition_state(partition)),
+			store_error(partition->supervisor->store));
+}
+
+/* The sentence for a verb that the table refuses. */
+static int refuse_verb(const struct partition *partition,
+		       enum partition_event event, struct refusal *refusal)
+{
+	return refuse(refusal, -EINVAL, "state",
+		      "partition %s is %s; %s is not possible now",
+		      partition->record.definition.name,
+		      partition_state_name(partition_state(partition)),
+		      partition_event_name(event));
+}
+
+static int check_verb(const struct partition *partition,
+		      enum partition_event event, struct refusal *refusal)
+{
+	if (!lifecycle_allows(&partition->record.lifecycle, event))
+		return refuse_verb(partition, event, refusal);
+	if (partition->ticket.client || partition->uninstall ||
+	    partition->end.is_pending)
+		return refuse(refusal, -EBUSY, "state",
+			      "another operation on partition %s is under way",
+			      partition->record.definition.name);
+	return 0;
+}
+
+static int store_failed(struct partition *partition, int r,
+			struct refusal *refusal)
+{
+	return refuse(refusal, r, "", "the store cannot be written: %s",
+		      store_error(partition->supervisor->store));
+}
+
+int partition_start(struct partition *partition, const struct ticket *ticket,
+		    struct refusal *refusal)
+{
+	int r;
+
+	r = check_verb(partition, PARTITION_EVENT_START, refusal);
+	if (r < 0)
+		return r;
+	r = launch_prepare(partition, refusal);
+	if (r < 0)
+		return r;
+	partition->record.restarts = 0;
+	partition->is_stop_wanted = false;
+	r = partition_try(partition, PARTITION_EVENT_START, "");
+	if (r < 0) {
+		launch_release(partition);
+		return store_failed(partition, r, refusal);
+	}
+	partition->ticket = *ticket;
+	launch_go(partition);
+	return 0;
+}
+
+static void ask_monitor(struct partition *partition, uint32_t type,
+			enum partition_event event, const struct ticket *ticket)
+{
+	partition->ticket = *ticket;
+	partition->verb_event = event;
+	partition->verb_id++;
+	process_send(partition->monitor, type, partition->verb_id, NULL, 0,
+		     NULL, 0);
+}
+
+static int check_engine_verb(struct partition *partition,
+			     enum partition_event event,
+			     struct refusal *refusal)
+{
+	int r = check_verb(partition, event, refusal);
+
+	if (r == 0 && partition->engine == ENGINE_FOREIGN)
+		return refuse(refusal, -EOPNOTSUPP, "engine",
+			      "partition %s runs under a foreign VMM: ask that",
+			      partition->record.definition.name);
+	return r;
+}
+
+int partition_pause(struct partition *partition, const struct ticket *ticket,
+		    struct refusal *refusal)
+{
+	int r = check_engine_verb(partition, PARTITION_EVENT_PAUSE, refusal);
+
+	if (r < 0)
+		return r;
+	partition->is_paused_by_policy = false;
+	ask_monitor(partition, MSG_MONITOR_PAUSE, PARTITION_EVENT_PAUSE,
+		    ticket);
+	return 0;
+}
+
+int partition_resume(struct partition *partition, const struct ticket *ticket,
+		     struct refusal *refusal)
+{
+	int r = check_engine_verb(partition, PARTITION_EVENT_RESUME, refusal);
+
+	if (r < 0)
+		return r;
+	partition->is_paused_by_policy = false;
+	ask_monitor(partition, MSG_MONITOR_RESUME, PARTITION_EVENT_RESUME,
+		    ticket);
+	return 0;
+}
+
+int partition_reset(struct partition *partition, const struct ticket *ticket,
+		    struct refusal *refusal)
+{
+	enum partition_state state = partition_state(partition);
+
+	if (state != PARTITION_RUNNING && state != PARTITION_PAUSED)
+		return refuse(refusal, -EINVAL, "state",
+			      "partition %s is %s; reset is not possible now",
+			      partition->record.definition.name,
+			      partition_state_name(state));
+	if (partition->engine == ENGINE_FOREIGN)
+		return refuse(refusal, -EOPNOTSUPP, "engine",
+			      "partition %s runs under a foreign VMM: ask that",
+			      partition->record.definition.name);
+	if (partition->ticket.client)
+		return refuse(refusal, -EBUSY, "state",
+			      "another operation on partition %s is under way",
+			      partition->record.definition.name);
+	ask_monitor(partition, MSG_MONITOR_RESET, PARTITION_EVENT_COUNT,
+		    ticket);
+	return 0;
+}
+
+void partition_pause_by_policy(struct partition *partition)
+{
+	struct ticket nobody = { 0 };
+
+	if (partition_state(partition) != PARTITION_RUNNING ||
+	    partition->ticket.client || partition->engine == ENGINE_FOREIGN)
+		return;
+	partition->is_paused_by_policy = true;
+	ask_monitor(partition, MSG_MONITOR_PAUSE, PARTITION_EVENT_PAUSE,
+		    &nobody);
+}
+
+void partition_disk_came_up(struct partition *partition)
+{
+	struct ticket nobody = { 0 };
+
+	if (!partition->is_paused_by_policy ||
+	    partition_state(partition) != PARTITION_PAUSED)
+		return;
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		if (partition->disks[i].state != DISK_IS_UP)
+			return;
+	partition->is_paused_by_policy = false;
+	ask_monitor(partition, MSG_MONITOR_RESUME, PARTITION_EVENT_RESUME,
+		    &nobody);
+}
+
+/* Stopping. */
+
+static int on_stop_deadline(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct partition *partition = data;
+
+	partition_disarm(partition);
+	partition_event_text(partition, EVENT_WARNING,
+			     "did not power off in time: switched off");
+	if (partition->monitor)
+		process_quit(partition->monitor, QUIT_MS);
+	return 0;
+}
+
+void partition_press_power_button(struct partition *partition,
+				  uint32_t deadline_ms)
+{
+	/* A paused guest cannot hear the button. */
+	process_send(partition->monitor, MSG_MONITOR_RESUME, 0, NULL, 0, NULL,
+		     0);
+	process_send(partition->monitor, MSG_MONITOR_POWERDOWN, 0, NULL, 0,
+		     NULL, 0);
+	partition_arm(partition, deadline_ms, on_stop_deadline);
+}
+
+static void stop_monitor(struct partition *partition, uint32_t deadline_ms,
+			 bool is_forced, enum partition_state was)
+{
+	if (!partition->monitor) {
+		partition_end(partition, PARTITION_EVENT_OFF, "");
+		return;
+	}
+	if (is_forced || was == PARTITION_STARTING ||
+	    partition->engine == ENGINE_FOREIGN) {
+		partition_disarm(partition);
+		process_quit(partition->monitor, QUIT_MS);
+		return;
+	}
+	partition_press_power_button(partition, deadline_ms);
+}
+
+int partition_stop(struct partition *partition, const struct ticket *ticket,
+		   uint32_t deadline_ms, bool is_forced,
+		   struct refusal *refusal)
+{
+	enum partition_state was = partition_state(partition);
+	int r;
+
+	if (deadline_ms == 0)
+		deadline_ms = partition->record.definition.stop_ms;
+	if (was == PARTITION_STOPPING) {
+		if (!is_forced)
+			return refuse_verb(partition, PARTITION_EVENT_STOP,
+					   refusal);
+	} else {
+		if (!lifecycle_allows(&partition->record.lifecycle,
+				      PARTITION_EVENT_STOP))
+			return refuse_verb(partition, PARTITION_EVENT_STOP,
+					   refusal);
+		r = partition_try(partition, PARTITION_EVENT_STOP, "");
+		if (r < 0)
+			return store_failed(partition, r, refusal);
+	}
+	ticket_failed(partition->supervisor, &partition->ticket, -ECANCELED,
+		      "the partition is being stopped");
+	partition->is_stop_wanted = true;
+	partition->verb_id++; /* an answer still to come means nothing now */
+	partition->ticket = *ticket;
+	stop_monitor(partition, deadline_ms, is_forced, was);
+	return 0;
+}
+
+/* Uninstall and undefine. */
+
+static int on_uninstall(sd_event_source *source, int fd, uint32_t events,
+			void *data);
+
+static void uninstall_step(struct partition *partition)
+{
+	struct supervisor *supervisor = partition->supervisor;
+	struct refusal refusal = { 0 };
+	int r;
+
+	sd_event_source_disable_unref(partition->uninstall_source);
+	partition->uninstall_source = NULL;
+	r = uninstall_finish(partition->uninstall, &refusal);
+	if (r == -EAGAIN) {
+		r = sd_event_add_io(supervisor->event,
+				    &partition->uninstall_source,
+				    uninstall_fd(partition->uninstall), EPOLLIN,
+				    on_uninstall, partition);
+		if (r >= 0)
+			return;
+	}
+	drop_uninstall(partition);
+	if (r < 0) {
+		ticket_refused(supervisor, &partition->ticket, r, &refusal);
+		return;
+	}
+	(void)store_get_partition(supervisor->store,
+				  partition->record.definition.name,
+				  &partition->record);
+	tell_state(partition);
+	ticket_done(supervisor, &partition->ticket);
+}
+
+static int on_uninstall(sd_event_source *source, int fd, uint32_t events,
+			void *data)
+{
+	uninstall_step(data);
+	return 0;
+}
+
+int partition_uninstall(struct partition *partition,
+			const struct ticket *ticket, bool is_scrubbed,
+			struct refusal *refusal)
+{
+	int r = check_verb(partition, PARTITION_EVENT_UNINSTALL, refusal);
+
+	if (r < 0)
+		return r;
+	r = uninstall_begin(&partition->uninstall, partition->supervisor->store,
+			    partition->record.definition.name,
+			    is_scrubbed ? SCRUB_FIRST : SCRUB_NOT, refusal);
+	if (r < 0)
+		return r;
+	partition->ticket = *ticket;
+	uninstall_step(partition);
+	return 0;
+}
+
+void partition_resume_uninstall(struct partition *partition,
+				struct uninstall *uninstall)
+{
+	partition->uninstall = uninstall;
+	uninstall_step(partition);
+}
+
+int partition_undefine(struct partition *partition, struct refusal *refusal)
+{
+	struct supervisor *supervisor = partition->supervisor;
+	int r;
+
+	r = check_verb(partition, PARTITION_EVENT_UNDEFINE, refusal);
+	if (r < 0)
+		return r;
+	r = store_delete_partition(supervisor->store,
+				   partition->record.definition.name);
+	if (r < 0)
+		return store_failed(partition, r, refusal);
+	console_log_remove(supervisor, partition->record.definition.name);
+	partition_event_text(partition, EVENT_INFO, "is undefined");
+	partition_free(partition);
+	return 0;
+}
+
+void partition_counted(struct partition *partition)
+{
+	sd_event_source_disable_unref(partition->count_timer);
+	partition->count_timer = NULL;
+	if (partition->count_ticket.client)
+		report_show(partition, &partition->count_ticket);
+}
+
+static int on_not_counted(sd_event_source *source, uint64_t usec, void *data)
+{
+	partition_counted(data);
+	return 0;
+}
+
+int partition_count(struct partition *partition, const struct ticket *ticket)
+{
+	if (!partition->monitor || partition->monitor->state != PROCESS_READY)
+		return -ENOTCONN;
+	if (partition->count_ticket.client)
+		return -EBUSY;
+	partition->count_ticket = *ticket;
+	(void)sd_event_add_time_relative(partition->supervisor->event,
+					 &partition->count_timer,
+					 CLOCK_MONOTONIC, COUNT_MS * 1000, 1000,
+					 on_not_counted, partition);
+	process_send(partition->monitor, MSG_MONITOR_COUNT,
+		     PARTITION_COUNT_REQUEST, NULL, 0, NULL, 0);
+	return 0;
+}
