@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/client.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "supervisor/client_private.h"
+#include "supervisor/supervisor.h"
+
+#define CLIENTS_MAX 64
+
+TAILQ_HEAD(client_queue, client);
+
+struct client_list {
+	struct client_queue all;
+	unsigned count;
+	uint64_t last_id;
+	int listen_fd;
+	gid_t group; /* that may connect besides us and root */
+	sd_event_source *source;
+};
+
+static void follow_event(void *context, const struct event_row *row);
+
+static void client_free(struct client *client)
+{
+	struct client_list *list = client->supervisor->clients;
+
+	if (client->follow_id)
+		events_unfollow(client->supervisor->events, follow_event,
+				client);
+	TAILQ_REMOVE(&list->all, client, link);
+	list->count--;
+	sd_event_source_disable_unref(client->source);
+	control_close(&client->control);
+	free(client);
+}
+
+static struct client *find_client(struct supervisor *supervisor, uint64_t id)
+{
+	struct client *client;
+
+	if (!supervisor->clients || id == 0)
+		return NULL;
+	TAILQ_FOREACH(client, &supervisor->clients->all, link)
+	if (client->id == id)
+		return client;
+	return NULL;
+}
+
+/* A client that does not read is dropped at its next message. */
+static void send_to(struct client *client, uint32_t type, uint32_t request_id,
+		    const void *body, size_t body_bytes, const int *fds,
+		    size_t fd_count)
+{
+	if (client->is_broken)
+		return;
+	if (control_send(&client->control, type, request_id, body, body_bytes,
+			 fds, fd_count) == 0)
+		return;
+	client->is_broken = true;
+	(void)shutdown(client->control.fd, SHUT_RDWR);
+}
+
+void ticket_row(struct supervisor *supervisor, const struct ticket *ticket,
+		uint32_t type, const void *body, size_t body_bytes,
+		const int *fds, size_t fd_count)
+{
+	struct client *client = find_client(supervisor, ticket->client);
+
+	if (client)
+		send_to(client, type, ticket->request_id, body, body_bytes, fds,
+			fd_count);
+}
+
+static void answer(struct supervisor *supervisor, struct ticket *ticket,
+		   const struct reply *reply)
+{
+	ticket_row(supervisor, ticket, MSG_REPLY, reply, sizeof(*reply), NULL,
+		   0);
+	ticket->client = 0;
+}
+
+void ticket_done(struct supervisor *supervisor, struct ticket *ticket)
+{
+	struct reply reply = { 0 };
+
+	answer(supervisor, ticket, &reply);
+}
+
+void ticket_failed(struct supervisor *supervisor, struct ticket *ticket,
+		   int status, const char *text)
+{
+	struct reply reply = { .status = status };
+
+	(void)snprintf(reply.text, sizeof(reply.text), "%s", text);
+	answer(supervisor, ticket, &reply);
+}
+
+/* What the user can mend by asking for something else. */
+static bool is_refusal(int status)
+{
+	static const int refused[] = { EINVAL,     EBUSY,  EEXIST,
+				       ENOENT,     ERANGE, EALREADY,
+				       EOPNOTSUPP, EPERM,  ENAMETOOLONG,
+				       ENOTCONN,   EACCES };
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (status == -refused[i])
+			return true;
+	return false;
+}
+
+void ticket_refused(struct supervisor *supervisor, struct ticket *ticket,
+		    int status, const struct refusal *refusal)
+{
+	struct reply reply = { .status = status,
+			       .refused = is_refusal(status) };
+
+	memcpy(reply.field, refusal->field, sizeof(refusal->field));
+	(void)snprintf(reply.text, sizeof(reply.text), "%s", refusal->text);
+	answer(supervisor, ticket, &reply);
+}
+
+static void follow_event(void *context, const struct event_row *row)
+{
+	struct client *client = context;
+
+	send_to(client, MSG_EVENT_ROW, client->follow_id, row, sizeof(*row),
+		NULL, 0);
+}
+
+int client_follow(struct client *client, uint32_t request_id)
+{
+	int r;
+
+	if (client->follow_id)
+		return -EALREADY;
+	r = events_follow(client->supervisor->events, follow_event, client);
+	if (r == 0)
+		client->follow_id = request_id;
+	return r;
+}
+
+static int on_message(sd_event_source *source, int fd, uint32_t events,
+		      void *data)
+{
+	struct client *client = data;
+	struct message message;
+	int r;
+
+	r = control_receive(&client->control, &message);
+	if (r == -EAGAIN)
+		return 0;
+	if (r == 0) {
+		r = client_request(client, &message);
+		message_release(&message);
+	}
+	if (r < 0 || client->is_broken)
+		client_free(client);
+	return 0;
+}
+
+static bool may_ask(const struct supervisor *supervisor, int fd)
+{
+	struct ucred who;
+	socklen_t size = sizeof(who);
+	gid_t groups[64];
+	socklen_t groups_size = sizeof(groups);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
+		return false;
+	if (who.uid == 0 || who.uid == geteuid())
+		return true;
+	if (supervisor->clients->group == (gid_t)-1)
+		return false;
+	if (who.gid == supervisor->clients->group)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &groups_size) < 0)
+		return false;
+	for (size_t i = 0; i < groups_size / sizeof(groups[0]); i++)
+		if (groups[i] == supervisor->clients->group)
+			return true;
+	return false;
+}
+
+static int on_connect(sd_event_source *source, int fd, uint32_t events,
+		      void *data)
+{
+	struct supervisor *supervisor = data;
+	struct client_list *list = supervisor->clients;
+	SCOPED(close_fd)
+	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *client;
+
+	if (peer < 0 || list->count == CLIENTS_MAX ||
+	    !may_ask(supervisor, peer))
+		return 0;
+	client = calloc(1, sizeof(*client));
+	if (!client)
+		return 0;
+	client->supervisor = supervisor;
+	client->id = ++list->last_id;
+	client->control.fd = take_fd(&peer);
+	TAILQ_INSERT_TAIL(&list->all, client, link);
+	list->count++;
+	if (sd_event_add_io(supervisor->event, &client->source,
+			    client->control.fd, EPOLLIN, on_message,
+			    client) < 0)
+		client_free(client);
+	return 0;
+}
+
+static int find_group(const struct config *config, gid_t *ret_group,
+		      struct refusal *refusal)
+{
+	const struct group *group;
+
+	*ret_group = (gid_t)-1;
+	if (!config->socket_group[0])
+		return 0;
+	group = getgrnam(config->socket_group);
+	if (!group)
+		return refuse(refusal, -ENOENT, "socket_group",
+			      "there is no group %s", config->socket_group);
+	*ret_group = group->gr_gid;
+	return 0;
+}
+
+static int bind_socket(struct supervisor *supervisor, struct refusal *refusal)
+{
+	const char *path = supervisor->config.socket;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	SCOPED(close_fd) int fd = NO_FD;
+	gid_t group = supervisor->clients->group;
+
+	(void)text_copy(address.sun_path, sizeof(address.sun_path), path);
+	(void)unlink(path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    (group != (gid_t)-1 && chown(path, (uid_t)-1, group) < 0) ||
+	    chmod(path, group == (gid_t)-1 ? 0600 : 0660) < 0 ||
+	    listen(fd, 32) < 0)
+		return refuse(refusal, -errno, "runtime_dir",
+			      "cannot listen on %s: %s", path, strerror(errno));
+	supervisor->clients->listen_fd = take_fd(&fd);
+	return 0;
+}
+
+int clients_listen(struct supervisor *supervisor, struct refusal *refusal)
+{
+	struct client_list *list = calloc(1, sizeof(*list));
+	int r;
+
+	if (!list)
+		return refuse(refusal, -ENOMEM, "", "out of memory");
+	supervisor->clients = list;
+	TAILQ_INIT(&list->all);
+	list->listen_fd = NO_FD;
+	r = find_group(&supervisor->config, &list->group, refusal);
+	if (r == 0)
+		r = bind_socket(supervisor, refusal);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(supervisor->event, &list->source, list->listen_fd,
+			    EPOLLIN, on_connect, supervisor);
+	return r < 0 ? refuse(refusal, r, "", "out of memory") : 0;
+}
+
+void clients_close(struct supervisor *supervisor)
+{
+	struct client_list *list = supervisor->clients;
+	struct client *client;
+
+	if (!list)
+		return;
+	while ((client = TAILQ_FIRST(&list->all)))
+		client_free(client);
+	sd_event_source_disable_unref(list->source);
+	close_fd(&list->listen_fd);
+	free(list);
+	supervisor->clients = NULL;
+}

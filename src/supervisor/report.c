@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "supervisor/engine.h"
+#include "supervisor/keeper.h"
+
+static uint64_t age_ms(uint64_t since_ns)
+{
+	return (clock_now_ns() - since_ns) / NS_PER_MS;
+}
+
+void report_partition(const struct partition *partition,
+		      const struct ticket *ticket)
+{
+	const struct partition_definition *definition =
+		&partition->record.definition;
+	enum partition_state state = partition->record.lifecycle.state;
+	struct partition_row row = {
+		.state = state,
+		.engine = partition->engine,
+		.engine_pid = partition->engine_pid,
+		.cpu_count = definition->cpu_count,
+		.disk_count = definition->disk_count,
+		.restarts = partition->record.restarts,
+		.memory_bytes = definition->memory_bytes,
+	};
+
+	if (partition->monitor) {
+		row.monitor_pid = (uint32_t)partition->monitor->pid;
+		row.running_ms = age_ms(partition->monitor->started_ns);
+	}
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		row.disks_up += partition->disks[i].state == DISK_IS_UP;
+	memcpy(row.name, definition->name, sizeof(row.name));
+	(void)snprintf(row.state_name, sizeof(row.state_name), "%s",
+		       partition_state_name(state));
+	memcpy(row.reason, partition->record.reason, sizeof(row.reason));
+	if (partition->end.is_pending)
+		(void)snprintf(row.reason, sizeof(row.reason),
+			       "waiting until nothing of its disks is in the "
+			       "kernel");
+	ticket_row(partition->supervisor, ticket, MSG_PARTITION_ROW, &row,
+		   sizeof(row), NULL, 0);
+}
+
+void report_definition(const struct partition *partition,
+		       const struct ticket *ticket)
+{
+	ticket_row(partition->supervisor, ticket, MSG_PARTITION_DEFINED,
+		   &partition->record.definition,
+		   sizeof(partition->record.definition), NULL, 0);
+}
+
+static void fill_live(struct disk_row *row, const struct disk *disk)
+{
+	row->counters = disk->counters;
+	row->counters.generation = disk->generation;
+	row->counters.attachment_id = disk->id;
+	row->counters.index = disk->index;
+	row->counters.is_up = disk->state == DISK_IS_UP;
+	row->size_bytes = disk->facts.size_bytes;
+	if (disk->instance)
+		row->instance_pid = (uint32_t)disk->instance->process->pid;
+}
+
+void report_disks(const struct partition *partition,
+		  const struct ticket *ticket)
+{
+	const struct partition_definition *definition =
+		&partition->record.definition;
+	enum partition_state state = partition->record.lifecycle.state;
+
+	if (state == PARTITION_UNINSTALLED)
+		return;
+	for (unsigned i = 0; i < definition->disk_count; i++) {
+		const struct disk_definition *disk = &definition->disks[i];
+		struct disk_row row = {
+			.size_bytes = disk->size_bytes,
+			.read_only = disk->access == DISK_READ_ONLY,
+		};
+		enum disk_state disk_state = DISK_IS_DETACHED;
+
+		memcpy(row.partition, definition->name, sizeof(row.partition));
+		memcpy(row.disk, disk->name, sizeof(row.disk));
+		memcpy(row.service, disk->service, sizeof(row.service));
+		memcpy(row.file, disk->file, sizeof(row.file));
+		if (i < partition->disk_count) {
+			disk_state = partition->disks[i].state;
+			fill_live(&row, &partition->disks[i]);
+		}
+		(void)snprintf(row.state, sizeof(row.state), "%s",
+			       disk_state_name(disk_state));
+		ticket_row(partition->supervisor, ticket, MSG_DISK_ROW, &row,
+			   sizeof(row), NULL, 0);
+	}
+}
+
+static bool concerns(const struct process *process,
+		     const struct partition *partition)
+{
+	if (!partition || process == partition->monitor)
+		return true;
+	if (partition->console.instance &&
+	    partition->console.instance->process == process)
+		return true;
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		if (partition->disks[i].instance &&
+		    partition->disks[i].instance->process == process)
+			return true;
+	return false;
+}
+
+void report_layers(struct supervisor *supervisor,
+		   const struct partition *partition,
+		   const struct ticket *ticket)
+{
+	struct process *process;
+
+	TAILQ_FOREACH(process, &supervisor->processes, link)
+	{
+		struct layer_row row = { .pid = (uint32_t)process->pid,
+					 .layers = process->layers,
+					 .missing = process->missing };
+
+		if (!concerns(process, partition))
+			continue;
+		process_title(process, row.process, sizeof(row.process));
+		ticket_row(supervisor, ticket, MSG_LAYER_ROW, &row, sizeof(row),
+			   NULL, 0);
+	}
+}
+
+void report_service(const struct service *service, const struct ticket *ticket)
+{
+	const struct instance *instance;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	{
+		const struct process *process = instance->process;
+		struct service_row row = {
+			.pid = (uint32_t)process->pid,
+			.restarts = service->restarts,
+			.client_count = instance->client_count,
+			.standby_wanted = service->standby_count,
+			.instance = process->id,
+			.age_ms = age_ms(process->started_ns),
+			.last_outage_us = service->last_outage_us,
+		};
+
+		memcpy(row.name, service->name, sizeof(row.name));
+		(void)snprintf(row.kind, sizeof(row.kind), "%s",
+			       service->role == ROLE_DISK ? "disk" : "console");
+		(void)snprintf(row.state, sizeof(row.state), "%s",
+			       instance_state_name(instance));
+		ticket_row(service->supervisor, ticket, MSG_SERVICE_ROW, &row,
+			   sizeof(row), NULL, 0);
+	}
+}
+
+void report_supervisor(struct supervisor *supervisor,
+		       const struct ticket *ticket)
+{
+	const struct probe_engine *engine = supervisor_engine(supervisor);
+	const char *keeper = getenv(KEEPER_VARIABLE);
+	struct supervisor_row row = {
+		.pid = (uint32_t)getpid(),
+		.keeper_pid = keeper ? (uint32_t)strtoul(keeper, NULL, 10) : 0,
+		.age_ms = age_ms(supervisor->started_ns),
+		.uid = geteuid(),
+		.adopted = supervisor->adopted_count,
+	};
+
+	(void)snprintf(row.version, sizeof(row.version), "%s",
+		       BULKHEAD_VERSION);
+	(void)snprintf(row.engine, sizeof(row.engine), "%s",
+		       engine->qemu[0] ? "qemu" : "none");
+	(void)snprintf(row.engine_reason, sizeof(row.engine_reason), "%s",
+		       engine->reason);
+	ticket_row(supervisor, ticket, MSG_SUPERVISOR_ROW, &row, sizeof(row),
+		   NULL, 0);
+}
+
+void report_show(const struct partition *partition, struct ticket *ticket)
+{
+	report_partition(partition, ticket);
+	report_definition(partition, ticket);
+	report_disks(partition, ticket);
+	report_layers(partition->supervisor, partition, ticket);
+	ticket_done(partition->supervisor, ticket);
+}

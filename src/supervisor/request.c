@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+/* What clients may ask for: one thin handler each. Rows are in report.c. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/count.h"
+#include "base/scope.h"
+#include "control/dispatch.h"
+#include "supervisor/check.h"
+#include "supervisor/client_private.h"
+#include "supervisor/install.h"
+#include "supervisor/report.h"
+#include "supervisor/supervisor.h"
+
+/* One request as its handler sees it. */
+struct request {
+	struct client *client;
+	struct supervisor *supervisor;
+	struct message *message;
+	struct ticket ticket;
+	struct refusal refusal;
+};
+
+/* Answer now: 0 is done, negative is refused with request->refusal. */
+static int answer(struct request *request, int r)
+{
+	if (r < 0)
+		ticket_refused(request->supervisor, &request->ticket, r,
+			       &request->refusal);
+	else
+		ticket_done(request->supervisor, &request->ticket);
+	return 0;
+}
+
+/* A verb that answers its ticket itself when it was accepted. */
+static int answer_if_refused(struct request *request, int r)
+{
+	return r < 0 ? answer(request, r) : 0;
+}
+
+/* The partition a request names; every such body begins with the name. */
+static struct partition *named(struct request *request)
+{
+	const char *name = (const char *)request->message->body;
+	struct partition *partition;
+
+	if (check_name(name, "name", &request->refusal) < 0) {
+		(void)answer(request, -EINVAL);
+		return NULL;
+	}
+	partition = partition_find(request->supervisor, name);
+	if (!partition)
+		(void)answer(request, refuse(&request->refusal, -ENOENT, "name",
+					     "there is no partition %s", name));
+	return partition;
+}
+
+static bool has_service(void *context, const char *name)
+{
+	const struct service *service = service_find(context, name);
+
+	return service && service->role == ROLE_DISK;
+}
+
+static int define(struct request *request)
+{
+	struct supervisor *supervisor = request->supervisor;
+	struct partition_record record = { 0 };
+	int r;
+
+	memcpy(&record.definition, request->message->body,
+	       sizeof(record.definition));
+	r = check_definition(&record.definition, &request->refusal);
+	if (r == 0)
+		r = check_definition_services(&record.definition, has_service,
+					      supervisor, &request->refusal);
+	if (r == 0 && partition_find(supervisor, record.definition.name))
+		r = refuse(&request->refusal, -EEXIST, "partition",
+			   "partition %s is defined already",
+			   record.definition.name);
+	if (r == 0)
+		r = lifecycle_apply(&record.lifecycle, PARTITION_EVENT_DEFINE);
+	if (r < 0)
+		return r;
+	r = store_put_partition(supervisor->store, &record);
+	if (r < 0)
+		return refuse(&request->refusal, r, "",
+			      "the store cannot be written: %s",
+			      store_error(supervisor->store));
+	if (!partition_new(supervisor, &record))
+		return refuse(&request->refusal, -ENOMEM, "", "out of memory");
+	return 0;
+}
+
+static int handle_define(void *data, struct message *message)
+{
+	return answer(data, define(data));
+}
+
+static int handle_install(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = named(request);
+	struct supervisor *supervisor = request->supervisor;
+	int r;
+
+	if (!partition)
+		return 0;
+	if (!lifecycle_allows(&partition->record.lifecycle,
+			      PARTITION_EVENT_INSTALL) ||
+	    partition->uninstall)
+		return answer(
+			request,
+			refuse(&request->refusal, -EINVAL, "state",
+			       "partition %s is %s; install is not "
+			       "possible now",
+			       partition->record.definition.name,
+			       partition_state_name(
+				       partition->record.lifecycle.state)));
+	r = install_partition(supervisor->store, &partition->record,
+			      &request->refusal);
+	if (r == 0)
+		partition_event_text(partition, EVENT_INFO, "is installed");
+	return answer(request, r);
+}
+
+static int handle_start(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = named(request);
+
+	if (!partition)
+		return 0;
+	return answer_if_refused(request,
+				 partition_start(partition, &request->ticket,
+						 &request->refusal));
+}
+
+static int handle_stop(void *data, struct message *message)
+{
+	const struct partition_stop *stop = (const void *)message->body;
+	struct request *request = data;
+	struct partition *partition = named(request);
+
+	if (!partition)
+		return 0;
+	if (stop->deadline_ms > STOP_MS_MAX || stop->is_forced > 1)
+		return answer(request,
+			      refuse(&request->refusal, -ERANGE, "deadline",
+				     "at most %d seconds", STOP_MS_MAX / 1000));
+	return answer_if_refused(
+		request,
+		partition_stop(partition, &request->ticket, stop->deadline_ms,
+			       stop->is_forced, &request->refusal));
+}
+
+static int handle_pause(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = named(request);
+
+	if (!partition)
+		return 0;
+	return answer_if_refused(request,
+				 partition_pause(partition, &request->ticket,
+						 &request->refusal));
+}
+
+static int handle_resume(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = named(request);
+
+	if (!partition)
+		return 0;
+	return answer_if_refused(request,
+				 partition_resume(partition, &request->ticket,
+						  &request->refusal));
+}
+
+static int handle_reset(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = named(request);
+
+	if (!partition)
+		return 0;
+	return answer_if_refused(request,
+				 partition_reset(partition, &request->ticket,
+						 &request->refusal));
+}
+
+static int handle_uninstall(void *data, struct message *message)
+{
+	const struct partition_uninstall *wish = (const void *)message->body;
+	struct request *request = data;
+	struct partition *partition = named(request);
+
+	if (!partition)
+		return 0;
+	return answer_if_refused(
+		request,
+		partition_uninstall(partition, &request->ticket,
+				    wish->is_scrubbed != 0, &request->refusal));
+}
+
+static int handle_undefine(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = named(request);
+
+	if (!partition)
+		return 0;
+	return answer(request,
+		      partition_undefine(partition, &request->refusal));
+}
+
+static int handle_list(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &request->supervisor->partitions, link)
+	report_partition(partition, &request->ticket);
+	return answer(request, 0);
+}
+
+static int handle_show(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = named(request);
+
+	if (!partition)
+		return 0;
+	/* With fresh counters when there is a monitor to ask. */
+	if (partition_count(partition, &request->ticket) < 0)
+		report_show(partition, &request->ticket);
+	return 0;
+}
+
+static int handle_service_list(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct service *service;
+
+	TAILQ_FOREACH(service, &request->supervisor->services, link)
+	report_service(service, &request->ticket);
+	return answer(request, 0);
+}
+
+static struct service *named_service(struct request *request)
+{
+	const char *name = (const char *)request->message->body;
+	struct service *service;
+
+	if (check_name(name, "name", &request->refusal) < 0) {
+		(void)answer(request, -EINVAL);
+		return NULL;
+	}
+	service = service_find(request->supervisor, name);
+	if (!service)
+		(void)answer(request, refuse(&request->refusal, -ENOENT, "name",
+					     "there is no service %s", name));
+	return service;
+}
+
+static int handle_service_restart(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct service *service = named_service(request);
+	int r;
+
+	if (!service)
+		return 0;
+	r = service_restart(service, &request->ticket);
+	if (r == -EALREADY)
+		(void)refuse(&request->refusal, r, "name",
+			     "a restart of %s is under way", service->name);
+	else if (r < 0)
+		(void)refuse(&request->refusal, r, "",
+			     "cannot start an instance: %s", strerror(-r));
+	return answer_if_refused(request, r);
+}
+
+static int service_set(struct request *request)
+{
+	const struct service_settings *settings =
+		(const void *)request->message->body;
+	struct supervisor *supervisor = request->supervisor;
+	struct service_record record = { .role = settings->role,
+					 .standby_count =
+						 settings->standby_count };
+	struct service *service;
+	int r;
+
+	r = check_service_settings(settings, &request->refusal);
+	if (r < 0)
+		return r;
+	memcpy(record.name, settings->name, sizeof(record.name));
+	service = service_find(supervisor, settings->name);
+	if (service && service->role != settings->role)
+		return refuse(&request->refusal, -EEXIST, "kind",
+			      "service %s exists and is of another kind",
+			      service->name);
+	record.restarts = service ? service->restarts : 0;
+	r = store_put_service(supervisor->store, &record);
+	if (r < 0)
+		return refuse(&request->refusal, r, "",
+			      "the store cannot be written: %s",
+			      store_error(supervisor->store));
+	if (!service)
+		r = service_add(supervisor, settings->name, settings->role,
+				settings->standby_count, &service);
+	if (r < 0)
+		return refuse(&request->refusal, r, "", "out of memory");
+	service->standby_count = settings->standby_count;
+	service_settle(service);
+	return 0;
+}
+
+static int handle_service_set(void *data, struct message *message)
+{
+	return answer(data, service_set(data));
+}
+
+static void visit_event(void *context, const struct event_row *row)
+{
+	struct request *request = context;
+
+	ticket_row(request->supervisor, &request->ticket, MSG_EVENT_ROW, row,
+		   sizeof(*row), NULL, 0);
+}
+
+#define EVENT_PAGE 200
+
+static int handle_event_list(void *data, struct message *message)
+{
+	const struct event_query *query = (const void *)message->body;
+	struct request *request = data;
+	int r;
+
+	r = events_after(request->supervisor->events, query->after, EVENT_PAGE,
+			 visit_event, request);
+	if (r < 0)
+		return answer(request, refuse(&request->refusal, r, "",
+					      "the store cannot be read"));
+	if (!query->follow)
+		return answer(request, 0);
+	r = client_follow(request->client, request->ticket.request_id);
+	if (r < 0)
+		return answer(request,
+			      refuse(&request->refusal, r, "follow",
+				     "too many clients follow events"));
+	return 0;
+}
+
+static int handle_console_open(void *data, struct message *message)
+{
+	const struct console_open *open = (const void *)message->body;
+	struct request *request = data;
+	struct partition *partition = named(request);
+	int r;
+
+	if (!partition)
+		return 0;
+	if (open->mode > CONSOLE_TAKE_OVER)
+		return answer(request, refuse(&request->refusal, -EINVAL,
+					      "mode", "not a console mode"));
+	r = console_join(partition, open->mode, message->fds[0]);
+	if (r < 0)
+		(void)refuse(&request->refusal, r, "state",
+			     "partition %s has no console now",
+			     partition->record.definition.name);
+	return answer(request, r);
+}
+
+static int handle_console_log(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = named(request);
+	SCOPED(close_fd) int fd = NO_FD;
+	int r;
+
+	if (!partition)
+		return 0;
+	r = console_log_open(partition, &fd);
+	if (r < 0)
+		return answer(request,
+			      refuse(&request->refusal, r, "name",
+				     "partition %s has no console log yet",
+				     partition->record.definition.name));
+	ticket_row(request->supervisor, &request->ticket, MSG_CONSOLE_LOG_FILE,
+		   NULL, 0, &fd, 1);
+	return answer(request, 0);
+}
+
+static int handle_supervisor_show(void *data, struct message *message)
+{
+	struct request *request = data;
+
+	report_supervisor(request->supervisor, &request->ticket);
+	report_layers(request->supervisor, NULL, &request->ticket);
+	return answer(request, 0);
+}
+
+static int handle_shutdown(void *data, struct message *message)
+{
+	const struct host_shutdown *shutdown = (const void *)message->body;
+	struct request *request = data;
+
+	if (shutdown->deadline_ms > STOP_MS_MAX)
+		return answer(request,
+			      refuse(&request->refusal, -ERANGE, "deadline",
+				     "at most %d seconds", STOP_MS_MAX / 1000));
+	if (supervisor_shut_down(request->supervisor, &request->ticket,
+				 shutdown->deadline_ms) < 0)
+		return answer(request, refuse(&request->refusal, -EALREADY, "",
+					      "a shutdown is under way"));
+	return 0;
+}
+
+static int handle_disk_list(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &request->supervisor->partitions, link)
+	report_disks(partition, &request->ticket);
+	return answer(request, 0);
+}
+
+static const struct message_rule rules[] = {
+	/* type                     allowed in     handler */
+	{ MSG_PARTITION_DEFINE, IN_ANY_STATE, handle_define },
+	{ MSG_PARTITION_INSTALL, IN_ANY_STATE, handle_install },
+	{ MSG_PARTITION_START, IN_ANY_STATE, handle_start },
+	{ MSG_PARTITION_STOP, IN_ANY_STATE, handle_stop },
+	{ MSG_PARTITION_PAUSE, IN_ANY_STATE, handle_pause },
+	{ MSG_PARTITION_RESUME, IN_ANY_STATE, handle_resume },
+	{ MSG_PARTITION_RESET, IN_ANY_STATE, handle_reset },
+	{ MSG_PARTITION_UNINSTALL, IN_ANY_STATE, handle_uninstall },
+	{ MSG_PARTITION_UNDEFINE, IN_ANY_STATE, handle_undefine },
+	{ MSG_PARTITION_LIST, IN_ANY_STATE, handle_list },
+	{ MSG_PARTITION_SHOW, IN_ANY_STATE, handle_show },
+	{ MSG_SERVICE_LIST, IN_ANY_STATE, handle_service_list },
+	{ MSG_SERVICE_RESTART, IN_ANY_STATE, handle_service_restart },
+	{ MSG_SERVICE_SET, IN_ANY_STATE, handle_service_set },
+	{ MSG_EVENT_LIST, IN_ANY_STATE, handle_event_list },
+	{ MSG_CONSOLE_OPEN, IN_ANY_STATE, handle_console_open },
+	{ MSG_CONSOLE_LOG, IN_ANY_STATE, handle_console_log },
+	{ MSG_SUPERVISOR_SHOW, IN_ANY_STATE, handle_supervisor_show },
+	{ MSG_HOST_SHUTDOWN, IN_ANY_STATE, handle_shutdown },
+	{ MSG_DISK_LIST, IN_ANY_STATE, handle_disk_list },
+};
+
+int client_request(struct client *client, struct message *message)
+{
+	struct request request = {
+		.client = client,
+		.supervisor = client->supervisor,
+		.message = message,
+		.ticket = { client->id, message->request_id },
+	};
+
+	return message_dispatch(rules, ARRAY_COUNT(rules), 0, &request,
+				message);
+}
