@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/adopt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "supervisor/supervisor.h"
+
+#define RENDEZVOUS       "supervisor"
+#define CHECK_MS         2
+#define HELD_MAX         4096
+#define STRANGERS_MAX    16
+#define STRANGER_SECONDS 2
+
+/* A returning service said that it serves this attachment. */
+struct held {
+	struct instance *instance;
+	struct attachment attachment;
+};
+
+/* Someone connected and has not said who it is. */
+struct stranger {
+	struct supervisor *supervisor;
+	struct control control;
+	pid_t pid;
+	sd_event_source *source;
+	sd_event_source *timer;
+};
+
+struct adoption {
+	int listen_fd;
+	sd_event_source *listen_source;
+	sd_event_source *check_timer;
+	int (*finished)(struct supervisor *supervisor);
+	struct held *held;
+	size_t held_count;
+	unsigned stranger_count;
+};
+
+static void stranger_free(struct stranger *stranger)
+{
+	stranger->supervisor->adoption->stranger_count--;
+	sd_event_source_disable_unref(stranger->source);
+	sd_event_source_disable_unref(stranger->timer);
+	control_close(&stranger->control);
+	free(stranger);
+}
+
+static struct process *find_expected(struct supervisor *supervisor,
+				     const struct stranger *stranger,
+				     const struct child_hello *hello)
+{
+	struct process *process;
+
+	TAILQ_FOREACH(process, &supervisor->processes, link)
+	if (process->pid == stranger->pid && process->role == hello->role &&
+	    memcmp(process->token, hello->token, TOKEN_BYTES) == 0)
+		return process;
+	return NULL;
+}
+
+static void take_hello(struct stranger *stranger, struct message *message)
+{
+	const struct message_shape *shape = message_shape(MSG_CHILD_HELLO);
+	const struct child_hello *hello = (const void *)message->body;
+	struct supervisor *supervisor = stranger->supervisor;
+	struct process *process;
+
+	if (message->type != MSG_CHILD_HELLO || message->fd_count ||
+	    message->body_bytes != shape->body_bytes ||
+	    hello->protocol_version > PROTOCOL_VERSION)
+		return;
+	process = find_expected(supervisor, stranger, hello);
+	if (!process) {
+		log_warn("a stranger at the rendezvous, dropping it pid=%d",
+			 (int)stranger->pid);
+		return;
+	}
+	/* A child may come again when it gave its link up. */
+	if (process->state == PROCESS_READY)
+		process->state = PROCESS_EXPECTED;
+	(void)process_adopt(process, &stranger->control);
+}
+
+static int on_stranger(sd_event_source *source, int fd, uint32_t events,
+		       void *data)
+{
+	struct stranger *stranger = data;
+	struct message message;
+
+	if (control_receive(&stranger->control, &message) == 0) {
+		take_hello(stranger, &message);
+		message_release(&message);
+	}
+	stranger_free(stranger);
+	return 0;
+}
+
+static int on_stranger_silent(sd_event_source *source, uint64_t usec,
+			      void *data)
+{
+	stranger_free(data);
+	return 0;
+}
+
+static int on_connect(sd_event_source *source, int fd, uint32_t events,
+		      void *data)
+{
+	struct supervisor *supervisor = data;
+	SCOPED(close_fd)
+	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct ucred who;
+	socklen_t size = sizeof(who);
+	struct stranger *stranger;
+
+	if (peer < 0 ||
+	    getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0 ||
+	    supervisor->adoption->stranger_count == STRANGERS_MAX)
+		return 0;
+	stranger = calloc(1, sizeof(*stranger));
+	if (!stranger)
+		return 0;
+	supervisor->adoption->stranger_count++;
+	stranger->supervisor = supervisor;
+	stranger->pid = who.pid;
+	stranger->control.fd = take_fd(&peer);
+	if (sd_event_add_io(supervisor->event, &stranger->source,
+			    stranger->control.fd, EPOLLIN, on_stranger,
+			    stranger) < 0 ||
+	    sd_event_add_time_relative(supervisor->event, &stranger->timer,
+				       CLOCK_MONOTONIC,
+				       STRANGER_SECONDS * 1000000, 0,
+				       on_stranger_silent, stranger) < 0)
+		stranger_free(stranger);
+	return 0;
+}
+
+/*
+ * Bind under another name and rename: a child that tries at this moment finds
+ * the old socket or the new one, never none.
+ */
+static int bind_rendezvous(const char *directory)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char path[PATH_ROOM + 32];
+	SCOPED(close_fd) int fd = NO_FD;
+
+	if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path),
+			     "%s/new", directory) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	(void)snprintf(path, sizeof(path), "%s/" RENDEZVOUS, directory);
+	(void)unlink(address.sun_path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    chmod(address.sun_path, 0666) < 0 || listen(fd, 128) < 0 ||
+	    rename(address.sun_path, path) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+int adopt_listen(struct supervisor *supervisor, struct refusal *refusal)
+{
+	const char *directory = supervisor->config.meet_dir;
+	struct adoption *adoption;
+	int r;
+
+	adoption = supervisor->adoption = calloc(1, sizeof(*adoption));
+	if (!adoption)
+		return refuse(refusal, -ENOMEM, "", "out of memory");
+	/* Children of other uids pass through it by descriptor; nobody reaches
+	 * it by path, because its parent is ours alone. */
+	(void)mkdir(directory, 0711);
+	supervisor->meet_fd = open(directory, O_DIRECTORY | O_CLOEXEC | O_PATH);
+	adoption->listen_fd = bind_rendezvous(directory);
+	if (supervisor->meet_fd < 0 || adoption->listen_fd < 0) {
+		r = adoption->listen_fd < 0 ? adoption->listen_fd : -errno;
+		return refuse(refusal, r, "runtime_dir",
+			      "cannot listen in %s: %s", directory,
+			      strerror(-r));
+	}
+	r = sd_event_add_io(supervisor->event, &adoption->listen_source,
+			    adoption->listen_fd, EPOLLIN, on_connect,
+			    supervisor);
+	return r < 0 ? refuse(refusal, r, "", "out of memory") : 0;
+}
+
+int supervisor_note_held(struct supervisor *supervisor,
+			 struct instance *instance,
+			 const struct attachment *attachment)
+{
+	struct adoption *adoption = supervisor->adoption;
+	struct held *more;
+
+	if (adoption->held_count == HELD_MAX)
+		return -EBADMSG;
+	more = reallocarray(adoption->held, adoption->held_count + 1,
+			    sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	adoption->held = more;
+	more[adoption->held_count].instance = instance;
+	more[adoption->held_count++].attachment = *attachment;
+	return 0;
+}
+
+static bool is_alive(struct supervisor *supervisor,
+		     const struct instance *instance)
+{
+	struct service *service;
+	struct instance *other;
+
+	TAILQ_FOREACH(service, &supervisor->services, link)
+	TAILQ_FOREACH(other, &service->instances, link)
+	if (other == instance)
+		return true;
+	return false;
+}
+
+static struct partition *find_console(struct supervisor *supervisor,
+				      uint64_t id)
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	if (partition->console.is_wanted && partition->console.id == id)
+		return partition;
+	return NULL;
+}
+
+/* Who serves clients is active; of two, the first, and the other retires. */
+static void choose_duty(struct instance *instance)
+{
+	struct instance *other;
+
+	if (instance->duty != DUTY_STANDBY)
+		return;
+	instance->duty = DUTY_ACTIVE;
+	TAILQ_FOREACH(other, &instance->service->instances, link)
+	if (other != instance && other->duty == DUTY_ACTIVE)
+		instance->duty = DUTY_RETIRED;
+}
+
+static void settle_disk(struct supervisor *supervisor, const struct held *held)
+{
+	struct disk *disk =
+		partition_find_disk(supervisor, held->attachment.id);
+
+	choose_duty(held->instance);
+	if (disk && !disk->instance)
+		disk_found(disk, held->instance, held->attachment.generation);
+	else
+		process_tell(held->instance->process, MSG_DISK_DETACH,
+			     &held->attachment);
+}
+
+static void settle_console(struct supervisor *supervisor,
+			   const struct held *held)
+{
+	struct partition *partition =
+		find_console(supervisor, held->attachment.id);
+
+	choose_duty(held->instance);
+	if (partition && !partition->console.instance) {
+		partition->console.instance = held->instance;
+		partition->console.generation = held->attachment.generation;
+		instance_client_came(held->instance);
+		return;
+	}
+	process_tell(held->instance->process, MSG_CONSOLE_DETACH,
+		     &held->attachment);
+}
+
+static void mark_wanted(struct supervisor *supervisor)
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		partition->disks[i].is_wanted = partition->monitor;
+}
+
+static void reconcile(struct supervisor *supervisor)
+{
+	struct adoption *adoption = supervisor->adoption;
+	struct partition *partition, *next;
+	struct service *service;
+
+	mark_wanted(supervisor);
+	for (size_t i = 0; i < adoption->held_count; i++) {
+		const struct held *held = &adoption->held[i];
+
+		if (!is_alive(supervisor, held->instance))
+			continue;
+		if (held->instance->service->role == ROLE_DISK)
+			settle_disk(supervisor, held);
+		else
+			settle_console(supervisor, held);
+	}
+	free(adoption->held);
+	adoption->held = NULL;
+	adoption->held_count = 0;
+	supervisor->is_adopting = false;
+	for (partition = TAILQ_FIRST(&supervisor->partitions); partition;
+	     partition = next) {
+		next = TAILQ_NEXT(partition, link);
+		partition_reconcile(partition);
+	}
+	TAILQ_FOREACH(service, &supervisor->services, link)
+	service_settle(service);
+}
+
+static int on_check(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct supervisor *supervisor = data;
+	struct process *process;
+
+	TAILQ_FOREACH(process, &supervisor->processes, link)
+	if (process->state == PROCESS_EXPECTED ||
+	    process->state == PROCESS_DYING) {
+		(void)sd_event_source_set_time_relative(source,
+							CHECK_MS * 1000);
+		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	}
+	TAILQ_FOREACH(process, &supervisor->processes, link)
+	supervisor->adopted_count++;
+	reconcile(supervisor);
+	return supervisor->adoption->finished(supervisor);
+}
+
+static int expect_child(void *context, const struct child_record *child)
+{
+	struct supervisor *supervisor = context;
+	struct process_record record = {
+		.id = child->instance,
+		.pid = child->pid,
+		.start_time = child->start_time,
+		.role = child->role,
+	};
+	struct partition *partition;
+	struct service *service;
+	int r = -ESRCH;
+
+	memcpy(record.name, child->name, sizeof(record.name));
+	memcpy(record.token, child->token, sizeof(record.token));
+	partition = partition_find(supervisor, child->name);
+	service = service_find(supervisor, child->name);
+	if (child->role == ROLE_MONITOR && partition && !partition->monitor)
+		r = partition_expect(partition, &record);
+	else if (child->role != ROLE_MONITOR && service)
+		r = service_expect(service, &record);
+	if (r < 0)
+		store_defer_child_gone(supervisor->store, child->instance);
+	return 0;
+}
+
+int adopt_begin(struct supervisor *supervisor,
+		int (*finished)(struct supervisor *supervisor))
+{
+	struct adoption *adoption = supervisor->adoption;
+	int r;
+
+	adoption->finished = finished;
+	supervisor->is_adopting = true;
+	r = store_each_child(supervisor->store, expect_child, supervisor);
+	if (r < 0)
+		return r;
+	return sd_event_add_time_relative(
+		supervisor->event, &adoption->check_timer, CLOCK_MONOTONIC, 0,
+		1, on_check, supervisor);
+}
+
+void adopt_close(struct supervisor *supervisor)
+{
+	struct adoption *adoption = supervisor->adoption;
+
+	if (!adoption)
+		return;
+	sd_event_source_disable_unref(adoption->listen_source);
+	sd_event_source_disable_unref(adoption->check_timer);
+	if (adoption->listen_fd >= 0)
+		close_fd(&adoption->listen_fd);
+	free(adoption->held);
+	free(adoption);
+	supervisor->adoption = NULL;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/scope.h"
+
+struct engine_probe {
+	pid_t pid; /* 0: has answered */
+	int answer_fd;
+	struct probe_engine engine;
+};
+
+static void probe_and_exit(int fd, const char *qemu)
+{
+	static struct probe_table table;
+	struct probe_engine engine = { 0 };
+
+	probe_engines(&table);
+	(void)probe_engine(&table, &engine);
+	if (qemu[0])
+		(void)text_copy(engine.qemu, sizeof(engine.qemu), qemu);
+	_exit(write(fd, &engine, sizeof(engine)) == sizeof(engine)
+		      ? EXIT_SUCCESS
+		      : EXIT_FAILURE);
+}
+
+int engine_probe_start(struct engine_probe **ret_probe, const char *qemu)
+{
+	struct engine_probe *probe = calloc(1, sizeof(*probe));
+	int ends[2];
+
+	if (!probe || pipe2(ends, O_CLOEXEC) < 0) {
+		free(probe);
+		return -ENOMEM;
+	}
+	probe->pid = fork();
+	if (probe->pid == 0)
+		probe_and_exit(ends[1], qemu);
+	close_fd(&ends[1]);
+	probe->answer_fd = ends[0];
+	*ret_probe = probe;
+	return 0;
+}
+
+const struct probe_engine *engine_probe_wait(struct engine_probe *probe)
+{
+	if (probe->pid == 0)
+		return &probe->engine;
+	/* Less than PIPE_BUF, so it comes whole or not at all. */
+	if (probe->pid < 0 ||
+	    read(probe->answer_fd, &probe->engine, sizeof(probe->engine)) !=
+		    sizeof(probe->engine)) {
+		memset(&probe->engine, 0, sizeof(probe->engine));
+		(void)snprintf(probe->engine.reason,
+			       sizeof(probe->engine.reason),
+			       "the probe of this host failed");
+	}
+	if (probe->pid > 0)
+		(void)waitpid(probe->pid, NULL, 0);
+	close_fd(&probe->answer_fd);
+	probe->pid = 0;
+	return &probe->engine;
+}
+
+void engine_probe_free(struct engine_probe *probe)
+{
+	if (!probe)
+		return;
+	close_fd(&probe->answer_fd);
+	free(probe);
+}
+
+int engine_notify_ready(void)
+{
+	return sd_notify(0, "READY=1");
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* bulkheadd: the supervisor, or with --keep the keeper above it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "supervisor/keeper.h"
+#include "supervisor/supervisor.h"
+
+#define EXIT_REFUSED 2
+
+static int fail(const struct refusal *refusal, int r)
+{
+	fprintf(stderr, "bulkheadd: %s%s%s\n", refusal->field,
+		refusal->field[0] ? ": " : "", refusal->text);
+	return r == -EINVAL || r == -EBUSY || r == -EPROTO || r == -ENAMETOOLONG
+		       ? EXIT_REFUSED
+		       : EXIT_FAILURE;
+}
+
+/* The same command line without --keep. */
+static int run_kept(char **arguments)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; arguments[i]; i++)
+		if (strcmp(arguments[i], "--keep") != 0)
+			arguments[kept++] = arguments[i];
+	arguments[kept] = NULL;
+	return keeper_run(arguments);
+}
+
+/* SIGTERM and SIGINT end the supervisor alone; its children live on. */
+static int watch_signals(struct supervisor *supervisor)
+{
+	sigset_t signals;
+	int r;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	r = sd_event_add_signal(supervisor->event, NULL, SIGTERM, NULL, NULL);
+	if (r < 0)
+		return r;
+	return sd_event_add_signal(supervisor->event, NULL, SIGINT, NULL, NULL);
+}
+
+static int run(struct supervisor *supervisor)
+{
+	struct refusal refusal = { 0 };
+	int r;
+
+	log_open("bulkheadd", NULL, supervisor->config.log_level);
+	r = supervisor_open(supervisor, &refusal);
+	if (r == 0)
+		r = watch_signals(supervisor);
+	r = r < 0 ? fail(&refusal, r) : sd_event_loop(supervisor->event);
+	supervisor_close(supervisor);
+	return r < 0 ? EXIT_FAILURE : r;
+}
+
+/* Descriptors 0 to 2 are always something, so that none of ours gets one. */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+int main(int argument_count, char **arguments)
+{
+	static struct supervisor supervisor;
+	struct refusal refusal = { 0 };
+	int r;
+
+	fill_standard_descriptors();
+	(void)umask(0077);
+	(void)mallopt(M_ARENA_MAX, 1);
+	r = config_load(&supervisor.config, argument_count, arguments,
+			&refusal);
+	if (r < 0)
+		return fail(&refusal, r);
+	if (supervisor.config.action == CONFIG_HELP) {
+		(void)fputs(config_usage, stdout);
+		return EXIT_SUCCESS;
+	}
+	if (supervisor.config.action == CONFIG_VERSION) {
+		(void)puts("bulkheadd " BULKHEAD_VERSION);
+		return EXIT_SUCCESS;
+	}
+	if (supervisor.config.is_kept)
+		return run_kept(arguments);
+	return run(&supervisor);
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/supervisor.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "supervisor/adopt.h"
+#include "supervisor/engine.h"
+#include "supervisor/install.h"
+
+/* Uids without a name, far from those of people and packages. */
+#define UID_FIRST 0x42480000u
+#define UID_COUNT 0x10000u
+/* Deferred writes reach the disk this long after they were queued. */
+#define FLUSH_MS 50
+
+static uint64_t next_number(struct supervisor *supervisor,
+			    enum store_counter counter)
+{
+	uint64_t number = 0;
+
+	if (store_next(supervisor->store, counter, &number) < 0)
+		log_error("the store gives no more numbers: %s",
+			  store_error(supervisor->store));
+	return number;
+}
+
+uint64_t supervisor_next_id(struct supervisor *supervisor)
+{
+	return next_number(supervisor, STORE_INSTANCE);
+}
+
+uint64_t supervisor_next_generation(struct supervisor *supervisor)
+{
+	return next_number(supervisor, STORE_GENERATION);
+}
+
+uint64_t supervisor_next_attachment(struct supervisor *supervisor)
+{
+	return next_number(supervisor, STORE_ATTACHMENT);
+}
+
+uint32_t supervisor_uid_for(struct supervisor *supervisor, uint64_t id)
+{
+	if (geteuid() != 0)
+		return 0;
+	return UID_FIRST + (uint32_t)(id % UID_COUNT);
+}
+
+static int on_flush(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct supervisor *supervisor = data;
+
+	if (store_has_deferred(supervisor->store) &&
+	    store_flush_deferred(supervisor->store) < 0)
+		log_warn("the store cannot be written, going on: %s",
+			 store_error(supervisor->store));
+	return 0;
+}
+
+/* One write for everything that happens within FLUSH_MS. */
+static void flush_soon(struct supervisor *supervisor)
+{
+	int enabled = SD_EVENT_OFF;
+
+	(void)sd_event_source_get_enabled(supervisor->flush_source, &enabled);
+	if (enabled != SD_EVENT_OFF)
+		return;
+	(void)sd_event_source_set_time_relative(supervisor->flush_source,
+						FLUSH_MS * 1000);
+	(void)sd_event_source_set_enabled(supervisor->flush_source,
+					  SD_EVENT_ONESHOT);
+}
+
+void supervisor_remember_child(struct supervisor *supervisor,
+			       const struct process *process)
+{
+	struct child_record record = {
+		.instance = process->id,
+		.start_time = process_start_time(process->pid),
+		.pid = process->pid,
+		.role = process->role,
+		.uid = supervisor_uid_for(supervisor, process->id),
+	};
+
+	memcpy(record.name, process->name, sizeof(record.name));
+	memcpy(record.token, process->token, sizeof(record.token));
+	(void)snprintf(record.cgroup, sizeof(record.cgroup), "c%llu",
+		       (unsigned long long)process->id);
+	store_defer_child(supervisor->store, &record);
+	flush_soon(supervisor);
+	(void)cgroup_place(&supervisor->cgroups, record.cgroup, process->pid,
+			   &(struct cgroup_limits){ 0 });
+}
+
+void supervisor_forget_child(struct supervisor *supervisor, uint64_t id)
+{
+	char group[NAME_ROOM];
+
+	(void)snprintf(group, sizeof(group), "c%llu", (unsigned long long)id);
+	store_defer_child_gone(supervisor->store, id);
+	flush_soon(supervisor);
+	(void)cgroup_remove(&supervisor->cgroups, group);
+}
+
+void supervisor_count_restart(struct supervisor *supervisor,
+			      const struct service *service)
+{
+	store_defer_service_restarts(supervisor->store, service->name,
+				     service->restarts);
+	flush_soon(supervisor);
+}
+
+void supervisor_event(struct supervisor *supervisor, enum event_level level,
+		      const char *subject, const char *format, ...)
+{
+	char text[TEXT_ROOM];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	event_record(supervisor->events, level, subject, "%s", text);
+	flush_soon(supervisor);
+}
+
+const struct probe_engine *supervisor_engine(struct supervisor *supervisor)
+{
+	return engine_probe_wait(supervisor->probe);
+}
+
+/* Start: what the store knows becomes objects. */
+
+static int load_partition(void *context, const struct partition_record *record)
+{
+	return partition_new(context, record) ? 0 : -ENOMEM;
+}
+
+static int load_service(void *context, const struct service_record *record)
+{
+	struct service *service;
+	int r = service_add(context, record->name, record->role,
+			    record->standby_count, &service);
+
+	if (r == 0)
+		service->restarts = record->restarts;
+	return r;
+}
+
+static int add_service(struct supervisor *supervisor, const char *name,
+		       uint32_t role, uint32_t standby_count)
+{
+	struct service_record record = { .role = role,
+					 .standby_count = standby_count };
+	struct service *service;
+	int r;
+
+	if (service_find(supervisor, name))
+		return 0;
+	(void)text_copy(record.name, sizeof(record.name), name);
+	r = store_put_service(supervisor->store, &record);
+	if (r < 0)
+		return r;
+	return service_add(supervisor, name, role, standby_count, &service);
+}
+
+static void resume_uninstall(void *context, struct uninstall *uninstall)
+{
+	struct partition *partition =
+		partition_find(context, uninstall_partition(uninstall));
+
+	if (partition)
+		partition_resume_uninstall(partition, uninstall);
+	else
+		uninstall_free(uninstall);
+}
+
+static void report_recovery(void *context, const char *partition,
+			    const char *text)
+{
+	supervisor_event(context, EVENT_WARNING, partition, "%s", text);
+}
+
+static int load(struct supervisor *supervisor)
+{
+	const struct install_recovery recovery = { supervisor, resume_uninstall,
+						   report_recovery };
+	int r;
+
+	r = store_each_partition(supervisor->store, load_partition, supervisor);
+	if (r == 0)
+		r = store_each_service(supervisor->store, load_service,
+				       supervisor);
+	if (r == 0)
+		r = add_service(supervisor, DEFAULT_DISK_SERVICE, ROLE_DISK,
+				supervisor->config.disk_standby);
+	if (r == 0)
+		r = add_service(supervisor, CONSOLE_SERVICE, ROLE_CONSOLE, 0);
+	if (r == 0)
+		r = install_recover(supervisor->store, &recovery);
+	return r;
+}
+
+static void start_automatic(struct supervisor *supervisor)
+{
+	struct ticket nobody = { 0 };
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	{
+		struct refusal refusal = { 0 };
+
+		if (!partition->record.definition.autostart ||
+		    partition->record.lifecycle.state != PARTITION_STOPPED)
+			continue;
+		if (partition_start(partition, &nobody, &refusal) < 0)
+			partition_event_text(partition, EVENT_ERROR,
+					     "is not started: %s: %s",
+					     refusal.field, refusal.text);
+	}
+}
+
+static int adoption_finished(struct supervisor *supervisor)
+{
+	struct refusal refusal = { 0 };
+
+	if (supervisor->adopted_count)
+		supervisor_event(supervisor, EVENT_INFO, "supervisor",
+				 "took over %u running processes",
+				 supervisor->adopted_count);
+	start_automatic(supervisor);
+	if (clients_listen(supervisor, &refusal) < 0) {
+		log_error("%s: %s", refusal.field, refusal.text);
+		return sd_event_exit(supervisor->event, EXIT_FAILURE);
+	}
+	log_info("ready socket=%s", supervisor->config.socket);
+	return engine_notify_ready();
+}
+
+static int open_loop(struct supervisor *supervisor)
+{
+	int r = sd_event_new(&supervisor->event);
+
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(
+		supervisor->event, &supervisor->flush_source, CLOCK_MONOTONIC,
+		0, 1, on_flush, supervisor);
+	return r < 0 ? r : 0;
+}
+
+static int make_directories(const struct supervisor *supervisor,
+			    struct refusal *refusal)
+{
+	const struct config *config = &supervisor->config;
+	char path[PATH_ROOM + 16];
+
+	(void)snprintf(path, sizeof(path), "%s/console", config->state_dir);
+	if ((mkdir(path, 0700) < 0 && errno != EEXIST) ||
+	    (mkdir(config->runtime_dir, 0755) < 0 && errno != EEXIST))
+		return refuse(refusal, -errno, "state_dir",
+			      "cannot make a directory for run-time files: %s",
+			      strerror(errno));
+	return 0;
+}
+
+int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
+{
+	int r;
+
+	TAILQ_INIT(&supervisor->processes);
+	TAILQ_INIT(&supervisor->services);
+	TAILQ_INIT(&supervisor->partitions);
+	supervisor->meet_fd = NO_FD;
+	supervisor->started_ns = clock_now_ns();
+	r = store_open(&supervisor->store, supervisor->config.state_dir,
+		       refusal);
+	if (r < 0)
+		return r;
+	r = make_directories(supervisor, refusal);
+	if (r < 0)
+		return r;
+	r = open_loop(supervisor);
+	if (r == 0)
+		r = engine_probe_start(&supervisor->probe,
+				       supervisor->config.qemu);
+	if (r == 0)
+		r = events_new(&supervisor->events, supervisor->store);
+	if (r < 0)
+		return refuse(refusal, r, "", "cannot start: %s", strerror(-r));
+	(void)cgroup_base_open("bulkhead", &supervisor->cgroups);
+	r = adopt_listen(supervisor, refusal);
+	if (r < 0)
+		return r;
+	r = load(supervisor);
+	if (r == 0)
+		r = adopt_begin(supervisor, adoption_finished);
+	if (r < 0)
+		return refuse(refusal, r, "", "the store cannot be read: %s",
+			      store_error(supervisor->store));
+	return 0;
+}
+
+void supervisor_close(struct supervisor *supervisor)
+{
+	clients_close(supervisor);
+	adopt_close(supervisor);
+	engine_probe_free(supervisor->probe);
+	events_free(supervisor->events);
+	store_close(supervisor->store);
+	cgroup_base_close(&supervisor->cgroups);
+	close_fd(&supervisor->meet_fd);
+	sd_event_source_disable_unref(supervisor->flush_source);
+	sd_event_source_disable_unref(supervisor->shutdown_timer);
+	sd_event_unref(supervisor->event);
+}
