@@ -79,8 +79,7 @@ int client_new(const struct disk_attach *attach, int *fds,
 		.block_bytes = attach->logical_block_bytes,
 		.is_read_only = attach->read_only,
 	};
-	provider_file_open(&client->file, take_fd(&file),
-			   attach->is_block_device, attach->direct);
+	provider_file_open(&client->file, take_fd(&file));
 	client->kick_fd = take_fd(&fds[ATTACH_KICK]);
 	client->call_fd = take_fd(&fds[ATTACH_CALL]);
 	error = set_up(client, attach, memfd);

@@ -7,6 +7,7 @@
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 
 /* A file system that refuses RWF_NOWAIT may still wait for a device (FUSE,
  * NFS); this one cannot. */
-static bool is_memory(int fd)
+static bool is_in_memory(int fd)
 {
 	struct statfs status;
 
@@ -25,19 +26,29 @@ static bool is_memory(int fd)
 	       (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
 }
 
-void provider_file_open(struct provider_file *file, int fd,
-			bool is_block_device, bool is_direct)
+static bool is_block_device(int fd)
 {
-	bool memory = !is_block_device && !is_direct && is_memory(fd);
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISBLK(status.st_mode);
+}
+
+void provider_file_open(struct provider_file *file, int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	bool is_direct = flags >= 0 && (flags & O_DIRECT);
+	bool is_device = is_block_device(fd);
+	/* A device node lies on devtmpfs, which is one. */
+	bool is_memory = !is_device && !is_direct && is_in_memory(fd);
 
 	*file = (struct provider_file){
 		.fd = fd,
-		.is_block_device = is_block_device,
+		.is_block_device = is_device,
 		.is_direct = is_direct,
-		.is_memory = memory,
+		.is_memory = is_memory,
 		/* O_DIRECT waits for the device in spite of RWF_NOWAIT. */
-		.nowait_read = !memory && !is_direct,
-		.nowait_write = !memory && !is_direct,
+		.nowait_read = !is_memory && !is_direct,
+		.nowait_write = !is_memory && !is_direct,
 	};
 }
 

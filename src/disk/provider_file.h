@@ -35,9 +35,8 @@ struct job {
 	uint32_t done_bytes; /* so far */
 };
 
-/* Take `fd`, which is owned from here on, and learn what it can do. */
-void provider_file_open(struct provider_file *file, int fd,
-			bool is_block_device, bool is_direct);
+/* Take `fd`, which is owned from here on, and learn from it what it is. */
+void provider_file_open(struct provider_file *file, int fd);
 void provider_file_close(struct provider_file *file);
 
 /*

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -41,6 +42,8 @@ static void become_service(int link, const char *environment)
 {
 	const char *program = getenv("BULKHEAD_DISK");
 
+	/* A test that fails leaves no service behind. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (environment)
 		(void)putenv((char *)environment);
 	if (link == CONTROL_CHILD_FD)

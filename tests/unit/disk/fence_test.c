@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fence (I4): while a write that a killed service began is still in the
+ * kernel, the lock on the service's file description stands; when the lock is
+ * free, every begun write has landed. On a loop device over a slow file, as
+ * root; elsewhere there is nothing to make slow, and the integration tests
+ * use an emulated machine.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/scope.h"
+#include "lib/disk_rig.h"
+#include "lib/harness.h"
+
+#define DISK_BYTES (8u << 20)
+#define WRITES     4
+#define FENCE_BYTE ((1ll << 62) + 8)
+
+static char loop[64];
+static int backing, control, loop_holder;
+static struct disk_rig rig;
+static struct disk_peer peer;
+
+static int make_backing(char *path, size_t room)
+{
+	int file;
+
+	(void)snprintf(path, room, "/dev/shm/disk-fence-%d", (int)getpid());
+	file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK_EQ(ftruncate(file, DISK_BYTES), 0);
+	return file;
+}
+
+static int open_control(const char *dir)
+{
+	char path[96];
+	int file = NO_FD;
+
+	(void)snprintf(path, sizeof(path), "%s/control", dir);
+	for (int i = 0; i < 200 && file < 0; i++) {
+		(void)usleep(10000);
+		file = open(path, O_RDWR | O_CLOEXEC);
+	}
+	CHECK(file >= 0);
+	return file;
+}
+
+/* A loop device that goes with its last user; "" if there is none to have. */
+static void attach_loop(const char *dir)
+{
+	char command[192];
+	FILE *out;
+
+	(void)snprintf(command, sizeof(command),
+		       "losetup -f --show %s/disk 2>/dev/null", dir);
+	loop[0] = '\0';
+	out = popen(command, "re");
+	CHECK(out != NULL);
+	if (fgets(loop, sizeof(loop), out))
+		loop[strcspn(loop, "\n")] = '\0';
+	(void)pclose(out);
+	if (!loop[0])
+		return;
+	loop_holder = open(loop, O_RDONLY | O_CLOEXEC);
+	CHECK(loop_holder >= 0);
+	(void)snprintf(command, sizeof(command), "losetup -d %s", loop);
+	CHECK_EQ(system(command), 0);
+}
+
+/* Everything lasts only as long as it is open here, so that a failed test
+ * leaves nothing behind. False where there are no loop devices. */
+static bool start_slow_disk(void)
+{
+	char dir[] = "/tmp/disk-fence-XXXXXX", file[64];
+
+	if (geteuid() != 0)
+		return false;
+	CHECK(mkdtemp(dir) != NULL);
+	backing = make_backing(file, sizeof(file));
+	if (fork() == 0) {
+		(void)execl(getenv("SLOWFS"), "slowfs", file, dir,
+			    (char *)NULL);
+		_exit(127);
+	}
+	control = open_control(dir);
+	attach_loop(dir);
+	(void)umount2(dir, MNT_DETACH);
+	(void)rmdir(dir);
+	(void)unlink(file);
+	if (loop[0])
+		return true;
+	(void)close(control);
+	(void)close(backing);
+	return false;
+}
+
+static void stop_slow_disk(void)
+{
+	(void)close(loop_holder);
+	(void)close(control);
+	(void)close(backing);
+}
+
+static void set(const char *line)
+{
+	CHECK_EQ(pwrite(control, line, strlen(line), 0),
+		 (long long)strlen(line));
+}
+
+static long writes_begun(void)
+{
+	char text[512] = { 0 };
+
+	CHECK(pread(control, text, sizeof(text) - 1, 0) > 0);
+	return strtol(strstr(text, "begun ") + 6, NULL, 10);
+}
+
+/* As the supervisor does it: a description of its own, locked, given away. */
+static int open_locked(bool is_direct)
+{
+	struct flock lock = { .l_type = F_WRLCK,
+			      .l_whence = SEEK_SET,
+			      .l_start = FENCE_BYTE,
+			      .l_len = 1 };
+	int file = open(loop, O_RDWR | O_CLOEXEC | (is_direct ? O_DIRECT : 0));
+
+	CHECK(file >= 0);
+	CHECK_EQ(fcntl(file, F_OFD_SETLK, &lock), 0);
+	return file;
+}
+
+static bool fence_is_up(int witness)
+{
+	struct flock lock = { .l_type = F_WRLCK,
+			      .l_whence = SEEK_SET,
+			      .l_start = FENCE_BYTE,
+			      .l_len = 1 };
+
+	CHECK_EQ(fcntl(witness, F_OFD_GETLK, &lock), 0);
+	return lock.l_type != F_UNLCK;
+}
+
+static void send_writes(void)
+{
+	memset(peer.channel.buffers, 0xaa, WRITES * 4096);
+	for (uint32_t i = 0; i < WRITES; i++) {
+		struct channel_request request = {
+			.id = i,
+			.op = DISK_WRITE,
+			.flags = DISK_FLAG_DURABLE,
+			.offset_bytes = i * 65536,
+			.length_bytes = 4096,
+			.buffer_offset = i * 4096,
+			.generation = peer.channel.shape.generation,
+		};
+
+		disk_peer_send(&peer, &request);
+	}
+	disk_peer_show(&peer);
+	while (writes_begun() == 0)
+		(void)usleep(1000);
+	(void)usleep(30000); /* the others are in the kernel by now */
+}
+
+static uint32_t count_landed(void)
+{
+	uint32_t landed = 0;
+	uint8_t byte;
+
+	for (uint32_t i = 0; i < WRITES; i++)
+		if (pread(backing, &byte, 1, i * 65536) == 1 && byte == 0xaa)
+			landed++;
+	return landed;
+}
+
+static void wait_for_death(void)
+{
+	struct pollfd wait = { .fd = (int)syscall(SYS_pidfd_open, rig.pid, 0),
+			       .events = POLLIN };
+
+	(void)kill(rig.pid, SIGKILL);
+	CHECK_EQ(poll(&wait, 1, 8000), 1);
+	(void)close(wait.fd);
+}
+
+static void attach_locked(bool is_direct)
+{
+	struct disk_peer_wish wish = { .size_bytes = DISK_BYTES,
+				       .is_direct = is_direct };
+
+	disk_rig_start(&rig, NULL);
+	wish.fd = open_locked(is_direct);
+	disk_rig_attach(&rig, &peer, &wish);
+}
+
+static void stop(void)
+{
+	disk_peer_close(&peer);
+	disk_rig_stop(&rig);
+	stop_slow_disk();
+}
+
+static void fence_holds(bool is_direct)
+{
+	int witness, later;
+
+	if (!start_slow_disk())
+		return;
+	witness = open(loop, O_RDWR | O_CLOEXEC);
+	attach_locked(is_direct);
+	set("write_ms 150\nbegun 0\n");
+	send_writes();
+
+	CHECK(fence_is_up(witness));
+	CHECK(count_landed() < WRITES);
+	wait_for_death();
+	while (fence_is_up(witness))
+		(void)usleep(200);
+	CHECK_EQ(count_landed(), WRITES);
+
+	set("write_ms 0\n");
+	later = open_locked(is_direct);
+	(void)close(later);
+	(void)close(witness);
+	stop();
+}
+
+TEST(the_fence_stands_until_the_last_direct_write_has_landed)
+{
+	fence_holds(true);
+}
+
+TEST(the_fence_stands_until_the_last_blocking_write_has_landed)
+{
+	fence_holds(false);
+}
+
+TEST(a_device_error_reaches_the_client)
+{
+	if (!start_slow_disk())
+		return;
+	attach_locked(true);
+
+	set("write_error 5\n");
+	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, 0, 0, 4096, 0), -EIO);
+	set("write_error 0\n");
+	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, 0, 0, 4096, 0), 0);
+
+	stop();
+}
