@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* From the service through the table to the guest's rings. */
+#include <assert.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/count.h"
+#include "monitor/table.h"
+#include "virtio/segments.h"
+
+/* Answers taken before new requests are looked at. */
+#define ANSWER_MOST 64
+
+static uint8_t status_of(int error)
+{
+	if (error == 0)
+		return VIRTIO_BLK_S_OK;
+	return error == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
+}
+
+static void count(struct disk *disk, const struct request *request,
+		  uint8_t status)
+{
+	struct disk_counters *counters = &disk->counters;
+
+	if (status != VIRTIO_BLK_S_OK) {
+		counters->errors++;
+		return;
+	}
+	switch (request->blk.operation) {
+	case BLK_READ:
+		counters->reads++;
+		counters->read_bytes += request->blk.bytes;
+		break;
+	case BLK_WRITE:
+		counters->writes++;
+		counters->written_bytes += request->blk.bytes;
+		break;
+	case BLK_FLUSH:
+		counters->flushes++;
+		break;
+	case BLK_DISCARD:
+	case BLK_WRITE_ZEROES:
+	case BLK_GET_ID:
+		counters->others++;
+		break;
+	}
+}
+
+void request_push(struct request *request)
+{
+	struct queue *queue = request->queue;
+	struct disk *disk = queue->disk;
+	uint32_t written;
+
+	written = blk_answer(&disk->memory, &request->blk, request->status);
+	inflight_push(&queue->inflight, &queue->ring, request->head, written);
+	queue->has_pushed = true;
+	count(disk, request, request->status);
+	request_enter(request, REQUEST_FREE);
+}
+
+static void end_suspicion(struct request *request)
+{
+	request->queue->disk->suspect_count -= request_is_suspect(request);
+	request->deaths = 0;
+}
+
+void request_answer(struct request *request, uint8_t status)
+{
+	assert(request->out_count == 0);
+	end_suspicion(request);
+	request->status = status;
+	if (request->queue->is_served)
+		request_push(request);
+	else
+		request_enter(request, REQUEST_DONE);
+}
+
+/* Answers that promise that data is on stable storage: of a replayed one the
+ * dead service may have been told an error that its successor is not. */
+static bool needs_witness(const struct disk *disk,
+			  const struct request *request)
+{
+	if (!request->is_replayed)
+		return false;
+	if (request->blk.operation == BLK_FLUSH)
+		return true;
+	return (request->blk.operation == BLK_WRITE ||
+		request->blk.operation == BLK_WRITE_ZEROES) &&
+	       !(disk->features & 1ull << VIRTIO_BLK_F_FLUSH);
+}
+
+static void hold_for_space(struct request *request)
+{
+	struct disk *disk = request->queue->disk;
+	static const struct notice full = {
+		.kind = NOTICE_EVENT,
+		.level = EVENT_WARNING,
+		.text = "the host has no room for a write: held until it has",
+	};
+	struct notice notice = full;
+
+	if (disk->no_space_count == 0 && disk->retry_ns == 0) {
+		notice.disk_index = disk->settings.index;
+		notices_put(disk->outside.notices, &notice);
+	}
+	request_enter(request, REQUEST_NO_SPACE);
+	disk->retry_ns = clock_now_ns() + RETRY_NS;
+}
+
+static void note_space(struct disk *disk, const struct request *request)
+{
+	if (disk->retry_ns == 0 || disk->no_space_count > 0 ||
+	    request->blk.operation == BLK_READ)
+		return;
+	disk->retry_ns = 0;
+	notices_put(disk->outside.notices,
+		    &(struct notice){
+			    .kind = NOTICE_EVENT,
+			    .disk_index = disk->settings.index,
+			    .level = EVENT_INFO,
+			    .text = "the host has room again: writes go on",
+		    });
+}
+
+static uint64_t ask_witness(struct disk *disk)
+{
+	disk->asked++;
+	disk->outside.ask_witness(disk->outside.context, disk->settings.index,
+				  disk->asked);
+	return disk->asked;
+}
+
+void request_finish(struct request *request)
+{
+	struct disk *disk = request->queue->disk;
+	int error = request->error;
+
+	if (error == -ESTALE) {
+		/* Read while its ring stood: again once it runs. */
+		request_rewind(request);
+		request_enter(request, REQUEST_ISSUING);
+		return;
+	}
+	if (error == -ENOSPC) {
+		end_suspicion(request);
+		hold_for_space(request);
+		return;
+	}
+	if (error == 0 && needs_witness(disk, request)) {
+		end_suspicion(request);
+		request_enter(request, REQUEST_WITNESS);
+		request->asked = ask_witness(disk);
+		return;
+	}
+	/* The guest hears of this error now, so the witness is not to tell it
+	 * a second time. */
+	if (error != 0 && request->blk.operation == BLK_FLUSH)
+		(void)ask_witness(disk);
+	if (error == 0)
+		note_space(disk, request);
+	request_answer(request, status_of(error));
+}
+
+void disk_witnessed(struct disk *disk, uint64_t asked, int result)
+{
+	struct request *request = disk->oldest;
+
+	while (request) {
+		struct request *newer = request->newer;
+
+		if (request->state == REQUEST_WITNESS &&
+		    request->asked <= asked)
+			request_answer(request,
+				       status_of(result < 0 ? -EIO : 0));
+		request = newer;
+	}
+	disk_signal(disk);
+}
+
+/* The data of a READ, to where the guest wants it. -ESTALE: its ring stands
+ * still and the guest's memory is not ours to write. */
+static int deliver(struct disk *disk, const struct request *request,
+		   const struct chunk *chunk)
+{
+	int result;
+
+	if (!request->queue->is_served)
+		return -ESTALE;
+	result = segments_write(&disk->memory, request->blk.segments,
+				request->blk.segment_count, chunk->offset_bytes,
+				lane_buffer(&disk->lane, chunk), chunk->bytes);
+	if (result < 0)
+		disk->counters.violations++;
+	return result < 0 ? -EIO : 0;
+}
+
+void disk_end_outage(struct disk *disk)
+{
+	uint64_t us = (clock_now_ns() - disk->lost_ns) / NS_PER_US;
+
+	disk->is_first_answer_due = false;
+	if (disk->lost_ns == 0)
+		return;
+	disk->lost_ns = 0;
+	disk->counters.outage_total_us += us;
+	disk->counters.outage_longest_us =
+		max_u64(disk->counters.outage_longest_us, us);
+}
+
+static void take_answer(struct disk *disk, struct chunk *chunk, int error)
+{
+	struct request *request = chunk->request;
+
+	if (disk->is_first_answer_due)
+		disk_end_outage(disk);
+	if (request) {
+		request->out_count--;
+		if (error == 0 && request->blk.operation == BLK_READ)
+			error = deliver(disk, request, chunk);
+		if (error != 0 && request->error == 0)
+			request->error = error;
+	}
+	lane_return(&disk->lane, chunk);
+	if (request && request->out_count == 0 &&
+	    request->state == REQUEST_SENT)
+		request_finish(request);
+}
+
+bool disk_take_answers(struct disk *disk)
+{
+	struct lane_answer answer;
+	int result = 0;
+	int taken = 0;
+
+	if (!disk->lane.is_open)
+		return false;
+	while (taken < ANSWER_MOST) {
+		result = lane_receive(&disk->lane, &answer);
+		if (result < 0)
+			break;
+		taken++;
+		take_answer(disk, answer.chunk, answer.status);
+	}
+	if (result == -EBADMSG) {
+		disk_broken(disk);
+		return true;
+	}
+	return taken > 0;
+}
+
+void disk_signal(struct disk *disk)
+{
+	static const uint64_t one = 1;
+
+	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
+		struct queue *queue = &disk->queues[i];
+
+		if (!queue->has_pushed || !queue->is_served)
+			continue;
+		queue->has_pushed = false;
+		/* EAGAIN of a full eventfd: the guest is signalled already. */
+		if (ring_should_signal(&queue->ring) && queue->call_fd >= 0 &&
+		    write(queue->call_fd, &one, sizeof(one)) < 0)
+			continue;
+	}
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One disk of the partition: virtqueues on the guest's side, a lane to a disk
+ * service on the other, and between them the private table of requests in
+ * flight, from which everything unanswered is replayed to the next service.
+ *
+ * Requests stay in the guest's ring until they can be sent: so the ring is
+ * the waiting room, queues take turns, and memory is bounded by the rings.
+ * The table is a list in the order taken; `cursor` divides what was sent from
+ * what was not. docs/architecture.md, "Losing a service", has the rules; the
+ * invariants I1 to I7 are cited where they are kept.
+ *
+ *   front.c     what the vhost-user front end asks (rings start and stop)
+ *   issue.c     rings -> table -> lane
+ *   answer.c    lane -> table -> rings
+ *   recovery.c  a service lost, found, silent; long outages; a full host disk
+ *   table.c     the table itself
+ *
+ * Trust      The guest, its front end and the service are hostile.
+ * Threads    The I/O thread, once it runs. Nothing here waits for anyone.
+ * Errors     0 or a negative errno.
+ */
+#ifndef MONITOR_DISK_H
+#define MONITOR_DISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/protocol.h"
+#include "guestmem/guestmem.h"
+#include "monitor/lane.h"
+#include "monitor/notice.h"
+#include "monitor/request.h"
+#include "vhostuser/backend.h"
+#include "virtio/blk.h"
+#include "virtio/inflight.h"
+#include "virtio/ring.h"
+
+struct disk;
+
+struct queue {
+	struct disk *disk;
+	struct ring ring;
+	struct ring_addresses addresses;
+	struct inflight inflight;
+	int kick_fd; /* borrowed from the back end */
+	int call_fd; /* borrowed */
+	uint16_t index;
+	uint16_t size;
+	bool is_served;
+	bool wants_kicks;
+	bool has_pushed;  /* since the guest was last asked about a signal */
+	bool has_backlog; /* when last about to sleep, chains waited */
+	/* Owned, one mapping: `size` requests, by head, then their spill. */
+	struct request *requests;
+	struct ring_segment *spill; /* RING_CHAIN_MAX for each */
+	size_t map_bytes;
+	uint16_t kept_count; /* requests not FREE */
+};
+
+/* Where a disk turns to; a test puts itself here. */
+struct disk_outside {
+	struct notices *notices;
+	/* Have fdatasync(witness) called by someone who may wait. Its result
+	 * comes back through disk_witnessed(), with the number of the latest
+	 * asking before it began. */
+	void (*ask_witness)(void *context, uint32_t disk_index, uint64_t asked);
+	void *context;
+};
+
+struct disk {
+	struct monitor_disk settings;
+	struct disk_outside outside;
+	struct blk_disk shape;
+	struct disk_counters counters;
+
+	/* The guest's side. */
+	struct guestmem memory;
+	struct vhostuser_backend backend;
+	bool has_front;
+	uint64_t features; /* negotiated */
+	struct inflight_region region;
+	struct queue queues[QUEUE_COUNT_MAX];
+	uint32_t turn; /* the queue whose turn it is */
+
+	/* The table. */
+	struct request *oldest;
+	struct request *newest;
+	struct request *cursor; /* nothing older than this can be sent */
+	uint32_t request_count; /* linked */
+	uint32_t suspect_count; /* of those */
+	uint32_t no_space_count;
+
+	/* The service's side. */
+	struct lane lane;
+	bool is_alone;   /* its instance serves nobody else */
+	bool is_blocked; /* what waits in the rings cannot be sent now */
+	bool was_up;
+	bool has_wished_pause; /* in this outage */
+	bool is_first_answer_due;
+	uint64_t lost_ns;  /* when the outage began */
+	uint64_t beats;    /* of the service, when last looked at */
+	uint64_t beats_ns; /* when they had last changed */
+	uint64_t look_ns;  /* when to look again */
+	uint64_t suspected_ns;
+	uint64_t stale_ns; /* since when there are stale chunks */
+	uint64_t retry_ns; /* when to try requests without space again */
+	uint64_t asked;    /* askings of the witness so far */
+	uint64_t now_ns;   /* of this turn, roughly */
+
+	/* Storage for the chain being taken. */
+	struct ring_segment *scratch; /* owned; RING_CHAIN_MAX */
+};
+
+/*
+ * A disk without front end and without service.
+ *
+ * -EINVAL  settings that no disk can have
+ * -ENOMEM
+ */
+int disk_init(struct disk *disk, const struct monitor_disk *settings,
+	      const struct disk_outside *outside);
+void disk_release(struct disk *disk);
+
+/* Guest's side (front.c). ----------------------------------------------- */
+
+/* For vhostuser_backend_init(); the device is the disk. */
+extern const struct vhostuser_ops disk_vhostuser_ops;
+
+/* Serve this connected front end, the only one. Takes the descriptor. With
+ * `has_region`, an in-flight region is offered, so that a successor of ours
+ * can go on where we stopped. */
+void disk_attach_front(struct disk *disk, int fd, bool has_region);
+
+/* The front end's socket is readable. An error: it has been dropped. */
+int disk_front_readable(struct disk *disk);
+
+/* Drop the front end. What it had in flight goes stale. */
+void disk_detach_front(struct disk *disk);
+
+/* I/O (issue.c, answer.c). ---------------------------------------------- */
+
+/* Do what can be done now; true when anything was. */
+bool disk_turn(struct disk *disk);
+
+/* Ask both sides to be woken; true when it is safe to sleep. */
+bool disk_prepare_sleep(struct disk *disk);
+
+/* Spinning for the next answer is worth it: no large request is on its way. */
+static inline bool disk_may_spin(const struct disk *disk)
+{
+	return disk->lane.large_count == 0;
+}
+
+/* The witness was synchronised for everyone who had asked up to the number
+ * `asked`: 0 or a negative errno. */
+void disk_witnessed(struct disk *disk, uint64_t asked, int result);
+
+/* Service's side (recovery.c). ------------------------------------------- */
+
+/* Use this lane (moved, not copied) from now on; the fence has passed (I4). */
+void disk_up(struct disk *disk, struct lane *lane, bool is_alone);
+
+/* The service is gone: touch its lane no more. */
+void disk_down(struct disk *disk);
+
+/* When disk_tend() wants to be called next; 0: not at all. */
+uint64_t disk_deadline_ns(const struct disk *disk);
+
+/* Timers: silent services, long outages, full host disks. */
+void disk_tend(struct disk *disk, uint64_t now_ns);
+
+/* Counters as of now. */
+void disk_count(const struct disk *disk, struct disk_counters *ret_counters);
+
+#endif

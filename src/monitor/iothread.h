@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one thread that moves requests: it serves the vhost-user sockets, the
+ * rings and the lanes of all disks, spins while that pays, and sleeps without
+ * a timer when nothing is in flight. It waits for nobody (design: losing a
+ * service), so the main thread may wait for it.
+ *
+ * Threads    Everything here is called by the main thread; the disks belong to
+ *            the I/O thread from iothread_start() to iothread_stop().
+ * Errors     0 or a negative errno.
+ */
+#ifndef MONITOR_IOTHREAD_H
+#define MONITOR_IOTHREAD_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "channel/spin.h"
+#include "monitor/disk.h"
+#include "monitor/witness.h"
+
+struct iothread_disk {
+	struct disk disk;
+	struct witness witness;
+};
+
+struct iothread {
+	pthread_t thread;
+	bool is_running;
+	int wake_fd;     /* owned */
+	int listener_fd; /* owned; NO_FD unless a front end is to come */
+	struct notices notices;
+	struct iothread_disk disks[DISK_COUNT_MAX];
+	uint32_t disk_count;
+	struct spin spin;
+
+	/* A call from the main thread; `call` is what the I/O thread sees. */
+	void (*call)(struct iothread *io, void *argument);
+	void *argument;
+	sem_t called;
+	bool must_end;
+};
+
+int iothread_init(struct iothread *io);
+
+/* Before the start: the next disk. Takes the witness. */
+int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
+		      int witness_fd);
+
+/* Before the start: where the front end of disk 0 will come. Takes it. */
+void iothread_listen(struct iothread *io, int listener_fd);
+
+int iothread_start(struct iothread *io);
+
+/* End it, and release everything. Safe on one not started. */
+void iothread_stop(struct iothread *io);
+
+/* Have `call` executed by the I/O thread, and wait for that. */
+void iothread_call(struct iothread *io,
+		   void (*call)(struct iothread *io, void *argument),
+		   void *argument);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the I/O thread has to say to the main thread: a bounded queue and an
+ * eventfd. The I/O thread waits for nobody, so it neither logs nor talks to
+ * the supervisor itself; when the main thread is that far behind, a notice is
+ * dropped and counted. Those that matter are repeated while they hold.
+ *
+ * Threads    One thread puts, one thread takes.
+ * Errors     0 or a negative errno.
+ */
+#ifndef MONITOR_NOTICE_H
+#define MONITOR_NOTICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NOTICE_ROOM 64
+
+enum notice_kind {
+	NOTICE_SUSPECT, /* oldest_ms: age of the oldest request */
+	NOTICE_BROKEN,
+	NOTICE_POISON,
+	NOTICE_PAUSE_WISH,
+	NOTICE_CONNECTED, /* a foreign front end came */
+	NOTICE_DISCONNECTED,
+	NOTICE_EVENT, /* text, for an operator */
+};
+
+struct notice {
+	enum notice_kind kind;
+	uint32_t disk_index;
+	uint64_t generation; /* of the service; 0: none */
+	uint64_t oldest_ms;
+	uint32_t level;   /* of NOTICE_EVENT: enum event_level */
+	const char *text; /* of NOTICE_EVENT: a literal */
+};
+
+struct notices {
+	int fd; /* owned: readable when something may wait */
+	uint32_t put;
+	uint32_t taken;
+	uint64_t dropped;
+	struct notice room[NOTICE_ROOM];
+};
+
+int notices_open(struct notices *notices);
+void notices_close(struct notices *notices);
+
+/* Never waits. */
+void notices_put(struct notices *notices, const struct notice *notice);
+
+/* -EAGAIN  none waits */
+int notices_take(struct notices *notices, struct notice *ret_notice);
+
+#endif

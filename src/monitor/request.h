@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One request of the guest, from the moment it was taken from its ring to the
+ * moment it is answered: a private copy, so that nothing but the data of a
+ * write is ever read from the guest again.
+ *
+ *   FREE      --taken-->            ISSUING
+ *   ISSUING   --all of it sent-->   SENT
+ *   SENT      --answered-->         FREE, DONE (its ring is stopped),
+ *                                   WITNESS, NO_SPACE, ISSUING (a READ whose
+ *                                   ring is stopped: read again later)
+ *   ISSUING, SENT, NO_SPACE --service lost--> ISSUING, from its beginning
+ *   NO_SPACE  --retry-->            ISSUING
+ *   WITNESS   --witness answered--> FREE or DONE
+ *   DONE      --ring starts-->      FREE
+ *   any       --guest reset-->      FREE; what is on the channel goes stale
+ *
+ *   ISSUING   some of it is not on the channel yet
+ *   WITNESS   a replayed FLUSH: the service said 0, the witness is asked
+ *   NO_SPACE  the host's disk is full; held until there is room (I6)
+ *   DONE      the status is known and the guest may not be told now
+ */
+#ifndef MONITOR_REQUEST_H
+#define MONITOR_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "virtio/blk.h"
+
+/* Data segments kept in the request itself; more live in the queue's spill. */
+#define REQUEST_SEGMENTS 8
+
+enum request_state {
+	REQUEST_FREE,
+	REQUEST_ISSUING,
+	REQUEST_SENT,
+	REQUEST_WITNESS,
+	REQUEST_NO_SPACE,
+	REQUEST_DONE,
+};
+
+struct queue;
+
+struct request {
+	/* Linked while ISSUING, SENT, WITNESS or NO_SPACE; in order taken. */
+	struct request *older;
+	struct request *newer;
+	struct queue *queue;
+	struct blk_request blk;
+	uint64_t issued_ns;   /* when its first chunk was sent */
+	uint64_t next_offset; /* of its data: what is before it was sent */
+	uint64_t asked;     /* WITNESS: the turn of the witness it waits for */
+	uint32_t out_count; /* chunks on the channel */
+	int error;          /* the first one of its chunks, or 0 */
+	uint16_t head;
+	uint8_t state;  /* enum request_state; written by request_enter() */
+	uint8_t status; /* VIRTIO_BLK_S_..., when DONE */
+	uint8_t deaths; /* in a row, of services that had it */
+	bool is_replayed;
+	struct ring_segment segments[REQUEST_SEGMENTS];
+};
+
+/* Deaths in a row after which a request is a suspect. */
+#define REQUEST_DEATHS_MOST 3
+
+static inline bool request_is_suspect(const struct request *request)
+{
+	return request->deaths >= REQUEST_DEATHS_MOST;
+}
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/witness.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "monitor/thread.h"
+
+static void ring_bell(int fd)
+{
+	static const uint64_t one = 1;
+
+	/* EAGAIN: it is rung already. */
+	if (write(fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void synchronise(struct witness *witness, uint64_t asked)
+{
+	witness->result = fdatasync(witness->fd) < 0 ? -errno : 0;
+	witness->answered = asked;
+	/* Pairs with the load in witness_take(). */
+	__atomic_store_n(&witness->is_full, 1, __ATOMIC_RELEASE);
+	ring_bell(witness->wake_fd);
+}
+
+static void *run(void *context)
+{
+	struct witness *witness = context;
+	uint64_t done = 0;
+	uint64_t count;
+
+	while (read(witness->ask_fd, &count, sizeof(count)) > 0 &&
+	       !__atomic_load_n(&witness->must_end, __ATOMIC_ACQUIRE)) {
+		uint64_t asked =
+			__atomic_load_n(&witness->asked, __ATOMIC_ACQUIRE);
+
+		/* A full mailbox: witness_take() rings again. */
+		if (asked == done ||
+		    __atomic_load_n(&witness->is_full, __ATOMIC_ACQUIRE))
+			continue;
+		synchronise(witness, asked);
+		done = asked;
+	}
+	return NULL;
+}
+
+int witness_open(struct witness *witness, int fd, int wake_fd)
+{
+	int result;
+
+	*witness = (struct witness){ .fd = fd, .wake_fd = wake_fd };
+	witness->ask_fd = eventfd(0, EFD_CLOEXEC);
+	if (witness->ask_fd < 0)
+		return -errno;
+	result = thread_start(&witness->thread, "witness", run, witness);
+	witness->is_running = result == 0;
+	return result;
+}
+
+void witness_close(struct witness *witness)
+{
+	if (witness->is_running) {
+		__atomic_store_n(&witness->must_end, true, __ATOMIC_RELEASE);
+		ring_bell(witness->ask_fd);
+		(void)pthread_join(witness->thread, NULL);
+	}
+	witness->is_running = false;
+	close_fd(&witness->ask_fd);
+	close_fd(&witness->fd);
+}
+
+void witness_ask(struct witness *witness, uint64_t asked)
+{
+	__atomic_store_n(&witness->asked, asked, __ATOMIC_RELEASE);
+	ring_bell(witness->ask_fd);
+}
+
+bool witness_take(struct witness *witness, uint64_t *ret_answered,
+		  int *ret_result)
+{
+	if (!__atomic_load_n(&witness->is_full, __ATOMIC_ACQUIRE))
+		return false;
+	*ret_answered = witness->answered;
+	*ret_result = witness->result;
+	__atomic_store_n(&witness->is_full, 0, __ATOMIC_RELEASE);
+	ring_bell(witness->ask_fd);
+	return true;
+}
