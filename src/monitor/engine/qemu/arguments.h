@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line of QEMU: a machine with nothing but what is named, whose
+ * disks, console and QMP are sockets that it inherits.
+ */
+#ifndef MONITOR_ENGINE_QEMU_ARGUMENTS_H
+#define MONITOR_ENGINE_QEMU_ARGUMENTS_H
+
+#include <stddef.h>
+
+#include "control/protocol.h"
+
+/* Descriptors as QEMU sees them. */
+#define QEMU_FD_QMP    3
+#define QEMU_FD_SERIAL 4
+#define QEMU_FD_DISK   5 /* and on: one per disk */
+
+/* Where its files are in the jail. */
+#define QEMU_KERNEL "/boot/kernel"
+#define QEMU_INITRD "/boot/initrd"
+
+#define QEMU_ARGUMENT_MAX 96
+#define QEMU_TEXT_ROOM    4096
+
+struct qemu_arguments {
+	char *list[QEMU_ARGUMENT_MAX + 1]; /* NULL at the end; into `text` */
+	size_t count;
+	char text[QEMU_TEXT_ROOM];
+	size_t text_bytes;
+};
+
+/*
+ * -ENOSPC  the settings do not fit
+ */
+int qemu_arguments(const struct monitor_settings *settings,
+		   const struct monitor_disk *disks,
+		   struct qemu_arguments *ret_arguments);
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/engine/qemu/qemu.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "monitor/engine/qemu/arguments.h"
+
+#define LINE_ROOM 128
+
+static const char *const names[] = {
+	[QEMU_CAPABILITIES] = "qmp_capabilities",
+	[QEMU_CONTINUE] = "cont",
+	[QEMU_STOP] = "stop",
+	[QEMU_POWERDOWN] = "system_powerdown",
+	[QEMU_RESET] = "system_reset",
+};
+
+static void happened(void *context, enum qmp_event event, bool is_guest);
+static void answered(void *context, uint32_t number, int status,
+		     const char *text);
+
+void qemu_init(struct qemu *qemu, const struct qemu_handler *handler)
+{
+	const struct qmp_handler own = { happened, answered, qemu };
+
+	memset(qemu, 0, sizeof(*qemu));
+	qemu->handler = *handler;
+	qemu->jailed.pidfd = NO_FD;
+	qemu->qmp_fd = NO_FD;
+	qemu->serial_fd = NO_FD;
+	for (uint32_t i = 0; i < DISK_COUNT_MAX; i++)
+		qemu->disk_fds[i] = NO_FD;
+	qmp_init(&qemu->qmp, &own);
+}
+
+/* Starting. -------------------------------------------------------------- */
+
+/* QEMU's ends of the sockets, and what it inherits. */
+struct ends {
+	struct jail_fd fds[2 + DISK_COUNT_MAX];
+	size_t count;
+};
+
+static void close_ends(struct ends *ends)
+{
+	for (size_t i = 0; i < ends->count; i++)
+		close_fd(&ends->fds[i].fd);
+}
+
+static int connect_line(struct ends *ends, int number, int *ret_ours)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	*ret_ours = pair[0];
+	ends->fds[ends->count++] = (struct jail_fd){ pair[1], number };
+	return 0;
+}
+
+static int connect_lines(struct qemu *qemu, uint32_t disk_count,
+			 struct ends *ends)
+{
+	int result;
+
+	result = connect_line(ends, QEMU_FD_QMP, &qemu->qmp_fd);
+	if (result == 0)
+		result = connect_line(ends, QEMU_FD_SERIAL, &qemu->serial_fd);
+	for (uint32_t i = 0; i < disk_count && result == 0; i++)
+		result = connect_line(ends, QEMU_FD_DISK + (int)i,
+				      &qemu->disk_fds[i]);
+	return result;
+}
+
+static int start(struct qemu *qemu, const struct qemu_machine *machine,
+		 const struct ends *ends,
+		 const struct qemu_arguments *arguments)
+{
+	const struct jail_file files[] = {
+		{ machine->kernel_fd, QEMU_KERNEL },
+		{ machine->initrd_fd, QEMU_INITRD },
+	};
+	const struct jail jail = {
+		.program = machine->settings->qemu,
+		.arguments = arguments->list,
+		.fds = ends->fds,
+		.fd_count = ends->count,
+		.files = files,
+		.file_count = machine->initrd_fd == NO_FD ? 1 : 2,
+		.uid = machine->uid,
+		.gid = machine->gid,
+		.has_kvm = machine->settings->accelerator == 1,
+	};
+
+	return jail_start(&jail, &qemu->jailed, &qemu->layers);
+}
+
+int qemu_start(struct qemu *qemu, const struct qemu_machine *machine)
+{
+	SCOPED(close_ends) struct ends ends = { 0 };
+	SCOPED(free_pointer) struct qemu_arguments *arguments = NULL;
+	int result;
+
+	arguments = calloc(1, sizeof(*arguments));
+	if (!arguments)
+		return -ENOMEM;
+	result = qemu_arguments(machine->settings, machine->disks, arguments);
+	if (result == 0)
+		result = connect_lines(qemu, machine->settings->disk_count,
+				       &ends);
+	if (result == 0)
+		result = start(qemu, machine, &ends, arguments);
+	qemu->is_started = result == 0;
+	qemu->is_paused = true;
+	return result;
+}
+
+/* Verbs. ------------------------------------------------------------------ */
+
+static struct qemu_pending *find_pending(struct qemu *qemu, uint32_t number)
+{
+	for (size_t i = 0; i < QMP_PENDING_MAX; i++)
+		if (qemu->pending[i].number == number)
+			return &qemu->pending[i];
+	return NULL;
+}
+
+static bool is_pending(const struct qemu *qemu, enum qemu_verb verb)
+{
+	for (size_t i = 0; i < QMP_PENDING_MAX; i++)
+		if (qemu->pending[i].number && qemu->pending[i].verb == verb)
+			return true;
+	return false;
+}
+
+int qemu_command(struct qemu *qemu, enum qemu_verb verb, uint32_t request_id)
+{
+	struct qemu_pending *pending = find_pending(qemu, 0);
+	char line[LINE_ROOM];
+	int bytes;
+
+	if (qemu->qmp_fd == NO_FD)
+		return -ESRCH;
+	if (!pending)
+		return -EBUSY;
+	if (++qemu->last_number == 0)
+		qemu->last_number = 1;
+	bytes = qmp_command(&qemu->qmp, qemu->last_number, names[verb], line,
+			    sizeof(line));
+	if (bytes < 0)
+		return bytes;
+	/* A line is far below what a socket takes whole. */
+	if (send(qemu->qmp_fd, line, (size_t)bytes,
+		 MSG_NOSIGNAL | MSG_DONTWAIT) != bytes)
+		return -EAGAIN;
+	*pending = (struct qemu_pending){ qemu->last_number, request_id, verb };
+	return 0;
+}
+
+/* Its end will be noticed by the pidfd. */
+static void kill_engine(struct qemu *qemu, const char *why)
+{
+	log_warn("ending the engine reason=\"%s\"", why);
+	if (syscall(SYS_pidfd_send_signal, qemu->jailed.pidfd, SIGKILL, NULL,
+		    0) < 0)
+		log_error("cannot kill the engine error=%d", errno);
+}
+
+static void answered(void *context, uint32_t number, int status,
+		     const char *text)
+{
+	struct qemu *qemu = context;
+	struct qemu_pending *pending = find_pending(qemu, number);
+	struct qemu_pending was;
+
+	if (!pending)
+		return;
+	was = *pending;
+	*pending = (struct qemu_pending){ 0 };
+	if (was.verb != QEMU_CAPABILITIES)
+		qemu->handler.done(qemu->handler.context, was.request_id,
+				   status, text);
+	else if (status == 0)
+		qemu->handler.ready(qemu->handler.context);
+	else
+		kill_engine(qemu, "it refuses QMP");
+}
+
+/* A pause or a resume that was asked for is reported as that verb's outcome. */
+static void note_running(struct qemu *qemu, bool is_paused)
+{
+	bool was_asked =
+		is_pending(qemu, is_paused ? QEMU_STOP : QEMU_CONTINUE);
+
+	qemu->is_paused = is_paused;
+	if (!was_asked && !qemu->is_panicked)
+		qemu->handler.changed(qemu->handler.context,
+				      is_paused ? GUEST_PAUSED : GUEST_RUNNING);
+}
+
+static void note_reset(struct qemu *qemu, bool is_guest)
+{
+	qemu->is_panicked = false;
+	if (is_guest)
+		qemu->handler.changed(qemu->handler.context, GUEST_RESET);
+}
+
+static void happened(void *context, enum qmp_event event, bool is_guest)
+{
+	struct qemu *qemu = context;
+
+	switch (event) {
+	case QMP_GREETING:
+		if (qemu_command(qemu, QEMU_CAPABILITIES, 0) < 0)
+			kill_engine(qemu, "it does not take QMP");
+		break;
+	case QMP_SHUTDOWN:
+		qemu->is_guest_off = is_guest;
+		break;
+	case QMP_RESET:
+		note_reset(qemu, is_guest);
+		break;
+	case QMP_STOP:
+	case QMP_RESUME:
+		note_running(qemu, event == QMP_STOP);
+		break;
+	case QMP_PANICKED:
+		qemu->is_panicked = true;
+		qemu->handler.changed(qemu->handler.context, GUEST_PANICKED);
+		break;
+	}
+}
+
+/* Watching. ---------------------------------------------------------------- */
+
+static void hang_up(struct qemu *qemu)
+{
+	qemu->qmp_source = sd_event_source_unref(qemu->qmp_source);
+	close_fd(&qemu->qmp_fd);
+}
+
+static int on_qmp(sd_event_source *source, int fd, uint32_t events,
+		  void *context)
+{
+	struct qemu *qemu = context;
+	char bytes[1024];
+	ssize_t got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (got <= 0) {
+		hang_up(qemu);
+		return 0;
+	}
+	if (qmp_feed(&qemu->qmp, bytes, (size_t)got) < 0) {
+		hang_up(qemu);
+		kill_engine(qemu, "it broke QMP");
+	}
+	return 0;
+}
+
+/* What QMP still has to say comes before the end. */
+static void drain(struct qemu *qemu)
+{
+	while (qemu->qmp_fd != NO_FD) {
+		char bytes[1024];
+		ssize_t got =
+			recv(qemu->qmp_fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+		if (got <= 0 || qmp_feed(&qemu->qmp, bytes, (size_t)got) < 0)
+			hang_up(qemu);
+	}
+}
+
+static int on_end(sd_event_source *source, int fd, uint32_t events,
+		  void *context)
+{
+	struct qemu *qemu = context;
+	siginfo_t info = { 0 };
+	int status;
+
+	qemu->end_source = sd_event_source_unref(qemu->end_source);
+	drain(qemu);
+	if (waitid(P_PID, (id_t)qemu->jailed.pid, &info, WEXITED | WNOWAIT) < 0)
+		info.si_status = -1;
+	status = info.si_code == CLD_EXITED ? info.si_status
+					    : 128 + info.si_status;
+	qemu->is_started = false;
+	jail_close(&qemu->jailed);
+	qemu->handler.ended(qemu->handler.context, status,
+			    qemu->is_guest_off && status == 0);
+	return 0;
+}
+
+int qemu_watch(struct qemu *qemu, sd_event *event)
+{
+	int result;
+
+	result = sd_event_add_io(event, &qemu->qmp_source, qemu->qmp_fd,
+				 EPOLLIN, on_qmp, qemu);
+	if (result >= 0)
+		result = sd_event_add_io(event, &qemu->end_source,
+					 qemu->jailed.pidfd, EPOLLIN, on_end,
+					 qemu);
+	return result < 0 ? result : 0;
+}
+
+void qemu_close(struct qemu *qemu)
+{
+	hang_up(qemu);
+	qemu->end_source = sd_event_source_unref(qemu->end_source);
+	if (qemu->is_started)
+		jail_close(&qemu->jailed);
+	qemu->is_started = false;
+	close_fd(&qemu->serial_fd);
+	for (uint32_t i = 0; i < DISK_COUNT_MAX; i++)
+		close_fd(&qemu->disk_fds[i]);
+	qmp_release(&qemu->qmp);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * QMP, the machine protocol of QEMU, as far as a monitor needs it: one JSON
+ * object per line, commands with a number, events.
+ *
+ * Pure: bytes in, calls out; the caller owns the socket.
+ *
+ * Trust      QEMU is as hostile as its guest. A line that is too long, is no
+ *            object, or answers nothing that was asked is -EBADMSG, and the
+ *            caller ends the engine. Values are copied and bounded.
+ * Threads    One owner.
+ * Errors     0 or a negative errno.
+ */
+#ifndef MONITOR_ENGINE_QEMU_QMP_H
+#define MONITOR_ENGINE_QEMU_QMP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Longest line we take. QEMU's own answers to our commands are far shorter. */
+#define QMP_LINE_MAX    16384
+#define QMP_PENDING_MAX 16
+#define QMP_TEXT_ROOM   128
+
+enum qmp_event {
+	QMP_GREETING,
+	QMP_SHUTDOWN,
+	QMP_RESET,
+	QMP_STOP,
+	QMP_RESUME,
+	QMP_PANICKED,
+};
+
+/* What the owner is told. */
+struct qmp_handler {
+	/* is_guest: the guest did it, not we (QMP_SHUTDOWN, QMP_RESET). */
+	void (*happened)(void *context, enum qmp_event event, bool is_guest);
+	/* The command with this number was done (0) or refused (-EIO, with
+	 * QEMU's own words, printable). */
+	void (*answered)(void *context, uint32_t number, int status,
+			 const char *text);
+	void *context;
+};
+
+struct qmp {
+	struct qmp_handler handler;
+	char *line; /* owned; QMP_LINE_MAX bytes, while one is incomplete */
+	size_t line_bytes;
+	bool has_greeted;
+	uint32_t pending[QMP_PENDING_MAX]; /* numbers; 0: free */
+};
+
+void qmp_init(struct qmp *qmp, const struct qmp_handler *handler);
+void qmp_release(struct qmp *qmp);
+
+/*
+ * Bytes came from QEMU.
+ *
+ * -EBADMSG  it broke the rules
+ */
+int qmp_feed(struct qmp *qmp, const char *bytes, size_t count);
+
+/*
+ * Write the line that asks for `command` (a literal without arguments) into
+ * `room`, and expect an answer with this number (not 0). Returns its length.
+ *
+ * -EBUSY  too many are unanswered
+ */
+int qmp_command(struct qmp *qmp, uint32_t number, const char *command, char *to,
+		size_t room);
+
+#endif
