@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/* What the supervisor may ask of a monitor, and when. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/count.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "base/text.h"
+#include "control/dispatch.h"
+#include "monitor/monitor.h"
+
+/* Handled in one go, so that the engine is not forgotten over messages. */
+#define MESSAGES_PER_EVENT 32
+
+#define IN_SETUP   (IN(MONITOR_CONFIGURED))
+#define IN_SERVICE (IN(MONITOR_STARTING) | IN(MONITOR_RUNNING))
+
+/* Setting up. --------------------------------------------------------------- */
+
+static bool settings_are_valid(const struct monitor_settings *settings)
+{
+	return (settings->engine == ENGINE_QEMU ||
+		settings->engine == ENGINE_FOREIGN) &&
+	       settings->accelerator <= 1 &&
+	       settings->disk_count <= DISK_COUNT_MAX &&
+	       text_is_terminated(settings->qemu, sizeof(settings->qemu)) &&
+	       text_is_terminated(settings->cmdline, sizeof(settings->cmdline));
+}
+
+static int configure(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+
+	memcpy(&monitor->settings, message->body, sizeof(monitor->settings));
+	if (!settings_are_valid(&monitor->settings))
+		return -EINVAL;
+	monitor_enter(monitor, MONITOR_CONFIGURED);
+	return 0;
+}
+
+static int keep_fd(int *place, struct message *message)
+{
+	close_fd(place);
+	*place = take_fd(&message->fds[0]);
+	return 0;
+}
+
+static int keep_kernel(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+
+	return keep_fd(&monitor->kernel_fd, message);
+}
+
+static int keep_initrd(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+
+	return keep_fd(&monitor->initrd_fd, message);
+}
+
+static int keep_listener(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+
+	return keep_fd(&monitor->listener_fd, message);
+}
+
+static int open_console(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+	struct console_ring ring;
+
+	memcpy(&ring, message->body, sizeof(ring));
+	if (monitor->console.is_open)
+		return -EBUSY;
+	return console_open(&monitor->console, &ring, message->fds);
+}
+
+static int plan_disk(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+	struct monitor_disk settings;
+	struct disk_plan *plan;
+
+	memcpy(&settings, message->body, sizeof(settings));
+	if (settings.index >= monitor->settings.disk_count ||
+	    !text_is_name(settings.name, sizeof(settings.name)))
+		return -EINVAL;
+	plan = &monitor->plans[settings.index];
+	if (plan->is_known)
+		return -EEXIST;
+	plan->settings = settings;
+	plan->witness_fd = take_fd(&message->fds[0]);
+	plan->is_known = true;
+	return 0;
+}
+
+static int launch(void *process, struct message *message)
+{
+	return monitor_launch(process);
+}
+
+/* Disks. --------------------------------------------------------------------- */
+
+struct disk_change {
+	struct disk_channel channel;
+	struct lane lane;
+};
+
+static void bring_up(struct iothread *io, void *argument)
+{
+	struct disk_change *change = argument;
+
+	disk_up(&io->disks[change->channel.index].disk, &change->lane,
+		change->channel.is_alone != 0);
+}
+
+static void bring_down(struct iothread *io, void *argument)
+{
+	const struct disk_change *change = argument;
+	struct disk *disk = &io->disks[change->channel.index].disk;
+
+	/* Old news about a generation that is gone already. */
+	if (disk->lane.generation == change->channel.generation)
+		disk_down(disk);
+}
+
+static int read_change(const struct monitor *monitor,
+		       const struct message *message,
+		       struct disk_change *ret_change)
+{
+	const struct disk_channel *channel = &ret_change->channel;
+
+	memset(ret_change, 0, sizeof(*ret_change));
+	memcpy(&ret_change->channel, message->body,
+	       sizeof(ret_change->channel));
+	if (channel->index >= monitor->settings.disk_count ||
+	    monitor->plans[channel->index].settings.attachment_id !=
+		    channel->attachment_id)
+		return -EINVAL;
+	return 0;
+}
+
+/* A channel that comes before the launch waits for it. */
+static int plan_channel(struct disk_plan *plan,
+			const struct disk_channel *channel,
+			struct message *message)
+{
+	if (plan->has_channel)
+		return -EEXIST;
+	plan->channel = *channel;
+	plan->has_channel = true;
+	for (int i = 0; i < 3; i++)
+		plan->channel_fds[i] = take_fd(&message->fds[i]);
+	return 0;
+}
+
+static int take_disk_up(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+	struct disk_change change;
+	int result;
+
+	result = read_change(monitor, message, &change);
+	if (result < 0)
+		return result;
+	if (monitor->state == MONITOR_CONFIGURED)
+		return plan_channel(&monitor->plans[change.channel.index],
+				    &change.channel, message);
+	result = lane_open(&change.lane, change.channel.generation,
+			   message->fds);
+	if (result < 0)
+		return result;
+	iothread_call(&monitor->io, bring_up, &change);
+	return 0;
+}
+
+static int take_disk_down(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+	struct disk_change change;
+	int result;
+
+	result = read_change(monitor, message, &change);
+	if (result == 0)
+		iothread_call(&monitor->io, bring_down, &change);
+	return result;
+}
+
+static int count(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+
+	report_counters(monitor);
+	report_done(monitor, message->request_id, 0, NULL);
+	return 0;
+}
+
+/* Verbs. --------------------------------------------------------------------- */
+
+/* What a foreign machine monitor does with its guest is its own business; it
+ * runs, as far as we know. */
+static void ask_engine(struct monitor *monitor, const struct message *message,
+		       enum qemu_verb verb)
+{
+	int result = verb == QEMU_CONTINUE ? 0 : -EOPNOTSUPP;
+
+	if (monitor->settings.engine == ENGINE_QEMU) {
+		result =
+			qemu_command(&monitor->qemu, verb, message->request_id);
+		if (result == 0)
+			return;
+	}
+	report_done(monitor, message->request_id, result, NULL);
+}
+
+static int resume_guest(void *process, struct message *message)
+{
+	ask_engine(process, message, QEMU_CONTINUE);
+	return 0;
+}
+
+static int pause_guest(void *process, struct message *message)
+{
+	ask_engine(process, message, QEMU_STOP);
+	return 0;
+}
+
+static int power_down(void *process, struct message *message)
+{
+	ask_engine(process, message, QEMU_POWERDOWN);
+	return 0;
+}
+
+static int reset_guest(void *process, struct message *message)
+{
+	ask_engine(process, message, QEMU_RESET);
+	return 0;
+}
+
+/* Every child. ---------------------------------------------------------------- */
+
+static int report_all(void *process, struct message *message)
+{
+	report_held(process);
+	return 0;
+}
+
+static int quit(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+
+	return sd_event_exit(monitor->event, 0);
+}
+
+/* The loop that does the work is the I/O thread's: ask it too. */
+static void nothing(struct iothread *io, void *argument)
+{
+}
+
+static int pong(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+
+	if (monitor->io.is_running)
+		iothread_call(&monitor->io, nothing, NULL);
+	(void)child_send(&monitor->child, MSG_CHILD_PONG, message->request_id,
+			 NULL, 0);
+	return 0;
+}
+
+/* clang-format off */
+static const struct message_rule from_supervisor[] = {
+	/* type                  allowed in              handler */
+	{ MSG_MONITOR_CONFIGURE, IN(MONITOR_FRESH),      configure },
+	{ MSG_MONITOR_KERNEL,    IN_SETUP,               keep_kernel },
+	{ MSG_MONITOR_INITRD,    IN_SETUP,               keep_initrd },
+	{ MSG_MONITOR_LISTENER,  IN_SETUP,               keep_listener },
+	{ MSG_MONITOR_CONSOLE,   IN_SETUP,               open_console },
+	{ MSG_MONITOR_DISK,      IN_SETUP,               plan_disk },
+	{ MSG_MONITOR_LAUNCH,    IN_SETUP,               launch },
+	{ MSG_MONITOR_DISK_UP,   IN_SETUP | IN_SERVICE,  take_disk_up },
+	{ MSG_MONITOR_DISK_DOWN, IN_SERVICE,             take_disk_down },
+	{ MSG_MONITOR_COUNT,     IN_SERVICE,             count },
+	{ MSG_MONITOR_RESUME,    IN(MONITOR_RUNNING),    resume_guest },
+	{ MSG_MONITOR_PAUSE,     IN(MONITOR_RUNNING),    pause_guest },
+	{ MSG_MONITOR_POWERDOWN, IN(MONITOR_RUNNING),    power_down },
+	{ MSG_MONITOR_RESET,     IN(MONITOR_RUNNING),    reset_guest },
+	{ MSG_CHILD_WELCOME,     IN_ANY_STATE,           report_all },
+	{ MSG_CHILD_PING,        IN_ANY_STATE,           pong },
+	{ MSG_CHILD_QUIT,        IN_ANY_STATE,           quit },
+};
+/* clang-format on */
+
+static void forget_message(struct message *message)
+{
+	message_release(message);
+}
+
+/* A verb that is not possible now is answered; anything else that is wrong
+ * with a message is the supervisor's fault, and while setting up also the end
+ * of this monitor. */
+static int handle(struct monitor *monitor, struct message *message)
+{
+	int result;
+
+	result = message_dispatch(from_supervisor, ARRAY_COUNT(from_supervisor),
+				  monitor->state, monitor, message);
+	if (result >= 0)
+		return 0;
+	log_warn("message refused type=%u error=%d", message->type, -result);
+	if (message->request_id != 0) {
+		report_done(monitor, message->request_id, result, NULL);
+		return 0;
+	}
+	if (monitor->state <= MONITOR_STARTING)
+		return result;
+	if (result == -EBADMSG)
+		child_drop(&monitor->child);
+	return 0;
+}
+
+static int receive_one(struct monitor *monitor)
+{
+	SCOPED(forget_message) struct message message;
+	int result;
+
+	for (int i = 0; i < CONTROL_FD_MAX; i++)
+		message.fds[i] = NO_FD;
+	result = child_receive(&monitor->child, &message);
+	if (result < 0) {
+		message.fd_count = 0;
+		return result;
+	}
+	return handle(monitor, &message);
+}
+
+int monitor_receive(struct monitor *monitor)
+{
+	int result = 0;
+
+	for (int i = 0; i < MESSAGES_PER_EVENT && result == 0; i++)
+		result = receive_one(monitor);
+	/* Without a supervisor, a monitor that does not run yet is no use. */
+	if (result == -EAGAIN && child_fd(&monitor->child) == NO_FD &&
+	    monitor->state < MONITOR_STARTING)
+		return -EPIPE;
+	return result == -EAGAIN || result == -EBADMSG ? 0 : result;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor of one partition: a main thread that talks to the supervisor and
+ * the engine, and an I/O thread that moves the guest's requests.
+ *
+ *   main.c       wiring
+ *   messages.c   what the supervisor may ask
+ *   launch.c     from settings to a running engine in a sandbox
+ *   report.c     what the supervisor is told unasked
+ *
+ *   MONITOR_FRESH       --CONFIGURE-->   MONITOR_CONFIGURED
+ *   MONITOR_CONFIGURED  --LAUNCH-->      MONITOR_STARTING
+ *   MONITOR_STARTING    --engine ready, CHILD_READY sent--> MONITOR_RUNNING
+ *   any                 --engine ended-->    MONITOR_ENDED
+ *
+ *   FRESH, CONFIGURED: not in the sandbox yet, and no byte of a guest is there.
+ *   STARTING, RUNNING: in the sandbox, sealed.
+ *   ENDED: the supervisor is still to be told; then the process exits.
+ */
+#ifndef MONITOR_MONITOR_H
+#define MONITOR_MONITOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "control/child.h"
+#include "control/protocol.h"
+#include "monitor/console.h"
+#include "monitor/engine/qemu/qemu.h"
+#include "monitor/iothread.h"
+#include "sandbox/sandbox.h"
+
+enum monitor_state {
+	MONITOR_FRESH,
+	MONITOR_CONFIGURED,
+	MONITOR_STARTING,
+	MONITOR_RUNNING,
+	MONITOR_ENDED,
+};
+
+/* A disk as told, until the I/O thread has it. */
+struct disk_plan {
+	struct monitor_disk settings;
+	int witness_fd;              /* owned */
+	struct disk_channel channel; /* of a service that was there early */
+	int channel_fds[3];          /* owned */
+	bool is_known;
+	bool has_channel;
+};
+
+struct monitor {
+	enum monitor_state state; /* written by monitor_enter() */
+	sd_event *event;
+	struct child child;
+	sd_event_source *link_source;
+	int link_fd; /* the one that link_source watches */
+	sd_event_source *retry_source;
+	struct monitor_settings settings;
+	struct sandbox_layers layers;
+
+	int kernel_fd;   /* owned */
+	int initrd_fd;   /* owned */
+	int listener_fd; /* owned */
+	struct disk_plan plans[DISK_COUNT_MAX];
+
+	struct console console;
+	struct qemu qemu;
+	struct iothread io;
+	struct guest_change guest; /* the last word on the guest */
+	bool is_guest_reported;    /* the supervisor has had it */
+};
+
+/* The one writer of monitor->state. */
+void monitor_enter(struct monitor *monitor, enum monitor_state state);
+
+/* messages.c: handle what waits on the control link. An error ends us. */
+int monitor_receive(struct monitor *monitor);
+
+/* launch.c: start the engine, enter the sandbox, start I/O, seal. */
+int monitor_launch(struct monitor *monitor);
+
+/* launch.c: the fd table of the sandbox and what it allows. */
+extern const struct sandbox_call monitor_calls[];
+extern const size_t monitor_call_count;
+
+/* report.c ----------------------------------------------------------------- */
+
+/* The guest's state changed; tell the supervisor, if it is there. */
+void report_guest(struct monitor *monitor, enum guest_state state,
+		  int exit_status);
+
+/* An outcome of a verb. `text` may be NULL. */
+void report_done(struct monitor *monitor, uint32_t request_id, int status,
+		 const char *text);
+
+/* One MONITOR_COUNTERS per disk. */
+void report_counters(struct monitor *monitor);
+
+/* Everything we hold, to a supervisor that adopts us. */
+void report_held(struct monitor *monitor);
+
+/* Pass on what the I/O thread has to say. */
+void report_notices(struct monitor *monitor);
+
+/* CHILD_READY; the state becomes MONITOR_RUNNING. */
+void report_ready(struct monitor *monitor);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* What the supervisor is told unasked. A lost link loses nothing: what still
+ * holds is said again when the supervisor is back. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "monitor/monitor.h"
+
+static int tell(struct monitor *monitor, uint32_t type, const void *body,
+		size_t bytes)
+{
+	return child_send(&monitor->child, type, 0, body, bytes);
+}
+
+void report_guest(struct monitor *monitor, enum guest_state state,
+		  int exit_status)
+{
+	log_info("guest changed state=%d", (int)state);
+	monitor->guest = (struct guest_change){
+		.state = state,
+		.engine_pid = monitor->qemu.is_started
+				      ? (uint32_t)monitor->qemu.jailed.pid
+				      : 0,
+		.exit_status = exit_status,
+	};
+	monitor->is_guest_reported =
+		tell(monitor, MSG_MONITOR_GUEST, &monitor->guest,
+		     sizeof(monitor->guest)) == 0;
+}
+
+void report_done(struct monitor *monitor, uint32_t request_id, int status,
+		 const char *text)
+{
+	struct monitor_result result = { .status = status };
+
+	if (text)
+		(void)snprintf(result.text, sizeof(result.text), "%s", text);
+	(void)child_send(&monitor->child, MSG_MONITOR_DONE, request_id, &result,
+			 sizeof(result));
+}
+
+/* By the I/O thread: counters as of now. */
+static void count_disks(struct iothread *io, void *argument)
+{
+	struct disk_counters *counters = argument;
+
+	for (uint32_t i = 0; i < io->disk_count; i++)
+		disk_count(&io->disks[i].disk, &counters[i]);
+}
+
+void report_counters(struct monitor *monitor)
+{
+	struct disk_counters counters[DISK_COUNT_MAX];
+
+	iothread_call(&monitor->io, count_disks, counters);
+	for (uint32_t i = 0; i < monitor->io.disk_count; i++)
+		(void)tell(monitor, MSG_MONITOR_COUNTERS, &counters[i],
+			   sizeof(counters[i]));
+}
+
+static void report_disk(struct monitor *monitor,
+			const struct disk_counters *counters)
+{
+	struct disk_channel held = {
+		.attachment_id = counters->attachment_id,
+		.generation = counters->generation,
+		.index = counters->index,
+	};
+	int witness = monitor->io.disks[counters->index].witness.fd;
+
+	(void)child_send_fds(&monitor->child, MSG_MONITOR_DISK_HELD, 0, &held,
+			     sizeof(held), &witness, 1);
+}
+
+static void report_console(struct monitor *monitor)
+{
+	const struct console *console = &monitor->console;
+	const int fds[] = { console->memory_fd, console->kick_fd,
+			    console->call_fd };
+
+	if (console->is_open)
+		(void)child_send_fds(&monitor->child, MSG_MONITOR_CONSOLE_HELD,
+				     0, &console->settings.attachment,
+				     sizeof(console->settings.attachment), fds,
+				     3);
+}
+
+void report_held(struct monitor *monitor)
+{
+	struct disk_counters counters[DISK_COUNT_MAX];
+
+	monitor->is_guest_reported =
+		tell(monitor, MSG_MONITOR_GUEST, &monitor->guest,
+		     sizeof(monitor->guest)) == 0;
+	if (monitor->io.is_running) {
+		iothread_call(&monitor->io, count_disks, counters);
+		for (uint32_t i = 0; i < monitor->io.disk_count; i++)
+			report_disk(monitor, &counters[i]);
+	}
+	report_console(monitor);
+	(void)tell(monitor, MSG_CHILD_REPORTED, NULL, 0);
+}
+
+static void report_event(struct monitor *monitor, const struct notice *notice)
+{
+	const struct monitor_disk *settings =
+		&monitor->io.disks[notice->disk_index].disk.settings;
+	struct child_event event = { .level = notice->level };
+
+	log_warn("%s disk=%s", notice->text, settings->name);
+	(void)snprintf(event.text, sizeof(event.text), "disk %s: %s",
+		       settings->name, notice->text);
+	(void)tell(monitor, MSG_CHILD_EVENT, &event, sizeof(event));
+}
+
+static void report_notice(struct monitor *monitor, const struct notice *notice)
+{
+	const struct disk *disk = &monitor->io.disks[notice->disk_index].disk;
+	struct disk_suspect suspect = {
+		.channel = {
+			.attachment_id = disk->settings.attachment_id,
+			.generation = notice->generation,
+			.index = notice->disk_index,
+		},
+		.oldest_ms = notice->oldest_ms,
+	};
+	const struct disk_channel *channel = &suspect.channel;
+
+	switch (notice->kind) {
+	case NOTICE_SUSPECT:
+		(void)tell(monitor, MSG_MONITOR_SUSPECT, &suspect,
+			   sizeof(suspect));
+		break;
+	case NOTICE_BROKEN:
+		log_warn("service broke the channel, going on without disk=%s",
+			 disk->settings.name);
+		(void)tell(monitor, MSG_MONITOR_BROKEN, channel,
+			   sizeof(*channel));
+		break;
+	case NOTICE_POISON:
+		(void)tell(monitor, MSG_MONITOR_POISON, channel,
+			   sizeof(*channel));
+		break;
+	case NOTICE_PAUSE_WISH:
+		(void)tell(monitor, MSG_MONITOR_PAUSE_WISH, channel,
+			   sizeof(*channel));
+		break;
+	case NOTICE_CONNECTED:
+		report_guest(monitor, GUEST_CONNECTED, 0);
+		break;
+	case NOTICE_DISCONNECTED:
+		/* With an engine of our own its end is reported as such. */
+		if (monitor->settings.engine == ENGINE_FOREIGN)
+			report_guest(monitor, GUEST_DISCONNECTED, 0);
+		break;
+	case NOTICE_EVENT:
+		report_event(monitor, notice);
+		break;
+	}
+}
+
+void report_notices(struct monitor *monitor)
+{
+	struct notice notice;
+
+	while (notices_take(&monitor->io.notices, &notice) == 0)
+		report_notice(monitor, &notice);
+}
+
+void report_ready(struct monitor *monitor)
+{
+	(void)child_ready(&monitor->child, monitor->layers.in_place,
+			  monitor->layers.missing);
+	monitor_enter(monitor, MONITOR_RUNNING);
+}

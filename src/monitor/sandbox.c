@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The system calls of the monitor's three kinds of threads, beside those that
+ * every process of ours needs. */
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+
+#include "base/count.h"
+#include "monitor/monitor.h"
+
+/* clang-format off */
+const struct sandbox_call monitor_calls[] = {
+	/* I/O thread: a vhost-user front end. */
+	SANDBOX_CALL(accept4, "a foreign front end comes"),
+	SANDBOX_CALL(recvfrom, "vhost-user, QMP"),
+	SANDBOX_CALL(sendto, "vhost-user, QMP"),
+	SANDBOX_CALL_IF(fcntl, 1, F_GETFL, "kicks from a front end are made non-blocking"),
+	SANDBOX_CALL_IF(fcntl, 1, F_SETFL, "kicks from a front end are made non-blocking"),
+	SANDBOX_CALL_IF(fcntl, 1, F_GET_SEALS, "a channel must be sealed"),
+	SANDBOX_CALL_IF(fcntl, 1, F_ADD_SEALS, "a new in-flight region is sealed"),
+	SANDBOX_CALL(memfd_create, "a new in-flight region for a foreign front end"),
+	SANDBOX_CALL(ftruncate, "a new in-flight region for a foreign front end"),
+
+	/* Witness thread. */
+	SANDBOX_CALL(fdatasync, "a replayed FLUSH is checked on the witness"),
+
+	/* Main thread. */
+	SANDBOX_CALL(pidfd_send_signal, "ending the engine"),
+	SANDBOX_CALL(waitid, "reaping the engine"),
+	SANDBOX_CALL(wait4, "reaping the engine"),
+};
+/* clang-format on */
+
+const size_t monitor_call_count = ARRAY_COUNT(monitor_calls);
