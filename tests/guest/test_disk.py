@@ -7,34 +7,10 @@ import subprocess
 import pytest
 
 import bulkhead
-from bulkhead import Terminal
+from bulkhead import Raw
 
 MIB = 1 << 20
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a tmpfs")
-
-
-class Raw:
-    """A guest that does single requests on /dev/vda as it is told."""
-
-    def __init__(self, host, disk):
-        self.console = host.up("one", test="raw", disks=[disk])
-        self.console.wait("^ready")
-        self.terminal = Terminal(host, "one")
-        self.asked = 0
-
-    def ask(self, verb, *numbers):
-        self.asked += 1
-        self.terminal.type(" ".join([verb, *map(str, numbers)]) + "\n")
-
-    def answer(self, seconds=30):
-        """The exit status of the last request asked for."""
-        found = self.console.wait("^did .*status=([0-9]+)", seconds,
-                                  count=self.asked)
-        return int(found.group(1))
-
-    def do(self, verb, *numbers):
-        self.ask(verb, *numbers)
-        return self.answer()
 
 
 @contextlib.contextmanager
@@ -73,20 +49,6 @@ def test_a_read_only_disk_cannot_be_written(host):
     assert raw.do("write", 0, MIB) != 0
 
 
-def test_an_error_of_the_device_reaches_the_guest_and_only_once(host):
-    disk = host.disk(size="64M")
-    raw = Raw(host, disk)
-
-    os.truncate(disk["file"], 32 * MIB)
-    beyond = raw.do("read", 48 * MIB, MIB)
-    os.truncate(disk["file"], 64 * MIB)
-
-    assert beyond != 0
-    assert raw.do("read", 48 * MIB, MIB) == 0
-    assert raw.do("read", 0, MIB) == 0
-    assert host.state_of("one") == "running"
-
-
 @needs_root
 def test_a_full_file_system_holds_the_request_until_there_is_room(host,
                                                                   tmp_path):
@@ -110,27 +72,3 @@ def test_a_full_file_system_holds_the_request_until_there_is_room(host,
         assert all(" status=0" in line for line in raw.console.lines("did"))
         host.run("stop", "one", "--force")
         host.run("uninstall", "one")
-
-
-@needs_root
-def test_a_flush_that_fails_is_seen_by_the_guest(host, tmp_path):
-    with tmpfs(tmp_path / "small", 8) as directory:
-        backing = directory / "backing"
-        with open(backing, "wb") as image:
-            image.truncate(64 * MIB)
-        loop = subprocess.run(["losetup", "--find", "--show", backing],
-                              stdout=subprocess.PIPE, text=True,
-                              check=True).stdout.strip()
-        try:
-            raw = Raw(host, {"name": "root", "file": loop})
-            for offset in range(0, 16 * MIB, MIB):
-                raw.ask("write", offset, MIB)
-            raw.answer()
-
-            flushed = raw.do("flush")
-
-            assert flushed != 0
-            host.run("stop", "one", "--force")
-            host.run("uninstall", "one")
-        finally:
-            subprocess.run(["losetup", "--detach", loop], check=True)

@@ -386,3 +386,27 @@ class Host:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         return left
+
+
+class Raw:
+    """A guest that does single requests on /dev/vda as it is told."""
+
+    def __init__(self, host, disk, name="one"):
+        self.console = host.up(name, test="raw", disks=[disk])
+        self.console.wait("^ready")
+        self.terminal = Terminal(host, name)
+        self.asked = 0
+
+    def ask(self, verb, *words):
+        self.asked += 1
+        self.terminal.type(" ".join([verb, *map(str, words)]) + "\n")
+
+    def answer(self, seconds=30):
+        """The exit status of the last request asked for."""
+        found = self.console.wait("^did .*status=([0-9]+)", seconds,
+                                  count=self.asked)
+        return int(found.group(1))
+
+    def do(self, verb, *words):
+        self.ask(verb, *words)
+        return self.answer()
