@@ -8,7 +8,9 @@
  *   a witness W      one open file description per attachment. Holds the OFD
  *                    lock on the whole image (and O_EXCL on a block device) as
  *                    long as any duplicate of it lives; QEMU's byte locks
- *                    conflict with it as they should.
+ *                    conflict with it as they should. A write-back error is
+ *                    told once to W's fdatasync, whoever else was told of it;
+ *                    that call renews W for the next error.
  *   generations G    one open file description per service instance, each made
  *                    from W. Holds the fence byte: a lock that ends when the
  *                    last reference to G ends, that of a request still in the
@@ -66,7 +68,8 @@ int storage_check_room(const struct disk_definition *disk, unsigned index,
 		       struct refusal *ret_refusal);
 
 /*
- * Open W with its lock, for START or a scrub. The format is not looked at: what
+ * Open W with its lock, for START or a scrub. A device opened for reading is
+ * shared, so only the open itself checks that nobody has it exclusively. The format is not looked at: what
  * the guest wrote into the first sector is its own affair. The caller owns the
  * descriptor; it is closed on exec.
  *
@@ -85,14 +88,6 @@ int storage_open_witness(const struct disk_definition *disk, unsigned index,
  */
 int storage_check_witness(int witness_fd, const struct disk_definition *disk,
 			  const struct storage_facts *expected);
-
-/*
- * Renew W after its fdatasync reported an error, so that the error is told
- * once: a new description of the same file with the same lock. On success the
- * old descriptor is closed and *witness_fd is the new one; on failure nothing
- * changed. Not while another process holds a duplicate of the old one.
- */
-int storage_renew_witness(int *witness_fd, const struct disk_definition *disk);
 
 /*
  * Open G from W for one generation, with O_DIRECT if the definition says so,
@@ -122,24 +117,5 @@ int storage_open_kernel(const char *path, int *ret_fd,
 			struct refusal *ret_refusal);
 int storage_open_initrd(const char *path, int *ret_fd,
 			struct refusal *ret_refusal);
-
-/* -- scrubbing: slow, so in a thread of its own -- */
-
-struct scrub;
-
-/*
- * Overwrite everything the image holds with zeros and fdatasync it. Borrows
- * `fd` (open for writing) until scrub_free(). Holes of a sparse file are left.
- */
-int scrub_start(struct scrub **ret_scrub, int fd, uint64_t size_bytes);
-
-/* Readable when it has ended; owned by the scrub. */
-int scrub_fd(const struct scrub *scrub);
-
-/* -EAGAIN while it runs, then 0 or the error of the write. */
-int scrub_result(const struct scrub *scrub);
-
-/* Stops it if it runs (within one write), and frees. Safe on NULL. */
-void scrub_free(struct scrub *scrub);
 
 #endif

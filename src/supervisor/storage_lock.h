@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* The locks of storage.h, byte by byte; and what its files share. */
+#ifndef SUPERVISOR_STORAGE_LOCK_H
+#define SUPERVISOR_STORAGE_LOCK_H
+
+#include "supervisor/storage.h"
+
+/* Another open file description of the same file. The descriptor or -errno. */
+int storage_reopen(int fd, int flags);
+
+/*
+ * What kind of file system this is, by statfs's magic, if writes to it may land
+ * after their writer's death; NULL for one that is fenced.
+ */
+const char *storage_unfenced_name(long magic);
+
+/* The directory that holds the image. The descriptor or -errno, refused. */
+int storage_open_directory(const struct disk_definition *disk, unsigned index,
+			   struct refusal *ret_refusal);
+
+/*
+ * Take the lock of a witness on this description; again is no harm.
+ *
+ * -EBUSY  someone else has one that conflicts
+ */
+int storage_lock(int fd, const struct disk_definition *disk);
+
+/* The process whose lock conflicts; 0 when the kernel does not say. */
+int storage_lock_holder(int fd, const struct disk_definition *disk);
+
+#endif
