@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/store_sql.h"
+
+#define COUNTER_BLOCK 1000
+#define COUNTER_LOW   500
+
+enum deferred_kind {
+	DEFERRED_CHILD,
+	DEFERRED_CHILD_GONE,
+	DEFERRED_SERVICE_RESTARTS,
+	DEFERRED_EVENT,
+};
+
+struct deferred {
+	TAILQ_ENTRY(deferred) link;
+	enum deferred_kind kind;
+	union {
+		struct child_record child;
+		struct service_record service;
+		struct event_row event;
+	};
+};
+
+/* -- the queue -- */
+
+static void forget(struct store *store, struct deferred *deferred)
+{
+	if (!deferred)
+		return;
+	TAILQ_REMOVE(&store->deferred, deferred, link);
+	store->deferred_count--;
+	free(deferred);
+}
+
+/* Make room: an old event is worth least. */
+static void drop_one(struct store *store)
+{
+	struct deferred *deferred;
+
+	TAILQ_FOREACH(deferred, &store->deferred, link)
+	if (deferred->kind == DEFERRED_EVENT)
+		break;
+	forget(store, deferred ? deferred : TAILQ_FIRST(&store->deferred));
+	store->dropped_count++;
+}
+
+static struct deferred *queue(struct store *store, enum deferred_kind kind)
+{
+	struct deferred *deferred = calloc(1, sizeof(*deferred));
+
+	if (!deferred) {
+		store->dropped_count++;
+		return NULL;
+	}
+	/* A transaction is short, and may have written the first ones. */
+	if (store->deferred_count >= STORE_DEFERRED_MAX && !store->is_open)
+		drop_one(store);
+	deferred->kind = kind;
+	TAILQ_INSERT_TAIL(&store->deferred, deferred, link);
+	store->deferred_count++;
+	return deferred;
+}
+
+void store_defer_child(struct store *store, const struct child_record *record)
+{
+	struct deferred *deferred = queue(store, DEFERRED_CHILD);
+
+	if (deferred)
+		deferred->child = *record;
+}
+
+void store_defer_child_gone(struct store *store, uint64_t instance)
+{
+	struct deferred *deferred = queue(store, DEFERRED_CHILD_GONE);
+
+	if (deferred)
+		deferred->child.instance = instance;
+}
+
+void store_defer_service_restarts(struct store *store, const char *name,
+				  uint32_t restarts)
+{
+	struct deferred *deferred = queue(store, DEFERRED_SERVICE_RESTARTS);
+
+	if (!deferred)
+		return;
+	(void)text_copy(deferred->service.name, sizeof(deferred->service.name),
+			name);
+	deferred->service.restarts = restarts;
+}
+
+void store_defer_event(struct store *store, const struct event_row *row)
+{
+	struct deferred *deferred = queue(store, DEFERRED_EVENT);
+
+	if (deferred)
+		deferred->event = *row;
+}
+
+void store_free_deferred(struct store *store)
+{
+	while (!TAILQ_EMPTY(&store->deferred))
+		forget(store, TAILQ_FIRST(&store->deferred));
+}
+
+/* -- writing it -- */
+
+static int put_service_restarts(struct store *store,
+				const struct service_record *record)
+{
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, SQL_SERVICE_RESTARTS, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_text(store, statement, 1, record->name);
+	store_bind_u64(store, statement, 2, record->restarts);
+	return store_write_end(store, statement);
+}
+
+static int put_event(struct store *store, const struct event_row *row)
+{
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, SQL_EVENT_PUT, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_u64(store, statement, 1, row->sequence);
+	store_bind_u64(store, statement, 2, row->time_us);
+	store_bind_u64(store, statement, 3, row->level);
+	store_bind_text(store, statement, 4, row->subject);
+	store_bind_text(store, statement, 5, row->text);
+	return store_write_end(store, statement);
+}
+
+/* Sequence numbers may have gaps: fewer rows may stay, never more. */
+static int trim_events(struct store *store, uint64_t newest)
+{
+	sqlite3_stmt *statement;
+	int r;
+
+	if (newest <= STORE_EVENT_ROWS)
+		return 0;
+	r = store_write_begin(store, SQL_EVENT_TRIM, &statement);
+	if (r < 0)
+		return r;
+	store_bind_u64(store, statement, 1, newest - STORE_EVENT_ROWS);
+	return store_write_end(store, statement);
+}
+
+static int write_one(struct store *store, const struct deferred *deferred)
+{
+	switch (deferred->kind) {
+	case DEFERRED_CHILD:
+		return store_put_child(store, &deferred->child);
+	case DEFERRED_CHILD_GONE:
+		return store_delete_child(store, deferred->child.instance);
+	case DEFERRED_SERVICE_RESTARTS:
+		return put_service_restarts(store, &deferred->service);
+	case DEFERRED_EVENT:
+		return put_event(store, &deferred->event);
+	}
+	return 0;
+}
+
+static int reserve(struct store *store, enum store_counter which)
+{
+	struct counter *counter = &store->counters[which];
+	uint64_t last = counter->next + COUNTER_BLOCK - 1;
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, SQL_COUNTER_PUT, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_u64(store, statement, 1, which);
+	store_bind_u64(store, statement, 2, last);
+	counter->last = last; /* a rollback takes it back */
+	return store_write_end(store, statement);
+}
+
+static bool is_low(const struct counter *counter)
+{
+	return counter->last + 1 < counter->next + COUNTER_LOW;
+}
+
+static int refill(struct store *store)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < STORE_COUNTER_COUNT; i++)
+		if (is_low(&store->counters[i]))
+			r = reserve(store, (enum store_counter)i);
+	return r;
+}
+
+int store_drain(struct store *store)
+{
+	const struct deferred *deferred;
+	uint64_t newest_event = 0;
+	int r = refill(store);
+
+	store->drained_count = 0;
+	TAILQ_FOREACH(deferred, &store->deferred, link)
+	{
+		if (r == 0)
+			r = write_one(store, deferred);
+		if (r < 0)
+			return r;
+		if (deferred->kind == DEFERRED_EVENT)
+			newest_event = deferred->event.sequence;
+		store->drained_count++;
+	}
+	return r < 0 ? r : trim_events(store, newest_event);
+}
+
+void store_drain_committed(struct store *store)
+{
+	for (; store->drained_count > 0; store->drained_count--)
+		forget(store, TAILQ_FIRST(&store->deferred));
+	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++)
+		store->counters[i].last_on_disk = store->counters[i].last;
+}
+
+void store_drain_rolled_back(struct store *store)
+{
+	store->drained_count = 0;
+	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++)
+		store->counters[i].last = store->counters[i].last_on_disk;
+}
+
+bool store_has_deferred(const struct store *store)
+{
+	if (store->deferred_count > 0)
+		return true;
+	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++)
+		if (is_low(&store->counters[i]))
+			return true;
+	return false;
+}
+
+int store_flush_deferred(struct store *store)
+{
+	/* The transaction that begins writes what is queued. */
+	int r = store_begin(store);
+
+	return r < 0 ? r : store_commit(store);
+}
+
+/* -- numbers -- */
+
+int store_load_counters(struct store *store)
+{
+	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++) {
+		struct counter *counter = &store->counters[i];
+		sqlite3_stmt *statement;
+		int r = store_read_begin(store, SQL_COUNTER_GET, &statement);
+
+		if (r < 0)
+			return r;
+		store_bind_u64(store, statement, 1, i);
+		r = store_read_row(store, statement);
+		if (r == 0)
+			counter->last = store_column_u64(statement, 0);
+		store_read_end(statement);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		/* What the last life reserved and did not use is lost. */
+		counter->last_on_disk = counter->last;
+		counter->next = counter->last + 1;
+	}
+	return store_flush_deferred(store);
+}
+
+int store_next(struct store *store, enum store_counter which,
+	       uint64_t *ret_number)
+{
+	struct counter *counter = &store->counters[which];
+
+	if (counter->next > counter->last) {
+		int r = reserve(store, which);
+
+		if (r < 0)
+			return r;
+	}
+	*ret_number = counter->next++;
+	return 0;
+}
+
+/* -- events -- */
+
+static int read_event(struct store *store, uint64_t after,
+		      struct event_row *ret_row)
+{
+	sqlite3_stmt *statement;
+	int r = store_read_begin(store, SQL_EVENT_NEXT, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_u64(store, statement, 1, after);
+	r = store_read_row(store, statement);
+	if (r == 0)
+		r = store_column_text(statement, 3, ret_row->subject,
+				      sizeof(ret_row->subject));
+	if (r == 0)
+		r = store_column_text(statement, 4, ret_row->text,
+				      sizeof(ret_row->text));
+	ret_row->sequence = store_column_u64(statement, 0);
+	ret_row->time_us = store_column_u64(statement, 1);
+	ret_row->level = store_column_u32(statement, 2);
+	store_read_end(statement);
+	return r;
+}
+
+int store_each_event(struct store *store, uint64_t after, unsigned limit,
+		     int (*visit)(void *context, const struct event_row *row),
+		     void *context)
+{
+	struct event_row row = { 0 };
+
+	/* A client may send any number; SQLite's are signed. */
+	row.sequence = after > INT64_MAX ? INT64_MAX : after;
+	for (unsigned i = 0; i < limit; i++) {
+		int r = read_event(store, row.sequence, &row);
+
+		if (r < 0)
+			return r == -ENOENT ? 0 : r;
+		r = visit(context, &row);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}

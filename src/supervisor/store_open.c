@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/scope.h"
+#include "supervisor/store_sql.h"
+
+/* A child of a dead supervisor holds the lock between its fork and exec. */
+#define LOCK_TRIES   50
+#define LOCK_WAIT_NS (10 * NS_PER_MS)
+
+#define PATH_BYTES (PATH_ROOM + 16)
+
+static void close_store(struct store **store)
+{
+	store_close(*store);
+}
+
+/* mkdir -p, private to us. */
+static int make_directory(const char *path)
+{
+	char part[PATH_ROOM];
+	int r = text_copy(part, sizeof(part), path);
+
+	if (r < 0)
+		return r;
+	for (char *c = part + 1; *c; c++) {
+		if (*c != '/')
+			continue;
+		*c = '\0';
+		(void)mkdir(part, 0700);
+		*c = '/';
+	}
+	if (mkdir(part, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+/* Who may write the directory may replace the store. */
+static int check_directory(const char *path, struct refusal *refusal)
+{
+	struct stat status;
+
+	if (stat(path, &status) < 0)
+		return refuse(refusal, -errno, "state_dir", "%s: %s", path,
+			      strerror(errno));
+	if (!S_ISDIR(status.st_mode))
+		return refuse(refusal, -ENOTDIR, "state_dir",
+			      "%s is not a directory", path);
+	if (status.st_uid != geteuid() || (status.st_mode & 022) != 0)
+		return refuse(refusal, -EPERM, "state_dir",
+			      "%s must belong to the user that runs bulkheadd "
+			      "and be writable by nobody else",
+			      path);
+	return 0;
+}
+
+static int wait_for_lock(int fd)
+{
+	const struct timespec pause = { .tv_nsec = (long)LOCK_WAIT_NS };
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		(void)nanosleep(&pause, NULL);
+	}
+	return -EBUSY;
+}
+
+static int refuse_held(int fd, const char *state_dir, struct refusal *refusal)
+{
+	char holder[16] = "";
+	ssize_t got = pread(fd, holder, sizeof(holder) - 1, 0);
+
+	if (got > 0)
+		holder[strcspn(holder, "\n")] = '\0';
+	return refuse(refusal, -EBUSY, "state_dir",
+		      "%s is in use by another bulkheadd%s%s", state_dir,
+		      holder[0] ? ", process " : "", holder);
+}
+
+static int take_lock(struct store *store, const char *state_dir,
+		     struct refusal *refusal)
+{
+	char path[PATH_BYTES];
+	char holder[16];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/lock", state_dir);
+	store->lock_fd =
+		open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (store->lock_fd < 0)
+		return refuse(refusal, -errno, "state_dir", "%s: %s", path,
+			      strerror(errno));
+	r = wait_for_lock(store->lock_fd);
+	if (r == -EBUSY)
+		return refuse_held(store->lock_fd, state_dir, refusal);
+	if (r < 0)
+		return refuse(refusal, r, "state_dir", "%s: %s", path,
+			      strerror(-r));
+	/* For people only; the lock is what counts. */
+	(void)snprintf(holder, sizeof(holder), "%d\n", (int)getpid());
+	if (ftruncate(store->lock_fd, 0) < 0 ||
+	    pwrite(store->lock_fd, holder, strlen(holder), 0) < 0)
+		return refuse(refusal, -errno, "state_dir", "%s: %s", path,
+			      strerror(errno));
+	return 0;
+}
+
+static int open_database(struct store *store, const char *state_dir,
+			 struct refusal *refusal)
+{
+	char path[PATH_BYTES];
+	int code;
+
+	(void)snprintf(path, sizeof(path), "%s/store.db", state_dir);
+	/* One thread, one connection: no mutexes. */
+	code = sqlite3_open_v2(path, &store->database,
+			       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+				       SQLITE_OPEN_NOMUTEX |
+				       SQLITE_OPEN_NOFOLLOW,
+			       NULL);
+	if (code != SQLITE_OK)
+		return refuse(refusal, store_fail(store, code), "state_dir",
+			      "%s: %s", path, sqlite3_errstr(code));
+	(void)sqlite3_extended_result_codes(store->database, 1);
+	return store_prepare_schema(store, refusal);
+}
+
+static int open_all(struct store *store, const char *state_dir,
+		    struct refusal *refusal)
+{
+	int r = make_directory(state_dir);
+
+	if (r < 0)
+		return refuse(refusal, r, "state_dir", "%s: %s", state_dir,
+			      strerror(-r));
+	r = check_directory(state_dir, refusal);
+	if (r == 0)
+		r = take_lock(store, state_dir, refusal);
+	if (r == 0)
+		r = open_database(store, state_dir, refusal);
+	if (r < 0)
+		return r;
+	r = store_load_counters(store);
+	if (r < 0)
+		return refuse(refusal, r, "state_dir", "%s", store->error);
+	return 0;
+}
+
+int store_open(struct store **ret_store, const char *state_dir,
+	       struct refusal *ret_refusal)
+{
+	SCOPED(close_store) struct store *store = calloc(1, sizeof(*store));
+	int r;
+
+	if (!store)
+		return refuse(ret_refusal, -ENOMEM, "", "out of memory");
+	store->lock_fd = NO_FD;
+	TAILQ_INIT(&store->deferred);
+	r = open_all(store, state_dir, ret_refusal);
+	if (r < 0)
+		return r;
+	store->is_ready = true;
+	*ret_store = store;
+	store = NULL;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	if (store->is_open)
+		store_rollback(store);
+	if (store->is_ready && store_has_deferred(store))
+		(void)store_flush_deferred(store);
+	store_free_deferred(store);
+	for (unsigned i = 0; i < SQL_COUNT; i++)
+		(void)sqlite3_finalize(store->statements[i]);
+	(void)sqlite3_close(store->database);
+	close_fd(&store->lock_fd);
+	free(store);
+}

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "supervisor/store_sql.h"
+
+/* Grows when the struct changes; an upgrade converts what is stored. */
+#define DEFINITION_VERSION 1
+
+/* -- partitions -- */
+
+static void bind_state(struct store *store, sqlite3_stmt *statement, int first,
+		       const struct partition_record *record)
+{
+	store_bind_u64(store, statement, first, record->lifecycle.state);
+	store_bind_u64(store, statement, first + 1,
+		       record->lifecycle.before_save);
+	store_bind_u64(store, statement, first + 2, record->restarts);
+	store_bind_u64(store, statement, first + 3, record->defined_us);
+	store_bind_u64(store, statement, first + 4, record->started_us);
+	store_bind_text(store, statement, first + 5, record->reason);
+}
+
+int store_put_partition(struct store *store,
+			const struct partition_record *record)
+{
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, SQL_PARTITION_PUT, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_text(store, statement, 1, record->definition.name);
+	store_bind_u64(store, statement, 2, DEFINITION_VERSION);
+	store_bind_blob(store, statement, 3, &record->definition,
+			sizeof(record->definition));
+	bind_state(store, statement, 4, record);
+	return store_write_end(store, statement);
+}
+
+int store_put_partition_state(struct store *store,
+			      const struct partition_record *record)
+{
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, SQL_PARTITION_STATE, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_text(store, statement, 1, record->definition.name);
+	bind_state(store, statement, 2, record);
+	return store_write_end_found(store, statement);
+}
+
+static int column_partition(sqlite3_stmt *statement,
+			    struct partition_record *ret_record)
+{
+	char name[NAME_ROOM];
+	int r = store_column_text(statement, 0, name, sizeof(name));
+
+	if (r == 0 && store_column_u32(statement, 1) != DEFINITION_VERSION)
+		r = -EUCLEAN;
+	if (r == 0)
+		r = store_column_blob(statement, 2, &ret_record->definition,
+				      sizeof(ret_record->definition));
+	if (r == 0 && memcmp(name, ret_record->definition.name, NAME_ROOM) != 0)
+		r = -EUCLEAN;
+	if (r == 0 && lifecycle_load(&ret_record->lifecycle,
+				     store_column_u32(statement, 3),
+				     store_column_u32(statement, 4)) < 0)
+		r = -EUCLEAN;
+	ret_record->restarts = store_column_u32(statement, 5);
+	ret_record->defined_us = store_column_u64(statement, 6);
+	ret_record->started_us = store_column_u64(statement, 7);
+	if (r == 0)
+		r = store_column_text(statement, 8, ret_record->reason,
+				      sizeof(ret_record->reason));
+	return r;
+}
+
+/* The row whose name fits the statement's condition. */
+static int read_partition(struct store *store, enum statement which,
+			  const char *name, struct partition_record *ret_record)
+{
+	sqlite3_stmt *statement;
+	int r = store_read_begin(store, which, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_text(store, statement, 1, name);
+	r = store_read_row(store, statement);
+	if (r == 0)
+		r = column_partition(statement, ret_record);
+	if (r == -EUCLEAN)
+		(void)store_fail(store, SQLITE_CORRUPT);
+	store_read_end(statement);
+	return r;
+}
+
+int store_get_partition(struct store *store, const char *name,
+			struct partition_record *ret_record)
+{
+	return read_partition(store, SQL_PARTITION_GET, name, ret_record);
+}
+
+int store_delete_partition(struct store *store, const char *name)
+{
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, SQL_PARTITION_DELETE, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_text(store, statement, 1, name);
+	return store_write_end_found(store, statement);
+}
+
+int store_each_partition(struct store *store,
+			 int (*visit)(void *context,
+				      const struct partition_record *record),
+			 void *context)
+{
+	struct partition_record record = { 0 };
+	char after[NAME_ROOM] = "";
+	int r;
+
+	for (;;) {
+		r = read_partition(store, SQL_PARTITION_NEXT, after, &record);
+		if (r < 0)
+			return r == -ENOENT ? 0 : r;
+		memcpy(after, record.definition.name, sizeof(after));
+		r = visit(context, &record);
+		if (r != 0)
+			return r;
+	}
+}
+
+/* -- attachments -- */
+
+int store_put_attachment(struct store *store,
+			 const struct attachment_record *record)
+{
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, SQL_ATTACHMENT_PUT, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_u64(store, statement, 1, record->id);
+	store_bind_text(store, statement, 2, record->partition);
+	store_bind_text(store, statement, 3, record->name);
+	store_bind_text(store, statement, 4, record->service);
+	store_bind_text(store, statement, 5, record->file);
+	store_bind_u64(store, statement, 6, record->device);
+	store_bind_u64(store, statement, 7, record->inode);
+	store_bind_u64(store, statement, 8, record->size_bytes);
+	store_bind_u64(store, statement, 9, record->is_read_only);
+	store_bind_u64(store, statement, 10, record->is_block_device);
+	store_bind_u64(store, statement, 11, record->is_created);
+	return store_write_end(store, statement);
+}
+
+static int column_attachment(sqlite3_stmt *statement,
+			     struct attachment_record *ret_record)
+{
+	int r = store_column_text(statement, 1, ret_record->partition,
+				  sizeof(ret_record->partition));
+
+	if (r == 0)
+		r = store_column_text(statement, 2, ret_record->name,
+				      sizeof(ret_record->name));
+	if (r == 0)
+		r = store_column_text(statement, 3, ret_record->service,
+				      sizeof(ret_record->service));
+	if (r == 0)
+		r = store_column_text(statement, 4, ret_record->file,
+				      sizeof(ret_record->file));
+	ret_record->id = store_column_u64(statement, 0);
+	ret_record->device = store_column_u64(statement, 5);
+	ret_record->inode = store_column_u64(statement, 6);
+	ret_record->size_bytes = store_column_u64(statement, 7);
+	ret_record->is_read_only = store_column_u32(statement, 8);
+	ret_record->is_block_device = store_column_u32(statement, 9);
+	ret_record->is_created = store_column_u32(statement, 10);
+	return r;
+}
+
+/* `partition` is bound only where the statement has a place for it. */
+static int read_attachment(struct store *store, enum statement which,
+			   uint64_t id, const char *partition,
+			   struct attachment_record *ret_record)
+{
+	sqlite3_stmt *statement;
+	int r = store_read_begin(store, which, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_u64(store, statement, 1, id);
+	if (partition)
+		store_bind_text(store, statement, 2, partition);
+	r = store_read_row(store, statement);
+	if (r == 0)
+		r = column_attachment(statement, ret_record);
+	store_read_end(statement);
+	return r;
+}
+
+int store_get_attachment(struct store *store, uint64_t id,
+			 struct attachment_record *ret_record)
+{
+	return read_attachment(store, SQL_ATTACHMENT_GET, id, NULL, ret_record);
+}
+
+int store_delete_attachments(struct store *store, const char *partition)
+{
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, SQL_ATTACHMENT_DELETE, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_text(store, statement, 1, partition);
+	return store_write_end(store, statement);
+}
+
+int store_each_attachment(struct store *store, const char *partition,
+			  int (*visit)(void *context,
+				       const struct attachment_record *record),
+			  void *context)
+{
+	struct attachment_record record = { 0 };
+	int r;
+
+	for (;;) {
+		r = read_attachment(store, SQL_ATTACHMENT_NEXT, record.id,
+				    partition, &record);
+		if (r < 0)
+			return r == -ENOENT ? 0 : r;
+		r = visit(context, &record);
+		if (r != 0)
+			return r;
+	}
+}
+
+/* -- services -- */
+
+int store_put_service(struct store *store, const struct service_record *record)
+{
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, SQL_SERVICE_PUT, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_text(store, statement, 1, record->name);
+	store_bind_u64(store, statement, 2, record->role);
+	store_bind_u64(store, statement, 3, record->standby_count);
+	store_bind_u64(store, statement, 4, record->restarts);
+	return store_write_end(store, statement);
+}
+
+static int read_service(struct store *store, enum statement which,
+			const char *name, struct service_record *ret_record)
+{
+	sqlite3_stmt *statement;
+	int r = store_read_begin(store, which, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_text(store, statement, 1, name);
+	r = store_read_row(store, statement);
+	if (r == 0) {
+		r = store_column_text(statement, 0, ret_record->name,
+				      sizeof(ret_record->name));
+		ret_record->role = store_column_u32(statement, 1);
+		ret_record->standby_count = store_column_u32(statement, 2);
+		ret_record->restarts = store_column_u32(statement, 3);
+	}
+	store_read_end(statement);
+	return r;
+}
+
+int store_get_service(struct store *store, const char *name,
+		      struct service_record *ret_record)
+{
+	return read_service(store, SQL_SERVICE_GET, name, ret_record);
+}
+
+int store_delete_service(struct store *store, const char *name)
+{
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, SQL_SERVICE_DELETE, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_text(store, statement, 1, name);
+	return store_write_end_found(store, statement);
+}
+
+int store_each_service(struct store *store,
+		       int (*visit)(void *context,
+				    const struct service_record *record),
+		       void *context)
+{
+	struct service_record record = { 0 };
+	char after[NAME_ROOM] = "";
+	int r;
+
+	for (;;) {
+		r = read_service(store, SQL_SERVICE_NEXT, after, &record);
+		if (r < 0)
+			return r == -ENOENT ? 0 : r;
+		memcpy(after, record.name, sizeof(after));
+		r = visit(context, &record);
+		if (r != 0)
+			return r;
+	}
+}
+
+/* -- children -- */
+
+int store_put_child(struct store *store, const struct child_record *record)
+{
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, SQL_CHILD_PUT, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_u64(store, statement, 1, record->instance);
+	store_bind_u64(store, statement, 2, record->start_time);
+	store_bind_u64(store, statement, 3, record->generation);
+	store_bind_u64(store, statement, 4, (uint64_t)record->pid);
+	store_bind_u64(store, statement, 5, record->role);
+	store_bind_u64(store, statement, 6, record->uid);
+	store_bind_u64(store, statement, 7, record->is_standby);
+	store_bind_text(store, statement, 8, record->name);
+	store_bind_blob(store, statement, 9, record->token,
+			sizeof(record->token));
+	store_bind_text(store, statement, 10, record->cgroup);
+	return store_write_end(store, statement);
+}
+
+int store_delete_child(struct store *store, uint64_t instance)
+{
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, SQL_CHILD_DELETE, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_u64(store, statement, 1, instance);
+	return store_write_end(store, statement);
+}
+
+static int column_child(sqlite3_stmt *statement, struct child_record *ret)
+{
+	int r = store_column_text(statement, 7, ret->name, sizeof(ret->name));
+
+	if (r == 0)
+		r = store_column_blob(statement, 8, ret->token,
+				      sizeof(ret->token));
+	if (r == 0)
+		r = store_column_text(statement, 9, ret->cgroup,
+				      sizeof(ret->cgroup));
+	ret->instance = store_column_u64(statement, 0);
+	ret->start_time = store_column_u64(statement, 1);
+	ret->generation = store_column_u64(statement, 2);
+	ret->pid = (int32_t)store_column_u64(statement, 3);
+	ret->role = store_column_u32(statement, 4);
+	ret->uid = store_column_u32(statement, 5);
+	ret->is_standby = store_column_u32(statement, 6);
+	return r;
+}
+
+int store_each_child(struct store *store,
+		     int (*visit)(void *context,
+				  const struct child_record *record),
+		     void *context)
+{
+	struct child_record record = { 0 };
+	sqlite3_stmt *statement;
+	int r;
+
+	for (;;) {
+		r = store_read_begin(store, SQL_CHILD_NEXT, &statement);
+		if (r < 0)
+			return r;
+		store_bind_u64(store, statement, 1, record.instance);
+		r = store_read_row(store, statement);
+		if (r == 0)
+			r = column_child(statement, &record);
+		store_read_end(statement);
+		if (r < 0)
+			return r == -ENOENT ? 0 : r;
+		r = visit(context, &record);
+		if (r != 0)
+			return r;
+	}
+}

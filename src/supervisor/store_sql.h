@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store's inside: its statements and the few calls of SQLite that the
+ * files store_*.c and journal.c build on. Nobody else includes this.
+ *
+ * A write is store_write_begin(), binds, store_write_end(). Failed binds are
+ * remembered and reported by store_write_end(). A read is store_read_begin(),
+ * binds, store_read_row(), columns, store_read_end().
+ */
+#ifndef SUPERVISOR_STORE_SQL_H
+#define SUPERVISOR_STORE_SQL_H
+
+#include <sqlite3.h>
+#include <sys/queue.h>
+
+#include "supervisor/store.h"
+
+enum statement {
+#define STATEMENT(name, sql) SQL_##name,
+#include "supervisor/store_statements.def"
+#undef STATEMENT
+	SQL_COUNT,
+};
+
+/* Numbers next to last are reserved on disk. */
+struct counter {
+	uint64_t next;
+	uint64_t last;
+	uint64_t last_on_disk; /* as committed */
+};
+
+struct deferred;
+TAILQ_HEAD(deferred_list, deferred);
+
+struct store {
+	sqlite3 *database;
+	sqlite3_stmt *statements[SQL_COUNT];
+	int lock_fd;
+	bool is_ready;  /* schema and counters are known */
+	bool is_open;   /* a transaction is */
+	bool is_own;    /* and the current write opened it */
+	int bind_error; /* first SQLite code of the binds in progress */
+	struct counter counters[STORE_COUNTER_COUNT];
+	struct deferred_list deferred;
+	unsigned deferred_count;
+	unsigned drained_count; /* of those, written in this transaction */
+	uint64_t dropped_count;
+	char error[160];
+};
+
+/* Make the tables of this release. The refusal is filled in on error. */
+int store_prepare_schema(struct store *store, struct refusal *refusal);
+
+/* Note the sentence for an SQLite code and return its errno. */
+int store_fail(struct store *store, int code);
+
+int store_write_begin(struct store *store, enum statement which,
+		      sqlite3_stmt **ret_statement);
+int store_write_end(struct store *store, sqlite3_stmt *statement);
+/* The same, but -ENOENT when no row was touched. */
+int store_write_end_found(struct store *store, sqlite3_stmt *statement);
+
+int store_read_begin(struct store *store, enum statement which,
+		     sqlite3_stmt **ret_statement);
+/* 0 with a row; -ENOENT at the end. */
+int store_read_row(struct store *store, sqlite3_stmt *statement);
+void store_read_end(sqlite3_stmt *statement);
+
+void store_bind_u64(struct store *store, sqlite3_stmt *statement, int index,
+		    uint64_t value);
+/* Text and blobs stay the caller's until the write or read has ended. */
+void store_bind_text(struct store *store, sqlite3_stmt *statement, int index,
+		     const char *text);
+void store_bind_blob(struct store *store, sqlite3_stmt *statement, int index,
+		     const void *blob, size_t bytes);
+
+uint64_t store_column_u64(sqlite3_stmt *statement, int index);
+uint32_t store_column_u32(sqlite3_stmt *statement, int index);
+/* -EUCLEAN  longer than it could have been written */
+int store_column_text(sqlite3_stmt *statement, int index, char *to,
+		      size_t room);
+/* -EUCLEAN  not exactly so long */
+int store_column_blob(sqlite3_stmt *statement, int index, void *to,
+		      size_t bytes);
+
+/* Deferred writes and counters, as parts of a transaction (store_deferred.c). */
+int store_drain(struct store *store);
+void store_drain_committed(struct store *store);
+void store_drain_rolled_back(struct store *store);
+int store_load_counters(struct store *store);
+void store_free_deferred(struct store *store);
+
+#endif
