@@ -103,7 +103,7 @@ def test_supervisor_and_service_die_together(host):
 
 
 def test_a_reset_and_a_restart_during_an_outage_lose_nothing(host):
-    console = host.up("one", test="keep", disks=[
+    console = host.up("one", test="keep", args="busy", disks=[
         host.disk(size="96M", hang="300ms")])
     starts = 1
 

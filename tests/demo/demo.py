@@ -38,11 +38,11 @@ def add_standby(host):
                       what="a standby is ready")
 
 
-COLD = "kill -9 of the disk service"
-WARM = "the same, with a hot standby"
-HANG = "kill -STOP of the disk service"
-UPGRADE = "upgrade of the disk service"
-SUPERVISOR = "kill -9 of the supervisor"
+COLD = "disk service killed"
+WARM = "disk service killed, standby hot"
+HANG = "disk service stopped (hung)"
+UPGRADE = "disk service upgraded"
+SUPERVISOR = "supervisor killed"
 
 SCRIPT = ([(COLD, kill_service)] * 3 + [(HANG, hang_service)]
           + [(COLD, kill_service)] * 2 + [(SUPERVISOR, kill_supervisor)]
@@ -112,7 +112,7 @@ class Demo:
         if what is None:
             return
         self.stalls.setdefault(what, []).extend(stalls)
-        self.say(f"{what:32} {max(stalls):6.0f} ms  {self.progress_line()}")
+        self.say(f"{what:33}{max(stalls):6.0f} ms  {self.progress_line()}")
 
     def stop_guests(self):
         self.say("guests verify everything, unmount, check, and switch off")
@@ -129,14 +129,19 @@ class Demo:
         return wrong == 0 and all(
             check and not any(check.values()) for check in checks)
 
+    def times(self, what):
+        return len(self.stalls.get(what, [])) // len(GUESTS)
+
     def table(self):
         felt = sorted(s for stalls in self.stalls.values() for s in stalls)
         rows = [("requests", f"{self.total('requests'):,}"),
                 ("bytes", f"{self.total('bytes'):,}"),
-                ("kills and hangs", str(sum(
-                    len(stalls) for stalls in self.stalls.values())
-                    // len(GUESTS)))]
-        rows += [(f"longest stall: {what}", f"{max(stalls):.0f} ms")
+                ("disk service killed with SIGKILL",
+                 self.times(COLD) + self.times(WARM)),
+                ("disk service hung with SIGSTOP", self.times(HANG)),
+                ("disk service upgraded", self.times(UPGRADE)),
+                ("supervisor killed with SIGKILL", self.times(SUPERVISOR))]
+        rows += [(f"longest stall, {what}", f"{max(stalls):.0f} ms")
                  for what, stalls in self.stalls.items()]
         rows += [("longest stall", f"{felt[-1]:.0f} ms"),
                  ("p99 stall", f"{felt[int(0.99 * (len(felt) - 1))]:.0f} ms"),

@@ -182,8 +182,7 @@ def test_an_autostart_partition_starts_with_the_supervisor(make_host):
     host = make_host().start()
     host.define("one", autostart=True)
     host.run("install", "one")
-    host.keeper.terminate()
-    host.keeper.wait(60)
+    host.shut_down()
 
     host.start()
 

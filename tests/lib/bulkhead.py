@@ -191,7 +191,7 @@ class Host:
         self.directory = pathlib.Path(
             directory or tempfile.mkdtemp(prefix="bulkhead-"))
         self.state = self.directory / "state"
-        self.socket = self.state / "socket"
+        self.socket = self.state / "run/bulkhead.sock"
         self.keep = keep
         self.keeper = None
         self.consoles = []
@@ -234,10 +234,9 @@ class Host:
         """The process that answers, not its keeper."""
         if not self.keep:
             return self.keeper.pid
-        name = program("bulkheadd")
         pids = [p for p in descendants(self.keeper.pid)
                 if parent_of(p) == self.keeper.pid
-                and command_line(p).startswith(name)]
+                and "bulkheadd" in command_line(p)]
         return pids[0] if pids else None
 
     def kill_supervisor(self, signal_number=signal.SIGKILL):
@@ -359,8 +358,14 @@ class Host:
             if row["state"] not in ("stopped", "uninstalled", "saved"):
                 self.call("stop", row["name"], "--force")
 
+    def shut_down(self):
+        """The orderly end: partitions, services, supervisor, keeper."""
+        self.run("shutdown")
+        self.keeper.wait(60)
+
     def _stop_supervisor(self):
-        self.keeper.terminate()
+        if self.call("shutdown").returncode != 0:
+            self.keeper.terminate()
         try:
             self.keeper.wait(30)
         except subprocess.TimeoutExpired:
