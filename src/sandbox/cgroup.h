@@ -14,13 +14,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/text.h"
+
 #define CGROUP_TREE_MAX 3
 
 enum cgroup_version { CGROUP_NONE, CGROUP_V1, CGROUP_V2 };
 
-/* Where our groups are made; the folder "bulkhead" below the caller's own. */
+/* Where our groups are made: a folder below the caller's own group. */
 struct cgroup_base {
 	enum cgroup_version version;
+	char name[NAME_ROOM];
 	uint32_t tree_count;             /* 1 for version 2 */
 	int fds[CGROUP_TREE_MAX];        /* owned folders */
 	uint32_t kinds[CGROUP_TREE_MAX]; /* enum cgroup_kind bits each */
@@ -40,9 +43,12 @@ struct cgroup_limits {
 };
 
 /*
- * Find and prepare the place for our groups. `name` tells two supervisors on
- * one host apart.
+ * Find and prepare the place for our groups, a folder `name` (a name of ours),
+ * which tells two supervisors on one host apart. With version 2 the caller
+ * itself moves into a group "bulkheadd" beside it: a group that hands on
+ * controllers may hold no process.
  *
+ * -EINVAL      not a name
  * -EOPNOTSUPP  no hierarchy with a controller is writable
  */
 int cgroup_base_open(const char *name, struct cgroup_base *ret_base);

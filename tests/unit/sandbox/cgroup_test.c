@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "sandbox/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "lib/harness.h"
+
+static char name[NAME_ROOM];
+
+/* False where this host gives us none: an optional layer. */
+static bool open_base(struct cgroup_base *base)
+{
+	int error;
+
+	(void)snprintf(name, sizeof(name), "bulkhead-test-%d", (int)getpid());
+	error = cgroup_base_open(name, base);
+	CHECK(error == 0 || error == -EOPNOTSUPP);
+	return error == 0;
+}
+
+static pid_t start_sleeper(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+	CHECK(pid > 0);
+	return pid;
+}
+
+static void end_sleeper(pid_t pid)
+{
+	CHECK_EQ(kill(pid, SIGKILL), 0);
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+}
+
+static bool contains(int folder, const char *path, const char *wanted)
+{
+	SCOPED(close_fd) int fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
+	char text[4096];
+	ssize_t bytes;
+
+	CHECK(fd >= 0);
+	bytes = read(fd, text, sizeof(text) - 1);
+	CHECK(bytes >= 0);
+	text[bytes] = '\0';
+	return strstr(text, wanted);
+}
+
+static bool exists(const struct cgroup_base *base, const char *group)
+{
+	struct stat info;
+
+	return fstatat(base->fds[0], group, &info, 0) == 0;
+}
+
+/* A group goes a moment after its last process. */
+static int remove_soon(const struct cgroup_base *base, const char *group)
+{
+	int error = -EBUSY;
+
+	for (int tries = 0; error == -EBUSY && tries < 200; tries++) {
+		error = cgroup_remove(base, group);
+		(void)usleep(10000);
+	}
+	return error;
+}
+
+TEST(a_process_is_placed_and_its_group_goes_with_it)
+{
+	struct cgroup_limits limits = { .memory_bytes = 64 << 20,
+					.process_count = 8,
+					.cpu_weight = 200 };
+	struct cgroup_base base;
+	char pid_text[16];
+	pid_t pid;
+
+	if (!open_base(&base))
+		return;
+	pid = start_sleeper();
+	(void)snprintf(pid_text, sizeof(pid_text), "%d\n", (int)pid);
+
+	CHECK_EQ(cgroup_place(&base, "child", pid, &limits), 0);
+	for (uint32_t i = 0; i < base.tree_count; i++)
+		CHECK(contains(base.fds[i], "child/cgroup.procs", pid_text));
+	if (base.version == CGROUP_V1 && (base.kinds[0] & CGROUP_MEMORY))
+		CHECK(contains(base.fds[0], "child/memory.limit_in_bytes",
+			       "67108864"));
+	CHECK_EQ(cgroup_remove(&base, "child"), -EBUSY);
+
+	end_sleeper(pid);
+	CHECK_EQ(remove_soon(&base, "child"), 0);
+	CHECK(!exists(&base, "child"));
+	cgroup_base_close(&base);
+	cgroup_base_close(&base);
+}
+
+TEST(a_group_left_by_an_earlier_supervisor_is_taken_over)
+{
+	struct cgroup_limits limits = { 0 };
+	struct cgroup_base base;
+	pid_t pid;
+
+	if (!open_base(&base))
+		return;
+	pid = start_sleeper();
+	CHECK_EQ(cgroup_place(&base, "child", pid, &limits), 0);
+	CHECK_EQ(cgroup_place(&base, "child", pid, &limits), 0);
+
+	end_sleeper(pid);
+	CHECK_EQ(remove_soon(&base, "child"), 0);
+	cgroup_base_close(&base);
+}
+
+TEST(a_process_that_is_gone_leaves_no_group)
+{
+	struct cgroup_limits limits = { 0 };
+	struct cgroup_base base;
+	pid_t pid;
+
+	if (!open_base(&base))
+		return;
+	pid = start_sleeper();
+	end_sleeper(pid);
+
+	CHECK_EQ(cgroup_place(&base, "child", pid, &limits), -ESRCH);
+	CHECK(!exists(&base, "child"));
+	cgroup_base_close(&base);
+}
+
+TEST(a_group_that_is_not_a_name_is_refused)
+{
+	struct cgroup_limits limits = { 0 };
+	struct cgroup_base none = { 0 };
+
+	CHECK_EQ(cgroup_place(&none, "../up", getpid(), &limits), -EINVAL);
+	CHECK_EQ(cgroup_place(&none, "", getpid(), &limits), -EINVAL);
+	CHECK_EQ(cgroup_remove(&none, ".."), -EINVAL);
+	CHECK_EQ(cgroup_base_open("a/b", &none), -EINVAL);
+}
