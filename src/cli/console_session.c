@@ -17,6 +17,7 @@ void console_session_attach(struct console_session *session, int fd)
 {
 	session->fd = fd;
 	session->have_bytes = 0;
+	session->has_received = false;
 }
 
 static int put_output(const uint8_t *bytes, size_t count)
@@ -110,6 +111,7 @@ static int read_stream(struct console_session *session)
 	if (got == 0)
 		return CONSOLE_LOST;
 	session->have_bytes += (uint32_t)got;
+	session->has_received = true;
 	if (session->have_bytes < sizeof(header))
 		return GOES_ON;
 	memcpy(&header, session->frame, sizeof(header));

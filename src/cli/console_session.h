@@ -28,6 +28,7 @@ struct console_session {
 	uint64_t position;  /* up to where output was printed */
 	bool has_position;  /* false until the first output came */
 	bool is_input_over; /* standard input has ended */
+	bool has_received;  /* anything since it was attached */
 	uint64_t lost_bytes;
 	/* Of the frame at hand: */
 	uint32_t have_bytes;

@@ -14,7 +14,7 @@
 
 /* How long a session waits for a new service, or a new supervisor. */
 #define ATTACH_AGAIN_NS (30 * NS_PER_S)
-#define ATTACH_STEP_NS  (100 * NS_PER_MS)
+#define ATTACH_STEP_NS  (50 * NS_PER_MS)
 
 static void close_pair(int (*pair)[2])
 {
@@ -71,19 +71,19 @@ static int try_again(struct cli *cli, const struct console_open *body,
 	return r < 0 ? r : reply.status;
 }
 
+/* Until the time is over, which begins anew with every session that brought
+ * something. */
 static int attach_again(struct cli *cli, const struct console_open *body,
-			int *fd)
+			uint64_t until_ns, int *fd)
 {
 	const struct timespec step = { .tv_nsec = ATTACH_STEP_NS };
-	uint64_t until_ns = clock_now_ns() + ATTACH_AGAIN_NS;
-	int r;
+	int r = -ETIMEDOUT;
 
 	close_fd(fd);
-	do {
+	while (r < 0 && clock_now_ns() < until_ns && !terminal_wants_end()) {
+		(void)nanosleep(&step, NULL);
 		r = try_again(cli, body, fd);
-		if (r < 0)
-			(void)nanosleep(&step, NULL);
-	} while (r < 0 && clock_now_ns() < until_ns && !terminal_wants_end());
+	}
 	return r;
 }
 
@@ -112,11 +112,15 @@ static int serve(struct cli *cli, const struct console_open *body, int *fd)
 {
 	static struct console_session session;
 	enum console_end end;
+	uint64_t until_ns = 0;
 
 	do {
 		console_session_attach(&session, *fd);
 		end = console_session_run(&session);
-	} while (end == CONSOLE_LOST && attach_again(cli, body, fd) == 0);
+		if (session.has_received || until_ns == 0)
+			until_ns = clock_now_ns() + ATTACH_AGAIN_NS;
+	} while (end == CONSOLE_LOST &&
+		 attach_again(cli, body, until_ns, fd) == 0);
 	return end == CONSOLE_LOST && terminal_wants_end() ? CONSOLE_DETACHED
 							   : (int)end;
 }

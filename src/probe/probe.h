@@ -34,7 +34,7 @@ struct probe_table {
 	struct probe_row rows[PROBE_ROW_MAX];
 };
 
-/* Run every probe; takes about a second, two when KVM hangs. */
+/* Run every probe; a fraction of a second, more only when KVM hangs. */
 void probe_all(struct probe_table *ret_table);
 
 /* Only the rows of /dev/kvm (the probe guest) and of QEMU. */
@@ -53,7 +53,7 @@ struct probe_engine {
 	enum engine engine;                 /* what auto takes: ENGINE_QEMU */
 	enum probe_accelerator accelerator; /* of struct monitor_settings */
 	char qemu[PATH_ROOM];               /* the binary; empty: none found */
-	char reason[160];                   /* a sentence for people */
+	char reason[192];                   /* a sentence for people */
 };
 
 /*

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The console service: its consoles and the loop that serves them.
+ *
+ * One thread, one poll(). Nothing wakes it but output, input and the
+ * supervisor; only input that waits for room in a ring is tried again by time.
+ */
+#ifndef CONSOLE_SERVICE_H
+#define CONSOLE_SERVICE_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "console/console.h"
+#include "control/child.h"
+#include "sandbox/sandbox.h"
+
+#define SERVICE_CONSOLES_MOST 128
+
+/* The link; per console its wake-ups and its readers. */
+#define SERVICE_POLLED_MOST \
+	(1 + SERVICE_CONSOLES_MOST * (1 + CONSOLE_READERS_MOST))
+
+struct service {
+	struct child child;
+	bool is_quitting;
+	uint32_t console_count;
+	struct console *consoles[SERVICE_CONSOLES_MOST];
+	struct pollfd polled[SERVICE_POLLED_MOST];
+};
+
+/* serve.c ---------------------------------------------------------------- */
+
+/* Serve until CHILD_QUIT. */
+void service_run(struct service *service);
+
+/* messages.c ------------------------------------------------------------- */
+
+/* Handle what the supervisor sent. */
+void service_receive(struct service *service);
+
+/* Tell the operators, through the supervisor. */
+void service_report(struct service *service, enum event_level level,
+		    const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* sandbox.c -------------------------------------------------------------- */
+
+/* Install the last filter. */
+int service_seal(struct sandbox_layers *layers);
+
+#endif

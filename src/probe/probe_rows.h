@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* How the probes fill the table; only files of this folder include it. */
+#ifndef PROBE_PROBE_ROWS_H
+#define PROBE_PROBE_ROWS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "probe/probe.h"
+
+/*
+ * Add a row with a printf-like detail. The advice is copied; NULL for none. A
+ * full table takes no more rows.
+ */
+void probe_add(struct probe_table *table, const char *id,
+	       enum probe_verdict verdict, const char *advice,
+	       const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+#define PROBE_CHILD_TEXT 120
+
+/* What a child found out; it travels through a pipe. */
+struct probe_answer {
+	int32_t error; /* 0: it works; else a negative errno, or PROBE_FAILED */
+	char text[PROBE_CHILD_TEXT];
+};
+
+/* It did not work, and `text` says how. */
+#define PROBE_FAILED (-4095)
+
+/*
+ * Run `ask` in a child that cannot take this process with it: one that crashes
+ * or takes more than `seconds` gives PROBE_FAILED and a sentence.
+ */
+void probe_in_child(void (*ask)(const void *, struct probe_answer *),
+		    const void *argument, unsigned int seconds,
+		    struct probe_answer *ret_answer);
+
+/* "kvm.*", and "kvm" that sums them up. */
+void probe_kvm(struct probe_table *table);
+
+/* Everything else but QEMU. */
+void probe_host(struct probe_table *table);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe/probe.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/harness.h"
+#include "probe/guest.h"
+#include "probe/probe_rows.h"
+
+static struct probe_table table;
+
+static bool has_qemu(void)
+{
+	static struct probe_table engines;
+
+	probe_engines(&engines);
+	return probe_find(&engines, "qemu")->verdict == PROBE_YES;
+}
+
+TEST(a_working_kvm_gives_qemu_the_kvm_accelerator)
+{
+	struct probe_engine engine;
+
+	if (!has_qemu())
+		return;
+	probe_add(&table, "qemu", PROBE_YES, NULL, "there");
+	probe_add(&table, "kvm", PROBE_YES, NULL, "all pass");
+
+	CHECK_EQ(probe_engine(&table, &engine), 0);
+	CHECK_EQ(engine.engine, ENGINE_QEMU);
+	CHECK_EQ(engine.accelerator, PROBE_KVM);
+	CHECK(strstr(engine.qemu, "qemu"));
+}
+
+TEST(a_kvm_that_fails_a_probe_guest_is_not_used)
+{
+	struct probe_engine engine;
+
+	if (!has_qemu())
+		return;
+	probe_add(&table, "qemu", PROBE_YES, NULL, "there");
+	probe_add(&table, "kvm", PROBE_NO, NULL, "INT3 fails");
+
+	CHECK_EQ(probe_engine(&table, &engine), 0);
+	CHECK_EQ(engine.accelerator, PROBE_TCG);
+	CHECK(strstr(engine.reason, "INT3 fails"));
+}
+
+TEST(without_qemu_no_engine_runs_and_the_reason_is_given)
+{
+	struct probe_engine engine;
+
+	probe_add(&table, "qemu", PROBE_NO, "install it", "not there");
+	probe_add(&table, "kvm", PROBE_YES, NULL, "all pass");
+
+	CHECK_EQ(probe_engine(&table, &engine), -ENOENT);
+	CHECK(strstr(engine.reason, "not there"));
+	CHECK_EQ(engine.qemu[0], '\0');
+}
+
+TEST(every_probe_gives_one_row_with_evidence)
+{
+	static const char *const wanted[] = {
+		"qemu", "kvm", "namespace.user", "landlock", "seccomp",
+		"cgroup.v2", "cgroup.v1", "libaio", "io_uring", "memory",
+		"hugepages", "iommu", "memfd", "pidfd",
+	};
+
+	probe_all(&table);
+
+	CHECK(table.count < PROBE_ROW_MAX);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		CHECK(probe_find(&table, wanted[i]));
+	for (size_t i = 0; i < table.count; i++) {
+		CHECK(table.rows[i].detail[0]);
+		CHECK(probe_find(&table, table.rows[i].id) == &table.rows[i]);
+	}
+	CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static void hang(const void *argument, struct probe_answer *answer)
+{
+	for (;;)
+		(void)pause();
+}
+
+static void crash(const void *argument, struct probe_answer *answer)
+{
+	abort();
+}
+
+TEST(a_probe_that_hangs_is_given_up)
+{
+	struct probe_answer answer;
+
+	probe_in_child(hang, NULL, 1, &answer);
+	CHECK_EQ(answer.error, PROBE_FAILED);
+	CHECK(strstr(answer.text, "not finished"));
+}
+
+TEST(a_probe_that_crashes_takes_nobody_along)
+{
+	struct probe_answer answer;
+
+	probe_in_child(crash, NULL, 5, &answer);
+	CHECK_EQ(answer.error, PROBE_FAILED);
+	CHECK(strstr(answer.text, "died"));
+}
+
+TEST(a_full_table_takes_no_more_rows)
+{
+	for (int i = 0; i < PROBE_ROW_MAX + 3; i++)
+		probe_add(&table, "x", PROBE_YES, NULL, "%d", i);
+	CHECK_EQ(table.count, PROBE_ROW_MAX);
+}
+
+TEST(the_code_of_every_guest_fits_its_place)
+{
+	uint8_t *memory = calloc(1, GUEST_BYTES);
+
+	CHECK(memory);
+	for (size_t i = 0; i < guest_case_count; i++) {
+		const struct guest_case *which = &guest_cases[i];
+		size_t bytes = (size_t)(which->code_end - which->code);
+
+		CHECK(bytes > 0 && bytes < GUEST_SUCCESS - GUEST_CODE);
+		guest_fill(memory, which);
+		CHECK_EQ(memcmp(memory + GUEST_CODE, which->code, bytes), 0);
+	}
+	free(memory);
+}
