@@ -25,6 +25,9 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL_IF(fcntl, 1, F_GET_SEALS, "is a channel sealed?"),
 	SANDBOX_CALL_IF(fcntl, 1, F_GETFL, "does an eventfd block?"),
 	SANDBOX_THREAD_CALLS,
+#ifdef __SANITIZE_ADDRESS__
+	SANDBOX_CALL(sigaltstack, "sanitizer builds: start of a thread"),
+#endif
 #if BULKHEAD_FAILPOINTS
 	SANDBOX_CALL(kill, "tests: a failpoint kills us"),
 	SANDBOX_CALL(tgkill, "tests: a failpoint stops us"),
