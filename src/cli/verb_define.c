@@ -13,40 +13,24 @@ static void close_file(FILE **file)
 		(void)fclose(*file);
 }
 
-/* The folder that relative paths of the document start from: its own, or for
- * standard input the working directory. The caller frees it. */
-static char *find_folder(const char *file)
-{
-	char *path = realpath(strcmp(file, "-") == 0 ? "." : file, NULL);
-	char *slash;
-
-	if (!path || strcmp(file, "-") == 0)
-		return path;
-	slash = strrchr(path, '/');
-	slash[slash == path] = '\0';
-	return path;
-}
-
 static int read_document(struct cli *cli, const char *file,
 			 struct partition_definition *ret_definition)
 {
 	static char text[DOCUMENT_BYTES_MAX + 1];
 	SCOPED(close_file) FILE *in = NULL;
-	SCOPED(free_pointer) char *folder = NULL;
 	struct refusal refusal;
 	size_t bytes;
 	int r;
 
 	in = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
-	folder = find_folder(file);
-	if (!in || !folder)
+	if (!in)
 		return cli_complain(cli, EXIT_REFUSED, file, "%s",
 				    strerror(errno));
 	bytes = fread(text, 1, sizeof(text), in);
 	if (ferror(in))
 		return cli_complain(cli, EXIT_REFUSED, file,
 				    "cannot be read: %s", strerror(errno));
-	r = document_parse(text, bytes, folder, ret_definition, &refusal);
+	r = document_parse(text, bytes, ret_definition, &refusal);
 	if (r == -EINVAL)
 		return cli_refuse(cli, &refusal);
 	if (r < 0)

@@ -31,7 +31,6 @@ struct reading {
 	enum place place;
 	const struct field *group; /* in IN_GROUP */
 	const struct field *field; /* its value comes next; NULL: a key does */
-	const char *folder;
 	size_t line;
 	uint64_t seen;      /* a bit per row of the schema */
 	uint64_t disk_seen; /* the same for the disk at hand */
@@ -136,10 +135,10 @@ static int read_value(struct reading *reading, const struct scalar *scalar)
 		return refuse_here(reading, "wants a list of maps");
 	name_key(reading, field_key(field), name);
 	reading->field = NULL;
-	return value_store(
-		field, name, scalar, reading->folder, reading->definition,
-		reading->place == IN_DISK ? disk_at_hand(reading) : NULL,
-		reading->refusal);
+	return value_store(field, name, scalar, reading->definition,
+			   reading->place == IN_DISK ? disk_at_hand(reading)
+						     : NULL,
+			   reading->refusal);
 }
 
 static int on_scalar(struct reading *reading, const yaml_event_t *event)
@@ -294,13 +293,12 @@ static int read_text(struct reading *reading, const char *text, size_t bytes)
 	return read_events(reading, &parser);
 }
 
-int document_parse(const char *text, size_t bytes, const char *folder,
+int document_parse(const char *text, size_t bytes,
 		   struct partition_definition *ret_definition,
 		   struct refusal *ret_refusal)
 {
 	struct partition_definition definition = { 0 };
 	struct reading reading = {
-		.folder = folder,
 		.definition = &definition,
 		.refusal = ret_refusal,
 	};

@@ -25,13 +25,13 @@
 #define DOCUMENT_BYTES_MAX 65536
 
 /*
- * Parse and check. Relative paths become absolute under `folder`, which is
- * absolute itself; with NULL they are refused.
+ * Parse and check. Paths are absolute: a document means the same wherever it
+ * comes from.
  *
  * -EINVAL  refused; *ret_refusal says why, *ret_definition is untouched
  * -ENOMEM  no memory
  */
-int document_parse(const char *text, size_t bytes, const char *folder,
+int document_parse(const char *text, size_t bytes,
 		   struct partition_definition *ret_definition,
 		   struct refusal *ret_refusal);
 

@@ -146,7 +146,7 @@ void field_describe_range(const struct field *field, char *to, size_t room)
 			       field->room - 1);
 		break;
 	case FIELD_PATH:
-		(void)snprintf(to, room, "path of up to %u bytes",
+		(void)snprintf(to, room, "absolute path of up to %u bytes",
 			       field->room - 1);
 		break;
 	case FIELD_COUNT:

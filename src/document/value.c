@@ -13,7 +13,6 @@ struct target {
 	const struct field *field;
 	const char *name;
 	const struct scalar *scalar;
-	const char *folder;
 	void *at; /* the field's place */
 	struct disk_definition *disk;
 	struct refusal *refusal;
@@ -99,25 +98,16 @@ static int store_name(const struct target *target)
 
 static int store_path(const struct target *target)
 {
-	const char *text = target->scalar->text;
-	char path[2 * PATH_ROOM];
-	int length;
 	int r = check_text(target);
 
 	if (r < 0)
 		return r;
-	if (!*text)
-		return wants(target, "a path");
-	if (*text == '/')
-		length = snprintf(path, sizeof(path), "%s", text);
-	else if (!target->folder)
+	if (target->scalar->text[0] != '/')
 		return wants(target, "an absolute path");
-	else
-		length = snprintf(path, sizeof(path), "%s/%s", target->folder,
-				  text);
-	if (length < 0 || (size_t)length >= target->field->room)
+	if (text_copy(target->at, target->field->room, target->scalar->text) <
+	    0)
 		return wants_range(target);
-	return text_copy(target->at, target->field->room, path);
+	return 0;
 }
 
 static int store_count(const struct target *target)
@@ -252,7 +242,7 @@ static int store(const struct target *target)
 }
 
 int value_store(const struct field *field, const char *name,
-		const struct scalar *scalar, const char *folder,
+		const struct scalar *scalar,
 		struct partition_definition *definition,
 		struct disk_definition *disk, struct refusal *refusal)
 {
@@ -262,7 +252,6 @@ int value_store(const struct field *field, const char *name,
 		.field = field,
 		.name = name,
 		.scalar = scalar,
-		.folder = folder,
 		.at = base + field->offset,
 		.disk = disk,
 		.refusal = refusal,

@@ -23,7 +23,7 @@ struct scalar {
  * -EINVAL  refused
  */
 int value_store(const struct field *field, const char *name,
-		const struct scalar *scalar, const char *folder,
+		const struct scalar *scalar,
 		struct partition_definition *definition,
 		struct disk_definition *disk, struct refusal *refusal);
 
