@@ -81,6 +81,14 @@ static int take_frame(struct console_session *session,
 	case CONSOLE_FRAME_CLOSED:
 		put_notice(bytes, header->bytes);
 		return CONSOLE_CLOSED;
+	case CONSOLE_FRAME_REFUSED:
+		(void)snprintf(session->text, sizeof(session->text), "%.*s",
+			       (int)header->bytes, (const char *)bytes);
+		return CONSOLE_REFUSED;
+	case CONSOLE_FRAME_DEMOTED:
+		session->is_reader = true;
+		put_notice(bytes, header->bytes);
+		return GOES_ON;
 	default:
 		return CONSOLE_BROKEN;
 	}
@@ -154,6 +162,8 @@ static int read_input(struct console_session *session)
 		return GOES_ON;
 	}
 	key = memchr(bytes, CONSOLE_DETACH_KEY, (size_t)got);
+	if (session->is_reader)
+		return key ? CONSOLE_DETACHED : GOES_ON;
 	end = send_input(session, bytes,
 			 key ? (size_t)(key - bytes) : (size_t)got);
 	return key ? CONSOLE_DETACHED : end;

@@ -16,6 +16,7 @@
 enum console_end {
 	CONSOLE_DETACHED,   /* by the key, or a signal */
 	CONSOLE_CLOSED,     /* the service says the console has ended */
+	CONSOLE_REFUSED,    /* the service did not attach us */
 	CONSOLE_LOST,       /* the service went away: attach again */
 	CONSOLE_BROKEN,     /* it broke the format */
 	CONSOLE_UNWRITABLE, /* our own output cannot be written */
@@ -29,6 +30,8 @@ struct console_session {
 	bool has_position;  /* false until the first output came */
 	bool is_input_over; /* standard input has ended */
 	bool has_received;  /* anything since it was attached */
+	bool is_reader;     /* what is typed goes nowhere */
+	char text[128];     /* of the refusal */
 	uint64_t lost_bytes;
 	/* Of the frame at hand: */
 	uint32_t have_bytes;

@@ -87,12 +87,14 @@ static int attach_again(struct cli *cli, const struct console_open *body,
 	return r;
 }
 
-static int finish(const struct cli *cli, enum console_end end)
+static int finish(const struct cli *cli, enum console_end end, const char *text)
 {
 	switch (end) {
 	case CONSOLE_DETACHED:
 	case CONSOLE_CLOSED:
 		return EXIT_DONE;
+	case CONSOLE_REFUSED:
+		return cli_complain(cli, EXIT_REFUSED, "console", "%s", text);
 	case CONSOLE_BROKEN:
 		return cli_complain(cli, EXIT_FAILED, "",
 				    "the console service sent what this "
@@ -108,21 +110,26 @@ static int finish(const struct cli *cli, enum console_end end)
 			    "within 30 s: see bulkhead list");
 }
 
-static int serve(struct cli *cli, const struct console_open *body, int *fd)
+static int serve(struct cli *cli, struct console_open *body, int *fd)
 {
 	static struct console_session session;
 	enum console_end end;
 	uint64_t until_ns = 0;
 
+	session.is_reader = body->mode == CONSOLE_READ;
 	do {
 		console_session_attach(&session, *fd);
 		end = console_session_run(&session);
 		if (session.has_received || until_ns == 0)
 			until_ns = clock_now_ns() + ATTACH_AGAIN_NS;
+		/* Who was taken over does not take over in return. */
+		body->mode = session.is_reader ? CONSOLE_READ : CONSOLE_WRITE;
 	} while (end == CONSOLE_LOST &&
 		 attach_again(cli, body, until_ns, fd) == 0);
-	return end == CONSOLE_LOST && terminal_wants_end() ? CONSOLE_DETACHED
-							   : (int)end;
+	terminal_restore();
+	if (end == CONSOLE_LOST && terminal_wants_end())
+		end = CONSOLE_DETACHED;
+	return finish(cli, end, session.text);
 }
 
 static int run(struct cli *cli, const struct invocation *invocation)
@@ -130,7 +137,6 @@ static int run(struct cli *cli, const struct invocation *invocation)
 	SCOPED(close_fd) int fd = NO_FD;
 	struct console_open body = { .mode = CONSOLE_WRITE };
 	int status;
-	int end;
 
 	if (invocation_option(invocation, "read-only"))
 		body.mode = CONSOLE_READ;
@@ -149,9 +155,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 		(void)fprintf(stderr, "[bulkhead: %s; Ctrl-] detaches]\n",
 			      body.name);
 	terminal_make_raw();
-	end = serve(cli, &body, &fd);
-	terminal_restore();
-	return finish(cli, (enum console_end)end);
+	return serve(cli, &body, &fd);
 }
 
 const struct verb verb_console = {

@@ -117,7 +117,7 @@ void console_end(struct console *console, const char *why)
 
 	for (uint32_t i = 0; i < console->reader_count; i++) {
 		console->readers[i]->is_closing = true;
-		reader_notify(console->readers[i], why);
+		reader_notify(console->readers[i], CONSOLE_FRAME_CLOSED, why);
 	}
 	(void)console_turn(console, &may_sleep);
 	free_console(console);
@@ -136,7 +136,24 @@ static void demote(struct reader *writer)
 	writer->is_writer = false;
 	writer->is_told = true;
 	writer->input_begin = writer->input_end;
-	reader_notify(writer, "someone else took over; you are reading");
+	reader_notify(writer, CONSOLE_FRAME_DEMOTED,
+		      "someone else took over; you are reading");
+}
+
+/* Say why and hang up, so that he does not ask again. */
+static void turn_away(int fd, const char *why)
+{
+	const struct console_frame header = {
+		.kind = CONSOLE_FRAME_REFUSED,
+		.bytes = (uint32_t)strlen(why),
+	};
+	uint8_t frame[sizeof(header) + READER_NOTICE_ROOM];
+
+	memcpy(frame, &header, sizeof(header));
+	memcpy(frame + sizeof(header), why, header.bytes);
+	(void)send(fd, frame, sizeof(header) + header.bytes,
+		   MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)close(fd);
 }
 
 static void give_role(const struct console *console, struct reader *reader,
@@ -146,32 +163,9 @@ static void give_role(const struct console *console, struct reader *reader,
 
 	if (mode == CONSOLE_READ)
 		return;
-	if (writer && mode == CONSOLE_WRITE) {
-		reader->is_told = true;
-		reader_notify(reader, "someone else is typing; you are "
-				      "reading: --take-over takes over");
-		return;
-	}
 	if (writer)
 		demote(writer);
 	reader->is_writer = true;
-}
-
-/* Say why and hang up, so that he does not ask again. */
-static void turn_away(int fd)
-{
-	static const char why[] = "too many are attached";
-	struct {
-		struct console_frame header;
-		char text[sizeof(why) - 1];
-	} frame = { .header = { .kind = CONSOLE_FRAME_CLOSED,
-				.bytes = sizeof(frame.text) } };
-
-	memcpy(frame.text, why, sizeof(frame.text));
-	(void)send(fd, &frame,
-		   offsetof(typeof(frame), text) + sizeof(frame.text),
-		   MSG_DONTWAIT | MSG_NOSIGNAL);
-	(void)close(fd);
 }
 
 int console_attach(struct console *console, int fd, enum console_mode mode)
@@ -180,8 +174,13 @@ int console_attach(struct console *console, int fd, enum console_mode mode)
 	int r;
 
 	if (console->reader_count == CONSOLE_READERS_MOST) {
-		turn_away(fd);
+		turn_away(fd, "too many are attached");
 		return -EUSERS;
+	}
+	if (mode == CONSOLE_WRITE && find_writer(console)) {
+		turn_away(fd, "someone else is typing: attach with --read-only "
+			      "or --take-over");
+		return -EBUSY;
 	}
 	r = reader_new(fd, &console->bytes, &reader);
 	if (r < 0) {

@@ -53,9 +53,11 @@ int console_new(const struct console_ring *ring, int *fds,
 void console_end(struct console *console, const char *why);
 
 /*
- * Attach someone, who gets the output kept first. The stream is taken over.
+ * Attach someone, who gets the output kept first. The stream is taken over;
+ * on failure he is told why and hung up on.
  *
  * -EUSERS  too many are attached
+ * -EBUSY   someone else types, and he is not to be taken over
  * -ENOMEM
  */
 int console_attach(struct console *console, int fd, enum console_mode mode);

@@ -91,9 +91,8 @@ static int attach_client(void *process, struct message *message)
 	r = console_attach(service->consoles[index], take_fd(&message->fds[0]),
 			   (enum console_mode)client->mode);
 	if (r < 0)
-		log_warn("cannot attach another client to the console, closed "
-			 "it error=%s",
-			 strerrorname_np(-r));
+		log_debug("a client was not attached error=%s",
+			  strerrorname_np(-r));
 	return 0;
 }
 

@@ -32,8 +32,10 @@ void reader_free(struct reader *reader)
 	free(reader);
 }
 
-void reader_notify(struct reader *reader, const char *text)
+void reader_notify(struct reader *reader, enum console_frame_kind kind,
+		   const char *text)
 {
+	reader->notice_kind = kind;
 	(void)strncpy(reader->notice, text, sizeof(reader->notice) - 1);
 }
 
@@ -60,10 +62,7 @@ static void fill_notice(struct reader *reader)
 
 	memcpy(reader->frame + sizeof(struct console_frame), reader->notice,
 	       bytes);
-	set_frame(reader,
-		  reader->is_closing ? CONSOLE_FRAME_CLOSED
-				     : CONSOLE_FRAME_NOTICE,
-		  (uint32_t)bytes, 0);
+	set_frame(reader, reader->notice_kind, (uint32_t)bytes, 0);
 	reader->notice[0] = '\0';
 }
 
@@ -134,8 +133,9 @@ int reader_send(struct reader *reader, const struct bytes *bytes)
 static void ignore_input(struct reader *reader)
 {
 	if (!reader->is_told)
-		reader_notify(reader, "you are reading; what you type is "
-				      "ignored: attach with --take-over");
+		reader_notify(reader, CONSOLE_FRAME_NOTICE,
+			      "you are reading; what you type is ignored: "
+			      "attach with --take-over");
 	reader->is_told = true;
 }
 

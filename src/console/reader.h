@@ -33,6 +33,7 @@ struct reader {
 	uint32_t input_end;
 	uint32_t frame_begin; /* of the frame not yet sent */
 	uint32_t frame_end;
+	uint32_t notice_kind;            /* enum console_frame_kind */
 	char notice[READER_NOTICE_ROOM]; /* next to be sent; may be empty */
 	uint8_t input[READER_INPUT_ROOM];
 	uint8_t frame[sizeof(struct console_frame) + CONSOLE_FRAME_BYTES_MAX];
@@ -47,7 +48,8 @@ int reader_new(int fd, const struct bytes *bytes, struct reader **ret_reader);
 void reader_free(struct reader *reader);
 
 /* A sentence for the person; replaces one that was not sent yet. */
-void reader_notify(struct reader *reader, const char *text);
+void reader_notify(struct reader *reader, enum console_frame_kind kind,
+		   const char *text);
 
 /* Send what there is, as far as the socket takes it and not for ever.
  *

@@ -16,8 +16,10 @@
 
 enum console_frame_kind {
 	CONSOLE_FRAME_OUTPUT = 1,
-	CONSOLE_FRAME_NOTICE, /* a sentence for the person */
-	CONSOLE_FRAME_CLOSED, /* the console has ended; a sentence */
+	CONSOLE_FRAME_NOTICE,  /* a sentence for the person */
+	CONSOLE_FRAME_CLOSED,  /* the console has ended; a sentence */
+	CONSOLE_FRAME_REFUSED, /* not attached; a sentence */
+	CONSOLE_FRAME_DEMOTED, /* the reader types no more; a sentence */
 };
 
 /* Host byte order: it never leaves the host. */

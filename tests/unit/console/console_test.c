@@ -158,23 +158,24 @@ TEST(a_writer_reaches_the_monitor_and_a_reader_does_not)
 	end();
 }
 
-TEST(a_second_writer_becomes_a_reader_and_is_told)
+TEST(a_second_writer_is_refused_and_told_what_to_do)
 {
 	struct console_frame header;
 	char text[CONSOLE_FRAME_BYTES_MAX + 1];
-	int first, second;
+	int pair[2];
+	int first;
 
 	begin(BYTES_OUTPUT_LEAST, 0);
 	first = attach(CONSOLE_WRITE);
-	second = attach(CONSOLE_WRITE);
-	turn();
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 
-	CHECK_EQ(next_frame(second, &header, text), CONSOLE_FRAME_NOTICE);
+	CHECK_EQ(console_attach(console, pair[0], CONSOLE_WRITE), -EBUSY);
+	CHECK_EQ(next_frame(pair[1], &header, text), CONSOLE_FRAME_REFUSED);
 	CHECK(strstr(text, "--take-over") != NULL);
-	CHECK_EQ(next_frame(first, &header, text), 0);
+	CHECK_EQ(console->reader_count, 1);
 
 	(void)close(first);
-	(void)close(second);
+	(void)close(pair[1]);
 	end();
 }
 
@@ -195,7 +196,7 @@ TEST(a_take_over_demotes_the_writer_with_a_notice)
 	console_reader_ready(console, 0, false);
 	turn();
 
-	CHECK_EQ(next_frame(old, &header, text), CONSOLE_FRAME_NOTICE);
+	CHECK_EQ(next_frame(old, &header, text), CONSOLE_FRAME_DEMOTED);
 	CHECK(strstr(text, "took over") != NULL);
 	CHECK_EQ(bytes_read_input(&monitor, typed, sizeof(typed), &count), 0);
 	CHECK_EQ(count, 3);
@@ -369,7 +370,7 @@ TEST(one_client_too_many_is_told_and_closed)
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 
 	CHECK_EQ(console_attach(console, pair[0], CONSOLE_WRITE), -EUSERS);
-	CHECK_EQ(next_frame(pair[1], &header, text), CONSOLE_FRAME_CLOSED);
+	CHECK_EQ(next_frame(pair[1], &header, text), CONSOLE_FRAME_REFUSED);
 	CHECK_EQ(strcmp(text, "too many are attached"), 0);
 
 	for (int i = 0; i < CONSOLE_READERS_MOST; i++)
