@@ -84,10 +84,12 @@ static void take_hello(struct stranger *stranger, struct message *message)
 			 (int)stranger->pid);
 		return;
 	}
-	/* A child may come again when it gave its link up. */
-	if (process->state == PROCESS_READY)
-		process->state = PROCESS_EXPECTED;
-	(void)process_adopt(process, &stranger->control);
+	/* It gave its link up while we lived, so messages were lost. A service
+	 * is replaced; a monitor cannot be, and says what it has. */
+	if (process->state != PROCESS_EXPECTED && process->role != ROLE_MONITOR)
+		process_kill(process, "it lost its control link");
+	else
+		(void)process_adopt(process, &stranger->control);
 }
 
 static int on_stranger(sd_event_source *source, int fd, uint32_t events,

@@ -334,7 +334,9 @@ static int take_counters(void *data, struct message *message)
 static int take_disk_held(void *data, struct message *message)
 {
 	const struct disk_channel *channel = (const void *)message->body;
-	struct disk *disk = disk_of(data, channel);
+	struct process *process = data;
+	struct partition *partition = process->owner;
+	struct disk *disk = disk_of(process, channel);
 
 	if (!disk)
 		return -EBADMSG;
@@ -343,7 +345,10 @@ static int take_disk_held(void *data, struct message *message)
 		return -EBADMSG;
 	close_fd(&disk->witness_fd);
 	disk->witness_fd = take_fd(&message->fds[0]);
-	disk->generation = channel->generation;
+	if (partition->supervisor->is_adopting)
+		disk->generation = channel->generation;
+	else if (disk->generation != channel->generation)
+		disk_leave(disk);
 	return 0;
 }
 

@@ -329,8 +329,8 @@ static int on_death(sd_event_source *source, int fd, uint32_t events,
 		(void)drain(process);
 	describe_end(process);
 	process->state = PROCESS_DYING;
-	supervisor_forget_child(process->supervisor, process->id);
 	process->ops->died(process, process->reason);
+	supervisor_forget_child(supervisor, process->id);
 	process_free(process);
 	supervisor_shutdown_progress(supervisor);
 	return 0;
@@ -492,6 +492,9 @@ int process_adopt(struct process *process, struct control *control)
 	control_close(&process->control);
 	process->control = *control;
 	control->fd = NO_FD;
+	process->state = PROCESS_EXPECTED;
+	(void)arm_deadline(process, process->supervisor->config.ready_ms,
+			   on_deadline);
 	r = watch_control(process);
 	if (r < 0)
 		return r;
