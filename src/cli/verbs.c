@@ -3,16 +3,30 @@
 
 #include <stddef.h>
 
+/* clang-format off */
 const struct verb *const verbs[] = {
-	&verb_define,       &verb_install,
-	&verb_start,        &verb_stop,
-	&verb_pause,        &verb_resume,
-	&verb_reset,        &verb_console,
-	&verb_list,         &verb_show,
-	&verb_uninstall,    &verb_undefine,
-	&verb_events,       &verb_logs,
-	&verb_disk_serve,   &verb_disk_list,
-	&verb_service_list, &verb_service_restart,
-	&verb_service_set,  &verb_shutdown,
-	&verb_version,      NULL,
+	&verb_define,
+	&verb_install,
+	&verb_start,
+	&verb_stop,
+	&verb_pause,
+	&verb_resume,
+	&verb_reset,
+	&verb_console,
+	&verb_list,
+	&verb_show,
+	&verb_uninstall,
+	&verb_undefine,
+	&verb_events,
+	&verb_logs,
+	&verb_doctor,
+	&verb_disk_serve,
+	&verb_disk_list,
+	&verb_service_list,
+	&verb_service_restart,
+	&verb_service_set,
+	&verb_shutdown,
+	&verb_version,
+	NULL,
 };
+/* clang-format on */

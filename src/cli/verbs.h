@@ -19,6 +19,7 @@ extern const struct verb verb_uninstall;
 extern const struct verb verb_undefine;
 extern const struct verb verb_events;
 extern const struct verb verb_logs;
+extern const struct verb verb_doctor;
 extern const struct verb verb_disk_serve;
 extern const struct verb verb_disk_list;
 extern const struct verb verb_service_list;
