@@ -29,8 +29,6 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL(sigaltstack, "sanitizer builds: start of a thread"),
 #endif
 #if BULKHEAD_FAILPOINTS
-	SANDBOX_CALL(kill, "tests: a failpoint kills us"),
-	SANDBOX_CALL(tgkill, "tests: a failpoint stops us"),
 	SANDBOX_CALL(pause, "tests: a failpoint hangs us"),
 #endif
 };

@@ -169,9 +169,14 @@ void report_notices(struct monitor *monitor)
 		report_notice(monitor, &notice);
 }
 
+/* A monitor and its engine are one domain: a layer is in place when neither
+ * lacks it. */
 void report_ready(struct monitor *monitor)
 {
-	(void)child_ready(&monitor->child, monitor->layers.in_place,
-			  monitor->layers.missing);
+	const struct sandbox_layers *engine = &monitor->qemu.layers;
+	uint32_t missing = monitor->layers.missing | engine->missing;
+	uint32_t in_place = monitor->layers.in_place | engine->in_place;
+
+	(void)child_ready(&monitor->child, in_place & ~missing, missing);
 	monitor_enter(monitor, MONITOR_RUNNING);
 }

@@ -334,7 +334,7 @@ static int place_in_tree(const struct cgroup_base *base, uint32_t tree,
 int cgroup_place(const struct cgroup_base *base, const char *group, pid_t pid,
 		 const struct cgroup_limits *limits)
 {
-	int error = 0;
+	int error = base->tree_count ? 0 : -EOPNOTSUPP;
 
 	if (!text_is_name(group, NAME_ROOM))
 		return -EINVAL;

@@ -60,8 +60,9 @@ void cgroup_base_close(struct cgroup_base *base);
  * Make a group (or take over one left by an earlier supervisor) and move `pid`
  * into it. `group` is a name of ours (text_is_name).
  *
- * -EINVAL  not a name
- * -ESRCH   the process is gone; the group was removed
+ * -EINVAL      not a name
+ * -EOPNOTSUPP  the base is empty
+ * -ESRCH       the process is gone; the group was removed
  */
 int cgroup_place(const struct cgroup_base *base, const char *group, pid_t pid,
 		 const struct cgroup_limits *limits);

@@ -63,13 +63,15 @@ static int add_calls(scmp_filter_ctx filter, const struct sandbox_call *calls,
 	return 0;
 }
 
-/* A process may only signal itself: abort(), raise(). */
-static int add_abort(scmp_filter_ctx filter)
+/* A process may signal itself and nobody else. */
+static int add_own_signals(scmp_filter_ctx filter)
 {
-	const struct sandbox_call call =
-		SANDBOX_CALL_IF(tgkill, 0, getpid(), "abort");
+	const struct sandbox_call own[] = {
+		SANDBOX_CALL_IF(tgkill, 0, getpid(), "abort, raise"),
+		SANDBOX_CALL_IF(kill, 0, getpid(), "ending itself"),
+	};
 
-	return add_call(filter, &call);
+	return add_calls(filter, own, ARRAY_COUNT(own));
 }
 
 static int set_attributes(scmp_filter_ctx filter)
@@ -97,7 +99,7 @@ static int build(scmp_filter_ctx filter, const struct sandbox_call *calls,
 		error = add_calls(filter, sandbox_base_calls,
 				  sandbox_base_call_count);
 	if (error == 0)
-		error = add_abort(filter);
+		error = add_own_signals(filter);
 	if (error == 0)
 		error = add_calls(filter, calls, count);
 	return error;

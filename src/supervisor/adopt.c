@@ -181,6 +181,7 @@ int adopt_listen(struct supervisor *supervisor, struct refusal *refusal)
 	/* Children of other uids pass through it by descriptor; nobody reaches
 	 * it by path, because its parent is ours alone. */
 	(void)mkdir(directory, 0711);
+	(void)chmod(directory, 0711); /* the umask is 0077 */
 	supervisor->meet_fd = open(directory, O_DIRECTORY | O_CLOEXEC | O_PATH);
 	adoption->listen_fd = bind_rendezvous(directory);
 	if (supervisor->meet_fd < 0 || adoption->listen_fd < 0) {

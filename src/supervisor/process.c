@@ -17,6 +17,7 @@
 #include "base/count.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "sandbox/sandbox.h"
 #include "supervisor/spawn_child.h"
 #include "supervisor/supervisor.h"
 
@@ -168,8 +169,9 @@ static int take_ready(void *data, struct message *message)
 	const struct child_ready *ready = (const void *)message->body;
 	struct process *process = data;
 
-	process->layers = ready->layers;
-	process->missing = ready->missing;
+	/* The control group is ours to know. */
+	process->layers |= ready->layers & ~(uint32_t)SANDBOX_CGROUP;
+	process->missing |= ready->missing & ~(uint32_t)SANDBOX_CGROUP;
 	process->state = PROCESS_READY;
 	disarm_deadline(process);
 	process->ops->ready(process);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "sandbox/sandbox.h"
 #include "supervisor/adopt.h"
 #include "supervisor/engine.h"
 #include "supervisor/install.h"
@@ -19,6 +20,8 @@
 /* Uids without a name, far from those of people and packages. */
 #define UID_FIRST 0x42480000u
 #define UID_COUNT 0x10000u
+/* Threads and processes of one child: those of its engine and to spare. */
+#define CHILD_TASKS 1024
 /* Deferred writes reach the disk this long after they were queued. */
 #define FLUSH_MS 50
 
@@ -81,8 +84,9 @@ static void flush_soon(struct supervisor *supervisor)
 }
 
 void supervisor_remember_child(struct supervisor *supervisor,
-			       const struct process *process)
+			       struct process *process)
 {
+	const struct cgroup_limits limits = { .process_count = CHILD_TASKS };
 	struct child_record record = {
 		.instance = process->id,
 		.start_time = process_start_time(process->pid),
@@ -97,8 +101,11 @@ void supervisor_remember_child(struct supervisor *supervisor,
 		       (unsigned long long)process->id);
 	store_defer_child(supervisor->store, &record);
 	flush_soon(supervisor);
-	(void)cgroup_place(&supervisor->cgroups, record.cgroup, process->pid,
-			   &(struct cgroup_limits){ 0 });
+	if (cgroup_place(&supervisor->cgroups, record.cgroup, process->pid,
+			 &limits) == 0)
+		process->layers |= SANDBOX_CGROUP;
+	else
+		process->missing |= SANDBOX_CGROUP;
 }
 
 void supervisor_forget_child(struct supervisor *supervisor, uint64_t id)

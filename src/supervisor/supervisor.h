@@ -60,7 +60,7 @@ uint32_t supervisor_uid_for(struct supervisor *supervisor, uint64_t id);
 
 /* The store's rows of children; written behind the recovery. */
 void supervisor_remember_child(struct supervisor *supervisor,
-			       const struct process *process);
+			       struct process *process);
 void supervisor_forget_child(struct supervisor *supervisor, uint64_t id);
 void supervisor_count_restart(struct supervisor *supervisor,
 			      const struct service *service);

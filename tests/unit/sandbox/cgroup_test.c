@@ -144,6 +144,7 @@ TEST(a_group_that_is_not_a_name_is_refused)
 
 	CHECK_EQ(cgroup_place(&none, "../up", getpid(), &limits), -EINVAL);
 	CHECK_EQ(cgroup_place(&none, "", getpid(), &limits), -EINVAL);
+	CHECK_EQ(cgroup_place(&none, "a", getpid(), &limits), -EOPNOTSUPP);
 	CHECK_EQ(cgroup_remove(&none, ".."), -EINVAL);
 	CHECK_EQ(cgroup_base_open("a/b", &none), -EINVAL);
 }
