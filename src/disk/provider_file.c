@@ -16,6 +16,9 @@
 #include "base/scope.h"
 #include "channel/disk_request.h"
 
+/* The least block of any device. */
+#define DIRECT_UNIT 512
+
 /* A file system that refuses RWF_NOWAIT may still wait for a device (FUSE,
  * NFS); this one cannot. */
 static bool is_in_memory(int fd)
@@ -96,12 +99,19 @@ static void read_zeroes(struct job *job)
 	job->done_bytes = job->length_bytes;
 }
 
+/* With O_DIRECT only the end of the file stops within a block. */
+static bool is_cut_by_end(const struct job *job)
+{
+	return job->op == DISK_READ && job->file->is_direct &&
+	       job->done_bytes % DIRECT_UNIT != 0;
+}
+
 static int move_all(struct job *job, int flags)
 {
 	ssize_t moved;
 
 	while (job->done_bytes < job->length_bytes) {
-		moved = move_once(job, flags);
+		moved = is_cut_by_end(job) ? 0 : move_once(job, flags);
 		if (moved == -EINTR)
 			continue;
 		if (moved < 0)

@@ -60,7 +60,7 @@ static void log_failure(struct service *service, const struct task *task)
 static void answer(struct service *service, struct task *task)
 {
 	(void)failpoint("disk.after_io");
-	if (task->status == -EIO || task->status == -ENOSPC)
+	if (task->status == -EIO)
 		log_failure(service, task);
 	client_answer(task);
 }
@@ -105,8 +105,11 @@ static struct task *task_of(struct aio_slot *slot)
  * not fill the memory bus. */
 static bool is_for_worker(const struct task *task)
 {
+	struct channel *channel = &task->client->channel;
+
 	return task->job.length_bytes >= DISK_LARGE_BYTES &&
-	       channel_outstanding(&task->client->channel) > 1;
+	       (channel_outstanding(channel) > 1 ||
+		channel_has_waiting(channel));
 }
 
 static int try_now(struct task *task)

@@ -182,6 +182,90 @@ TEST(a_full_file_system_is_told_honestly)
 	(void)rmdir(dir);
 }
 
+/* A loop device over the file, gone with its last user; NO_FD for none. */
+static int open_loop(const char *file)
+{
+	char command[128], device[64] = { 0 };
+	int fd = NO_FD;
+	FILE *out;
+
+	(void)snprintf(command, sizeof(command),
+		       "losetup -f --show %s 2>/dev/null", file);
+	out = geteuid() == 0 ? popen(command, "re") : NULL;
+	if (out && fgets(device, sizeof(device), out)) {
+		device[strcspn(device, "\n")] = '\0';
+		fd = open(device, O_RDWR | O_DIRECT | O_CLOEXEC);
+		(void)snprintf(command, sizeof(command), "losetup -d %s",
+			       device);
+		CHECK_EQ(system(command), 0);
+	}
+	if (out)
+		(void)pclose(out);
+	return fd;
+}
+
+TEST(a_block_device_is_served_with_o_direct)
+{
+	struct disk_peer_wish wish = tmpfs_file(path, sizeof(path), "a");
+	int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	CHECK_EQ(ftruncate(file, DISK_BYTES), 0);
+	(void)close(file);
+	wish.fd = open_loop(path);
+	wish.path = NULL;
+	if (wish.fd < 0) {
+		(void)unlink(path);
+		return;
+	}
+	disk_rig_start(&rig, NULL);
+	disk_rig_attach(&rig, &peer, &wish);
+
+	fill(0, 0x33, 524288);
+	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, 0, 0, 524288, 0), 0);
+	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, DISK_FLAG_DURABLE, 524288,
+			      4096, 0),
+		 0);
+	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE_ZEROES, 0, 0, 8192, 0), 0);
+	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE_ZEROES, DISK_FLAG_UNMAP, 65536,
+			      65536, 0),
+		 0);
+	CHECK_EQ(disk_peer_do(&peer, DISK_DISCARD, 0, 262144, 4096, 0), 0);
+	CHECK_EQ(disk_peer_do(&peer, DISK_FLUSH, 0, 0, 0, 0), 0);
+	CHECK_EQ(disk_peer_do(&peer, DISK_READ, 0, 0, 524288 + 4096, 0), 0);
+
+	CHECK(is_filled(0, 0, 8192));
+	CHECK(is_filled(8192, 0x33, 65536 - 8192));
+	CHECK(is_filled(65536, 0, 65536));
+	CHECK(is_filled(131072, 0x33, 131072));
+	CHECK(is_filled(262144 + 4096, 0x33, 262144));
+	stop();
+}
+
+TEST(a_direct_read_across_the_end_of_the_file_ends_in_zeroes)
+{
+	struct disk_peer_wish wish = { .path = path,
+				       .size_bytes = 8192,
+				       .is_direct = true };
+	uint8_t bytes[5000];
+	int file;
+
+	(void)snprintf(path, sizeof(path), "/var/tmp/disk-test-%d",
+		       (int)getpid());
+	memset(bytes, 0x44, sizeof(bytes));
+	file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK_EQ(write(file, bytes, sizeof(bytes)), sizeof(bytes));
+	(void)close(file);
+	disk_rig_start(&rig, NULL);
+	disk_rig_attach(&rig, &peer, &wish);
+
+	fill(0, 0xff, 8192);
+	CHECK_EQ(disk_peer_do(&peer, DISK_READ, 0, 0, 8192, 0), 0);
+
+	CHECK(is_filled(0, 0x44, 5000));
+	CHECK(is_filled(5000, 0, 8192 - 5000));
+	stop();
+}
+
 TEST(many_requests_at_a_time_are_each_answered_once)
 {
 	enum { DEPTH = 64, ROUNDS = 200 };
