@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT */
+/* A service dies at every step, and the guest does not notice. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "lib/harness.h"
+#include "rig.h"
+
+static struct rig rig;
+static struct channel_request sent, other;
+
+static void start(void)
+{
+	rig_start(&rig);
+	rig_up(&rig, false);
+}
+
+static void expect_offset(uint64_t offset)
+{
+	CHECK(rig_take(&rig, &sent));
+	CHECK_EQ(sent.offset_bytes, offset);
+}
+
+TEST(what_has_no_answer_is_replayed_in_the_order_taken)
+{
+	start();
+	for (uint64_t i = 0; i < 4; i++)
+		(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, i, 512, 0);
+	rig_turn(&rig);
+	for (uint64_t i = 0; i < 4; i++) {
+		expect_offset(i * 512);
+		if (i == 1)
+			rig_answer(&rig, &sent, 0);
+	}
+	rig_turn(&rig);
+	CHECK_EQ(rig_used(&rig), 1);
+
+	rig_down(&rig);
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 9, 512, 0);
+	rig_turn(&rig);
+	rig_up(&rig, false);
+
+	expect_offset(0 * 512);
+	expect_offset(2 * 512);
+	expect_offset(3 * 512);
+	expect_offset(9 * 512);
+	CHECK(!rig_take(&rig, &sent));
+	CHECK_EQ(rig.disk.counters.replayed, 3);
+	rig_stop(&rig);
+}
+
+TEST(an_answer_that_was_not_taken_before_the_death_is_asked_again)
+{
+	struct guest_request write;
+
+	start();
+	write = rig_offer(&rig, VIRTIO_BLK_T_OUT, 0, 512, 3);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, 0);
+	disk_down(&rig.disk);
+	rig_up(&rig, false);
+
+	CHECK_EQ(rig_status(&rig, &write), RIG_NO_STATUS);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig_used(&rig), 1);
+	CHECK_EQ(rig_status(&rig, &write), VIRTIO_BLK_S_OK);
+	rig_stop(&rig);
+}
+
+TEST(the_data_of_a_replayed_write_is_copied_again)
+{
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 0, 512, 0x42);
+	rig_turn(&rig);
+	rig_down(&rig);
+	rig_up(&rig, false);
+
+	CHECK(rig_take(&rig, &sent));
+	CHECK_EQ(rig.service.buffers[sent.buffer_offset + 511], 0x42);
+	rig_stop(&rig);
+}
+
+TEST(a_large_request_half_answered_is_replayed_whole_and_answered_once)
+{
+	struct guest_request write;
+
+	start();
+	write = rig_offer(&rig, VIRTIO_BLK_T_OUT, 0, 1u << 20, 1);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	rig_down(&rig);
+	rig_up(&rig, false);
+
+	for (uint64_t i = 0; i < 4; i++) {
+		expect_offset(i * LANE_CHUNK_BYTES);
+		rig_answer(&rig, &sent, 0);
+	}
+	rig_turn(&rig);
+	CHECK_EQ(rig_used(&rig), 1);
+	CHECK_EQ(rig_status(&rig, &write), VIRTIO_BLK_S_OK);
+	rig_stop(&rig);
+}
+
+TEST(every_request_is_answered_once_wherever_the_service_dies)
+{
+	/* 6 requests; the service takes `taken` and answers `answered`. */
+	for (int taken = 0; taken <= 6; taken++) {
+		for (int answered = 0; answered <= taken; answered++) {
+			int seen;
+
+			memset(&rig, 0, sizeof(rig));
+			start();
+			for (uint64_t i = 0; i < 6; i++)
+				(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, i, 512,
+						0);
+			rig_turn(&rig);
+			for (int i = 0; i < taken; i++) {
+				CHECK(rig_take(&rig, &sent));
+				if (i < answered)
+					rig_answer(&rig, &sent, 0);
+			}
+			if (answered % 2)
+				rig_turn(&rig);
+			rig_down(&rig);
+			rig_up(&rig, false);
+			seen = rig_used(&rig);
+			while (rig_take(&rig, &sent))
+				rig_answer(&rig, &sent, 0);
+			rig_turn(&rig);
+			CHECK_EQ(seen + rig_used(&rig), 6);
+			CHECK_EQ(rig.disk.request_count, 0);
+			rig_stop(&rig);
+		}
+	}
+}
+
+TEST(without_a_service_requests_wait)
+{
+	struct guest_request read;
+
+	rig_start(&rig);
+	read = rig_offer(&rig, VIRTIO_BLK_T_IN, 0, 512, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig_status(&rig, &read), RIG_NO_STATUS);
+	CHECK_EQ(disk_deadline_ns(&rig.disk), 0);
+
+	rig_up(&rig, false);
+	CHECK(rig_take(&rig, &sent));
+	rig_stop(&rig);
+}
+
+/* The fence inside a life. ----------------------------------------------- */
+
+static void reset_guest(void)
+{
+	(void)rig_pause(&rig);
+	fake_driver_reset(&rig.driver);
+	rig_resume(&rig, 0);
+}
+
+TEST(after_a_reset_nothing_passes_before_the_old_answers_came)
+{
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 5, 512, 1);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &other));
+	reset_guest();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 5, 512, 2);
+	rig_turn(&rig);
+	CHECK(!rig_take(&rig, &sent));
+
+	rig_answer(&rig, &other, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig_used(&rig), 0);
+	CHECK(rig_take(&rig, &sent));
+	CHECK_EQ(rig.service.buffers[sent.buffer_offset], 2);
+	rig_stop(&rig);
+}
+
+TEST(a_new_generation_lifts_the_fence_inside_a_life)
+{
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 5, 512, 1);
+	rig_turn(&rig);
+	reset_guest();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 6, 512, 2);
+	rig_down(&rig);
+	rig_up(&rig, false);
+
+	expect_offset(6 * 512);
+	CHECK(!rig_take(&rig, &sent));
+	rig_stop(&rig);
+}
+
+/* Pausing. ------------------------------------------------------------------ */
+
+TEST(a_pause_returns_at_once_and_what_was_in_flight_is_answered_later)
+{
+	struct guest_request write;
+	uint16_t base;
+
+	start();
+	write = rig_offer(&rig, VIRTIO_BLK_T_OUT, 5, 512, 1);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	base = rig_pause(&rig);
+	CHECK_EQ(base, 1);
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig_status(&rig, &write), RIG_NO_STATUS);
+	CHECK_EQ(rig_used(&rig), 0);
+
+	rig_resume(&rig, base);
+	CHECK_EQ(rig_used(&rig), 1);
+	CHECK_EQ(rig_status(&rig, &write), VIRTIO_BLK_S_OK);
+	rig_stop(&rig);
+}
+
+TEST(a_pause_during_an_outage_keeps_the_table)
+{
+	struct guest_request write;
+	uint16_t base;
+
+	start();
+	write = rig_offer(&rig, VIRTIO_BLK_T_OUT, 5, 512, 1);
+	rig_turn(&rig);
+	rig_down(&rig);
+	base = rig_pause(&rig);
+	rig_up(&rig, false);
+	CHECK(!rig_take(&rig, &sent));
+
+	rig_resume(&rig, base);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig_status(&rig, &write), VIRTIO_BLK_S_OK);
+	rig_stop(&rig);
+}
+
+TEST(a_read_answered_during_a_pause_is_read_again)
+{
+	struct guest_request read;
+	uint16_t base;
+
+	start();
+	read = rig_offer(&rig, VIRTIO_BLK_T_IN, 5, 512, 0);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	base = rig_pause(&rig);
+	memset(rig.service.buffers + sent.buffer_offset, 0x11, 512);
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK_EQ(*(uint8_t *)fake_driver_at(&rig.driver, read.data), 0);
+
+	rig_resume(&rig, base);
+	CHECK(rig_take(&rig, &sent));
+	memset(rig.service.buffers + sent.buffer_offset, 0x22, 512);
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig_status(&rig, &read), VIRTIO_BLK_S_OK);
+	CHECK_EQ(*(uint8_t *)fake_driver_at(&rig.driver, read.data), 0x22);
+	rig_stop(&rig);
+}
+
+/* Poison. ------------------------------------------------------------------- */
+
+static void die_three_times(void)
+{
+	for (int i = 0; i < 3; i++) {
+		if (i > 0)
+			rig_up(&rig, false);
+		while (rig_take(&rig, &sent))
+			;
+		rig_down(&rig);
+	}
+}
+
+TEST(a_request_in_flight_at_three_deaths_is_held_and_reported)
+{
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	die_three_times();
+	CHECK(rig_noticed(&rig, NOTICE_POISON));
+
+	rig_up(&rig, false);
+	CHECK(!rig_take(&rig, &sent));
+	CHECK(rig_noticed(&rig, NOTICE_POISON));
+	rig_stop(&rig);
+}
+
+TEST(the_poison_fails_alone_and_the_others_go_on)
+{
+	struct guest_request good, poison;
+
+	start();
+	good = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	poison = rig_offer(&rig, VIRTIO_BLK_T_OUT, 2, 512, 0);
+	rig_turn(&rig);
+	die_three_times();
+	rig_up(&rig, true);
+	expect_offset(1 * 512);
+	CHECK(!rig_take(&rig, &other));
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig_status(&rig, &good), VIRTIO_BLK_S_OK);
+
+	expect_offset(2 * 512);
+	rig_down(&rig);
+	CHECK_EQ(rig_status(&rig, &poison), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(rig_used(&rig), 2);
+	rig_up(&rig, true);
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 3, 512, 0);
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 4, 512, 0);
+	rig_turn(&rig);
+	expect_offset(3 * 512);
+	expect_offset(4 * 512);
+	rig_stop(&rig);
+}
+
+/* Errors of the device. ------------------------------------------------------ */
+
+TEST(a_full_host_disk_holds_the_write_until_there_is_room)
+{
+	struct guest_request write;
+
+	start();
+	write = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, -ENOSPC);
+	rig_turn(&rig);
+	CHECK(rig_noticed(&rig, NOTICE_EVENT));
+	CHECK_EQ(rig_used(&rig), 0);
+
+	disk_tend(&rig.disk, clock_now_ns() + 600 * NS_PER_MS);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, -ENOSPC);
+	rig_turn(&rig);
+	CHECK(!rig_noticed(&rig, NOTICE_EVENT));
+	disk_tend(&rig.disk, clock_now_ns() + 1200 * NS_PER_MS);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK(rig_noticed(&rig, NOTICE_EVENT));
+	CHECK_EQ(rig_status(&rig, &write), VIRTIO_BLK_S_OK);
+	rig_stop(&rig);
+}
+
+static struct guest_request replay_a_flush(void)
+{
+	struct guest_request flush;
+
+	start();
+	flush = rig_offer(&rig, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
+	rig_turn(&rig);
+	rig_down(&rig);
+	rig_up(&rig, false);
+	CHECK(rig_take(&rig, &sent));
+	CHECK_EQ(sent.op, DISK_FLUSH);
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig.witness_asked, 1);
+	CHECK_EQ(rig_status(&rig, &flush), RIG_NO_STATUS);
+	return flush;
+}
+
+TEST(a_replayed_flush_succeeds_only_with_the_witness)
+{
+	struct guest_request flush = replay_a_flush();
+
+	disk_witnessed(&rig.disk, 1, 0);
+
+	CHECK_EQ(rig_status(&rig, &flush), VIRTIO_BLK_S_OK);
+	rig_stop(&rig);
+}
+
+TEST(an_error_only_the_dead_service_was_told_of_reaches_the_guest)
+{
+	struct guest_request flush = replay_a_flush();
+
+	disk_witnessed(&rig.disk, 1, -EIO);
+
+	CHECK_EQ(rig_status(&rig, &flush), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(rig_used(&rig), 1);
+	rig_stop(&rig);
+}
+
+TEST(a_witness_that_answers_after_a_reset_answers_nobody)
+{
+	struct guest_request flush;
+
+	(void)replay_a_flush();
+	reset_guest();
+	flush = rig_offer(&rig, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
+	rig_turn(&rig);
+	disk_witnessed(&rig.disk, 1, -EIO);
+
+	CHECK_EQ(rig_status(&rig, &flush), RIG_NO_STATUS);
+	CHECK_EQ(rig_used(&rig), 0);
+	rig_stop(&rig);
+}
+
+TEST(a_flush_that_failed_is_not_told_of_twice)
+{
+	struct guest_request flush;
+
+	start();
+	flush = rig_offer(&rig, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, -EIO);
+	rig_turn(&rig);
+
+	CHECK_EQ(rig_status(&rig, &flush), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(rig.witness_asked, 1);
+	rig_stop(&rig);
+}
+
+/* Long outages. ----------------------------------------------------------------- */
+
+TEST(an_outage_beyond_the_bound_fails_what_waits_and_what_comes)
+{
+	struct guest_request first, second;
+
+	rig.settings.outage = OUTAGE_FAIL;
+	rig.settings.outage_ms = 100;
+	start();
+	first = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	rig_down(&rig);
+	CHECK(disk_deadline_ns(&rig.disk) != 0);
+	disk_tend(&rig.disk, clock_now_ns() + 50 * NS_PER_MS);
+	CHECK_EQ(rig_status(&rig, &first), RIG_NO_STATUS);
+	disk_tend(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+	CHECK_EQ(rig_status(&rig, &first), VIRTIO_BLK_S_IOERR);
+	second = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig_status(&rig, &second), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(disk_deadline_ns(&rig.disk), 0);
+
+	rig_up(&rig, false);
+	CHECK(!rig_take(&rig, &sent));
+	rig_stop(&rig);
+}
+
+TEST(an_outage_beyond_the_bound_may_ask_for_a_pause)
+{
+	rig.settings.outage = OUTAGE_PAUSE;
+	rig.settings.outage_ms = 100;
+	start();
+	rig_down(&rig);
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	disk_tend(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+	CHECK(rig_noticed(&rig, NOTICE_PAUSE_WISH));
+	disk_tend(&rig.disk, clock_now_ns() + 250 * NS_PER_MS);
+
+	CHECK(!rig_noticed(&rig, NOTICE_PAUSE_WISH));
+	rig_stop(&rig);
+}
+
+TEST(the_longest_outage_is_counted_to_the_first_answer)
+{
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	rig_down(&rig);
+	rig_up(&rig, false);
+	CHECK_EQ(rig.disk.counters.outage_longest_us, 0);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+
+	CHECK_EQ(rig.disk.counters.outages, 1);
+	CHECK(rig.disk.counters.outage_longest_us > 0);
+	rig_stop(&rig);
+}
+
+/* Silence. ----------------------------------------------------------------------- */
+
+TEST(a_silent_service_is_reported_at_half_the_bound)
+{
+	uint64_t now;
+
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	now = clock_now_ns();
+	disk_tend(&rig.disk, now + 400 * NS_PER_MS);
+	CHECK(!rig_noticed(&rig, NOTICE_SUSPECT));
+	disk_tend(&rig.disk, now + 600 * NS_PER_MS);
+	CHECK(rig_noticed(&rig, NOTICE_SUSPECT));
+	disk_tend(&rig.disk, now + 800 * NS_PER_MS);
+
+	CHECK(!rig_noticed(&rig, NOTICE_SUSPECT));
+	rig_stop(&rig);
+}
+
+TEST(a_slow_disk_is_not_a_hang)
+{
+	uint64_t now;
+
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	now = clock_now_ns();
+	for (uint64_t i = 1; i <= 20; i++) {
+		channel_beat(&rig.service);
+		disk_tend(&rig.disk, now + i * 200 * NS_PER_MS);
+	}
+
+	CHECK(!rig_noticed(&rig, NOTICE_SUSPECT));
+	rig_stop(&rig);
+}
+
+TEST(an_idle_disk_wants_no_timer)
+{
+	start();
+	CHECK_EQ(disk_deadline_ns(&rig.disk), 0);
+
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	CHECK(disk_deadline_ns(&rig.disk) != 0);
+	rig_stop(&rig);
+}
