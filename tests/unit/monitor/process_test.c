@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* The real monitor and the real disk service, with a guest that verifies. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "lib/harness.h"
+#include "lib/monitor_rig.h"
+#include "workload.h"
+
+static struct monitor_rig rig;
+
+static void fail(const struct workload_result *result)
+{
+	(void)fprintf(stderr,
+		      "errors=%llu unanswered=%llu lost=%llu dup=%llu "
+		      "corrupt=%llu\n",
+		      (unsigned long long)result->errors,
+		      (unsigned long long)result->unanswered,
+		      (unsigned long long)result->lost,
+		      (unsigned long long)result->duplicated,
+		      (unsigned long long)result->corrupt);
+	_exit(1);
+}
+
+/* A guest in a process of its own; it ends with 0 if all was well. */
+static pid_t start_guest(uint32_t depth, uint32_t block, uint64_t ms)
+{
+	const struct workload_settings settings = {
+		.path = rig.socket_path,
+		.op = WORKLOAD_MIXED,
+		.block_bytes = block,
+		.depth = depth,
+		.queue_count = 2,
+		.connect_ms = 3000,
+		.span_bytes = 16u << 20,
+		.duration_ns = ms * NS_PER_MS,
+		.drain_ns = 4 * NS_PER_S,
+		.seed = 1,
+		.is_verifying = true,
+	};
+	static struct workload_result result;
+	pid_t pid = fork();
+	int error;
+
+	if (pid != 0)
+		return pid;
+	error = workload_run(&settings, &result);
+	if (error < 0) {
+		(void)fprintf(stderr, "guest: %s\n", strerror(-error));
+		_exit(2);
+	}
+	if (result.errors || result.unanswered || result.lost ||
+	    result.duplicated || result.corrupt || result.checked == 0)
+		fail(&result);
+	_exit(0);
+}
+
+static void expect_well(pid_t guest)
+{
+	int status;
+
+	CHECK_EQ(waitpid(guest, &status, 0), guest);
+	CHECK_EQ(status, 0);
+}
+
+static void pause_ms(int ms)
+{
+	(void)poll(NULL, 0, ms);
+}
+
+static struct disk_counters count(void)
+{
+	struct message message;
+	struct disk_counters counters;
+
+	monitor_rig_send(&rig, MSG_MONITOR_COUNT, 9, NULL, 0);
+	monitor_rig_expect(&rig, MSG_MONITOR_COUNTERS, &message);
+	memcpy(&counters, message.body, sizeof(counters));
+	message_release(&message);
+	monitor_rig_expect(&rig, MSG_MONITOR_DONE, &message);
+	message_release(&message);
+	return counters;
+}
+
+TEST(a_guest_loses_nothing_when_its_service_is_killed_again_and_again)
+{
+	struct disk_counters counters;
+	pid_t guest;
+
+	monitor_rig_start(&rig);
+	monitor_rig_up(&rig);
+	guest = start_guest(32, 4096, 2500);
+	for (int i = 0; i < 20; i++) {
+		pause_ms(60 + i * 3);
+		monitor_rig_kill_service(&rig);
+		monitor_rig_up(&rig);
+	}
+	expect_well(guest);
+	counters = count();
+
+	CHECK_EQ(counters.outages, 20);
+	CHECK(counters.replayed > 0);
+	CHECK_EQ(counters.errors, 0);
+	CHECK_EQ(counters.violations, 0);
+	monitor_rig_stop(&rig);
+}
+
+TEST(large_requests_survive_as_well)
+{
+	pid_t guest;
+
+	monitor_rig_start(&rig);
+	monitor_rig_up(&rig);
+	guest = start_guest(4, 1u << 20, 1500);
+	for (int i = 0; i < 10; i++) {
+		pause_ms(70);
+		monitor_rig_kill_service(&rig);
+		monitor_rig_up(&rig);
+	}
+	expect_well(guest);
+	monitor_rig_stop(&rig);
+}
+
+TEST(without_its_supervisor_a_monitor_serves_on_and_reports_to_the_next)
+{
+	struct message message;
+	struct disk_channel held;
+	pid_t guest;
+
+	monitor_rig_start(&rig);
+	monitor_rig_up(&rig);
+	guest = start_guest(8, 4096, 600);
+	pause_ms(100);
+	monitor_rig_lose_supervisor(&rig);
+	expect_well(guest);
+	monitor_rig_adopt(&rig);
+	monitor_rig_expect(&rig, MSG_MONITOR_GUEST, &message);
+	message_release(&message);
+	monitor_rig_expect(&rig, MSG_MONITOR_DISK_HELD, &message);
+	memcpy(&held, message.body, sizeof(held));
+	CHECK_EQ(message.fd_count, 1);
+	message_release(&message);
+	monitor_rig_expect(&rig, MSG_CHILD_REPORTED, &message);
+	message_release(&message);
+
+	CHECK_EQ(held.generation, 1);
+	monitor_rig_stop(&rig);
+}
+
+TEST(a_silent_service_is_reported_to_the_supervisor)
+{
+	struct message message;
+	pid_t guest;
+
+	monitor_rig_start(&rig);
+	monitor_rig_up(&rig);
+	guest = start_guest(8, 4096, 500);
+	pause_ms(100);
+	CHECK_EQ(kill(rig.service.pid, SIGSTOP), 0);
+	monitor_rig_expect(&rig, MSG_MONITOR_SUSPECT, &message);
+	message_release(&message);
+	monitor_rig_kill_service(&rig);
+	monitor_rig_up(&rig);
+
+	expect_well(guest);
+	monitor_rig_stop(&rig);
+}
