@@ -1,122 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Bad input: one sentence that names the field, and nothing changed."""
-import json
 import os
 import subprocess
 
 import pytest
 
 import bulkhead
-
-REFUSED = 2
-FAILED = 1
-
-
-def document(host, **changes):
-    """A document that would be accepted, but for the changes."""
-    kernel = host.directory / "vmlinuz"
-    if not kernel.exists():
-        kernel.symlink_to(bulkhead.guest_image() / "vmlinuz")
-    base = {"partition": "one", "engine": "qemu",
-            "boot": {"kernel": str(kernel), "cmdline": "quiet"},
-            "cpu": {"virtual": 1}, "memory": {"size": "64M"},
-            "disks": [disk(host)]}
-    return {**base, **changes}
-
-
-def disk(host, **changes):
-    return {"name": "root", "file": str(host.directory / "root.img"),
-            "size": "8M", **changes}
-
-
-def write(host, text):
-    path = host.directory / "one.yaml"
-    path.write_text(text if isinstance(text, str) else json.dumps(text))
-    return path
-
-
-def check_refused(done, status, *words):
-    """One sentence on stderr that has all these words in it."""
-    sentence = done.stderr.strip()
-    assert done.returncode == status, sentence
-    assert len(sentence.splitlines()) == 1, sentence
-    for word in words:
-        assert word in sentence, sentence
-
-
-BAD_DOCUMENTS = {
-    "not yaml": ("partition: [", REFUSED, ()),
-    "empty": ("", REFUSED, ()),
-    "a list": ("[1, 2]", REFUSED, ()),
-    "unknown field": ({"colour": "red"}, REFUSED, ("colour",)),
-    "unknown field inside": ({"cpu": {"virtual": 1, "speed": 3}}, REFUSED,
-                             ("cpu.speed",)),
-    "no name": ({"partition": None}, REFUSED, ("partition",)),
-    "name with a slash": ({"partition": "a/b"}, REFUSED, ("partition",)),
-    "name too long": ({"partition": "a" * 200}, REFUSED, ("partition",)),
-    "text for a number": ({"cpu": {"virtual": "many"}}, REFUSED,
-                          ("cpu.virtual",)),
-    "no processor": ({"cpu": {"virtual": 0}}, REFUSED, ("cpu.virtual",)),
-    "too many processors": ({"cpu": {"virtual": 65}}, REFUSED,
-                            ("cpu.virtual",)),
-    "negative": ({"cpu": {"virtual": -1}}, REFUSED, ("cpu.virtual",)),
-    "huge": ({"memory": {"size": "99999999999999999999G"}}, REFUSED,
-             ("memory.size",)),
-    "too little memory": ({"memory": {"size": "1M"}}, REFUSED,
-                          ("memory.size",)),
-    "unknown unit": ({"memory": {"size": "64X"}}, REFUSED, ("memory.size",)),
-    "unknown engine": ({"engine": "vax"}, REFUSED, ("engine",)),
-    "unknown class": ({"class": "royal"}, REFUSED, ("class",)),
-    "networks": ({"nics": [{"name": "lan0", "switch": "lan"}]}, REFUSED,
-                 ("nics",)),
-    "entitlement": ({"cpu": {"virtual": 1, "entitlement": 0.5}}, REFUSED,
-                    ("cpu.entitlement",)),
-    "firmware": ({"boot": {"firmware": "uefi"}}, REFUSED, ("boot.firmware",)),
-    "growing memory": ({"memory": {"size": "64M", "max": "1G"}}, REFUSED,
-                       ("memory.max",)),
-    "no kernel": ({"boot": {"cmdline": "quiet"}}, REFUSED, ("boot.kernel",)),
-    "disks not a list": ({"disks": "root"}, REFUSED, ("disks",)),
-    "unknown restart": ({"restart": "sometimes"}, REFUSED, ("restart",)),
-}
-
-BAD_DISKS = {
-    "no file": ({"file": None}, ("disks[0].file",)),
-    "relative file": ({"file": "root.img"}, ("disks[0].file",)),
-    "size no multiple of 512": ({"size": 1000}, ("disks[0].size",)),
-    "unknown access": ({"access": "append"}, ("disks[0].access",)),
-    "unknown outage": ({"on-outage": "panic"}, ("disks[0].on-outage",)),
-    "fail without a time": ({"on-outage": "fail: soon"},
-                            ("disks[0].on-outage",)),
-    "hang bound too short": ({"hang": "1ms"}, ("disks[0].hang",)),
-    "no queue": ({"queues": 0}, ("disks[0].queues",)),
-}
-
-
-def without_nothing(fields):
-    return {key: value for key, value in fields.items() if value is not None}
-
-
-@pytest.mark.parametrize("name", BAD_DOCUMENTS)
-def test_a_bad_document_is_refused_by_field(host, name):
-    change, status, words = BAD_DOCUMENTS[name]
-    text = change if isinstance(change, str) else \
-        without_nothing(document(host, **change))
-
-    done = host.call("define", write(host, text))
-
-    check_refused(done, status, *words)
-    assert host.json("list") == []
-
-
-@pytest.mark.parametrize("name", BAD_DISKS)
-def test_a_bad_disk_is_refused_by_field(host, name):
-    change, words = BAD_DISKS[name]
-    fields = without_nothing(disk(host, **change))
-
-    done = host.call("define", write(host, document(host, disks=[fields])))
-
-    check_refused(done, REFUSED, *words)
-    assert host.json("list") == []
+from refusals import FAILED, REFUSED, check_refused, disk, document, write
 
 
 def test_two_disks_of_one_name_are_refused(host):
