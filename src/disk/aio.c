@@ -20,6 +20,15 @@ struct ring {
 	uint32_t tail;
 };
 
+/* The kernel's interface carries pointers as numbers. */
+static void *pointer_of(uint64_t number)
+{
+	void *pointer;
+
+	memcpy(&pointer, &number, sizeof(pointer));
+	return pointer;
+}
+
 void aio_init(struct aio *aio, int done_fd)
 {
 	*aio = (struct aio){ .done_fd = done_fd };
@@ -70,12 +79,12 @@ static void drop_first(struct aio *aio, uint32_t count)
 {
 	aio->queued_count -= count;
 	memmove(aio->queued, aio->queued + count,
-		aio->queued_count * sizeof(aio->queued[0]));
+		aio->queued_count * sizeof(struct iocb *));
 }
 
 static struct aio_slot *slot_of(const struct iocb *iocb)
 {
-	return (struct aio_slot *)(uintptr_t)iocb->aio_data;
+	return pointer_of(iocb->aio_data);
 }
 
 bool aio_submit(struct aio *aio, struct aio_slot **ret_refused)
@@ -99,7 +108,7 @@ bool aio_submit(struct aio *aio, struct aio_slot **ret_refused)
 
 static bool kernel_has_done(const struct aio *aio)
 {
-	const struct ring *ring = (const struct ring *)aio->context;
+	const struct ring *ring = pointer_of(aio->context);
 
 	return aio->in_flight &&
 	       __atomic_load_n(&ring->head, __ATOMIC_RELAXED) !=
@@ -134,5 +143,5 @@ struct aio_slot *aio_reap(struct aio *aio, int64_t *ret_result)
 		return NULL;
 	event = &aio->events[aio->event_next++];
 	*ret_result = event->res;
-	return (struct aio_slot *)(uintptr_t)event->data;
+	return pointer_of(event->data);
 }

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 /* Room for a system call loop and a log line. */
-#define STACK_BYTES  (64 * 1024)
+#define STACK_BYTES  (64ul * 1024)
 #define IDLE_SECONDS 2
 
 void workers_init(struct workers *workers, int done_fd)
