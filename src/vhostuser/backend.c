@@ -128,8 +128,8 @@ static int set_memory_table(struct vhostuser_backend *backend)
 
 	guestmem_init(&spare);
 	memcpy(&table, backend->payload, sizeof(table));
-	if (table.region_count > VHOSTUSER_TABLE_MAX ||
-	    table.region_count != backend->fd_count ||
+	/* The rule allows as many descriptors as the table has regions. */
+	if (table.region_count != backend->fd_count ||
 	    backend->header.payload_bytes !=
 		    offsetof(struct vhostuser_table, regions) +
 			    sizeof(table.regions[0]) * table.region_count)
@@ -199,11 +199,10 @@ static int read_config(const struct vhostuser_backend *backend,
 {
 	memset(ret_config, 0, sizeof(*ret_config));
 	memcpy(ret_config, backend->payload, VHOSTUSER_CONFIG_HEADER_BYTES);
-	if (ret_config->bytes > VHOSTUSER_CONFIG_MAX ||
-	    ret_config->offset_bytes >
-		    VHOSTUSER_CONFIG_MAX - ret_config->bytes ||
-	    backend->header.payload_bytes !=
-		    VHOSTUSER_CONFIG_HEADER_BYTES + ret_config->bytes)
+	/* The rule bounds the payload, and so the length it must agree with. */
+	if (backend->header.payload_bytes !=
+		    VHOSTUSER_CONFIG_HEADER_BYTES + ret_config->bytes ||
+	    ret_config->offset_bytes > VHOSTUSER_CONFIG_MAX - ret_config->bytes)
 		return -EBADMSG;
 	return 0;
 }
@@ -300,7 +299,7 @@ static const struct rule rules[] = {
 	{ VHOSTUSER_SET_FEATURES,          8, 8,                       0, ALWAYS,           false, set_features },
 	{ VHOSTUSER_SET_OWNER,             0, 0,                       0, ALWAYS,           false, accept_quietly },
 	{ VHOSTUSER_RESET_OWNER,           0, 0,                       0, ALWAYS,           false, accept_quietly },
-	{ VHOSTUSER_SET_MEM_TABLE,         8, TABLE_BYTES,             8, ALWAYS,           false, set_memory_table },
+	{ VHOSTUSER_SET_MEM_TABLE,         8, TABLE_BYTES,             VHOSTUSER_TABLE_MAX, ALWAYS,           false, set_memory_table },
 	{ VHOSTUSER_SET_VRING_NUM,         STATE_BYTES, STATE_BYTES,   0, ALWAYS,           false, queue_set_size },
 	{ VHOSTUSER_SET_VRING_ADDR,        ADDR_BYTES, ADDR_BYTES,     0, ALWAYS,           false, queue_set_addresses },
 	{ VHOSTUSER_SET_VRING_BASE,        STATE_BYTES, STATE_BYTES,   0, ALWAYS,           false, queue_set_base },

@@ -293,16 +293,16 @@ static int tell_table(uint32_t count, uint64_t bytes, size_t fd_count)
 {
 	SCOPED(close_fd) int fd = make_memory(PAGE);
 	struct vhostuser_table table = { .region_count = count };
-	int fds[VHOSTUSER_FD_MAX];
+	int fds[16];
 
-	for (uint32_t i = 0; i < VHOSTUSER_TABLE_MAX; i++) {
+	for (size_t i = 0; i < fd_count; i++)
+		fds[i] = fd;
+	for (uint32_t i = 0; i < VHOSTUSER_TABLE_MAX; i++)
 		table.regions[i] = (struct vhostuser_region){
 			.gpa = i * 0x10000ull,
 			.bytes = bytes,
 			.user_address = 0x1000000 + i * 0x10000ull,
 		};
-		fds[i] = fd;
-	}
 	return tell_fds(VHOSTUSER_SET_MEM_TABLE, 0, &table,
 			8 + 32 * (count < 8 ? count : 8), fds, fd_count);
 }
@@ -902,6 +902,12 @@ TEST(a_hostile_peer_cannot_send_a_crooked_memory_table)
 	close_backend();
 	open_backend();
 	CHECK_EQ(tell_table(1, PAGE, 2), -EBADMSG);
+	close_backend();
+	open_backend();
+	CHECK_EQ(tell_table(8, PAGE, 9), -EBADMSG);
+	close_backend();
+	open_backend();
+	CHECK_EQ(tell_table(8, PAGE, 8), 0);
 	close_backend();
 }
 

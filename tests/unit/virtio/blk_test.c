@@ -332,6 +332,24 @@ TEST(a_hostile_guest_cannot_read_into_readable_memory)
 	close_disk();
 }
 
+TEST(a_hostile_guest_cannot_mix_directions)
+{
+	open_disk();
+	header(VIRTIO_BLK_T_IN, 0);
+	(void)readable(1);
+	(void)writable(512);
+	(void)writable(1);
+	CHECK_EQ(decode(), -EIO);
+
+	chain = (struct ring_chain){ .segments = segments };
+	header(VIRTIO_BLK_T_OUT, 0);
+	(void)readable(512);
+	(void)writable(2);
+	CHECK_EQ(decode(), -EIO);
+
+	close_disk();
+}
+
 TEST(a_hostile_guest_cannot_write_from_writable_memory)
 {
 	open_disk();

@@ -199,6 +199,8 @@ TEST(a_full_ring_is_taken_and_answered_in_any_order)
 TEST(a_hostile_guest_cannot_jump_the_available_index)
 {
 	open_ring(0);
+	for (int i = 0; i < SIZE; i++)
+		(void)offer_one();
 	driver.available->idx = SIZE + 1;
 
 	check_broken();
@@ -211,6 +213,7 @@ TEST(a_hostile_guest_cannot_move_the_available_index_back)
 	open_ring(0);
 	(void)offer_one();
 	CHECK_EQ(take(), 0);
+	push(chain.head, 0);
 	driver.available->idx = 0;
 
 	check_broken();
@@ -221,6 +224,8 @@ TEST(a_hostile_guest_cannot_move_the_available_index_back)
 TEST(a_hostile_guest_cannot_offer_a_head_beyond_the_ring)
 {
 	open_ring(0);
+	/* What lies behind the table would do as a descriptor of 1 byte. */
+	driver.available->ring[2] = 1;
 	fake_driver_offer(&driver, SIZE);
 
 	check_broken();
@@ -276,12 +281,19 @@ TEST(a_hostile_guest_cannot_loop_an_indirect_table)
 
 TEST(a_hostile_guest_cannot_link_beyond_the_table)
 {
+	const struct fake_buffer three[] = { { ANY, 1, true },
+					     { ANY, 1, true },
+					     { ANY, 1, true } };
+	vring_desc_t *table;
 	uint16_t head;
 
-	open_ring(0);
-	head = offer_one();
-	driver.descriptors[head].flags |= VRING_DESC_F_NEXT;
-	driver.descriptors[head].next = SIZE;
+	/* What lies behind the table is a good descriptor. */
+	open_ring(INDIRECT);
+	head = fake_driver_indirect(&driver, three, 3);
+	driver.descriptors[head].len = 2 * sizeof(vring_desc_t);
+	table = fake_driver_at(&driver, driver.descriptors[head].addr);
+	table[0].next = 2;
+	fake_driver_offer(&driver, head);
 
 	check_broken();
 
@@ -415,7 +427,11 @@ TEST(a_hostile_guest_cannot_use_an_empty_table)
 
 TEST(a_hostile_guest_cannot_use_a_huge_table)
 {
+	vring_desc_t *first;
+
 	open_ring(INDIRECT);
+	first = fake_driver_at(&driver, ANY);
+	first->len = 1;
 	offer_table(ANY, (RING_CHAIN_MAX + 1) * 16);
 
 	check_broken();
