@@ -41,12 +41,12 @@ int uninstall_begin(struct uninstall **ret_uninstall, struct store *store,
 		    const char *partition, enum scrub_wish wish,
 		    struct refusal *ret_refusal);
 
-/* The descriptor to poll for reading, or NO_FD when it can finish at once. */
+/* To poll for reading after -EAGAIN from uninstall_finish(); NO_FD before. */
 int uninstall_fd(const struct uninstall *uninstall);
 const char *uninstall_partition(const struct uninstall *uninstall);
 
 /*
- * Go on when uninstall_fd() is readable, or at once. With 0 the storage is
+ * Call at once, and again when uninstall_fd() is readable. With 0 the storage is
  * released and the state stored as UNINSTALLED; -EAGAIN: poll again (the
  * descriptor may be another one). Other errors leave the intent: the operation
  * is tried again at the next start of the supervisor, or by a new
@@ -56,6 +56,12 @@ int uninstall_finish(struct uninstall *uninstall, struct refusal *ret_refusal);
 
 /* Safe on NULL and at any time; the intent stays if it was not finished. */
 void uninstall_free(struct uninstall *uninstall);
+
+/*
+ * Was an uninstall begun and not finished, so that the partition must not start
+ * from what may be half an image? Also true when that cannot be told.
+ */
+bool uninstall_is_pending(struct store *store, const char *partition);
 
 /*
  * At start, before any partition runs: undo unfinished installs and take up
