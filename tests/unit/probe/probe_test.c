@@ -65,9 +65,10 @@ TEST(without_qemu_no_engine_runs_and_the_reason_is_given)
 TEST(every_probe_gives_one_row_with_evidence)
 {
 	static const char *const wanted[] = {
-		"qemu", "kvm", "namespace.user", "landlock", "seccomp",
-		"cgroup.v2", "cgroup.v1", "libaio", "io_uring", "memory",
-		"hugepages", "iommu", "memfd", "pidfd",
+		"qemu",     "kvm",       "namespace.user", "landlock",
+		"seccomp",  "cgroup.v2", "cgroup.v1",      "libaio",
+		"io_uring", "memory",    "hugepages",      "iommu",
+		"memfd",    "pidfd",
 	};
 
 	probe_all(&table);
