@@ -34,6 +34,11 @@ void spin_init(struct spin *spin, uint32_t cap_ns)
 	};
 }
 
+void spin_set_cap(struct spin *spin, uint32_t cap_ns)
+{
+	spin->cap_ns = cap_ns;
+}
+
 static bool is_armed(const struct spin *spin)
 {
 	return spin->short_waits >= spin->arm_after;

@@ -7,6 +7,7 @@
 #include "disk/service.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,17 @@
 #define HEARTBEAT_MS        100
 #define NO_POISON           UINT64_MAX
 
+/* CPUs that workers may keep busy beside this thread; at least one. */
+static uint32_t other_cpus(void)
+{
+	cpu_set_t cpus;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0 ||
+	    CPU_COUNT(&cpus) <= 2)
+		return 1;
+	return (uint32_t)CPU_COUNT(&cpus) - 1;
+}
+
 int service_init(struct service *service)
 {
 	const char *poison = getenv("BULKHEAD_POISON_OFFSET");
@@ -32,6 +44,7 @@ int service_init(struct service *service)
 	workers_init(&service->workers, service->done_fd);
 	aio_init(&service->aio, service->done_fd);
 	spin_init(&service->spin, SPIN_SERVICE_NS);
+	service->large_workers = other_cpus();
 	service->poison_offset = NO_POISON;
 	if (BULKHEAD_FAILPOINTS && poison)
 		service->poison_offset = strtoull(poison, NULL, 10);
@@ -86,12 +99,19 @@ static void run_task(struct work *work)
 	task->status = provider_file_run(&task->job);
 }
 
+static bool is_large(const struct task *task)
+{
+	return task->job.length_bytes >= DISK_LARGE_BYTES;
+}
+
 /* To a worker; done here and now if no thread can be had. */
 static void start_on_worker(struct service *service, struct task *task)
 {
 	task->work.run = run_task;
+	service->large_on_workers += is_large(task);
 	if (workers_submit(&service->workers, &task->work) == 0)
 		return;
+	service->large_on_workers -= is_large(task);
 	task->status = provider_file_run(&task->job);
 	leave_kernel(service, task);
 }
@@ -101,20 +121,23 @@ static struct task *task_of(struct aio_slot *slot)
 	return (void *)((char *)slot - offsetof(struct task, slot));
 }
 
-/* Large transfers in parallel are worth a thread each: one thread alone does
- * not fill the memory bus. */
-static bool is_for_worker(const struct task *task)
+/* Large transfers in parallel are worth a thread on each CPU: one thread alone
+ * does not fill the memory bus. This one is one of them, and finds what the
+ * others did without having to be woken. */
+static bool is_for_worker(const struct service *service,
+			  const struct task *task)
 {
 	struct channel *channel = &task->client->channel;
 
-	return task->job.length_bytes >= DISK_LARGE_BYTES &&
+	return is_large(task) &&
+	       service->large_on_workers < service->large_workers &&
 	       (channel_outstanding(channel) > 1 ||
 		channel_has_waiting(channel));
 }
 
-static int try_now(struct task *task)
+static int try_now(struct service *service, struct task *task)
 {
-	if (is_for_worker(task))
+	if (is_for_worker(service, task))
 		return -EAGAIN;
 	return provider_file_try(&task->client->file, &task->job);
 }
@@ -130,7 +153,7 @@ static void start(struct service *service, struct task *task)
 			start_on_worker(service, task);
 		return;
 	}
-	task->status = try_now(task);
+	task->status = try_now(service, task);
 	if (task->status == -EAGAIN)
 		start_on_worker(service, task);
 	else
@@ -145,7 +168,7 @@ static bool take_one(struct service *service, struct client *client)
 		return false;
 	(void)failpoint("disk.request");
 	die_of_poison(service, &task->job);
-	service->last_was_large = task->job.length_bytes >= DISK_LARGE_BYTES;
+	service->last_was_large = is_large(task);
 	if (task->status)
 		answer(service, task);
 	else
@@ -158,8 +181,12 @@ static bool serve_client(struct service *service, struct client *client)
 	int taken = 0;
 
 	channel_beat(&client->channel);
-	while (taken < BATCH && take_one(service, client))
+	while (taken < BATCH && take_one(service, client)) {
 		taken++;
+		/* It took a while: show it, and look what workers did. */
+		if (service->last_was_large)
+			break;
+	}
 	client_publish(client);
 	if (taken)
 		(void)failpoint("disk.after_response");
@@ -174,6 +201,7 @@ static bool take_finished_work(struct service *service)
 
 	for (; work; work = next) {
 		next = work->next;
+		service->large_on_workers -= is_large((struct task *)work);
 		leave_kernel(service, (struct task *)work);
 	}
 	return worked;

@@ -32,8 +32,10 @@ struct service {
 	struct workers workers;
 	struct aio aio;
 	struct spin spin;
-	int done_fd;        /* owned: workers and the kernel wake us */
-	uint32_t in_kernel; /* requests of all clients */
+	int done_fd;               /* owned: workers and the kernel wake us */
+	uint32_t in_kernel;        /* requests of all clients */
+	uint32_t large_on_workers; /* requests of DISK_LARGE_BYTES and more */
+	uint32_t large_workers;    /* the most of them that pays */
 	bool last_was_large;
 	bool is_quitting;
 	uint32_t busy_turns;

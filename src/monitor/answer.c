@@ -11,6 +11,9 @@
 
 /* Answers taken before new requests are looked at. */
 #define ANSWER_MOST 64
+/* The same in data: copying takes time, in which the guest could be told of
+ * what is done and the service be given what is next. */
+#define ANSWER_BYTES_MOST LANE_CHUNK_BYTES
 
 static uint8_t status_of(int error)
 {
@@ -232,16 +235,18 @@ static void take_answer(struct disk *disk, struct chunk *chunk, int error)
 bool disk_take_answers(struct disk *disk)
 {
 	struct lane_answer answer;
+	uint32_t bytes = 0;
 	int result = 0;
 	int taken = 0;
 
 	if (!disk->lane.is_open)
 		return false;
-	while (taken < ANSWER_MOST) {
+	while (taken < ANSWER_MOST && bytes < ANSWER_BYTES_MOST) {
 		result = lane_receive(&disk->lane, &answer);
 		if (result < 0)
 			break;
 		taken++;
+		bytes += answer.chunk->bytes;
 		take_answer(disk, answer.chunk, answer.status);
 	}
 	if (result == -EBADMSG) {

@@ -147,10 +147,10 @@ bool disk_turn(struct disk *disk);
 /* Ask both sides to be woken; true when it is safe to sleep. */
 bool disk_prepare_sleep(struct disk *disk);
 
-/* Spinning for the next answer is worth it: no large request is on its way. */
-static inline bool disk_may_spin(const struct disk *disk)
+/* A large request is on its way: the next answer takes its time. */
+static inline bool disk_has_large(const struct disk *disk)
 {
-	return disk->lane.large_count == 0;
+	return disk->lane.large_count > 0;
 }
 
 /* The witness was synchronised for everyone who had asked up to the number

@@ -177,12 +177,13 @@ static bool turn(struct iothread *io)
 	return has_worked;
 }
 
-static bool may_spin(const struct iothread *io)
+/* How long the next answer may be waited for awake. */
+static uint32_t spin_cap_ns(const struct iothread *io)
 {
 	for (uint32_t i = 0; i < io->disk_count; i++)
-		if (!disk_may_spin(&io->disks[i].disk))
-			return false;
-	return true;
+		if (disk_has_large(&io->disks[i].disk))
+			return SPIN_LARGE_NS;
+	return SPIN_MONITOR_NS;
 }
 
 static bool prepare_sleep(struct iothread *io)
@@ -220,7 +221,8 @@ static void *run(void *context)
 				look_around(io);
 			continue;
 		}
-		if (may_spin(io) ? spin_again(&io->spin) : spin_not(&io->spin))
+		spin_set_cap(&io->spin, spin_cap_ns(io));
+		if (spin_again(&io->spin))
 			continue;
 		if (prepare_sleep(io))
 			sleep_once(io);
