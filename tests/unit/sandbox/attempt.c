@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/count.h"
 #include "base/scope.h"
 #include "lib/harness.h"
 
@@ -24,8 +23,6 @@
 
 /* A uid nothing else runs under, unlike the ordinary user's. */
 #define FOREIGN 64001
-
-static const struct sandbox_call calls[] = { SANDBOX_THREAD_CALLS };
 
 static char meet_path[32];
 static int meet_fd = NO_FD;
@@ -103,8 +100,7 @@ static void run_attempt(enum who who, enum depth depth, int (*try)(void),
 	if (sandbox_enter(&wish, layers) < 0)
 		_exit(255);
 	(void)close(meet_fd);
-	if (depth == SEALED &&
-	    sandbox_seal(calls, ARRAY_COUNT(calls), layers) < 0)
+	if (depth == SEALED && role_seal(layers) < 0)
 		_exit(254);
 	_exit(try());
 }

@@ -31,9 +31,12 @@ struct sandbox attempt_wish(void);
 /* The listening socket of the meet directory. */
 int attempt_listener(void);
 
+/* The seal of the role under test: role_*.c. */
+int role_seal(struct sandbox_layers *layers);
+
 /*
  * Enter a sandbox and run `try`, which returns 0 or an errno. `ret_layers` may
- * be NULL. The table of a sealed process has threads and no more.
+ * be NULL.
  */
 int attempt(enum who who, enum depth depth, int (*try)(void),
 	    struct sandbox_layers *ret_layers);

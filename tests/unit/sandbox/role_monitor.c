@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of the monitor. */
+#include "sandbox/attempt.h"
+
+extern const struct sandbox_call monitor_calls[];
+extern const size_t monitor_call_count;
+
+int role_seal(struct sandbox_layers *layers)
+{
+	return sandbox_seal(monitor_calls, monitor_call_count, layers);
+}
