@@ -351,3 +351,40 @@ int install_partition(struct store *store, struct partition_record *record,
 		give_up(&install);
 	return r;
 }
+
+static int refuse_image(struct refusal *refusal, unsigned index,
+			const char *rule)
+{
+	char field[32];
+
+	(void)snprintf(field, sizeof(field), "disks[%u].file", index);
+	return refuse(refusal, -EINVAL, field, "%s", rule);
+}
+
+int install_check_disk(struct store *store, uint64_t attachment_id,
+		       unsigned index, struct storage_facts *facts,
+		       struct refusal *ret_refusal)
+{
+	struct attachment_record attachment;
+	int r = store_get_attachment(store, attachment_id, &attachment);
+
+	if (r < 0)
+		return refuse(ret_refusal, r, "", "%s", store_error(store));
+	if (facts->is_block_device != (attachment.is_block_device != 0) ||
+	    (!facts->is_block_device && facts->inode != attachment.inode))
+		return refuse_image(ret_refusal, index,
+				    "is not the image that was installed; "
+				    "uninstall and install again");
+	if (facts->size_bytes < attachment.size_bytes)
+		return refuse_image(ret_refusal, index,
+				    "is smaller than when it was installed");
+	facts->size_bytes = attachment.size_bytes;
+	if (facts->device == attachment.device)
+		return 0;
+	attachment.device = facts->device;
+	attachment.inode = facts->inode;
+	r = store_put_attachment(store, &attachment);
+	if (r < 0)
+		return refuse(ret_refusal, r, "", "%s", store_error(store));
+	return 0;
+}

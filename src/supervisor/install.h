@@ -28,6 +28,17 @@
 int install_partition(struct store *store, struct partition_record *record,
 		      struct refusal *ret_refusal);
 
+/*
+ * After storage_open_witness() of an installed disk: is it the image that was
+ * installed? `facts` get the size that was installed. A device number that
+ * changed since (the host has booted again) is stored.
+ *
+ * -EINVAL  another file took its place, or it has become smaller
+ */
+int install_check_disk(struct store *store, uint64_t attachment_id,
+		       unsigned index, struct storage_facts *facts,
+		       struct refusal *ret_refusal);
+
 struct uninstall;
 
 enum scrub_wish { SCRUB_NOT, SCRUB_FIRST };

@@ -10,6 +10,7 @@
 
 #include "base/scope.h"
 #include "probe/probe.h"
+#include "supervisor/install.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/supervisor.h"
 
@@ -58,10 +59,30 @@ int launch_load_disks(struct partition *partition)
 				     partition);
 }
 
+static int open_witness(struct disk *disk, struct refusal *refusal)
+{
+	int r = storage_open_witness(disk->definition, disk->index,
+				     &disk->witness_fd, &disk->facts, refusal);
+
+	if (r < 0)
+		return r;
+	r = install_check_disk(disk->partition->supervisor->store, disk->id,
+			       disk->index, &disk->facts, refusal);
+	if (r < 0)
+		close_fd(&disk->witness_fd);
+	return r;
+}
+
 static int open_witnesses(struct partition *partition, struct refusal *refusal)
 {
 	int r;
 
+	if (uninstall_is_pending(partition->supervisor->store,
+				 partition->record.definition.name))
+		return refuse(refusal, -EBUSY, "state",
+			      "partition %s is half uninstalled; uninstall it "
+			      "again",
+			      partition->record.definition.name);
 	r = launch_load_disks(partition);
 	if (r < 0)
 		return refuse(refusal, r, "", "the store cannot be read: %s",
@@ -74,8 +95,7 @@ static int open_witnesses(struct partition *partition, struct refusal *refusal)
 			return refuse(refusal, -ENOENT, "disks[].service",
 				      "there is no service %s",
 				      disk->definition->service);
-		r = storage_open_witness(disk->definition, i, &disk->witness_fd,
-					 &disk->facts, refusal);
+		r = open_witness(disk, refusal);
 		if (r < 0)
 			return r;
 	}
@@ -91,8 +111,7 @@ void launch_reopen_witnesses(struct partition *partition)
 
 		if (disk->witness_fd != NO_FD)
 			continue;
-		if (storage_open_witness(disk->definition, i, &disk->witness_fd,
-					 &disk->facts, &refusal) == 0) {
+		if (open_witness(disk, &refusal) == 0) {
 			if (disk->state == DISK_IS_DETACHED)
 				disk->state = DISK_IS_FENCING;
 		} else {

@@ -161,7 +161,7 @@ static int device_facts(int fd, struct storage_facts *facts)
 }
 
 /* O_DIRECT on a file may want more than a sector; then the guest must too. */
-static int file_facts(const struct subject *subject, int fd,
+static int file_facts(int fd, const struct disk_definition *disk,
 		      const struct stat *status, struct storage_facts *facts)
 {
 	struct statx extended;
@@ -176,7 +176,7 @@ static int file_facts(const struct subject *subject, int fd,
 		facts->direct_align_bytes = extended.stx_dio_offset_align;
 	else
 		facts->direct_align_bytes = 4096; /* enough anywhere */
-	if (subject->disk->cache == DISK_DIRECT)
+	if (disk->cache == DISK_DIRECT)
 		facts->logical_block_bytes = (uint32_t)max_u64(
 			SECTOR_BYTES, facts->direct_align_bytes);
 	facts->physical_block_bytes = (uint32_t)max_u64(
@@ -184,24 +184,23 @@ static int file_facts(const struct subject *subject, int fd,
 	return 0;
 }
 
-static int find_facts(const struct subject *subject, int fd,
-		      struct storage_facts *ret_facts)
+int storage_find_facts(int fd, const struct disk_definition *disk,
+		       struct storage_facts *ret_facts)
 {
 	struct storage_facts facts = { 0 };
 	struct stat status;
 	int r;
 
 	if (fstat(fd, &status) < 0)
-		return refuse_disk(subject, -errno, "%s", strerror(errno));
+		return -errno;
 	facts.is_block_device = S_ISBLK(status.st_mode);
 	facts.device = facts.is_block_device ? status.st_rdev : status.st_dev;
 	facts.inode = status.st_ino;
 	r = facts.is_block_device ? device_facts(fd, &facts)
-				  : file_facts(subject, fd, &status, &facts);
-	if (r < 0)
-		return refuse_disk(subject, r, "%s", strerror(-r));
-	*ret_facts = facts;
-	return 0;
+				  : file_facts(fd, disk, &status, &facts);
+	if (r == 0)
+		*ret_facts = facts;
+	return r;
 }
 
 static int refuse_locked(const struct subject *subject, int fd, int error)
@@ -248,10 +247,11 @@ int storage_open_witness(const struct disk_definition *disk, unsigned index,
 	r = storage_lock(fd, disk);
 	if (r < 0)
 		return refuse_locked(&subject, fd, r);
-	r = find_facts(&subject, fd, ret_facts);
-	if (r == 0)
-		*ret_witness_fd = take_fd(&fd);
-	return r;
+	r = storage_find_facts(fd, disk, ret_facts);
+	if (r < 0)
+		return refuse_open(&subject, r);
+	*ret_witness_fd = take_fd(&fd);
+	return 0;
 }
 
 static int check_size(const struct subject *subject,

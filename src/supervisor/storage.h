@@ -80,14 +80,15 @@ int storage_open_witness(const struct disk_definition *disk, unsigned index,
 			 struct refusal *ret_refusal);
 
 /*
- * Check a witness that came back from a monitor: same file as `expected`
- * (device, inode), same access, lock held (taken again if it was dropped).
+ * Check a witness that came back from a monitor: the file that `facts` names
+ * (device, inode), same access, lock held (taken again if it was dropped). The
+ * block sizes in `facts` are filled in; its size stays.
  *
  * -EBADMSG  not the witness of this disk
  * -EBUSY    its lock was dropped and someone else has it
  */
 int storage_check_witness(int witness_fd, const struct disk_definition *disk,
-			  const struct storage_facts *expected);
+			  struct storage_facts *facts);
 
 /*
  * Open G from W for one generation, with O_DIRECT if the definition says so,

@@ -115,18 +115,27 @@ static bool is_claimed(int fd)
 }
 
 int storage_check_witness(int witness_fd, const struct disk_definition *disk,
-			  const struct storage_facts *expected)
+			  struct storage_facts *facts)
 {
+	struct storage_facts found;
 	struct stat status;
+	int r;
 
 	if (fstat(witness_fd, &status) < 0)
 		return -errno;
-	if (!is_same_file(&status, expected) || !has_access(witness_fd, disk))
+	if (!is_same_file(&status, facts) || !has_access(witness_fd, disk))
 		return -EBADMSG;
-	if (expected->is_block_device && disk->access == DISK_READ_WRITE &&
+	if (facts->is_block_device && disk->access == DISK_READ_WRITE &&
 	    !is_claimed(witness_fd))
 		return -EBADMSG;
-	return storage_lock(witness_fd, disk);
+	r = storage_lock(witness_fd, disk);
+	if (r == 0)
+		r = storage_find_facts(witness_fd, disk, &found);
+	if (r < 0)
+		return r;
+	found.size_bytes = facts->size_bytes;
+	*facts = found;
+	return 0;
 }
 
 /* -- generations -- */

@@ -14,6 +14,10 @@ int storage_reopen(int fd, int flags);
  */
 const char *storage_unfenced_name(long magic);
 
+/* All facts of an image that is open for reading. */
+int storage_find_facts(int fd, const struct disk_definition *disk,
+		       struct storage_facts *ret_facts);
+
 /* The directory that holds the image. The descriptor or -errno, refused. */
 int storage_open_directory(const struct disk_definition *disk, unsigned index,
 			   struct refusal *ret_refusal);

@@ -468,6 +468,60 @@ TEST(an_uninstall_that_was_given_up_is_pending_and_can_be_finished)
 	close_world();
 }
 
+static int take_attachment(void *context,
+			   const struct attachment_record *attachment)
+{
+	*(struct attachment_record *)context = *attachment;
+	return 1;
+}
+
+TEST(an_image_that_is_not_the_installed_one_is_not_started)
+{
+	struct attachment_record attachment;
+	struct storage_facts facts = { 0 };
+
+	open_installed();
+	CHECK_EQ(store_each_attachment(store, "web1", take_attachment,
+				       &attachment),
+		 1);
+	facts.device = attachment.device;
+	facts.inode = attachment.inode;
+	facts.size_bytes = NEW_BYTES * 2;
+	CHECK_EQ(install_check_disk(store, attachment.id, 0, &facts, &refusal),
+		 0);
+	CHECK_EQ(facts.size_bytes, NEW_BYTES);
+
+	facts.size_bytes = NEW_BYTES - 512;
+	CHECK_EQ(install_check_disk(store, attachment.id, 0, &facts, &refusal),
+		 -EINVAL);
+	facts.size_bytes = NEW_BYTES;
+	facts.inode++;
+	CHECK_EQ(install_check_disk(store, attachment.id, 0, &facts, &refusal),
+		 -EINVAL);
+	CHECK(strstr(refusal.text, "not the image") != NULL);
+	close_world();
+}
+
+TEST(a_device_number_that_changed_with_a_boot_is_noted)
+{
+	struct attachment_record attachment;
+	struct storage_facts facts = { 0 };
+
+	open_installed();
+	CHECK_EQ(store_each_attachment(store, "web1", take_attachment,
+				       &attachment),
+		 1);
+	facts.device = attachment.device + 1;
+	facts.inode = attachment.inode;
+	facts.size_bytes = NEW_BYTES;
+	CHECK_EQ(install_check_disk(store, attachment.id, 0, &facts, &refusal),
+		 0);
+
+	CHECK_EQ(store_get_attachment(store, attachment.id, &attachment), 0);
+	CHECK_EQ(attachment.device, facts.device);
+	close_world();
+}
+
 /* -- death at every step; each life in a process of its own -- */
 
 typedef void (*life_t)(void);
