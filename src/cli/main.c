@@ -9,22 +9,29 @@
 
 #include "cli/usage.h"
 
+/* Where the supervisor of the same user listens: src/supervisor/config.h. */
 static const char *default_socket(void)
 {
-	static char path[256];
+	static char path[1024];
 	const char *named = getenv("BULKHEAD_SOCKET");
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	const char *state = getenv("XDG_STATE_HOME");
+	const char *home = getenv("HOME");
 
 	if (named && *named)
 		return named;
 	if (geteuid() == 0)
-		return "/run/bulkhead/socket";
+		return "/run/bulkhead/bulkhead.sock";
 	if (runtime && *runtime)
-		(void)snprintf(path, sizeof(path), "%s/bulkhead/socket",
+		(void)snprintf(path, sizeof(path), "%s/bulkhead/bulkhead.sock",
 			       runtime);
+	else if (state && *state)
+		(void)snprintf(path, sizeof(path),
+			       "%s/bulkhead/run/bulkhead.sock", state);
 	else
-		(void)snprintf(path, sizeof(path), "/tmp/bulkhead-%u/socket",
-			       (unsigned)geteuid());
+		(void)snprintf(path, sizeof(path),
+			       "%s/.local/state/bulkhead/run/bulkhead.sock",
+			       home ? home : "");
 	return path;
 }
 

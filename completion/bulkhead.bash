@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+# bash completion for bulkhead(1)
+# shellcheck shell=bash
+
+_bulkhead_verbs="define install start stop pause resume reset console list show
+	uninstall undefine events logs doctor disk service shutdown version"
+
+# What may follow a verb; a test holds this against the command's own table.
+_bulkhead_options() {
+	case $1 in
+	"define") echo "" ;;
+	"install") echo "" ;;
+	"start") echo "" ;;
+	"stop") echo "--deadline --force" ;;
+	"pause") echo "" ;;
+	"resume") echo "" ;;
+	"reset") echo "" ;;
+	"console") echo "--read-only --take-over" ;;
+	"list") echo "" ;;
+	"show") echo "" ;;
+	"uninstall") echo "--scrub" ;;
+	"undefine") echo "" ;;
+	"events") echo "--after --follow" ;;
+	"logs") echo "" ;;
+	"doctor") echo "" ;;
+	"disk serve") echo "--file --vhost-user --size --read-only --direct" ;;
+	"disk list") echo "" ;;
+	"service list") echo "" ;;
+	"service restart") echo "" ;;
+	"service set") echo "--standby --kind" ;;
+	"shutdown") echo "--deadline" ;;
+	"version") echo "" ;;
+	esac
+}
+
+# The names that a listing prints below its heading.
+_bulkhead_names() {
+	"${COMP_WORDS[0]}" "$@" 2>/dev/null | awk 'NR > 1 { print $1 }' | sort -u
+}
+
+# The words of the line that are neither an option nor the value of one.
+_bulkhead_plain() {
+	local word skip=
+	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		if [[ $skip ]]; then
+			skip=
+			continue
+		fi
+		case $word in
+		--socket | --deadline | --after | --file | --vhost-user | --size | \
+			--standby | --kind) skip=1 ;;
+		-*) ;;
+		*) echo "$word" ;;
+		esac
+	done
+}
+
+_bulkhead() {
+	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
+	local -a plain
+	local verb words=
+
+	mapfile -t plain < <(_bulkhead_plain)
+	case $before in
+	--socket | --file | --vhost-user)
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
+		;;
+	--deadline | --after | --size) return ;;
+	--standby) words="0 1" ;;
+	--kind) words="disk console" ;;
+	*)
+		verb=${plain[0]-}
+		case $verb in
+		disk | service) verb="$verb ${plain[1]-}" ;;
+		esac
+		if [[ $current == -* ]]; then
+			words="--socket --json --help $(_bulkhead_options "$verb")"
+		else
+			case $verb in
+			"") words=$_bulkhead_verbs ;;
+			"disk ") words="serve list" ;;
+			"service ") words="list restart set" ;;
+			define)
+				mapfile -t COMPREPLY < <(compgen -f -- "$current")
+				return
+				;;
+			install | start | stop | pause | resume | reset | console | \
+				show | uninstall | undefine | logs)
+				words=$(_bulkhead_names list)
+				;;
+			"service restart" | "service set")
+				words=$(_bulkhead_names service list)
+				;;
+			esac
+		fi
+		;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -F _bulkhead bulkhead

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+#include "document/document.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/scope.h"
+#include "lib/harness.h"
+
+/* What every accepted document has; the tests append to it. */
+#define BASE                              \
+	"partition: web1\n"               \
+	"boot: {kernel: /boot/vmlinuz}\n" \
+	"memory: {size: 512M}\n"
+#define DISK "name: root, file: /srv/root.img"
+
+static struct partition_definition definition;
+static struct refusal refusal;
+
+static int parse(const char *text)
+{
+	memset(&refusal, 0, sizeof(refusal));
+	return document_parse(text, strlen(text), &definition, &refusal);
+}
+
+/* Refused, with this field, and with this text in the sentence. */
+static void check_refused(const char *text, const char *field, const char *why)
+{
+	CHECK_EQ(parse(text), -EINVAL);
+	if (strcmp(refusal.field, field) != 0 ||
+	    strstr(refusal.text, why) == NULL)
+		fprintf(stderr, "got \"%s\": \"%s\"\n", refusal.field,
+			refusal.text);
+	CHECK_EQ(strcmp(refusal.field, field), 0);
+	CHECK(strstr(refusal.text, why) != NULL);
+}
+
+static void check_accepted(const char *text)
+{
+	if (parse(text) != 0)
+		fprintf(stderr, "got \"%s\": \"%s\"\n", refusal.field,
+			refusal.text);
+	CHECK_EQ(parse(text), 0);
+}
+
+TEST(a_whole_document_becomes_a_definition)
+{
+	check_accepted("partition: web1\n"
+		       "class: mission-critical\n"
+		       "engine: qemu\n"
+		       "boot:\n"
+		       "  kernel: /boot/vmlinuz\n"
+		       "  initrd: /boot/initrd.img\n"
+		       "  cmdline: \"root=/dev/vda1 ro\"\n"
+		       "cpu: {virtual: 2}\n"
+		       "memory: {size: 512M}\n"
+		       "disks:\n"
+		       "  - name: root\n"
+		       "    file: /srv/web1.img\n"
+		       "    size: 8G\n"
+		       "    access: ro\n"
+		       "    cache: direct\n"
+		       "    service: disk1\n"
+		       "    on-outage: \"fail: 30s\"\n"
+		       "    hang: 500ms\n"
+		       "    queues: 4\n"
+		       "console: {log: 1M}\n"
+		       "restart: always\n"
+		       "autostart: true\n"
+		       "stop: {deadline: 2m}\n");
+
+	CHECK_EQ(strcmp(definition.name, "web1"), 0);
+	CHECK_EQ(definition.class, CLASS_MISSION_CRITICAL);
+	CHECK_EQ(definition.engine, ENGINE_QEMU);
+	CHECK_EQ(strcmp(definition.initrd, "/boot/initrd.img"), 0);
+	CHECK_EQ(strcmp(definition.cmdline, "root=/dev/vda1 ro"), 0);
+	CHECK_EQ(definition.cpu_count, 2);
+	CHECK_EQ(definition.memory_bytes, 512ll << 20);
+	CHECK_EQ(definition.disk_count, 1);
+	CHECK_EQ(definition.disks[0].size_bytes, 8ll << 30);
+	CHECK_EQ(definition.disks[0].access, DISK_READ_ONLY);
+	CHECK_EQ(definition.disks[0].cache, DISK_DIRECT);
+	CHECK_EQ(strcmp(definition.disks[0].service, "disk1"), 0);
+	CHECK_EQ(definition.disks[0].outage, OUTAGE_FAIL);
+	CHECK_EQ(definition.disks[0].outage_ms, 30000);
+	CHECK_EQ(definition.disks[0].hang_ms, 500);
+	CHECK_EQ(definition.disks[0].queue_count, 4);
+	CHECK_EQ(definition.console_log_bytes, 1 << 20);
+	CHECK_EQ(definition.restart, RESTART_ALWAYS);
+	CHECK_EQ(definition.autostart, 1);
+	CHECK_EQ(definition.stop_ms, 120000);
+}
+
+TEST(a_json_document_means_the_same)
+{
+	struct partition_definition yaml;
+
+	check_accepted(BASE "disks: [{" DISK ", size: 1G}]\n");
+	yaml = definition;
+	check_accepted("{\"partition\": \"web1\",\n"
+		       " \"boot\": {\"kernel\": \"/boot/vmlinuz\"},\n"
+		       " \"memory\": {\"size\": 536870912},\n"
+		       " \"disks\": [{\"name\": \"root\",\n"
+		       "   \"file\": \"/srv/root.img\", \"size\": \"1G\"}]}");
+
+	CHECK_EQ(memcmp(&yaml, &definition, sizeof(yaml)), 0);
+}
+
+TEST(absent_fields_get_their_defaults)
+{
+	check_accepted(BASE "disks: [{" DISK "}]\n");
+
+	CHECK_EQ(definition.engine, ENGINE_AUTO);
+	CHECK_EQ(definition.class, CLASS_PRODUCTION);
+	CHECK_EQ(definition.cpu_count, 1);
+	CHECK_EQ(definition.console_log_bytes, (long long)CONSOLE_LOG_DEFAULT);
+	CHECK_EQ(definition.stop_ms, STOP_MS_DEFAULT);
+	CHECK_EQ(definition.disks[0].hang_ms, HANG_MS_DEFAULT);
+	CHECK_EQ(definition.disks[0].queue_count, 1);
+	CHECK_EQ(definition.disks[0].outage, OUTAGE_HOLD);
+	CHECK_EQ(definition.disks[0].size_bytes, 0);
+	CHECK_EQ(strcmp(definition.disks[0].service, DEFAULT_DISK_SERVICE), 0);
+}
+
+TEST(a_written_document_parses_to_the_same_definition)
+{
+	struct partition_definition before;
+	SCOPED(free_pointer) char *text = NULL;
+	size_t bytes;
+	FILE *out;
+
+	check_accepted(BASE "disks: [{" DISK ", on-outage: \"pause: 5s\"}, "
+			    "{name: b, file: \"/srv/a b\\\"c\"}]\n"
+			    "console: {log: 0}\n");
+	before = definition;
+	out = open_memstream(&text, &bytes);
+	document_write(&before, out);
+	(void)fclose(out);
+
+	check_accepted(text);
+	CHECK_EQ(memcmp(&before, &definition, sizeof(before)), 0);
+}
+
+TEST(a_foreign_document_parses_and_is_written_back)
+{
+	struct partition_definition before;
+	SCOPED(free_pointer) char *text = NULL;
+	size_t bytes;
+	FILE *out;
+
+	check_accepted("partition: x\nengine: foreign\n"
+		       "vhost-user: /run/x.sock\ndisks: [{" DISK "}]\n");
+	CHECK_EQ(definition.cpu_count, 0);
+	CHECK_EQ(definition.console_log_bytes, 0);
+	before = definition;
+	out = open_memstream(&text, &bytes);
+	document_write(&before, out);
+	(void)fclose(out);
+
+	check_accepted(text);
+	CHECK_EQ(memcmp(&before, &definition, sizeof(before)), 0);
+}
+
+TEST(a_foreign_document_has_no_machine_of_its_own)
+{
+	check_refused("partition: x\nengine: foreign\nvhost-user: /s\n"
+		      "cpu: {virtual: 1}\ndisks: [{" DISK "}]\n",
+		      "cpu", "foreign");
+	check_refused("partition: x\nengine: foreign\ndisks: [{" DISK "}]\n",
+		      "vhost-user", "required");
+	check_refused("partition: x\nengine: foreign\nvhost-user: /s\n",
+		      "disks", "exactly one");
+	check_refused(BASE "vhost-user: /s\n", "vhost-user", "foreign only");
+}
+
+TEST(an_unknown_field_is_refused_with_its_line)
+{
+	check_refused(BASE "colour: red\n", "colour", "line 4");
+	check_refused(BASE "cpu: {speed: 3}\n", "cpu.speed", "not a field");
+	check_refused(BASE "disks: [{" DISK ", heads: 4}]\n", "disks[0].heads",
+		      "not a field");
+	check_refused(BASE "cpu.virtual: 3\n", "cpu.virtual", "not a field");
+	check_refused(BASE "\"disks[]\": 3\n", "disks[]", "not a field");
+}
+
+TEST(a_field_given_twice_is_refused)
+{
+	check_refused(BASE "partition: b\n", "partition", "twice");
+	check_refused(BASE "boot: {}\n", "boot", "twice");
+	check_refused(BASE "disks: [{" DISK ", name: c}]\n", "disks[0].name",
+		      "twice");
+	check_refused(BASE "disks: []\ndisks: []\n", "disks", "twice");
+}
+
+TEST(a_missing_field_is_refused_by_name)
+{
+	check_refused("memory: {size: 1G}\nboot: {kernel: /k}\n", "partition",
+		      "missing");
+	check_refused("partition: a\nmemory: {size: 1G}\n", "boot.kernel",
+		      "missing");
+	check_refused("partition: a\nboot: {kernel: /k}\n", "memory.size",
+		      "missing");
+	check_refused(BASE "disks: [{" DISK "}, {name: b}]\n", "disks[1].file",
+		      "missing");
+	check_refused(BASE "disks: [{file: /b}]\n", "disks[0].name", "missing");
+}
+
+TEST(a_field_not_in_this_release_is_refused_by_name)
+{
+	check_refused(BASE "nics: [{name: lan0}]\n", "nics",
+		      "networks are not in this release");
+	check_refused(BASE "cpu: {entitlement: 0.5}\n", "cpu.entitlement",
+		      "not in this release");
+	check_refused(BASE "cpu: {mode: capped}\n", "cpu.mode",
+		      "not in this release");
+	check_refused(BASE "cpu: {weight: 128}\n", "cpu.weight",
+		      "not in this release");
+	check_refused("partition: a\nmemory: {size: 1G, max: 2G}\n",
+		      "memory.max", "not in this release");
+	check_refused("partition: a\nboot: {firmware: uefi}\n", "boot.firmware",
+		      "not in this release");
+	check_refused(BASE "engine: kvm\n", "engine",
+		      "the kvm engine is not in this release");
+}
+
+TEST(a_name_has_few_characters)
+{
+	check_refused("partition: A\n", "partition", "a-z 0-9");
+	check_refused("partition: a/b\n", "partition", "a-z 0-9");
+	check_refused("partition: -a\n", "partition", "a-z 0-9");
+	check_refused("partition: \"\"\n", "partition", "a-z 0-9");
+	check_refused("partition: abcdefghijklmnopqrstuvwxyz012345\n",
+		      "partition", "1 to 31");
+	check_refused(BASE "disks: [{name: a b, file: /f}]\n", "disks[0].name",
+		      "a-z 0-9");
+}
+
+TEST(text_that_looks_like_something_else_wants_quotes)
+{
+	check_refused("partition: 42\n", "partition", "quotes");
+	check_refused("partition: true\n", "partition", "quotes");
+	check_refused("partition: null\n", "partition", "quotes");
+	check_refused("partition:\n", "partition", "quotes");
+	check_refused("partition: 1.5\n", "partition", "quotes");
+	check_accepted("partition: \"42\"\nboot: {kernel: /k}\n"
+		       "memory: {size: 1G}\n");
+}
+
+TEST(text_has_no_control_characters)
+{
+	check_refused("partition: a\nboot: {cmdline: \"a\\nb\"}\n",
+		      "boot.cmdline", "control");
+	check_refused("partition: a\nboot: {cmdline: \"a\\0b\"}\n",
+		      "boot.cmdline", "control");
+	check_refused("partition: a\nboot: {kernel: \"/k\\e[2J\"}\n",
+		      "boot.kernel", "control");
+}
+
+TEST(a_path_is_absolute_and_fits)
+{
+	char text[512];
+
+	check_refused("partition: a\nboot: {kernel: vmlinuz}\n", "boot.kernel",
+		      "absolute");
+	check_refused("partition: a\nboot: {kernel: \"\"}\n", "boot.kernel",
+		      "absolute");
+	(void)snprintf(text, sizeof(text), "partition: a\nboot: {kernel: /%s",
+		       "");
+	memset(text + strlen(text), 'k', 300);
+	(void)snprintf(text + 330, 4, "}\n");
+	check_refused(text, "boot.kernel", "255");
+}
+
+TEST(a_number_is_plain_and_within_its_range)
+{
+	check_refused(BASE "cpu: {virtual: many}\n", "cpu.virtual", "1 to 64");
+	check_refused(BASE "cpu: {virtual: 0}\n", "cpu.virtual", "1 to 64");
+	check_refused(BASE "cpu: {virtual: 65}\n", "cpu.virtual", "1 to 64");
+	check_refused(BASE "cpu: {virtual: -1}\n", "cpu.virtual", "1 to 64");
+	check_refused(BASE "cpu: {virtual: 1.5}\n", "cpu.virtual", "1 to 64");
+	check_refused(BASE "cpu: {virtual: \"2\"}\n", "cpu.virtual", "1 to 64");
+	check_refused(BASE "cpu: {virtual: 18446744073709551617}\n",
+		      "cpu.virtual", "1 to 64");
+	check_refused(BASE "cpu: {virtual: [2]}\n", "cpu.virtual", "list");
+	check_refused(BASE "cpu: {virtual: {a: 2}}\n", "cpu.virtual", "map");
+	check_refused(BASE "disks: [{" DISK ", queues: 9}]\n",
+		      "disks[0].queues", "1 to 8");
+	check_accepted(BASE "cpu: {virtual: 64}\n");
+}
+
+TEST(a_size_is_within_its_range_and_unit)
+{
+	check_refused("partition: a\nmemory: {size: 15M}\n", "memory.size",
+		      "16M to 4T");
+	check_refused("partition: a\nmemory: {size: 5T}\n", "memory.size",
+		      "16M to 4T");
+	check_refused("partition: a\nmemory: {size: 64X}\n", "memory.size",
+		      "16M to 4T");
+	check_refused("partition: a\nmemory: {size: 99999999999999999999G}\n",
+		      "memory.size", "16M to 4T");
+	check_refused("partition: a\nmemory: {size: 16777217}\n", "memory.size",
+		      "multiple of 1M");
+	check_refused(BASE "disks: [{" DISK ", size: 1000}]\n", "disks[0].size",
+		      "multiple of 512");
+	check_refused(BASE "disks: [{" DISK ", size: 0}]\n", "disks[0].size",
+		      "512");
+	check_refused(BASE "console: {log: 2G}\n", "console.log", "0 to 1G");
+}
+
+TEST(a_time_has_a_unit_and_is_within_its_range)
+{
+	check_refused(BASE "stop: {deadline: 30}\n", "stop.deadline",
+		      "1ms to 1h");
+	check_refused(BASE "stop: {deadline: 2h}\n", "stop.deadline",
+		      "1ms to 1h");
+	check_refused(BASE "disks: [{" DISK ", hang: 1ms}]\n", "disks[0].hang",
+		      "100ms to 10m");
+}
+
+TEST(a_choice_is_one_of_its_words)
+{
+	check_refused(BASE "engine: vax\n", "engine", "auto | kvm | qemu");
+	check_refused(BASE "class: royal\n", "class", "production");
+	check_refused(BASE "restart: sometimes\n", "restart", "on-failure");
+	check_refused(BASE "disks: [{" DISK ", access: append}]\n",
+		      "disks[0].access", "rw | ro");
+	check_refused(BASE "disks: [{" DISK ", cache: none}]\n",
+		      "disks[0].cache", "buffered | direct");
+}
+
+TEST(a_switch_is_true_or_false)
+{
+	check_refused(BASE "autostart: yes\n", "autostart", "true | false");
+	check_refused(BASE "autostart: \"true\"\n", "autostart",
+		      "true | false");
+	check_refused(BASE "autostart: 1\n", "autostart", "true | false");
+}
+
+TEST(an_outage_policy_has_a_word_and_a_time)
+{
+	check_refused(BASE "disks: [{" DISK ", on-outage: panic}]\n",
+		      "disks[0].on-outage", "hold");
+	check_refused(BASE "disks: [{" DISK ", on-outage: fail}]\n",
+		      "disks[0].on-outage", "hold");
+	check_refused(BASE "disks: [{" DISK ", on-outage: \"fail: soon\"}]\n",
+		      "disks[0].on-outage", "hold");
+	check_refused(BASE "disks: [{" DISK ", on-outage: \"fail: 0s\"}]\n",
+		      "disks[0].on-outage", "hold");
+	check_refused(BASE "disks: [{" DISK ", on-outage: {fail: 3s}}]\n",
+		      "disks[0].on-outage", "map");
+	check_accepted(BASE "disks: [{" DISK ", on-outage: \"pause: 3s\"}]\n");
+	CHECK_EQ(definition.disks[0].outage, OUTAGE_PAUSE);
+	CHECK_EQ(definition.disks[0].outage_ms, 3000);
+}
+
+TEST(disks_are_a_list_of_different_maps)
+{
+	check_refused(BASE "disks: root\n", "disks", "list");
+	check_refused(BASE "disks: {name: a}\n", "disks", "map");
+	check_refused(BASE "disks: [root]\n", "disks", "map");
+	check_refused(BASE "disks: [[root]]\n", "disks", "list");
+	check_refused(BASE "disks: [{" DISK "}, {name: root, file: /b}]\n",
+		      "disks[1].name", "disks[0]");
+	check_refused(BASE "disks: [{" DISK
+			   "}, {name: b, file: /srv/root.img}]\n",
+		      "disks[1].file", "disks[0]");
+	check_accepted(BASE "disks: [{" DISK ", access: ro}, {name: b, "
+			    "file: /srv/root.img, access: ro}]\n");
+}
+
+TEST(nine_disks_are_too_many)
+{
+	char text[1024] = BASE "disks:\n";
+
+	for (int i = 0; i < 9; i++)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			       "- {name: d%d, file: /d%d}\n", i, i);
+
+	check_refused(text, "disks", "8");
+}
+
+TEST(a_group_is_a_map)
+{
+	check_refused(BASE "cpu: 2\n", "cpu", "map");
+	check_refused(BASE "cpu: [2]\n", "cpu", "list");
+	check_refused(BASE "cpu:\n", "cpu", "map");
+}
+
+TEST(a_document_is_one_map)
+{
+	check_refused("", "", "empty");
+	check_refused("# nothing\n", "", "empty");
+	check_refused("text", "", "map");
+	check_refused("[1, 2]", "", "map");
+	check_refused(BASE "---\n" BASE, "", "second document");
+	check_refused("? {a: b}\n: c\n", "", "name belongs");
+	check_refused("partition: [", "partition", "list");
+	check_refused("partition: a: b\n", "", "line 1");
+}
+
+TEST(anchors_aliases_and_tags_are_refused)
+{
+	check_refused("partition: &a web1\n", "partition", "anchor");
+	check_refused("partition: *a\n", "partition", "alias");
+	check_refused("partition: !!str web1\n", "partition", "tag");
+	check_refused("&a {partition: web1}\n", "", "anchor");
+	check_refused(BASE "cpu: !map {virtual: 1}\n", "cpu", "tag");
+	check_refused(BASE "disks: &a [{" DISK "}]\n", "disks", "anchor");
+}
+
+TEST(a_hostile_author_cannot_nest_deeper_than_the_schema)
+{
+	char text[DOCUMENT_BYTES_MAX];
+
+	memset(text, '[', sizeof(text));
+	CHECK_EQ(document_parse(text, sizeof(text), &definition, &refusal),
+		 -EINVAL);
+	memset(text, '{', sizeof(text));
+	CHECK_EQ(document_parse(text, sizeof(text), &definition, &refusal),
+		 -EINVAL);
+}
+
+TEST(a_hostile_author_cannot_send_more_than_the_bound)
+{
+	static char text[DOCUMENT_BYTES_MAX + 1];
+
+	memset(text, '\n', sizeof(text));
+
+	CHECK_EQ(document_parse(text, sizeof(text), &definition, &refusal),
+		 -EINVAL);
+	CHECK(strstr(refusal.text, "65536") != NULL);
+}
+
+TEST(a_hostile_author_cannot_write_outside_a_refusal)
+{
+	char text[1100];
+
+	memset(text, 'x', sizeof(text));
+	memcpy(text + 1000, ": a\n", 5);
+
+	CHECK_EQ(parse(text), -EINVAL);
+	CHECK(strlen(refusal.field) < sizeof(refusal.field));
+}
+
+TEST(a_refusal_leaves_the_definition_untouched)
+{
+	check_accepted(BASE);
+	check_refused("partition: other\ncolour: red\n", "colour", "");
+
+	CHECK_EQ(strcmp(definition.name, "web1"), 0);
+}
