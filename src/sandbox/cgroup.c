@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/count.h"
@@ -170,6 +171,18 @@ static uint32_t read_kinds(int folder)
 	return kinds_of(list, " \n");
 }
 
+/* Below systemd a group belongs to its manager, unless it is marked as
+ * delegated (systemd.resource-control(5), Delegate=). */
+static bool is_ours(int own)
+{
+	char value[8];
+
+	if (access("/run/systemd/system", F_OK) < 0)
+		return true;
+	return fgetxattr(own, "user.delegate", value, sizeof(value)) > 0 ||
+	       fgetxattr(own, "trusted.delegate", value, sizeof(value)) > 0;
+}
+
 /*
  * Hand the controllers on to the groups below. Version 2 refuses it (EBUSY)
  * to a group that holds processes, so the supervisor itself first moves into
@@ -209,7 +222,7 @@ static int open_v2(const char *name, struct cgroup_base *base)
 	if (own < 0)
 		return take_fd(&own);
 	kinds = read_kinds(own);
-	if (!(kinds & CGROUP_MEMORY))
+	if (!(kinds & CGROUP_MEMORY) || !is_ours(own))
 		return -EOPNOTSUPP;
 	error = delegate(own, kinds);
 	if (error < 0)
