@@ -259,3 +259,67 @@ TEST(a_device_error_reaches_the_client)
 
 	stop();
 }
+
+TEST(a_flush_error_reaches_the_client)
+{
+	if (!start_slow_disk())
+		return;
+	attach_locked(true);
+
+	set("flush_error 5\n");
+	CHECK_EQ(disk_peer_do(&peer, DISK_FLUSH, 0, 0, 0, 0), -EIO);
+	set("flush_error 0\n");
+	CHECK_EQ(disk_peer_do(&peer, DISK_FLUSH, 0, 0, 0, 0), 0);
+
+	stop();
+}
+
+TEST(a_disk_is_detached_only_when_nothing_of_it_is_in_the_kernel)
+{
+	struct channel_response response;
+	struct attachment gone;
+
+	if (!start_slow_disk())
+		return;
+	attach_locked(true);
+	set("write_ms 100\nbegun 0\n");
+	send_writes();
+
+	disk_rig_send(&rig, MSG_DISK_DETACH, &peer.attachment,
+		      sizeof(peer.attachment));
+	disk_rig_expect(&rig, MSG_DISK_DETACHED, &gone, sizeof(gone));
+
+	CHECK_EQ(count_landed(), WRITES);
+	for (int i = 0; i < WRITES; i++)
+		CHECK(disk_peer_receive(&peer, &response, 0));
+	stop();
+}
+
+TEST(a_slow_disk_is_no_hang_and_holds_up_no_other)
+{
+	char path[64];
+	struct disk_peer other;
+	struct disk_peer_wish wish = { .path = path, .size_bytes = DISK_BYTES };
+	uint64_t before;
+
+	if (!start_slow_disk())
+		return;
+	(void)snprintf(path, sizeof(path), "/dev/shm/disk-other-%d",
+		       (int)getpid());
+	attach_locked(false);
+	disk_rig_attach(&rig, &other, &wish);
+	set("write_ms 300\nbegun 0\n");
+	send_writes();
+
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(disk_peer_do(&other, DISK_WRITE, 0, 0, 4096, 0), 0);
+	CHECK(count_landed() < WRITES);
+	before = channel_peer_beats(&peer.channel);
+	(void)usleep(250000);
+	CHECK(channel_peer_beats(&peer.channel) >= before + 2);
+
+	set("write_ms 0\n");
+	disk_peer_close(&other);
+	(void)unlink(path);
+	stop();
+}
