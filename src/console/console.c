@@ -120,6 +120,9 @@ void console_end(struct console *console, const char *why)
 		reader_notify(console->readers[i], CONSOLE_FRAME_CLOSED, why);
 	}
 	(void)console_turn(console, &may_sleep);
+	/* Who is still there is slow, or the ring is broken. */
+	for (uint32_t i = 0; i < console->reader_count; i++)
+		reader_send_last(console->readers[i]);
 	free_console(console);
 }
 

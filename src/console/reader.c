@@ -130,6 +130,14 @@ int reader_send(struct reader *reader, const struct bytes *bytes)
 	return r < 0 ? r : 0;
 }
 
+void reader_send_last(struct reader *reader)
+{
+	if (send_frame(reader) != 1 || !reader->notice[0])
+		return;
+	fill_notice(reader);
+	(void)send_frame(reader);
+}
+
 static void ignore_input(struct reader *reader)
 {
 	if (!reader->is_told)

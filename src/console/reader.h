@@ -58,6 +58,9 @@ void reader_notify(struct reader *reader, enum console_frame_kind kind,
  */
 int reader_send(struct reader *reader, const struct bytes *bytes);
 
+/* Send the notice without what the ring may hold, if the socket takes it. */
+void reader_send_last(struct reader *reader);
+
 /*
  * Take his input, if the last was passed on. `is_hung_up`: his end is closed,
  * and input that found no room is then given up.
