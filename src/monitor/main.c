@@ -20,6 +20,8 @@ void monitor_enter(struct monitor *monitor, enum monitor_state state)
 
 static void engine_ready(void *context)
 {
+	/* Tells the supervisor the engine's pid as well. */
+	report_guest(context, GUEST_PAUSED, 0);
 	report_ready(context);
 }
 
