@@ -159,20 +159,23 @@ static int set_sregs(const struct machine *machine, int is_user)
 
 static int set_msrs(const struct machine *machine)
 {
-	struct {
-		struct kvm_msrs header;
-		struct kvm_msr_entry entries[3];
-	} msrs = {
-		.header.nmsrs = 3,
-		.entries = {
-			{ .index = MSR_STAR,
-			  .data = (uint64_t)GUEST_KERNEL_CODE << 32 },
-			{ .index = MSR_LSTAR, .data = GUEST_SUCCESS },
-			{ .index = MSR_FMASK, .data = 0x200 },
-		},
+	const struct kvm_msr_entry entries[] = {
+		{ .index = MSR_STAR,
+		  .data = (uint64_t)GUEST_KERNEL_CODE << 32 },
+		{ .index = MSR_LSTAR, .data = GUEST_SUCCESS },
+		{ .index = MSR_FMASK, .data = 0x200 },
 	};
+	SCOPED(free_pointer)
+	struct kvm_msrs *msrs = calloc(1, sizeof(*msrs) + sizeof(entries));
 
-	return ioctl(machine->vcpu, KVM_SET_MSRS, &msrs) == 3 ? 0 : -EINVAL;
+	if (!msrs)
+		return -ENOMEM;
+	msrs->nmsrs = ARRAY_COUNT(entries);
+	memcpy(msrs->entries, entries, sizeof(entries));
+	return ioctl(machine->vcpu, KVM_SET_MSRS, msrs) ==
+			       (int)ARRAY_COUNT(entries)
+		       ? 0
+		       : -EINVAL;
 }
 
 static int set_registers(const struct machine *machine)

@@ -269,13 +269,16 @@ static void child_main(const struct jail *jail, struct progress *progress,
 
 static pid_t clone_child(uint64_t flags, int *ret_pidfd)
 {
+	int pidfd = NO_FD;
 	struct clone_args arguments = {
 		.flags = flags | CLONE_PIDFD,
-		.pidfd = (uintptr_t)ret_pidfd,
+		.pidfd = (uintptr_t)&pidfd,
 		.exit_signal = SIGCHLD,
 	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 
-	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+	*ret_pidfd = pidfd;
+	return pid;
 }
 
 /*
