@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sandbox/cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -281,8 +282,32 @@ int cgroup_base_open(const char *name, struct cgroup_base *ret_base)
 	return 0;
 }
 
+static void sweep_tree(int folder)
+{
+	int copy = fcntl(folder, F_DUPFD_CLOEXEC, 3);
+	DIR *groups = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *entry;
+
+	if (!groups) {
+		close_fd(&copy);
+		return;
+	}
+	rewinddir(groups);
+	while ((entry = readdir(groups)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			(void)unlinkat(folder, entry->d_name, AT_REMOVEDIR);
+	(void)closedir(groups);
+}
+
+void cgroup_sweep(const struct cgroup_base *base)
+{
+	for (uint32_t i = 0; i < base->tree_count; i++)
+		sweep_tree(base->fds[i]);
+}
+
 void cgroup_base_close(struct cgroup_base *base)
 {
+	cgroup_sweep(base);
 	for (uint32_t i = 0; i < base->tree_count; i++) {
 		SCOPED(close_fd) int above = open_folder(base->fds[i], "..");
 

@@ -67,6 +67,10 @@ void cgroup_base_close(struct cgroup_base *base);
 int cgroup_place(const struct cgroup_base *base, const char *group, pid_t pid,
 		 const struct cgroup_limits *limits);
 
+/* Remove every group of ours that has no process left: the ends of those that
+ * were still dying when cgroup_remove() was called. */
+void cgroup_sweep(const struct cgroup_base *base);
+
 /*
  * Remove the group of a process that has ended.
  *

@@ -62,6 +62,7 @@ static int on_flush(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct supervisor *supervisor = data;
 
+	cgroup_sweep(&supervisor->cgroups);
 	if (store_has_deferred(supervisor->store) &&
 	    store_flush_deferred(supervisor->store) < 0)
 		log_warn("the store cannot be written, going on: %s",
@@ -279,6 +280,21 @@ static int make_directories(const struct supervisor *supervisor,
 	return 0;
 }
 
+/* Named for the state directory: two supervisors on one host have different
+ * ones, and the successor of a dead one has the same. */
+static void open_cgroups(struct supervisor *supervisor)
+{
+	char name[NAME_ROOM];
+	struct stat state;
+
+	if (stat(supervisor->config.state_dir, &state) < 0)
+		return;
+	(void)snprintf(name, sizeof(name), "bulkhead-%llx-%llx",
+		       (unsigned long long)state.st_dev,
+		       (unsigned long long)state.st_ino);
+	(void)cgroup_base_open(name, &supervisor->cgroups);
+}
+
 int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 {
 	int r;
@@ -303,7 +319,7 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 		r = events_new(&supervisor->events, supervisor->store);
 	if (r < 0)
 		return refuse(refusal, r, "", "cannot start: %s", strerror(-r));
-	(void)cgroup_base_open("bulkhead", &supervisor->cgroups);
+	open_cgroups(supervisor);
 	r = adopt_listen(supervisor, refusal);
 	if (r < 0)
 		return r;
