@@ -146,7 +146,9 @@ static void make_channel(struct disk_peer *peer,
 			      CHANNEL_KIND_DISK),
 		 0);
 	peer->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	peer->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	peer->call = eventfd(0, wish->has_blocking_call
+					? EFD_CLOEXEC
+					: EFD_CLOEXEC | EFD_NONBLOCK);
 	spin_init(&peer->spin, SPIN_MONITOR_NS);
 }
 

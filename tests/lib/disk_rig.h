@@ -37,10 +37,11 @@ struct disk_peer_wish {
 	const char *path; /* the file; created if need be */
 	uint64_t size_bytes;
 	bool is_direct, is_read_only;
-	uint32_t slot_count;   /* 0: 64 */
-	uint32_t buffer_bytes; /* 0: 1 MiB */
-	uint32_t block_bytes;  /* 0: 512 */
-	int fd;                /* when path is NULL: the file, consumed */
+	bool has_blocking_call; /* a `call` eventfd as it must not be */
+	uint32_t slot_count;    /* 0: 64 */
+	uint32_t buffer_bytes;  /* 0: 1 MiB */
+	uint32_t block_bytes;   /* 0: 512 */
+	int fd;                 /* when path is NULL: the file, consumed */
 };
 
 /* Start the service and wait for CHILD_READY. `environment` is "NAME=VALUE" or

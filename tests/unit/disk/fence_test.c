@@ -308,12 +308,13 @@ TEST(a_slow_disk_is_no_hang_and_holds_up_no_other)
 		       (int)getpid());
 	attach_locked(false);
 	disk_rig_attach(&rig, &other, &wish);
-	set("write_ms 300\nbegun 0\n");
+	set("write_ms 600\nbegun 0\n");
 	send_writes();
 
 	for (int i = 0; i < 100; i++)
 		CHECK_EQ(disk_peer_do(&other, DISK_WRITE, 0, 0, 4096, 0), 0);
 	CHECK(count_landed() < WRITES);
+	(void)usleep(20000); /* it no longer spins */
 	before = channel_peer_beats(&peer.channel);
 	(void)usleep(250000);
 	CHECK(channel_peer_beats(&peer.channel) >= before + 2);

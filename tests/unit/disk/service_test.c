@@ -525,6 +525,20 @@ TEST(a_hostile_peer_cannot_stop_the_service_by_its_eventfds)
 	stop();
 }
 
+TEST(an_eventfd_that_could_block_the_service_is_refused)
+{
+	struct disk_peer_wish wish = tmpfs_file(path, sizeof(path), "a");
+	struct attachment refused;
+
+	wish.has_blocking_call = true;
+	disk_rig_start(&rig, NULL);
+	disk_rig_attach(&rig, &peer, &wish);
+
+	disk_rig_expect(&rig, MSG_DISK_PEER_BROKEN, &refused, sizeof(refused));
+	CHECK_EQ(refused.id, peer.attachment.id);
+	stop();
+}
+
 TEST(a_message_against_the_rules_costs_the_link_and_not_the_service)
 {
 	struct child_hello hello;
