@@ -207,8 +207,9 @@ int store_each_event(struct store *store, uint64_t after, unsigned limit,
 bool store_has_deferred(const struct store *store);
 
 /*
- * Write it all in one transaction. On error everything stays queued, except
- * that beyond STORE_DEFERRED_MAX the oldest events are dropped.
+ * Write it all in one transaction, without waiting for the disk (save for the
+ * rare checkpoint): a crash of ours loses none of it. On error everything stays
+ * queued, except that beyond STORE_DEFERRED_MAX the oldest events are dropped.
  */
 #define STORE_DEFERRED_MAX 1024
 int store_flush_deferred(struct store *store);

@@ -242,12 +242,27 @@ bool store_has_deferred(const struct store *store)
 	return false;
 }
 
+/*
+ * Without waiting for the disk: what is deferred is worth nothing after the
+ * host itself has died, as the children have died with it. The next commit of
+ * an operation makes it durable. SQLite runs this pragma when it compiles it.
+ */
+static void set_synchronous(struct store *store, const char *pragma)
+{
+	(void)sqlite3_exec(store->database, pragma, NULL, NULL, NULL);
+}
+
 int store_flush_deferred(struct store *store)
 {
-	/* The transaction that begins writes what is queued. */
-	int r = store_begin(store);
+	int r;
 
-	return r < 0 ? r : store_commit(store);
+	set_synchronous(store, "PRAGMA synchronous = NORMAL");
+	/* The transaction that begins writes what is queued. */
+	r = store_begin(store);
+	if (r == 0)
+		r = store_commit(store);
+	set_synchronous(store, "PRAGMA synchronous = FULL");
+	return r;
 }
 
 /* -- numbers -- */

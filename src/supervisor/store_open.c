@@ -117,13 +117,28 @@ static int take_lock(struct store *store, const char *state_dir,
 	return 0;
 }
 
+/* SQLite gives the files beside it the same mode: tokens are for us alone. */
+static int make_private(const char *path)
+{
+	SCOPED(close_fd) int fd = NO_FD;
+
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	return fchmod(fd, 0600) < 0 ? -errno : 0;
+}
+
 static int open_database(struct store *store, const char *state_dir,
 			 struct refusal *refusal)
 {
 	char path[PATH_BYTES];
-	int code;
+	int code, r;
 
 	(void)snprintf(path, sizeof(path), "%s/store.db", state_dir);
+	r = make_private(path);
+	if (r < 0)
+		return refuse(refusal, r, "state_dir", "%s: %s", path,
+			      strerror(-r));
 	/* One thread, one connection: no mutexes. */
 	code = sqlite3_open_v2(path, &store->database,
 			       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |

@@ -106,7 +106,8 @@ static int read_number(struct store *store, const char *sql,
 /*
  * Exclusive locking keeps the WAL's index in our own memory and a curious
  * sqlite3 from holding up a commit. The cache is small because the supervisor
- * is (promise 6); its tables are read once, at start.
+ * is (promise 6); its tables are read once, at start. A checkpoint waits for the
+ * disk, so it comes seldom.
  */
 static int set_up(struct store *store)
 {
@@ -119,7 +120,7 @@ static int set_up(struct store *store)
 			  "PRAGMA trusted_schema = OFF;"
 			  "PRAGMA journal_mode = WAL;"
 			  "PRAGMA synchronous = FULL;"
-			  "PRAGMA wal_autocheckpoint = 256;"
+			  "PRAGMA wal_autocheckpoint = 2048;"
 			  "PRAGMA journal_size_limit = 1048576;");
 }
 

@@ -547,6 +547,9 @@ TEST(a_missing_state_directory_is_made_private)
 
 	CHECK_EQ(stat(nested, &status), 0);
 	CHECK_EQ(status.st_mode & 0777, 0700);
+	(void)strcat(nested, "/store.db");
+	CHECK_EQ(stat(nested, &status), 0);
+	CHECK_EQ(status.st_mode & 0777, 0600);
 	close_store();
 }
 
