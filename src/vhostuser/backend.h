@@ -57,7 +57,8 @@ struct vhostuser_ops {
 	/* A subset of them was chosen. */
 	int (*set_features)(void *device, uint64_t features);
 	/* The memory table was changed: no old pointer into guest memory is
-	 * valid. Served rings must be mapped anew. */
+	 * valid. Served rings must be mapped anew; one that cannot be may be
+	 * waiting for the second half of a change, which is no error. */
 	int (*memory_changed)(void *device);
 	/* Serve this ring from now on, beginning with one look at it whether
 	 * or not a kick comes, and one signal to the guest. */

@@ -162,39 +162,38 @@ int queue_set_kick(struct vhostuser_backend *backend)
 	return fd == NO_FD ? -EOPNOTSUPP : start_when_ready(backend, queue);
 }
 
-static void tell_call(struct vhostuser_backend *backend,
-		      const struct vhostuser_queue *queue)
+/* The old descriptor lives until the device knows the new one. */
+static void replace_fd(struct vhostuser_backend *backend,
+		       const struct vhostuser_queue *queue, int *place, int fd)
 {
+	int old = *place;
+
+	*place = fd;
 	if (queue->is_served)
 		backend->ops->queue_call(backend->device,
 					 index_of(backend, queue), queue);
+	close_fd(&old);
 }
 
 int queue_set_call(struct vhostuser_backend *backend)
 {
-	SCOPED(close_fd) int old = NO_FD;
 	struct vhostuser_queue *queue;
 	int fd;
 
 	if (take_ring_fd(backend, &queue, &fd) < 0)
 		return -EBADMSG;
-	old = queue->call_fd;
-	queue->call_fd = fd;
-	tell_call(backend, queue);
+	replace_fd(backend, queue, &queue->call_fd, fd);
 	return 0;
 }
 
 int queue_set_error(struct vhostuser_backend *backend)
 {
-	SCOPED(close_fd) int old = NO_FD;
 	struct vhostuser_queue *queue;
 	int fd;
 
 	if (take_ring_fd(backend, &queue, &fd) < 0)
 		return -EBADMSG;
-	old = queue->error_fd;
-	queue->error_fd = fd;
-	tell_call(backend, queue);
+	replace_fd(backend, queue, &queue->error_fd, fd);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vhostuser/wire.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -111,49 +112,43 @@ static void attach_fd(struct msghdr *out, void *control, size_t room, int fd)
 	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 }
 
-/* Messages are far smaller than a socket's buffer: all of it goes or none. */
-static int send_whole(int socket_fd, const struct iovec *parts, size_t count,
-		      int fd)
+/* A message is far smaller than a socket's buffer: all of it goes or none. */
+static int send_message(int socket_fd, uint32_t request, uint32_t flags,
+			const void *payload, uint32_t bytes, int fd)
 {
+	const struct vhostuser_header header = {
+		.request = request,
+		.flags = VHOSTUSER_VERSION | flags,
+		.payload_bytes = bytes,
+	};
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct msghdr out = { .msg_iov = (struct iovec *)(uintptr_t)parts,
-			      .msg_iovlen = count };
-	size_t bytes = 0;
+	uint8_t message[sizeof(header) + VHOSTUSER_PAYLOAD_MAX];
+	struct iovec body = { .iov_base = message,
+			      .iov_len = sizeof(header) + bytes };
+	struct msghdr out = { .msg_iov = &body, .msg_iovlen = 1 };
 	ssize_t sent;
 
-	for (size_t i = 0; i < count; i++)
-		bytes += parts[i].iov_len;
+	assert(bytes <= VHOSTUSER_PAYLOAD_MAX);
+	memcpy(message, &header, sizeof(header));
+	if (bytes != 0)
+		memcpy(message + sizeof(header), payload, bytes);
 	if (fd != NO_FD)
 		attach_fd(&out, control, sizeof(control), fd);
 	sent = sendmsg(socket_fd, &out, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent < 0)
 		return errno == EPIPE || errno == ECONNRESET ? -EPIPE
 							     : -EBADMSG;
-	return (size_t)sent == bytes ? 0 : -EBADMSG;
+	return (size_t)sent == body.iov_len ? 0 : -EBADMSG;
 }
 
 int wire_reply(struct vhostuser_backend *backend, const void *payload,
 	       uint32_t bytes, int fd)
 {
-	struct vhostuser_header header = {
-		.request = backend->header.request,
-		.flags = VHOSTUSER_VERSION | VHOSTUSER_REPLY,
-		.payload_bytes = bytes,
-	};
-	const struct iovec parts[] = {
-		{ .iov_base = &header, .iov_len = sizeof(header) },
-		{ .iov_base = (void *)(uintptr_t)payload, .iov_len = bytes },
-	};
-
-	return send_whole(backend->fd, parts, 2, fd);
+	return send_message(backend->fd, backend->header.request,
+			    VHOSTUSER_REPLY, payload, bytes, fd);
 }
 
 int wire_request(int fd, uint32_t request)
 {
-	struct vhostuser_header header = { .request = request,
-					   .flags = VHOSTUSER_VERSION };
-	const struct iovec part = { .iov_base = &header,
-				    .iov_len = sizeof(header) };
-
-	return send_whole(fd, &part, 1, NO_FD);
+	return send_message(fd, request, 0, NULL, 0, NO_FD);
 }

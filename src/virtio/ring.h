@@ -25,6 +25,7 @@
 #define VIRTIO_RING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <linux/virtio_ring.h>
@@ -147,6 +148,17 @@ bool ring_should_signal(struct ring *ring);
  */
 void ring_refuse_kicks(struct ring *ring);
 bool ring_want_kicks(struct ring *ring);
+
+/*
+ * False after a ring_map that failed. A front end may take memory away and give
+ * it back in two messages (QEMU does when regions change), so a served ring
+ * can be unmapped for a while: keep its answers until it is mapped again, for
+ * what is pushed meanwhile is lost to the driver.
+ */
+static inline bool ring_is_mapped(const struct ring *ring)
+{
+	return ring->descriptors != NULL;
+}
 
 /* The index of the next chain to take: the base that GET_VRING_BASE wants. */
 static inline uint16_t ring_position(const struct ring *ring)

@@ -160,10 +160,12 @@ static void send_record(int front, const uint8_t *bytes, size_t count,
 			size_t fd_count)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * 9)];
-	struct iovec part = { (void *)(uintptr_t)bytes, count };
+	uint8_t record[UINT8_MAX];
+	struct iovec part = { record, count };
 	struct msghdr out = { .msg_iov = &part, .msg_iovlen = 1 };
 	struct cmsghdr *c;
 
+	memcpy(record, bytes, count);
 	if (fd_count > 0) {
 		memset(control, 0, sizeof(control));
 		out.msg_control = control;

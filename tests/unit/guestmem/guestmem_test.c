@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -190,6 +191,19 @@ TEST(a_removed_region_is_gone_for_every_look_up)
 	close_file();
 }
 
+/* True if a line of smaps begins the mapping that holds this address. */
+static bool begins_mapping_of(const char *line, const void *address)
+{
+	char *rest;
+	uintptr_t from = strtoul(line, &rest, 16), to;
+
+	if (*rest != '-')
+		return false;
+	to = strtoul(rest + 1, &rest, 16);
+	return *rest == ' ' && (uintptr_t)address >= from &&
+	       (uintptr_t)address < to;
+}
+
 /* VmFlags of the mapping that holds this address, from the kernel. */
 static void read_vm_flags(const void *address, char *flags, size_t room)
 {
@@ -200,13 +214,11 @@ static void read_vm_flags(const void *address, char *flags, size_t room)
 	CHECK(maps);
 	flags[0] = '\0';
 	while (fgets(line, sizeof(line), maps)) {
-		unsigned long from, to;
-
-		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
-			is_here = (unsigned long)address >= from &&
-				  (unsigned long)address < to;
-		else if (is_here && strncmp(line, "VmFlags:", 8) == 0)
-			(void)snprintf(flags, room, "%s", line);
+		is_here = is_here || begins_mapping_of(line, address);
+		if (!is_here || strncmp(line, "VmFlags:", 8) != 0)
+			continue;
+		(void)snprintf(flags, room, "%s", line);
+		break;
 	}
 	(void)fclose(maps);
 }

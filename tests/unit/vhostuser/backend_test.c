@@ -78,7 +78,8 @@ static void device_call(void *self, uint32_t index,
 static size_t device_config(void *self, uint8_t *space, size_t room_bytes)
 {
 	CHECK(room_bytes >= 8);
-	memcpy(space, "capacity", 8);
+	memcpy(space, (const char[]){ 'c', 'a', 'p', 'a', 'c', 'i', 't', 'y' },
+	       8);
 	return 8;
 }
 
@@ -152,10 +153,13 @@ static void send_raw(const void *bytes, size_t count, const int *fds,
 		     size_t fd_count)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * 16)];
-	struct iovec part = { (void *)(uintptr_t)bytes, count };
+	uint8_t copy[1024];
+	struct iovec part = { copy, count };
 	struct msghdr out = { .msg_iov = &part, .msg_iovlen = 1 };
 	struct cmsghdr *c;
 
+	CHECK(count <= sizeof(copy));
+	memcpy(copy, bytes, count);
 	if (fd_count > 0) {
 		memset(control, 0, sizeof(control));
 		out.msg_control = control;
@@ -233,7 +237,7 @@ static int tell_addresses(uint32_t index)
 /* Read one answer; returns the bytes of its body. */
 static uint32_t answer(uint32_t request, void *body, size_t room)
 {
-	struct vhostuser_header header;
+	struct vhostuser_header header = { 0 };
 
 	CHECK_EQ(recv(front, &header, sizeof(header), MSG_DONTWAIT),
 		 sizeof(header));
@@ -248,7 +252,7 @@ static uint32_t answer(uint32_t request, void *body, size_t room)
 
 static uint64_t answer_u64(uint32_t request)
 {
-	uint64_t value;
+	uint64_t value = 0;
 
 	CHECK_EQ(answer(request, &value, sizeof(value)), sizeof(value));
 	return value;
@@ -361,7 +365,7 @@ TEST(a_ring_is_served_once_it_has_everything)
 
 TEST(the_base_is_answered_at_once_and_stops_the_ring)
 {
-	struct vhostuser_vring_state state;
+	struct vhostuser_vring_state state = { 0 };
 
 	open_backend();
 	negotiate();
@@ -385,7 +389,7 @@ TEST(the_base_is_answered_at_once_and_stops_the_ring)
 
 TEST(the_base_of_a_ring_never_served_is_what_was_set)
 {
-	struct vhostuser_vring_state state;
+	struct vhostuser_vring_state state = { 0 };
 
 	open_backend();
 	negotiate();
@@ -916,7 +920,7 @@ TEST(a_refused_memory_table_leaves_the_last_one)
 	open_backend();
 	CHECK_EQ(tell_table(2, PAGE, 2), 0);
 
-	CHECK_EQ(tell_table(3, 2 * PAGE, 3), -EBADMSG);
+	CHECK_EQ(tell_table(3, 2ull * PAGE, 3), -EBADMSG);
 	CHECK_EQ(memory.count, 2);
 	CHECK_EQ(device.memory_changes, 1);
 

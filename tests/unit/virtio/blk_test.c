@@ -139,7 +139,7 @@ TEST(framing_is_up_to_the_driver)
 
 	CHECK_EQ(decode(), 0);
 	CHECK_EQ(request.operation, BLK_WRITE);
-	CHECK_EQ(request.offset_bytes, 3 * 512);
+	CHECK_EQ(request.offset_bytes, 3ull * 512);
 	CHECK_EQ(request.bytes, 512);
 	CHECK_EQ(segments_read(&memory, request.segments, request.segment_count,
 			       0, data, sizeof(data)),
@@ -217,7 +217,7 @@ TEST(a_discard_is_a_private_copy)
 	CHECK_EQ(decode(), 0);
 	asked->sector = 0;
 	CHECK_EQ(request.operation, BLK_DISCARD);
-	CHECK_EQ(request.offset_bytes, 16 * 512);
+	CHECK_EQ(request.offset_bytes, 16ull * 512);
 	CHECK_EQ(request.bytes, 4096);
 	CHECK(!request.may_unmap);
 

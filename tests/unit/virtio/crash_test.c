@@ -13,8 +13,8 @@ static void at_store(void);
 #define STORE_STEP() at_store()
 
 /* clang-format off */
-#include "virtio/ring.c"
-#include "virtio/inflight.c"
+#include "virtio/ring.c"     /* NOLINT(bugprone-suspicious-include) */
+#include "virtio/inflight.c" /* NOLINT(bugprone-suspicious-include) */
 /* clang-format on */
 
 #include <setjmp.h>

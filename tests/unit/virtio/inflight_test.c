@@ -77,7 +77,7 @@ TEST(a_part_is_rounded_up_to_64_bytes)
 	CHECK_EQ(inflight_region_bytes(1, 1), 64);
 	CHECK_EQ(inflight_region_bytes(1, 3), 64);
 	CHECK_EQ(inflight_region_bytes(1, 4), 128);
-	CHECK_EQ(inflight_region_bytes(4, 128), 4 * (128 * 16 + 64));
+	CHECK_EQ(inflight_region_bytes(4, 128), 4ull * (128 * 16 + 64));
 }
 
 TEST(what_was_taken_is_found_in_the_order_taken)

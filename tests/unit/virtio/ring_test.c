@@ -104,14 +104,14 @@ TEST(an_indirect_chain_comes_out_the_same)
 
 	open_ring(INDIRECT);
 	for (uint16_t i = 0; i < SIZE * 2; i++)
-		buffers[i] = (struct fake_buffer){ ANY + i * 8, 8, i >= 5 };
+		buffers[i] = (struct fake_buffer){ ANY + i * 8ull, 8, i >= 5 };
 	fake_driver_offer(&driver,
 			  fake_driver_indirect(&driver, buffers, SIZE * 2));
 
 	CHECK_EQ(take(), 0);
 	CHECK_EQ(chain.readable_count, 5);
 	CHECK_EQ(chain.writable_count, SIZE * 2 - 5);
-	CHECK_EQ(chain.segments[15].gpa, ANY + 15 * 8);
+	CHECK_EQ(chain.segments[15].gpa, ANY + 15 * 8ull);
 
 	close_ring();
 }
@@ -498,10 +498,10 @@ TEST(a_hostile_peer_cannot_place_a_ring_badly)
 	bad.used += 2;
 	CHECK_EQ(ring_map(&ring, &memory, SIZE, &bad), -EINVAL);
 	bad = driver.addresses;
-	bad.used = FAKE_USER + FAKE_BYTES - 8 * SIZE;
+	bad.used = FAKE_USER + FAKE_BYTES - 8ull * SIZE;
 	CHECK_EQ(ring_map(&ring, &memory, SIZE, &bad), -EFAULT);
 	bad = driver.addresses;
-	bad.available = FAKE_USER + FAKE_BYTES - 2 * SIZE - 4;
+	bad.available = FAKE_USER + FAKE_BYTES - 2ull * SIZE - 4;
 	CHECK_EQ(ring_map(&ring, &memory, SIZE, &bad), -EFAULT);
 	bad = driver.addresses;
 	bad.descriptors = FAKE_GPA;
