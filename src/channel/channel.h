@@ -168,6 +168,12 @@ void channel_beat(struct channel *channel);
 /* The peer's beats so far. To be compared for change only. */
 uint64_t channel_peer_beats(const struct channel *channel);
 
+/* Say on which CPU this thread runs: a hint for where to wait for us. */
+void channel_tell_cpu(struct channel *channel);
+
+/* What the peer said last: any number, or -1. */
+int channel_peer_cpu(const struct channel *channel);
+
 /* True when [offset, offset + bytes) lies inside the buffer area. */
 bool channel_has_buffer(const struct channel *channel, uint32_t offset,
 			uint32_t bytes);

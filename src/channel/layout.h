@@ -24,8 +24,9 @@ struct layout_word {
 
 struct layout_end {
 	uint64_t beats;
-	uint32_t state; /* enum channel_state */
-	uint8_t unused[116];
+	uint32_t state;   /* enum channel_state */
+	uint32_t cpu_one; /* 1 + the CPU it runs on; 0: it does not say */
+	uint8_t unused[112];
 };
 
 struct layout {

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -225,4 +226,17 @@ void channel_beat(struct channel *channel)
 uint64_t channel_peer_beats(const struct channel *channel)
 {
 	return __atomic_load_n(&peer_end(channel)->beats, __ATOMIC_RELAXED);
+}
+
+void channel_tell_cpu(struct channel *channel)
+{
+	__atomic_store_n(&own_end(channel)->cpu_one,
+			 (uint32_t)sched_getcpu() + 1, __ATOMIC_RELAXED);
+}
+
+int channel_peer_cpu(const struct channel *channel)
+{
+	return (int)__atomic_load_n(&peer_end(channel)->cpu_one,
+				    __ATOMIC_RELAXED) -
+	       1;
 }

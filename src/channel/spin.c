@@ -39,7 +39,7 @@ void spin_set_cap(struct spin *spin, uint32_t cap_ns)
 	spin->cap_ns = cap_ns;
 }
 
-static bool is_armed(const struct spin *spin)
+bool spin_is_armed(const struct spin *spin)
 {
 	return spin->short_waits >= spin->arm_after;
 }
@@ -77,7 +77,7 @@ bool spin_again(struct spin *spin)
 {
 	if (!spin->is_waiting)
 		begin_wait(spin);
-	if (spin->gave_up || !is_armed(spin))
+	if (spin->gave_up || !spin_is_armed(spin))
 		return false;
 	relax(spin);
 	if (++spin->turns % TURNS_PER_CLOCK)
@@ -119,7 +119,7 @@ void spin_found(struct spin *spin)
 	if (!spin->is_waiting)
 		return;
 	spin->is_waiting = false;
-	if (is_armed(spin) && !spin->gave_up)
+	if (spin_is_armed(spin) && !spin->gave_up)
 		count_success(spin);
 	else
 		count_sleep(spin);

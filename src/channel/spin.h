@@ -43,6 +43,9 @@ struct spin {
 
 void spin_init(struct spin *spin, uint32_t cap_ns);
 
+/* Recent waits were short: the next one begins awake. */
+bool spin_is_armed(const struct spin *spin);
+
 /* What is waited for changed in kind: spin this long from now on. */
 void spin_set_cap(struct spin *spin, uint32_t cap_ns);
 

@@ -24,6 +24,7 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL(fstatfs, "does this file wait for a device?"),
 	SANDBOX_CALL_IF(fcntl, 1, F_GET_SEALS, "is a channel sealed?"),
 	SANDBOX_CALL_IF(fcntl, 1, F_GETFL, "does an eventfd block?"),
+	SANDBOX_CALL_IF(sched_setaffinity, 0, 0, "sleeping beside a monitor"),
 	SANDBOX_THREAD_CALLS,
 #ifdef __SANITIZE_ADDRESS__
 	SANDBOX_CALL(sigaltstack, "sanitizer builds: start of a thread"),

@@ -7,7 +7,6 @@
 #include "disk/service.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <sys/uio.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/failpoint.h"
 #include "base/scope.h"
 
@@ -22,17 +22,7 @@
 #define TURNS_PER_LINK_LOOK 64
 #define HEARTBEAT_MS        100
 #define NO_POISON           UINT64_MAX
-
-/* CPUs that workers may keep busy beside this thread; at least one. */
-static uint32_t other_cpus(void)
-{
-	cpu_set_t cpus;
-
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0 ||
-	    CPU_COUNT(&cpus) <= 2)
-		return 1;
-	return (uint32_t)CPU_COUNT(&cpus) - 1;
-}
+#define QUICK_ROW           8
 
 int service_init(struct service *service)
 {
@@ -44,7 +34,9 @@ int service_init(struct service *service)
 	workers_init(&service->workers, service->done_fd);
 	aio_init(&service->aio, service->done_fd);
 	spin_init(&service->spin, SPIN_SERVICE_NS);
-	service->large_workers = other_cpus();
+	place_init(&service->place);
+	service->large_workers =
+		(uint32_t)max_u64(place_other_cpus(&service->place), 1);
 	service->poison_offset = NO_POISON;
 	if (BULKHEAD_FAILPOINTS && poison)
 		service->poison_offset = strtoull(poison, NULL, 10);
@@ -108,6 +100,8 @@ static bool is_large(const struct task *task)
 static void start_on_worker(struct service *service, struct task *task)
 {
 	task->work.run = run_task;
+	service->quick_row = 0;
+	place_anywhere(&service->place);
 	service->large_on_workers += is_large(task);
 	if (workers_submit(&service->workers, &task->work) == 0)
 		return;
@@ -149,15 +143,18 @@ static void start(struct service *service, struct task *task)
 	(void)failpoint("disk.before_io");
 	enter_kernel(service, task);
 	if (has_data && task->job.file->is_direct) {
+		service->quick_row = 0;
 		if (aio_queue(&service->aio, &task->slot, &task->job))
 			start_on_worker(service, task);
 		return;
 	}
 	task->status = try_now(service, task);
-	if (task->status == -EAGAIN)
+	if (task->status == -EAGAIN) {
 		start_on_worker(service, task);
-	else
-		leave_kernel(service, task);
+		return;
+	}
+	service->quick_row++;
+	leave_kernel(service, task);
 }
 
 static bool take_one(struct service *service, struct client *client)
@@ -355,12 +352,32 @@ static void sleep_until_work(struct service *service)
 		look_at_link(service);
 }
 
+/*
+ * Woken: was it worth it to sleep beside the one who woke us? Only where all
+ * is quick and seldom, and for one monitor alone, or a hostile one could put us
+ * where the others starve.
+ */
+static void settle(struct service *service)
+{
+	bool is_alone = service->client_count == 1;
+
+	if (is_alone && service->quick_row >= QUICK_ROW &&
+	    !service->last_was_large && !spin_is_armed(&service->spin))
+		place_beside(&service->place,
+			     channel_peer_cpu(&service->clients[0]->channel));
+	else
+		place_anywhere(&service->place);
+}
+
 /* Large transfers take longer than any spin, and the next is seldom soon. */
 static bool spins(struct service *service)
 {
 	if (service->last_was_large)
 		return spin_not(&service->spin);
-	return spin_again(&service->spin);
+	if (!spin_again(&service->spin))
+		return false;
+	place_anywhere(&service->place);
+	return true;
 }
 
 void service_run(struct service *service)
@@ -372,6 +389,7 @@ void service_run(struct service *service)
 				look_at_link(service);
 		} else if (!spins(service)) {
 			sleep_until_work(service);
+			settle(service);
 		}
 	}
 }

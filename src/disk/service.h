@@ -19,6 +19,7 @@
 #include "control/child.h"
 #include "disk/aio.h"
 #include "disk/client.h"
+#include "disk/place.h"
 #include "disk/workers.h"
 #include "sandbox/sandbox.h"
 
@@ -32,10 +33,12 @@ struct service {
 	struct workers workers;
 	struct aio aio;
 	struct spin spin;
+	struct place place;
 	int done_fd;               /* owned: workers and the kernel wake us */
 	uint32_t in_kernel;        /* requests of all clients */
 	uint32_t large_on_workers; /* requests of DISK_LARGE_BYTES and more */
 	uint32_t large_workers;    /* the most of them that pays */
+	uint32_t quick_row;        /* requests in a row done at once */
 	bool last_was_large;
 	bool is_quitting;
 	uint32_t busy_turns;

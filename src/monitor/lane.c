@@ -169,9 +169,10 @@ void lane_publish(struct lane *lane)
 	if (!lane->must_publish)
 		return;
 	lane->must_publish = false;
+	channel_tell_cpu(&lane->channel);
 	/* A full eventfd is a woken one: nothing to do about EAGAIN. */
-	if (channel_publish(&lane->channel) &&
-	    write(lane->kick_fd, &one, sizeof(one)) < 0)
+	lane->has_woken = channel_publish(&lane->channel);
+	if (lane->has_woken && write(lane->kick_fd, &one, sizeof(one)) < 0)
 		return;
 }
 

@@ -53,6 +53,7 @@ struct lane {
 	uint32_t large_count; /* of DISK_LARGE_BYTES and more */
 	bool is_open;
 	bool must_publish;
+	bool has_woken; /* the service slept when last published */
 };
 
 /* What an answer says, once checked. */

@@ -214,6 +214,18 @@ TEST(a_beat_is_seen_by_the_peer)
 	close_pair();
 }
 
+TEST(the_cpu_of_the_other_end_is_known_once_it_tells)
+{
+	open_pair();
+	CHECK_EQ(channel_peer_cpu(&server), -1);
+
+	channel_tell_cpu(&client);
+
+	CHECK(channel_peer_cpu(&server) >= 0);
+	CHECK_EQ(channel_peer_cpu(&client), -1);
+	close_pair();
+}
+
 TEST(a_shape_that_cannot_be_is_refused)
 {
 	struct channel_shape shapes[] = { small, small, small, small, small };
