@@ -79,9 +79,11 @@ void child_close_meet(struct child *child)
 
 int child_ready(struct child *child, uint32_t layers, uint32_t missing)
 {
-	struct child_ready ready = { .layers = layers, .missing = missing };
-
-	return child_send(child, MSG_CHILD_READY, 0, &ready, sizeof(ready));
+	child->ready.layers = layers;
+	child->ready.missing = missing;
+	child->is_ready = true;
+	return child_send(child, MSG_CHILD_READY, 0, &child->ready,
+			  sizeof(child->ready));
 }
 
 int child_fd(const struct child *child)
@@ -132,6 +134,10 @@ static void say_hello(struct child *child)
 	memcpy(hello.name, child->settings.name, sizeof(hello.name));
 	memcpy(hello.token, child->settings.token, sizeof(hello.token));
 	(void)child_send(child, MSG_CHILD_HELLO, 0, &hello, sizeof(hello));
+	/* The new supervisor has not seen how it is isolated. */
+	if (child->is_ready)
+		(void)child_send(child, MSG_CHILD_READY, 0, &child->ready,
+				 sizeof(child->ready));
 }
 
 void child_turn(struct child *child)

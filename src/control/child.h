@@ -37,7 +37,9 @@ struct child {
 	struct child_settings settings; /* for reading */
 	int meet_fd; /* owned: the directory of the rendezvous socket */
 	struct control link;
-	uint64_t retry_at_ns; /* meaningful while the link is lost */
+	uint64_t retry_at_ns;     /* meaningful while the link is lost */
+	struct child_ready ready; /* what was said, to say it again */
+	bool is_ready;
 };
 
 /*

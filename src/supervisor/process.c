@@ -172,6 +172,9 @@ static int take_ready(void *data, struct message *message)
 	/* The control group is ours to know. */
 	process->layers |= ready->layers & ~(uint32_t)SANDBOX_CGROUP;
 	process->missing |= ready->missing & ~(uint32_t)SANDBOX_CGROUP;
+	/* From a child that came back it only says how it is isolated. */
+	if (process->state == PROCESS_EXPECTED)
+		return 0;
 	process->state = PROCESS_READY;
 	disarm_deadline(process);
 	process->ops->ready(process);
@@ -214,7 +217,8 @@ static int take_event(void *data, struct message *message)
 
 static const struct message_rule common_rules[] = {
 	/* type              allowed in                 handler */
-	{ MSG_CHILD_READY, IN(PROCESS_STARTING), take_ready },
+	{ MSG_CHILD_READY, IN(PROCESS_STARTING) | IN(PROCESS_EXPECTED),
+	  take_ready },
 	{ MSG_CHILD_REPORTED, IN(PROCESS_EXPECTED), take_reported },
 	{ MSG_CHILD_PONG, IN_ANY_STATE, take_pong },
 	{ MSG_CHILD_EVENT, IN_ANY_STATE, take_event },
