@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/table.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,8 @@ void table_print(const struct table *table)
 {
 	int widths[TABLE_COLUMN_MAX] = { 0 };
 	size_t columns = table->column_count;
+
+	assert(columns > 0 && columns <= TABLE_COLUMN_MAX);
 
 	for (size_t i = 0; i < columns; i++)
 		widths[i] = column_width(table, i);

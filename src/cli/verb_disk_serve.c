@@ -8,28 +8,27 @@
 #include "cli/cli.h"
 #include "cli/verbs.h"
 
-/* A path of the definition from one that the user gave. */
+/* A path of the definition from one that the user gave: definitions have
+ * absolute ones. */
 static int take_path(struct cli *cli, const char *option, const char *given,
 		     char *to, size_t room)
 {
-	char folder[PATH_MAX];
+	char folder[PATH_MAX] = "";
 	char path[PATH_MAX * 2];
 
 	if (!given || !*given)
 		return cli_complain(cli, EXIT_REFUSED, option,
 				    "is missing: it wants a path");
-	if (*given == '/')
-		return text_copy(to, room, given) == 0
-			       ? EXIT_DONE
-			       : cli_complain(cli, EXIT_REFUSED, option,
-					      "is longer than %zu bytes",
-					      room - 1);
-	if (!getcwd(folder, sizeof(folder)))
+	if (*given != '/' && !getcwd(folder, sizeof(folder)))
 		return cli_complain(cli, EXIT_FAILED, option,
 				    "no working directory: %s",
 				    strerror(errno));
-	(void)snprintf(path, sizeof(path), "%s/%s", folder, given);
-	return take_path(cli, option, path, to, room);
+	(void)snprintf(path, sizeof(path), "%s%s%s", folder,
+		       folder[0] ? "/" : "", given);
+	if (text_copy(to, room, path) < 0)
+		return cli_complain(cli, EXIT_REFUSED, option,
+				    "is longer than %zu bytes", room - 1);
+	return EXIT_DONE;
 }
 
 static int take_size(struct cli *cli, const char *given, uint64_t *ret_bytes)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <string.h>
 
 #include "base/count.h"
@@ -35,6 +36,7 @@ static enum value_kind outage_value(const struct disk_definition *disk,
 {
 	char time[UNIT_ROOM];
 
+	assert(disk != NULL);
 	time_write(time, disk->outage_ms);
 	if (disk->outage == OUTAGE_FAIL || disk->outage == OUTAGE_PAUSE)
 		(void)snprintf(text, VALUE_ROOM, "%s: %s",

@@ -5,26 +5,44 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/count.h"
 #include "base/scope.h"
 
-#define HEADER_FORMAT                                              \
-	"bulkhead-log 1 %016" PRIx64 " %016" PRIx64 " %016" PRIx64 \
-	" %016" PRIx64
-#define HEADER_SCAN \
-	"bulkhead-log 1 %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+#define HEADER_MARK "bulkhead-log 1"
+#define HEADER_FORMAT                                                 \
+	HEADER_MARK " %016" PRIx64 " %016" PRIx64 " %016" PRIx64 " %" \
+		    "016" PRIx64
 
 /* Less than this is no log. */
 #define CAPACITY_LEAST 256
 
+/* One hexadecimal number; NULL when there is none. */
+static const char *parse_number(const char *text, uint64_t *ret_value)
+{
+	char *end;
+
+	if (!text || *text != ' ')
+		return NULL;
+	*ret_value = strtoull(text, &end, 16);
+	return end;
+}
+
 static bool parse_header(const char *header, struct textlog *log)
 {
-	return sscanf(header, HEADER_SCAN, &log->capacity, &log->written,
-		      &log->source, &log->source_position) == 4 &&
-	       log->capacity >= CAPACITY_LEAST && log->capacity < INT64_MAX;
+	const char *text = header + strlen(HEADER_MARK);
+
+	if (strncmp(header, HEADER_MARK, strlen(HEADER_MARK)) != 0)
+		return false;
+	text = parse_number(text, &log->capacity);
+	text = parse_number(text, &log->written);
+	text = parse_number(text, &log->source);
+	text = parse_number(text, &log->source_position);
+	return text && log->capacity >= CAPACITY_LEAST &&
+	       log->capacity < INT64_MAX;
 }
 
 /* 0 also when there is none: then the log is empty. */
@@ -150,8 +168,8 @@ static ssize_t read_piece(const struct textlog *log, uint64_t position,
 int textlog_read(int fd, int (*put)(void *data, const char *text, size_t bytes),
 		 void *data)
 {
-	struct textlog log;
-	struct textlog now;
+	struct textlog log = { .capacity = 0 };
+	struct textlog now = { .capacity = 0 };
 	char text[16384];
 	uint64_t position;
 	uint64_t overtaken;
