@@ -31,6 +31,7 @@
 #include "guestmem/guestmem.h"
 #include "monitor/lane.h"
 #include "monitor/notice.h"
+#include "monitor/overlap.h"
 #include "monitor/request.h"
 #include "vhostuser/backend.h"
 #include "virtio/blk.h"
@@ -91,6 +92,7 @@ struct disk {
 	uint32_t request_count; /* linked */
 	uint32_t suspect_count; /* of those */
 	uint32_t no_space_count;
+	struct overlap overlap; /* of the changes linked */
 
 	/* The service's side. */
 	struct lane lane;

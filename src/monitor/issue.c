@@ -12,11 +12,11 @@
 
 /* Chains taken from one queue before it is the next one's turn. */
 #define TURN_CHAINS 8
-/* Requests sent between two publications: the service starts on the first
- * ones while we copy the rest. */
-#define PUBLISH_EVERY 8
-/* Requests sent before answers are looked at again. */
-#define ISSUE_MOST 256
+/* Steps (to take a request is one, to send it another) between publications:
+ * the service starts on the first requests while we copy the rest. */
+#define PUBLISH_STEPS 16
+/* Steps before answers are looked at again. */
+#define ISSUE_STEPS 256
 
 static const uint16_t ops[] = {
 	[BLK_READ] = DISK_READ,
@@ -26,13 +26,7 @@ static const uint16_t ops[] = {
 	[BLK_WRITE_ZEROES] = DISK_WRITE_ZEROES,
 };
 
-static bool has_data(const struct request *request)
-{
-	return request->blk.operation == BLK_READ ||
-	       request->blk.operation == BLK_WRITE;
-}
-
-static bool changes_data(const struct request *request)
+static bool writes_data(const struct request *request)
 {
 	return request->blk.operation == BLK_WRITE ||
 	       request->blk.operation == BLK_WRITE_ZEROES;
@@ -43,7 +37,7 @@ static uint16_t flags_of(const struct disk *disk, const struct request *request)
 	uint16_t flags = 0;
 
 	/* Without FLUSH the driver takes every answered write for durable. */
-	if (changes_data(request) &&
+	if (writes_data(request) &&
 	    !(disk->features & 1ull << VIRTIO_BLK_F_FLUSH))
 		flags |= DISK_FLAG_DURABLE;
 	if (request->blk.operation == BLK_WRITE_ZEROES &&
@@ -58,7 +52,7 @@ static uint32_t next_bytes(const struct disk *disk,
 	uint64_t most = min_u64(LANE_CHUNK_BYTES,
 				disk->lane.channel.shape.buffer_bytes);
 
-	if (!has_data(request))
+	if (!request_has_data(request))
 		return 0;
 	return (uint32_t)min_u64(request->blk.bytes - request->next_offset,
 				 most);
@@ -97,7 +91,7 @@ static int send(struct disk *disk, struct request *request, struct chunk *chunk)
 		disk->counters.replayed += request->is_replayed;
 	}
 	request->next_offset +=
-		has_data(request) ? chunk->bytes : request->blk.bytes;
+		request_has_data(request) ? chunk->bytes : request->blk.bytes;
 	request->out_count++;
 	return 0;
 }
@@ -134,7 +128,7 @@ static int issue(struct disk *disk, struct request *request)
 		result = issue_chunk(disk, request);
 		if (result < 0)
 			return result;
-	} while (!request->error && has_data(request) &&
+	} while (!request->error && request_has_data(request) &&
 		 request->next_offset < request->blk.bytes);
 	request_enter(request, REQUEST_SENT);
 	if (request->out_count == 0)
@@ -258,7 +252,7 @@ static bool fail_new(struct disk *disk)
 	disk->is_blocked = true;
 	if (!disk_is_failing(disk))
 		return false;
-	for (int i = 0; i < ISSUE_MOST && take_next(disk) == 0; i++) {
+	for (int i = 0; i < ISSUE_STEPS && take_next(disk) == 0; i++) {
 		has_worked = true;
 		request = table_next(disk);
 		if (request)
@@ -267,13 +261,34 @@ static bool fail_new(struct disk *disk)
 	return has_worked;
 }
 
-/* The next request, from the table or else from the rings. -EAGAIN: none. */
+/* An older change of the same sectors is not answered yet. */
+static bool must_wait(const struct disk *disk, const struct request *request)
+{
+	const struct blk_request *blk = &request->blk;
+	const struct request *older = request->older;
+
+	if (!request_is_change(request) ||
+	    !overlap_is_possible(&disk->overlap, blk->offset_bytes, blk->bytes))
+		return false;
+	while (older &&
+	       !(request_is_change(older) &&
+		 older->blk.offset_bytes < blk->offset_bytes + blk->bytes &&
+		 blk->offset_bytes <
+			 older->blk.offset_bytes + older->blk.bytes))
+		older = older->older;
+	return older != NULL;
+}
+
+/* The next request, from the table or else from the rings. -EAGAIN: none, or
+ * none that can go now. */
 static int issue_next(struct disk *disk)
 {
 	struct request *request = table_next(disk);
 
 	if (!request)
 		return take_next(disk);
+	if (must_wait(disk, request))
+		return -EAGAIN;
 	return issue(disk, request);
 }
 
@@ -282,12 +297,12 @@ static bool issue_many(struct disk *disk)
 	bool has_worked = false;
 	int result = 0;
 
-	for (int i = 1; i <= ISSUE_MOST; i++) {
+	for (int i = 1; i <= ISSUE_STEPS; i++) {
 		result = issue_next(disk);
 		if (result < 0)
 			break;
 		has_worked = true;
-		if (i % (2 * PUBLISH_EVERY) == 0)
+		if (i % PUBLISH_STEPS == 0)
 			lane_publish(&disk->lane);
 	}
 	if (result == -EBADMSG)

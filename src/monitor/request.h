@@ -61,6 +61,20 @@ struct request {
 	struct ring_segment segments[REQUEST_SEGMENTS];
 };
 
+static inline bool request_has_data(const struct request *request)
+{
+	return request->blk.operation == BLK_READ ||
+	       request->blk.operation == BLK_WRITE;
+}
+
+/* After it the disk holds something else. */
+static inline bool request_is_change(const struct request *request)
+{
+	return request->blk.operation == BLK_WRITE ||
+	       request->blk.operation == BLK_WRITE_ZEROES ||
+	       request->blk.operation == BLK_DISCARD;
+}
+
 /* Deaths in a row after which a request is a suspect. */
 #define REQUEST_DEATHS_MOST 3
 

@@ -38,6 +38,14 @@ void table_free(struct queue *queue)
 	queue->size = 0;
 }
 
+static void note_change(struct disk *disk, const struct request *request,
+			void (*note)(struct overlap *, uint64_t, uint64_t))
+{
+	if (request_is_change(request))
+		note(&disk->overlap, request->blk.offset_bytes,
+		     request->blk.bytes);
+}
+
 static void link_newest(struct disk *disk, struct request *request)
 {
 	request->older = disk->newest;
@@ -48,6 +56,7 @@ static void link_newest(struct disk *disk, struct request *request)
 		disk->oldest = request;
 	disk->newest = request;
 	disk->request_count++;
+	note_change(disk, request, overlap_add);
 	if (!disk->cursor)
 		disk->cursor = request;
 }
@@ -65,6 +74,7 @@ static void unlink_request(struct disk *disk, struct request *request)
 	else
 		disk->newest = request->older;
 	disk->request_count--;
+	note_change(disk, request, overlap_remove);
 }
 
 static bool is_linked(uint8_t state)

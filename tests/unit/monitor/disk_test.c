@@ -103,8 +103,8 @@ TEST(what_does_not_fit_waits_in_the_guests_ring)
 
 	rig_start(&rig);
 	rig_up(&rig, false);
-	for (int i = 0; i < 20; i++)
-		(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 0, 512, 0);
+	for (uint64_t i = 0; i < 20; i++)
+		(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, i, 512, 0);
 	rig_turn(&rig);
 	/* 16 slots, and one that was taken in vain. */
 	CHECK_EQ(rig.disk.request_count, 17);

@@ -140,6 +140,41 @@ TEST(every_request_is_answered_once_wherever_the_service_dies)
 	}
 }
 
+TEST(two_changes_of_the_same_sectors_are_never_with_the_service_together)
+{
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 8, 4096, 1);
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 12, 4096, 2);
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 100, 512, 3);
+	rig_turn(&rig);
+	expect_offset(8 * 512);
+	CHECK(!rig_take(&rig, &other));
+	rig_down(&rig);
+	rig_up(&rig, false);
+	expect_offset(8 * 512);
+	CHECK(!rig_take(&rig, &other));
+
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	expect_offset(12 * 512);
+	expect_offset(100 * 512);
+	rig_stop(&rig);
+}
+
+TEST(neighbours_do_not_wait_for_each_other)
+{
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 8, 4096, 1);
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 16, 4096, 2);
+	(void)rig_offer(&rig, VIRTIO_BLK_T_IN, 8, 4096, 0);
+	rig_turn(&rig);
+
+	expect_offset(8 * 512);
+	expect_offset(16 * 512);
+	expect_offset(8 * 512);
+	rig_stop(&rig);
+}
+
 TEST(without_a_service_requests_wait)
 {
 	struct guest_request read;

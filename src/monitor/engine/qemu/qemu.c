@@ -7,11 +7,13 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "monitor/engine/qemu/arguments.h"
 
-#define LINE_ROOM 128
+#define LINE_ROOM     128
+#define RESET_CALM_NS NS_PER_S
 
 static const char *const names[] = {
 	[QEMU_CAPABILITIES] = "qmp_capabilities",
@@ -204,10 +206,15 @@ static void note_running(struct qemu *qemu, bool is_paused)
 				      is_paused ? GUEST_PAUSED : GUEST_RUNNING);
 }
 
+/* Firmware resets the machine a few times more on its way up. */
 static void note_reset(struct qemu *qemu, bool is_guest)
 {
+	uint64_t now_ns = clock_now_ns();
+	bool is_news = now_ns - qemu->reset_ns > RESET_CALM_NS;
+
 	qemu->is_panicked = false;
-	if (is_guest)
+	qemu->reset_ns = now_ns;
+	if (is_guest && is_news)
 		qemu->handler.changed(qemu->handler.context, GUEST_RESET);
 }
 

@@ -63,6 +63,7 @@ struct qemu {
 	sd_event_source *end_source;
 	struct qemu_pending pending[QMP_PENDING_MAX];
 	uint32_t last_number;
+	uint64_t reset_ns; /* the last reset */
 	bool is_started;
 	bool is_guest_off; /* the guest switched itself off */
 	bool is_panicked;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which parts of a disk are being changed, roughly: a filter that says at once
+ * when nothing else is in the way, which is nearly always.
+ *
+ * Two changes of the same sectors are never with a service at the same time.
+ * Otherwise the younger could be answered, the service die, and the replay of
+ * the elder put old data over new (design: losing a service, 5).
+ *
+ * Threads    One owner.
+ */
+#ifndef MONITOR_OVERLAP_H
+#define MONITOR_OVERLAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define OVERLAP_BUCKET_BYTES (64u * 1024)
+#define OVERLAP_BUCKETS      1024u
+/* Longer changes are not counted by place. */
+#define OVERLAP_BUCKETS_MOST 64u
+
+struct overlap {
+	uint32_t wide_count;
+	uint16_t buckets[OVERLAP_BUCKETS]; /* changes, by place */
+};
+
+void overlap_add(struct overlap *overlap, uint64_t offset_bytes,
+		 uint64_t bytes);
+void overlap_remove(struct overlap *overlap, uint64_t offset_bytes,
+		    uint64_t bytes);
+
+/* False: of the changes added, none but this one touches these bytes. */
+bool overlap_is_possible(const struct overlap *overlap, uint64_t offset_bytes,
+			 uint64_t bytes);
+
+#endif
