@@ -32,7 +32,7 @@ static int listen_at(const char *path, int type)
 	return fd;
 }
 
-static int make_places(struct monitor_rig *rig, int *ret_front)
+static void make_places(struct monitor_rig *rig)
 {
 	char path[96];
 
@@ -45,8 +45,7 @@ static int make_places(struct monitor_rig *rig, int *ret_front)
 	(void)snprintf(rig->file_path, sizeof(rig->file_path), "%s/file",
 		       rig->folder);
 	rig->listener = listen_at(path, SOCK_SEQPACKET);
-	*ret_front = listen_at(rig->socket_path, SOCK_STREAM);
-	return open(rig->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rig->front = listen_at(rig->socket_path, SOCK_STREAM);
 }
 
 static void become_monitor(int link)
@@ -84,8 +83,10 @@ static void send_fd(struct monitor_rig *rig, uint32_t type, const void *body,
 		 0);
 }
 
-static void describe(struct monitor_rig *rig, int meet, int front)
+static void describe(struct monitor_rig *rig)
 {
+	SCOPED(close_fd)
+	int meet = open(rig->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const struct child_settings who = {
 		.name = "web1",
 		.token = "0123456789abcde",
@@ -111,22 +112,26 @@ static void describe(struct monitor_rig *rig, int meet, int front)
 	monitor_rig_send(rig, MSG_MONITOR_CONFIGURE, 0, &settings,
 			 sizeof(settings));
 	send_fd(rig, MSG_MONITOR_DISK, &disk, sizeof(disk), rig->witness);
-	send_fd(rig, MSG_MONITOR_LISTENER, NULL, 0, front);
+	send_fd(rig, MSG_MONITOR_LISTENER, NULL, 0, rig->front);
 	monitor_rig_send(rig, MSG_MONITOR_LAUNCH, 0, NULL, 0);
+}
+
+static void launch(struct monitor_rig *rig)
+{
+	struct message message;
+
+	spawn(rig);
+	describe(rig);
+	monitor_rig_expect(rig, MSG_CHILD_READY, &message);
+	message_release(&message);
 }
 
 void monitor_rig_start(struct monitor_rig *rig)
 {
-	SCOPED(close_fd) int front = NO_FD;
-	SCOPED(close_fd) int meet = make_places(rig, &front);
-	struct message message;
-
+	make_places(rig);
 	rig->witness = open(rig->file_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	CHECK_EQ(ftruncate(rig->witness, MONITOR_RIG_DISK_BYTES), 0);
-	spawn(rig);
-	describe(rig, meet, front);
-	monitor_rig_expect(rig, MSG_CHILD_READY, &message);
-	message_release(&message);
+	launch(rig);
 }
 
 static void reap(pid_t *pid)
@@ -147,12 +152,22 @@ void monitor_rig_stop(struct monitor_rig *rig)
 	reap(&rig->pid);
 	control_close(&rig->link);
 	close_fd(&rig->listener);
+	close_fd(&rig->front);
 	close_fd(&rig->witness);
 	(void)snprintf(path, sizeof(path), "%s/supervisor", rig->folder);
 	(void)unlink(path);
 	(void)unlink(rig->socket_path);
 	(void)unlink(rig->file_path);
 	(void)rmdir(rig->folder);
+}
+
+void monitor_rig_replace(struct monitor_rig *rig)
+{
+	reap(&rig->pid);
+	control_close(&rig->link);
+	disk_rig_stop(&rig->service);
+	rig->service.pid = 0;
+	launch(rig);
 }
 
 static void hand_over(struct monitor_rig *rig, const int *channel)

@@ -23,6 +23,7 @@ struct monitor_rig {
 	pid_t pid;
 	struct control link;
 	int listener; /* the rendezvous socket */
+	int front;    /* the socket where the front end connects */
 	char folder[64];
 	char socket_path[96]; /* where the front end connects */
 	char file_path[96];   /* the disk, on tmpfs */
@@ -35,6 +36,9 @@ struct monitor_rig {
 void monitor_rig_start(struct monitor_rig *rig);
 /* Kill both, reap, and remove what was made. */
 void monitor_rig_stop(struct monitor_rig *rig);
+/* Kill the monitor and, as the fence, its service; start another for the same
+ * front end. No service yet. */
+void monitor_rig_replace(struct monitor_rig *rig);
 
 /* Start a service and announce its generation. */
 void monitor_rig_up(struct monitor_rig *rig);

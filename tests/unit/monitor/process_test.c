@@ -15,7 +15,16 @@
 #include "lib/monitor_rig.h"
 #include "workload.h"
 
+/* A guest that goes on until end_guest(). */
+#define LONG_MS 8000
+
 static struct monitor_rig rig;
+static volatile int stop_asked;
+
+static void ask_stop(int number)
+{
+	stop_asked = 1;
+}
 
 static void fail(const struct workload_result *result)
 {
@@ -45,6 +54,7 @@ static pid_t start_guest(uint32_t depth, uint32_t block, uint64_t ms)
 		.drain_ns = 4 * NS_PER_S,
 		.seed = 1,
 		.is_verifying = true,
+		.stop = &stop_asked,
 	};
 	static struct workload_result result;
 	pid_t pid = fork();
@@ -52,6 +62,7 @@ static pid_t start_guest(uint32_t depth, uint32_t block, uint64_t ms)
 
 	if (pid != 0)
 		return pid;
+	(void)signal(SIGTERM, ask_stop);
 	error = workload_run(&settings, &result);
 	if (error < 0) {
 		(void)fprintf(stderr, "guest: %s\n", strerror(-error));
@@ -69,6 +80,12 @@ static void expect_well(pid_t guest)
 
 	CHECK_EQ(waitpid(guest, &status, 0), guest);
 	CHECK_EQ(status, 0);
+}
+
+static void end_guest(pid_t guest)
+{
+	CHECK_EQ(kill(guest, SIGTERM), 0);
+	expect_well(guest);
 }
 
 static void pause_ms(int ms)
@@ -90,6 +107,29 @@ static struct disk_counters count(void)
 	return counters;
 }
 
+/* Until the service has answered this many more requests: one killed before
+ * it got anywhere would make every request a suspect. */
+static void await_answers(uint64_t answers)
+{
+	struct disk_counters counters = count();
+	uint64_t wanted = counters.reads + counters.writes + answers;
+
+	while (counters.reads + counters.writes < wanted) {
+		pause_ms(5);
+		counters = count();
+	}
+}
+
+static void kill_and_replace(int times, uint64_t answers)
+{
+	for (int i = 0; i < times; i++) {
+		await_answers(answers);
+		pause_ms(i);
+		monitor_rig_kill_service(&rig);
+		monitor_rig_up(&rig);
+	}
+}
+
 TEST(a_guest_loses_nothing_when_its_service_is_killed_again_and_again)
 {
 	struct disk_counters counters;
@@ -97,13 +137,9 @@ TEST(a_guest_loses_nothing_when_its_service_is_killed_again_and_again)
 
 	monitor_rig_start(&rig);
 	monitor_rig_up(&rig);
-	guest = start_guest(32, 4096, 2500);
-	for (int i = 0; i < 20; i++) {
-		pause_ms(60 + i * 3);
-		monitor_rig_kill_service(&rig);
-		monitor_rig_up(&rig);
-	}
-	expect_well(guest);
+	guest = start_guest(32, 4096, LONG_MS);
+	kill_and_replace(20, 200);
+	end_guest(guest);
 	counters = count();
 
 	CHECK_EQ(counters.outages, 20);
@@ -119,13 +155,27 @@ TEST(large_requests_survive_as_well)
 
 	monitor_rig_start(&rig);
 	monitor_rig_up(&rig);
-	guest = start_guest(4, 1u << 20, 1500);
-	for (int i = 0; i < 10; i++) {
-		pause_ms(70);
-		monitor_rig_kill_service(&rig);
+	guest = start_guest(4, 1u << 20, LONG_MS);
+	kill_and_replace(10, 40);
+	end_guest(guest);
+	monitor_rig_stop(&rig);
+}
+
+TEST(a_replaced_monitor_goes_on_from_the_record_in_the_front_ends_memory)
+{
+	pid_t guest;
+
+	monitor_rig_start(&rig);
+	monitor_rig_up(&rig);
+	guest = start_guest(32, 4096, LONG_MS);
+	for (int i = 0; i < 8; i++) {
+		await_answers(100);
+		monitor_rig_replace(&rig);
 		monitor_rig_up(&rig);
 	}
-	expect_well(guest);
+
+	end_guest(guest);
+	CHECK_EQ(count().violations, 0);
 	monitor_rig_stop(&rig);
 }
 
