@@ -241,8 +241,8 @@ static int end_scrub(struct uninstall *uninstall)
 
 static bool needs_scrub(const struct uninstall *uninstall, unsigned index)
 {
+	/* A read-only one is not held. */
 	return uninstall->plan.is_scrubbed &&
-	       !uninstall->plan.files[index].is_read_only &&
 	       uninstall->witness_fds[index] != NO_FD;
 }
 

@@ -761,6 +761,26 @@ TEST(a_store_that_is_full_at_any_commit_refuses_the_install)
 	}
 }
 
+static void install_again_life(void)
+{
+	CHECK_EQ(intents(), 1);
+	CHECK_EQ(install_partition(store, &record, &refusal), 0);
+	check_installed();
+}
+
+/* A call that one point takes is not counted by the next: 5th and 6th. */
+TEST(an_install_that_could_not_be_undone_does_not_bar_the_next)
+{
+	make_world();
+	CHECK_EQ(live(define_life, ""), 0);
+	CHECK_EQ(live(install_life, "store.commit.full=fail@5,"
+				    "store.commit.full=fail@5"),
+		 0);
+
+	CHECK_EQ(live(install_again_life, ""), 0);
+	remove_world();
+}
+
 TEST(a_file_that_appears_meanwhile_is_kept_and_install_refused)
 {
 	pid_t child;

@@ -284,8 +284,9 @@ TEST(a_qemu_that_only_reads_shares_an_image_with_readers)
 	CHECK(!finds_byte_locked(101));
 	CHECK(!finds_byte_locked(103));
 	CHECK(!finds_byte_locked(200));
-	(void)close(witness);
 	(void)close(qemu);
+	CHECK(finds_byte_locked(100));
+	(void)close(witness);
 	(void)unlink(disk.file);
 }
 
