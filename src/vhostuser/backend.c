@@ -61,7 +61,6 @@ static int set_features(struct vhostuser_backend *backend)
 	result = backend->ops->set_features(backend->device, features & ~own);
 	if (result < 0)
 		return result;
-	backend->features = features;
 	return (features & own) == 0 ? queues_enable_all(backend) : 0;
 }
 
@@ -277,7 +276,6 @@ static int set_inflight(struct vhostuser_backend *backend)
 static int reset_device(struct vhostuser_backend *backend)
 {
 	queues_reset(backend);
-	backend->features = 0;
 	backend->ops->reset(backend->device);
 	return 0;
 }

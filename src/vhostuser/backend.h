@@ -91,7 +91,6 @@ struct vhostuser_backend {
 	uint32_t queue_count;
 	uint64_t offered_protocol; /* protocol features, as a bit mask */
 	uint64_t protocol;         /* those negotiated */
-	uint64_t features;         /* of the device, as negotiated */
 	int request_fd;            /* for our own requests; NO_FD if none */
 	struct vhostuser_queue queues[VHOSTUSER_QUEUE_MAX];
 	/* The message being received. */
