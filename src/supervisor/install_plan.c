@@ -31,9 +31,9 @@ int plan_load(struct plan *ret_plan, const struct journal_entry *entry)
 
 struct search {
 	const char *partition;
-	enum journal_op *ret_op;
-	uint64_t *ret_id;
-	struct plan *ret_plan;
+	enum journal_op op;
+	uint64_t id;
+	struct plan *plan;
 };
 
 /* Ends the walk with 1 when it has found it. */
@@ -44,21 +44,25 @@ static int match(void *context, const struct journal_entry *entry)
 
 	if (strcmp(entry->subject, search->partition) != 0)
 		return 0;
-	r = plan_load(search->ret_plan, entry);
-	*search->ret_op = (enum journal_op)entry->op;
-	*search->ret_id = entry->id;
+	search->op = (enum journal_op)entry->op;
+	search->id = entry->id;
+	r = plan_load(search->plan, entry);
 	return r < 0 ? r : 1;
 }
 
 int plan_find(struct store *store, const char *partition,
 	      enum journal_op *ret_op, uint64_t *ret_id, struct plan *ret_plan)
 {
-	struct search search = { partition, ret_op, ret_id, ret_plan };
+	struct search search = { .partition = partition, .plan = ret_plan };
 	int r = journal_each(store, match, &search);
 
 	if (r < 0)
 		return r;
-	return r ? 0 : -ENOENT;
+	if (r == 0)
+		return -ENOENT;
+	*ret_op = search.op;
+	*ret_id = search.id;
+	return 0;
 }
 
 static size_t directory_bytes(const char *file)

@@ -191,7 +191,7 @@ enum store_counter {
  * by store_flush_deferred(), so that it waits for the disk only if the idle
  * loop has not run for hundreds of calls. A crash skips numbers.
  */
-int store_next(struct store *store, enum store_counter counter,
+int store_next(struct store *store, enum store_counter which,
 	       uint64_t *ret_number);
 
 /* -- events -- */
