@@ -136,7 +136,7 @@ static int check_memory(uint64_t wanted_bytes, struct refusal *refusal)
 	(void)fclose(file);
 	if (available_kib == 0 || wanted_bytes / 1024 <= available_kib)
 		return 0;
-	return refuse(refusal, -ENOMEM, "memory.size",
+	return refuse(refusal, -ERANGE, "memory.size",
 		      "%llu MiB are wanted and the host has %llu MiB left",
 		      (unsigned long long)wanted_bytes >> 20,
 		      available_kib >> 10);
