@@ -105,11 +105,12 @@ void request_enter(struct request *request, enum request_state state)
 static void keep_segments(struct queue *queue, struct request *request)
 {
 	struct ring_segment *room = request->segments;
+	uint32_t count = request->blk.segment_count;
 
-	if (request->blk.segment_count > REQUEST_SEGMENTS)
+	if (count > REQUEST_SEGMENTS)
 		room = queue->spill + (size_t)request->head * RING_CHAIN_MAX;
-	memcpy(room, request->blk.segments,
-	       request->blk.segment_count * sizeof(*room));
+	if (count > 0)
+		memcpy(room, request->blk.segments, count * sizeof(*room));
 	request->blk.segments = room;
 }
 
