@@ -26,7 +26,7 @@
 
 /* Copying one chunk while the service works on the other is what makes large
  * requests fast; smaller ones cost more turns. */
-#define LANE_CHUNK_BYTES (256u * 1024)
+#define LANE_CHUNK_BYTES 262144u
 
 struct request;
 

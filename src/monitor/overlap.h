@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define OVERLAP_BUCKET_BYTES (64u * 1024)
+#define OVERLAP_BUCKET_BYTES 65536u
 #define OVERLAP_BUCKETS      1024u
 /* Longer changes are not counted by place. */
 #define OVERLAP_BUCKETS_MOST 64u

@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-#define THREAD_STACK_BYTES (128u * 1024)
+#define THREAD_STACK_BYTES 131072u
 
 /* Start a joinable thread, named for ps. Returns 0 or a negative errno. */
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *),

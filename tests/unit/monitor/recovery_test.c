@@ -16,10 +16,10 @@ static void start(void)
 	rig_up(&rig, false);
 }
 
-static void expect_offset(uint64_t offset)
+static void expect_sector(uint64_t sector)
 {
 	CHECK(rig_take(&rig, &sent));
-	CHECK_EQ(sent.offset_bytes, offset);
+	CHECK_EQ(sent.offset_bytes / 512, sector);
 }
 
 TEST(what_has_no_answer_is_replayed_in_the_order_taken)
@@ -29,7 +29,7 @@ TEST(what_has_no_answer_is_replayed_in_the_order_taken)
 		(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, i, 512, 0);
 	rig_turn(&rig);
 	for (uint64_t i = 0; i < 4; i++) {
-		expect_offset(i * 512);
+		expect_sector(i);
 		if (i == 1)
 			rig_answer(&rig, &sent, 0);
 	}
@@ -41,10 +41,10 @@ TEST(what_has_no_answer_is_replayed_in_the_order_taken)
 	rig_turn(&rig);
 	rig_up(&rig, false);
 
-	expect_offset(0 * 512);
-	expect_offset(2 * 512);
-	expect_offset(3 * 512);
-	expect_offset(9 * 512);
+	expect_sector(0);
+	expect_sector(2);
+	expect_sector(3);
+	expect_sector(9);
 	CHECK(!rig_take(&rig, &sent));
 	CHECK_EQ(rig.disk.counters.replayed, 3);
 	rig_stop(&rig);
@@ -98,7 +98,7 @@ TEST(a_large_request_half_answered_is_replayed_whole_and_answered_once)
 	rig_up(&rig, false);
 
 	for (uint64_t i = 0; i < 4; i++) {
-		expect_offset(i * LANE_CHUNK_BYTES);
+		expect_sector(i * (LANE_CHUNK_BYTES / 512));
 		rig_answer(&rig, &sent, 0);
 	}
 	rig_turn(&rig);
@@ -107,37 +107,44 @@ TEST(a_large_request_half_answered_is_replayed_whole_and_answered_once)
 	rig_stop(&rig);
 }
 
+/* 6 requests, of which the service takes some and answers fewer; it dies before
+ * or after the monitor has seen the answers. */
+static void die_at(int taken, int answered, bool is_seen)
+{
+	int told;
+
+	start();
+	for (uint64_t i = 0; i < 6; i++)
+		(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, i, 512, 0);
+	rig_turn(&rig);
+	for (int i = 0; i < taken; i++) {
+		CHECK(rig_take(&rig, &sent));
+		if (i < answered)
+			rig_answer(&rig, &sent, 0);
+	}
+	if (is_seen)
+		rig_turn(&rig);
+	rig_down(&rig);
+	rig_up(&rig, false);
+	told = rig_used(&rig);
+	while (rig_take(&rig, &sent))
+		rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+
+	CHECK_EQ(told, is_seen ? answered : 0);
+	CHECK_EQ(told + rig_used(&rig), 6);
+	CHECK_EQ(rig.disk.request_count, 0);
+	rig_stop(&rig);
+	memset(&rig, 0, sizeof(rig));
+}
+
 TEST(every_request_is_answered_once_wherever_the_service_dies)
 {
-	/* 6 requests; the service takes `taken` and answers `answered`. */
-	for (int taken = 0; taken <= 6; taken++) {
+	for (int taken = 0; taken <= 6; taken++)
 		for (int answered = 0; answered <= taken; answered++) {
-			int seen;
-
-			memset(&rig, 0, sizeof(rig));
-			start();
-			for (uint64_t i = 0; i < 6; i++)
-				(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, i, 512,
-						0);
-			rig_turn(&rig);
-			for (int i = 0; i < taken; i++) {
-				CHECK(rig_take(&rig, &sent));
-				if (i < answered)
-					rig_answer(&rig, &sent, 0);
-			}
-			if (answered % 2)
-				rig_turn(&rig);
-			rig_down(&rig);
-			rig_up(&rig, false);
-			seen = rig_used(&rig);
-			while (rig_take(&rig, &sent))
-				rig_answer(&rig, &sent, 0);
-			rig_turn(&rig);
-			CHECK_EQ(seen + rig_used(&rig), 6);
-			CHECK_EQ(rig.disk.request_count, 0);
-			rig_stop(&rig);
+			die_at(taken, answered, false);
+			die_at(taken, answered, true);
 		}
-	}
 }
 
 TEST(two_changes_of_the_same_sectors_are_never_with_the_service_together)
@@ -147,17 +154,17 @@ TEST(two_changes_of_the_same_sectors_are_never_with_the_service_together)
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 12, 4096, 2);
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 100, 512, 3);
 	rig_turn(&rig);
-	expect_offset(8 * 512);
+	expect_sector(8);
 	CHECK(!rig_take(&rig, &other));
 	rig_down(&rig);
 	rig_up(&rig, false);
-	expect_offset(8 * 512);
+	expect_sector(8);
 	CHECK(!rig_take(&rig, &other));
 
 	rig_answer(&rig, &sent, 0);
 	rig_turn(&rig);
-	expect_offset(12 * 512);
-	expect_offset(100 * 512);
+	expect_sector(12);
+	expect_sector(100);
 	rig_stop(&rig);
 }
 
@@ -169,9 +176,9 @@ TEST(neighbours_do_not_wait_for_each_other)
 	(void)rig_offer(&rig, VIRTIO_BLK_T_IN, 8, 4096, 0);
 	rig_turn(&rig);
 
-	expect_offset(8 * 512);
-	expect_offset(16 * 512);
-	expect_offset(8 * 512);
+	expect_sector(8);
+	expect_sector(16);
+	expect_sector(8);
 	rig_stop(&rig);
 }
 
@@ -228,7 +235,7 @@ TEST(a_new_generation_lifts_the_fence_inside_a_life)
 	rig_down(&rig);
 	rig_up(&rig, false);
 
-	expect_offset(6 * 512);
+	expect_sector(6);
 	CHECK(!rig_take(&rig, &sent));
 	rig_stop(&rig);
 }
@@ -340,13 +347,13 @@ TEST(the_poison_fails_alone_and_the_others_go_on)
 	rig_turn(&rig);
 	die_three_times();
 	rig_up(&rig, true);
-	expect_offset(1 * 512);
+	expect_sector(1);
 	CHECK(!rig_take(&rig, &other));
 	rig_answer(&rig, &sent, 0);
 	rig_turn(&rig);
 	CHECK_EQ(rig_status(&rig, &good), VIRTIO_BLK_S_OK);
 
-	expect_offset(2 * 512);
+	expect_sector(2);
 	rig_down(&rig);
 	CHECK_EQ(rig_status(&rig, &poison), VIRTIO_BLK_S_IOERR);
 	CHECK_EQ(rig_used(&rig), 2);
@@ -354,8 +361,8 @@ TEST(the_poison_fails_alone_and_the_others_go_on)
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 3, 512, 0);
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 4, 512, 0);
 	rig_turn(&rig);
-	expect_offset(3 * 512);
-	expect_offset(4 * 512);
+	expect_sector(3);
+	expect_sector(4);
 	rig_stop(&rig);
 }
 

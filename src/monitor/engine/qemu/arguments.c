@@ -8,6 +8,10 @@
 
 #include "base/count.h"
 
+#define SECCOMP                                               \
+	"on,obsolete=deny,elevateprivileges=deny,spawn=deny," \
+	"resourcecontrol=deny"
+
 __attribute__((format(printf, 2, 3))) static int
 add(struct qemu_arguments *arguments, const char *format, ...)
 {
@@ -36,8 +40,7 @@ static int add_fixed(struct qemu_arguments *arguments)
 		"-display",
 		"none",
 		"-sandbox",
-		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
-		"resourcecontrol=deny",
+		SECCOMP,
 		/* Its processors wait for MONITOR_RESUME. */
 		"-S",
 		/* A panicked guest is the supervisor's to judge. */
