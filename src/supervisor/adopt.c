@@ -88,8 +88,8 @@ static void take_hello(struct stranger *stranger, struct message *message)
 	 * is replaced; a monitor cannot be, and says what it has. */
 	if (process->state != PROCESS_EXPECTED && process->role != ROLE_MONITOR)
 		process_kill(process, "it lost its control link");
-	else
-		(void)process_adopt(process, &stranger->control);
+	else if (process_adopt(process, &stranger->control) < 0)
+		process_kill(process, "no room to watch it");
 }
 
 static int on_stranger(sd_event_source *source, int fd, uint32_t events,
@@ -98,6 +98,8 @@ static int on_stranger(sd_event_source *source, int fd, uint32_t events,
 	struct stranger *stranger = data;
 	struct message message;
 
+	/* One descriptor has one watcher: make room for the process's. */
+	stranger->source = sd_event_source_disable_unref(stranger->source);
 	if (control_receive(&stranger->control, &message) == 0) {
 		take_hello(stranger, &message);
 		message_release(&message);
