@@ -258,5 +258,7 @@ void monitor_rig_adopt(struct monitor_rig *rig)
 	CHECK(rig->link.fd >= 0);
 	monitor_rig_expect(rig, MSG_CHILD_HELLO, &message);
 	message_release(&message);
+	monitor_rig_expect(rig, MSG_CHILD_READY, &message);
+	message_release(&message);
 	monitor_rig_send(rig, MSG_CHILD_WELCOME, 0, NULL, 0);
 }

@@ -321,6 +321,7 @@ TEST(clients_stay_attached_while_the_supervisor_is_gone)
 	link_.fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	CHECK(link_.fd >= 0);
 	expect(MSG_CHILD_HELLO, &message);
+	expect(MSG_CHILD_READY, &message);
 	say(MSG_CHILD_WELCOME, NULL, 0, NULL, 0);
 	expect(MSG_CONSOLE_HELD, &message);
 	CHECK_EQ(memcmp(message.body, &attachment, sizeof(attachment)), 0);

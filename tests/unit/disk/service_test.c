@@ -559,6 +559,7 @@ TEST(a_message_against_the_rules_costs_the_link_and_not_the_service)
 TEST(a_service_outlives_its_supervisor_and_reports_to_the_next)
 {
 	struct child_hello hello;
+	struct child_ready ready;
 	struct attachment held;
 
 	start_with_disk(NULL);
@@ -572,6 +573,7 @@ TEST(a_service_outlives_its_supervisor_and_reports_to_the_next)
 	CHECK_EQ(hello.role, ROLE_DISK);
 	CHECK(strcmp(hello.name, "disk0") == 0);
 	CHECK(memcmp(hello.token, "0123456789abcde", TOKEN_BYTES) == 0);
+	disk_rig_expect(&rig, MSG_CHILD_READY, &ready, sizeof(ready));
 	disk_rig_send(&rig, MSG_CHILD_WELCOME, NULL, 0);
 	disk_rig_expect(&rig, MSG_DISK_HELD, &held, sizeof(held));
 	disk_rig_expect(&rig, MSG_CHILD_REPORTED, NULL, 0);
