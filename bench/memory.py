@@ -3,9 +3,8 @@
 import contextlib
 import time
 
-import bulkhead
 from figures import context
-from measure import MIB, Ours, context_switches, filled_file, pss_bytes
+from measure import MIB, Ours, bulkhead, context_switches, filled_file, pss_bytes
 from measure import run_load, start_load, tmpfs_folder
 
 FILE_BYTES = 64 * MIB

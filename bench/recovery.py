@@ -10,9 +10,8 @@ import random
 import signal
 import time
 
-import bulkhead
 from figures import context, median, percentile
-from measure import MIB, finish_load, filled_file, ours, start_load
+from measure import MIB, bulkhead, finish_load, filled_file, ours, start_load
 from measure import tmpfs_folder
 
 FILE_BYTES = 64 * MIB
