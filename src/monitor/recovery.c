@@ -7,9 +7,11 @@
 #include "base/count.h"
 #include "monitor/table.h"
 
-/* A silent service is looked at this often per hang bound, and reported this
- * often per bound. */
+/* A silent service is looked at this often per hang bound, and no more seldom
+ * than LOOK_NS, by which a hang may be noticed late; it is reported this often
+ * per bound. */
 #define LOOKS_PER_BOUND    8
+#define LOOK_NS            (10 * NS_PER_MS)
 #define SUSPECTS_PER_BOUND 2
 
 /* When the oldest thing on the lane was put there. */
@@ -219,7 +221,8 @@ static void tend_silence(struct disk *disk)
 	if (!disk->lane.is_open || disk->lane.out_count == 0 ||
 	    disk->now_ns < disk->look_ns)
 		return;
-	disk->look_ns = disk->now_ns + bound_ns / LOOKS_PER_BOUND;
+	disk->look_ns =
+		disk->now_ns + min_u64(bound_ns / LOOKS_PER_BOUND, LOOK_NS);
 	beats = channel_peer_beats(&disk->lane.channel);
 	if (beats != disk->beats)
 		disk->beats_ns = disk->now_ns;
