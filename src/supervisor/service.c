@@ -95,6 +95,18 @@ static struct instance *instance_start(struct service *service,
 	return NULL;
 }
 
+/* From now on this instance serves: the outage, if there was one, ends. */
+static void enter_service(struct instance *instance)
+{
+	struct service *service = instance->service;
+
+	instance->active_ns = clock_now_ns();
+	if (service->death_ns)
+		service->last_outage_us =
+			(instance->active_ns - service->death_ns) / NS_PER_US;
+	service->death_ns = 0;
+}
+
 static struct instance *promote(struct service *service)
 {
 	struct instance *instance, *best = NULL;
@@ -107,8 +119,11 @@ static struct instance *promote(struct service *service)
 		if (!best || (!is_ready(best) && is_ready(instance)))
 			best = instance;
 	}
-	if (best)
-		best->duty = DUTY_ACTIVE;
+	if (!best)
+		return NULL;
+	best->duty = DUTY_ACTIVE;
+	if (is_ready(best))
+		enter_service(best);
 	return best;
 }
 
@@ -163,7 +178,7 @@ void service_settle(struct service *service)
 	if (active && is_ready(active)) {
 		disks_progress(service->supervisor);
 		consoles_progress(service->supervisor);
-		if (clock_now_ns() - active->ready_ns >
+		if (clock_now_ns() - active->active_ns >
 			    STANDBY_DELAY_MS * NS_PER_MS &&
 		    now_ns >= service->not_before_ns)
 			settle_standbys(service);
@@ -271,11 +286,7 @@ void instance_ready(struct process *process)
 	instance->ready_ns = clock_now_ns();
 	if (instance->duty == DUTY_ACTIVE) {
 		retire_others(service, instance);
-		if (service->death_ns)
-			service->last_outage_us =
-				(instance->ready_ns - service->death_ns) /
-				NS_PER_US;
-		service->death_ns = 0;
+		enter_service(instance);
 	}
 	disks_progress(service->supervisor);
 	consoles_progress(service->supervisor);

@@ -36,6 +36,7 @@ struct instance {
 	struct disk *alone_for;
 	unsigned client_count;        /* disks attached or being detached */
 	uint64_t ready_ns;            /* 0 until READY */
+	uint64_t active_ns;           /* since when it serves; 0: not yet */
 	sd_event_source *ping_source; /* armed while a PONG is awaited */
 };
 
