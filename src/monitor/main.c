@@ -46,6 +46,8 @@ static void engine_ended(void *context, int exit_status, bool by_guest)
 	struct monitor *monitor = context;
 
 	monitor_enter(monitor, MONITOR_ENDED);
+	if (!by_guest)
+		report_engine_end(monitor, exit_status);
 	report_guest(monitor, by_guest ? GUEST_OFF : GUEST_ENGINE_DIED,
 		     exit_status);
 }

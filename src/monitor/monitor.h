@@ -90,6 +90,9 @@ extern const size_t monitor_call_count;
 void report_guest(struct monitor *monitor, enum guest_state state,
 		  int exit_status);
 
+/* Why the engine ended, for the operator. */
+void report_engine_end(struct monitor *monitor, int exit_status);
+
 /* An outcome of a verb. `text` may be NULL. */
 void report_done(struct monitor *monitor, uint32_t request_id, int status,
 		 const char *text);

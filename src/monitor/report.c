@@ -30,6 +30,18 @@ void report_guest(struct monitor *monitor, enum guest_state state,
 		     sizeof(monitor->guest)) == 0;
 }
 
+void report_engine_end(struct monitor *monitor, int exit_status)
+{
+	struct child_event event = { .level = EVENT_ERROR };
+	const char *words = monitor->qemu.words.last;
+
+	(void)snprintf(event.text, sizeof(event.text),
+		       "the engine ended with status %d%s%s", exit_status,
+		       words[0] ? ": " : "", words);
+	log_error("%s", event.text);
+	(void)tell(monitor, MSG_CHILD_EVENT, &event, sizeof(event));
+}
+
 void report_done(struct monitor *monitor, uint32_t request_id, int status,
 		 const char *text)
 {

@@ -36,6 +36,7 @@ void qemu_init(struct qemu *qemu, const struct qemu_handler *handler)
 	qemu->jailed.pidfd = NO_FD;
 	qemu->qmp_fd = NO_FD;
 	qemu->serial_fd = NO_FD;
+	qemu->words.fd = NO_FD;
 	for (uint32_t i = 0; i < DISK_COUNT_MAX; i++)
 		qemu->disk_fds[i] = NO_FD;
 	qmp_init(&qemu->qmp, &own);
@@ -45,7 +46,7 @@ void qemu_init(struct qemu *qemu, const struct qemu_handler *handler)
 
 /* QEMU's ends of the sockets, and what it inherits. */
 struct ends {
-	struct jail_fd fds[2 + DISK_COUNT_MAX];
+	struct jail_fd fds[3 + DISK_COUNT_MAX];
 	size_t count;
 };
 
@@ -66,11 +67,25 @@ static int connect_line(struct ends *ends, int number, int *ret_ours)
 	return 0;
 }
 
+static int connect_words(struct qemu *qemu, struct ends *ends)
+{
+	int theirs;
+	int result = words_open(&qemu->words, &theirs);
+
+	if (result == 0)
+		ends->fds[ends->count++] =
+			(struct jail_fd){ theirs, STDERR_FILENO };
+	return result;
+}
+
 static int connect_lines(struct qemu *qemu, uint32_t disk_count,
 			 struct ends *ends)
 {
 	int result;
 
+	result = connect_words(qemu, ends);
+	if (result < 0)
+		return result;
 	result = connect_line(ends, QEMU_FD_QMP, &qemu->qmp_fd);
 	if (result == 0)
 		result = connect_line(ends, QEMU_FD_SERIAL, &qemu->serial_fd);
@@ -294,6 +309,7 @@ static int on_end(sd_event_source *source, int fd, uint32_t events,
 
 	qemu->end_source = sd_event_source_unref(qemu->end_source);
 	drain(qemu);
+	words_drain(&qemu->words);
 	if (waitid(P_PID, (id_t)qemu->jailed.pid, &info, WEXITED | WNOWAIT) < 0)
 		info.si_status = -1;
 	status = info.si_code == CLD_EXITED ? info.si_status
@@ -315,6 +331,8 @@ int qemu_watch(struct qemu *qemu, sd_event *event)
 		result = sd_event_add_io(event, &qemu->end_source,
 					 qemu->jailed.pidfd, EPOLLIN, on_end,
 					 qemu);
+	if (result >= 0)
+		result = words_watch(&qemu->words, event);
 	return result < 0 ? result : 0;
 }
 
@@ -325,6 +343,7 @@ void qemu_close(struct qemu *qemu)
 	if (qemu->is_started)
 		jail_close(&qemu->jailed);
 	qemu->is_started = false;
+	words_close(&qemu->words);
 	close_fd(&qemu->serial_fd);
 	for (uint32_t i = 0; i < DISK_COUNT_MAX; i++)
 		close_fd(&qemu->disk_fds[i]);

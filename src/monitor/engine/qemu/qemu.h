@@ -21,6 +21,7 @@
 
 #include "control/protocol.h"
 #include "monitor/engine/qemu/qmp.h"
+#include "monitor/engine/qemu/words.h"
 #include "sandbox/jail.h"
 
 enum qemu_verb {
@@ -59,6 +60,7 @@ struct qemu {
 	int serial_fd; /* owned until taken: our end of the console */
 	int disk_fds[DISK_COUNT_MAX]; /* owned until taken: our ends */
 	struct qmp qmp;
+	struct words words; /* the last ones are the reason of its end */
 	sd_event_source *qmp_source;
 	sd_event_source *end_source;
 	struct qemu_pending pending[QMP_PENDING_MAX];

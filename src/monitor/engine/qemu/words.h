@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What QEMU writes to its standard error, for the log and for the reason of
+ * its end. A few lines of each life are logged; the rest is read and dropped,
+ * so that neither QEMU waits nor a guest fills the log.
+ *
+ * Trust      QEMU is hostile: bytes are escaped and bounded.
+ * Threads    The main thread.
+ */
+#ifndef MONITOR_ENGINE_QEMU_WORDS_H
+#define MONITOR_ENGINE_QEMU_WORDS_H
+
+#include <stddef.h>
+#include <systemd/sd-event.h>
+
+#define WORDS_LINE_ROOM  128
+#define WORDS_LINES_MOST 20
+
+struct words {
+	int fd; /* owned: the reading end; NO_FD once closed */
+	sd_event_source *source;
+	char line[WORDS_LINE_ROOM]; /* being collected */
+	size_t line_bytes;
+	unsigned line_count;
+	char last[WORDS_LINE_ROOM]; /* the last whole line, printable */
+};
+
+/* Make the pipe; the caller owns *ret_their_fd, the writing end. */
+int words_open(struct words *words, int *ret_their_fd);
+int words_watch(struct words *words, sd_event *event);
+
+/* Take what is left; words->last is final afterwards. */
+void words_drain(struct words *words);
+
+/* Safe twice, and on one with fd NO_FD. */
+void words_close(struct words *words);
+
+#endif
