@@ -62,6 +62,7 @@ class Demo:
         print(f"{time.monotonic() - self.began:6.1f} s  {text}", flush=True)
 
     def start_guests(self):
+        self.host.run("service", "set", "disk0", "--standby", 0)
         for name in GUESTS:
             self.host.define(name, test="stamp", args="0,32", disks=[
                 self.host.disk(f"{name}-root", "96M")])

@@ -127,8 +127,9 @@ class Console:
 
     def lines(self, word=""):
         """What the guest said to the host, those lines that begin so."""
-        return [line[len("BULKHEAD "):] for line in self.text.split("\n")[:-1]
-                if line.startswith(f"BULKHEAD {word}")]
+        said = [line.partition("BULKHEAD ")[2]
+                for line in self.text.split("\n")[:-1]]
+        return [line for line in said if line and line.startswith(word)]
 
     def wait(self, pattern, seconds=60, count=1):
         """The count-th line that matches; its match object."""
