@@ -93,13 +93,16 @@ def mounts():
     return {line.split()[4] for line in lines}
 
 
-def cgroups():
-    """Every cgroup of ours, whatever the version of the hierarchy."""
-    found = set()
-    for path, folders, _ in os.walk("/sys/fs/cgroup"):
-        found.update(os.path.join(path, folder) for folder in folders
-                     if "bulkhead" in folder)
-    return found
+def cgroups(state):
+    """The cgroups of the supervisor with this state directory, in whatever
+    hierarchy: they are named for it."""
+    with contextlib.suppress(FileNotFoundError):
+        status = os.stat(state)
+        name = f"bulkhead-{status.st_dev:x}-{status.st_ino:x}"
+        return {os.path.join(path, name)
+                for path, folders, _ in os.walk("/sys/fs/cgroup")
+                if name in folders}
+    return set()
 
 
 class Console:
@@ -201,7 +204,7 @@ class Host:
         self.config = self.directory / "bulkheadd.conf"
         self.config.write_text(config)
         self.log_path = self.directory / "log"
-        self.before = (mounts(), cgroups())
+        self.mounts_before = mounts()
 
     # -- the supervisor
 
@@ -344,9 +347,9 @@ class Host:
             self._stop_partitions()
             self._stop_supervisor()
         left = self._kill_what_is_left()
-        for kind, old, new in zip(("mount", "cgroup"), self.before,
-                                  (mounts(), cgroups())):
-            left += [f"{kind} {name}" for name in sorted(new - old)]
+        left += [f"mount {name}" for name in mounts() - self.mounts_before
+                 if "bulkhead" in name]
+        left += [f"cgroup {name}" for name in cgroups(self.state)]
         if self.owns_directory:
             shutil.rmtree(self.directory, ignore_errors=True)
         return left
