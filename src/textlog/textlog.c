@@ -41,8 +41,7 @@ static bool parse_header(const char *header, struct textlog *log)
 	text = parse_number(text, &log->written);
 	text = parse_number(text, &log->source);
 	text = parse_number(text, &log->source_position);
-	return text && log->capacity >= CAPACITY_LEAST &&
-	       log->capacity < INT64_MAX;
+	return text != NULL;
 }
 
 /* 0 also when there is none: then the log is empty. */
@@ -176,7 +175,7 @@ int textlog_read(int fd, int (*put)(void *data, const char *text, size_t bytes),
 	ssize_t got;
 	int r = read_header(fd, &log);
 
-	if (r < 0 || log.capacity == 0)
+	if (r < 0)
 		return r;
 	for (position = oldest(&log); position < log.written;) {
 		got = read_piece(&log, position, text, sizeof(text));

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -465,6 +466,33 @@ TEST(a_hostile_monitor_cannot_keep_us_by_leaping_ahead)
 
 	(void)munmap(words, 4096);
 	(void)close(client);
+	end();
+}
+
+static void *write_without_end(void *data)
+{
+	static const char noise[4096];
+	const int *is_over = data;
+
+	while (!__atomic_load_n(is_over, __ATOMIC_RELAXED))
+		(void)bytes_write_output(&monitor, noise, sizeof(noise));
+	return NULL;
+}
+
+TEST(a_hostile_monitor_cannot_keep_us_by_writing_without_end)
+{
+	pthread_t writer;
+	int is_over = 0;
+
+	begin(BYTES_OUTPUT_MOST, 65536);
+	CHECK_EQ(pthread_create(&writer, NULL, write_without_end, &is_over), 0);
+
+	/* The harness ends a test that does not come back. */
+	for (int i = 0; i < 20; i++)
+		turn();
+
+	__atomic_store_n(&is_over, 1, __ATOMIC_RELAXED);
+	CHECK_EQ(pthread_join(writer, NULL), 0);
 	end();
 }
 

@@ -254,6 +254,8 @@ TEST(text_has_no_control_characters)
 		      "boot.cmdline", "control");
 	check_refused("partition: a\nboot: {cmdline: \"a\\0b\"}\n",
 		      "boot.cmdline", "control");
+	check_refused("partition: a\nmemory: {size: \"1G\\0T\"}\n",
+		      "memory.size", "control");
 	check_refused("partition: a\nboot: {kernel: \"/k\\e[2J\"}\n",
 		      "boot.kernel", "control");
 }

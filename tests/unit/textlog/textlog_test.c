@@ -134,11 +134,19 @@ TEST(a_bound_without_room_for_text_logs_nothing)
 
 TEST(a_header_that_is_not_right_is_an_empty_log)
 {
-	static const char header[TEXTLOG_HEADER_BYTES] =
-		"bulkhead-log 1 0000000000000000 ffffffffffffffff 0 0";
+	static const char *const headers[] = {
+		"bulkhead-log 1 0000000000000000 ffffffffffffffff 0 0",
+		"bulkhead-log 1 0000000000000100 0000000000000010",
+		"bulkhead-log 2 0000000000000100 0000000000000010 0 0",
+	};
 	SCOPED(close_fd) int fd = memfd_create("log", MFD_CLOEXEC);
 
-	CHECK_EQ(pwrite(fd, header, sizeof(header), 0), sizeof(header));
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		char header[2 * TEXTLOG_HEADER_BYTES];
 
-	CHECK_EQ(strcmp(text_of(fd), ""), 0);
+		memset(header, 'x', sizeof(header));
+		memcpy(header, headers[i], strlen(headers[i]) + 1);
+		CHECK_EQ(pwrite(fd, header, sizeof(header), 0), sizeof(header));
+		CHECK_EQ(strcmp(text_of(fd), ""), 0);
+	}
 }
