@@ -96,12 +96,15 @@ bool spin_not(struct spin *spin)
 	return false;
 }
 
-/* Caught while spinning: what spinning is for. */
+/* Caught while spinning: what spinning is for. Some fifty of these make good
+ * for any past, which on a crowded machine says little. */
 static void count_success(struct spin *spin)
 {
 	spin->failures = 0;
 	if (spin->arm_after > ARM_AFTER_LEAST)
-		spin->arm_after--;
+		spin->arm_after -= 1 + spin->arm_after / 8;
+	if (spin->arm_after < ARM_AFTER_LEAST)
+		spin->arm_after = ARM_AFTER_LEAST;
 }
 
 static void count_sleep(struct spin *spin)

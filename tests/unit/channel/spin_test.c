@@ -62,6 +62,19 @@ TEST(spinning_in_vain_is_given_up_for_longer_and_longer)
 	CHECK(spin.arm_after > before);
 }
 
+TEST(a_row_of_caught_waits_makes_good_for_vain_ones)
+{
+	spin_init(&spin, CAP_NS);
+	spin.arm_after = spin.short_waits = 4096;
+
+	for (int i = 0; i < 100; i++) {
+		CHECK(spin_again(&spin));
+		spin_found(&spin);
+	}
+
+	CHECK_EQ(spin.arm_after, 4);
+}
+
 TEST(a_wait_that_may_not_spin_does_not)
 {
 	spin_init(&spin, CAP_NS);
