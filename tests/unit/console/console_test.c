@@ -432,67 +432,80 @@ TEST(a_hostile_peer_cannot_spin_us_by_hanging_up_with_input_waiting)
 
 TEST(a_hostile_monitor_cannot_move_the_output_backwards)
 {
-	uint64_t *words = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
-			       (begin(BYTES_OUTPUT_LEAST, 65536), ring_fd), 0);
+	uint64_t *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     (begin(BYTES_OUTPUT_LEAST, 65536), ring_fd), 0);
 
-	CHECK(words != MAP_FAILED);
+	CHECK(map != MAP_FAILED);
 	write_text("some text");
 	turn();
 	/* The end of the output is the second word on a line of its own. */
 	for (size_t i = 8; i < 32; i++)
-		if (words[i] == strlen("some text"))
-			words[i] = 1;
+		if (map[i] == strlen("some text"))
+			map[i] = 1;
 
 	CHECK_EQ(console_turn(console, &may_sleep), -EBADMSG);
 
-	(void)munmap(words, 4096);
+	(void)munmap(map, 4096);
 	end();
 }
 
 TEST(a_hostile_monitor_cannot_keep_us_by_leaping_ahead)
 {
-	uint64_t *words = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
-			       (begin(BYTES_OUTPUT_LEAST, 65536), ring_fd), 0);
+	uint64_t *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     (begin(BYTES_OUTPUT_LEAST, 65536), ring_fd), 0);
 	int client = attach(CONSOLE_READ);
 
-	CHECK(words != MAP_FAILED);
+	CHECK(map != MAP_FAILED);
 	write_text("some text");
 	for (size_t i = 8; i < 32; i++)
-		if (words[i] == strlen("some text"))
-			words[i] = UINT64_MAX - 5;
+		if (map[i] == strlen("some text"))
+			map[i] = UINT64_MAX - 5;
 	turn();
 
 	CHECK(lseek(log_fd, 0, SEEK_END) <= 65536);
 
-	(void)munmap(words, 4096);
+	(void)munmap(map, 4096);
 	(void)close(client);
 	end();
 }
 
-static void *write_without_end(void *data)
-{
-	static const char noise[4096];
-	const int *is_over = data;
+/* The positions of the output, as a hostile monitor sees them. */
+static struct {
+	uint64_t *intent, *end;
+	int is_over;
+} words;
 
-	while (!__atomic_load_n(is_over, __ATOMIC_RELAXED))
-		(void)bytes_write_output(&monitor, noise, sizeof(noise));
+static void *advance_without_end(void *data)
+{
+	for (uint64_t at = 4096;
+	     !__atomic_load_n(&words.is_over, __ATOMIC_RELAXED); at += 4096) {
+		__atomic_store_n(words.intent, at, __ATOMIC_RELAXED);
+		__atomic_store_n(words.end, at, __ATOMIC_RELEASE);
+	}
 	return NULL;
 }
 
 TEST(a_hostile_monitor_cannot_keep_us_by_writing_without_end)
 {
 	pthread_t writer;
-	int is_over = 0;
+	uint64_t *map;
 
 	begin(BYTES_OUTPUT_MOST, 65536);
-	CHECK_EQ(pthread_create(&writer, NULL, write_without_end, &is_over), 0);
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring_fd, 0);
+	CHECK(map != MAP_FAILED);
+	words.intent = map + 8;
+	words.end = map + 16;
+	CHECK_EQ(pthread_create(&writer, NULL, advance_without_end, NULL), 0);
 
+	while (bytes_output_end(&monitor) < BYTES_OUTPUT_MOST)
+		(void)usleep(1000);
 	/* The harness ends a test that does not come back. */
 	for (int i = 0; i < 20; i++)
 		turn();
 
-	__atomic_store_n(&is_over, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&words.is_over, 1, __ATOMIC_RELAXED);
 	CHECK_EQ(pthread_join(writer, NULL), 0);
+	(void)munmap(map, 4096);
 	end();
 }
 
