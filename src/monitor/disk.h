@@ -106,10 +106,11 @@ struct disk {
 	uint64_t beats_ns; /* when they had last changed */
 	uint64_t look_ns;  /* when to look again */
 	uint64_t suspected_ns;
-	uint64_t stale_ns; /* since when there are stale chunks */
-	uint64_t retry_ns; /* when to try requests without space again */
-	uint64_t asked;    /* askings of the witness so far */
-	uint64_t now_ns;   /* of this turn, roughly */
+	uint64_t stale_ns;     /* since when there are stale chunks */
+	uint64_t retry_ns;     /* when to try requests without space again */
+	uint64_t copied_bytes; /* of writes, in this turn */
+	uint64_t asked;        /* askings of the witness so far */
+	uint64_t now_ns;       /* of this turn, roughly */
 
 	/* Storage for the chain being taken. */
 	struct ring_segment *scratch; /* owned; RING_CHAIN_MAX */

@@ -17,6 +17,8 @@
 #define PUBLISH_STEPS 16
 /* Steps before answers are looked at again. */
 #define ISSUE_STEPS 256
+/* The same in data copied. */
+#define COPY_MOST (2 * LANE_CHUNK_BYTES)
 
 static const uint16_t ops[] = {
 	[BLK_READ] = DISK_READ,
@@ -96,6 +98,18 @@ static int send(struct disk *disk, struct request *request, struct chunk *chunk)
 	return 0;
 }
 
+/* Copying the next large chunk takes longer than waking the service, which can
+ * work on this one meanwhile. */
+static void show_early(struct disk *disk, const struct request *request,
+		       const struct chunk *chunk)
+{
+	if (request->blk.operation != BLK_WRITE)
+		return;
+	disk->copied_bytes += chunk->bytes;
+	if (chunk->bytes >= DISK_LARGE_BYTES)
+		lane_publish(&disk->lane);
+}
+
 /* One chunk. -EAGAIN: the lane is full; -EBADMSG: it broke. */
 static int issue_chunk(struct disk *disk, struct request *request)
 {
@@ -115,6 +129,8 @@ static int issue_chunk(struct disk *disk, struct request *request)
 	result = send(disk, request, chunk);
 	if (result < 0)
 		lane_return(&disk->lane, chunk);
+	else
+		show_early(disk, request, chunk);
 	return result;
 }
 
@@ -297,7 +313,9 @@ static bool issue_many(struct disk *disk)
 	bool has_worked = false;
 	int result = 0;
 
-	for (int i = 1; i <= ISSUE_STEPS; i++) {
+	disk->copied_bytes = 0;
+	for (int i = 1; i <= ISSUE_STEPS && disk->copied_bytes < COPY_MOST;
+	     i++) {
 		result = issue_next(disk);
 		if (result < 0)
 			break;
