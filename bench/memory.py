@@ -71,8 +71,10 @@ def add_guest(system):
                 "generator alone")
         return
     context(f"a guest of {image} runs beside the generator")
-    console = system.host.up("idle", test="idle")
-    console.wait("booted|ready|idle", 120)
+    console = system.host.up("idle", test="none",
+                             disks=[system.host.disk("root")])
+    bulkhead.wait_for(lambda: "BULKHEAD up" in console.text, 120,
+                      what="the guest is up")
     console.close()
 
 
