@@ -231,8 +231,10 @@ static void *run(void *context)
 	struct iothread *io = context;
 	uint32_t turns = 0;
 
-	while (!io->must_end) {
+	for (;;) {
 		run_call(io);
+		if (io->must_end)
+			return NULL;
 		if (turn(io)) {
 			spin_found(&io->spin);
 			if (++turns % SOCKET_TURNS == 0)
@@ -245,7 +247,6 @@ static void *run(void *context)
 		if (prepare_sleep(io))
 			sleep_once(io);
 	}
-	return NULL;
 }
 
 static void ask_witness(void *context, uint32_t disk_index, uint64_t asked)
