@@ -147,7 +147,9 @@ void request_finish(struct request *request)
 		request_enter(request, REQUEST_ISSUING);
 		return;
 	}
-	if (error == -ENOSPC) {
+	/* Not a FLUSH: what it was told once it is not told again, so that
+	 * trying it anew would turn the error into success. */
+	if (error == -ENOSPC && request_is_change(request)) {
 		end_suspicion(request);
 		hold_for_space(request);
 		return;

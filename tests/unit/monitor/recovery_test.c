@@ -397,6 +397,21 @@ TEST(a_full_host_disk_holds_the_write_until_there_is_room)
 	rig_stop(&rig);
 }
 
+TEST(a_flush_that_found_no_room_is_not_tried_again)
+{
+	struct guest_request flush;
+
+	start();
+	flush = rig_offer(&rig, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, -ENOSPC);
+	rig_turn(&rig);
+
+	CHECK_EQ(rig_status(&rig, &flush), VIRTIO_BLK_S_IOERR);
+	rig_stop(&rig);
+}
+
 static struct guest_request replay_a_flush(void)
 {
 	struct guest_request flush;
