@@ -51,18 +51,27 @@ static void hang_up(struct console *console)
 	close_fd(&console->serial_fd);
 }
 
-static void drain(struct console *console)
+/* True when there may be more. */
+static bool drain(struct console *console)
 {
 	uint8_t piece[OUTPUT_PIECE];
 	ssize_t got = read(console->serial_fd, piece, sizeof(piece));
 
 	if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
 		hang_up(console);
-		return;
+		return false;
 	}
 	if (got > 0 && console->is_open &&
 	    bytes_write_output(&console->bytes, piece, (size_t)got))
 		wake_service(console);
+	return got > 0;
+}
+
+void console_finish(struct console *console)
+{
+	while (console->serial_fd != NO_FD && drain(console))
+		;
+	hang_up(console);
 }
 
 /* Give the engine what is left of the input. True when all of it went. */
@@ -109,7 +118,7 @@ static int on_serial(sd_event_source *source, int fd, uint32_t events,
 	struct console *console = context;
 
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		drain(console);
+		(void)drain(console);
 	if ((events & EPOLLOUT) && console->serial_fd != NO_FD)
 		feed(console);
 	return 0;

@@ -49,6 +49,9 @@ int console_open(struct console *console, const struct console_ring *settings,
 /* Connect the engine's line; takes the descriptor. */
 int console_connect(struct console *console, sd_event *event, int serial_fd);
 
+/* The engine has ended: keep its last output. */
+void console_finish(struct console *console);
+
 /* Safe twice. */
 void console_close(struct console *console);
 

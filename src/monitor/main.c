@@ -46,6 +46,7 @@ static void engine_ended(void *context, int exit_status, bool by_guest)
 	struct monitor *monitor = context;
 
 	monitor_enter(monitor, MONITOR_ENDED);
+	console_finish(&monitor->console);
 	if (!by_guest)
 		report_engine_end(monitor, exit_status);
 	report_guest(monitor, by_guest ? GUEST_OFF : GUEST_ENGINE_DIED,

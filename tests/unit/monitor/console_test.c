@@ -153,6 +153,21 @@ TEST(a_guest_that_does_not_read_its_line_is_waited_for)
 	stop();
 }
 
+TEST(the_last_words_of_an_engine_that_ended_are_kept)
+{
+	char much[9000];
+
+	start();
+	memset(much, 'z', sizeof(much));
+	CHECK_EQ(write(engine, much, sizeof(much)), sizeof(much));
+	close_fd(&engine);
+	console_finish(&console);
+
+	CHECK_EQ(bytes_output_end(&service), 9000);
+	CHECK_EQ(console.serial_fd, NO_FD);
+	stop();
+}
+
 TEST(an_engine_that_hangs_up_is_let_go)
 {
 	start();

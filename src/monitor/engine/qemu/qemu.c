@@ -2,6 +2,7 @@
 #include "monitor/engine/qemu/qemu.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -64,7 +65,8 @@ static int connect_line(struct ends *ends, int number, int *ret_ours)
 		return -errno;
 	*ret_ours = pair[0];
 	ends->fds[ends->count++] = (struct jail_fd){ pair[1], number };
-	return 0;
+	/* Ours alone: QEMU decides about its own end. */
+	return fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 static int connect_words(struct qemu *qemu, struct ends *ends)
