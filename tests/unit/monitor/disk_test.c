@@ -236,6 +236,18 @@ TEST(a_hostile_service_cannot_answer_twice)
 	rig_stop(&rig);
 }
 
+TEST(a_hostile_service_cannot_answer_for_the_next_user_of_a_slot)
+{
+	start_with_a_read();
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig_used(&rig), 1);
+	(void)rig_offer(&rig, VIRTIO_BLK_T_IN, 0, 512, 0);
+	rig_turn(&rig);
+	break_with(sent.id, 0, 512);
+	rig_stop(&rig);
+}
+
 TEST(a_hostile_service_cannot_answer_with_another_length)
 {
 	start_with_a_read();

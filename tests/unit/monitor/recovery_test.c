@@ -240,6 +240,27 @@ TEST(a_new_generation_lifts_the_fence_inside_a_life)
 	rig_stop(&rig);
 }
 
+TEST(a_ring_that_was_set_up_anew_is_a_new_life_whatever_base_is_claimed)
+{
+	uint16_t base;
+
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 2, 512, 0);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	base = rig_pause(&rig);
+	CHECK_EQ(base, 2);
+	fake_driver_reset(&rig.driver);
+	rig_resume(&rig, base);
+
+	CHECK_EQ(rig.disk.request_count, 0);
+	CHECK_EQ(rig.disk.lane.stale_count, 1);
+	rig_stop(&rig);
+}
+
 /* Pausing. ------------------------------------------------------------------ */
 
 TEST(a_pause_returns_at_once_and_what_was_in_flight_is_answered_later)
@@ -366,6 +387,20 @@ TEST(the_poison_fails_alone_and_the_others_go_on)
 	rig_stop(&rig);
 }
 
+TEST(a_reset_guest_is_not_held_for_the_suspects_of_its_past)
+{
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	die_three_times();
+	reset_guest();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 2, 512, 0);
+	rig_up(&rig, false);
+
+	expect_sector(2);
+	rig_stop(&rig);
+}
+
 /* Errors of the device. ------------------------------------------------------ */
 
 TEST(a_full_host_disk_holds_the_write_until_there_is_room)
@@ -463,6 +498,28 @@ TEST(a_witness_that_answers_after_a_reset_answers_nobody)
 
 	CHECK_EQ(rig_status(&rig, &flush), RIG_NO_STATUS);
 	CHECK_EQ(rig_used(&rig), 0);
+	rig_stop(&rig);
+}
+
+TEST(a_witness_answers_only_those_who_asked_before_it_began)
+{
+	struct guest_request flush;
+
+	(void)replay_a_flush();
+	reset_guest();
+	flush = rig_offer(&rig, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
+	rig_turn(&rig);
+	rig_down(&rig);
+	rig_up(&rig, false);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig.witness_asked, 2);
+	disk_witnessed(&rig.disk, 1, -EIO);
+	CHECK_EQ(rig_status(&rig, &flush), RIG_NO_STATUS);
+	disk_witnessed(&rig.disk, 2, 0);
+
+	CHECK_EQ(rig_status(&rig, &flush), VIRTIO_BLK_S_OK);
 	rig_stop(&rig);
 }
 
