@@ -184,6 +184,7 @@ TEST(neighbours_do_not_wait_for_each_other)
 
 TEST(without_a_service_requests_wait)
 {
+	struct disk_counters counters;
 	struct guest_request read;
 
 	rig_start(&rig);
@@ -191,9 +192,15 @@ TEST(without_a_service_requests_wait)
 	rig_turn(&rig);
 	CHECK_EQ(rig_status(&rig, &read), RIG_NO_STATUS);
 	CHECK_EQ(disk_deadline_ns(&rig.disk), 0);
+	disk_count(&rig.disk, &counters);
+	CHECK_EQ(counters.in_flight, 1);
+	CHECK_EQ(counters.held, 1);
 
 	rig_up(&rig, false);
 	CHECK(rig_take(&rig, &sent));
+	disk_count(&rig.disk, &counters);
+	CHECK_EQ(counters.in_flight, 1);
+	CHECK_EQ(counters.held, 0);
 	rig_stop(&rig);
 }
 
