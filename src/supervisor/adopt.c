@@ -79,6 +79,8 @@ static void take_hello(struct stranger *stranger, struct message *message)
 	    hello->protocol_version > PROTOCOL_VERSION)
 		return;
 	process = find_expected(supervisor, stranger, hello);
+	if (process && process->state == PROCESS_DYING)
+		return;
 	if (!process) {
 		log_warn("a stranger at the rendezvous, dropping it pid=%d",
 			 (int)stranger->pid);

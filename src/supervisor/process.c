@@ -23,8 +23,17 @@
 
 /* More than this unread means that the peer has stopped reading. */
 #define OUTGOING_MAX 64
-/* Between the end of a link and the end of its process. */
+/* Between the end of a link and the end of its process, or its return. */
 #define LINK_LOST_MS 1000
+/* From SIGKILL to a word about a process that does not end. */
+#define STUCK_MS 10000
+/* Messages taken in one turn of the loop, and turns per interval: one child
+ * that talks without end must not keep the others waiting. */
+#define TURN_MESSAGES 32
+#define TURN_BURST    50
+#define TURN_USEC     20000
+/* What a dead child can have left behind: more than a socket holds. */
+#define LAST_MESSAGES 1024
 
 struct outgoing {
 	STAILQ_ENTRY(outgoing) link;
@@ -48,11 +57,29 @@ void process_title(const struct process *process, char *to, size_t room)
 		       process->name);
 }
 
-uint64_t process_start_time(pid_t pid)
+/* Numbers that a boot gives to processes come again in the next one. */
+static uint64_t boot_number(void)
+{
+	static uint64_t number;
+	char line[64];
+	FILE *file;
+
+	if (number)
+		return number;
+	file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	if (file && fgets(line, sizeof(line), file))
+		for (const char *c = line; *c; c++)
+			number = (number ^ (uint8_t)*c) * 0x100000001b3u;
+	if (file)
+		(void)fclose(file);
+	return number;
+}
+
+/* Field 22 of /proc/PID/stat, in ticks since the boot. */
+static uint64_t start_time(pid_t pid)
 {
 	char path[32], line[512];
 	const char *at;
-	uint64_t start = 0;
 	FILE *file;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
@@ -65,9 +92,15 @@ uint64_t process_start_time(pid_t pid)
 	at = at ? strrchr(line, ')') : NULL;
 	for (int field = 2; at && field < 22; field++)
 		at = strchr(at + 1, ' ');
-	if (at)
-		start = strtoull(at + 1, NULL, 10);
-	return start;
+	return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+uint64_t process_birth(pid_t pid)
+{
+	uint64_t ticks = start_time(pid);
+
+	/* Stored as a signed number. */
+	return ticks ? (boot_number() + ticks) & INT64_MAX : 0;
 }
 
 static void drop_outgoing(struct process *process)
@@ -102,21 +135,42 @@ static void listen_for(struct process *process, uint32_t events)
 						    events);
 }
 
-/* The deadline is disarmed by unref; a process has at most one. */
-static int arm_deadline(struct process *process, uint64_t ms,
-			sd_event_time_handler_t handler)
+/* A process has at most one deadline. */
+static int arm(struct process *process, uint64_t ms,
+	       sd_event_time_handler_t handler)
 {
-	sd_event_source_disable_unref(process->deadline_source);
-	process->deadline_source = NULL;
+	process->deadline_source =
+		sd_event_source_disable_unref(process->deadline_source);
 	return sd_event_add_time_relative(
 		process->supervisor->event, &process->deadline_source,
 		CLOCK_MONOTONIC, ms * 1000, 1000, handler, process);
 }
 
+/* One that was told to end keeps that deadline, whatever it says or does. */
+static void arm_deadline(struct process *process, uint64_t ms,
+			 sd_event_time_handler_t handler)
+{
+	if (!process->is_quitting && arm(process, ms, handler) < 0)
+		process_kill(process, "no room for its deadline");
+}
+
 static void disarm_deadline(struct process *process)
 {
-	sd_event_source_disable_unref(process->deadline_source);
-	process->deadline_source = NULL;
+	if (!process->is_quitting)
+		process->deadline_source =
+			sd_event_source_disable_unref(process->deadline_source);
+}
+
+/* The kernel may keep it, for as long as a device takes. */
+static int on_stuck(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct process *process = data;
+
+	supervisor_event(process->supervisor, EVENT_ERROR, process->name,
+			 "process %d was killed and does not end: it waits in "
+			 "the kernel",
+			 (int)process->pid);
+	return 0;
 }
 
 void process_kill(struct process *process, const char *reason)
@@ -125,7 +179,7 @@ void process_kill(struct process *process, const char *reason)
 		return;
 	process->state = PROCESS_DYING;
 	(void)snprintf(process->reason, sizeof(process->reason), "%s", reason);
-	disarm_deadline(process);
+	(void)arm(process, STUCK_MS, on_stuck);
 	(void)pidfd_send_signal(process->pidfd, SIGKILL, NULL, 0);
 }
 
@@ -156,10 +210,9 @@ void process_quit(struct process *process, uint64_t grace_ms)
 {
 	if (process->state == PROCESS_DYING || process->is_quitting)
 		return;
-	process->is_quitting = true;
 	process_send(process, MSG_CHILD_QUIT, 0, NULL, 0, NULL, 0);
-	if (arm_deadline(process, grace_ms, on_quit_deadline) < 0)
-		process_kill(process, "told to end");
+	arm_deadline(process, grace_ms, on_quit_deadline);
+	process->is_quitting = true;
 }
 
 /* Messages every child sends. */
@@ -241,13 +294,14 @@ static int dispatch(struct process *process, struct message *message)
 				process->state, process, message);
 }
 
-/* Take what waits. Returns -EPIPE at the end, -EBADMSG after a broken rule. */
-static int drain(struct process *process)
+/* Take up to `most` of what waits. Returns -EPIPE at the end, -EBADMSG after a
+ * broken rule. */
+static int drain(struct process *process, unsigned most)
 {
 	struct message message;
 	int r;
 
-	for (;;) {
+	while (most--) {
 		r = control_receive(&process->control, &message);
 		if (r < 0)
 			return r == -EAGAIN ? 0 : r;
@@ -259,26 +313,39 @@ static int drain(struct process *process)
 		if (r == -EBADMSG)
 			return r;
 	}
+	return 0;
+}
+
+/* The link has ended, or means nothing any more. */
+static void drop_link(struct process *process)
+{
+	process->control_source =
+		sd_event_source_disable_unref(process->control_source);
+	control_close(&process->control);
+	drop_outgoing(process);
 }
 
 static void flush_outgoing(struct process *process)
 {
 	struct outgoing *out;
-	int r;
+	int r = 0;
 
 	while ((out = STAILQ_FIRST(&process->outgoing))) {
 		r = control_send(&process->control, out->type, out->request_id,
 				 out->body, out->body_bytes, out->fds,
 				 out->fd_count);
-		if (r == -EAGAIN)
-			return;
+		if (r < 0)
+			break;
 		STAILQ_REMOVE_HEAD(&process->outgoing, link);
 		process->outgoing_count--;
 		for (size_t i = 0; i < out->fd_count; i++)
 			close_fd(&out->fds[i]);
 		free(out);
 	}
-	listen_for(process, EPOLLIN);
+	if (r == 0)
+		listen_for(process, EPOLLIN);
+	else if (r != -EAGAIN && r != -EPIPE)
+		process_kill(process, "a message cannot be sent to it");
 }
 
 static int on_control(sd_event_source *source, int fd, uint32_t events,
@@ -289,15 +356,16 @@ static int on_control(sd_event_source *source, int fd, uint32_t events,
 
 	if (events & EPOLLOUT)
 		flush_outgoing(process);
-	r = drain(process);
-	if (r < 0) {
-		/* Its end follows through the pidfd, or is brought about. */
-		listen_for(process, 0);
-		if (r == -EBADMSG)
-			process_kill(process, "it broke the control protocol");
-		else if (process->state != PROCESS_DYING)
-			(void)arm_deadline(process, LINK_LOST_MS, on_link_lost);
-	}
+	r = drain(process, TURN_MESSAGES);
+	if (r == 0)
+		return 0;
+	/* Its end follows through the pidfd, or is brought about; or it comes
+	 * back (adopt.c). */
+	drop_link(process);
+	if (r == -EBADMSG)
+		process_kill(process, "it broke the control protocol");
+	else if (process->state != PROCESS_DYING)
+		arm_deadline(process, LINK_LOST_MS, on_link_lost);
 	return 0;
 }
 
@@ -332,7 +400,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t events,
 
 	/* Its last words came before its death. */
 	if (process->control.fd != NO_FD)
-		(void)drain(process);
+		(void)drain(process, LAST_MESSAGES);
 	describe_end(process);
 	process->state = PROCESS_DYING;
 	process->ops->died(process, process->reason);
@@ -344,9 +412,14 @@ static int on_death(sd_event_source *source, int fd, uint32_t events,
 
 static int watch_control(struct process *process)
 {
-	return sd_event_add_io(process->supervisor->event,
-			       &process->control_source, process->control.fd,
-			       EPOLLIN, on_control, process);
+	int r = sd_event_add_io(process->supervisor->event,
+				&process->control_source, process->control.fd,
+				EPOLLIN, on_control, process);
+
+	if (r < 0)
+		return r;
+	return sd_event_source_set_ratelimit(process->control_source, TURN_USEC,
+					     TURN_BURST);
 }
 
 static int watch_death(struct process *process)
@@ -452,7 +525,7 @@ int process_spawn(struct supervisor *supervisor, uint32_t role,
 		return r;
 	}
 	send_settings(process);
-	(void)arm_deadline(process, supervisor->config.ready_ms, on_deadline);
+	arm_deadline(process, supervisor->config.ready_ms, on_deadline);
 	supervisor_remember_child(supervisor, process);
 	*ret_process = process;
 	return 0;
@@ -478,13 +551,14 @@ int process_expect(struct supervisor *supervisor,
 	r = watch_death(process);
 	/* Asked after the pidfd is open: from here on the pid cannot change
 	 * its meaning unseen. */
-	if (r == 0 && process_start_time(record->pid) != record->start_time)
+	if (r == 0 && (!record->start_time ||
+		       process_birth(record->pid) != record->start_time))
 		r = -ESRCH;
 	if (r < 0) {
 		process_free(process);
 		return r;
 	}
-	(void)arm_deadline(process, supervisor->config.ready_ms, on_deadline);
+	arm_deadline(process, supervisor->config.ready_ms, on_deadline);
 	*ret_process = process;
 	return 0;
 }
@@ -493,14 +567,13 @@ int process_adopt(struct process *process, struct control *control)
 {
 	int r;
 
-	sd_event_source_disable_unref(process->control_source);
-	process->control_source = NULL;
-	control_close(&process->control);
+	/* What the old link did not take is old news. */
+	drop_link(process);
 	process->control = *control;
 	control->fd = NO_FD;
 	process->state = PROCESS_EXPECTED;
-	(void)arm_deadline(process, process->supervisor->config.ready_ms,
-			   on_deadline);
+	arm_deadline(process, process->supervisor->config.ready_ms,
+		     on_deadline);
 	r = watch_control(process);
 	if (r < 0)
 		return r;
@@ -512,6 +585,7 @@ static int queue_outgoing(struct process *process, struct outgoing *header,
 			  const void *body, const int *fds)
 {
 	struct outgoing *out;
+	int r = 0;
 
 	if (process->outgoing_count == OUTGOING_MAX)
 		return -ENOBUFS;
@@ -521,12 +595,15 @@ static int queue_outgoing(struct process *process, struct outgoing *header,
 	*out = *header;
 	if (out->body_bytes)
 		memcpy(out->body, body, out->body_bytes);
-	for (size_t i = 0; i < out->fd_count; i++)
-		out->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
 	STAILQ_INSERT_TAIL(&process->outgoing, out, link);
 	process->outgoing_count++;
 	listen_for(process, EPOLLIN | EPOLLOUT);
-	return 0;
+	for (size_t i = 0; i < out->fd_count; i++) {
+		out->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+		if (out->fds[i] < 0)
+			r = -errno;
+	}
+	return r;
 }
 
 void process_send(struct process *process, uint32_t type, uint32_t request_id,
@@ -546,6 +623,10 @@ void process_send(struct process *process, uint32_t type, uint32_t request_id,
 				 body_bytes, fds, fd_count);
 	if (r == -EAGAIN)
 		r = queue_outgoing(process, &header, body, fds);
-	if (r < 0)
+	/* A peer that has gone dies soon or comes back; on_control() sees to
+	 * it. A monitor that comes back says what it missed. */
+	if (r == -ENOBUFS)
 		process_kill(process, "it does not read its messages");
+	else if (r < 0 && r != -EPIPE)
+		process_kill(process, "a message cannot be sent to it");
 }

@@ -122,8 +122,9 @@ int process_adopt(struct process *process, struct control *control);
 
 /*
  * Send, or queue when the peer is slow to read; descriptors are duplicated as
- * needed. A process whose queue is full is killed, and so is one that cannot
- * be sent to: either way its death tells its owner.
+ * needed. A process whose queue is full is killed, and its death tells its
+ * owner. What is sent to one without a link is lost: it ends soon, or comes
+ * back and says what it holds.
  */
 void process_send(struct process *process, uint32_t type, uint32_t request_id,
 		  const void *body, size_t body_bytes, const int *fds,
@@ -142,7 +143,10 @@ void process_quit(struct process *process, uint64_t grace_ms);
 /* "bulkhead-disk [disk0]" */
 void process_title(const struct process *process, char *to, size_t room);
 
-/* Field 22 of /proc/PID/stat: tells a reused pid; 0 when there is none. */
-uint64_t process_start_time(pid_t pid);
+/*
+ * When a process began, in which boot: tells a reused pid, also after the host
+ * was started again. 0 when there is no such process.
+ */
+uint64_t process_birth(pid_t pid);
 
 #endif

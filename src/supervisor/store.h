@@ -154,7 +154,7 @@ void store_defer_service_restarts(struct store *store, const char *name,
 
 struct child_record {
 	uint64_t instance;   /* the key; from STORE_INSTANCE, never reused */
-	uint64_t start_time; /* field 22 of /proc/PID/stat */
+	uint64_t start_time; /* process_birth() */
 	uint64_t generation; /* that this instance serves; 0: none */
 	int32_t pid;
 	uint32_t role; /* enum role */

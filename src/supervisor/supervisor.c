@@ -90,7 +90,7 @@ void supervisor_remember_child(struct supervisor *supervisor,
 	const struct cgroup_limits limits = { .process_count = CHILD_TASKS };
 	struct child_record record = {
 		.instance = process->id,
-		.start_time = process_start_time(process->pid),
+		.start_time = process_birth(process->pid),
 		.pid = process->pid,
 		.role = process->role,
 		.uid = supervisor_uid_for(supervisor, process->id),
