@@ -13,6 +13,15 @@
 /* Sockets, rings, channels of all disks, and some in passing. */
 #define FILE_COUNT_MOST 512
 
+static void log_engine(const struct qemu *qemu)
+{
+	char missing[256];
+
+	sandbox_layer_list(qemu->layers.missing, missing, sizeof(missing));
+	log_info("engine started pid=%d missing-layers=%s", qemu->jailed.pid,
+		 missing);
+}
+
 static int start_engine(struct monitor *monitor)
 {
 	struct monitor_disk disks[DISK_COUNT_MAX];
@@ -34,6 +43,8 @@ static int start_engine(struct monitor *monitor)
 	for (uint32_t i = 0; i < DISK_COUNT_MAX; i++)
 		disks[i] = monitor->plans[i].settings;
 	result = qemu_start(&monitor->qemu, &machine);
+	if (result == 0)
+		log_engine(&monitor->qemu);
 	close_fd(&monitor->kernel_fd);
 	close_fd(&monitor->initrd_fd);
 	return result;
