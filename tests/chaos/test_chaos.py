@@ -18,6 +18,16 @@ def end_cleanly(host, name, console):
     assert console.values("kernel") == {"errors": 0}
 
 
+def requests_of(console):
+    return console.values("stamp requests").get("requests", 0)
+
+
+def wait_progress(console):
+    seen = requests_of(console)
+    bulkhead.wait_for(lambda: requests_of(console) > seen,
+                      what="the guest's requests are answered")
+
+
 def stamp_is_clean(console):
     values = console.values("stamp requests")
     return not any(values[key] for key in
@@ -94,9 +104,7 @@ def test_supervisor_and_service_die_together(host):
         host.wait_ready()
         bulkhead.wait_for(lambda: host.service_pid() != service,
                           what="the service is replaced")
-        seen = console.values("stamp requests")["requests"]
-        bulkhead.wait_for(lambda: console.values("stamp requests")["requests"]
-                          > seen, what="the guest's requests are answered")
+        wait_progress(console)
 
     end_cleanly(host, "one", console)
     assert stamp_is_clean(console)
