@@ -33,6 +33,7 @@ struct stranger {
 	pid_t pid;
 	sd_event_source *source;
 	sd_event_source *timer;
+	bool is_dismissed; /* told to end; closing at once could undo that */
 };
 
 struct adoption {
@@ -82,8 +83,13 @@ static void take_hello(struct stranger *stranger, struct message *message)
 	if (process && process->state == PROCESS_DYING)
 		return;
 	if (!process) {
-		log_warn("a stranger at the rendezvous, dropping it pid=%d",
+		/* Ours, or it would not be here: most likely started just
+		 * before a supervisor died that had not recorded it yet. */
+		log_warn("an unrecorded process came back, ending it pid=%d",
 			 (int)stranger->pid);
+		(void)control_send(&stranger->control, MSG_CHILD_QUIT, 0, NULL,
+				   0, NULL, 0);
+		stranger->is_dismissed = true;
 		return;
 	}
 	/* It gave its link up while we lived, so messages were lost. A service
@@ -106,7 +112,8 @@ static int on_stranger(sd_event_source *source, int fd, uint32_t events,
 		take_hello(stranger, &message);
 		message_release(&message);
 	}
-	stranger_free(stranger);
+	if (!stranger->is_dismissed)
+		stranger_free(stranger);
 	return 0;
 }
 

@@ -76,8 +76,8 @@ def test_a_new_life_of_the_guest_waits_for_the_writes_of_the_old(
 def test_an_answer_after_an_outage_does_not_lift_the_fence(host, tmp_path):
     with slow_disk(tmp_path) as slow:
         raw = bulkhead.Raw(host, slow.disk(
-            **{"cache": "direct", "on-outage": "fail: 1s", "hang": "60s"}))
-        slow.set(write_ms=5000, begun=0)
+            **{"cache": "direct", "on-outage": "fail: 1s", "hang": "300ms"}))
+        slow.set(write_ms=8000, begun=0)
         raw.ask("write", 0, KIB64, "a")
         wait_begun(slow)
         slow.set(write_ms=0)
@@ -88,7 +88,7 @@ def test_an_answer_after_an_outage_does_not_lift_the_fence(host, tmp_path):
         written = 1
         while written != 0:
             written = raw.do("write", 0, KIB64, "b")
-        time.sleep(5)
+        time.sleep(8)
         holds_new = raw.do("holds", 0, KIB64, "b")
 
         assert failed != 0
