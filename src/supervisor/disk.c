@@ -370,6 +370,18 @@ void disks_progress(struct supervisor *supervisor)
 	each_disk(supervisor, visit_progress, NULL);
 }
 
+static void visit_doomed(struct disk *disk, void *context)
+{
+	if (disk->instance == context && disk->state == DISK_IS_UP)
+		tell_monitor_down(disk);
+}
+
+void disks_instance_doomed(struct supervisor *supervisor,
+			   struct instance *instance)
+{
+	each_disk(supervisor, visit_doomed, instance);
+}
+
 static void visit_died(struct disk *disk, void *context)
 {
 	if (disk->instance != context)

@@ -80,8 +80,13 @@ void disk_channel_broken(struct disk *disk, uint64_t generation);
 /* Forget everything; its descriptors are closed. */
 void disk_release(struct disk *disk);
 
-/* All disks: give what waits to who is READY; an instance died or retires. */
+/*
+ * All disks: give what waits to who is READY; an instance was killed and may
+ * take long to die (monitors count the outage from here), died, or retires.
+ */
 void disks_progress(struct supervisor *supervisor);
+void disks_instance_doomed(struct supervisor *supervisor,
+			   struct instance *instance);
 void disks_instance_died(struct supervisor *supervisor,
 			 struct instance *instance);
 void disks_leave(struct supervisor *supervisor, struct instance *instance);

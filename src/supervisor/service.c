@@ -240,6 +240,7 @@ static int on_no_pong(sd_event_source *source, uint64_t usec, void *data)
 			 "instance %d hangs: killing it",
 			 (int)instance->process->pid);
 	process_kill(instance->process, "it hung");
+	disks_instance_doomed(instance->service->supervisor, instance);
 	return 0;
 }
 

@@ -18,116 +18,109 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0,
                                 reason="makes a loop device over FUSE")
 
 
+@pytest.fixture
+def slow(tmp_path):
+    """Set up before `host`, so that it outlives whoever uses it."""
+    with slow_disk(tmp_path, 96) as disk:
+        yield disk
+
+
 def wait_begun(slow, count=1):
     bulkhead.wait_for(lambda: slow.begun() >= count, every=0.005,
                       what="a write is in the kernel")
 
 
-def test_a_killed_service_leaves_no_write_to_land_late(host, tmp_path):
-    with slow_disk(tmp_path, 96) as slow:
-        console = host.up("one", test="stamp", args="0,16", disks=[
-            slow.disk(cache="direct")])
-        console.wait("^stamp filled", 60)
+def test_a_killed_service_leaves_no_write_to_land_late(slow, host):
+    console = host.up("one", test="stamp", args="0,16", disks=[
+        slow.disk(cache="direct")])
+    console.wait("^stamp filled", 60)
 
-        slow.set(write_ms=150)
-        for _ in range(5):
-            slow.set(begun=0)
-            wait_begun(slow, 2)
-            host.replace_service(signal.SIGKILL)
-        slow.set(write_ms=0)
-        host.run("stop", "one", "--deadline", 60)
+    slow.set(write_ms=150)
+    for _ in range(5):
+        slow.set(begun=0)
+        wait_begun(slow, 2)
+        host.replace_service(signal.SIGKILL)
+    slow.set(write_ms=0)
+    host.run("stop", "one", "--deadline", 60)
 
-        console.wait("^finished")
-        values = console.values("stamp requests")
-        assert not any(values[key] for key in
-                       ("errors", "corrupt", "lost", "duplicated"))
-        assert console.values("e2fsck") == {"status": 0}
-        host.run("uninstall", "one")
+    console.wait("^finished")
+    values = console.values("stamp requests")
+    assert not any(values[key] for key in
+                   ("errors", "corrupt", "lost", "duplicated"))
+    assert console.values("e2fsck") == {"status": 0}
 
 
 @pytest.mark.parametrize("verbs", [[["reset"]], [["stop", "--force"],
                                                  ["start"]]],
                          ids=["reset", "stop and start"])
 def test_a_new_life_of_the_guest_waits_for_the_writes_of_the_old(
-        host, tmp_path, verbs):
-    with slow_disk(tmp_path) as slow:
-        raw = bulkhead.Raw(host, slow.disk(cache="direct"))
-        slow.set(write_ms=6000, begun=0)
-        raw.ask("write", 0, KIB64, "a")
-        wait_begun(slow)
-        slow.set(write_ms=0)
+        slow, host, verbs):
+    raw = bulkhead.Raw(host, slow.disk(cache="direct"))
+    slow.set(write_ms=6000, begun=0)
+    raw.ask("write", 0, KIB64, "a")
+    wait_begun(slow)
+    slow.set(write_ms=0)
 
-        for verb, *options in verbs:
-            host.run(verb, "one", *options)
-        raw.console.wait("^ready", 60, count=2)
-        raw.terminal.close()
-        raw.terminal = bulkhead.Terminal(host, "one")
-        raw.asked = 0
+    for verb, *options in verbs:
+        host.run(verb, "one", *options)
+    raw.console.wait("^ready", 60, count=2)
+    raw.terminal.close()
+    raw.terminal = bulkhead.Terminal(host, "one")
+    raw.asked = 0
+    written = raw.do("write", 0, KIB64, "b")
+    time.sleep(6)
+    holds_new = raw.do("holds", 0, KIB64, "b")
+
+    assert written == 0
+    assert holds_new == 0
+
+
+def test_an_answer_after_an_outage_does_not_lift_the_fence(slow, host):
+    raw = bulkhead.Raw(host, slow.disk(
+        **{"cache": "direct", "on-outage": "fail: 1s", "hang": "300ms"}))
+    slow.set(write_ms=8000, begun=0)
+    raw.ask("write", 0, KIB64, "a")
+    wait_begun(slow)
+    slow.set(write_ms=0)
+
+    os.kill(host.service_pid(), signal.SIGKILL)
+    failed = raw.answer()
+    # the old write is still in the kernel: only a new life may write
+    written = 1
+    while written != 0:
         written = raw.do("write", 0, KIB64, "b")
-        time.sleep(6)
-        holds_new = raw.do("holds", 0, KIB64, "b")
+    time.sleep(8)
+    holds_new = raw.do("holds", 0, KIB64, "b")
 
-        assert written == 0
-        assert holds_new == 0
-        host.run("stop", "one", "--force")
-        host.run("uninstall", "one")
-
-
-def test_an_answer_after_an_outage_does_not_lift_the_fence(host, tmp_path):
-    with slow_disk(tmp_path) as slow:
-        raw = bulkhead.Raw(host, slow.disk(
-            **{"cache": "direct", "on-outage": "fail: 1s", "hang": "300ms"}))
-        slow.set(write_ms=8000, begun=0)
-        raw.ask("write", 0, KIB64, "a")
-        wait_begun(slow)
-        slow.set(write_ms=0)
-
-        os.kill(host.service_pid(), signal.SIGKILL)
-        failed = raw.answer()
-        # the old write is still in the kernel: only a new life may write
-        written = 1
-        while written != 0:
-            written = raw.do("write", 0, KIB64, "b")
-        time.sleep(8)
-        holds_new = raw.do("holds", 0, KIB64, "b")
-
-        assert failed != 0
-        assert holds_new == 0
-        host.run("stop", "one", "--force")
-        host.run("uninstall", "one")
+    assert failed != 0
+    assert holds_new == 0
 
 
 def test_an_error_of_the_device_reaches_the_guest_and_does_not_last(
-        host, tmp_path):
-    with slow_disk(tmp_path) as slow:
-        raw = bulkhead.Raw(host, slow.disk(cache="direct"))
+        slow, host):
+    raw = bulkhead.Raw(host, slow.disk(cache="direct"))
 
-        slow.set(write_error=EIO)
-        failed = raw.do("write", 0, KIB64, "a")
-        slow.set(write_error=0)
-        written = raw.do("write", 0, KIB64, "b")
+    slow.set(write_error=EIO)
+    failed = raw.do("write", 0, KIB64, "a")
+    slow.set(write_error=0)
+    written = raw.do("write", 0, KIB64, "b")
 
-        assert failed != 0
-        assert written == 0
-        assert host.partition("one")["disks"][0]["counters"]["errors"] > 0
-        host.run("stop", "one", "--force")
-        host.run("uninstall", "one")
+    assert failed != 0
+    assert written == 0
+    assert host.partition("one")["disks"][0]["counters"]["errors"] > 0
 
 
 def test_a_flush_error_that_a_dead_instance_was_told_reaches_the_guest(
-        host, tmp_path):
-    with slow_disk(tmp_path) as slow:
-        raw = bulkhead.Raw(host, slow.disk())
+        slow, host):
+    raw = bulkhead.Raw(host, slow.disk())
 
-        slow.set(write_ms=500, write_error=EIO, begun=0)
-        raw.ask("flush")
-        wait_begun(slow)
-        os.kill(host.service_pid(), signal.SIGKILL)
-        failed = raw.answer()
-        slow.set(write_ms=0, write_error=0)
-        flushed = raw.do("flush")
+    slow.set(write_ms=500, write_error=EIO, begun=0)
+    raw.ask("flush")
+    wait_begun(slow)
+    os.kill(host.service_pid(), signal.SIGKILL)
+    failed = raw.answer()
+    slow.set(write_ms=0, write_error=0)
+    flushed = raw.do("flush")
 
-        assert failed != 0
-        assert flushed == 0
-        host.run("stop", "one", "--force")
-        host.run("uninstall", "one")
+    assert failed != 0
+    assert flushed == 0

@@ -378,12 +378,13 @@ class Host:
 
     def _kill_what_is_left(self):
         """What the supervisor left running, which should be nothing."""
-        ours = str(BUILD)
+        def is_ours(words):
+            return str(self.directory) in words or os.path.basename(
+                words.split(" ")[0]).startswith(("bulkhead", "qemu-"))
+
         def remaining():
             return [p for p in descendants(os.getpid())
-                    if ours in command_line(p)
-                    or str(self.directory) in command_line(p)
-                    or "bulkhead" in command_line(p)]
+                    if is_ours(command_line(p))]
         with contextlib.suppress(AssertionError):
             wait_for(lambda: not remaining(), 3)
         left = []
