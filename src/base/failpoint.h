@@ -7,6 +7,10 @@
  * `fail` (failpoint() returns true), optionally followed by @N for the N-th
  * time the point is reached, counting from 1. Read once, on first use.
  *
+ * BULKHEAD_FAILPOINT_FILE names a file with one such pair instead. It is looked
+ * at each time, and removed before the action: a test arms a process that runs
+ * already, and one that was started again in its place does not die again.
+ *
  * Built without the option `failpoints` the macro is the constant false and
  * no name remains in the binary.
  */
