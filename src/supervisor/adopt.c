@@ -10,12 +10,16 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "supervisor/supervisor.h"
 
-#define RENDEZVOUS       "supervisor"
-#define CHECK_MS         2
+#define RENDEZVOUS "supervisor"
+#define CHECK_MS   2
+/* After this the others go on without who has not come back. */
+#define PATIENCE_NS      (3 * NS_PER_S)
 #define HELD_MAX         4096
 #define STRANGERS_MAX    16
 #define STRANGER_SECONDS 2
@@ -41,6 +45,7 @@ struct adoption {
 	sd_event_source *listen_source;
 	sd_event_source *check_timer;
 	int (*finished)(struct supervisor *supervisor);
+	uint64_t began_ns;
 	struct held *held;
 	size_t held_count;
 	unsigned stranger_count;
@@ -79,6 +84,7 @@ static void take_hello(struct stranger *stranger, struct message *message)
 	    message->body_bytes != shape->body_bytes ||
 	    hello->protocol_version > PROTOCOL_VERSION)
 		return;
+	(void)failpoint("adopt.hello");
 	process = find_expected(supervisor, stranger, hello);
 	if (process && process->state == PROCESS_DYING)
 		return;
@@ -265,15 +271,25 @@ static void choose_duty(struct instance *instance)
 
 static void settle_disk(struct supervisor *supervisor, const struct held *held)
 {
+	const struct service *service = held->instance->service;
 	struct disk *disk =
 		partition_find_disk(supervisor, held->attachment.id);
 
+	if (disk && strcmp(disk->definition->service, service->name) != 0) {
+		process_kill(held->instance->process,
+			     "it claimed a disk of another service");
+		return;
+	}
 	choose_duty(held->instance);
-	if (disk && !disk->instance)
+	if (disk && !disk->instance) {
 		disk_found(disk, held->instance, held->attachment.generation);
-	else
-		process_tell(held->instance->process, MSG_DISK_DETACH,
-			     &held->attachment);
+		return;
+	}
+	/* Of two who claim it, one lies: it is taken from both. */
+	if (disk && disk->instance != held->instance)
+		disk_leave(disk);
+	process_tell(held->instance->process, MSG_DISK_DETACH,
+		     &held->attachment);
 }
 
 static void settle_console(struct supervisor *supervisor,
@@ -299,7 +315,9 @@ static void mark_wanted(struct supervisor *supervisor)
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
 	for (unsigned i = 0; i < partition->disk_count; i++)
-		partition->disks[i].is_wanted = partition->monitor;
+		partition->disks[i].is_wanted =
+			partition->monitor &&
+			partition->monitor->state == PROCESS_READY;
 }
 
 static void reconcile(struct supervisor *supervisor)
@@ -308,6 +326,7 @@ static void reconcile(struct supervisor *supervisor)
 	struct partition *partition, *next;
 	struct service *service;
 
+	(void)failpoint("adopt.reported");
 	mark_wanted(supervisor);
 	for (size_t i = 0; i < adoption->held_count; i++) {
 		const struct held *held = &adoption->held[i];
@@ -330,16 +349,28 @@ static void reconcile(struct supervisor *supervisor)
 	}
 	TAILQ_FOREACH(service, &supervisor->services, link)
 	service_settle(service);
+	(void)failpoint("adopt.reconciled");
+}
+
+static bool is_anyone_missing(const struct supervisor *supervisor)
+{
+	const struct process *process;
+
+	TAILQ_FOREACH(process, &supervisor->processes, link)
+	if (process->state == PROCESS_EXPECTED ||
+	    process->state == PROCESS_DYING)
+		return true;
+	return false;
 }
 
 static int on_check(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct supervisor *supervisor = data;
+	struct adoption *adoption = supervisor->adoption;
 	struct process *process;
 
-	TAILQ_FOREACH(process, &supervisor->processes, link)
-	if (process->state == PROCESS_EXPECTED ||
-	    process->state == PROCESS_DYING) {
+	if (is_anyone_missing(supervisor) &&
+	    clock_now_ns() - adoption->began_ns < PATIENCE_NS) {
 		(void)sd_event_source_set_time_relative(source,
 							CHECK_MS * 1000);
 		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -347,7 +378,7 @@ static int on_check(sd_event_source *source, uint64_t usec, void *data)
 	TAILQ_FOREACH(process, &supervisor->processes, link)
 	supervisor->adopted_count++;
 	reconcile(supervisor);
-	return supervisor->adoption->finished(supervisor);
+	return adoption->finished(supervisor);
 }
 
 static int expect_child(void *context, const struct child_record *child)
@@ -383,6 +414,7 @@ int adopt_begin(struct supervisor *supervisor,
 	int r;
 
 	adoption->finished = finished;
+	adoption->began_ns = clock_now_ns();
 	supervisor->is_adopting = true;
 	r = store_each_child(supervisor->store, expect_child, supervisor);
 	if (r < 0)

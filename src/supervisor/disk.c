@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/scope.h"
 #include "channel/channel.h"
 #include "supervisor/partition_private.h"
@@ -194,16 +195,19 @@ static int hand_over(struct disk *disk, struct instance *instance)
 	uint64_t generation = supervisor_next_generation(supervisor_of(disk));
 	int r;
 
+	(void)failpoint("recovery.handover.before");
 	r = handover_prepare(disk, generation, &handover);
 	if (r < 0)
 		return r;
 	disk->generation = generation;
 	tell_service(disk, instance, &handover);
+	(void)failpoint("recovery.handover.between");
 	tell_monitor_up(disk, &handover);
 	disk->state = DISK_IS_UP;
 	disk->instance = instance;
 	instance_client_came(instance);
 	partition_disk_came_up(disk->partition);
+	(void)failpoint("recovery.handover.after");
 	service_tell_restart(instance->service);
 	return 0;
 }
@@ -216,6 +220,10 @@ static void find_instance(struct disk *disk)
 
 	if (!instance)
 		return;
+	if (clock_now_ns() < disk->not_before_ns) {
+		progress_later(disk, RETRY_MS);
+		return;
+	}
 	r = hand_over(disk, instance);
 	if (r == -EAGAIN)
 		begin_fence(disk);
@@ -292,6 +300,8 @@ void disk_release(struct disk *disk)
 	if (disk->instance)
 		instance_client_left(disk->instance);
 	disk->instance = NULL;
+	if (disk->is_alone && service_of(disk))
+		service_rejoin(service_of(disk), disk);
 	disk->is_alone = false;
 	disk->state = DISK_IS_DETACHED;
 	close_fd(&disk->witness_fd);
@@ -329,15 +339,21 @@ void disk_poisoned(struct disk *disk, uint64_t generation)
 	disk_leave(disk);
 }
 
-void disk_channel_broken(struct disk *disk, uint64_t generation)
+/*
+ * Each end accuses the other, and either may lie: nobody is killed. Where it
+ * happens again and again, the two are left to each other, and slowly.
+ */
+void disk_channel_broken(struct disk *disk, uint64_t generation,
+			 const char *accused)
 {
 	if (disk->state != DISK_IS_UP || disk->generation != generation)
 		return;
 	partition_event_text(disk->partition, EVENT_WARNING,
-			     "disk %s: its service broke the channel; it gets "
-			     "a new one",
-			     disk->definition->name);
-	if (++disk->broken_channels >= BROKEN_CHANNELS_MAX && !disk->is_alone) {
+			     "disk %s: its %s broke the channel; it gets a new "
+			     "one",
+			     disk->definition->name, accused);
+	if (++disk->broken_channels >= BROKEN_CHANNELS_MAX) {
+		disk->not_before_ns = clock_now_ns() + RETRY_MS * NS_PER_MS;
 		disk->is_alone = true;
 		service_isolate(service_of(disk), disk);
 	}
@@ -465,11 +481,8 @@ static int take_peer_broken(void *data, struct message *message)
 {
 	struct disk *disk = find_attachment(data, (void *)message->body);
 
-	if (!disk || disk->state != DISK_IS_UP)
-		return 0;
-	/* The monitor is as hostile as its guest: it, and nothing else, goes. */
-	process_kill(disk->partition->monitor,
-		     "it broke the rules of a channel");
+	if (disk)
+		disk_channel_broken(disk, disk->generation, "monitor");
 	return 0;
 }
 

@@ -47,7 +47,8 @@ struct disk {
 	int witness_fd; /* NO_FD while no monitor exists */
 	struct storage_facts facts;
 	struct instance *instance; /* in UP and DETACHING */
-	unsigned broken_channels;  /* in a row, told by the monitor */
+	unsigned broken_channels;  /* since its monitor's start */
+	uint64_t not_before_ns; /* it breaks channels faster than it should */
 	uint64_t fence_began_ns;
 	uint64_t fence_poll_ms;
 	bool is_fence_told; /* the event about a slow fence was given */
@@ -75,7 +76,8 @@ void disk_found(struct disk *disk, struct instance *instance,
 /* Messages of its monitor. */
 void disk_suspected(struct disk *disk, uint64_t generation);
 void disk_poisoned(struct disk *disk, uint64_t generation);
-void disk_channel_broken(struct disk *disk, uint64_t generation);
+void disk_channel_broken(struct disk *disk, uint64_t generation,
+			 const char *accused);
 
 /* Forget everything; its descriptors are closed. */
 void disk_release(struct disk *disk);

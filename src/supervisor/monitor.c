@@ -17,6 +17,8 @@
 #define RESTART_CALM_NS  (30 * NS_PER_S)
 #define RESTART_FIRST_MS 50u
 #define RESTART_MOST_MS  10000u
+/* What its last monitor held may be free a moment later; not for ever. */
+#define RESTARTS_BUSY 8u
 
 static void boot_done(struct partition *partition)
 {
@@ -34,9 +36,13 @@ static void monitor_ready(struct process *process)
 {
 	struct partition *partition = process->owner;
 
-	/* A returned monitor is dealt with when all have returned. */
-	if (process->is_adopted)
+	/* A returned monitor is dealt with when all have returned; one that
+	 * comes after that, now. */
+	if (process->is_adopted) {
+		if (!partition->supervisor->is_adopting)
+			partition_reconcile(partition);
 		return;
+	}
 	want_disks(partition);
 	if (partition_state(partition) != PARTITION_STARTING)
 		return;
@@ -66,9 +72,16 @@ static int on_restart(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct partition *partition = data;
 	struct refusal refusal = { 0 };
+	int r;
 
 	partition_disarm(partition);
-	if (launch_prepare(partition, &refusal) < 0) {
+	r = launch_prepare(partition, &refusal);
+	if (r == -EBUSY && partition->record.restarts++ < RESTARTS_BUSY) {
+		partition_arm(partition, restart_delay_ms(partition),
+			      on_restart);
+		return 0;
+	}
+	if (r < 0) {
 		partition_must(partition, PARTITION_EVENT_FAILED, refusal.text);
 		supervisor_shutdown_progress(partition->supervisor);
 		return 0;
@@ -182,6 +195,8 @@ static void monitor_died(struct process *process, const char *reason)
 		(void)snprintf(why, sizeof(why), "its monitor: %s", reason);
 	partition->monitor = NULL;
 	console_close(partition);
+	/* One that did not come back kept the witnesses. */
+	launch_reopen_witnesses(partition);
 	partition_end(partition, event, why);
 }
 
@@ -304,7 +319,7 @@ static int take_broken(void *data, struct message *message)
 
 	if (!disk)
 		return -EBADMSG;
-	disk_channel_broken(disk, channel->generation);
+	disk_channel_broken(disk, channel->generation, "service");
 	return 0;
 }
 
@@ -401,6 +416,11 @@ static void reconcile_state(struct partition *partition)
 	enum partition_state state = partition_state(partition);
 	bool is_paused = partition->guest_state == GUEST_PAUSED;
 
+	if (state == PARTITION_STOPPING &&
+	    partition->engine == ENGINE_FOREIGN) {
+		process_quit(partition->monitor, QUIT_MS);
+		return;
+	}
 	if (state == PARTITION_STOPPING) {
 		partition_press_power_button(
 			partition, partition->record.definition.stop_ms);
@@ -425,6 +445,8 @@ void partition_reconcile(struct partition *partition)
 {
 	if (!partition_has_monitor(partition_state(partition)))
 		return;
+	if (partition->monitor && partition->monitor->state != PROCESS_READY)
+		return; /* late: it is dealt with when it comes or ends */
 	if (partition->monitor) {
 		for (unsigned i = 0; i < partition->disk_count; i++)
 			if (partition->disks[i].witness_fd == NO_FD)

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/count.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "sandbox/sandbox.h"
@@ -23,6 +24,9 @@
 
 /* More than this unread means that the peer has stopped reading. */
 #define OUTGOING_MAX 64
+/* A service that is well is back at once, and one that is not is replaced:
+ * nobody waits longer for it. A monitor has its guest to lose. */
+#define SERVICE_RETURN_MS 2000
 /* Between the end of a link and the end of its process, or its return. */
 #define LINK_LOST_MS 1000
 /* From SIGKILL to a word about a process that does not end. */
@@ -526,9 +530,18 @@ int process_spawn(struct supervisor *supervisor, uint32_t role,
 	}
 	send_settings(process);
 	arm_deadline(process, supervisor->config.ready_ms, on_deadline);
+	(void)failpoint("spawn.unrecorded");
 	supervisor_remember_child(supervisor, process);
 	*ret_process = process;
 	return 0;
+}
+
+static uint64_t return_ms(const struct process *process)
+{
+	uint64_t ms = process->supervisor->config.ready_ms;
+
+	return process->role == ROLE_MONITOR ? ms
+					     : min_u64(ms, SERVICE_RETURN_MS);
 }
 
 int process_expect(struct supervisor *supervisor,
@@ -558,7 +571,7 @@ int process_expect(struct supervisor *supervisor,
 		process_free(process);
 		return r;
 	}
-	arm_deadline(process, supervisor->config.ready_ms, on_deadline);
+	arm_deadline(process, return_ms(process), on_deadline);
 	*ret_process = process;
 	return 0;
 }
@@ -572,12 +585,12 @@ int process_adopt(struct process *process, struct control *control)
 	process->control = *control;
 	control->fd = NO_FD;
 	process->state = PROCESS_EXPECTED;
-	arm_deadline(process, process->supervisor->config.ready_ms,
-		     on_deadline);
+	arm_deadline(process, return_ms(process), on_deadline);
 	r = watch_control(process);
 	if (r < 0)
 		return r;
 	process_send(process, MSG_CHILD_WELCOME, 0, NULL, 0, NULL, 0);
+	(void)failpoint("adopt.welcomed");
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/scope.h"
 #include "supervisor/console.h"
 #include "supervisor/disk.h"
@@ -156,6 +157,23 @@ static void settle_standbys(struct service *service)
 	}
 }
 
+/* The active instance is READY: move everyone to it from those before it. */
+static void retire_others(struct service *service, struct instance *active)
+{
+	struct instance *instance, *next;
+
+	for (instance = TAILQ_FIRST(&service->instances); instance;
+	     instance = next) {
+		next = TAILQ_NEXT(instance, link);
+		if (instance == active || instance->duty != DUTY_RETIRED)
+			continue;
+		disks_leave(service->supervisor, instance);
+		consoles_leave(service->supervisor, instance);
+		if (instance->client_count == 0)
+			process_quit(instance->process, QUIT_MS);
+	}
+}
+
 void service_settle(struct service *service)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -176,6 +194,7 @@ void service_settle(struct service *service)
 	if (!active)
 		active = instance_start(service, DUTY_ACTIVE);
 	if (active && is_ready(active)) {
+		retire_others(service, active);
 		disks_progress(service->supervisor);
 		consoles_progress(service->supervisor);
 		if (clock_now_ns() - active->active_ns >
@@ -216,6 +235,19 @@ void service_isolate(struct service *service, struct disk *disk)
 	instance = instance_start(service, DUTY_ALONE);
 	if (instance)
 		instance->alone_for = disk;
+}
+
+void service_rejoin(struct service *service, struct disk *disk)
+{
+	struct instance *instance;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	if (instance->alone_for == disk) {
+		instance->alone_for = NULL;
+		instance->duty = DUTY_RETIRED;
+		if (instance->client_count == 0)
+			process_quit(instance->process, QUIT_MS);
+	}
 }
 
 void instance_client_came(struct instance *instance)
@@ -262,23 +294,6 @@ void instance_pong(struct process *process)
 	instance->ping_source = NULL;
 }
 
-/* The new active instance of an upgrade is READY: move everyone to it. */
-static void retire_others(struct service *service, struct instance *active)
-{
-	struct instance *instance, *next;
-
-	for (instance = TAILQ_FIRST(&service->instances); instance;
-	     instance = next) {
-		next = TAILQ_NEXT(instance, link);
-		if (instance == active || instance->duty != DUTY_RETIRED)
-			continue;
-		disks_leave(service->supervisor, instance);
-		consoles_leave(service->supervisor, instance);
-		if (instance->client_count == 0)
-			process_quit(instance->process, QUIT_MS);
-	}
-}
-
 void instance_ready(struct process *process)
 {
 	struct instance *instance = process->owner;
@@ -322,6 +337,7 @@ void instance_died(struct process *process, const char *reason)
 	struct disk *alone_for = instance->alone_for;
 	bool was_wanted = instance->duty != DUTY_RETIRED;
 
+	(void)failpoint("recovery.died");
 	if (instance->duty == DUTY_ACTIVE)
 		service->death_ns = clock_now_ns();
 	if (was_wanted)

@@ -76,6 +76,9 @@ struct instance *service_instance_for(struct service *service,
 /* Start an instance for one disk alone. Returns when it was asked for. */
 void service_isolate(struct service *service, struct disk *disk);
 
+/* The disk is released: its instance of its own may end. */
+void service_rejoin(struct service *service, struct disk *disk);
+
 /* A client of an instance was detached or came; a retired one may now end. */
 void instance_client_left(struct instance *instance);
 void instance_client_came(struct instance *instance);
