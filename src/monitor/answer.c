@@ -64,6 +64,13 @@ void request_push(struct request *request)
 	request_enter(request, REQUEST_FREE);
 }
 
+void table_push_done(struct queue *queue)
+{
+	for (uint16_t i = 0; i < queue->size && queue->kept_count > 0; i++)
+		if (queue->requests[i].state == REQUEST_DONE)
+			request_push(&queue->requests[i]);
+}
+
 static void end_suspicion(struct request *request)
 {
 	request->queue->disk->suspect_count -= request_is_suspect(request);
@@ -75,7 +82,7 @@ void request_answer(struct request *request, uint8_t status)
 	assert(request->out_count == 0);
 	end_suspicion(request);
 	request->status = status;
-	if (request->queue->is_served)
+	if (queue_is_live(request->queue))
 		request_push(request);
 	else
 		request_enter(request, REQUEST_DONE);
@@ -192,7 +199,7 @@ static int deliver(struct disk *disk, const struct request *request,
 {
 	int result;
 
-	if (!request->queue->is_served)
+	if (!queue_is_live(request->queue))
 		return -ESTALE;
 	result = segments_write(&disk->memory, request->blk.segments,
 				request->blk.segment_count, chunk->offset_bytes,
@@ -265,7 +272,7 @@ void disk_signal(struct disk *disk)
 	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
 		struct queue *queue = &disk->queues[i];
 
-		if (!queue->has_pushed || !queue->is_served)
+		if (!queue->has_pushed || !queue_is_live(queue))
 			continue;
 		queue->has_pushed = false;
 		/* EAGAIN of a full eventfd: the guest is signalled already. */

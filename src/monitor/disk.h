@@ -11,6 +11,7 @@
  * invariants I1 to I7 are cited where they are kept.
  *
  *   front.c     what the vhost-user front end asks (rings start and stop)
+ *   memory.c    the guest's memory changes under running rings
  *   issue.c     rings -> table -> lane
  *   answer.c    lane -> table -> rings
  *   recovery.c  a service lost, found, silent; long outages; a full host disk
@@ -78,6 +79,8 @@ struct disk {
 
 	/* The guest's side. */
 	struct guestmem memory;
+	uint64_t memory_bytes; /* mapped, before some was taken away */
+	uint64_t settled_ns; /* when to stop waiting for it; 0: all is there */
 	struct vhostuser_backend backend;
 	bool has_front;
 	uint64_t features; /* negotiated */
@@ -141,6 +144,14 @@ int disk_front_readable(struct disk *disk);
 
 /* Drop the front end. What it had in flight goes stale. */
 void disk_detach_front(struct disk *disk);
+
+/* The queue may be taken from and answered to now. A ring that stands still, or
+ * memory that is being moved, keeps its answers until then. */
+static inline bool queue_is_live(const struct queue *queue)
+{
+	return queue->is_served && queue->disk->settled_ns == 0 &&
+	       ring_is_mapped(&queue->ring);
+}
 
 /* I/O (issue.c, answer.c). ---------------------------------------------- */
 

@@ -117,20 +117,6 @@ static int map_ring(struct queue *queue, uint16_t size)
 			&queue->addresses);
 }
 
-static int memory_changed(void *device)
-{
-	struct disk *disk = device;
-	int result = 0;
-
-	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
-		struct queue *queue = &disk->queues[i];
-
-		if (queue->is_served && map_ring(queue, queue->size) < 0)
-			result = -EFAULT;
-	}
-	return result;
-}
-
 /*
  * The ring goes on where it was stopped (a pause), as opposed to a guest that
  * was reset and set its rings up anew: same place, and both the front end and
@@ -174,14 +160,6 @@ static void retake(struct queue *queue, const uint16_t *heads, uint16_t count)
 		else if (issue_accept(queue, &chain))
 			disk->newest->is_replayed = true;
 	}
-}
-
-/* Answers that waited for the ring to run. */
-static void push_done(struct queue *queue)
-{
-	for (uint16_t i = 0; i < queue->size && queue->kept_count > 0; i++)
-		if (queue->requests[i].state == REQUEST_DONE)
-			request_push(&queue->requests[i]);
 }
 
 static int set_up_ring(struct queue *queue,
@@ -239,10 +217,10 @@ static int start_queue(void *device, uint32_t index,
 	if (result < 0)
 		return result;
 	serve(queue, wanted);
-	if (has_gone_on)
-		push_done(queue);
-	else
+	if (!has_gone_on)
 		retake(queue, heads, count);
+	else if (queue_is_live(queue))
+		table_push_done(queue);
 	table_rewind(disk);
 	disk->is_blocked = false;
 	disk_signal(disk);
@@ -308,18 +286,23 @@ static int set_region(void *device, int fd,
 				   inflight->queue_size);
 }
 
-static void reset(void *device)
+static void forget_life(struct disk *disk)
 {
-	struct disk *disk = device;
-
 	discard_all(disk);
 	for (uint32_t i = 0; i < QUEUE_COUNT_MAX; i++) {
 		ring_init(&disk->queues[i].ring);
 		disk->queues[i].inflight = (struct inflight){ 0 };
 	}
-	inflight_region_clear(&disk->region);
 	inflight_region_release(&disk->region);
 	disk->features = 0;
+}
+
+static void reset(void *device)
+{
+	struct disk *disk = device;
+
+	inflight_region_clear(&disk->region);
+	forget_life(disk);
 }
 
 const struct vhostuser_ops disk_vhostuser_ops = {
@@ -369,11 +352,7 @@ void disk_detach_front(struct disk *disk)
 	if (disk->has_front)
 		vhostuser_backend_release(&disk->backend);
 	disk->has_front = false;
-	discard_all(disk);
-	for (uint32_t i = 0; i < QUEUE_COUNT_MAX; i++) {
-		ring_init(&disk->queues[i].ring);
-		disk->queues[i].inflight = (struct inflight){ 0 };
-	}
-	inflight_region_release(&disk->region);
-	disk->features = 0;
+	forget_life(disk);
+	disk->memory_bytes = 0;
+	disk->settled_ns = 0;
 }

@@ -199,7 +199,7 @@ static int take(struct queue *queue)
 	struct ring_chain chain;
 	int result;
 
-	if (!queue->is_served)
+	if (!queue_is_live(queue))
 		return -EAGAIN;
 	result = ring_take(&queue->ring, &disk->memory, disk->scratch,
 			   RING_CHAIN_MAX, &chain);
@@ -239,7 +239,7 @@ static struct request *next_suspect(struct disk *disk)
 
 	while (request && !(request_is_suspect(request) &&
 			    request->state == REQUEST_ISSUING &&
-			    request->queue->is_served))
+			    queue_is_live(request->queue)))
 		request = request->newer;
 	return request;
 }
@@ -369,13 +369,14 @@ bool disk_prepare_sleep(struct disk *disk)
 	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
 		struct queue *queue = &disk->queues[i];
 
-		if (!queue->is_served)
+		if (!queue_is_live(queue))
 			continue;
 		queue->wants_kicks = true;
 		queue->has_backlog = ring_want_kicks(&queue->ring);
 		has_more |= queue->has_backlog;
 	}
-	if (has_more && !disk->is_blocked)
+	/* During an outage that lasts too long nothing else will look. */
+	if (has_more && (!disk->is_blocked || disk_is_failing(disk)))
 		return false;
 	return !disk->lane.is_open ||
 	       channel_prepare_sleep(&disk->lane.channel, 1);

@@ -265,12 +265,16 @@ uint64_t disk_deadline_ns(const struct disk *disk)
 	if (!disk->lane.is_open && disk->settings.outage != OUTAGE_HOLD &&
 	    disk->now_ns < outage_bound_ns(disk) && has_demand(disk))
 		deadline = min_u64(deadline, outage_bound_ns(disk));
+	if (disk->settled_ns != 0)
+		deadline = min_u64(deadline, disk->settled_ns);
 	return deadline == UINT64_MAX ? 0 : deadline;
 }
 
 void disk_tend(struct disk *disk, uint64_t now_ns)
 {
 	disk->now_ns = now_ns;
+	if (disk->settled_ns != 0 && now_ns >= disk->settled_ns)
+		memory_settle(disk);
 	tend_outage(disk);
 	tend_silence(disk);
 	tend_space(disk);
@@ -282,7 +286,7 @@ static uint64_t waiting_in_ring(const struct queue *queue)
 {
 	uint16_t offered;
 
-	if (!queue->is_served || !queue->ring.available ||
+	if (!queue->is_served || !ring_is_mapped(&queue->ring) ||
 	    queue->ring.is_broken)
 		return 0;
 	offered =

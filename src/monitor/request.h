@@ -18,7 +18,8 @@
  *   ISSUING   some of it is not on the channel yet
  *   WITNESS   a replayed FLUSH: the service said 0, the witness is asked
  *   NO_SPACE  the host's disk is full; held until there is room (I6)
- *   DONE      the status is known and the guest may not be told now
+ *   DONE      the status is known and the guest may not be told now: its ring
+ *             stands, or its memory is being moved
  */
 #ifndef MONITOR_REQUEST_H
 #define MONITOR_REQUEST_H

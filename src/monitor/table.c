@@ -143,7 +143,7 @@ struct request *table_next(struct disk *disk)
 	struct request *request = disk->cursor;
 
 	while (request && (request->state != REQUEST_ISSUING ||
-			   !request->queue->is_served))
+			   !queue_is_live(request->queue)))
 		request = request->newer;
 	disk->cursor = request;
 	return request;

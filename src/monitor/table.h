@@ -56,6 +56,14 @@ void request_finish(struct request *request);
 /* answer.c: tell a request's answer that was kept while its ring stood. */
 void request_push(struct request *request);
 
+/* answer.c: tell all of them that this queue kept. */
+void table_push_done(struct queue *queue);
+
+/* memory.c: the front end changed the guest's memory, and what is missing of
+ * it is not waited for any longer. */
+int memory_changed(void *device);
+void memory_settle(struct disk *disk);
+
 /* answer.c: take the answers there are, up to a bound; true if any. */
 bool disk_take_answers(struct disk *disk);
 

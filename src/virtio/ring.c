@@ -41,6 +41,8 @@ int ring_map(struct ring *ring, struct guestmem *memory, uint16_t size,
 	void *descriptors, *available, *used;
 
 	ring->descriptors = NULL;
+	ring->available = NULL;
+	ring->used = NULL;
 	if (size == 0 || size > RING_SIZE_MAX || (size & (size - 1)) != 0)
 		return -EINVAL;
 	/* The two words after each ring are the flags and index before it and
