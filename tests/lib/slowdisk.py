@@ -49,7 +49,8 @@ class SlowDisk:
         bulkhead.wait_for(lambda: subprocess.run(
             ["umount", self.mount], stderr=subprocess.DEVNULL).returncode == 0,
             what="slowfs is unmounted")
-        self.server.wait(10)
+        self.server.terminate()
+        self.server.wait(30)
 
 
 @contextlib.contextmanager
