@@ -220,13 +220,14 @@ int supervisor_note_held(struct supervisor *supervisor,
 	struct adoption *adoption = supervisor->adoption;
 	struct held *more;
 
-	if (adoption->held_count == HELD_MAX)
+	if (instance->held_count == HELD_MAX)
 		return -EBADMSG;
 	more = reallocarray(adoption->held, adoption->held_count + 1,
 			    sizeof(*more));
 	if (!more)
 		return -ENOMEM;
 	adoption->held = more;
+	instance->held_count++;
 	more[adoption->held_count].instance = instance;
 	more[adoption->held_count++].attachment = *attachment;
 	return 0;
@@ -256,19 +257,6 @@ static struct partition *find_console(struct supervisor *supervisor,
 	return NULL;
 }
 
-/* Who serves clients is active; of two, the first, and the other retires. */
-static void choose_duty(struct instance *instance)
-{
-	struct instance *other;
-
-	if (instance->duty != DUTY_STANDBY)
-		return;
-	instance->duty = DUTY_ACTIVE;
-	TAILQ_FOREACH(other, &instance->service->instances, link)
-	if (other != instance && other->duty == DUTY_ACTIVE)
-		instance->duty = DUTY_RETIRED;
-}
-
 static void settle_disk(struct supervisor *supervisor, const struct held *held)
 {
 	const struct service *service = held->instance->service;
@@ -280,7 +268,6 @@ static void settle_disk(struct supervisor *supervisor, const struct held *held)
 			     "it claimed a disk of another service");
 		return;
 	}
-	choose_duty(held->instance);
 	if (disk && !disk->instance) {
 		disk_found(disk, held->instance, held->attachment.generation);
 		return;
@@ -298,7 +285,6 @@ static void settle_console(struct supervisor *supervisor,
 	struct partition *partition =
 		find_console(supervisor, held->attachment.id);
 
-	choose_duty(held->instance);
 	if (partition && !partition->console.instance) {
 		partition->console.instance = held->instance;
 		partition->console.generation = held->attachment.generation;
@@ -328,6 +314,8 @@ static void reconcile(struct supervisor *supervisor)
 
 	(void)failpoint("adopt.reported");
 	mark_wanted(supervisor);
+	TAILQ_FOREACH(service, &supervisor->services, link)
+	service_choose_active(service);
 	for (size_t i = 0; i < adoption->held_count; i++) {
 		const struct held *held = &adoption->held[i];
 

@@ -22,6 +22,8 @@
 #define RETRY_MS            1000
 /* Broken channels in a row after which a disk gets an instance of its own. */
 #define BROKEN_CHANNELS_MAX 3
+/* A channel that lasted longer ends the row. */
+#define CHANNEL_YOUNG_NS (60 * NS_PER_S)
 
 static void progress(struct disk *disk);
 
@@ -196,6 +198,8 @@ static int hand_over(struct disk *disk, struct instance *instance)
 	int r;
 
 	(void)failpoint("recovery.handover.before");
+	if (generation == 0)
+		return -EIO;
 	r = handover_prepare(disk, generation, &handover);
 	if (r < 0)
 		return r;
@@ -204,6 +208,7 @@ static int hand_over(struct disk *disk, struct instance *instance)
 	(void)failpoint("recovery.handover.between");
 	tell_monitor_up(disk, &handover);
 	disk->state = DISK_IS_UP;
+	disk->up_ns = clock_now_ns();
 	disk->instance = instance;
 	instance_client_came(instance);
 	partition_disk_came_up(disk->partition);
@@ -216,12 +221,14 @@ static void find_instance(struct disk *disk)
 {
 	struct service *service = service_of(disk);
 	struct instance *instance = service_instance_for(service, disk);
+	uint64_t wait_ms =
+		back_off_wait_ms(&disk->channel_back_off, clock_now_ns());
 	int r;
 
 	if (!instance)
 		return;
-	if (clock_now_ns() < disk->not_before_ns) {
-		progress_later(disk, RETRY_MS);
+	if (wait_ms) {
+		progress_later(disk, wait_ms);
 		return;
 	}
 	r = hand_over(disk, instance);
@@ -311,6 +318,7 @@ void disk_found(struct disk *disk, struct instance *instance,
 		uint64_t generation)
 {
 	disk->instance = instance;
+	disk->up_ns = clock_now_ns();
 	instance_client_came(instance);
 	disk->state = DISK_IS_UP;
 	/* Different lives, or no monitor: take it back and begin anew. */
@@ -335,27 +343,29 @@ void disk_poisoned(struct disk *disk, uint64_t generation)
 			     "disk %s: a request was in flight at three deaths "
 			     "of %s; it gets an instance of its own",
 			     disk->definition->name, disk->definition->service);
-	service_isolate(service_of(disk), disk);
+	service_settle(service_of(disk));
 	disk_leave(disk);
 }
 
 /*
- * Each end accuses the other, and either may lie: nobody is killed. Where it
- * happens again and again, the two are left to each other, and slowly.
+ * Which end is the hostile one cannot be known: neither is ended for it. The
+ * disk alone waits, longer each time, and soon has an instance of its own.
  */
 void disk_channel_broken(struct disk *disk, uint64_t generation,
-			 const char *accused)
+			 const char *by_whom)
 {
 	if (disk->state != DISK_IS_UP || disk->generation != generation)
 		return;
 	partition_event_text(disk->partition, EVENT_WARNING,
 			     "disk %s: its %s broke the channel; it gets a new "
 			     "one",
-			     disk->definition->name, accused);
-	if (++disk->broken_channels >= BROKEN_CHANNELS_MAX) {
-		disk->not_before_ns = clock_now_ns() + RETRY_MS * NS_PER_MS;
+			     disk->definition->name, by_whom);
+	back_off_note(&disk->channel_back_off, disk->up_ns, CHANNEL_YOUNG_NS,
+		      clock_now_ns());
+	if (disk->channel_back_off.young_ends >= BROKEN_CHANNELS_MAX &&
+	    !disk->is_alone) {
 		disk->is_alone = true;
-		service_isolate(service_of(disk), disk);
+		service_settle(service_of(disk));
 	}
 	disk_leave(disk);
 }

@@ -46,9 +46,10 @@ struct disk {
 	bool is_alone;  /* served by an instance of its own */
 	int witness_fd; /* NO_FD while no monitor exists */
 	struct storage_facts facts;
-	struct instance *instance; /* in UP and DETACHING */
-	unsigned broken_channels;  /* since its monitor's start */
-	uint64_t not_before_ns; /* it breaks channels faster than it should */
+	struct instance *instance;        /* in UP and DETACHING */
+	uint64_t up_ns;                   /* when the last channel came up */
+	struct back_off channel_back_off; /* of channels that were broken */
+	struct back_off alone_back_off;   /* of its own instances */
 	uint64_t fence_began_ns;
 	uint64_t fence_poll_ms;
 	bool is_fence_told; /* the event about a slow fence was given */
@@ -77,7 +78,7 @@ void disk_found(struct disk *disk, struct instance *instance,
 void disk_suspected(struct disk *disk, uint64_t generation);
 void disk_poisoned(struct disk *disk, uint64_t generation);
 void disk_channel_broken(struct disk *disk, uint64_t generation,
-			 const char *accused);
+			 const char *by_whom);
 
 /* Forget everything; its descriptors are closed. */
 void disk_release(struct disk *disk);

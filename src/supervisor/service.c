@@ -2,10 +2,12 @@
 #include "supervisor/service.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/failpoint.h"
 #include "base/scope.h"
 #include "supervisor/console.h"
@@ -13,10 +15,7 @@
 #include "supervisor/supervisor.h"
 
 /* An instance that dies sooner than this after READY died young. */
-#define YOUNG_NS         (50 * NS_PER_MS)
-#define YOUNG_DEATHS     4
-#define BACKOFF_FIRST_MS 100u
-#define BACKOFF_MOST_MS  5000u
+#define YOUNG_NS (50 * NS_PER_MS)
 /* A standby is started when the clients of a recovery have their processor. */
 #define STANDBY_DELAY_MS 150u
 #define QUIT_MS          1000u
@@ -32,10 +31,16 @@ static int on_settle(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
+/* At the latest; an earlier date stands. */
 static void settle_later(struct service *service, uint64_t ms)
 {
-	sd_event_source_disable_unref(service->settle_source);
-	service->settle_source = NULL;
+	uint64_t at_ns = clock_now_ns() + ms * NS_PER_MS;
+
+	if (service->settle_source && service->settle_at_ns <= at_ns)
+		return;
+	service->settle_at_ns = at_ns;
+	service->settle_source =
+		sd_event_source_disable_unref(service->settle_source);
 	(void)sd_event_add_time_relative(
 		service->supervisor->event, &service->settle_source,
 		CLOCK_MONOTONIC, ms * 1000, 1000, on_settle, service);
@@ -43,7 +48,8 @@ static void settle_later(struct service *service, uint64_t ms)
 
 static bool is_ready(const struct instance *instance)
 {
-	return instance->process->state == PROCESS_READY;
+	return instance->process->state == PROCESS_READY &&
+	       !instance->process->is_quitting;
 }
 
 static struct instance *find_duty(struct service *service,
@@ -128,6 +134,14 @@ static struct instance *promote(struct service *service)
 	return best;
 }
 
+/* It ends when its last client has left. */
+static void retire(struct instance *instance)
+{
+	instance->duty = DUTY_RETIRED;
+	if (instance->client_count == 0)
+		process_quit(instance->process, QUIT_MS);
+}
+
 static unsigned standbys(struct service *service)
 {
 	struct instance *instance;
@@ -140,37 +154,99 @@ static unsigned standbys(struct service *service)
 	return count;
 }
 
-static void settle_standbys(struct service *service)
+static void settle_standbys(struct service *service,
+			    const struct instance *active, uint64_t now_ns)
 {
+	uint64_t wait_ms = back_off_wait_ms(&service->standby_back_off, now_ns);
 	unsigned have = standbys(service);
 	struct instance *instance;
 
+	if (have == service->standby_count || service->supervisor->is_ending)
+		return;
+	if (now_ns - active->active_ns < STANDBY_DELAY_MS * NS_PER_MS)
+		wait_ms = max_u64(wait_ms, STANDBY_DELAY_MS);
+	if (wait_ms) {
+		settle_later(service, wait_ms);
+		return;
+	}
 	if (have < service->standby_count) {
 		if (instance_start(service, DUTY_STANDBY))
 			settle_later(service, STANDBY_DELAY_MS);
 		return;
 	}
 	instance = find_duty(service, DUTY_STANDBY);
-	if (instance && have > service->standby_count) {
-		instance->duty = DUTY_RETIRED;
-		process_quit(instance->process, QUIT_MS);
-	}
+	if (instance)
+		retire(instance);
 }
 
-/* The active instance is READY: move everyone to it from those before it. */
-static void retire_others(struct service *service, struct instance *active)
+static struct instance *find_alone(struct service *service,
+				   const struct disk *disk)
 {
-	struct instance *instance, *next;
+	struct instance *instance;
 
-	for (instance = TAILQ_FIRST(&service->instances); instance;
-	     instance = next) {
-		next = TAILQ_NEXT(instance, link);
-		if (instance == active || instance->duty != DUTY_RETIRED)
+	TAILQ_FOREACH(instance, &service->instances, link)
+	if (instance->duty == DUTY_ALONE && instance->alone_for == disk)
+		return instance;
+	return NULL;
+}
+
+static void settle_alone(struct service *service, struct disk *disk,
+			 uint64_t now_ns)
+{
+	uint64_t wait_ms = back_off_wait_ms(&disk->alone_back_off, now_ns);
+	struct instance *instance;
+
+	if (!disk->is_alone || !disk->is_wanted || find_alone(service, disk) ||
+	    strcmp(disk->definition->service, service->name) != 0)
+		return;
+	if (wait_ms) {
+		settle_later(service, wait_ms);
+		return;
+	}
+	instance = instance_start(service, DUTY_ALONE);
+	if (instance)
+		instance->alone_for = disk;
+}
+
+static void settle_isolated(struct service *service, uint64_t now_ns)
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &service->supervisor->partitions, link)
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		settle_alone(service, &partition->disks[i], now_ns);
+}
+
+/* Who serves, or will as soon as it is READY; NULL during a back-off. */
+static struct instance *settle_active(struct service *service, uint64_t now_ns)
+{
+	uint64_t wait_ms = back_off_wait_ms(&service->back_off, now_ns);
+	struct instance *active = find_duty(service, DUTY_ACTIVE);
+
+	if (!active)
+		active = promote(service);
+	if (active)
+		return active;
+	if (wait_ms == 0)
+		return instance_start(service, DUTY_ACTIVE);
+	settle_later(service, wait_ms);
+	return NULL;
+}
+
+/* A successor is READY: move to it everyone from those before it. */
+static void retire_others(struct service *service,
+			  const struct instance *successor)
+{
+	struct instance *instance;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	{
+		if (instance->duty != DUTY_RETIRED ||
+		    instance->alone_for != successor->alone_for)
 			continue;
 		disks_leave(service->supervisor, instance);
 		consoles_leave(service->supervisor, instance);
-		if (instance->client_count == 0)
-			process_quit(instance->process, QUIT_MS);
+		retire(instance);
 	}
 }
 
@@ -179,31 +255,19 @@ void service_settle(struct service *service)
 	uint64_t now_ns = clock_now_ns();
 	struct instance *active;
 
-	sd_event_source_disable_unref(service->settle_source);
-	service->settle_source = NULL;
-	if (service->supervisor->is_ending || service->supervisor->is_adopting)
+	service->settle_source =
+		sd_event_source_disable_unref(service->settle_source);
+	if (service->supervisor->are_services_ending ||
+	    service->supervisor->is_adopting)
 		return;
-	active = find_duty(service, DUTY_ACTIVE);
-	if (!active)
-		active = promote(service);
-	if (!active && now_ns < service->not_before_ns) {
-		settle_later(service,
-			     (service->not_before_ns - now_ns) / NS_PER_MS + 1);
-		return;
-	}
-	if (!active)
-		active = instance_start(service, DUTY_ACTIVE);
+	active = settle_active(service, now_ns);
 	if (active && is_ready(active)) {
 		retire_others(service, active);
 		disks_progress(service->supervisor);
 		consoles_progress(service->supervisor);
-		if (clock_now_ns() - active->active_ns >
-			    STANDBY_DELAY_MS * NS_PER_MS &&
-		    now_ns >= service->not_before_ns)
-			settle_standbys(service);
-		else if (standbys(service) != service->standby_count)
-			settle_later(service, STANDBY_DELAY_MS);
+		settle_standbys(service, active, clock_now_ns());
 	}
+	settle_isolated(service, now_ns);
 	service_tell_restart(service);
 }
 
@@ -225,28 +289,16 @@ struct instance *service_instance_for(struct service *service,
 	return NULL;
 }
 
-void service_isolate(struct service *service, struct disk *disk)
+void service_rejoin(struct service *service, const struct disk *disk)
 {
 	struct instance *instance;
 
 	TAILQ_FOREACH(instance, &service->instances, link)
-	if (instance->alone_for == disk)
-		return;
-	instance = instance_start(service, DUTY_ALONE);
-	if (instance)
-		instance->alone_for = disk;
-}
-
-void service_rejoin(struct service *service, struct disk *disk)
-{
-	struct instance *instance;
-
-	TAILQ_FOREACH(instance, &service->instances, link)
-	if (instance->alone_for == disk) {
+	{
+		if (instance->alone_for != disk)
+			continue;
 		instance->alone_for = NULL;
-		instance->duty = DUTY_RETIRED;
-		if (instance->client_count == 0)
-			process_quit(instance->process, QUIT_MS);
+		retire(instance);
 	}
 }
 
@@ -299,86 +351,118 @@ void instance_ready(struct process *process)
 	struct instance *instance = process->owner;
 	struct service *service = instance->service;
 
-	instance->ready_ns = clock_now_ns();
-	if (instance->duty == DUTY_ACTIVE) {
-		retire_others(service, instance);
-		enter_service(instance);
+	/* What it holds was given up: it must go, or no fence lifts. */
+	if (process->is_adopted && !service->supervisor->is_adopting) {
+		process_kill(process, "it came back too late");
+		return;
 	}
+	instance->ready_ns = clock_now_ns();
+	if (instance->duty == DUTY_ALONE)
+		retire_others(service, instance);
+	if (instance->duty == DUTY_ACTIVE)
+		enter_service(instance);
 	disks_progress(service->supervisor);
 	consoles_progress(service->supervisor);
 	service_settle(service);
 }
 
-/* Dying young, again and again, is answered with growing pauses. */
 static void back_off(struct service *service, const struct instance *instance)
 {
-	uint64_t now_ns = clock_now_ns();
-	uint64_t ms = BACKOFF_FIRST_MS;
+	struct back_off *account = &service->back_off;
 
-	if (instance->ready_ns && now_ns - instance->ready_ns > YOUNG_NS) {
-		service->young_deaths = 0;
+	if (instance->duty == DUTY_RETIRED)
 		return;
-	}
-	service->young_deaths++;
-	for (unsigned i = YOUNG_DEATHS;
-	     i < service->young_deaths && ms < BACKOFF_MOST_MS; i++)
-		ms *= 2;
-	if (service->young_deaths >= YOUNG_DEATHS)
-		service->not_before_ns =
-			now_ns + (ms < BACKOFF_MOST_MS ? ms : BACKOFF_MOST_MS) *
-					 NS_PER_MS;
+	if (instance->duty == DUTY_STANDBY)
+		account = &service->standby_back_off;
+	if (instance->duty == DUTY_ALONE)
+		account = &instance->alone_for->alone_back_off;
+	back_off_note(account, instance->ready_ns, YOUNG_NS, clock_now_ns());
+}
+
+/* An upgrade that came to nothing: whoever served before goes on. */
+static void resume_retired(struct service *service, const char *reason)
+{
+	struct instance *instance;
+	char text[TEXT_ROOM];
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	if (instance->duty == DUTY_RETIRED && is_ready(instance) &&
+	    !instance->alone_for)
+		break;
+	if (!instance)
+		return;
+	instance->duty = DUTY_ACTIVE;
+	enter_service(instance);
+	(void)snprintf(text, sizeof(text),
+		       "the old instance goes on, the new one failed: %s",
+		       reason);
+	ticket_failed(service->supervisor, &service->restart_ticket, -EIO,
+		      text);
+}
+
+/* After the hand-over: telling must not delay it. */
+static void tell_death(struct service *service, pid_t pid, const char *reason)
+{
+	struct supervisor *supervisor = service->supervisor;
+
+	if (supervisor->is_ending)
+		return;
+	service->restarts++;
+	supervisor_count_restart(supervisor, service);
+	supervisor_event(supervisor, EVENT_WARNING, service->name,
+			 "instance %d was replaced: %s", (int)pid, reason);
 }
 
 void instance_died(struct process *process, const char *reason)
 {
 	struct instance *instance = process->owner;
 	struct service *service = instance->service;
-	struct supervisor *supervisor = service->supervisor;
-	struct disk *alone_for = instance->alone_for;
 	bool was_wanted = instance->duty != DUTY_RETIRED;
+	bool was_upgrade = instance->duty == DUTY_ACTIVE &&
+			   !instance->ready_ns &&
+			   service->restart_ticket.client;
 
 	(void)failpoint("recovery.died");
-	if (instance->duty == DUTY_ACTIVE)
+	if (instance->duty == DUTY_ACTIVE && !service->death_ns)
 		service->death_ns = clock_now_ns();
-	if (was_wanted)
-		back_off(service, instance);
-	disks_instance_died(supervisor, instance);
-	consoles_leave(supervisor, instance);
+	back_off(service, instance);
+	disks_instance_died(service->supervisor, instance);
+	consoles_leave(service->supervisor, instance);
 	instance_free(instance);
+	if (was_upgrade)
+		resume_retired(service, reason);
 	service_settle(service);
-	if (alone_for && alone_for->is_alone && !supervisor->is_ending)
-		service_isolate(service, alone_for);
-	/* After the hand-over: telling must not delay it. */
-	if (was_wanted && !supervisor->is_ending) {
-		service->restarts++;
-		supervisor_count_restart(supervisor, service);
-		supervisor_event(supervisor, EVENT_WARNING, service->name,
-				 "instance %d was replaced: %s",
-				 (int)process->pid, reason);
+	if (was_wanted)
+		tell_death(service, process->pid, reason);
+}
+
+/* Standbys and instances of single disks run the old program, too. */
+static void retire_besides(struct service *service,
+			   const struct instance *active)
+{
+	struct instance *instance;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	{
+		if (instance == active || instance->duty == DUTY_ACTIVE)
+			continue;
+		retire(instance);
 	}
 }
 
 int service_restart(struct service *service, const struct ticket *ticket)
 {
 	struct instance *active = find_duty(service, DUTY_ACTIVE);
-	struct instance *instance, *next;
 
 	if (service->restart_ticket.client)
 		return -EALREADY;
-	/* A standby of the old binary is no successor. */
-	for (instance = TAILQ_FIRST(&service->instances); instance;
-	     instance = next) {
-		next = TAILQ_NEXT(instance, link);
-		if (instance->duty == DUTY_STANDBY) {
-			instance->duty = DUTY_RETIRED;
-			process_quit(instance->process, QUIT_MS);
-		}
-	}
 	if (!instance_start(service, DUTY_ACTIVE))
 		return -EIO;
 	if (active)
 		active->duty = DUTY_RETIRED;
+	retire_besides(service, active);
 	service->restart_ticket = *ticket;
+	settle_isolated(service, clock_now_ns());
 	return 0;
 }
 
@@ -415,6 +499,20 @@ int service_expect(struct service *service, const struct process_record *record)
 	if (r < 0)
 		instance_free(instance);
 	return r;
+}
+
+void service_choose_active(struct service *service)
+{
+	struct instance *instance, *active = NULL;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	if (instance->held_count &&
+	    (!active || instance->held_count > active->held_count))
+		active = instance;
+	TAILQ_FOREACH(instance, &service->instances, link)
+	if (instance->held_count)
+		instance->duty =
+			instance == active ? DUTY_ACTIVE : DUTY_RETIRED;
 }
 
 void service_quit(struct service *service)

@@ -10,11 +10,13 @@
  * service_settle() is the only place that starts, promotes and retires: it
  * looks at what is there, does what is missing, and may be called at any time.
  * A service that dies young again and again is started with growing pauses,
- * for ever.
+ * for ever; so is a standby, and an instance for one disk, each on its own
+ * account: what one disk does to its instance delays nobody else.
  */
 #ifndef SUPERVISOR_SERVICE_H
 #define SUPERVISOR_SERVICE_H
 
+#include "supervisor/back_off.h"
 #include "supervisor/client.h"
 #include "supervisor/process.h"
 
@@ -35,6 +37,7 @@ struct instance {
 	enum instance_duty duty;
 	struct disk *alone_for;
 	unsigned client_count;        /* disks attached or being detached */
+	unsigned held_count;          /* attachments it came back with */
 	uint64_t ready_ns;            /* 0 until READY */
 	uint64_t active_ns;           /* since when it serves; 0: not yet */
 	sd_event_source *ping_source; /* armed while a PONG is awaited */
@@ -47,12 +50,13 @@ struct service {
 	uint32_t role; /* ROLE_DISK or ROLE_CONSOLE */
 	uint32_t standby_count;
 	uint32_t restarts;
-	unsigned young_deaths;  /* in a row */
-	uint64_t not_before_ns; /* back-off */
-	uint64_t death_ns;      /* of the last active instance */
+	struct back_off back_off;         /* of active instances */
+	struct back_off standby_back_off; /* of standbys */
+	uint64_t death_ns; /* of an active instance not yet replaced */
 	uint64_t last_outage_us;
 
 	struct ticket restart_ticket; /* who waits for service_restart() */
+	uint64_t settle_at_ns;        /* of settle_source */
 	sd_event_source *settle_source;
 	TAILQ_HEAD(, instance) instances;
 };
@@ -73,11 +77,8 @@ void service_settle(struct service *service);
 struct instance *service_instance_for(struct service *service,
 				      const struct disk *disk);
 
-/* Start an instance for one disk alone. Returns when it was asked for. */
-void service_isolate(struct service *service, struct disk *disk);
-
 /* The disk is released: its instance of its own may end. */
-void service_rejoin(struct service *service, struct disk *disk);
+void service_rejoin(struct service *service, const struct disk *disk);
 
 /* A client of an instance was detached or came; a retired one may now end. */
 void instance_client_left(struct instance *instance);
@@ -88,7 +89,8 @@ void instance_check(struct instance *instance, uint64_t ms);
 
 /*
  * Replace the active instance by a new one: an upgrade. Clients move when the
- * new one is READY; `ticket` is answered when they all are served by it.
+ * new one is READY; `ticket` is answered when they all are served by it. When
+ * the new one never gets READY, the old one goes on.
  *
  * -EALREADY  one is under way
  */
@@ -103,6 +105,9 @@ bool service_is_settled(const struct service *service);
 /* A child of an earlier supervisor, expected back. */
 int service_expect(struct service *service,
 		   const struct process_record *record);
+
+/* After re-adoption: who serves most is active, the others' clients move. */
+void service_choose_active(struct service *service);
 
 /* Tell every instance to end (host shutdown). */
 void service_quit(struct service *service);

@@ -72,6 +72,8 @@ void supervisor_shutdown_progress(struct supervisor *supervisor)
 		(void)sd_event_exit(supervisor->event, EXIT_SUCCESS);
 		return;
 	}
+	/* Until now they were needed: guests write while they power off. */
+	supervisor->are_services_ending = true;
 	TAILQ_FOREACH(service, &supervisor->services, link)
 	service_quit(service);
 }

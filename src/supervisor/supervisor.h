@@ -37,7 +37,8 @@ struct supervisor {
 	struct engine_probe *probe;
 	struct adoption *adoption; /* while is_adopting */
 	bool is_adopting; /* children of an earlier life are expected */
-	bool is_ending;   /* host shutdown: nothing is started again */
+	bool is_ending;   /* host shutdown: no partition is started again */
+	bool are_services_ending; /* the last partition has stopped */
 	struct ticket shutdown_ticket;
 	sd_event_source *shutdown_timer;
 	sd_event_source *flush_source;
