@@ -21,7 +21,7 @@ static bool settings_are_valid(const struct disk_attach *attach)
 }
 
 /* A blocking eventfd in a hostile monitor's hands could stop us for all. The
- * supervisor makes them so, and no child of ours may call F_SETFL. */
+ * supervisor makes them so, and no child of ours may clear O_NONBLOCK. */
 static bool never_blocks(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);

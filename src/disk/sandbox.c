@@ -10,7 +10,7 @@
  * No locks by fcntl(), no dup, no io_uring: the supervisor's fence is a lock
  * on the description we are handed, and it must end with us, not before, and
  * with our last request, not after (I4). No F_SETFL: nobody may turn a shared
- * eventfd into one that blocks.
+ * eventfd into one that blocks (nor does a monitor's list let it).
  */
 static const struct sandbox_call calls[] = {
 	SANDBOX_CALL(preadv2, "disk reads; draining eventfds"),

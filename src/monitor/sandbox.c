@@ -15,7 +15,12 @@ const struct sandbox_call monitor_calls[] = {
 	SANDBOX_CALL(recvfrom, "vhost-user, QMP"),
 	SANDBOX_CALL(sendto, "vhost-user, QMP"),
 	SANDBOX_CALL_IF(fcntl, 1, F_GETFL, "kicks from a front end are made non-blocking"),
-	SANDBOX_CALL_IF(fcntl, 1, F_SETFL, "kicks from a front end are made non-blocking"),
+	/* Never the other way: a service that shares an eventfd with us must not
+	 * come to wait on it, for it serves others too. */
+	{ .number = __NR_fcntl, .condition_count = 2,
+	  .conditions = { { .argument = 1, .mask = UINT32_MAX, .value = F_SETFL },
+			  { .argument = 2, .mask = O_NONBLOCK, .value = O_NONBLOCK } },
+	  .reason = "kicks from a front end are made non-blocking" },
 	SANDBOX_CALL_IF(fcntl, 1, F_GET_SEALS, "a channel must be sealed"),
 	SANDBOX_CALL_IF(fcntl, 1, F_ADD_SEALS, "a new in-flight region is sealed"),
 	SANDBOX_CALL(memfd_create, "a new in-flight region for a foreign front end"),

@@ -357,6 +357,17 @@ TEST(a_sandboxed_process_cannot_duplicate_a_descriptor)
 	check_killed(duplicate_by_fcntl);
 }
 
+static int make_blocking(void)
+{
+	return errno_of(fcntl(0, F_SETFL, 0));
+}
+
+/* Eventfds are shared with services that must never wait on them. */
+TEST(a_sandboxed_process_cannot_make_a_shared_eventfd_block)
+{
+	check_killed(make_blocking);
+}
+
 static int setup_ring(void)
 {
 	char parameters[128] = { 0 };
