@@ -88,18 +88,24 @@ void request_answer(struct request *request, uint8_t status)
 		request_enter(request, REQUEST_DONE);
 }
 
-/* Answers that promise that data is on stable storage: of a replayed one the
- * dead service may have been told an error that its successor is not. */
-static bool needs_witness(const struct disk *disk,
-			  const struct request *request)
+/* Its answer promises that data is on stable storage. */
+static bool promises_storage(const struct disk *disk,
+			     const struct request *request)
 {
-	if (!request->is_replayed)
-		return false;
 	if (request->blk.operation == BLK_FLUSH)
 		return true;
 	return (request->blk.operation == BLK_WRITE ||
 		request->blk.operation == BLK_WRITE_ZEROES) &&
 	       !(disk->features & 1ull << VIRTIO_BLK_F_FLUSH);
+}
+
+/* The kernel tells an error once per description: the dead service may have
+ * been told one that its successor is not. */
+static bool needs_witness(const struct disk *disk,
+			  const struct request *request)
+{
+	return (request->is_replayed || disk->is_in_doubt) &&
+	       promises_storage(disk, request);
 }
 
 static void hold_for_space(struct request *request)
@@ -164,12 +170,13 @@ void request_finish(struct request *request)
 	if (error == 0 && needs_witness(disk, request)) {
 		end_suspicion(request);
 		request_enter(request, REQUEST_WITNESS);
+		disk->is_in_doubt = false;
 		request->asked = ask_witness(disk);
 		return;
 	}
 	/* The guest hears of this error now, so the witness is not to tell it
 	 * a second time. */
-	if (error != 0 && request->blk.operation == BLK_FLUSH)
+	if (error != 0 && promises_storage(disk, request))
 		(void)ask_witness(disk);
 	if (error == 0)
 		note_space(disk, request);
@@ -234,6 +241,8 @@ static void take_answer(struct disk *disk, struct chunk *chunk, int error)
 			error = deliver(disk, request, chunk);
 		if (error != 0 && request->error == 0)
 			request->error = error;
+	} else if (error != 0) {
+		disk->is_in_doubt = true;
 	}
 	lane_return(&disk->lane, chunk);
 	if (request && request->out_count == 0 &&

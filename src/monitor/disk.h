@@ -102,6 +102,10 @@ struct disk {
 	bool is_alone;   /* its instance serves nobody else */
 	bool is_blocked; /* what waits in the rings cannot be sent now */
 	bool was_up;
+	/* An error of the disk may have been told to a service that is gone or
+	 * to a guest that was reset: what next promises that data is stable
+	 * asks the witness too. */
+	bool is_in_doubt;
 	bool has_wished_pause; /* in this outage */
 	bool is_first_answer_due;
 	uint64_t lost_ns;  /* when the outage began */

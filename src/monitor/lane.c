@@ -124,6 +124,22 @@ void lane_return(struct lane *lane, struct chunk *chunk)
 	lane->free[lane->free_count++] = (uint16_t)index_of(lane, chunk);
 }
 
+/* Anything but what disk_request.h allows is a failure of the device: neither
+ * a rule broken nor something that we would act on. */
+static int known_status(int status)
+{
+	switch (status) {
+	case 0:
+	case -ENOSPC:
+	case -EROFS:
+	case -EINVAL:
+	case -EOPNOTSUPP:
+		return status;
+	default:
+		return -EIO;
+	}
+}
+
 /* The chunk that an answer's id names, or NULL: never believe an id (I7). */
 static struct chunk *find(struct lane *lane, uint64_t id)
 {
@@ -158,7 +174,8 @@ int lane_receive(struct lane *lane, struct lane_answer *ret_answer)
 	lane->out_count--;
 	lane->large_count -= chunk->bytes >= DISK_LARGE_BYTES;
 	lane->stale_count -= !chunk->request;
-	*ret_answer = (struct lane_answer){ chunk, response.status };
+	*ret_answer =
+		(struct lane_answer){ chunk, known_status(response.status) };
 	return 0;
 }
 

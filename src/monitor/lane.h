@@ -59,7 +59,7 @@ struct lane {
 /* What an answer says, once checked. */
 struct lane_answer {
 	struct chunk *chunk;
-	int status; /* 0 or a negative errno */
+	int status; /* 0 or a negative errno of disk_request.h */
 };
 
 /*

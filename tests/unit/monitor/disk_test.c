@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests through a healthy service. */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "lib/harness.h"
 #include "rig.h"
 
@@ -259,5 +261,26 @@ TEST(a_hostile_service_cannot_answer_with_a_positive_status)
 {
 	start_with_a_read();
 	break_with(sent.id, 1, 0);
+	rig_stop(&rig);
+}
+
+/* Statuses that mean something to us and nothing in the contract. */
+TEST(a_hostile_service_cannot_invent_a_status)
+{
+	static const int invented[] = { -ESTALE, -EAGAIN, -EBADMSG, INT_MIN };
+
+	rig_start(&rig);
+	rig_up(&rig, false);
+	for (size_t i = 0; i < ARRAY_COUNT(invented); i++) {
+		struct guest_request read =
+			rig_offer(&rig, VIRTIO_BLK_T_IN, 0, 512, 0);
+
+		rig_turn(&rig);
+		CHECK(rig_take(&rig, &sent));
+		rig_answer(&rig, &sent, invented[i]);
+		rig_turn(&rig);
+		CHECK_EQ(rig_status(&rig, &read), VIRTIO_BLK_S_IOERR);
+	}
+	CHECK(rig.disk.lane.is_open);
 	rig_stop(&rig);
 }

@@ -546,6 +546,58 @@ TEST(a_flush_that_failed_is_not_told_of_twice)
 	rig_stop(&rig);
 }
 
+/* The writes before it went to a service that may have been told of their
+ * failure, by a FLUSH of another life, and taken that with it. */
+TEST(the_first_flush_of_a_new_service_asks_the_witness_and_the_next_does_not)
+{
+	struct guest_request first, second;
+
+	start();
+	rig_down(&rig);
+	rig_up(&rig, false);
+	first = rig_offer(&rig, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig.witness_asked, 1);
+	CHECK_EQ(rig_status(&rig, &first), RIG_NO_STATUS);
+	disk_witnessed(&rig.disk, 1, -EIO);
+	CHECK_EQ(rig_status(&rig, &first), VIRTIO_BLK_S_IOERR);
+
+	second = rig_offer(&rig, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig.witness_asked, 1);
+	CHECK_EQ(rig_status(&rig, &second), VIRTIO_BLK_S_OK);
+	rig_stop(&rig);
+}
+
+TEST(an_error_only_a_guest_before_its_reset_asked_for_reaches_the_next_flush)
+{
+	struct guest_request flush;
+
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &other));
+	reset_guest();
+	rig_answer(&rig, &other, -EIO);
+	flush = rig_offer(&rig, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+
+	CHECK_EQ(rig.witness_asked, 1);
+	CHECK_EQ(rig_status(&rig, &flush), RIG_NO_STATUS);
+	disk_witnessed(&rig.disk, 1, -EIO);
+	CHECK_EQ(rig_status(&rig, &flush), VIRTIO_BLK_S_IOERR);
+	rig_stop(&rig);
+}
+
 /* Long outages. ----------------------------------------------------------------- */
 
 TEST(an_outage_beyond_the_bound_fails_what_waits_and_what_comes)
