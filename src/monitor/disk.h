@@ -39,6 +39,9 @@
 #include "virtio/inflight.h"
 #include "virtio/ring.h"
 
+/* 4 MiB: what a hostile guest can make us keep of its chains, per disk. */
+#define SPILL_BLOCKS 256
+
 struct disk;
 
 struct queue {
@@ -54,11 +57,8 @@ struct queue {
 	bool wants_kicks;
 	bool has_pushed;  /* since the guest was last asked about a signal */
 	bool has_backlog; /* when last about to sleep, chains waited */
-	/* Owned, one mapping: `size` requests, by head, then their spill. */
-	struct request *requests;
-	struct ring_segment *spill; /* RING_CHAIN_MAX for each */
-	size_t map_bytes;
-	uint16_t kept_count; /* requests not FREE */
+	struct request *requests; /* owned; `size`, by head */
+	uint16_t kept_count;      /* requests not FREE */
 };
 
 /* Where a disk turns to; a test puts itself here. */
@@ -96,6 +96,10 @@ struct disk {
 	uint32_t suspect_count; /* of those */
 	uint32_t no_space_count;
 	struct overlap overlap; /* of the changes linked */
+	/* Room for long chains, so many at a time: more wait in the rings. */
+	struct ring_segment *spill; /* owned; blocks of RING_CHAIN_MAX */
+	uint32_t free_spill_count;
+	uint16_t free_spill[SPILL_BLOCKS]; /* a stack */
 
 	/* The service's side. */
 	struct lane lane;

@@ -77,7 +77,7 @@ int disk_init(struct disk *disk, const struct monitor_disk *settings,
 	disk->now_ns = clock_now_ns();
 	/* Waiting for the first service is held to the same policy. */
 	disk->lost_ns = disk->now_ns;
-	return disk->scratch ? 0 : -ENOMEM;
+	return disk->scratch ? table_open(disk) : -ENOMEM;
 }
 
 static void discard_all(struct disk *disk)
@@ -90,8 +90,7 @@ void disk_release(struct disk *disk)
 {
 	disk_detach_front(disk);
 	lane_close(&disk->lane);
-	for (uint32_t i = 0; i < QUEUE_COUNT_MAX; i++)
-		table_free(&disk->queues[i]);
+	table_close(disk);
 	free(disk->scratch);
 	disk->scratch = NULL;
 }

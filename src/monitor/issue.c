@@ -184,6 +184,10 @@ bool issue_accept(struct queue *queue, const struct ring_chain *chain)
 	int result;
 
 	result = blk_decode(&disk->shape, &disk->memory, chain, &blk);
+	/* Only a record of an earlier life can hold more than we ever take. */
+	if (result == 0 && blk.segment_count > REQUEST_SEGMENTS &&
+	    !table_has_room(disk))
+		result = -EIO;
 	if (result < 0 || blk.operation == BLK_GET_ID) {
 		answer_at_once(queue, chain->head, &blk, result);
 		return false;
@@ -199,7 +203,7 @@ static int take(struct queue *queue)
 	struct ring_chain chain;
 	int result;
 
-	if (!queue_is_live(queue))
+	if (!queue_is_live(queue) || !table_has_room(disk))
 		return -EAGAIN;
 	result = ring_take(&queue->ring, &disk->memory, disk->scratch,
 			   RING_CHAIN_MAX, &chain);
@@ -325,7 +329,8 @@ static bool issue_many(struct disk *disk)
 	}
 	if (result == -EBADMSG)
 		disk_broken(disk);
-	disk->is_blocked = result < 0 && disk->cursor != NULL;
+	disk->is_blocked =
+		result < 0 && (disk->cursor != NULL || !table_has_room(disk));
 	return has_worked;
 }
 

@@ -29,7 +29,7 @@
 
 #include "virtio/blk.h"
 
-/* Data segments kept in the request itself; more live in the queue's spill. */
+/* Data segments kept in the request itself; more live in the disk's spill. */
 #define REQUEST_SEGMENTS 8
 
 enum request_state {
@@ -58,6 +58,7 @@ struct request {
 	uint8_t state;  /* enum request_state; written by request_enter() */
 	uint8_t status; /* VIRTIO_BLK_S_..., when DONE */
 	uint8_t deaths; /* in a row, of services that had it */
+	uint16_t spill; /* 1 + the block it holds; 0: none */
 	bool is_replayed;
 	struct ring_segment segments[REQUEST_SEGMENTS];
 };

@@ -6,24 +6,46 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define BLOCK_BYTES (RING_CHAIN_MAX * sizeof(struct ring_segment))
+#define SPILL_BYTES (SPILL_BLOCKS * BLOCK_BYTES)
+
+static void *map(size_t bytes)
+{
+	void *place = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return place == MAP_FAILED ? NULL : place;
+}
+
+int table_open(struct disk *disk)
+{
+	/* Most of it is never touched, so it costs no memory. */
+	disk->spill = map(SPILL_BYTES);
+	if (!disk->spill)
+		return -ENOMEM;
+	for (uint16_t i = 0; i < SPILL_BLOCKS; i++)
+		disk->free_spill[i] = (uint16_t)(SPILL_BLOCKS - i);
+	disk->free_spill_count = SPILL_BLOCKS;
+	return 0;
+}
+
+void table_close(struct disk *disk)
+{
+	for (uint32_t i = 0; i < QUEUE_COUNT_MAX; i++)
+		table_free(&disk->queues[i]);
+	if (disk->spill)
+		(void)munmap(disk->spill, SPILL_BYTES);
+	disk->spill = NULL;
+}
+
 int table_allocate(struct queue *queue, uint16_t size)
 {
-	size_t request_bytes = size * sizeof(struct request);
-	size_t spill_bytes =
-		(size_t)size * RING_CHAIN_MAX * sizeof(struct ring_segment);
-	void *map;
-
 	if (queue->requests && queue->size == size)
 		return 0;
 	table_free(queue);
-	/* Most of the spill is never touched, so it costs no memory. */
-	map = mmap(NULL, request_bytes + spill_bytes, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (map == MAP_FAILED)
+	queue->requests = map(size * sizeof(struct request));
+	if (!queue->requests)
 		return -ENOMEM;
-	queue->requests = map;
-	queue->spill = (void *)((uint8_t *)map + request_bytes);
-	queue->map_bytes = request_bytes + spill_bytes;
 	queue->size = size;
 	return 0;
 }
@@ -32,9 +54,9 @@ void table_free(struct queue *queue)
 {
 	assert(queue->kept_count == 0);
 	if (queue->requests)
-		(void)munmap(queue->requests, queue->map_bytes);
+		(void)munmap(queue->requests,
+			     queue->size * sizeof(struct request));
 	queue->requests = NULL;
-	queue->spill = NULL;
 	queue->size = 0;
 }
 
@@ -82,6 +104,14 @@ static bool is_linked(uint8_t state)
 	return state != REQUEST_FREE && state != REQUEST_DONE;
 }
 
+/* Once the status is known the data is of no more interest. */
+static void return_spill(struct disk *disk, struct request *request)
+{
+	if (request->spill != 0)
+		disk->free_spill[disk->free_spill_count++] = request->spill;
+	request->spill = 0;
+}
+
 void request_enter(struct request *request, enum request_state state)
 {
 	struct queue *queue = request->queue;
@@ -96,19 +126,28 @@ void request_enter(struct request *request, enum request_state state)
 		link_newest(disk, request);
 	} else if (is_linked(before) && !is_linked((uint8_t)state)) {
 		unlink_request(disk, request);
+		return_spill(disk, request);
 	}
 	if (state == REQUEST_FREE)
 		queue->kept_count--;
 }
 
+static struct ring_segment *take_spill(struct disk *disk,
+				       struct request *request)
+{
+	assert(table_has_room(disk));
+	request->spill = disk->free_spill[--disk->free_spill_count];
+	return disk->spill + (size_t)(request->spill - 1) * RING_CHAIN_MAX;
+}
+
 /* Keep the segments: the chain's storage is about to be used again. */
-static void keep_segments(struct queue *queue, struct request *request)
+static void keep_segments(struct request *request)
 {
 	struct ring_segment *room = request->segments;
 	uint32_t count = request->blk.segment_count;
 
 	if (count > REQUEST_SEGMENTS)
-		room = queue->spill + (size_t)request->head * RING_CHAIN_MAX;
+		room = take_spill(request->queue->disk, request);
 	if (count > 0)
 		memcpy(room, request->blk.segments, count * sizeof(*room));
 	request->blk.segments = room;
@@ -125,7 +164,7 @@ struct request *table_add(struct queue *queue, uint16_t head,
 	request->head = head;
 	request->deaths = 0;
 	request->is_replayed = false;
-	keep_segments(queue, request);
+	keep_segments(request);
 	request_rewind(request);
 	request_enter(request, REQUEST_ISSUING);
 	return request;

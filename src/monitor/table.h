@@ -17,6 +17,22 @@
 #define RETRY_NS (500 * NS_PER_MS)
 
 /*
+ * An empty table; no queue has slots.
+ *
+ * -ENOMEM
+ */
+int table_open(struct disk *disk);
+
+/* Release all of it, which must be empty. Safe twice. */
+void table_close(struct disk *disk);
+
+/* Whatever the next chain is, it can be kept. */
+static inline bool table_has_room(const struct disk *disk)
+{
+	return disk->free_spill_count > 0;
+}
+
+/*
  * Give the queue `size` slots. Keeps what it has if the size is the same;
  * otherwise the table must be empty.
  *

@@ -284,3 +284,45 @@ TEST(a_hostile_service_cannot_invent_a_status)
 	CHECK(rig.disk.lane.is_open);
 	rig_stop(&rig);
 }
+
+/* A read of 16 segments. */
+static void offer_long_chain(uint64_t sector)
+{
+	struct virtio_blk_outhdr header = { .type = VIRTIO_BLK_T_IN,
+					    .sector = sector };
+	struct fake_buffer buffers[18];
+	gpa_t gpa = fake_driver_alloc(&rig.driver, sizeof(header));
+
+	memcpy(fake_driver_at(&rig.driver, gpa), &header, sizeof(header));
+	buffers[0] = (struct fake_buffer){ gpa, sizeof(header), false };
+	for (int i = 1; i < 17; i++) {
+		gpa = fake_driver_alloc(&rig.driver, 512);
+		buffers[i] = (struct fake_buffer){ gpa, 512, true };
+	}
+	gpa = fake_driver_alloc(&rig.driver, 1);
+	buffers[17] = (struct fake_buffer){ gpa, 1, true };
+	fake_driver_offer(&rig.driver,
+			  fake_driver_indirect(&rig.driver, buffers, 18));
+}
+
+TEST(a_hostile_guest_cannot_have_us_keep_long_chains_without_end)
+{
+	rig_start(&rig);
+	rig_up(&rig, false);
+	rig.disk.free_spill_count = 2; /* of all too many for this ring */
+	for (uint64_t i = 0; i < 5; i++)
+		offer_long_chain(i * 16);
+	rig_turn(&rig);
+	CHECK(disk_prepare_sleep(&rig.disk));
+
+	for (uint64_t i = 0; i < 5; i++) {
+		CHECK_EQ(rig.disk.request_count, i < 3 ? 2 : 5 - i);
+		CHECK(rig_take(&rig, &sent));
+		CHECK_EQ(sent.offset_bytes / 512, i * 16);
+		rig_answer(&rig, &sent, 0);
+		rig_turn(&rig);
+	}
+	CHECK_EQ(rig_used(&rig), 5);
+	CHECK_EQ(rig.disk.free_spill_count, 2);
+	rig_stop(&rig);
+}
