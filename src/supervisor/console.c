@@ -30,7 +30,6 @@ int console_open(struct partition *partition)
 		return r;
 	console->to_service = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	console->to_monitor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	console->id = supervisor_next_attachment(partition->supervisor);
 	if (console->to_service < 0 || console->to_monitor < 0)
 		return -errno;
 	console->is_wanted = true;

@@ -18,7 +18,7 @@ struct partition;
 #define CONSOLE_SERVICE "console0"
 
 struct console {
-	uint64_t id;
+	uint64_t id; /* that of its monitor's process */
 	uint64_t generation;
 	int memory; /* the ring; NO_FD while there is no monitor */
 	int to_service;

@@ -271,6 +271,12 @@ void disk_want(struct disk *disk)
 	progress(disk);
 }
 
+void disk_may_be_served(struct disk *disk)
+{
+	if (disk->state == DISK_IS_DETACHED)
+		begin_fence(disk);
+}
+
 void disk_leave(struct disk *disk)
 {
 	struct attachment attachment = { .id = disk->id,

@@ -67,6 +67,9 @@ void disk_want(struct disk *disk);
  * it is DETACHED, at once if it is already. */
 void disk_unwant(struct disk *disk);
 
+/* Nobody knows of an instance that serves it, which proves nothing: fence. */
+void disk_may_be_served(struct disk *disk);
+
 /* Take it from its instance, to be served by another. */
 void disk_leave(struct disk *disk);
 

@@ -109,15 +109,13 @@ void launch_reopen_witnesses(struct partition *partition)
 	for (unsigned i = 0; i < partition->disk_count; i++) {
 		struct disk *disk = &partition->disks[i];
 
-		if (disk->witness_fd != NO_FD)
-			continue;
-		if (open_witness(disk, &refusal) == 0) {
-			if (disk->state == DISK_IS_DETACHED)
-				disk->state = DISK_IS_FENCING;
-		} else {
+		if (disk->witness_fd == NO_FD &&
+		    open_witness(disk, &refusal) < 0) {
 			partition_event_text(partition, EVENT_WARNING, "%s: %s",
 					     refusal.field, refusal.text);
+			continue;
 		}
+		disk_may_be_served(disk);
 	}
 }
 
@@ -343,6 +341,7 @@ void launch_go(struct partition *partition)
 	struct refusal refusal = { 0 };
 	int r;
 
+	partition->guest_state = 0;
 	r = process_spawn(partition->supervisor, ROLE_MONITOR,
 			  definition_of(partition)->name, &monitor_ops,
 			  partition, &partition->monitor);
@@ -353,6 +352,8 @@ void launch_go(struct partition *partition)
 		partition_end(partition, PARTITION_EVENT_FAILED, refusal.text);
 		return;
 	}
+	/* A number that is known again after our own death. */
+	partition->console.id = partition->monitor->id;
 	r = send_everything(partition, &refusal);
 	if (r < 0)
 		process_kill(partition->monitor, refusal.text);

@@ -25,7 +25,7 @@ void launch_release(struct partition *partition);
 void launch_go(struct partition *partition);
 
 /* Open the witnesses again for a partition whose monitor died while we were
- * away; disks that cannot be opened are treated as released. */
+ * away, for the fence; disks that cannot be opened are treated as released. */
 void launch_reopen_witnesses(struct partition *partition);
 
 /* Fill in disks[] from the definition and the stored attachments. */

@@ -44,8 +44,14 @@ static void monitor_ready(struct process *process)
 		return;
 	}
 	want_disks(partition);
-	if (partition_state(partition) != PARTITION_STARTING)
+	if (partition_state(partition) != PARTITION_STARTING) {
+		/* It lost its link and is back: what was asked or answered in
+		 * between is lost. */
+		if (partition_state(partition) != PARTITION_STOPPING)
+			ticket_failed(partition->supervisor, &partition->ticket,
+				      -EIO, "its monitor lost the question");
 		return;
+	}
 	if (partition->engine == ENGINE_FOREIGN) {
 		boot_done(partition);
 		return;
@@ -101,6 +107,8 @@ static void finish_end(struct partition *partition)
 	partition_disarm(partition);
 	partition_must(partition, event, partition->end.reason);
 	if (event == PARTITION_EVENT_RESTART) {
+		ticket_failed(supervisor, &partition->ticket, -EIO,
+			      partition->end.reason);
 		partition_arm(partition, restart_delay_ms(partition),
 			      on_restart);
 		return;
@@ -131,6 +139,7 @@ void partition_end(struct partition *partition, enum partition_event event,
 	(void)snprintf(why, sizeof(why), "%s", reason);
 	memcpy(partition->end.reason, why, sizeof(why));
 	partition->end.event = event;
+	partition->end.is_pending = false;
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		disk_unwant(&partition->disks[i]);
 	/* Armed last, so that the disks above release it only once. */
@@ -146,12 +155,12 @@ static bool wants_restart(const struct partition *partition, bool is_failure)
 	    !lifecycle_allows(&partition->record.lifecycle,
 			      PARTITION_EVENT_RESTART))
 		return false;
-	if (partition->engine == ENGINE_FOREIGN)
-		return true;
 	/* A start that failed is the user's to look at. */
 	if (partition_state(partition) == PARTITION_STARTING &&
 	    partition->record.restarts == 0)
 		return false;
+	if (partition->engine == ENGINE_FOREIGN)
+		return true;
 	return policy == RESTART_ALWAYS ||
 	       (policy == RESTART_ON_FAILURE && is_failure);
 }
@@ -231,6 +240,8 @@ static int take_done(void *data, struct message *message)
 	if (partition->verb_event != PARTITION_EVENT_COUNT)
 		partition_must(partition, partition->verb_event, "");
 	ticket_done(partition->supervisor, &partition->ticket);
+	/* Its disks may have come back before the pause they caused. */
+	partition_disk_came_up(partition);
 	return 0;
 }
 
@@ -248,7 +259,10 @@ static int take_guest(void *data, struct message *message)
 
 	if (change->state < GUEST_RUNNING || change->state > GUEST_DISCONNECTED)
 		return -EBADMSG;
-	partition->guest_state = change->state;
+	/* How a failure ends is no success. */
+	if (partition->guest_state != GUEST_PANICKED &&
+	    partition->guest_state != GUEST_ENGINE_DIED)
+		partition->guest_state = change->state;
 	partition->engine_pid = change->engine_pid;
 	switch ((enum guest_state)change->state) {
 	case GUEST_RESET:
@@ -373,8 +387,11 @@ static int take_console_held(void *data, struct message *message)
 	struct process *process = data;
 	struct partition *partition = process->owner;
 
+	/* Whose console it is, is ours to say. */
+	if (attachment->id != process->id)
+		return -EBADMSG;
 	console_found(partition, message->fds);
-	partition->console.id = attachment->id;
+	partition->console.id = process->id;
 	return 0;
 }
 
@@ -407,6 +424,8 @@ int partition_expect(struct partition *partition,
 
 	if (r < 0)
 		return r;
+	if (partition->engine == ENGINE_AUTO)
+		partition->engine = ENGINE_QEMU;
 	return process_expect(partition->supervisor, record, &monitor_ops,
 			      partition, &partition->monitor);
 }
@@ -426,6 +445,11 @@ static void reconcile_state(struct partition *partition)
 			partition, partition->record.definition.stop_ms);
 		return;
 	}
+	if (state == PARTITION_STARTING && partition->guest_state == 0 &&
+	    partition->engine != ENGINE_FOREIGN) {
+		process_kill(partition->monitor, "it was not launched");
+		return;
+	}
 	if (state == PARTITION_STARTING && is_paused) {
 		partition->verb_event = PARTITION_EVENT_BOOTED;
 		partition->verb_id++;
@@ -443,8 +467,12 @@ static void reconcile_state(struct partition *partition)
 
 void partition_reconcile(struct partition *partition)
 {
-	if (!partition_has_monitor(partition_state(partition)))
+	if (!partition_has_monitor(partition_state(partition))) {
+		if (partition->monitor)
+			process_kill(partition->monitor,
+				     "its partition has ended");
 		return;
+	}
 	if (partition->monitor && partition->monitor->state != PROCESS_READY)
 		return; /* late: it is dealt with when it comes or ends */
 	if (partition->monitor) {

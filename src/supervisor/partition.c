@@ -109,7 +109,7 @@ void partition_event_text(struct partition *partition, enum event_level level,
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	event_record(partition->supervisor->events, level, subject, "%s", text);
+	supervisor_event(partition->supervisor, level, subject, "%s", text);
 }
 
 enum partition_state partition_state(const struct partition *partition)
@@ -280,7 +280,7 @@ int partition_reset(struct partition *partition, const struct ticket *ticket,
 		return refuse(refusal, -EOPNOTSUPP, "engine",
 			      "partition %s runs under a foreign VMM: ask that",
 			      partition->record.definition.name);
-	if (partition->ticket.client)
+	if (partition->ticket.client || !partition->monitor)
 		return refuse(refusal, -EBUSY, "state",
 			      "another operation on partition %s is under way",
 			      partition->record.definition.name);
@@ -305,7 +305,8 @@ void partition_disk_came_up(struct partition *partition)
 {
 	struct ticket nobody = { 0 };
 
-	if (!partition->is_paused_by_policy ||
+	/* Under way: its end asks again. */
+	if (!partition->is_paused_by_policy || partition->ticket.client ||
 	    partition_state(partition) != PARTITION_PAUSED)
 		return;
 	for (unsigned i = 0; i < partition->disk_count; i++)

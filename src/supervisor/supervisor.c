@@ -240,11 +240,13 @@ static int adoption_finished(struct supervisor *supervisor)
 {
 	struct refusal refusal = { 0 };
 
+	/* A supervisor that comes back starts nothing that someone stopped. */
 	if (supervisor->adopted_count)
 		supervisor_event(supervisor, EVENT_INFO, "supervisor",
 				 "took over %u running processes",
 				 supervisor->adopted_count);
-	start_automatic(supervisor);
+	else
+		start_automatic(supervisor);
 	if (clients_listen(supervisor, &refusal) < 0) {
 		log_error("%s: %s", refusal.field, refusal.text);
 		return sd_event_exit(supervisor->event, EXIT_FAILURE);

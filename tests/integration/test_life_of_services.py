@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Failures of partitions and services that must end, and end well."""
+import os
+import shutil
+import signal
+
+import bulkhead
+import pytest
+
+
+def serve(host, name="served", **options):
+    """A disk for a virtual machine of someone else; its socket."""
+    image = host.directory / f"{name}.img"
+    socket = host.directory / f"{name}.sock"
+    with open(image, "wb") as file:
+        file.truncate(16 << 20)
+    host.run("disk", "serve", name, "--file", image, "--vhost-user", socket,
+             **options)
+    return socket
+
+
+def programs(directory):
+    """A folder with every program of ours, for a test to spoil."""
+    directory.mkdir()
+    for name in ("bulkhead-disk", "bulkhead-console", "bulkhead-monitor"):
+        shutil.copy(bulkhead.program(name), directory / name)
+    return directory
+
+
+def test_a_start_that_fails_is_told_and_not_tried_for_ever(host):
+    socket = host.directory / "taken.sock"
+    socket.write_text("not a socket")
+
+    with pytest.raises(bulkhead.Failed) as failed:
+        serve(host, "taken", timeout=20)
+
+    assert "not a socket" in failed.value.text
+    assert host.state_of("taken") in ("stopped", None)
+
+
+def test_an_upgrade_that_fails_leaves_the_old_instance_in_service(make_host,
+                                                                  tmp_path):
+    folder = programs(tmp_path / "programs")
+    host = make_host(config=f"libexec_dir = {folder}\n").start()
+    serve(host)
+    old = host.service_pid()
+    os.unlink(folder / "bulkhead-disk")
+    shutil.copy("/bin/false", folder / "bulkhead-disk")
+
+    with pytest.raises(bulkhead.Failed) as failed:
+        host.run("service", "restart", "disk0", timeout=30)
+
+    assert failed.value.status == 1
+    assert "goes on" in failed.value.text
+    assert host.service_pid() == old
+    assert host.partition("served")["disks"][0]["state"] == "up"
+
+
+def test_a_shutdown_just_after_a_service_has_died_ends(host):
+    serve(host)
+
+    os.kill(host.service_pid(), signal.SIGKILL)
+    host.shut_down()
+
+    assert host.keeper.returncode == 0
