@@ -11,7 +11,7 @@ FILE_BYTES = 64 * MIB
 IDLE_S = 10
 SETTLE_S = 3
 # The generator's memory, or a QEMU guest's, as the monitor maps it.
-GUEST_MEMORY = r"/memfd:(fakeguest|guest)"
+GUEST_MEMORY = r"/memfd:(fakeguest|memory-backend)"
 
 
 def print_processes(pids):
