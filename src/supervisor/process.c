@@ -127,6 +127,7 @@ static void process_free(struct process *process)
 	sd_event_source_disable_unref(process->control_source);
 	sd_event_source_disable_unref(process->death_source);
 	sd_event_source_disable_unref(process->deadline_source);
+	sd_event_source_disable_unref(process->place_source);
 	control_close(&process->control);
 	close_fd(&process->pidfd);
 	free(process);

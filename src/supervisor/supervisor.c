@@ -24,6 +24,7 @@
 #define CHILD_TASKS 1024
 /* Deferred writes reach the disk this long after they were queued. */
 #define FLUSH_MS 50
+#define PLACE_MS 30
 
 static uint64_t next_number(struct supervisor *supervisor,
 			    enum store_counter counter)
@@ -84,10 +85,47 @@ static void flush_soon(struct supervisor *supervisor)
 					  SD_EVENT_ONESHOT);
 }
 
+static void name_group(const struct process *process, char *to)
+{
+	(void)snprintf(to, NAME_ROOM, "c%llu", (unsigned long long)process->id);
+}
+
+static void place(struct process *process)
+{
+	const struct cgroup_limits limits = { .process_count = CHILD_TASKS };
+	char group[NAME_ROOM];
+
+	name_group(process, group);
+	if (cgroup_place(&process->supervisor->cgroups, group, process->pid,
+			 &limits) < 0)
+		return;
+	process->missing &= ~(uint32_t)SANDBOX_CGROUP;
+	process->layers |= SANDBOX_CGROUP;
+}
+
+static int on_place(sd_event_source *source, uint64_t usec, void *data)
+{
+	place(data);
+	return 0;
+}
+
+/* Moving a process takes the kernel ten milliseconds, which guests behind a
+ * dead service would wait for. */
+static void place_soon(struct process *process)
+{
+	process->missing |= SANDBOX_CGROUP;
+	if (process->role == ROLE_MONITOR) {
+		place(process);
+		return;
+	}
+	(void)sd_event_add_time_relative(
+		process->supervisor->event, &process->place_source,
+		CLOCK_MONOTONIC, PLACE_MS * 1000, 1000, on_place, process);
+}
+
 void supervisor_remember_child(struct supervisor *supervisor,
 			       struct process *process)
 {
-	const struct cgroup_limits limits = { .process_count = CHILD_TASKS };
 	struct child_record record = {
 		.instance = process->id,
 		.start_time = process_birth(process->pid),
@@ -98,15 +136,10 @@ void supervisor_remember_child(struct supervisor *supervisor,
 
 	memcpy(record.name, process->name, sizeof(record.name));
 	memcpy(record.token, process->token, sizeof(record.token));
-	(void)snprintf(record.cgroup, sizeof(record.cgroup), "c%llu",
-		       (unsigned long long)process->id);
+	name_group(process, record.cgroup);
 	store_defer_child(supervisor->store, &record);
 	flush_soon(supervisor);
-	if (cgroup_place(&supervisor->cgroups, record.cgroup, process->pid,
-			 &limits) == 0)
-		process->layers |= SANDBOX_CGROUP;
-	else
-		process->missing |= SANDBOX_CGROUP;
+	place_soon(process);
 }
 
 void supervisor_forget_child(struct supervisor *supervisor, uint64_t id)
