@@ -43,11 +43,13 @@ static int ensure_context(struct aio *aio)
 	return 0;
 }
 
-/* On a file, allocation may wait in io_submit: have it refused instead. A
- * block device has nothing to allocate, and refuses when its queue is full. */
+/* io_submit() may wait: on a file for allocation, on a device for room in its
+ * queue, which one client can fill with requests to a slow disk and hold up all
+ * others. Have it refused instead. A device that does not know the flag has no
+ * queue to wait for. */
 static int kernel_flags(const struct job *job)
 {
-	int flags = job->file->is_block_device ? 0 : RWF_NOWAIT;
+	int flags = job->file->nowait_direct ? RWF_NOWAIT : 0;
 
 	return job->flags & DISK_FLAG_DURABLE ? flags | RWF_DSYNC : flags;
 }

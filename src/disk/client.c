@@ -38,7 +38,7 @@ static int make_tasks(struct client *client)
 		return -ENOMEM;
 	for (uint32_t i = count; i-- > 0;) {
 		client->tasks[i].client = client;
-		client->tasks[i].next_free = client->free_tasks;
+		client->tasks[i].next = client->free_tasks;
 		client->free_tasks = &client->tasks[i];
 	}
 	return 0;
@@ -108,7 +108,7 @@ static struct task *make_task(struct client *client,
 {
 	struct task *task = client->free_tasks;
 
-	client->free_tasks = task->next_free;
+	client->free_tasks = task->next;
 	task->id = request->id;
 	task->status = 0;
 	task->job = (struct job){
@@ -157,8 +157,29 @@ void client_answer(struct task *task)
 	};
 
 	channel_send_response(&client->channel, &response);
-	task->next_free = client->free_tasks;
+	task->next = client->free_tasks;
 	client->free_tasks = task;
+}
+
+void client_wait(struct task *task)
+{
+	struct client *client = task->client;
+
+	task->next = NULL;
+	if (client->first_waiting)
+		client->last_waiting->next = task;
+	else
+		client->first_waiting = task;
+	client->last_waiting = task;
+}
+
+struct task *client_next_waiting(struct client *client)
+{
+	struct task *task = client->first_waiting;
+
+	if (task)
+		client->first_waiting = task->next;
+	return task;
 }
 
 void client_publish(struct client *client)

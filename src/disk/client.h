@@ -27,7 +27,7 @@ struct task {
 	struct aio_slot slot;
 	struct job job;
 	struct client *client;
-	struct task *next_free;
+	struct task *next; /* of the free ones, or of those that wait */
 	uint64_t id;
 	int status; /* 0 or the errno to answer with */
 };
@@ -37,9 +37,12 @@ struct client {
 	struct disk_limits limits;
 	struct provider_file file;
 	struct channel channel;
-	int kick_fd; /* owned: the monitor wakes us */
-	int call_fd; /* owned: we wake the monitor */
-	uint32_t in_kernel;
+	int kick_fd;                /* owned: the monitor wakes us */
+	int call_fd;                /* owned: we wake the monitor */
+	uint32_t in_kernel;         /* and on their way there */
+	uint32_t on_workers;        /* of those */
+	struct task *first_waiting; /* for a worker, in the order taken */
+	struct task *last_waiting;
 	bool is_broken;
 	bool is_detaching;
 	struct task *tasks; /* owned, one per slot of the channel */
@@ -74,6 +77,11 @@ void client_answer(struct task *task);
 
 /* Show the answers to the monitor, and wake it if it wants to be. */
 void client_publish(struct client *client);
+
+/* Have a task wait for a worker, and take the one that waits longest, or
+ * NULL. */
+void client_wait(struct task *task);
+struct task *client_next_waiting(struct client *client);
 
 /* True when nothing of it is left to wait for and it should go. */
 bool client_is_over(const struct client *client);

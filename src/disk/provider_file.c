@@ -52,6 +52,7 @@ void provider_file_open(struct provider_file *file, int fd)
 		/* O_DIRECT waits for the device in spite of RWF_NOWAIT. */
 		.nowait_read = !is_memory && !is_direct,
 		.nowait_write = !is_memory && !is_direct,
+		.nowait_direct = true,
 	};
 }
 

@@ -22,6 +22,7 @@ struct provider_file {
 	bool is_memory;   /* tmpfs: nothing waits for a device */
 	bool nowait_read; /* RWF_NOWAIT is worth a try */
 	bool nowait_write;
+	bool nowait_direct; /* the same, for aio.h */
 };
 
 /* One request on its way. */

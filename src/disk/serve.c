@@ -96,18 +96,45 @@ static bool is_large(const struct task *task)
 	return task->job.length_bytes >= DISK_LARGE_BYTES;
 }
 
-/* To a worker; done here and now if no thread can be had. */
+/* How many workers a client may keep busy: some are always left, so that one
+ * whose device is slow, or who asks for too much, holds up no other. */
+static uint32_t worker_share(const struct service *service)
+{
+	return (uint32_t)max_u64(WORKERS_MOST / (service->client_count + 1), 1);
+}
+
+/* Done here and now if no thread can be had. */
+static void submit(struct service *service, struct task *task)
+{
+	task->client->on_workers++;
+	if (workers_submit(&service->workers, &task->work) == 0)
+		return;
+	task->client->on_workers--;
+	service->large_on_workers -= is_large(task);
+	task->status = provider_file_run(&task->job);
+	leave_kernel(service, task);
+}
+
 static void start_on_worker(struct service *service, struct task *task)
 {
 	task->work.run = run_task;
 	service->quick_row = 0;
 	place_anywhere(&service->place);
 	service->large_on_workers += is_large(task);
-	if (workers_submit(&service->workers, &task->work) == 0)
-		return;
-	service->large_on_workers -= is_large(task);
-	task->status = provider_file_run(&task->job);
-	leave_kernel(service, task);
+	if (task->client->on_workers < worker_share(service))
+		submit(service, task);
+	else
+		client_wait(task);
+}
+
+/* One of its tasks came back from a worker. */
+static void start_waiting(struct service *service, struct client *client)
+{
+	struct task *task;
+
+	while (client->on_workers < worker_share(service) &&
+	       (task = client_next_waiting(client)))
+		submit(service, task);
 }
 
 static struct task *task_of(struct aio_slot *slot)
@@ -197,9 +224,14 @@ static bool take_finished_work(struct service *service)
 	bool worked = work != NULL;
 
 	for (; work; work = next) {
+		struct task *task = (struct task *)work;
+		struct client *client = task->client;
+
 		next = work->next;
-		service->large_on_workers -= is_large((struct task *)work);
-		leave_kernel(service, (struct task *)work);
+		service->large_on_workers -= is_large(task);
+		client->on_workers--;
+		leave_kernel(service, task);
+		start_waiting(service, client);
 	}
 	return worked;
 }
@@ -214,6 +246,8 @@ static void finish_aio(struct service *service, struct task *task,
 		leave_kernel(service, task);
 		return;
 	}
+	if (result == -EOPNOTSUPP)
+		task->client->file.nowait_direct = false;
 	if (result >= 0 || result == -EAGAIN || result == -EOPNOTSUPP) {
 		start_on_worker(service, task);
 		return;

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WORKERS_MOST 32
+#define WORKERS_MOST 64
 
 /* Embedded in what is to be done. Belongs to the workers from submit until
  * take_done returns it. */

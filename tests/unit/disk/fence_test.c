@@ -197,7 +197,9 @@ static void wait_for_death(void)
 static void attach_locked(bool is_direct)
 {
 	struct disk_peer_wish wish = { .size_bytes = DISK_BYTES,
-				       .is_direct = is_direct };
+				       .is_direct = is_direct,
+				       .slot_count = 512,
+				       .buffer_bytes = 2u << 20 };
 
 	disk_rig_start(&rig, NULL);
 	wish.fd = open_locked(is_direct);
@@ -323,4 +325,64 @@ TEST(a_slow_disk_is_no_hang_and_holds_up_no_other)
 	disk_peer_close(&other);
 	(void)unlink(path);
 	stop();
+}
+
+/* A neighbour of the slow disk, which is quick. */
+static void check_neighbour(struct disk_peer *other, uint16_t op,
+			    uint32_t bytes)
+{
+	uint64_t before = clock_now_ns();
+
+	for (int i = 0; i < 10; i++)
+		CHECK_EQ(disk_peer_do(other, op, 0, 0, bytes, 0), 0);
+	CHECK(clock_now_ns() - before < 300 * NS_PER_MS);
+}
+
+/* More than workers, kernel contexts and the device's queue hold. */
+static void flood(bool is_direct, uint16_t op, uint16_t flags, uint32_t bytes)
+{
+	char path[64];
+	struct disk_peer other;
+	struct disk_peer_wish wish = { .path = path, .size_bytes = DISK_BYTES };
+
+	if (!start_slow_disk())
+		return;
+	(void)snprintf(path, sizeof(path), "/dev/shm/disk-other-%d",
+		       (int)getpid());
+	attach_locked(is_direct);
+	disk_rig_attach(&rig, &other, &wish);
+	set("write_ms 50\nbegun 0\n");
+	for (uint32_t i = 0; i < 400; i++) {
+		struct channel_request request = {
+			.id = i,
+			.op = op,
+			.flags = flags,
+			.offset_bytes = bytes ? i * 16384 : 0,
+			.length_bytes = bytes,
+			.buffer_offset = i * 4096,
+			.generation = peer.channel.shape.generation,
+		};
+
+		disk_peer_send(&peer, &request);
+	}
+	disk_peer_show(&peer);
+	(void)usleep(50000);
+
+	check_neighbour(&other, DISK_WRITE, 4096);
+	check_neighbour(&other, DISK_FLUSH, 0);
+	CHECK(channel_outstanding(&peer.channel) > 0);
+	set("write_ms 0\n");
+	disk_peer_close(&other);
+	(void)unlink(path);
+	stop();
+}
+
+TEST(a_flood_of_direct_writes_holds_up_no_other)
+{
+	flood(true, DISK_WRITE, 0, 4096);
+}
+
+TEST(a_flood_of_durable_writes_holds_up_no_other)
+{
+	flood(false, DISK_WRITE, DISK_FLAG_DURABLE, 4096);
 }
