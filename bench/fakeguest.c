@@ -244,6 +244,8 @@ static int connect_first(struct fakeguest *guest)
 	if (guest->settings.queue_count > guest->frontend.queue_count_max)
 		return -EINVAL;
 	guest->features = guest->frontend.offered & WANTED_FEATURES;
+	if (guest->settings.is_write_through)
+		guest->features &= ~(1ull << VIRTIO_BLK_F_FLUSH);
 	error = place_descriptors(guest);
 	return error ? error : start_device(guest);
 }
@@ -312,6 +314,43 @@ void fakeguest_close(struct fakeguest *guest)
 	free(guest->free_slots);
 	guest->slots = NULL;
 	guest->free_slots = NULL;
+}
+
+static int stop_queue(struct fakeguest *guest, struct fakeguest_queue *queue)
+{
+	uint32_t base;
+	int error =
+		frontend_get_vring_base(&guest->frontend, queue->index, &base);
+
+	memset(guest->memory + queue->index * QUEUE_BYTES, 0, QUEUE_BYTES);
+	queue->produced = 0;
+	queue->published = 0;
+	queue->reaped = 0;
+	return error;
+}
+
+static void forget_requests(struct fakeguest *guest)
+{
+	for (uint32_t i = 0; i < guest->settings.slot_count; i++) {
+		guest->slots[i].is_outstanding = false;
+		guest->free_slots[i] = i;
+	}
+	guest->free_begin = 0;
+	guest->free_count = guest->settings.slot_count;
+	guest->outstanding = 0;
+}
+
+int fakeguest_reset(struct fakeguest *guest)
+{
+	int error = 0;
+
+	for (uint32_t i = 0; i < guest->settings.queue_count && !error; i++)
+		error = stop_queue(guest, &guest->queues[i]);
+	if (error)
+		return error;
+	forget_requests(guest);
+	close_fd(&guest->inflight_fd);
+	return start_device(guest);
 }
 
 /* Requests. ------------------------------------------------------------ */

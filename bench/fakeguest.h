@@ -30,13 +30,14 @@
 #define FAKEGUEST_QUEUES_MAX 8
 
 struct fakeguest_settings {
-	const char *path;     /* of the back end's socket; borrowed */
-	uint32_t queue_count; /* 1 to FAKEGUEST_QUEUES_MAX */
-	uint32_t queue_size;  /* a power of two */
-	uint32_t slot_count;  /* dealt out to the queues in turn */
-	uint32_t slot_bytes;  /* largest data of a request */
-	uint32_t connect_ms;  /* how long to wait for a back end */
-	bool is_spinning;     /* instead of sleeping on the call eventfd */
+	const char *path;      /* of the back end's socket; borrowed */
+	uint32_t queue_count;  /* 1 to FAKEGUEST_QUEUES_MAX */
+	uint32_t queue_size;   /* a power of two */
+	uint32_t slot_count;   /* dealt out to the queues in turn */
+	uint32_t slot_bytes;   /* largest data of a request */
+	uint32_t connect_ms;   /* how long to wait for a back end */
+	bool is_spinning;      /* instead of sleeping on the call eventfd */
+	bool is_write_through; /* an answered write is durable: no FLUSH */
 };
 
 struct fakeguest_queue {
@@ -85,6 +86,12 @@ struct fakeguest {
 int fakeguest_open(struct fakeguest *guest,
 		   const struct fakeguest_settings *settings);
 void fakeguest_close(struct fakeguest *guest);
+
+/*
+ * Reset the guest, as a VMM does it: queues stop, their memory is zeroed, they
+ * start anew. What was outstanding is forgotten and never answered.
+ */
+int fakeguest_reset(struct fakeguest *guest);
 
 /*
  * Choose the slot of the next request.
