@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A block device that is slow, or fails, when a test says so: a loop device
-over tests/lib/slowfs.c. For root."""
+over tests/lib/slowfs.c, with direct I/O: else one request would wait for
+the other, and none could land late. For root."""
 import contextlib
 import os
 import subprocess
@@ -20,7 +21,8 @@ class SlowDisk:
         bulkhead.wait_for(lambda: os.path.ismount(self.mount),
                           what="slowfs is mounted")
         self.device = subprocess.run(
-            ["losetup", "--find", "--show", self.mount / "disk"],
+            ["losetup", "--find", "--show", "--direct-io=on",
+             self.mount / "disk"],
             stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
     def set(self, **settings):
