@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The figures that hold on any machine, busy or not: what is lost, and what
 is weighed. ./run bench measures the rest."""
+import os
 import pathlib
 import random
 import signal
@@ -46,6 +47,7 @@ def test_no_request_is_lost_by_a_disk_service_that_hangs(image):
     assert nothing_went_wrong(result)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may weigh them")
 def test_our_processes_are_small(image):
     with measure.ours(image) as system:
         measure.run_load(system.socket, op="mixed", block=4096, depth=32)

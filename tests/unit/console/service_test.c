@@ -411,8 +411,9 @@ TEST(an_idle_service_is_small_and_does_not_wake_up)
 
 	CHECK_EQ(after, before);
 #if !IS_SANITIZED
-	CHECK(proc_number("smaps_rollup", "Pss:") < 3 * 1024);
-	fprintf(stdout, "pss %ld kB\n", proc_number("smaps_rollup", "Pss:"));
+	/* Nobody but root may weigh a process that has shut itself off. */
+	if (geteuid() == 0)
+		CHECK(proc_number("smaps_rollup", "Pss:") < 3 * 1024);
 #endif
 
 	(void)close(client);

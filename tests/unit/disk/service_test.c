@@ -621,7 +621,9 @@ TEST(an_idle_service_is_small)
 	start_with_disk(NULL);
 	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, 0, 0, 4096, 0), 0);
 
-	CHECK(proc_number("smaps_rollup", "Pss:") <= 3 * 1024);
+	/* Nobody but root may weigh a process that has shut itself off. */
+	if (geteuid() == 0)
+		CHECK(proc_number("smaps_rollup", "Pss:") <= 3 * 1024);
 	stop();
 }
 #endif
