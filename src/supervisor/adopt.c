@@ -142,6 +142,7 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events,
 
 	if (peer < 0 ||
 	    getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0 ||
+	    !supervisor_may_be_child(who.uid) ||
 	    supervisor->adoption->stranger_count == STRANGERS_MAX)
 		return 0;
 	stranger = calloc(1, sizeof(*stranger));

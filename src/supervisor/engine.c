@@ -6,14 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "base/scope.h"
+
+#define ANSWER_FD 3
 
 struct engine_probe {
 	pid_t pid; /* 0: has answered */
 	int answer_fd;
+	sd_event_source *source;
+	void (*answered)(void *context);
+	void *context;
 	struct probe_engine engine;
 };
 
@@ -22,11 +29,14 @@ static void probe_and_exit(int fd, const char *qemu)
 	static struct probe_table table;
 	struct probe_engine engine = { 0 };
 
+	/* The store's lock above all: it must end with the supervisor. */
+	if (dup2(fd, ANSWER_FD) < 0 || close_range(ANSWER_FD + 1, ~0u, 0) < 0)
+		_exit(EXIT_FAILURE);
 	probe_engines(&table);
 	(void)probe_engine(&table, &engine);
 	if (qemu[0])
 		(void)text_copy(engine.qemu, sizeof(engine.qemu), qemu);
-	_exit(write(fd, &engine, sizeof(engine)) == sizeof(engine)
+	_exit(write(ANSWER_FD, &engine, sizeof(engine)) == sizeof(engine)
 		      ? EXIT_SUCCESS
 		      : EXIT_FAILURE);
 }
@@ -49,6 +59,15 @@ int engine_probe_start(struct engine_probe **ret_probe, const char *qemu)
 	return 0;
 }
 
+static void tell_answer(struct engine_probe *probe)
+{
+	void (*answered)(void *context) = probe->answered;
+
+	probe->answered = NULL;
+	if (answered)
+		answered(probe->context);
+}
+
 const struct probe_engine *engine_probe_wait(struct engine_probe *probe)
 {
 	if (probe->pid == 0)
@@ -64,15 +83,38 @@ const struct probe_engine *engine_probe_wait(struct engine_probe *probe)
 	}
 	if (probe->pid > 0)
 		(void)waitpid(probe->pid, NULL, 0);
+	probe->source = sd_event_source_disable_unref(probe->source);
 	close_fd(&probe->answer_fd);
 	probe->pid = 0;
+	tell_answer(probe);
 	return &probe->engine;
+}
+
+static int on_answer(sd_event_source *source, int fd, uint32_t events,
+		     void *data)
+{
+	(void)engine_probe_wait(data);
+	return 0;
+}
+
+int engine_probe_watch(struct engine_probe *probe, sd_event *event,
+		       void (*answered)(void *context), void *context)
+{
+	if (probe->pid == 0) {
+		answered(context);
+		return 0;
+	}
+	probe->answered = answered;
+	probe->context = context;
+	return sd_event_add_io(event, &probe->source, probe->answer_fd, EPOLLIN,
+			       on_answer, probe);
 }
 
 void engine_probe_free(struct engine_probe *probe)
 {
 	if (!probe)
 		return;
+	sd_event_source_disable_unref(probe->source);
 	close_fd(&probe->answer_fd);
 	free(probe);
 }

@@ -9,6 +9,8 @@
 #ifndef SUPERVISOR_ENGINE_H
 #define SUPERVISOR_ENGINE_H
 
+#include <systemd/sd-event.h>
+
 #include "probe/probe.h"
 
 struct engine_probe;
@@ -16,6 +18,10 @@ struct engine_probe;
 /* Start probing in a child process. `qemu` overrides the binary found. */
 int engine_probe_start(struct engine_probe **ret_probe, const char *qemu);
 void engine_probe_free(struct engine_probe *probe);
+
+/* Call `answered` once, from the loop, or now when the answer is there. */
+int engine_probe_watch(struct engine_probe *probe, sd_event *event,
+		       void (*answered)(void *context), void *context);
 
 /* The answer, waited for when it is not there yet. Valid until free. */
 const struct probe_engine *engine_probe_wait(struct engine_probe *probe);

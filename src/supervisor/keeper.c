@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct keeper {
 	pid_t supervisor;
 	uint64_t started_ns;
 	unsigned backoff_ms;
+	bool is_ending;  /* it was told to end, and passed that on */
 	int exit_status; /* negative while the supervisor is wanted */
 };
 
@@ -36,17 +38,6 @@ static void become_supervisor(struct keeper *keeper)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)execv("/proc/self/exe", keeper->argv);
 	_exit(EXIT_FAILURE);
-}
-
-static int start_supervisor(struct keeper *keeper)
-{
-	keeper->started_ns = clock_now_ns();
-	keeper->supervisor = fork();
-	if (keeper->supervisor < 0)
-		return -errno;
-	if (keeper->supervisor == 0)
-		become_supervisor(keeper);
-	return 0;
 }
 
 /* Wait before the next start, longer each time it dies young. */
@@ -68,17 +59,32 @@ static void back_off(struct keeper *keeper)
 	(void)nanosleep(&pause, NULL);
 }
 
+/* Its children live on; a host short of processes must not end all that. */
+static void start_supervisor(struct keeper *keeper)
+{
+	for (;;) {
+		keeper->started_ns = clock_now_ns();
+		keeper->supervisor = fork();
+		if (keeper->supervisor == 0)
+			become_supervisor(keeper);
+		if (keeper->supervisor > 0)
+			return;
+		log_error("cannot start the supervisor: %s", strerror(errno));
+		back_off(keeper);
+	}
+}
+
 static void supervisor_ended(struct keeper *keeper, int status)
 {
-	if (WIFEXITED(status)) {
-		keeper->exit_status = WEXITSTATUS(status);
+	if (WIFEXITED(status) || keeper->is_ending) {
+		keeper->exit_status =
+			WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SUCCESS;
 		return;
 	}
 	log_warn("supervisor died, starting it again signal=%d",
 		 WTERMSIG(status));
 	back_off(keeper);
-	if (start_supervisor(keeper) < 0)
-		keeper->exit_status = EXIT_FAILURE;
+	start_supervisor(keeper);
 }
 
 static void reap(struct keeper *keeper)
@@ -109,15 +115,15 @@ int keeper_run(char **argv)
 	(void)sigaddset(&keeper.signals, SIGTERM);
 	(void)sigaddset(&keeper.signals, SIGINT);
 	(void)sigprocmask(SIG_BLOCK, &keeper.signals, NULL);
-	if (start_supervisor(&keeper) < 0)
-		return EXIT_FAILURE;
+	start_supervisor(&keeper);
 	while (keeper.exit_status < 0) {
 		int number = sigwaitinfo(&keeper.signals, &info);
 
 		if (number == SIGCHLD)
 			reap(&keeper);
-		else if (number > 0)
-			(void)kill(keeper.supervisor, number);
+		else if (number > 0 && kill(keeper.supervisor, number) == 0)
+			/* Too early for it to know better, it dies of it. */
+			keeper.is_ending = true;
 	}
 	return keeper.exit_status;
 }

@@ -529,10 +529,10 @@ int process_spawn(struct supervisor *supervisor, uint32_t role,
 		process_free(process);
 		return r;
 	}
-	send_settings(process);
-	arm_deadline(process, supervisor->config.ready_ms, on_deadline);
 	(void)failpoint("spawn.unrecorded");
 	supervisor_remember_child(supervisor, process);
+	send_settings(process);
+	arm_deadline(process, supervisor->config.ready_ms, on_deadline);
 	*ret_process = process;
 	return 0;
 }

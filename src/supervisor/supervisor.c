@@ -25,6 +25,8 @@
 /* Deferred writes reach the disk this long after they were queued. */
 #define FLUSH_MS 50
 #define PLACE_MS 30
+/* ... and are tried again when it is full. */
+#define RETRY_USEC 5000000u
 
 static uint64_t next_number(struct supervisor *supervisor,
 			    enum store_counter counter)
@@ -52,6 +54,12 @@ uint64_t supervisor_next_attachment(struct supervisor *supervisor)
 	return next_number(supervisor, STORE_ATTACHMENT);
 }
 
+bool supervisor_may_be_child(uid_t uid)
+{
+	return uid == geteuid() ||
+	       (geteuid() == 0 && uid - UID_FIRST < UID_COUNT);
+}
+
 uint32_t supervisor_uid_for(struct supervisor *supervisor, uint64_t id)
 {
 	if (geteuid() != 0)
@@ -65,9 +73,12 @@ static int on_flush(sd_event_source *source, uint64_t usec, void *data)
 
 	cgroup_sweep(&supervisor->cgroups);
 	if (store_has_deferred(supervisor->store) &&
-	    store_flush_deferred(supervisor->store) < 0)
+	    store_flush_deferred(supervisor->store) < 0) {
 		log_warn("the store cannot be written, going on: %s",
 			 store_error(supervisor->store));
+		(void)sd_event_source_set_time_relative(source, RETRY_USEC);
+		(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	}
 	return 0;
 }
 
@@ -137,19 +148,19 @@ void supervisor_remember_child(struct supervisor *supervisor,
 	memcpy(record.name, process->name, sizeof(record.name));
 	memcpy(record.token, process->token, sizeof(record.token));
 	name_group(process, record.cgroup);
-	store_defer_child(supervisor->store, &record);
-	flush_soon(supervisor);
 	place_soon(process);
+	flush_soon(supervisor);
+	/* A monitor's guest cannot be had again, so the monitor is on record
+	 * before it learns who it is. */
+	if (process->role != ROLE_MONITOR ||
+	    store_put_child(supervisor->store, &record) < 0)
+		store_defer_child(supervisor->store, &record);
 }
 
 void supervisor_forget_child(struct supervisor *supervisor, uint64_t id)
 {
-	char group[NAME_ROOM];
-
-	(void)snprintf(group, sizeof(group), "c%llu", (unsigned long long)id);
 	store_defer_child_gone(supervisor->store, id);
 	flush_soon(supervisor);
-	(void)cgroup_remove(&supervisor->cgroups, group);
 }
 
 void supervisor_count_restart(struct supervisor *supervisor,
@@ -269,8 +280,10 @@ static void start_automatic(struct supervisor *supervisor)
 	}
 }
 
-static int adoption_finished(struct supervisor *supervisor)
+/* Everything is known: clients may come. */
+static void open_for_clients(void *context)
 {
+	struct supervisor *supervisor = context;
 	struct refusal refusal = { 0 };
 
 	/* A supervisor that comes back starts nothing that someone stopped. */
@@ -282,10 +295,18 @@ static int adoption_finished(struct supervisor *supervisor)
 		start_automatic(supervisor);
 	if (clients_listen(supervisor, &refusal) < 0) {
 		log_error("%s: %s", refusal.field, refusal.text);
-		return sd_event_exit(supervisor->event, EXIT_FAILURE);
+		(void)sd_event_exit(supervisor->event, EXIT_FAILURE);
+		return;
 	}
 	log_info("ready socket=%s", supervisor->config.socket);
-	return engine_notify_ready();
+	(void)engine_notify_ready();
+}
+
+/* Guests and services go on meanwhile; nothing here waits for the probe. */
+static int adoption_finished(struct supervisor *supervisor)
+{
+	return engine_probe_watch(supervisor->probe, supervisor->event,
+				  open_for_clients, supervisor);
 }
 
 static int open_loop(struct supervisor *supervisor)

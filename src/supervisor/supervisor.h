@@ -56,10 +56,14 @@ uint64_t supervisor_next_id(struct supervisor *supervisor);
 uint64_t supervisor_next_generation(struct supervisor *supervisor);
 uint64_t supervisor_next_attachment(struct supervisor *supervisor);
 
+/* May a process of this uid be a child of ours? */
+bool supervisor_may_be_child(uid_t uid);
+
 /* The uid a child becomes: its own when we are root, else 0 (stay). */
 uint32_t supervisor_uid_for(struct supervisor *supervisor, uint64_t id);
 
-/* The store's rows of children; written behind the recovery. */
+/* The store's rows of children and their control groups: a monitor's before
+ * its settings are sent, a service's behind the recovery. */
 void supervisor_remember_child(struct supervisor *supervisor,
 			       struct process *process);
 void supervisor_forget_child(struct supervisor *supervisor, uint64_t id);

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 
 import bulkhead
 import pytest
@@ -63,3 +64,37 @@ def test_a_shutdown_just_after_a_service_has_died_ends(host):
     host.shut_down()
 
     assert host.keeper.returncode == 0
+
+
+def test_a_keeper_that_is_told_to_end_at_once_ends(make_host):
+    host = make_host()
+    with open(host.log_path, "ab") as log:
+        host.keeper = subprocess.Popen(host.supervisor_argv(), stdout=log,
+                                       stderr=log, env=host.env,
+                                       start_new_session=True)
+    bulkhead.wait_for(host.supervisor_pid, every=0.001)
+
+    host.keeper.terminate()
+
+    assert host.keeper.wait(10) == 0
+
+
+def test_a_supervisor_killed_while_it_probes_the_host_comes_back(make_host):
+    host = make_host().start()
+
+    for _ in range(4):
+        old = bulkhead.wait_for(host.supervisor_pid)
+        os.kill(old, signal.SIGKILL)
+        bulkhead.wait_for(lambda: host.supervisor_pid() not in (None, old),
+                          every=0.001)
+
+    host.wait_ready()
+
+
+def test_what_someone_stopped_stays_so_when_the_supervisor_comes_back(host):
+    host.define("idle", autostart=True, disks=[host.disk()])
+    host.run("install", "idle")
+
+    host.kill_supervisor()
+
+    assert host.state_of("idle") == "stopped"
