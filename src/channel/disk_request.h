@@ -38,8 +38,9 @@ enum disk_op {
 /* WRITE_ZEROES: may give the space back. */
 #define DISK_FLAG_UNMAP 0x0002u
 
-/* The longest READ or WRITE; the others take any length. */
-#define DISK_TRANSFER_MOST (4u * 1024 * 1024)
+/* The longest READ or WRITE; the others take any length. It takes about as long
+ * (100 us) as another client of the service may have to wait for its turn. */
+#define DISK_TRANSFER_MOST (1024u * 1024)
 
 /* At this size and above nobody spins for a request (design: channels). */
 #define DISK_LARGE_BYTES (64u * 1024)
