@@ -94,14 +94,15 @@ def mounts():
 
 
 def cgroups(state):
-    """The cgroups of the supervisor with this state directory, in whatever
+    """Our cgroups of the supervisor with this state directory, in whatever
     hierarchy: they are named for it."""
     with contextlib.suppress(FileNotFoundError):
         status = os.stat(state)
         name = f"bulkhead-{status.st_dev:x}-{status.st_ino:x}"
-        return {os.path.join(path, name)
-                for path, folders, _ in os.walk("/sys/fs/cgroup")
-                if name in folders}
+        found = {os.path.join(path, name)
+                 for path, folders, _ in os.walk("/sys/fs/cgroup")
+                 if name in folders}
+        return {path for path in found if os.stat(path).st_uid == os.geteuid()}
     return set()
 
 
