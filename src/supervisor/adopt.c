@@ -23,6 +23,9 @@
 #define HELD_MAX         4096
 #define STRANGERS_MAX    16
 #define STRANGER_SECONDS 2
+/* Connections a second; also while no descriptor is left to accept one. */
+#define CONNECT_USEC  1000000
+#define CONNECT_BURST 2000
 
 /* A returning service said that it serves this attachment. */
 struct held {
@@ -211,6 +214,9 @@ int adopt_listen(struct supervisor *supervisor, struct refusal *refusal)
 	r = sd_event_add_io(supervisor->event, &adoption->listen_source,
 			    adoption->listen_fd, EPOLLIN, on_connect,
 			    supervisor);
+	if (r >= 0)
+		r = sd_event_source_set_ratelimit(adoption->listen_source,
+						  CONNECT_USEC, CONNECT_BURST);
 	return r < 0 ? refuse(refusal, r, "", "out of memory") : 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,6 +17,13 @@
 #include "supervisor/supervisor.h"
 
 #define CLIENTS_MAX 64
+/* Rows a client has not read yet; one that is further behind is dropped. */
+#define OUTBOX_BYTES (4u << 20)
+/* Guests may be waiting for a child's message: children go first. */
+#define CLIENT_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
+/* Connections a second; also while no descriptor is left to accept one. */
+#define CONNECT_USEC  1000000
+#define CONNECT_BURST 500
 
 TAILQ_HEAD(client_queue, client);
 
@@ -41,6 +49,7 @@ static void client_free(struct client *client)
 	list->count--;
 	sd_event_source_disable_unref(client->source);
 	control_close(&client->control);
+	outbox_clear(&client->outbox);
 	free(client);
 }
 
@@ -61,10 +70,16 @@ static void send_to(struct client *client, uint32_t type, uint32_t request_id,
 		    const void *body, size_t body_bytes, const int *fds,
 		    size_t fd_count)
 {
+	int r;
+
 	if (client->is_broken)
 		return;
-	if (control_send(&client->control, type, request_id, body, body_bytes,
-			 fds, fd_count) == 0)
+	r = outbox_send(&client->outbox, &client->control, type, request_id,
+			body, body_bytes, fds, fd_count);
+	if (r == -EAGAIN)
+		r = sd_event_source_set_io_events(client->source,
+						  EPOLLIN | EPOLLOUT);
+	if (r >= 0)
 		return;
 	client->is_broken = true;
 	(void)shutdown(client->control.fd, SHUT_RDWR);
@@ -157,6 +172,9 @@ static int on_message(sd_event_source *source, int fd, uint32_t events,
 	struct message message;
 	int r;
 
+	if ((events & EPOLLOUT) && !client->is_broken &&
+	    outbox_flush(&client->outbox, &client->control) == 0)
+		(void)sd_event_source_set_io_events(source, EPOLLIN);
 	r = control_receive(&client->control, &message);
 	if (r == -EAGAIN)
 		return 0;
@@ -210,11 +228,13 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events,
 	client->supervisor = supervisor;
 	client->id = ++list->last_id;
 	client->control.fd = take_fd(&peer);
+	outbox_open(&client->outbox, OUTBOX_BYTES);
 	TAILQ_INSERT_TAIL(&list->all, client, link);
 	list->count++;
 	if (sd_event_add_io(supervisor->event, &client->source,
 			    client->control.fd, EPOLLIN, on_message,
-			    client) < 0)
+			    client) < 0 ||
+	    sd_event_source_set_priority(client->source, CLIENT_PRIORITY) < 0)
 		client_free(client);
 	return 0;
 }
@@ -273,6 +293,11 @@ int clients_listen(struct supervisor *supervisor, struct refusal *refusal)
 		return r;
 	r = sd_event_add_io(supervisor->event, &list->source, list->listen_fd,
 			    EPOLLIN, on_connect, supervisor);
+	if (r >= 0)
+		r = sd_event_source_set_priority(list->source, CLIENT_PRIORITY);
+	if (r >= 0)
+		r = sd_event_source_set_ratelimit(list->source, CONNECT_USEC,
+						  CONNECT_BURST);
 	return r < 0 ? refuse(refusal, r, "", "out of memory") : 0;
 }
 

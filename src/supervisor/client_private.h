@@ -8,12 +8,14 @@
 
 #include "control/control.h"
 #include "supervisor/client.h"
+#include "supervisor/outbox.h"
 
 struct client {
 	TAILQ_ENTRY(client) link;
 	struct supervisor *supervisor;
 	uint64_t id;
 	struct control control;
+	struct outbox outbox;
 	bool is_broken;
 	uint32_t follow_id; /* request that follows events; 0: none */
 	sd_event_source *source;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,6 +81,18 @@ static void fill_standard_descriptors(void)
 		(void)close(fd);
 }
 
+/* A partition takes half a dozen descriptors and more. Each role sets its own
+ * limit in its sandbox. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argument_count, char **arguments)
 {
 	static struct supervisor supervisor;
@@ -87,6 +100,7 @@ int main(int argument_count, char **arguments)
 	int r;
 
 	fill_standard_descriptors();
+	raise_descriptor_limit();
 	(void)umask(0077);
 	(void)mallopt(M_ARENA_MAX, 1);
 	r = config_load(&supervisor.config, argument_count, arguments,

@@ -23,7 +23,7 @@
 #include "supervisor/supervisor.h"
 
 /* More than this unread means that the peer has stopped reading. */
-#define OUTGOING_MAX 64
+#define OUTBOX_BYTES (256u << 10)
 /* A service that is well is back at once, and one that is not is replaced:
  * nobody waits longer for it. A monitor has its guest to lose. */
 #define SERVICE_RETURN_MS 2000
@@ -38,16 +38,6 @@
 #define TURN_USEC     20000
 /* What a dead child can have left behind: more than a socket holds. */
 #define LAST_MESSAGES 1024
-
-struct outgoing {
-	STAILQ_ENTRY(outgoing) link;
-	uint32_t type;
-	uint32_t request_id;
-	size_t body_bytes;
-	size_t fd_count;
-	int fds[CONTROL_FD_MAX];
-	uint8_t body[];
-};
 
 static const char *const role_names[] = {
 	[ROLE_MONITOR] = "bulkhead-monitor",
@@ -107,23 +97,10 @@ uint64_t process_birth(pid_t pid)
 	return ticks ? (boot_number() + ticks) & INT64_MAX : 0;
 }
 
-static void drop_outgoing(struct process *process)
-{
-	struct outgoing *out;
-
-	while ((out = STAILQ_FIRST(&process->outgoing))) {
-		STAILQ_REMOVE_HEAD(&process->outgoing, link);
-		for (size_t i = 0; i < out->fd_count; i++)
-			close_fd(&out->fds[i]);
-		free(out);
-	}
-	process->outgoing_count = 0;
-}
-
 static void process_free(struct process *process)
 {
 	TAILQ_REMOVE(&process->supervisor->processes, process, link);
-	drop_outgoing(process);
+	outbox_clear(&process->outbox);
 	sd_event_source_disable_unref(process->control_source);
 	sd_event_source_disable_unref(process->death_source);
 	sd_event_source_disable_unref(process->deadline_source);
@@ -327,26 +304,13 @@ static void drop_link(struct process *process)
 	process->control_source =
 		sd_event_source_disable_unref(process->control_source);
 	control_close(&process->control);
-	drop_outgoing(process);
+	outbox_clear(&process->outbox);
 }
 
-static void flush_outgoing(struct process *process)
+static void flush_outbox(struct process *process)
 {
-	struct outgoing *out;
-	int r = 0;
+	int r = outbox_flush(&process->outbox, &process->control);
 
-	while ((out = STAILQ_FIRST(&process->outgoing))) {
-		r = control_send(&process->control, out->type, out->request_id,
-				 out->body, out->body_bytes, out->fds,
-				 out->fd_count);
-		if (r < 0)
-			break;
-		STAILQ_REMOVE_HEAD(&process->outgoing, link);
-		process->outgoing_count--;
-		for (size_t i = 0; i < out->fd_count; i++)
-			close_fd(&out->fds[i]);
-		free(out);
-	}
 	if (r == 0)
 		listen_for(process, EPOLLIN);
 	else if (r != -EAGAIN && r != -EPIPE)
@@ -360,7 +324,7 @@ static int on_control(sd_event_source *source, int fd, uint32_t events,
 	int r;
 
 	if (events & EPOLLOUT)
-		flush_outgoing(process);
+		flush_outbox(process);
 	r = drain(process, TURN_MESSAGES);
 	if (r == 0)
 		return 0;
@@ -460,7 +424,7 @@ static struct process *process_new(struct supervisor *supervisor, uint32_t role,
 	process->pidfd = NO_FD;
 	process->control.fd = NO_FD;
 	process->started_ns = clock_now_ns();
-	STAILQ_INIT(&process->outgoing);
+	outbox_open(&process->outbox, OUTBOX_BYTES);
 	(void)text_copy(process->name, sizeof(process->name), name);
 	TAILQ_INSERT_TAIL(&supervisor->processes, process, link);
 	return process;
@@ -595,52 +559,22 @@ int process_adopt(struct process *process, struct control *control)
 	return 0;
 }
 
-static int queue_outgoing(struct process *process, struct outgoing *header,
-			  const void *body, const int *fds)
-{
-	struct outgoing *out;
-	int r = 0;
-
-	if (process->outgoing_count == OUTGOING_MAX)
-		return -ENOBUFS;
-	out = calloc(1, sizeof(*out) + header->body_bytes);
-	if (!out)
-		return -ENOMEM;
-	*out = *header;
-	if (out->body_bytes)
-		memcpy(out->body, body, out->body_bytes);
-	STAILQ_INSERT_TAIL(&process->outgoing, out, link);
-	process->outgoing_count++;
-	listen_for(process, EPOLLIN | EPOLLOUT);
-	for (size_t i = 0; i < out->fd_count; i++) {
-		out->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
-		if (out->fds[i] < 0)
-			r = -errno;
-	}
-	return r;
-}
-
 void process_send(struct process *process, uint32_t type, uint32_t request_id,
 		  const void *body, size_t body_bytes, const int *fds,
 		  size_t fd_count)
 {
-	struct outgoing header = { .type = type,
-				   .request_id = request_id,
-				   .body_bytes = body_bytes,
-				   .fd_count = fd_count };
-	int r = -EAGAIN;
+	int r;
 
 	if (process->state == PROCESS_DYING || process->control.fd == NO_FD)
 		return;
-	if (STAILQ_EMPTY(&process->outgoing))
-		r = control_send(&process->control, type, request_id, body,
-				 body_bytes, fds, fd_count);
+	r = outbox_send(&process->outbox, &process->control, type, request_id,
+			body, body_bytes, fds, fd_count);
 	if (r == -EAGAIN)
-		r = queue_outgoing(process, &header, body, fds);
+		listen_for(process, EPOLLIN | EPOLLOUT);
 	/* A peer that has gone dies soon or comes back; on_control() sees to
 	 * it. A monitor that comes back says what it missed. */
 	if (r == -ENOBUFS)
 		process_kill(process, "it does not read its messages");
-	else if (r < 0 && r != -EPIPE)
+	else if (r < 0 && r != -EPIPE && r != -EAGAIN)
 		process_kill(process, "a message cannot be sent to it");
 }

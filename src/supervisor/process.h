@@ -31,6 +31,7 @@
 #include "control/control.h"
 #include "control/dispatch.h"
 #include "control/protocol.h"
+#include "supervisor/outbox.h"
 
 struct supervisor;
 struct process;
@@ -57,8 +58,6 @@ struct process_ops {
 	void (*pong)(struct process *process);
 };
 
-struct outgoing;
-
 struct process {
 	TAILQ_ENTRY(process) link;
 	struct supervisor *supervisor;
@@ -78,8 +77,7 @@ struct process {
 	uint32_t layers;  /* sandbox layers in place */
 	uint32_t missing; /* wished for, not in place */
 	char reason[TEXT_ROOM];
-	STAILQ_HEAD(, outgoing) outgoing;
-	unsigned outgoing_count;
+	struct outbox outbox;
 	sd_event_source *control_source;
 	sd_event_source *death_source;
 	sd_event_source *deadline_source;
