@@ -537,6 +537,7 @@ int process_expect(struct supervisor *supervisor,
 		return r;
 	}
 	arm_deadline(process, return_ms(process), on_deadline);
+	supervisor_place_child(process);
 	*ret_process = process;
 	return 0;
 }

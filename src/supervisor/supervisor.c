@@ -122,10 +122,10 @@ static int on_place(sd_event_source *source, uint64_t usec, void *data)
 
 /* Moving a process takes the kernel ten milliseconds, which guests behind a
  * dead service would wait for. */
-static void place_soon(struct process *process)
+void supervisor_place_child(struct process *process)
 {
 	process->missing |= SANDBOX_CGROUP;
-	if (process->role == ROLE_MONITOR) {
+	if (process->role == ROLE_MONITOR && !process->is_adopted) {
 		place(process);
 		return;
 	}
@@ -148,7 +148,7 @@ void supervisor_remember_child(struct supervisor *supervisor,
 	memcpy(record.name, process->name, sizeof(record.name));
 	memcpy(record.token, process->token, sizeof(record.token));
 	name_group(process, record.cgroup);
-	place_soon(process);
+	supervisor_place_child(process);
 	flush_soon(supervisor);
 	/* A monitor's guest cannot be had again, so the monitor is on record
 	 * before it learns who it is. */

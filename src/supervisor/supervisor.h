@@ -62,6 +62,9 @@ bool supervisor_may_be_child(uid_t uid);
 /* The uid a child becomes: its own when we are root, else 0 (stay). */
 uint32_t supervisor_uid_for(struct supervisor *supervisor, uint64_t id);
 
+/* Into its control group, or back where a dead supervisor may have left it. */
+void supervisor_place_child(struct process *process);
+
 /* The store's rows of children and their control groups: a monitor's before
  * its settings are sent, a service's behind the recovery. */
 void supervisor_remember_child(struct supervisor *supervisor,

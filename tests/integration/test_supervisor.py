@@ -260,12 +260,14 @@ def test_isolation_is_told_the_same_after_an_adoption(host):
         return sorted((row["process"], row["pid"], tuple(row["layers"]),
                        tuple(row["missing"]))
                       for row in host.partition("steady")["processes"])
+    time.sleep(0.5)  # services are put into their groups a little later
     before = layers()
 
     host.kill_supervisor()
 
     assert before
-    assert layers() == before
+    bulkhead.wait_for(lambda: layers() == before, 5,
+                      what="the same isolation is told")
 
 
 def test_a_second_supervisor_is_refused_and_disturbs_nobody(host):
