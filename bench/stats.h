@@ -13,7 +13,7 @@
 
 #define STATS_SUB_BITS   7u
 #define STATS_BUCKETS    ((65u - STATS_SUB_BITS) << STATS_SUB_BITS)
-#define STATS_STALLS_MAX 16384u
+#define STATS_STALLS_MAX 262144u
 
 struct stall {
 	uint64_t began_ns;
