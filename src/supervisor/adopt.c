@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +18,14 @@
 #include "supervisor/supervisor.h"
 
 #define RENDEZVOUS "supervisor"
-#define CHECK_MS   2
+#define CHECK_USEC 2000u
 /* After this the others go on without who has not come back. */
-#define PATIENCE_NS      (3 * NS_PER_S)
-#define HELD_MAX         4096
-#define STRANGERS_MAX    16
-#define STRANGER_SECONDS 2
+#define PATIENCE_NS   (3 * NS_PER_S)
+#define HELD_MAX      4096
+#define STRANGERS_MAX 16
+/* Read from one that was told to end, to see whether it has. */
+#define STRANGER_MESSAGES 16
+#define STRANGER_USEC     2000000u
 /* Connections a second; also while no descriptor is left to accept one. */
 #define CONNECT_USEC  1000000
 #define CONNECT_BURST 2000
@@ -126,10 +129,29 @@ static int on_stranger(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
+/* It was told to end. While it holds its link, its number is its own. */
+static void end_unrecorded(struct stranger *stranger)
+{
+	struct message message;
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < STRANGER_MESSAGES; i++) {
+		r = control_receive(&stranger->control, &message);
+		if (r == 0)
+			message_release(&message);
+	}
+	if (r != -EPIPE)
+		(void)kill(stranger->pid, SIGKILL);
+}
+
 static int on_stranger_silent(sd_event_source *source, uint64_t usec,
 			      void *data)
 {
-	stranger_free(data);
+	struct stranger *stranger = data;
+
+	if (stranger->is_dismissed)
+		end_unrecorded(stranger);
+	stranger_free(stranger);
 	return 0;
 }
 
@@ -159,8 +181,7 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events,
 			    stranger->control.fd, EPOLLIN, on_stranger,
 			    stranger) < 0 ||
 	    sd_event_add_time_relative(supervisor->event, &stranger->timer,
-				       CLOCK_MONOTONIC,
-				       STRANGER_SECONDS * 1000000, 0,
+				       CLOCK_MONOTONIC, STRANGER_USEC, 0,
 				       on_stranger_silent, stranger) < 0)
 		stranger_free(stranger);
 	return 0;
@@ -366,8 +387,7 @@ static int on_check(sd_event_source *source, uint64_t usec, void *data)
 
 	if (is_anyone_missing(supervisor) &&
 	    clock_now_ns() - adoption->began_ns < PATIENCE_NS) {
-		(void)sd_event_source_set_time_relative(source,
-							CHECK_MS * 1000);
+		(void)sd_event_source_set_time_relative(source, CHECK_USEC);
 		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	}
 	TAILQ_FOREACH(process, &supervisor->processes, link)

@@ -74,8 +74,8 @@ static void send_to(struct client *client, uint32_t type, uint32_t request_id,
 
 	if (client->is_broken)
 		return;
-	r = outbox_send(&client->outbox, &client->control, type, request_id,
-			body, body_bytes, fds, fd_count);
+	r = outbox_send(&client->outbox, type, request_id, body, body_bytes,
+			fds, fd_count);
 	if (r == -EAGAIN)
 		r = sd_event_source_set_io_events(client->source,
 						  EPOLLIN | EPOLLOUT);
@@ -173,7 +173,7 @@ static int on_message(sd_event_source *source, int fd, uint32_t events,
 	int r;
 
 	if ((events & EPOLLOUT) && !client->is_broken &&
-	    outbox_flush(&client->outbox, &client->control) == 0)
+	    outbox_flush(&client->outbox) == 0)
 		(void)sd_event_source_set_io_events(source, EPOLLIN);
 	r = control_receive(&client->control, &message);
 	if (r == -EAGAIN)
@@ -228,7 +228,7 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events,
 	client->supervisor = supervisor;
 	client->id = ++list->last_id;
 	client->control.fd = take_fd(&peer);
-	outbox_open(&client->outbox, OUTBOX_BYTES);
+	outbox_open(&client->outbox, &client->control, OUTBOX_BYTES);
 	TAILQ_INSERT_TAIL(&list->all, client, link);
 	list->count++;
 	if (sd_event_add_io(supervisor->event, &client->source,
@@ -255,6 +255,21 @@ static int find_group(const struct config *config, gid_t *ret_group,
 	return 0;
 }
 
+/* Members of the group reach the socket, and list nothing. */
+static int open_directory_to(const char *directory, gid_t group)
+{
+	struct stat status;
+
+	if (stat(directory, &status) < 0)
+		return -errno;
+	if (status.st_mode & S_IXOTH)
+		return 0;
+	return chown(directory, (uid_t)-1, group) < 0 ||
+			       chmod(directory, 0710) < 0
+		       ? -errno
+		       : 0;
+}
+
 static int bind_socket(struct supervisor *supervisor, struct refusal *refusal)
 {
 	const char *path = supervisor->config.socket;
@@ -267,13 +282,22 @@ static int bind_socket(struct supervisor *supervisor, struct refusal *refusal)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 ||
 	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    (group != (gid_t)-1 && chown(path, (uid_t)-1, group) < 0) ||
+	    (group != (gid_t)-1 &&
+	     (open_directory_to(supervisor->config.runtime_dir, group) < 0 ||
+	      chown(path, (uid_t)-1, group) < 0)) ||
 	    chmod(path, group == (gid_t)-1 ? 0600 : 0660) < 0 ||
 	    listen(fd, 32) < 0)
 		return refuse(refusal, -errno, "runtime_dir",
 			      "cannot listen on %s: %s", path, strerror(errno));
 	supervisor->clients->listen_fd = take_fd(&fd);
 	return 0;
+}
+
+int clients_check(struct supervisor *supervisor, struct refusal *refusal)
+{
+	gid_t group;
+
+	return find_group(&supervisor->config, &group, refusal);
 }
 
 int clients_listen(struct supervisor *supervisor, struct refusal *refusal)

@@ -26,6 +26,9 @@ struct ticket {
 	uint32_t request_id;
 };
 
+/* Could clients be listened to? Said before anything is taken over. */
+int clients_check(struct supervisor *supervisor, struct refusal *refusal);
+
 /* Listen on the client socket. The refusal says why not. */
 int clients_listen(struct supervisor *supervisor, struct refusal *refusal);
 void clients_close(struct supervisor *supervisor);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -122,6 +123,7 @@ void launch_reopen_witnesses(struct partition *partition)
 /* Memory the host has, against what the guest may touch. */
 static int check_memory(uint64_t wanted_bytes, struct refusal *refusal)
 {
+	static const char key[] = "MemAvailable:";
 	unsigned long long available_kib = 0;
 	char line[128];
 	FILE *file = fopen("/proc/meminfo", "re");
@@ -129,8 +131,8 @@ static int check_memory(uint64_t wanted_bytes, struct refusal *refusal)
 	if (!file)
 		return 0;
 	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "MemAvailable: %llu", &available_kib) == 1)
-			break;
+		if (strncmp(line, key, strlen(key)) == 0)
+			available_kib = strtoull(line + strlen(key), NULL, 10);
 	(void)fclose(file);
 	if (available_kib == 0 || wanted_bytes / 1024 <= available_kib)
 		return 0;

@@ -21,7 +21,8 @@ static int fail(const struct refusal *refusal, int r)
 {
 	fprintf(stderr, "bulkheadd: %s%s%s\n", refusal->field,
 		refusal->field[0] ? ": " : "", refusal->text);
-	return r == -EINVAL || r == -EBUSY || r == -EPROTO || r == -ENAMETOOLONG
+	return r == -EINVAL || r == -EBUSY || r == -ENOENT || r == -EPROTO ||
+			       r == -ENAMETOOLONG
 		       ? EXIT_REFUSED
 		       : EXIT_FAILURE;
 }

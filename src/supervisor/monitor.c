@@ -19,6 +19,11 @@
 #define RESTART_MOST_MS  10000u
 /* What its last monitor held may be free a moment later; not for ever. */
 #define RESTARTS_BUSY 8u
+/* Statuses beyond it are no errno. */
+#define ERRNO_MOST 4095
+/* Why a partition is paused that will be resumed without being asked; stored
+ * with its state. */
+#define POLICY_PAUSE "until its disk is back"
 
 static void boot_done(struct partition *partition)
 {
@@ -30,6 +35,54 @@ static void want_disks(struct partition *partition)
 {
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		disk_want(&partition->disks[i]);
+}
+
+/* What the monitor that came back says of its guest, against the record. */
+static void reconcile_state(struct partition *partition)
+{
+	enum partition_state state = partition_state(partition);
+	bool is_paused = partition->guest_state == GUEST_PAUSED;
+
+	if (state == PARTITION_STOPPING &&
+	    partition->engine == ENGINE_FOREIGN) {
+		process_quit(partition->monitor, QUIT_MS);
+		return;
+	}
+	if (state == PARTITION_STOPPING && partition->timer)
+		return; /* one that comes back again wins no time by it */
+	if (state == PARTITION_STOPPING) {
+		partition_press_power_button(
+			partition, partition->record.definition.stop_ms);
+		return;
+	}
+	if (state == PARTITION_STARTING && partition->guest_state == 0 &&
+	    partition->engine != ENGINE_FOREIGN) {
+		process_kill(partition->monitor, "it was not launched");
+		return;
+	}
+	if (state == PARTITION_STARTING && is_paused) {
+		partition->verb_event = PARTITION_EVENT_BOOTED;
+		partition->verb_id++;
+		process_send(partition->monitor, MSG_MONITOR_RESUME,
+			     partition->verb_id, NULL, 0, NULL, 0);
+		return;
+	}
+	if (state == PARTITION_STARTING)
+		partition_must(partition, PARTITION_EVENT_BOOTED, "");
+	if (state == PARTITION_RUNNING && is_paused)
+		partition_must(partition, PARTITION_EVENT_PAUSE, "");
+	if (state == PARTITION_PAUSED && !is_paused)
+		partition_must(partition, PARTITION_EVENT_RESUME, "");
+}
+
+/* It lost its link and is back: what was asked or answered in between is
+ * lost. */
+static void monitor_returned(struct partition *partition)
+{
+	if (partition_state(partition) != PARTITION_STOPPING)
+		ticket_failed(partition->supervisor, &partition->ticket, -EIO,
+			      "its monitor lost the question");
+	reconcile_state(partition);
 }
 
 static void monitor_ready(struct process *process)
@@ -45,11 +98,7 @@ static void monitor_ready(struct process *process)
 	}
 	want_disks(partition);
 	if (partition_state(partition) != PARTITION_STARTING) {
-		/* It lost its link and is back: what was asked or answered in
-		 * between is lost. */
-		if (partition_state(partition) != PARTITION_STOPPING)
-			ticket_failed(partition->supervisor, &partition->ticket,
-				      -EIO, "its monitor lost the question");
+		monitor_returned(partition);
 		return;
 	}
 	if (partition->engine == ENGINE_FOREIGN) {
@@ -234,11 +283,15 @@ static int take_done(void *data, struct message *message)
 	}
 	if (result->status < 0) {
 		ticket_failed(partition->supervisor, &partition->ticket,
-			      result->status, text);
+			      result->status >= -ERRNO_MOST ? result->status
+							    : -EIO,
+			      text);
 		return 0;
 	}
 	if (partition->verb_event != PARTITION_EVENT_COUNT)
-		partition_must(partition, partition->verb_event, "");
+		partition_must(partition, partition->verb_event,
+			       partition->is_paused_by_policy ? POLICY_PAUSE
+							      : "");
 	ticket_done(partition->supervisor, &partition->ticket);
 	/* Its disks may have come back before the pause they caused. */
 	partition_disk_came_up(partition);
@@ -426,43 +479,11 @@ int partition_expect(struct partition *partition,
 		return r;
 	if (partition->engine == ENGINE_AUTO)
 		partition->engine = ENGINE_QEMU;
+	partition->is_paused_by_policy =
+		partition_state(partition) == PARTITION_PAUSED &&
+		strcmp(partition->record.reason, POLICY_PAUSE) == 0;
 	return process_expect(partition->supervisor, record, &monitor_ops,
 			      partition, &partition->monitor);
-}
-
-static void reconcile_state(struct partition *partition)
-{
-	enum partition_state state = partition_state(partition);
-	bool is_paused = partition->guest_state == GUEST_PAUSED;
-
-	if (state == PARTITION_STOPPING &&
-	    partition->engine == ENGINE_FOREIGN) {
-		process_quit(partition->monitor, QUIT_MS);
-		return;
-	}
-	if (state == PARTITION_STOPPING) {
-		partition_press_power_button(
-			partition, partition->record.definition.stop_ms);
-		return;
-	}
-	if (state == PARTITION_STARTING && partition->guest_state == 0 &&
-	    partition->engine != ENGINE_FOREIGN) {
-		process_kill(partition->monitor, "it was not launched");
-		return;
-	}
-	if (state == PARTITION_STARTING && is_paused) {
-		partition->verb_event = PARTITION_EVENT_BOOTED;
-		partition->verb_id++;
-		process_send(partition->monitor, MSG_MONITOR_RESUME,
-			     partition->verb_id, NULL, 0, NULL, 0);
-		return;
-	}
-	if (state == PARTITION_STARTING)
-		partition_must(partition, PARTITION_EVENT_BOOTED, "");
-	if (state == PARTITION_RUNNING && is_paused)
-		partition_must(partition, PARTITION_EVENT_PAUSE, "");
-	if (state == PARTITION_PAUSED && !is_paused)
-		partition_must(partition, PARTITION_EVENT_RESUME, "");
 }
 
 void partition_reconcile(struct partition *partition)
@@ -482,6 +503,7 @@ void partition_reconcile(struct partition *partition)
 					     "it came back without its disks");
 		want_disks(partition);
 		reconcile_state(partition);
+		partition_disk_came_up(partition);
 		return;
 	}
 	if (partition->disk_count == 0)

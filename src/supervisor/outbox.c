@@ -39,8 +39,10 @@ static void drop_first(struct outbox *outbox)
 	item_free(item);
 }
 
-void outbox_open(struct outbox *outbox, size_t most_bytes)
+void outbox_open(struct outbox *outbox, struct control *control,
+		 size_t most_bytes)
 {
+	outbox->control = control;
 	STAILQ_INIT(&outbox->items);
 	outbox->bytes = 0;
 	outbox->most_bytes = most_bytes;
@@ -89,9 +91,9 @@ static int keep(struct outbox *outbox, const struct outbox_item *head,
 	return -EAGAIN;
 }
 
-int outbox_send(struct outbox *outbox, struct control *control, uint32_t type,
-		uint32_t request_id, const void *body, size_t body_bytes,
-		const int *fds, size_t fd_count)
+int outbox_send(struct outbox *outbox, uint32_t type, uint32_t request_id,
+		const void *body, size_t body_bytes, const int *fds,
+		size_t fd_count)
 {
 	const struct outbox_item head = { .type = type,
 					  .request_id = request_id,
@@ -99,18 +101,18 @@ int outbox_send(struct outbox *outbox, struct control *control, uint32_t type,
 	int r = -EAGAIN;
 
 	if (STAILQ_EMPTY(&outbox->items))
-		r = control_send(control, type, request_id, body, body_bytes,
-				 fds, fd_count);
+		r = control_send(outbox->control, type, request_id, body,
+				 body_bytes, fds, fd_count);
 	return r == -EAGAIN ? keep(outbox, &head, body, fds, fd_count) : r;
 }
 
-int outbox_flush(struct outbox *outbox, struct control *control)
+int outbox_flush(struct outbox *outbox)
 {
 	const struct outbox_item *item;
 	int r;
 
 	while ((item = STAILQ_FIRST(&outbox->items))) {
-		r = control_send(control, item->type, item->request_id,
+		r = control_send(outbox->control, item->type, item->request_id,
 				 item->body, item->body_bytes, item->fds,
 				 item->fd_count);
 		if (r < 0)

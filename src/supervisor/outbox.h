@@ -17,12 +17,15 @@
 struct outbox_item;
 
 struct outbox {
+	struct control *control;
 	STAILQ_HEAD(, outbox_item) items;
 	size_t bytes;
 	size_t most_bytes;
 };
 
-void outbox_open(struct outbox *outbox, size_t most_bytes);
+/* `control` is borrowed and may be replaced while nothing waits. */
+void outbox_open(struct outbox *outbox, struct control *control,
+		 size_t most_bytes);
 
 /* Forget what waits. Safe on a zeroed outbox. */
 void outbox_clear(struct outbox *outbox);
@@ -35,11 +38,11 @@ void outbox_clear(struct outbox *outbox);
  * -EMFILE   no descriptor left to keep one
  * other     from control_send()
  */
-int outbox_send(struct outbox *outbox, struct control *control, uint32_t type,
-		uint32_t request_id, const void *body, size_t body_bytes,
-		const int *fds, size_t fd_count);
+int outbox_send(struct outbox *outbox, uint32_t type, uint32_t request_id,
+		const void *body, size_t body_bytes, const int *fds,
+		size_t fd_count);
 
 /* Send what waits. -EAGAIN: not all of it yet; other: from control_send() */
-int outbox_flush(struct outbox *outbox, struct control *control);
+int outbox_flush(struct outbox *outbox);
 
 #endif

@@ -19,7 +19,7 @@
 /* A monitor that is told to end gets this long. */
 #define QUIT_MS 3000
 /* `show` waits this long for a monitor's counters. */
-#define COUNT_MS 500
+#define COUNT_USEC 500000u
 
 struct partition *partition_find(struct supervisor *supervisor,
 				 const char *name)
@@ -494,10 +494,9 @@ int partition_count(struct partition *partition, const struct ticket *ticket)
 	if (partition->count_ticket.client)
 		return -EBUSY;
 	partition->count_ticket = *ticket;
-	(void)sd_event_add_time_relative(partition->supervisor->event,
-					 &partition->count_timer,
-					 CLOCK_MONOTONIC, COUNT_MS * 1000, 1000,
-					 on_not_counted, partition);
+	(void)sd_event_add_time_relative(
+		partition->supervisor->event, &partition->count_timer,
+		CLOCK_MONOTONIC, COUNT_USEC, 1000, on_not_counted, partition);
 	process_send(partition->monitor, MSG_MONITOR_COUNT,
 		     PARTITION_COUNT_REQUEST, NULL, 0, NULL, 0);
 	return 0;

@@ -309,7 +309,7 @@ static void drop_link(struct process *process)
 
 static void flush_outbox(struct process *process)
 {
-	int r = outbox_flush(&process->outbox, &process->control);
+	int r = outbox_flush(&process->outbox);
 
 	if (r == 0)
 		listen_for(process, EPOLLIN);
@@ -424,7 +424,7 @@ static struct process *process_new(struct supervisor *supervisor, uint32_t role,
 	process->pidfd = NO_FD;
 	process->control.fd = NO_FD;
 	process->started_ns = clock_now_ns();
-	outbox_open(&process->outbox, OUTBOX_BYTES);
+	outbox_open(&process->outbox, &process->control, OUTBOX_BYTES);
 	(void)text_copy(process->name, sizeof(process->name), name);
 	TAILQ_INSERT_TAIL(&supervisor->processes, process, link);
 	return process;
@@ -568,8 +568,8 @@ void process_send(struct process *process, uint32_t type, uint32_t request_id,
 
 	if (process->state == PROCESS_DYING || process->control.fd == NO_FD)
 		return;
-	r = outbox_send(&process->outbox, &process->control, type, request_id,
-			body, body_bytes, fds, fd_count);
+	r = outbox_send(&process->outbox, type, request_id, body, body_bytes,
+			fds, fd_count);
 	if (r == -EAGAIN)
 		listen_for(process, EPOLLIN | EPOLLOUT);
 	/* A peer that has gone dies soon or comes back; on_control() sees to

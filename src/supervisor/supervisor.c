@@ -23,8 +23,8 @@
 /* Threads and processes of one child: those of its engine and to spare. */
 #define CHILD_TASKS 1024
 /* Deferred writes reach the disk this long after they were queued. */
-#define FLUSH_MS 50
-#define PLACE_MS 30
+#define FLUSH_USEC 50000u
+#define PLACE_USEC 30000u
 /* ... and are tried again when it is full. */
 #define RETRY_USEC 5000000u
 
@@ -82,7 +82,7 @@ static int on_flush(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-/* One write for everything that happens within FLUSH_MS. */
+/* One write for everything that happens within FLUSH_USEC. */
 static void flush_soon(struct supervisor *supervisor)
 {
 	int enabled = SD_EVENT_OFF;
@@ -91,7 +91,7 @@ static void flush_soon(struct supervisor *supervisor)
 	if (enabled != SD_EVENT_OFF)
 		return;
 	(void)sd_event_source_set_time_relative(supervisor->flush_source,
-						FLUSH_MS * 1000);
+						FLUSH_USEC);
 	(void)sd_event_source_set_enabled(supervisor->flush_source,
 					  SD_EVENT_ONESHOT);
 }
@@ -131,7 +131,7 @@ void supervisor_place_child(struct process *process)
 	}
 	(void)sd_event_add_time_relative(
 		process->supervisor->event, &process->place_source,
-		CLOCK_MONOTONIC, PLACE_MS * 1000, 1000, on_place, process);
+		CLOCK_MONOTONIC, PLACE_USEC, 1000, on_place, process);
 }
 
 void supervisor_remember_child(struct supervisor *supervisor,
@@ -376,6 +376,9 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 	if (r < 0)
 		return refuse(refusal, r, "", "cannot start: %s", strerror(-r));
 	open_cgroups(supervisor);
+	r = clients_check(supervisor, refusal);
+	if (r < 0)
+		return r;
 	r = adopt_listen(supervisor, refusal);
 	if (r < 0)
 		return r;

@@ -77,6 +77,8 @@ def test_a_keeper_that_is_told_to_end_at_once_ends(make_host):
     host.keeper.terminate()
 
     assert host.keeper.wait(10) == 0
+    # What it had started by then lives on, to be taken over.
+    host.start()
 
 
 def test_a_supervisor_killed_while_it_probes_the_host_comes_back(make_host):
@@ -89,6 +91,8 @@ def test_a_supervisor_killed_while_it_probes_the_host_comes_back(make_host):
                           every=0.001)
 
     host.wait_ready()
+    # Children that none of the dead ones recorded come back to be ended.
+    bulkhead.wait_for(lambda: len(bulkhead.descendants(host.keeper.pid)) == 4)
 
 
 def test_what_someone_stopped_stays_so_when_the_supervisor_comes_back(host):
@@ -98,3 +102,27 @@ def test_what_someone_stopped_stays_so_when_the_supervisor_comes_back(host):
     host.kill_supervisor()
 
     assert host.state_of("idle") == "stopped"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes a socket's group")
+def test_members_of_the_socket_group_reach_the_supervisor(make_host):
+    host = make_host(config="socket_group = daemon\n")
+    os.chmod(host.directory, 0o711)
+    host.state.mkdir()
+    os.chmod(host.state, 0o711)
+
+    host.start()
+
+    run = host.socket.parent.stat()
+    assert run.st_mode & 0o777 == 0o710
+    assert run.st_gid == host.socket.stat().st_gid != 0
+
+
+def test_an_unknown_socket_group_is_refused_before_anything_is_done(make_host):
+    host = make_host(config="socket_group = nobody-knows-it\n", keep=False)
+
+    done = subprocess.run(host.supervisor_argv(), env=host.env, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    assert done.returncode == 2
+    assert "socket_group" in done.stderr

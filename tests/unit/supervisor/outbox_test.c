@@ -14,7 +14,7 @@ static uint8_t body[1000];
 static void open_pair(size_t most_bytes)
 {
 	CHECK_EQ(control_pair(&here, &there), 0);
-	outbox_open(&outbox, most_bytes);
+	outbox_open(&outbox, &here, most_bytes);
 }
 
 static void close_pair(void)
@@ -26,7 +26,7 @@ static void close_pair(void)
 
 static int send_number(uint32_t number, const int *fds, size_t fd_count)
 {
-	return outbox_send(&outbox, &here, 1, number, body, sizeof(body), fds,
+	return outbox_send(&outbox, 1, number, body, sizeof(body), fds,
 			   fd_count);
 }
 
@@ -62,7 +62,7 @@ TEST(a_slow_reader_gets_everything_in_order)
 
 	do
 		receive_up_to(&got);
-	while (outbox_flush(&outbox, &here) == -EAGAIN);
+	while (outbox_flush(&outbox) == -EAGAIN);
 	receive_up_to(&got);
 
 	CHECK_EQ(got, sent);
@@ -99,7 +99,7 @@ TEST(a_kept_descriptor_is_a_duplicate_and_is_closed)
 	close_fd(&pipe_fds[1]);
 
 	receive_up_to(&got);
-	CHECK_EQ(outbox_flush(&outbox, &here), 0);
+	CHECK_EQ(outbox_flush(&outbox), 0);
 	CHECK_EQ(control_receive(&there, &message), 0);
 	CHECK_EQ(message.request_id, sent);
 	message_release(&message);
