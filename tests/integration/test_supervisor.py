@@ -318,6 +318,7 @@ def test_an_upgrade_moves_every_client_and_fails_no_request(host):
     sockets = [foreign.serve(host, name) for name in ("one", "two")]
 
     with foreign.load(sockets[0]), foreign.load(sockets[1]):
+        time.sleep(1)
         for _ in range(5):
             before = host.service_pid()
             host.run("service", "restart", "disk0")
