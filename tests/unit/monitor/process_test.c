@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "fakeguest.h"
 #include "lib/harness.h"
 #include "lib/monitor_rig.h"
 #include "workload.h"
@@ -221,5 +222,40 @@ TEST(a_silent_service_is_reported_to_the_supervisor)
 	monitor_rig_up(&rig);
 
 	expect_well(guest);
+	monitor_rig_stop(&rig);
+}
+
+/* There is nothing that the monitor could do about it, and nobody else that
+ * is harmed. */
+TEST(a_hostile_front_end_that_cuts_its_memory_ends_its_own_monitor_alone)
+{
+	const struct fakeguest_settings settings = {
+		.path = rig.socket_path,
+		.queue_count = 1,
+		.queue_size = 64,
+		.slot_count = 8,
+		.slot_bytes = 4096,
+		.connect_ms = 3000,
+	};
+	static const uint64_t one = 1;
+	struct fakeguest guest;
+	int status;
+
+	monitor_rig_start(&rig);
+	monitor_rig_up(&rig);
+	CHECK_EQ(fakeguest_open(&guest, &settings), 0);
+	await_answers(0);
+	CHECK_EQ(ftruncate(guest.memory_fd, 0), 0);
+	CHECK_EQ(write(guest.queues[0].kick_fd, &one, sizeof(one)),
+		 (long long)sizeof(one));
+
+	CHECK_EQ(waitpid(rig.pid, &status, 0), rig.pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	disk_rig_send(&rig.service, MSG_CHILD_PING, NULL, 0);
+	disk_rig_expect(&rig.service, MSG_CHILD_PONG, NULL, 0);
+	rig.pid = fork();
+	if (rig.pid == 0)
+		_exit(0);
+	fakeguest_close(&guest);
 	monitor_rig_stop(&rig);
 }
