@@ -19,7 +19,7 @@
 /* Steps before answers are looked at again. */
 #define ISSUE_STEPS 256
 /* The same in data copied. */
-#define COPY_MOST (2 * LANE_CHUNK_BYTES)
+#define COPY_MOST (2ull * LANE_CHUNK_BYTES)
 
 static const uint16_t ops[] = {
 	[BLK_READ] = DISK_READ,

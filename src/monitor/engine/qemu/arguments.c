@@ -8,9 +8,9 @@
 
 #include "base/count.h"
 
-#define SECCOMP                                               \
-	"on,obsolete=deny,elevateprivileges=deny,spawn=deny," \
-	"resourcecontrol=deny"
+static const char sandbox[] =
+	"on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
+	"resourcecontrol=deny";
 
 __attribute__((format(printf, 2, 3))) static int
 add(struct qemu_arguments *arguments, const char *format, ...)
@@ -40,7 +40,7 @@ static int add_fixed(struct qemu_arguments *arguments)
 		"-display",
 		"none",
 		"-sandbox",
-		SECCOMP,
+		sandbox,
 		/* Its processors wait for MONITOR_RESUME. */
 		"-S",
 		/* A panicked guest is the supervisor's to judge. */
