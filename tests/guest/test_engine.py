@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""An engine that dies or freezes at a bad moment harms its own partition."""
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+import bulkhead
+
+# After QEMU is there: its jail, its start, its first requests, its guest.
+MOMENTS = [0, 0.02, 0.05, 0.1, 0.3, 1]
+
+
+def engines():
+    return [pid for pid in bulkhead.descendants(os.getpid())
+            if "qemu-system-x86_64" in bulkhead.command_line(pid)]
+
+
+def start_quietly(host):
+    try:
+        host.run("start", "one")
+    except bulkhead.Failed:
+        pass
+
+
+def test_an_engine_killed_at_any_moment_leaves_a_partition_that_starts(host):
+    host.define("one", disks=[host.disk()], restart="never")
+    host.run("install", "one")
+
+    for moment in MOMENTS:
+        starting = threading.Thread(target=start_quietly, args=(host,))
+        starting.start()
+        pid = bulkhead.wait_for(engines, 20, 0.002, "an engine")[0]
+        time.sleep(moment)
+        os.kill(pid, signal.SIGKILL)
+        starting.join(30)
+        host.wait_state("one", "stopped", 20)
+        assert not engines()
+
+    host.run("start", "one")
+    host.console("one").wait("^tick")
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_a_frozen_engine_is_switched_off(host, force):
+    host.up("one", disks=[host.disk()]).wait("^tick")
+    other = host.up("two")
+    other.wait("^tick")
+    os.kill(host.partition("one")["engine_pid"], signal.SIGSTOP)
+
+    host.run("stop", "one", *(force or ("--deadline", "2")))
+
+    assert host.state_of("one") == "stopped"
+    assert host.state_of("two") == "running"
