@@ -78,11 +78,19 @@ static int open_log(struct partition *partition)
 	const struct partition_definition *definition =
 		&partition->record.definition;
 	char path[PATH_ROOM + NAME_ROOM + 16];
+	int fd;
 
 	if (definition->console_log_bytes == 0)
 		return open("/dev/null", O_RDWR | O_CLOEXEC);
 	log_path(partition->supervisor, definition->name, path, sizeof(path));
-	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0)
+		return fd;
+	/* A full disk takes the log, not the console. */
+	partition_event_text(partition, EVENT_ERROR,
+			     "its console has no log: %s: %s", path,
+			     strerror(errno));
+	return open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
 static void give(struct partition *partition, struct instance *instance)
