@@ -4,6 +4,7 @@ import contextlib
 import json
 import signal
 import subprocess
+import time
 
 import bulkhead
 
@@ -15,7 +16,7 @@ class Load:
 
     def __init__(self, socket, **options):
         words = {"op": "mixed", "depth": 8, "think_us": 500, "seconds": 3600,
-                 "span": "16M", **options}
+                 "warmup_ms": 0, "span": "16M", **options}
         argv = [str(LOAD), "--socket", str(socket), "--verify"]
         for name, value in words.items():
             argv += ["--" + name.replace("_", "-"), str(value)]
@@ -34,7 +35,7 @@ class Load:
         wrong = {key: found[key] for key in
                  ("errors", "lost", "duplicated", "corrupt")}
         assert wrong == dict.fromkeys(wrong, 0), found
-        assert found["requests"] > 100
+        assert found["all_requests"] > 50, found
         return found
 
     def kill(self):
@@ -49,6 +50,7 @@ def load(socket, **options):
     running = Load(socket, **options)
     try:
         yield running
+        time.sleep(0.3)
         running.check()
     finally:
         running.kill()

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: MIT
+"""Children that break the rules harm themselves and nobody else.
+
+A played monitor or service says what a test makes it say; beside it a real
+partition on a real service is under verified load.
+"""
+import os
+import signal
+import struct
+import subprocess
+
+import pytest
+
+import bulkhead
+import foreign
+import played
+
+FLOOD = 3000
+
+
+@pytest.fixture
+def stage(tmp_path):
+    made = played.Stage(tmp_path / "libexec")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def host(make_host, stage):
+    """A supervisor whose children may be played, and one real partition."""
+    made = make_host(config=f"libexec_dir = {stage.folder}\n").start()
+    foreign.serve(made, "steady")
+    return made
+
+
+@pytest.fixture
+def calm(host):
+    """Load on the real partition, which must not notice a thing."""
+    before = host.partition("steady")["monitor_pid"], host.service_pid()
+    with foreign.load(foreign.socket_of(host, "steady")):
+        yield
+        host.run("list", timeout=10)
+    after = host.partition("steady")["monitor_pid"], host.service_pid()
+    assert after == before
+
+
+def start_monitor(host, stage, service="disk0"):
+    """A played monitor that is READY and has its disk's first channel."""
+    host.run("define", foreign.document(host, "played-one", service))
+    host.run("install", "played-one")
+    starting = subprocess.Popen(host.argv("start", "played-one"),
+                                env=host.env)
+    monitor = stage.next()
+    monitor.ready()
+    monitor.witness = monitor.wait("MONITOR_DISK")[2][0]
+    assert starting.wait(20) == 0
+    monitor.disk = monitor.take("MONITOR_DISK_UP")
+    return monitor
+
+
+def start_service(host, stage):
+    """A played disk service that is READY, and a partition that uses it."""
+    host.run("service", "set", "played-disk", "--standby", 0)
+    service = stage.next()
+    service.ready()
+    host.run("define", foreign.document(host, "victim", "played-disk"))
+    host.run("install", "victim")
+    host.run("start", "victim")
+    service.disk = service.take("DISK_ATTACH")[:16]
+    return service
+
+
+def kill_supervisor(host):
+    """Until it can take no call any more."""
+    pid = host.supervisor_pid()
+    os.kill(pid, signal.SIGKILL)
+    bulkhead.wait_for(lambda: not bulkhead.parent_of(pid), 10, 0.005,
+                      what="the supervisor is dead")
+
+
+def number_of(body):
+    """Attachment and generation of a message about a disk."""
+    return struct.unpack_from("=QQ", body)
+
+
+# ---- monitors ---------------------------------------------------------------
+
+BROKEN = {
+    "no header": b"\1",
+    "an unknown number": struct.pack("=II", 999, 0),
+    "a message of another role": struct.pack("=IIQQ", 62, 0, 1, 1),
+    "a message of a client": struct.pack("=II32s", 103, 0, b"steady"),
+    "a message of the supervisor": struct.pack("=II", 6, 0),
+    "a body too short": struct.pack("=IIQ", 46, 0, 1),
+    "a body too long": struct.pack("=II", 46, 0) + bytes(4000),
+    "more than a message": bytes(8192),
+    "a disk that is not there": (struct.pack("=II", 46, 0)
+                                 + played.disk_channel(1, 1, 7)),
+    "a disk of another partition": (struct.pack("=II", 46, 0)
+                                    + played.disk_channel(1, 1, 0)),
+    "an unterminated text": (struct.pack("=II", 9, 0)
+                             + struct.pack("=I188s", 0, b"x" * 188)),
+}
+
+
+@pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN.keys())
+def test_a_monitor_that_breaks_a_rule_is_ended(host, stage, calm, data):
+    monitor = start_monitor(host, stage)
+
+    monitor.send_raw(data)
+
+    monitor.wait_killed()
+
+
+def test_a_monitor_that_sends_unwanted_descriptors_leaves_none(host, stage,
+                                                               calm):
+    monitor = start_monitor(host, stage)
+    supervisor = host.supervisor_pid()
+    before = len(os.listdir(f"/proc/{supervisor}/fd"))
+
+    monitor.send("CHILD_PONG", fds=[0, 1, 2])
+
+    monitor.wait_killed()
+    assert len(os.listdir(f"/proc/{supervisor}/fd")) <= before + 4
+
+
+FLOODS = ["CHILD_PONG", "CHILD_EVENT", "MONITOR_SUSPECT", "MONITOR_POISON",
+          "MONITOR_BROKEN", "MONITOR_PAUSE_WISH", "MONITOR_COUNTERS",
+          "MONITOR_DONE", "MONITOR_GUEST"]
+
+
+def flood_body(name, monitor):
+    channel = monitor.disk[:24]
+    return {"CHILD_EVENT": struct.pack("=I188s", 0, b"words"),
+            "MONITOR_SUSPECT": channel + struct.pack("=Q", 1 << 63),
+            "MONITOR_POISON": channel, "MONITOR_BROKEN": channel,
+            "MONITOR_PAUSE_WISH": channel,
+            "MONITOR_COUNTERS": b"\xff" * 128 + bytes(8),
+            "MONITOR_DONE": struct.pack("=iI192s", 0, 0, b""),
+            "MONITOR_GUEST": struct.pack("=IIiI", 3, 1, 0, 0),
+            }.get(name, b"")
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_monitor_that_floods_stops_nobody(host, stage, calm, name):
+    monitor = start_monitor(host, stage)
+    body = flood_body(name, monitor)
+
+    flood(monitor, name, body)
+    host.run("list", timeout=10)
+    host.run("stop", "played-one", "--force", timeout=30)
+
+    assert host.state_of("played-one") == "stopped"
+    assert len(bulkhead.descendants(host.keeper.pid)) < 20
+
+
+def flood(child, name, body):
+    """As fast as the supervisor takes it, or until it has had enough."""
+    try:
+        for _ in range(FLOOD):
+            child.send(name, body)
+    except played.Gone:
+        pass
+
+
+def test_a_monitor_that_cries_poison_gets_one_instance_that_ends(host, stage,
+                                                                 calm):
+    monitor = start_monitor(host, stage)
+
+    for _ in range(5):
+        monitor.send("MONITOR_POISON", monitor.disk[:24])
+    monitor.take("MONITOR_DISK_UP")
+    alone = [row for row in host.json("service", "list")
+             if row["role"] == "alone"]
+    host.run("stop", "played-one", "--force")
+
+    assert len(alone) == 1
+    bulkhead.wait_for(lambda: not bulkhead.parent_of(alone[0]["pid"]), 10,
+                      what="the instance of its own ends")
+    os.close(monitor.witness)
+    host.run("uninstall", "played-one")
+    host.run("undefine", "played-one")
+
+
+def test_a_monitor_that_comes_back_with_a_foreign_file_is_ended(host, stage,
+                                                                calm):
+    monitor = start_monitor(host, stage)
+    number, generation = number_of(monitor.disk)
+    strange = os.open(host.directory / "steady.img", os.O_RDWR)
+    kill_supervisor(host)
+
+    monitor.come_back(1)
+    monitor.wait("CHILD_WELCOME")
+    monitor.send("MONITOR_DISK_HELD",
+                 played.disk_channel(number, generation), [strange])
+
+    monitor.wait_killed()
+    os.close(strange)
+    host.wait_ready()
+
+
+def test_a_stranger_without_the_token_is_sent_away(host, stage, calm):
+    monitor = start_monitor(host, stage)
+    monitor.settings = bytes(len(monitor.settings))
+    kill_supervisor(host)
+
+    monitor.come_back(1)
+
+    monitor.take("CHILD_QUIT")
+    monitor.end()
+    host.wait_ready()
+
+
+# ---- services ---------------------------------------------------------------
+
+@pytest.mark.parametrize("data", [
+    struct.pack("=II", 999, 0), bytes(8192), b"\1",
+    struct.pack("=IIQQII", 46, 0, 1, 1, 0, 0)])
+def test_a_service_that_breaks_a_rule_is_replaced(host, stage, calm, data):
+    service = start_service(host, stage)
+
+    service.send_raw(data)
+
+    service.wait_killed()
+    successor = stage.next()
+    successor.ready()
+    successor.take("DISK_ATTACH")
+
+
+def test_a_service_cannot_speak_for_disks_of_others(host, stage, calm):
+    service = start_service(host, stage)
+    steady = host.partition("steady")["disks"][0]
+    for number in range(20):
+        body = played.attachment(number, steady["generation"])
+        if body != service.disk:
+            service.send("DISK_DETACHED", body)
+            service.send("DISK_PEER_BROKEN", body)
+
+    host.run("list")
+
+    assert host.partition("steady")["disks"][0]["state"] == "up"
+    assert service.is_alive()
+
+
+def test_a_service_that_accuses_its_client_ends_no_guest(host, stage, calm):
+    service = start_service(host, stage)
+    monitor = host.partition("victim")["monitor_pid"]
+
+    for _ in range(3):
+        service.send("DISK_PEER_BROKEN", service.disk)
+        service.wait("DISK_DETACH")
+        service.send("DISK_DETACHED", service.disk)
+        if len(stage.children) == 1:
+            service.disk = attach_again(service, stage)
+
+    assert host.partition("victim")["monitor_pid"] == monitor
+    assert host.state_of("victim") == "running"
+
+
+def attach_again(service, stage):
+    try:
+        return service.take("DISK_ATTACH", 5)[:16]
+    except AssertionError:
+        alone = stage.next()
+        alone.ready()
+        return service.disk
+
+
+def test_a_returning_service_cannot_claim_a_disk_of_another(host, stage):
+    service = start_service(host, stage)
+    steady = host.partition("steady")["disks"][0]
+    before = host.service_pid()
+
+    with foreign.load(foreign.socket_of(host, "steady")):
+        kill_supervisor(host)
+        service.come_back(2)
+        service.wait("CHILD_WELCOME")
+        for number in range(20):
+            service.send("DISK_HELD",
+                         played.attachment(number, steady["generation"]))
+        service.send("CHILD_REPORTED")
+        service.wait_killed()
+        stage.next().ready()
+        host.wait_ready()
+        assert host.partition("steady")["disks"][0]["state"] == "up"
+    assert host.service_pid() == before
+
+
+def test_a_service_that_floods_stops_nobody(host, stage, calm):
+    service = start_service(host, stage)
+
+    flood(service, "DISK_PEER_BROKEN", service.disk)
+    flood(service, "CHILD_PONG", b"")
+
+    host.run("list", timeout=10)
+    host.run("stop", "victim", "--force", timeout=30)
+
+
+def test_a_service_that_never_answers_a_ping_is_replaced(host, stage, calm):
+    service = start_service(host, stage)
+
+    with foreign.load(foreign.socket_of(host, "victim"), drain_ms=1000) as load:
+        service.wait("CHILD_PING", 10)
+        service.wait_killed(10)
+        load.process.kill()
+        load.check = lambda: None
+
+
+# ---- the release before -----------------------------------------------------
+
+def test_children_of_release_0_1_0_are_adopted(host, stage, calm):
+    """The bytes are written out here and never follow the headers."""
+    monitor = start_monitor(host, stage)
+    number, generation = number_of(monitor.disk)
+    kill_supervisor(host)
+
+    monitor.come_back(1, version=1)
+    assert monitor.receive()[0] == "CHILD_WELCOME"
+    monitor.send_raw(struct.pack("=IIII", 2, 0, 7, 0))
+    monitor.send_raw(struct.pack("=IIQQII", 45, 0, number, generation, 0, 0),
+                     [monitor.witness])
+    monitor.send_raw(struct.pack("=IIIIiI", 41, 0, 1, 0, 0, 0))
+    monitor.send_raw(struct.pack("=II", 5, 0))
+    host.wait_ready()
+
+    assert host.state_of("played-one") == "running"
+    assert host.partition("played-one")["disks"][0]["generation"] == generation
+    assert monitor.is_alive()
