@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Failures of partitions and services that must end, and end well."""
+import json
 import os
 import shutil
 import signal
@@ -126,3 +127,29 @@ def test_an_unknown_socket_group_is_refused_before_anything_is_done(make_host):
 
     assert done.returncode == 2
     assert "socket_group" in done.stderr
+
+
+def load(socket, *options):
+    return subprocess.Popen(
+        [bulkhead.BUILD / "bench/bulkhead-load", "--socket", socket, "--op",
+         "mixed", "--depth", "8", "--seconds", "3", *options],
+        stdout=subprocess.PIPE, text=True)
+
+
+def test_requests_that_kill_their_service_harm_one_disk_only(make_host):
+    host = make_host(
+        environment={"BULKHEAD_POISON_OFFSET": str(12 << 20)}).start()
+    poisoned = load(serve(host, "poisoned"))
+    # Too small to reach the offset that kills.
+    clean = load(serve(host, "clean"), "--verify", "--span", "8M")
+
+    bulkhead.wait_for(lambda: host.instances("disk0", "alone"), every=0.01)
+    result = json.loads(clean.communicate()[0])
+    poisoned.communicate()
+
+    assert clean.returncode == 0
+    assert result["errors"] == result["lost"] == 0
+    host.run("service", "restart", "disk0")
+    host.run("stop", "poisoned")
+    bulkhead.wait_for(lambda: not host.instances("disk0", "alone"))
+    assert host.partition("clean")["disks"][0]["state"] == "up"
