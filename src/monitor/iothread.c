@@ -80,8 +80,20 @@ static void accept_front(struct iothread *io)
 
 static void read_front(struct iothread *io, uint32_t index)
 {
-	if (disk_front_readable(&io->disks[index].disk) == 0)
+	int result = disk_front_readable(&io->disks[index].disk);
+
+	if (result == 0)
 		return;
+	/* Its guest waits for this disk from now on: say why. */
+	if (result == -EBADMSG)
+		notices_put(&io->notices,
+			    &(struct notice){
+				    .kind = NOTICE_EVENT,
+				    .disk_index = index,
+				    .level = EVENT_ERROR,
+				    .text = "its front end broke the rules of "
+					    "vhost-user and was dropped",
+			    });
 	notices_put(&io->notices, &(struct notice){
 					  .kind = NOTICE_DISCONNECTED,
 					  .disk_index = index,

@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "base/log.h"
 #include "control/child.h"
 #include "control/protocol.h"
 #include "monitor/console.h"
@@ -69,6 +70,7 @@ struct monitor {
 	struct iothread io;
 	struct guest_change guest; /* the last word on the guest */
 	bool is_guest_reported;    /* the supervisor has had it */
+	struct log_limit event_limit;
 };
 
 /* The one writer of monitor->state. */

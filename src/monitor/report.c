@@ -17,7 +17,8 @@ static int tell(struct monitor *monitor, uint32_t type, const void *body,
 void report_guest(struct monitor *monitor, enum guest_state state,
 		  int exit_status)
 {
-	log_info("guest changed state=%d", (int)state);
+	/* A front end may come and go as often as it likes. */
+	log_debug("guest changed state=%d", (int)state);
 	monitor->guest = (struct guest_change){
 		.state = state,
 		.engine_pid = monitor->qemu.is_started
@@ -121,7 +122,8 @@ static void report_event(struct monitor *monitor, const struct notice *notice)
 		&monitor->io.disks[notice->disk_index].disk.settings;
 	struct child_event event = { .level = notice->level };
 
-	log_warn("%s disk=%s", notice->text, settings->name);
+	if (log_limit_passes(&monitor->event_limit))
+		log_warn("%s disk=%s", notice->text, settings->name);
 	(void)snprintf(event.text, sizeof(event.text), "disk %s: %s",
 		       settings->name, notice->text);
 	(void)tell(monitor, MSG_CHILD_EVENT, &event, sizeof(event));

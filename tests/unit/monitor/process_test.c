@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -257,5 +259,30 @@ TEST(a_hostile_front_end_that_cuts_its_memory_ends_its_own_monitor_alone)
 	if (rig.pid == 0)
 		_exit(0);
 	fakeguest_close(&guest);
+	monitor_rig_stop(&rig);
+}
+
+TEST(a_front_end_that_breaks_the_rules_is_dropped_and_named)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct child_event event;
+	struct message message;
+	char garbage[64];
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	monitor_rig_start(&rig);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s",
+		       rig.socket_path);
+	memset(garbage, 0xff, sizeof(garbage));
+	CHECK_EQ(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	CHECK_EQ(write(fd, garbage, sizeof(garbage)),
+		 (long long)sizeof(garbage));
+
+	monitor_rig_expect(&rig, MSG_CHILD_EVENT, &message);
+	memcpy(&event, message.body, sizeof(event));
+	message_release(&message);
+	CHECK(strstr(event.text, "vhost-user") != NULL);
+	CHECK(read(fd, garbage, sizeof(garbage)) <= 0);
+	(void)close(fd);
 	monitor_rig_stop(&rig);
 }
