@@ -338,15 +338,16 @@ static int on_control(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
-/* How a child of ours ended; an adopted one is reaped by the keeper. */
+/* How a child of ours ended; an adopted one is reaped by the keeper. Only a
+ * look: reaping takes the kernel a while, and guests may be waiting. */
 static void describe_end(struct process *process)
 {
 	siginfo_t info = { 0 };
 	char *text = process->reason;
 	size_t room = sizeof(process->reason);
 
-	if (waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED | WNOHANG) <
-	    0) {
+	if (waitid(P_PIDFD, (id_t)process->pidfd, &info,
+		   WEXITED | WNOHANG | WNOWAIT) < 0) {
 		if (!text[0])
 			(void)snprintf(text, room, "it ended");
 		return;
@@ -373,6 +374,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t events,
 	describe_end(process);
 	process->state = PROCESS_DYING;
 	process->ops->died(process, process->reason);
+	(void)waitid(P_PIDFD, (id_t)process->pidfd, NULL, WEXITED | WNOHANG);
 	supervisor_forget_child(supervisor, process->id);
 	process_free(process);
 	supervisor_shutdown_progress(supervisor);

@@ -191,3 +191,20 @@ TEST(a_number_of_another_boot_is_not_taken_for_a_child)
 	CHECK_EQ(process_birth(1 << 30), 0);
 	close_host();
 }
+
+TEST(a_dead_child_leaves_no_zombie)
+{
+	struct process *process;
+	pid_t pid;
+
+	open_host();
+	process = start("mute");
+	pid = process->pid;
+
+	process_kill(process, "enough");
+	(void)run_ms(2000);
+
+	CHECK_EQ(waitpid(pid, NULL, WNOHANG), -1);
+	CHECK_EQ(errno, ECHILD);
+	close_host();
+}
