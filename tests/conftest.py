@@ -17,6 +17,14 @@ def pytest_runtest_makereport(item, call):
         item.has_failed = report.failed
 
 
+def sanitizer_reports(host):
+    """What a build with sanitizers has to say of any of our processes."""
+    if not host.log_path.exists():
+        return []
+    return [line for line in host.log().splitlines()
+            if "Sanitizer:" in line or "runtime error:" in line]
+
+
 @pytest.fixture
 def make_host(request):
     """Makes supervisors; checks that each leaves nothing behind."""
@@ -33,7 +41,7 @@ def make_host(request):
             print(f"--- supervisor's log\n{host.log()[-8000:]}")
             for console in host.consoles:
                 print(f"--- console of {console.name}\n{console.text[-4000:]}")
-        left += host.close()
+        left += sanitizer_reports(host) + host.close()
     assert left == [], "left behind"
 
 
