@@ -45,8 +45,7 @@ static int ensure_context(struct aio *aio)
 
 /* io_submit() may wait: on a file for allocation, on a device for room in its
  * queue, which one client can fill with requests to a slow disk and hold up all
- * others. Have it refused instead. A device that does not know the flag has no
- * queue to wait for. */
+ * others. Have it refused instead. */
 static int kernel_flags(const struct job *job)
 {
 	int flags = job->file->nowait_direct ? RWF_NOWAIT : 0;
@@ -89,6 +88,16 @@ static struct aio_slot *slot_of(const struct iocb *iocb)
 	return pointer_of(iocb->aio_data);
 }
 
+/* True when it is worth another try. */
+static bool forgo_nowait(struct iocb *iocb)
+{
+	if (!(iocb->aio_rw_flags & RWF_NOWAIT) ||
+	    !provider_file_forgo_nowait(slot_of(iocb)->job->file))
+		return false;
+	iocb->aio_rw_flags &= ~RWF_NOWAIT;
+	return true;
+}
+
 bool aio_submit(struct aio *aio, struct aio_slot **ret_refused)
 {
 	long started;
@@ -96,8 +105,11 @@ bool aio_submit(struct aio *aio, struct aio_slot **ret_refused)
 	*ret_refused = NULL;
 	if (!aio->queued_count)
 		return true;
-	started = syscall(SYS_io_submit, aio->context, (long)aio->queued_count,
-			  aio->queued);
+	do {
+		started = syscall(SYS_io_submit, aio->context,
+				  (long)aio->queued_count, aio->queued);
+	} while (started < 0 && errno == EOPNOTSUPP &&
+		 forgo_nowait(aio->queued[0]));
 	if (started > 0) {
 		aio->in_flight += (uint32_t)started;
 		drop_first(aio, (uint32_t)started);

@@ -61,6 +61,14 @@ void provider_file_close(struct provider_file *file)
 	close_fd(&file->fd);
 }
 
+bool provider_file_forgo_nowait(struct provider_file *file)
+{
+	if (!file->is_block_device)
+		return false;
+	file->nowait_direct = false;
+	return true;
+}
+
 int provider_file_status(int error)
 {
 	switch (error) {

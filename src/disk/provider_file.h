@@ -27,7 +27,7 @@ struct provider_file {
 
 /* One request on its way. */
 struct job {
-	const struct provider_file *file;
+	struct provider_file *file;
 	uint16_t op;    /* enum disk_op */
 	uint16_t flags; /* DISK_FLAG_... */
 	uint32_t length_bytes;
@@ -50,6 +50,12 @@ int provider_file_try(struct provider_file *file, struct job *job);
 
 /* Do the rest of the job, waiting as long as it takes: its status. */
 int provider_file_run(struct job *job);
+
+/*
+ * O_DIRECT: this device does not know RWF_NOWAIT, and has no queue that one
+ * would wait for. False for a file, which waits for allocation all the same.
+ */
+bool provider_file_forgo_nowait(struct provider_file *file);
 
 /* The status a client is told for an errno of the kernel (both negative). */
 int provider_file_status(int error);
