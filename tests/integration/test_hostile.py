@@ -282,7 +282,8 @@ def test_a_returning_service_cannot_claim_a_disk_of_another(host, stage):
         service.wait_killed()
         stage.next().ready()
         host.wait_ready()
-        assert host.partition("steady")["disks"][0]["state"] == "up"
+        now = host.partition("steady")["disks"][0]
+    assert (now["state"], now["generation"]) == ("up", steady["generation"])
     assert host.service_pid() == before
 
 
