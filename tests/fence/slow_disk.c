@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/scope.h"
 #include "device_mapper.h"
 #include "lib/harness.h"
@@ -129,15 +130,20 @@ static void open_over_dm(struct slow_disk *disk)
 	disk->new_at = HALF_BYTES;
 }
 
-void slow_disk_open(struct slow_disk *disk)
+bool slow_disk_is_dm(void)
 {
 	const char *kind = getenv("SLOW_DEVICE");
 
+	return kind && strcmp(kind, "dm") == 0;
+}
+
+void slow_disk_open(struct slow_disk *disk)
+{
 	*disk = (struct slow_disk){ .control_fd = NO_FD, .loop_fd = NO_FD };
 	disk->backing_fd = memfd_create("medium", MFD_CLOEXEC);
 	CHECK(disk->backing_fd >= 0);
 	CHECK_EQ(ftruncate(disk->backing_fd, SLOW_DISK_BYTES), 0);
-	disk->is_dm = kind && strcmp(kind, "dm") == 0;
+	disk->is_dm = slow_disk_is_dm();
 	if (disk->is_dm)
 		open_over_dm(disk);
 	else
@@ -214,13 +220,22 @@ static void wait_until(const struct slow_disk *disk, bool is_busy)
 	}
 }
 
-void slow_disk_wait_begun(const struct slow_disk *disk)
+/* Device mapper does not count what dm-delay keeps. */
+void slow_disk_wait_begun(struct slow_disk *disk)
 {
-	wait_until(disk, true);
+	if (disk->is_dm)
+		(void)usleep((useconds_t)slow_ms() * 1000 / 8);
+	else
+		wait_until(disk, true);
+	disk->begun_ns = clock_now_ns();
 }
 
 void slow_disk_wait_idle(const struct slow_disk *disk)
 {
+	uint64_t end_ns = disk->begun_ns + slow_ms() * NS_PER_MS * 5 / 4;
+
+	while (disk->is_dm && clock_now_ns() < end_ns)
+		(void)usleep(STEP_US);
 	wait_until(disk, false);
 }
 

@@ -31,11 +31,15 @@ struct slow_disk {
 	uint64_t new_at; /* where they are not; the same place on the medium */
 	bool is_dm;
 	enum slow_kind held;
+	uint64_t begun_ns;
 	int backing_fd; /* the medium; owned, as are these */
 	int control_fd; /* of slowfs */
 	int loop_fd;
 	pid_t server; /* slowfs; 0: none */
 };
+
+/* Which kind the environment asks for. */
+bool slow_disk_is_dm(void);
 
 void slow_disk_open(struct slow_disk *disk);
 void slow_disk_close(struct slow_disk *disk);
@@ -46,7 +50,7 @@ void slow_disk_hold(struct slow_disk *disk, enum slow_kind kind);
 void slow_disk_pass(struct slow_disk *disk);
 
 /* Until something that was held is, or is no longer, in the kernel. */
-void slow_disk_wait_begun(const struct slow_disk *disk);
+void slow_disk_wait_begun(struct slow_disk *disk);
 void slow_disk_wait_idle(const struct slow_disk *disk);
 
 /* The byte at the place tested, on the medium itself, past all caches. */
