@@ -42,7 +42,7 @@ enum disk_op {
  * (100 us) as another client of the service may have to wait for its turn. */
 #define DISK_TRANSFER_MOST (1024u * 1024)
 
-/* At this size and above nobody spins for a request (design: channels). */
+/* At this size and above nobody spins for a request. */
 #define DISK_LARGE_BYTES (64u * 1024)
 
 #endif

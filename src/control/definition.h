@@ -47,7 +47,7 @@ enum disk_access { DISK_READ_WRITE, DISK_READ_ONLY, DISK_ACCESS_COUNT };
 
 enum disk_cache { DISK_BUFFERED, DISK_DIRECT, DISK_CACHE_COUNT };
 
-/* What a long outage of the disk's service does (design: never latch off). */
+/* What a long outage of the disk's service does (invariant I6). */
 enum outage_policy {
 	OUTAGE_HOLD,  /* hold requests until the service is back */
 	OUTAGE_FAIL,  /* after outage_ms answer with an I/O error */

@@ -2,8 +2,8 @@
 /*
  * The one thread that moves requests: it serves the vhost-user sockets, the
  * rings and the lanes of all disks, spins while that pays, and sleeps without
- * a timer when nothing is in flight. It waits for nobody (design: losing a
- * service), so the main thread may wait for it.
+ * a timer when nothing is in flight. It waits for nobody (docs/architecture.md,
+ * 5), so the main thread may wait for it.
  *
  * Threads    Everything here is called by the main thread; the disks belong to
  *            the I/O thread from iothread_start() to iothread_stop().

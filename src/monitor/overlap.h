@@ -5,7 +5,7 @@
  *
  * Two changes of the same sectors are never with a service at the same time.
  * Otherwise the younger could be answered, the service die, and the replay of
- * the elder put old data over new (design: losing a service, 5).
+ * the elder put old data over new (docs/architecture.md, 5).
  *
  * Threads    One owner.
  */

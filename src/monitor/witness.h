@@ -5,7 +5,7 @@
  *
  * A replayed FLUSH that the new service answers with success may hide an
  * error that the dead one was told of; the witness, an open file description
- * older than both, is told of it once (design: losing a service, 6).
+ * older than both, is told of it once (docs/architecture.md, 5).
  *
  * Threads    witness_ask() and witness_take() belong to the I/O thread.
  * Errors     0 or a negative errno.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One disk of a partition that has a monitor: who serves it, and the fence
- * between one instance and the next (design section 6, invariant I4).
+ * between one instance and the next (invariant I4).
  *
  *   DETACHED   --disk_want()-->       FENCING
  *   FENCING    --fence lifted-->      WAITING, or DETACHED when not wanted

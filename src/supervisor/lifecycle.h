@@ -38,7 +38,7 @@
  *
  * STARTING, RUNNING and PAUSED are active; STOPPED and SAVED are inactive. The
  * monitor's death is two events, because policy decides between them: RESTART
- * only after every disk's fence is lifted (design I4).
+ * only after every disk's fence is lifted (invariant I4).
  *
  * The numbers of the states are stored and sent: add, never change.
  */

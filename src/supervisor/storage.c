@@ -29,7 +29,7 @@ struct subject {
 	struct refusal *refusal;
 };
 
-/* File systems that go on writing after the writer's death (design 6). */
+/* File systems that go on writing after the writer's death. */
 static const struct {
 	long magic;
 	const char *name;

@@ -14,7 +14,7 @@
  *   generations G    one open file description per service instance, each made
  *                    from W. Holds the fence byte: a lock that ends when the
  *                    last reference to G ends, that of a request still in the
- *                    kernel included (design 6 step 2).
+ *                    kernel included (invariant I4).
  *
  * Trust      The files may hold anything. The path comes from a client who may
  *            open any path as this process may (SECURITY.md).

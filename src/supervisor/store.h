@@ -12,7 +12,7 @@
  * itself proves again (a child's process id, a restart count, an event) go
  * through store_defer_...(): queued in memory, written by the next transaction
  * or by store_flush_deferred() from the idle loop. A crash loses them; nothing
- * else depends on them (design I5: re-adoption reconciles).
+ * else depends on them (invariant I5: re-adoption reconciles).
  *
  * Trust      The file is ours; a damaged one is reported, never believed.
  * Threads    The supervisor's only one.
