@@ -92,8 +92,14 @@ def test_a_supervisor_killed_while_it_probes_the_host_comes_back(make_host):
                           every=0.001)
 
     host.wait_ready()
-    # Children that none of the dead ones recorded come back to be ended.
-    bulkhead.wait_for(lambda: len(bulkhead.descendants(host.keeper.pid)) == 4)
+    # Children that none of the dead ones recorded come back to be ended: who
+    # is left is who the supervisor knows of.
+    def all_are_known():
+        known = {row["pid"] for row in host.json("service", "list")}
+        running = set(bulkhead.descendants(host.keeper.pid))
+        return len(known) == 3 and running - known == {host.supervisor_pid()}
+
+    bulkhead.wait_for(all_are_known)
 
 
 def test_what_someone_stopped_stays_so_when_the_supervisor_comes_back(host):
