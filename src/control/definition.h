@@ -79,7 +79,7 @@ struct partition_definition {
 	uint64_t memory_bytes;
 	uint64_t console_log_bytes; /* bound of the log on disk; 0: none */
 	uint32_t stop_ms;           /* how long a guest may take to power off */
-	uint32_t reserved;
+	uint32_t huge_pages; /* 0 or 1: guest memory in huge pages, or refuse */
 	char kernel[PATH_ROOM]; /* empty for ENGINE_FOREIGN */
 	char initrd[PATH_ROOM]; /* may be empty */
 	char cmdline[CMDLINE_ROOM];

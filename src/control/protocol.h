@@ -70,13 +70,13 @@ struct child_event {
 };
 
 struct monitor_settings {
-	uint32_t engine;      /* ENGINE_QEMU or ENGINE_FOREIGN, never auto */
-	uint32_t accelerator; /* 0 TCG, 1 KVM */
+	uint32_t engine;      /* enum engine, never ENGINE_AUTO */
+	uint32_t accelerator; /* of engine qemu: 0 TCG, 1 KVM */
 	uint64_t memory_bytes;
 	uint32_t cpu_count;
 	uint32_t disk_count;
 	uint32_t has_initrd;
-	uint32_t reserved;
+	uint32_t has_huge_pages;
 	char qemu[PATH_ROOM]; /* the QEMU binary */
 	char cmdline[CMDLINE_ROOM];
 };
@@ -121,6 +121,22 @@ struct monitor_result {
 	int32_t status; /* 0 or -errno */
 	uint32_t reserved;
 	char text[TEXT_ROOM];
+};
+
+/* Of guest memory; a balloon cannot be driven exactly. */
+struct monitor_balloon {
+	uint64_t memory_bytes;
+};
+
+struct progress {
+	uint64_t done_bytes;
+	uint64_t total_bytes;
+};
+
+/* Counted since the monitor's start. */
+struct intervention {
+	char mnemonic[16];
+	uint64_t count;
 };
 
 enum guest_state {
@@ -202,6 +218,11 @@ struct partition_stop {
 	char name[NAME_ROOM];
 	uint32_t deadline_ms; /* 0: the definition's */
 	uint32_t is_forced;   /* power off at once */
+};
+
+struct partition_balloon {
+	char name[NAME_ROOM];
+	uint64_t memory_bytes; /* what the guest is to keep */
 };
 
 struct partition_uninstall {

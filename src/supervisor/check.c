@@ -248,7 +248,10 @@ static int check_choices(const struct partition_definition *definition,
 	if (r == 0)
 		r = check_range(checking, "stop.deadline", definition->stop_ms,
 				1, STOP_MS_MAX);
-	if (r == 0 && (definition->reserved || definition->reserved_tail))
+	if (r == 0)
+		r = check_choice(checking, "memory.huge-pages",
+				 definition->huge_pages, 2);
+	if (r == 0 && definition->reserved_tail)
 		r = refuse_field(checking, "", "reserved bytes are not zero");
 	return r;
 }

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an engine is: how a monitor runs guest code. One folder each beside this
+ * file; adding one is a folder, a line in engines.c and a word in the
+ * document's schema. Nothing else of the monitor names an engine.
+ *
+ *   start    before the monitor's own sandbox, one thread: open what cannot be
+ *            opened later, load the guest, start nothing of it
+ *   attach   in the sandbox, before the I/O thread runs: give every disk its
+ *            front (vhost-user socket or PCI device)
+ *   watch    after iothread_start(), before the seal: threads, event sources
+ *   sealed   after the seal: the guest's processors may be made to run by a
+ *            verb from here on; handler.ready follows
+ *   command  a verb; handler.done follows, from the main thread
+ *   close    end it and release everything; safe twice, and on one not started
+ *
+ * Trust      The engine is as hostile as its guest.
+ * Threads    The main thread.
+ * Errors     0 or a negative errno.
+ */
+#ifndef MONITOR_ENGINE_ENGINE_H
+#define MONITOR_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "control/protocol.h"
+#include "monitor/iothread.h"
+#include "sandbox/sandbox.h"
+
+enum engine_verb {
+	ENGINE_RESUME,
+	ENGINE_PAUSE,
+	ENGINE_POWERDOWN,
+	ENGINE_RESET,
+	ENGINE_SAVE,
+	ENGINE_BALLOON,
+};
+
+struct engine_handler {
+	/* Verbs may be sent. */
+	void (*ready)(void *context);
+	/* The guest did something by itself. */
+	void (*changed)(void *context, enum guest_state state);
+	/* The verb sent with this request_id has its outcome. `text` is a
+	 * sentence or NULL. */
+	void (*done)(void *context, uint32_t request_id, int status,
+		     const char *text);
+	/* Something an operator should see. */
+	void (*event)(void *context, enum event_level level, const char *text);
+	/* by_guest: it had asked to be switched off. */
+	void (*ended)(void *context, int exit_status, bool by_guest);
+	void *context;
+};
+
+/* What the machine is made of. Borrowed until close(). */
+struct engine_machine {
+	const struct monitor_settings *settings;
+	const struct monitor_disk *disks; /* settings->disk_count of them */
+	int kernel_fd;
+	int initrd_fd; /* NO_FD: none */
+	int kvm_fd;    /* /dev/kvm; NO_FD for engines that do not need it */
+	int image_fd;  /* a saved image to restore from; NO_FD: boot */
+	uid_t uid;     /* that the monitor will have */
+	gid_t gid;
+};
+
+/* Arguments of the verbs that have any. */
+struct engine_argument {
+	int image_fd;          /* ENGINE_SAVE: an empty file; taken */
+	uint64_t memory_bytes; /* ENGINE_BALLOON: what the guest is to keep */
+};
+
+struct engine {
+	const struct engine_ops *ops;
+	struct engine_handler handler;
+	void *own;                    /* the engine's */
+	struct sandbox_layers layers; /* of a process of its own, if any */
+	int serial_fd; /* owned until taken: our end of the guest's console */
+	pid_t pid;     /* of a process of its own; 0: none */
+	const char *last_words; /* why it ended; never NULL */
+	bool is_paused;
+};
+
+struct engine_ops {
+	const char *name; /* as in the document */
+	uint32_t number;  /* enum engine */
+	/* True if the monitor signals a process of the engine's own. */
+	bool has_process;
+	int (*start)(struct engine *engine,
+		     const struct engine_machine *machine);
+	int (*attach)(struct engine *engine, struct iothread *io);
+	int (*watch)(struct engine *engine, sd_event *event);
+	int (*sealed)(struct engine *engine);
+	/* -EOPNOTSUPP: not a verb of this engine. */
+	int (*command)(struct engine *engine, enum engine_verb verb,
+		       uint32_t request_id,
+		       const struct engine_argument *argument);
+	void (*close)(struct engine *engine);
+	/* System calls of its threads, beside the monitor's. */
+	const struct sandbox_call *calls;
+	size_t call_count;
+};
+
+/* engines.c: the engine of this number (enum engine), or NULL. */
+const struct engine_ops *engine_find(uint32_t number);
+
+#endif
