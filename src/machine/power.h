@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a guest switches itself off, resets itself, says that it panicked, and
+ * is told that someone pressed the power button: the sleep registers of a
+ * hardware-reduced ACPI (6.4, 4.8.3.7), its reset register (4.8.3.6), the
+ * registers behind our generic event device (5.6.9), the reset ways of older
+ * guests (keyboard controller, port 0xcf9), and pvpanic as QEMU has it.
+ *
+ * Trust      The guest writes anything; what has no meaning is ignored.
+ * Threads    The caller holds the board's lock; happened() is called with it
+ *            held, and must only take note: it comes from a vCPU's exit.
+ */
+#ifndef MACHINE_POWER_H
+#define MACHINE_POWER_H
+
+#include <stdint.h>
+
+#include "machine/bus.h"
+#include "machine/line.h"
+#include "machine/state.h"
+
+#define PORT_RESET_CONTROL 0xcf9
+
+enum power_event {
+	POWER_OFF,
+	POWER_RESET,
+	POWER_PANIC,        /* the guest stays as it is */
+	POWER_CRASH_KERNEL, /* panicked, and a kernel of its own takes over */
+};
+
+struct power_outside {
+	void (*happened)(void *context, enum power_event event);
+	void *context;
+};
+
+struct power {
+	struct line line;
+	struct power_outside outside;
+	uint8_t events; /* pending; the line is high while any is */
+};
+
+void power_init(struct power *power, const struct line *line,
+		const struct power_outside *outside);
+int power_attach(struct power *power, struct bus *bus);
+void power_reset(struct power *power);
+
+/* Someone pressed the button; once more while it is pending is nothing. */
+void power_press_button(struct power *power);
+
+/* By port number, one of those that power_attach() claims. */
+uint8_t power_read(const struct power *power, uint16_t port);
+void power_write(struct power *power, uint16_t port, uint8_t value);
+
+void power_save(const struct power *power, struct state_writer *writer);
+void power_restore(struct power *power, struct state_reader *reader);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An MC146818: UTC, and a little memory of the guest's own (Motorola
+ * MC146818A data sheet). The guest may set the time; that is an offset from
+ * the host's, kept across reset and in a saved image, so that a partition
+ * restored a week later reads the right time.
+ *
+ * All three interrupts (periodic, alarm, update) exist. The owner asks for
+ * the next deadline after each access and calls rtc_tick() then.
+ *
+ * Trust      The guest writes any register at any time; a nonsensical date is
+ *            carried over into the next fields, never looped over.
+ * Threads    The caller holds the board's lock.
+ */
+#ifndef MACHINE_RTC_H
+#define MACHINE_RTC_H
+
+#include <stdint.h>
+
+#include "machine/bus.h"
+#include "machine/line.h"
+#include "machine/state.h"
+
+#define RTC_BYTES   128
+#define RTC_NEVER   UINT64_MAX
+#define RTC_CENTURY 0x32 /* for the FADT */
+
+struct rtc_outside {
+	/* Nanoseconds of CLOCK_REALTIME. */
+	uint64_t (*now_ns)(void *context);
+	/* rtc_deadline_ns() may have changed. */
+	void (*rearm)(void *context);
+	void *context;
+};
+
+struct rtc {
+	struct line line;
+	struct rtc_outside outside;
+	int64_t offset_s; /* the guest's time less the host's */
+	uint64_t seen_ns; /* until when flags have been computed */
+	uint8_t index;    /* of the register at the data port */
+	uint8_t bytes[RTC_BYTES];
+};
+
+void rtc_init(struct rtc *rtc, const struct line *line,
+	      const struct rtc_outside *outside);
+int rtc_attach(struct rtc *rtc, struct bus *bus);
+
+/* Interrupts off; time and memory stay, as with a battery. */
+void rtc_reset(struct rtc *rtc);
+
+/* Ports, by offset: 0 index, 1 data. */
+uint8_t rtc_read(struct rtc *rtc, uint16_t offset);
+void rtc_write(struct rtc *rtc, uint16_t offset, uint8_t value);
+
+/* When rtc_tick() is due, on the clock of now_ns(); RTC_NEVER if never. */
+uint64_t rtc_deadline_ns(const struct rtc *rtc);
+void rtc_tick(struct rtc *rtc);
+
+void rtc_save(const struct rtc *rtc, struct state_writer *writer);
+void rtc_restore(struct rtc *rtc, struct state_reader *reader);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A 16550A: the guest's first and last console (National Semiconductor
+ * PC16550D data sheet, 8.0). Time does not pass here: a byte is sent the
+ * moment it is written, whatever the divisor says.
+ *
+ * Output goes to put(), which may have no room. Then the byte waits in the
+ * transmitter, the line status says so until serial_send(), and the guest
+ * waits as it would for a slow line: no processor is ever blocked. Input is
+ * pushed by the owner as far as there is room.
+ *
+ * Trust      The guest writes any register at any time. A byte that it writes
+ *            into a full transmitter is lost, as on the real part.
+ * Threads    The caller holds the board's lock. put() and room() are called
+ *            with it held.
+ */
+#ifndef MACHINE_SERIAL_H
+#define MACHINE_SERIAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "machine/bus.h"
+#include "machine/line.h"
+#include "machine/state.h"
+
+#define SERIAL_FIFO_BYTES 16
+
+struct serial_outside {
+	/* Send one byte; false: no room, serial_send() will be called. */
+	bool (*put)(void *context, uint8_t byte);
+	/* The guest has taken all input: more may be pushed. */
+	void (*room)(void *context);
+	void *context;
+};
+
+struct serial_fifo {
+	uint8_t bytes[SERIAL_FIFO_BYTES];
+	uint8_t count;
+};
+
+struct serial {
+	struct line line;
+	struct serial_outside outside;
+	struct serial_fifo input;
+	struct serial_fifo output;
+	uint16_t divisor;
+	uint8_t interrupt_enable;
+	uint8_t fifo_control;
+	uint8_t line_control;
+	uint8_t modem_control;
+	uint8_t modem_changes; /* delta bits of the modem status */
+	uint8_t scratch;
+	bool has_overrun;
+	bool is_empty_pending; /* the transmitter-empty interrupt is due */
+};
+
+void serial_init(struct serial *serial, const struct line *line,
+		 const struct serial_outside *outside);
+int serial_attach(struct serial *serial, struct bus *bus);
+
+/* As the guest's reset finds it; input and output that waits is dropped. */
+void serial_reset(struct serial *serial);
+
+/* Registers, by offset from the base, 0 to 7. */
+uint8_t serial_read(struct serial *serial, uint16_t offset);
+void serial_write(struct serial *serial, uint16_t offset, uint8_t value);
+
+/* Receive; returns how many bytes were taken. */
+size_t serial_push(struct serial *serial, const uint8_t *bytes, size_t count);
+
+/* put() has room again. */
+void serial_send(struct serial *serial);
+
+void serial_save(const struct serial *serial, struct state_writer *writer);
+void serial_restore(struct serial *serial, struct state_reader *reader);
+
+#endif
