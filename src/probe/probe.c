@@ -207,6 +207,20 @@ const char *probe_verdict_name(enum probe_verdict verdict)
 	return "no";
 }
 
+static void judge_kvm(const struct probe_table *table,
+		      struct probe_engine *engine)
+{
+	const struct probe_row *kvm = probe_find(table, "kvm");
+	const struct probe_row *missing;
+
+	engine->has_kvm = probe_can_kvm(table, &missing);
+	if (engine->has_kvm)
+		missing = kvm;
+	(void)snprintf(engine->kvm_reason, sizeof(engine->kvm_reason), "%s%s",
+		       missing == kvm ? "" : "KVM lacks ",
+		       missing ? missing->detail : "KVM was not probed");
+}
+
 int probe_engine(const struct probe_table *table,
 		 struct probe_engine *ret_engine)
 {
@@ -216,6 +230,7 @@ int probe_engine(const struct probe_table *table,
 	const char *path = find_qemu();
 
 	memset(ret_engine, 0, sizeof(*ret_engine));
+	judge_kvm(table, ret_engine);
 	ret_engine->engine = ENGINE_QEMU;
 	ret_engine->accelerator = has_kvm ? PROBE_KVM : PROBE_TCG;
 	if (!path || !qemu || qemu->verdict == PROBE_NO) {

@@ -14,6 +14,7 @@
 #ifndef PROBE_PROBE_H
 #define PROBE_PROBE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "control/definition.h"
@@ -51,14 +52,16 @@ enum probe_accelerator { PROBE_TCG = 0, PROBE_KVM = 1 };
 
 struct probe_engine {
 	enum engine engine;                 /* what auto takes: ENGINE_QEMU */
-	enum probe_accelerator accelerator; /* of struct monitor_settings */
-	char qemu[PATH_ROOM];               /* the binary; empty: none found */
-	char reason[192];                   /* a sentence for people */
+	enum probe_accelerator accelerator; /* of QEMU */
+	bool has_kvm;         /* engine kvm runs unmodified guests here */
+	char qemu[PATH_ROOM]; /* the binary; empty: no engine qemu here */
+	char reason[192];     /* why auto takes it: a sentence for people */
+	char kvm_reason[192]; /* why engine kvm can or cannot be had */
 };
 
 /*
  * What `engine: auto` takes on this host, from rows of probe_all() or
- * probe_engines().
+ * probe_engines(), and what can be had by name.
  *
  * -ENOENT  no engine can run here; ret_engine->reason says why
  */

@@ -294,15 +294,6 @@ static size_t run_cases(struct probe_table *table, char *first, size_t room)
 	return failures;
 }
 
-static void probe_xstate(struct probe_table *table, int kvm)
-{
-	int bytes = ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
-
-	probe_add(table, "kvm.xstate", bytes > 0 ? PROBE_YES : PROBE_NO, NULL,
-		  "processor state of a guest takes %d bytes%s",
-		  bytes > 0 ? bytes : 4096, bytes > 0 ? "" : " at most");
-}
-
 static void add_absent(struct probe_table *table, int error)
 {
 	const char *advice =
@@ -334,7 +325,7 @@ void probe_kvm(struct probe_table *table)
 			  API_VERSION);
 		return;
 	}
-	probe_xstate(table, kvm);
+	probe_capabilities(table, kvm);
 	failures = run_cases(table, first, sizeof(first));
 	if (failures)
 		probe_add(table, "kvm", PROBE_NO, nested_advice,

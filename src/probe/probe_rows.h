@@ -3,6 +3,7 @@
 #ifndef PROBE_PROBE_ROWS_H
 #define PROBE_PROBE_ROWS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -37,6 +38,15 @@ void probe_in_child(void (*ask)(const void *, struct probe_answer *),
 
 /* "kvm.*", and "kvm" that sums them up. */
 void probe_kvm(struct probe_table *table);
+
+/* What the KVM API behind this descriptor offers, as far as engine kvm uses
+ * it. */
+void probe_capabilities(struct probe_table *table, int kvm);
+
+/* True if engine kvm lacks nothing here; else *ret_missing is the row that says
+ * what, or NULL if KVM was not probed. */
+bool probe_can_kvm(const struct probe_table *table,
+		   const struct probe_row **ret_missing);
 
 /* Everything else but QEMU. */
 void probe_host(struct probe_table *table);

@@ -62,6 +62,45 @@ TEST(without_qemu_no_engine_runs_and_the_reason_is_given)
 	CHECK_EQ(engine.qemu[0], '\0');
 }
 
+static void add_kvm_without(const char *missing)
+{
+	static const char *const ids[] = { "kvm", "kvm.irqchip", "kvm.irqfd",
+					   "kvm.ioeventfd", "kvm.exit" };
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		probe_add(&table, ids[i],
+			  strcmp(ids[i], missing) == 0 ? PROBE_NO : PROBE_YES,
+			  NULL, "evidence of %s", ids[i]);
+}
+
+TEST(engine_kvm_needs_its_probe_guests_and_its_capabilities)
+{
+	static const char *const all[] = { "kvm", "kvm.irqchip", "kvm.irqfd",
+					   "kvm.ioeventfd", "kvm.exit" };
+	struct probe_engine engine;
+
+	add_kvm_without("");
+	(void)probe_engine(&table, &engine);
+	CHECK(engine.has_kvm);
+	CHECK(strstr(engine.kvm_reason, "evidence of kvm"));
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		table.count = 0;
+		add_kvm_without(all[i]);
+		(void)probe_engine(&table, &engine);
+		CHECK(!engine.has_kvm);
+		CHECK(strstr(engine.kvm_reason, all[i]));
+	}
+}
+
+TEST(a_kvm_that_was_not_probed_is_not_to_be_had)
+{
+	struct probe_engine engine;
+
+	(void)probe_engine(&table, &engine);
+	CHECK(!engine.has_kvm);
+	CHECK(strstr(engine.kvm_reason, "not probed"));
+}
+
 TEST(every_probe_gives_one_row_with_evidence)
 {
 	static const char *const wanted[] = {
