@@ -10,7 +10,7 @@
  * what was not. docs/architecture.md, "Losing a service", has the rules; the
  * invariants I1 to I7 are cited where they are kept.
  *
- *   front.c     what the vhost-user front end asks (rings start and stop)
+ *   front.c     what the transport asks (rings start and stop)
  *   memory.c    the guest's memory changes under running rings
  *   issue.c     rings -> table -> lane
  *   answer.c    lane -> table -> rings
@@ -49,7 +49,7 @@ struct queue {
 	struct ring ring;
 	struct ring_addresses addresses;
 	struct inflight inflight;
-	int kick_fd; /* borrowed from the back end */
+	int kick_fd; /* borrowed from the transport */
 	int call_fd; /* borrowed */
 	uint16_t index;
 	uint16_t size;
@@ -139,7 +139,8 @@ void disk_release(struct disk *disk);
 
 /* Guest's side (front.c). ----------------------------------------------- */
 
-/* For vhostuser_backend_init(); the device is the disk. */
+/* For a transport, and for vhostuser_backend_init(); the device is the disk. */
+extern const struct virtio_device_ops disk_device_ops;
 extern const struct vhostuser_ops disk_vhostuser_ops;
 
 /* Serve this connected front end, the only one. Takes the descriptor. With

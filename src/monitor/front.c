@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The guest's side of a disk: what its vhost-user front end asks. */
+/* The guest's side of a disk: what its transport asks. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +122,7 @@ static int map_ring(struct queue *queue, uint16_t size)
  * the ring's own memory name the positions at which we stopped.
  */
 static bool goes_on(const struct queue *queue,
-		    const struct vhostuser_queue *wanted,
+		    const struct virtio_queue_place *wanted,
 		    const struct ring_addresses *before)
 {
 	uint16_t used;
@@ -162,7 +162,8 @@ static void retake(struct queue *queue, const uint16_t *heads, uint16_t count)
 }
 
 static int set_up_ring(struct queue *queue,
-		       const struct vhostuser_queue *wanted, bool *ret_goes_on)
+		       const struct virtio_queue_place *wanted,
+		       bool *ret_goes_on)
 {
 	struct ring_addresses before = queue->addresses;
 	int result;
@@ -184,7 +185,7 @@ static int set_up_ring(struct queue *queue,
 	return result < 0 ? result : map_ring(queue, wanted->size);
 }
 
-static void serve(struct queue *queue, const struct vhostuser_queue *wanted)
+static void serve(struct queue *queue, const struct virtio_queue_place *wanted)
 {
 	queue->kick_fd = wanted->kick_fd;
 	queue->call_fd = wanted->call_fd;
@@ -194,7 +195,7 @@ static void serve(struct queue *queue, const struct vhostuser_queue *wanted)
 }
 
 static int start_queue(void *device, uint32_t index,
-		       const struct vhostuser_queue *wanted)
+		       const struct virtio_queue_place *wanted)
 {
 	struct disk *disk = device;
 	struct queue *queue = &disk->queues[index];
@@ -238,15 +239,15 @@ static uint16_t stop_queue(void *device, uint32_t index)
 }
 
 static void set_call(void *device, uint32_t index,
-		     const struct vhostuser_queue *queue)
+		     const struct virtio_queue_place *place)
 {
 	static const uint64_t one = 1;
 	struct disk *disk = device;
 
-	disk->queues[index].call_fd = queue->call_fd;
+	disk->queues[index].call_fd = place->call_fd;
 	/* A full eventfd is a signalled one. */
-	if (queue->call_fd != NO_FD &&
-	    write(queue->call_fd, &one, sizeof(one)) < 0)
+	if (place->call_fd != NO_FD &&
+	    write(place->call_fd, &one, sizeof(one)) < 0)
 		return;
 }
 
@@ -304,17 +305,21 @@ static void reset(void *device)
 	forget_life(disk);
 }
 
-const struct vhostuser_ops disk_vhostuser_ops = {
+const struct virtio_device_ops disk_device_ops = {
 	.features = offer_features,
 	.set_features = set_features,
-	.memory_changed = memory_changed,
 	.queue_start = start_queue,
 	.queue_stop = stop_queue,
 	.queue_call = set_call,
 	.config = fill_config,
+	.reset = reset,
+};
+
+const struct vhostuser_ops disk_vhostuser_ops = {
+	.device = &disk_device_ops,
+	.memory_changed = memory_changed,
 	.inflight_create = create_region,
 	.inflight_set = set_region,
-	.reset = reset,
 };
 
 void disk_attach_front(struct disk *disk, int fd, bool has_region)

@@ -41,7 +41,7 @@ static uint64_t read_u64(const struct vhostuser_backend *backend)
 
 static uint64_t offered_features(const struct vhostuser_backend *backend)
 {
-	return backend->ops->features(backend->device) |
+	return backend->ops->device->features(backend->device) |
 	       1ull << VHOSTUSER_F_PROTOCOL_FEATURES;
 }
 
@@ -58,7 +58,8 @@ static int set_features(struct vhostuser_backend *backend)
 
 	if ((features & ~offered_features(backend)) != 0)
 		return -EBADMSG;
-	result = backend->ops->set_features(backend->device, features & ~own);
+	result = backend->ops->device->set_features(backend->device,
+						    features & ~own);
 	if (result < 0)
 		return result;
 	return (features & own) == 0 ? queues_enable_all(backend) : 0;
@@ -215,7 +216,8 @@ static int get_config(struct vhostuser_backend *backend)
 
 	if (read_config(backend, &config) < 0)
 		return -EBADMSG;
-	(void)backend->ops->config(backend->device, space, sizeof(space));
+	(void)backend->ops->device->config(backend->device, space,
+					   sizeof(space));
 	memcpy(config.space, space + config.offset_bytes, config.bytes);
 	return wire_reply(backend, &config,
 			  VHOSTUSER_CONFIG_HEADER_BYTES + config.bytes, NO_FD);
@@ -276,7 +278,7 @@ static int set_inflight(struct vhostuser_backend *backend)
 static int reset_device(struct vhostuser_backend *backend)
 {
 	queues_reset(backend);
-	backend->ops->reset(backend->device);
+	backend->ops->device->reset(backend->device);
 	return 0;
 }
 

@@ -26,61 +26,34 @@
 
 #include "guestmem/guestmem.h"
 #include "vhostuser/protocol.h"
+#include "virtio/device.h"
 
 #define VHOSTUSER_QUEUE_MAX      16
 #define VHOSTUSER_QUEUE_SIZE_MAX 1024
 
-/* A ring as the front end configured it. Descriptors are the back end's, and
- * non-blocking; NO_FD when absent. */
+/* A ring as the front end configured it. Descriptors are the back end's. */
 struct vhostuser_queue {
-	uint16_t size; /* power of two; 0: not set */
-	uint16_t base; /* as the peer claims: for information only */
+	struct virtio_queue_place place;
 	bool has_addresses;
 	bool is_enabled;
-	bool is_served;       /* between queue_start and queue_stop */
-	uint64_t descriptors; /* front end's user addresses */
-	uint64_t available;
-	uint64_t used;
-	int kick_fd;
-	int call_fd;
+	bool is_served; /* between queue_start and queue_stop */
 	int error_fd;
 };
 
-/*
- * What the back end asks of the device. `queue` and its descriptors are
- * borrowed and stay valid, unchanged, until queue_stop (the call and error
- * descriptors: until the next queue_call). No call may wait.
- */
+/* What the back end asks of the device beside what every transport does. */
 struct vhostuser_ops {
-	/* Device features offered, without PROTOCOL_FEATURES. */
-	uint64_t (*features)(void *device);
-	/* A subset of them was chosen. */
-	int (*set_features)(void *device, uint64_t features);
+	const struct virtio_device_ops *device;
 	/* The memory table was changed: no old pointer into guest memory is
 	 * valid. Served rings must be mapped anew; one that cannot be may be
 	 * waiting for the second half of a change, which is no error. */
 	int (*memory_changed)(void *device);
-	/* Serve this ring from now on, beginning with one look at it whether
-	 * or not a kick comes, and one signal to the guest. */
-	int (*queue_start)(void *device, uint32_t index,
-			   const struct vhostuser_queue *queue);
-	/* Take no more from this ring, at once; what is in flight stays
-	 * recorded. Returns the index of the next chain to take. */
-	uint16_t (*queue_stop)(void *device, uint32_t index);
-	/* Call or error descriptor of a served ring replaced: signal once. */
-	void (*queue_call)(void *device, uint32_t index,
-			   const struct vhostuser_queue *queue);
-	/* Write the configuration space and return its length. */
-	size_t (*config)(void *device, uint8_t *space, size_t room_bytes);
 	/* Make an in-flight region; the back end sends and closes *ret_fd. */
 	int (*inflight_create)(void *device, uint16_t queue_count,
 			       uint16_t queue_size, int *ret_fd,
 			       uint64_t *ret_bytes);
-	/* Use this one from now on. `fd` is borrowed. */
+	/* Use this one from now on, until a reset. `fd` is borrowed. */
 	int (*inflight_set)(void *device, int fd,
 			    const struct vhostuser_inflight *inflight);
-	/* All rings are stopped; forget requests, region and features. */
-	void (*reset)(void *device);
 };
 
 struct vhostuser_backend {

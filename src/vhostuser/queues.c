@@ -8,9 +8,10 @@
 #include "base/scope.h"
 #include "vhostuser/wire.h"
 
-static const struct vhostuser_queue fresh = { .kick_fd = NO_FD,
-					      .call_fd = NO_FD,
-					      .error_fd = NO_FD };
+static const struct vhostuser_queue fresh = {
+	.place = { .kick_fd = NO_FD, .call_fd = NO_FD },
+	.error_fd = NO_FD,
+};
 
 /* The ring that an index of the peer's names, or NULL. */
 static struct vhostuser_queue *queue_named(struct vhostuser_backend *backend,
@@ -31,8 +32,8 @@ static void stop(struct vhostuser_backend *backend,
 	if (!queue->is_served)
 		return;
 	queue->is_served = false;
-	queue->base = backend->ops->queue_stop(backend->device,
-					       index_of(backend, queue));
+	queue->place.base = backend->ops->device->queue_stop(
+		backend->device, index_of(backend, queue));
 }
 
 /* Serve the ring if it has all it needs. The one place that decides. */
@@ -41,11 +42,12 @@ static int start_when_ready(struct vhostuser_backend *backend,
 {
 	int result;
 
-	if (queue->is_served || queue->size == 0 || !queue->has_addresses ||
-	    queue->kick_fd == NO_FD || !queue->is_enabled)
+	if (queue->is_served || queue->place.size == 0 ||
+	    !queue->has_addresses || queue->place.kick_fd == NO_FD ||
+	    !queue->is_enabled)
 		return 0;
-	result = backend->ops->queue_start(backend->device,
-					   index_of(backend, queue), queue);
+	result = backend->ops->device->queue_start(
+		backend->device, index_of(backend, queue), &queue->place);
 	queue->is_served = result == 0;
 	return result;
 }
@@ -69,7 +71,7 @@ int queue_set_size(struct vhostuser_backend *backend)
 	    (state.value & (state.value - 1)) != 0)
 		return -EBADMSG;
 	stop(backend, queue);
-	queue->size = (uint16_t)state.value;
+	queue->place.size = (uint16_t)state.value;
 	return start_when_ready(backend, queue);
 }
 
@@ -83,9 +85,9 @@ int queue_set_addresses(struct vhostuser_backend *backend)
 	if (!queue)
 		return -EBADMSG;
 	stop(backend, queue);
-	queue->descriptors = addresses.descriptors;
-	queue->available = addresses.available;
-	queue->used = addresses.used;
+	queue->place.descriptors = addresses.descriptors;
+	queue->place.available = addresses.available;
+	queue->place.used = addresses.used;
 	queue->has_addresses = true;
 	return start_when_ready(backend, queue);
 }
@@ -97,7 +99,7 @@ int queue_set_base(struct vhostuser_backend *backend)
 
 	if (!queue || state.value > UINT16_MAX)
 		return -EBADMSG;
-	queue->base = (uint16_t)state.value;
+	queue->place.base = (uint16_t)state.value;
 	return 0;
 }
 
@@ -110,8 +112,8 @@ int queue_get_base(struct vhostuser_backend *backend)
 	if (!queue)
 		return -EBADMSG;
 	stop(backend, queue);
-	close_fd(&queue->kick_fd);
-	state.value = queue->base;
+	close_fd(&queue->place.kick_fd);
+	state.value = queue->place.base;
 	return wire_reply(backend, &state, sizeof(state), NO_FD);
 }
 
@@ -157,8 +159,8 @@ int queue_set_kick(struct vhostuser_backend *backend)
 	if (take_ring_fd(backend, &queue, &fd) < 0)
 		return -EBADMSG;
 	stop(backend, queue);
-	close_fd(&queue->kick_fd);
-	queue->kick_fd = fd;
+	close_fd(&queue->place.kick_fd);
+	queue->place.kick_fd = fd;
 	return fd == NO_FD ? -EOPNOTSUPP : start_when_ready(backend, queue);
 }
 
@@ -170,8 +172,9 @@ static void replace_fd(struct vhostuser_backend *backend,
 
 	*place = fd;
 	if (queue->is_served)
-		backend->ops->queue_call(backend->device,
-					 index_of(backend, queue), queue);
+		backend->ops->device->queue_call(backend->device,
+						 index_of(backend, queue),
+						 &queue->place);
 	close_fd(&old);
 }
 
@@ -182,7 +185,7 @@ int queue_set_call(struct vhostuser_backend *backend)
 
 	if (take_ring_fd(backend, &queue, &fd) < 0)
 		return -EBADMSG;
-	replace_fd(backend, queue, &queue->call_fd, fd);
+	replace_fd(backend, queue, &queue->place.call_fd, fd);
 	return 0;
 }
 
@@ -236,8 +239,8 @@ void queues_reset(struct vhostuser_backend *backend)
 		struct vhostuser_queue *queue = &backend->queues[i];
 
 		stop(backend, queue);
-		close_fd(&queue->kick_fd);
-		close_fd(&queue->call_fd);
+		close_fd(&queue->place.kick_fd);
+		close_fd(&queue->place.call_fd);
 		close_fd(&queue->error_fd);
 		*queue = fresh;
 	}

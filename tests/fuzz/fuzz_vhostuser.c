@@ -55,7 +55,7 @@ static int memory_changed(void *self)
 }
 
 static int queue_start(void *self, uint32_t index,
-		       const struct vhostuser_queue *queue)
+		       const struct virtio_queue_place *queue)
 {
 	struct device *device = self;
 	const struct ring_addresses addresses = {
@@ -93,7 +93,7 @@ static uint16_t queue_stop(void *self, uint32_t index)
 }
 
 static void queue_call(void *self, uint32_t index,
-		       const struct vhostuser_queue *queue)
+		       const struct virtio_queue_place *queue)
 {
 	insist(((struct device *)self)->is_served[index]);
 }
@@ -131,17 +131,21 @@ static void reset(void *self)
 	inflight_region_clear(&((struct device *)self)->region);
 }
 
-static const struct vhostuser_ops ops = {
+static const struct virtio_device_ops device_ops = {
 	.features = features,
 	.set_features = set_features,
-	.memory_changed = memory_changed,
 	.queue_start = queue_start,
 	.queue_stop = queue_stop,
 	.queue_call = queue_call,
 	.config = config,
+	.reset = reset,
+};
+
+static const struct vhostuser_ops ops = {
+	.device = &device_ops,
+	.memory_changed = memory_changed,
 	.inflight_create = inflight_create,
 	.inflight_set = inflight_set,
-	.reset = reset,
 };
 
 static int guest_fd(void)

@@ -43,22 +43,21 @@ void rig_start(struct rig *rig)
 	CHECK_EQ(disk_init(&rig->disk, &rig->settings, &outside), 0);
 	fake_driver_open(&rig->driver, RIG_RING_SIZE);
 	fake_driver_map(&rig->driver, &rig->disk.memory);
-	rig->queue = (struct vhostuser_queue){
+	rig->queue = (struct virtio_queue_place){
 		.size = RIG_RING_SIZE,
 		.descriptors = rig->driver.addresses.descriptors,
 		.available = rig->driver.addresses.available,
 		.used = rig->driver.addresses.used,
 		.kick_fd = NO_FD,
 		.call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-		.error_fd = NO_FD,
 	};
-	CHECK_EQ(disk_vhostuser_ops.set_features(&rig->disk, rig->features), 0);
-	CHECK_EQ(disk_vhostuser_ops.queue_start(&rig->disk, 0, &rig->queue), 0);
+	CHECK_EQ(disk_device_ops.set_features(&rig->disk, rig->features), 0);
+	CHECK_EQ(disk_device_ops.queue_start(&rig->disk, 0, &rig->queue), 0);
 }
 
 void rig_stop(struct rig *rig)
 {
-	(void)disk_vhostuser_ops.queue_stop(&rig->disk, 0);
+	(void)disk_device_ops.queue_stop(&rig->disk, 0);
 	disk_release(&rig->disk);
 	guestmem_clear(&rig->disk.memory);
 	channel_close(&rig->service);
@@ -167,13 +166,13 @@ uint8_t rig_status(struct rig *rig, const struct guest_request *request)
 
 uint16_t rig_pause(struct rig *rig)
 {
-	return disk_vhostuser_ops.queue_stop(&rig->disk, 0);
+	return disk_device_ops.queue_stop(&rig->disk, 0);
 }
 
 void rig_resume(struct rig *rig, uint16_t base)
 {
 	rig->queue.base = base;
-	CHECK_EQ(disk_vhostuser_ops.queue_start(&rig->disk, 0, &rig->queue), 0);
+	CHECK_EQ(disk_device_ops.queue_start(&rig->disk, 0, &rig->queue), 0);
 	rig_turn(rig);
 }
 

@@ -27,7 +27,7 @@ struct rig {
 	struct notices notices;
 	struct channel service;
 	uint64_t generation;
-	struct vhostuser_queue queue;
+	struct virtio_queue_place queue;
 	uint64_t witness_asked;       /* the last number; 0: never */
 	struct monitor_disk settings; /* change before rig_start() */
 	uint64_t features;

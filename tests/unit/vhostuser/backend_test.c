@@ -54,10 +54,10 @@ static int device_memory_changed(void *self)
 }
 
 static int device_start(void *self, uint32_t index,
-			const struct vhostuser_queue *queue)
+			const struct virtio_queue_place *queue)
 {
-	CHECK(queue == &backend.queues[index]);
-	CHECK(!queue->is_served);
+	CHECK(queue == &backend.queues[index].place);
+	CHECK(!backend.queues[index].is_served);
 	CHECK((fcntl(queue->kick_fd, F_GETFL) & O_NONBLOCK) != 0);
 	device.starts[index]++;
 	return device.start_result;
@@ -70,7 +70,7 @@ static uint16_t device_stop(void *self, uint32_t index)
 }
 
 static void device_call(void *self, uint32_t index,
-			const struct vhostuser_queue *queue)
+			const struct virtio_queue_place *queue)
 {
 	device.calls[index]++;
 }
@@ -108,17 +108,21 @@ static void device_reset(void *self)
 	device.resets++;
 }
 
-static const struct vhostuser_ops ops = {
+static const struct virtio_device_ops device_ops = {
 	.features = device_features,
 	.set_features = device_set_features,
-	.memory_changed = device_memory_changed,
 	.queue_start = device_start,
 	.queue_stop = device_stop,
 	.queue_call = device_call,
 	.config = device_config,
+	.reset = device_reset,
+};
+
+static const struct vhostuser_ops ops = {
+	.device = &device_ops,
+	.memory_changed = device_memory_changed,
 	.inflight_create = device_inflight_create,
 	.inflight_set = device_inflight_set,
-	.reset = device_reset,
 };
 
 static void open_backend(void)
@@ -355,9 +359,9 @@ TEST(a_ring_is_served_once_it_has_everything)
 	CHECK_EQ(tell_addresses(1), 0);
 	CHECK_EQ(device.starts[1], 1);
 	CHECK_EQ(device.starts[0], 0);
-	CHECK_EQ(backend.queues[1].size, 256);
-	CHECK_EQ(backend.queues[1].available, 0x2000);
-	CHECK_EQ(backend.queues[1].used, 0x3000);
+	CHECK_EQ(backend.queues[1].place.size, 256);
+	CHECK_EQ(backend.queues[1].place.available, 0x2000);
+	CHECK_EQ(backend.queues[1].place.used, 0x3000);
 
 	close_backend();
 	CHECK_EQ(device.stops[1], 1);
@@ -640,11 +644,11 @@ TEST(a_message_may_come_byte_by_byte)
 		      sizeof(word));
 
 	for (size_t i = 0; i < bytes; i++) {
-		CHECK_EQ(backend.queues[1].call_fd, NO_FD);
+		CHECK_EQ(backend.queues[1].place.call_fd, NO_FD);
 		send_raw(message + i, 1, &fd, i == 0);
 		CHECK_EQ(vhostuser_backend_receive(&backend), 0);
 	}
-	CHECK(backend.queues[1].call_fd != NO_FD);
+	CHECK(backend.queues[1].place.call_fd != NO_FD);
 	CHECK_EQ(close(fd), 0);
 
 	close_backend();

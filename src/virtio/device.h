@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtio device as its transport sees it, whichever transport that is: PCI
+ * (machine/virtio_pci.h) or vhost-user (vhostuser/backend.h).
+ *
+ * Ring addresses are looked up with guestmem_at_user(): over vhost-user they
+ * are the front end's own, over PCI guest-physical, for which regions of
+ * guestmem have user_address == gpa.
+ *
+ * Trust      Values come from a hostile guest. The transport checked what its
+ *            own rules say (a size is a power of two within bounds, features
+ *            were offered); addresses it did not look at.
+ * Threads    features() and config() may be called by any thread, at any time;
+ *            everything else by the device's owner only.
+ * Errors     0 or a negative errno. No call may wait.
+ */
+#ifndef VIRTIO_DEVICE_H
+#define VIRTIO_DEVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A ring as its driver placed it. Descriptors are non-blocking. */
+struct virtio_queue_place {
+	uint16_t size; /* power of two; 0: not set */
+	uint16_t base; /* as the peer claims: for information only */
+	uint64_t descriptors;
+	uint64_t available;
+	uint64_t used;
+	int kick_fd; /* NO_FD when absent */
+	int call_fd; /* NO_FD: the driver wants no signals */
+};
+
+/*
+ * `place` and its descriptors are borrowed and stay valid, unchanged, until
+ * queue_stop (the call descriptor: until the next queue_call).
+ */
+struct virtio_device_ops {
+	/* Features offered, without the transport's own. */
+	uint64_t (*features)(void *device);
+	/* A subset of them was chosen. */
+	int (*set_features)(void *device, uint64_t features);
+	/* Serve this ring from now on, beginning with one look at it whether
+	 * or not a kick comes, and one signal to the guest. */
+	int (*queue_start)(void *device, uint32_t index,
+			   const struct virtio_queue_place *place);
+	/* Take no more from this ring, at once; what is in flight stays
+	 * recorded. Returns the index of the next chain to take. */
+	uint16_t (*queue_stop)(void *device, uint32_t index);
+	/* Call descriptor of a served ring replaced: signal once. */
+	void (*queue_call)(void *device, uint32_t index,
+			   const struct virtio_queue_place *place);
+	/* Write the configuration space and return its length. */
+	size_t (*config)(void *device, uint8_t *space, size_t room_bytes);
+	/* The driver wrote these bytes of it, of which any may lie outside.
+	 * NULL: nothing in it can be written. */
+	void (*config_write)(void *device, uint32_t offset_bytes,
+			     const uint8_t *bytes, uint32_t count);
+	/* All rings are stopped; forget requests and features. */
+	void (*reset)(void *device);
+};
+
+/*
+ * What a device tells its transport, from any thread. A transport that cannot
+ * pass it on has its functions do nothing.
+ */
+struct virtio_transport {
+	/* The configuration space changed. */
+	void (*config_changed)(void *context);
+	/* The driver broke a rule and must reset the device (2.1.1). */
+	void (*needs_reset)(void *context);
+	void *context;
+};
+
+#endif
