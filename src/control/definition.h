@@ -28,7 +28,7 @@ enum partition_class {
 };
 
 /* ENGINE_FOREIGN: someone else's VMM; the monitor only serves its disks. */
-enum engine {
+enum engine_kind {
 	ENGINE_AUTO,
 	ENGINE_KVM,
 	ENGINE_QEMU,
@@ -71,7 +71,7 @@ struct disk_definition {
 struct partition_definition {
 	char name[NAME_ROOM];
 	uint32_t class;     /* enum partition_class */
-	uint32_t engine;    /* enum engine */
+	uint32_t engine;    /* enum engine_kind */
 	uint32_t restart;   /* enum restart_policy */
 	uint32_t autostart; /* 0 or 1 */
 	uint32_t cpu_count; /* virtual processors */

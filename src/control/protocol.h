@@ -70,7 +70,7 @@ struct child_event {
 };
 
 struct monitor_settings {
-	uint32_t engine;      /* enum engine, never ENGINE_AUTO */
+	uint32_t engine;      /* enum engine_kind, never ENGINE_AUTO */
 	uint32_t accelerator; /* of engine qemu: 0 TCG, 1 KVM */
 	uint64_t memory_bytes;
 	uint32_t cpu_count;

@@ -282,6 +282,7 @@ int iothread_init(struct iothread *io)
 	if (result < 0)
 		return result;
 	spin_init(&io->spin, SPIN_MONITOR_NS);
+	(void)pthread_mutex_init(&io->callers, NULL);
 	return sem_init(&io->called, 0, 0) < 0 ? -errno : 0;
 }
 
@@ -348,9 +349,9 @@ void iothread_stop(struct iothread *io)
 	close_fd(&io->wake_fd);
 }
 
-void iothread_call(struct iothread *io,
-		   void (*call)(struct iothread *io, void *argument),
-		   void *argument)
+static void call_and_wait(struct iothread *io,
+			  void (*call)(struct iothread *io, void *argument),
+			  void *argument)
 {
 	static const uint64_t one = 1;
 
@@ -360,4 +361,17 @@ void iothread_call(struct iothread *io,
 		assert(errno == EAGAIN);
 	while (sem_wait(&io->called) < 0)
 		assert(errno == EINTR);
+}
+
+void iothread_call(struct iothread *io,
+		   void (*call)(struct iothread *io, void *argument),
+		   void *argument)
+{
+	if (!io->is_running) {
+		call(io, argument);
+		return;
+	}
+	(void)pthread_mutex_lock(&io->callers);
+	call_and_wait(io, call, argument);
+	(void)pthread_mutex_unlock(&io->callers);
 }

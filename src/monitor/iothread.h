@@ -5,8 +5,9 @@
  * a timer when nothing is in flight. It waits for nobody (docs/architecture.md,
  * 5), so the main thread may wait for it.
  *
- * Threads    Everything here is called by the main thread; the disks belong to
- *            the I/O thread from iothread_start() to iothread_stop().
+ * Threads    iothread_call() may be called by any thread but the I/O thread;
+ *            everything else here by the main thread. The disks belong to the
+ *            I/O thread from iothread_start() to iothread_stop().
  * Errors     0 or a negative errno.
  */
 #ifndef MONITOR_IOTHREAD_H
@@ -36,7 +37,8 @@ struct iothread {
 	uint32_t disk_count;
 	struct spin spin;
 
-	/* A call from the main thread; `call` is what the I/O thread sees. */
+	/* A call from another thread; `call` is what the I/O thread sees. */
+	pthread_mutex_t callers; /* one at a time */
 	void (*call)(struct iothread *io, void *argument);
 	void *argument;
 	sem_t called;
@@ -57,7 +59,8 @@ int iothread_start(struct iothread *io);
 /* End it, and release everything. Safe on one not started. */
 void iothread_stop(struct iothread *io);
 
-/* Have `call` executed by the I/O thread, and wait for that. */
+/* Have `call` executed by the I/O thread, and wait for that; callers take
+ * turns. Before the start it is executed at once. */
 void iothread_call(struct iothread *io,
 		   void (*call)(struct iothread *io, void *argument),
 		   void *argument);

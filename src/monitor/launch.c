@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From settings to a running engine: QEMU first, because a process in its own
- * sandbox can build none for others; then our sandbox, threads, and the seal.
+ * From settings to a running engine: the engine first, because a process in
+ * its own sandbox can build none for others; then our sandbox, threads, and
+ * the seal.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -13,40 +15,49 @@
 /* Sockets, rings, channels of all disks, and some in passing. */
 #define FILE_COUNT_MOST 512
 
-static void log_engine(const struct qemu *qemu)
+static void log_engine(const struct engine *engine)
 {
 	char missing[256];
 
-	sandbox_layer_list(qemu->layers.missing, missing, sizeof(missing));
-	log_info("engine started pid=%d missing-layers=%s", qemu->jailed.pid,
-		 missing);
+	sandbox_layer_list(engine->layers.missing, missing, sizeof(missing));
+	log_info("engine started name=%s pid=%d missing-layers=%s",
+		 engine->ops->name, engine->pid, missing);
+}
+
+/* What the engine did not take it does not need any more. */
+static void close_rest(struct monitor *monitor)
+{
+	close_fd(&monitor->kernel_fd);
+	close_fd(&monitor->initrd_fd);
+	close_fd(&monitor->listener_fd);
+	close_fd(&monitor->kvm_fd);
+	close_fd(&monitor->image_fd);
 }
 
 static int start_engine(struct monitor *monitor)
 {
 	struct monitor_disk disks[DISK_COUNT_MAX];
-	const struct qemu_machine machine = {
+	const struct engine_machine machine = {
 		.settings = &monitor->settings,
 		.disks = disks,
-		.kernel_fd = monitor->kernel_fd,
-		.initrd_fd = monitor->initrd_fd,
+		.kernel_fd = &monitor->kernel_fd,
+		.initrd_fd = &monitor->initrd_fd,
+		.kvm_fd = &monitor->kvm_fd,
+		.image_fd = &monitor->image_fd,
+		.listener_fd = &monitor->listener_fd,
 		.uid = monitor->child.settings.uid,
 		.gid = monitor->child.settings.gid,
 	};
+	struct engine *engine = &monitor->engine;
 	int result;
 
-	if (monitor->settings.engine != ENGINE_QEMU)
-		return 0;
-	if (monitor->kernel_fd == NO_FD ||
-	    !!monitor->settings.has_initrd != (monitor->initrd_fd != NO_FD))
-		return -EINVAL;
 	for (uint32_t i = 0; i < DISK_COUNT_MAX; i++)
 		disks[i] = monitor->plans[i].settings;
-	result = qemu_start(&monitor->qemu, &machine);
+	engine->ops = engine_find(monitor->settings.engine);
+	result = engine->ops->start(engine, &machine);
 	if (result == 0)
-		log_engine(&monitor->qemu);
-	close_fd(&monitor->kernel_fd);
-	close_fd(&monitor->initrd_fd);
+		log_engine(engine);
+	close_rest(monitor);
 	return result;
 }
 
@@ -58,7 +69,7 @@ static int enter_sandbox(struct monitor *monitor)
 		.uid = settings->uid,
 		.gid = settings->gid,
 		.file_count = FILE_COUNT_MOST,
-		.may_signal = monitor->settings.engine == ENGINE_QEMU,
+		.may_signal = monitor->engine.ops->has_process,
 	};
 	int result = sandbox_enter(&wish, &monitor->layers);
 
@@ -70,7 +81,6 @@ static int enter_sandbox(struct monitor *monitor)
 static int add_disk(struct monitor *monitor, uint32_t index)
 {
 	struct disk_plan *plan = &monitor->plans[index];
-	struct disk *disk = &monitor->io.disks[index].disk;
 	struct lane lane;
 	int result;
 
@@ -78,32 +88,24 @@ static int add_disk(struct monitor *monitor, uint32_t index)
 		return -EINVAL;
 	result = iothread_add_disk(&monitor->io, &plan->settings,
 				   take_fd(&plan->witness_fd));
-	if (result < 0)
+	if (result < 0 || !plan->has_channel)
 		return result;
-	if (monitor->settings.engine == ENGINE_QEMU)
-		disk_attach_front(disk, take_fd(&monitor->qemu.disk_fds[index]),
-				  false);
-	if (!plan->has_channel)
-		return 0;
 	result = lane_open(&lane, plan->channel.generation, plan->channel_fds);
 	if (result == 0)
-		disk_up(disk, &lane, plan->channel.is_alone != 0);
+		disk_up(&monitor->io.disks[index].disk, &lane,
+			plan->channel.is_alone != 0);
 	return result;
 }
 
 static int add_disks(struct monitor *monitor)
 {
+	struct engine *engine = &monitor->engine;
 	int result = 0;
 
 	for (uint32_t i = 0; i < monitor->settings.disk_count && result == 0;
 	     i++)
 		result = add_disk(monitor, i);
-	if (result < 0 || monitor->settings.engine != ENGINE_FOREIGN)
-		return result;
-	if (monitor->settings.disk_count != 1 || monitor->listener_fd == NO_FD)
-		return -EINVAL;
-	iothread_listen(&monitor->io, take_fd(&monitor->listener_fd));
-	return 0;
+	return result < 0 ? result : engine->ops->attach(engine, &monitor->io);
 }
 
 static int on_notice(sd_event_source *source, int fd, uint32_t events,
@@ -115,15 +117,31 @@ static int on_notice(sd_event_source *source, int fd, uint32_t events,
 
 static int watch(struct monitor *monitor)
 {
+	struct engine *engine = &monitor->engine;
 	int result;
 
 	result = sd_event_add_io(monitor->event, NULL, monitor->io.notices.fd,
 				 EPOLLIN, on_notice, monitor);
-	if (result < 0 || monitor->settings.engine != ENGINE_QEMU)
-		return result;
-	result = console_connect(&monitor->console, monitor->event,
-				 take_fd(&monitor->qemu.serial_fd));
-	return result < 0 ? result : qemu_watch(&monitor->qemu, monitor->event);
+	if (result >= 0 && engine->serial_fd != NO_FD)
+		result = console_connect(&monitor->console, monitor->event,
+					 take_fd(&engine->serial_fd));
+	return result < 0 ? result : engine->ops->watch(engine, monitor->event);
+}
+
+static int seal(struct monitor *monitor)
+{
+	const struct engine_ops *ops = monitor->engine.ops;
+	SCOPED(free_pointer) struct sandbox_call *calls = NULL;
+	size_t count = monitor_call_count + ops->call_count;
+
+	calls = calloc(count, sizeof(*calls));
+	if (!calls)
+		return -ENOMEM;
+	memcpy(calls, monitor_calls, monitor_call_count * sizeof(*calls));
+	if (ops->call_count > 0)
+		memcpy(calls + monitor_call_count, ops->calls,
+		       ops->call_count * sizeof(*calls));
+	return sandbox_seal(calls, count, &monitor->layers);
 }
 
 int monitor_launch(struct monitor *monitor)
@@ -137,19 +155,14 @@ int monitor_launch(struct monitor *monitor)
 	if (result == 0)
 		result = add_disks(monitor);
 	if (result == 0)
-		result = watch(monitor);
-	if (result >= 0)
 		result = iothread_start(&monitor->io);
 	if (result == 0)
-		result = sandbox_seal(monitor_calls, monitor_call_count,
-				      &monitor->layers);
+		result = watch(monitor);
+	if (result >= 0)
+		result = seal(monitor);
 	if (result < 0)
 		return result;
 	monitor_enter(monitor, MONITOR_STARTING);
 	monitor->guest.state = GUEST_PAUSED;
-	if (monitor->settings.engine == ENGINE_FOREIGN) {
-		monitor->guest.state = GUEST_DISCONNECTED;
-		report_ready(monitor);
-	}
-	return 0;
+	return monitor->engine.ops->sealed(&monitor->engine);
 }

@@ -18,10 +18,10 @@ void monitor_enter(struct monitor *monitor, enum monitor_state state)
 
 /* The engine. --------------------------------------------------------------- */
 
-static void engine_ready(void *context)
+static void engine_ready(void *context, enum guest_state state)
 {
 	/* Tells the supervisor the engine's pid as well. */
-	report_guest(context, GUEST_PAUSED, 0);
+	report_guest(context, state, 0);
 	report_ready(context);
 }
 
@@ -36,9 +36,17 @@ static void engine_done(void *context, uint32_t request_id, int status,
 	struct monitor *monitor = context;
 
 	/* For a supervisor that comes back: what holds now. */
-	monitor->guest.state =
-		monitor->qemu.is_paused ? GUEST_PAUSED : GUEST_RUNNING;
+	if (monitor->engine.ops->has_guest)
+		monitor->guest.state = monitor->engine.is_paused
+					       ? GUEST_PAUSED
+					       : GUEST_RUNNING;
 	report_done(monitor, request_id, status, text);
+}
+
+static void engine_event(void *context, enum event_level level,
+			 const char *text)
+{
+	report_text(context, level, text);
 }
 
 static void engine_ended(void *context, int exit_status, bool by_guest)
@@ -104,27 +112,30 @@ static int watch_link(struct monitor *monitor)
 
 /* Life. ------------------------------------------------------------------------ */
 
-static const struct qemu_handler engine_handler_template = {
+static const struct engine_handler engine_handler_template = {
 	.ready = engine_ready,
 	.changed = engine_changed,
 	.done = engine_done,
+	.event = engine_event,
 	.ended = engine_ended,
 };
 
 static int init(struct monitor *monitor)
 {
-	struct qemu_handler handler = engine_handler_template;
+	struct engine_handler handler = engine_handler_template;
 	int result;
 
 	handler.context = monitor;
 	monitor->kernel_fd = NO_FD;
 	monitor->initrd_fd = NO_FD;
 	monitor->listener_fd = NO_FD;
+	monitor->kvm_fd = NO_FD;
+	monitor->image_fd = NO_FD;
 	monitor->link_fd = NO_FD;
 	for (int i = 0; i < DISK_COUNT_MAX; i++)
 		monitor->plans[i].witness_fd = NO_FD;
 	console_init(&monitor->console);
-	qemu_init(&monitor->qemu, &handler);
+	engine_init(&monitor->engine, &handler);
 	result = iothread_init(&monitor->io);
 	if (result == 0)
 		result = child_open(&monitor->child, ROLE_MONITOR);
@@ -168,7 +179,7 @@ int main(void)
 		result = run(&monitor);
 	}
 	/* The kernel ends the threads, which may wait for a dead disk. */
-	qemu_close(&monitor.qemu);
+	engine_close(&monitor.engine);
 	if (result < 0)
 		log_error("ending error=%d", -result);
 	return result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

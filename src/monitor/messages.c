@@ -20,9 +20,7 @@
 
 static bool settings_are_valid(const struct monitor_settings *settings)
 {
-	return (settings->engine == ENGINE_QEMU ||
-		settings->engine == ENGINE_FOREIGN) &&
-	       settings->accelerator <= 1 &&
+	return engine_find(settings->engine) && settings->accelerator <= 1 &&
 	       settings->disk_count <= DISK_COUNT_MAX &&
 	       text_is_terminated(settings->qemu, sizeof(settings->qemu)) &&
 	       text_is_terminated(settings->cmdline, sizeof(settings->cmdline));
@@ -65,6 +63,20 @@ static int keep_listener(void *process, struct message *message)
 	struct monitor *monitor = process;
 
 	return keep_fd(&monitor->listener_fd, message);
+}
+
+static int keep_kvm(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+
+	return keep_fd(&monitor->kvm_fd, message);
+}
+
+static int keep_image(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+
+	return keep_fd(&monitor->image_fd, message);
 }
 
 static int open_console(void *process, struct message *message)
@@ -200,43 +212,70 @@ static int count(void *process, struct message *message)
 
 /* Verbs. --------------------------------------------------------------------- */
 
-/* What a foreign machine monitor does with its guest is its own business; it
- * runs, as far as we know. */
-static void ask_engine(struct monitor *monitor, const struct message *message,
-		       enum qemu_verb verb)
+static int tell_engine(struct monitor *monitor, const struct message *message,
+		       enum engine_verb verb,
+		       const struct engine_argument *argument)
 {
-	int result = verb == QEMU_CONTINUE ? 0 : -EOPNOTSUPP;
+	int result = monitor->engine.ops->command(
+		&monitor->engine, verb, message->request_id, argument);
 
-	if (monitor->settings.engine == ENGINE_QEMU) {
-		result =
-			qemu_command(&monitor->qemu, verb, message->request_id);
-		if (result == 0)
-			return;
-	}
-	report_done(monitor, message->request_id, result, NULL);
+	if (result < 0)
+		report_done(monitor, message->request_id, result, NULL);
+	return result;
+}
+
+static void ask_engine(struct monitor *monitor, const struct message *message,
+		       enum engine_verb verb)
+{
+	const struct engine_argument none = { .image_fd = NO_FD };
+
+	(void)tell_engine(monitor, message, verb, &none);
 }
 
 static int resume_guest(void *process, struct message *message)
 {
-	ask_engine(process, message, QEMU_CONTINUE);
+	ask_engine(process, message, ENGINE_RESUME);
 	return 0;
 }
 
 static int pause_guest(void *process, struct message *message)
 {
-	ask_engine(process, message, QEMU_STOP);
+	ask_engine(process, message, ENGINE_PAUSE);
 	return 0;
 }
 
 static int power_down(void *process, struct message *message)
 {
-	ask_engine(process, message, QEMU_POWERDOWN);
+	ask_engine(process, message, ENGINE_POWERDOWN);
 	return 0;
 }
 
 static int reset_guest(void *process, struct message *message)
 {
-	ask_engine(process, message, QEMU_RESET);
+	ask_engine(process, message, ENGINE_RESET);
+	return 0;
+}
+
+static int save_guest(void *process, struct message *message)
+{
+	const struct engine_argument argument = { .image_fd = message->fds[0] };
+
+	if (tell_engine(process, message, ENGINE_SAVE, &argument) == 0)
+		message->fds[0] = NO_FD;
+	return 0;
+}
+
+static int set_balloon(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+	struct engine_argument argument = { .image_fd = NO_FD };
+	struct monitor_balloon balloon;
+
+	memcpy(&balloon, message->body, sizeof(balloon));
+	if (balloon.memory_bytes > monitor->settings.memory_bytes)
+		return -ERANGE;
+	argument.memory_bytes = balloon.memory_bytes;
+	(void)tell_engine(monitor, message, ENGINE_BALLOON, &argument);
 	return 0;
 }
 
@@ -278,6 +317,8 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_MONITOR_KERNEL,    IN_SETUP,               keep_kernel },
 	{ MSG_MONITOR_INITRD,    IN_SETUP,               keep_initrd },
 	{ MSG_MONITOR_LISTENER,  IN_SETUP,               keep_listener },
+	{ MSG_MONITOR_KVM,       IN_SETUP,               keep_kvm },
+	{ MSG_MONITOR_IMAGE,     IN_SETUP,               keep_image },
 	{ MSG_MONITOR_CONSOLE,   IN_SETUP,               open_console },
 	{ MSG_MONITOR_DISK,      IN_SETUP,               plan_disk },
 	{ MSG_MONITOR_LAUNCH,    IN_SETUP,               launch },
@@ -288,6 +329,8 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_MONITOR_PAUSE,     IN(MONITOR_RUNNING),    pause_guest },
 	{ MSG_MONITOR_POWERDOWN, IN(MONITOR_RUNNING),    power_down },
 	{ MSG_MONITOR_RESET,     IN(MONITOR_RUNNING),    reset_guest },
+	{ MSG_MONITOR_SAVE,      IN(MONITOR_RUNNING),    save_guest },
+	{ MSG_MONITOR_BALLOON,   IN(MONITOR_RUNNING),    set_balloon },
 	{ MSG_CHILD_WELCOME,     IN_ANY_STATE,           report_all },
 	{ MSG_CHILD_PING,        IN_ANY_STATE,           pong },
 	{ MSG_CHILD_QUIT,        IN_ANY_STATE,           quit },

@@ -28,7 +28,7 @@
 #include "control/child.h"
 #include "control/protocol.h"
 #include "monitor/console.h"
-#include "monitor/engine/qemu/qemu.h"
+#include "monitor/engine/engine.h"
 #include "monitor/iothread.h"
 #include "sandbox/sandbox.h"
 
@@ -60,13 +60,16 @@ struct monitor {
 	struct monitor_settings settings;
 	struct sandbox_layers layers;
 
-	int kernel_fd;   /* owned */
-	int initrd_fd;   /* owned */
-	int listener_fd; /* owned */
+	/* Owned; an engine takes what it keeps. */
+	int kernel_fd;
+	int initrd_fd;
+	int listener_fd;
+	int kvm_fd;
+	int image_fd;
 	struct disk_plan plans[DISK_COUNT_MAX];
 
 	struct console console;
-	struct qemu qemu;
+	struct engine engine;
 	struct iothread io;
 	struct guest_change guest; /* the last word on the guest */
 	bool is_guest_reported;    /* the supervisor has had it */
@@ -82,7 +85,7 @@ int monitor_receive(struct monitor *monitor);
 /* launch.c: start the engine, enter the sandbox, start I/O, seal. */
 int monitor_launch(struct monitor *monitor);
 
-/* launch.c: the fd table of the sandbox and what it allows. */
+/* sandbox.c: what the monitor's threads may call. */
 extern const struct sandbox_call monitor_calls[];
 extern const size_t monitor_call_count;
 
@@ -91,6 +94,10 @@ extern const size_t monitor_call_count;
 /* The guest's state changed; tell the supervisor, if it is there. */
 void report_guest(struct monitor *monitor, enum guest_state state,
 		  int exit_status);
+
+/* Something an operator should see; seldom. */
+void report_text(struct monitor *monitor, enum event_level level,
+		 const char *text);
 
 /* Why the engine ended, for the operator. */
 void report_engine_end(struct monitor *monitor, int exit_status);

@@ -21,9 +21,7 @@ void report_guest(struct monitor *monitor, enum guest_state state,
 	log_debug("guest changed state=%d", (int)state);
 	monitor->guest = (struct guest_change){
 		.state = state,
-		.engine_pid = monitor->qemu.is_started
-				      ? (uint32_t)monitor->qemu.jailed.pid
-				      : 0,
+		.engine_pid = (uint32_t)monitor->engine.pid,
 		.exit_status = exit_status,
 	};
 	monitor->is_guest_reported =
@@ -31,10 +29,21 @@ void report_guest(struct monitor *monitor, enum guest_state state,
 		     sizeof(monitor->guest)) == 0;
 }
 
+void report_text(struct monitor *monitor, enum event_level level,
+		 const char *text)
+{
+	struct child_event event = { .level = level };
+
+	if (log_limit_passes(&monitor->event_limit))
+		log_warn("%s", text);
+	(void)snprintf(event.text, sizeof(event.text), "%s", text);
+	(void)tell(monitor, MSG_CHILD_EVENT, &event, sizeof(event));
+}
+
 void report_engine_end(struct monitor *monitor, int exit_status)
 {
 	struct child_event event = { .level = EVENT_ERROR };
-	const char *words = monitor->qemu.words.last;
+	const char *words = monitor->engine.last_words;
 
 	(void)snprintf(event.text, sizeof(event.text),
 		       "the engine ended with status %d%s%s", exit_status,
@@ -166,7 +175,7 @@ static void report_notice(struct monitor *monitor, const struct notice *notice)
 		break;
 	case NOTICE_DISCONNECTED:
 		/* With an engine of our own its end is reported as such. */
-		if (monitor->settings.engine == ENGINE_FOREIGN)
+		if (!monitor->engine.ops->has_guest)
 			report_guest(monitor, GUEST_DISCONNECTED, 0);
 		break;
 	case NOTICE_EVENT:
@@ -187,7 +196,7 @@ void report_notices(struct monitor *monitor)
  * lacks it. */
 void report_ready(struct monitor *monitor)
 {
-	const struct sandbox_layers *engine = &monitor->qemu.layers;
+	const struct sandbox_layers *engine = &monitor->engine.layers;
 	uint32_t missing = monitor->layers.missing | engine->missing;
 	uint32_t in_place = monitor->layers.in_place | engine->in_place;
 

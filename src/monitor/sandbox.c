@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The system calls of the monitor's three kinds of threads, beside those that
- * every process of ours needs. */
+/* The system calls of the monitor's threads, beside those that every process of
+ * ours needs, and beside those of its engine. */
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -28,11 +28,6 @@ const struct sandbox_call monitor_calls[] = {
 
 	/* Witness thread. */
 	SANDBOX_CALL(fdatasync, "a replayed FLUSH is checked on the witness"),
-
-	/* Main thread. */
-	SANDBOX_CALL(pidfd_send_signal, "ending the engine"),
-	SANDBOX_CALL(waitid, "reaping the engine"),
-	SANDBOX_CALL(wait4, "reaping the engine"),
 };
 /* clang-format on */
 

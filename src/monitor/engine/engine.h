@@ -11,8 +11,9 @@
  *   watch    after iothread_start(), before the seal: threads, event sources
  *   sealed   after the seal: the guest's processors may be made to run by a
  *            verb from here on; handler.ready follows
- *   command  a verb; handler.done follows, from the main thread
- *   close    end it and release everything; safe twice, and on one not started
+ *   command  a verb; unless it fails, handler.done follows, from the main thread
+ *   close    end it and release everything; safe on one that did not start,
+ *            and called once
  *
  * Trust      The engine is as hostile as its guest.
  * Threads    The main thread.
@@ -41,7 +42,7 @@ enum engine_verb {
 
 struct engine_handler {
 	/* Verbs may be sent. */
-	void (*ready)(void *context);
+	void (*ready)(void *context, enum guest_state state);
 	/* The guest did something by itself. */
 	void (*changed)(void *context, enum guest_state state);
 	/* The verb sent with this request_id has its outcome. `text` is a
@@ -55,22 +56,27 @@ struct engine_handler {
 	void *context;
 };
 
-/* What the machine is made of. Borrowed until close(). */
+/*
+ * What the machine is made of. An engine takes the descriptors that it needs
+ * beyond start(), by setting them to NO_FD; settings and disks stay until
+ * close().
+ */
 struct engine_machine {
 	const struct monitor_settings *settings;
 	const struct monitor_disk *disks; /* settings->disk_count of them */
-	int kernel_fd;
-	int initrd_fd; /* NO_FD: none */
-	int kvm_fd;    /* /dev/kvm; NO_FD for engines that do not need it */
-	int image_fd;  /* a saved image to restore from; NO_FD: boot */
-	uid_t uid;     /* that the monitor will have */
+	int *kernel_fd;
+	int *initrd_fd;   /* NO_FD: none */
+	int *kvm_fd;      /* /dev/kvm; NO_FD for engines that do not need it */
+	int *image_fd;    /* a saved image to restore from; NO_FD: boot */
+	int *listener_fd; /* where a foreign front end comes; or NO_FD */
+	uid_t uid;        /* that the monitor will have */
 	gid_t gid;
 };
 
 /* Arguments of the verbs that have any. */
 struct engine_argument {
-	int image_fd;          /* ENGINE_SAVE: an empty file; taken */
-	uint64_t memory_bytes; /* ENGINE_BALLOON: what the guest is to keep */
+	int image_fd; /* ENGINE_SAVE: an empty file; taken on success */
+	uint64_t memory_bytes; /* ENGINE_BALLOON: what the guest keeps */
 };
 
 struct engine {
@@ -80,15 +86,18 @@ struct engine {
 	struct sandbox_layers layers; /* of a process of its own, if any */
 	int serial_fd; /* owned until taken: our end of the guest's console */
 	pid_t pid;     /* of a process of its own; 0: none */
-	const char *last_words; /* why it ended; never NULL */
+	const char *last_words; /* why it ended; "" if nobody knows */
 	bool is_paused;
 };
 
 struct engine_ops {
 	const char *name; /* as in the document */
-	uint32_t number;  /* enum engine */
+	uint32_t number;  /* enum engine_kind */
 	/* True if the monitor signals a process of the engine's own. */
 	bool has_process;
+	/* The guest is the engine's own, so it can be started and ended; not
+	 * that of a front end that comes and goes. */
+	bool has_guest;
 	int (*start)(struct engine *engine,
 		     const struct engine_machine *machine);
 	int (*attach)(struct engine *engine, struct iothread *io);
@@ -104,7 +113,13 @@ struct engine_ops {
 	size_t call_count;
 };
 
-/* engines.c: the engine of this number (enum engine), or NULL. */
+/* Nothing started. */
+void engine_init(struct engine *engine, const struct engine_handler *handler);
+
+/* Close what start() began, if it was called. Safe twice. */
+void engine_close(struct engine *engine);
+
+/* engines.c: the engine of this number (enum engine_kind), or NULL. */
 const struct engine_ops *engine_find(uint32_t number);
 
 #endif

@@ -3,40 +3,77 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "control/definition.h"
 #include "monitor/engine/qemu/arguments.h"
+#include "monitor/engine/qemu/qmp.h"
+#include "monitor/engine/qemu/words.h"
+#include "sandbox/jail.h"
 
 #define LINE_ROOM     128
 #define RESET_CALM_NS NS_PER_S
 
+/* What is sent over QMP. */
+enum order {
+	ORDER_CAPABILITIES,
+	ORDER_CONTINUE,
+	ORDER_STOP,
+	ORDER_POWERDOWN,
+	ORDER_RESET,
+};
+
 static const char *const names[] = {
-	[QEMU_CAPABILITIES] = "qmp_capabilities",
-	[QEMU_CONTINUE] = "cont",
-	[QEMU_STOP] = "stop",
-	[QEMU_POWERDOWN] = "system_powerdown",
-	[QEMU_RESET] = "system_reset",
+	[ORDER_CAPABILITIES] = "qmp_capabilities",
+	[ORDER_CONTINUE] = "cont",
+	[ORDER_STOP] = "stop",
+	[ORDER_POWERDOWN] = "system_powerdown",
+	[ORDER_RESET] = "system_reset",
+};
+
+/* An order under way. */
+struct pending {
+	uint32_t number; /* QMP's; 0: free */
+	uint32_t request_id;
+	enum order order;
+};
+
+struct qemu {
+	struct engine *engine;
+	struct jailed jailed;
+	int qmp_fd;                   /* owned */
+	int disk_fds[DISK_COUNT_MAX]; /* owned until taken: our ends */
+	struct qmp qmp;
+	struct words words; /* the last ones are the reason of its end */
+	sd_event_source *qmp_source;
+	sd_event_source *end_source;
+	struct pending pending[QMP_PENDING_MAX];
+	uint32_t last_number;
+	uint64_t reset_ns; /* the last reset */
+	bool is_started;
+	bool is_guest_off; /* the guest switched itself off */
+	bool is_panicked;
 };
 
 static void happened(void *context, enum qmp_event event, bool is_guest);
 static void answered(void *context, uint32_t number, int status,
 		     const char *text);
 
-void qemu_init(struct qemu *qemu, const struct qemu_handler *handler)
+static void init(struct qemu *qemu, struct engine *engine)
 {
 	const struct qmp_handler own = { happened, answered, qemu };
 
-	memset(qemu, 0, sizeof(*qemu));
-	qemu->handler = *handler;
+	qemu->engine = engine;
 	qemu->jailed.pidfd = NO_FD;
 	qemu->qmp_fd = NO_FD;
-	qemu->serial_fd = NO_FD;
 	qemu->words.fd = NO_FD;
 	for (uint32_t i = 0; i < DISK_COUNT_MAX; i++)
 		qemu->disk_fds[i] = NO_FD;
@@ -90,20 +127,21 @@ static int connect_lines(struct qemu *qemu, uint32_t disk_count,
 		return result;
 	result = connect_line(ends, QEMU_FD_QMP, &qemu->qmp_fd);
 	if (result == 0)
-		result = connect_line(ends, QEMU_FD_SERIAL, &qemu->serial_fd);
+		result = connect_line(ends, QEMU_FD_SERIAL,
+				      &qemu->engine->serial_fd);
 	for (uint32_t i = 0; i < disk_count && result == 0; i++)
 		result = connect_line(ends, QEMU_FD_DISK + (int)i,
 				      &qemu->disk_fds[i]);
 	return result;
 }
 
-static int start(struct qemu *qemu, const struct qemu_machine *machine,
-		 const struct ends *ends,
-		 const struct qemu_arguments *arguments)
+static int run_jailed(struct qemu *qemu, const struct engine_machine *machine,
+		      const struct ends *ends,
+		      const struct qemu_arguments *arguments)
 {
 	const struct jail_file files[] = {
-		{ machine->kernel_fd, QEMU_KERNEL },
-		{ machine->initrd_fd, QEMU_INITRD },
+		{ *machine->kernel_fd, QEMU_KERNEL },
+		{ *machine->initrd_fd, QEMU_INITRD },
 	};
 	const struct jail jail = {
 		.program = machine->settings->qemu,
@@ -111,16 +149,20 @@ static int start(struct qemu *qemu, const struct qemu_machine *machine,
 		.fds = ends->fds,
 		.fd_count = ends->count,
 		.files = files,
-		.file_count = machine->initrd_fd == NO_FD ? 1 : 2,
+		.file_count = *machine->initrd_fd == NO_FD ? 1 : 2,
 		.uid = machine->uid,
 		.gid = machine->gid,
 		.has_kvm = machine->settings->accelerator == 1,
 	};
+	int result = jail_start(&jail, &qemu->jailed, &qemu->engine->layers);
 
-	return jail_start(&jail, &qemu->jailed, &qemu->layers);
+	qemu->is_started = result == 0;
+	if (result == 0)
+		qemu->engine->pid = qemu->jailed.pid;
+	return result;
 }
 
-int qemu_start(struct qemu *qemu, const struct qemu_machine *machine)
+static int prepare(struct qemu *qemu, const struct engine_machine *machine)
 {
 	SCOPED(close_ends) struct ends ends = { 0 };
 	SCOPED(free_pointer) struct qemu_arguments *arguments = NULL;
@@ -133,16 +175,41 @@ int qemu_start(struct qemu *qemu, const struct qemu_machine *machine)
 	if (result == 0)
 		result = connect_lines(qemu, machine->settings->disk_count,
 				       &ends);
-	if (result == 0)
-		result = start(qemu, machine, &ends, arguments);
-	qemu->is_started = result == 0;
-	qemu->is_paused = true;
-	return result;
+	return result == 0 ? run_jailed(qemu, machine, &ends, arguments)
+			   : result;
+}
+
+static int start(struct engine *engine, const struct engine_machine *machine)
+{
+	bool has_initrd = *machine->initrd_fd != NO_FD;
+	struct qemu *qemu;
+
+	if (*machine->kernel_fd == NO_FD ||
+	    !!machine->settings->has_initrd != has_initrd)
+		return -EINVAL;
+	qemu = calloc(1, sizeof(*qemu));
+	if (!qemu)
+		return -ENOMEM;
+	init(qemu, engine);
+	engine->own = qemu;
+	engine->is_paused = true;
+	engine->last_words = qemu->words.last;
+	return prepare(qemu, machine);
+}
+
+static int attach(struct engine *engine, struct iothread *io)
+{
+	struct qemu *qemu = engine->own;
+
+	for (uint32_t i = 0; i < io->disk_count; i++)
+		disk_attach_front(&io->disks[i].disk,
+				  take_fd(&qemu->disk_fds[i]), false);
+	return 0;
 }
 
 /* Verbs. ------------------------------------------------------------------ */
 
-static struct qemu_pending *find_pending(struct qemu *qemu, uint32_t number)
+static struct pending *find_pending(struct qemu *qemu, uint32_t number)
 {
 	for (size_t i = 0; i < QMP_PENDING_MAX; i++)
 		if (qemu->pending[i].number == number)
@@ -150,17 +217,17 @@ static struct qemu_pending *find_pending(struct qemu *qemu, uint32_t number)
 	return NULL;
 }
 
-static bool is_pending(const struct qemu *qemu, enum qemu_verb verb)
+static bool is_pending(const struct qemu *qemu, enum order order)
 {
 	for (size_t i = 0; i < QMP_PENDING_MAX; i++)
-		if (qemu->pending[i].number && qemu->pending[i].verb == verb)
+		if (qemu->pending[i].number && qemu->pending[i].order == order)
 			return true;
 	return false;
 }
 
-int qemu_command(struct qemu *qemu, enum qemu_verb verb, uint32_t request_id)
+static int send_order(struct qemu *qemu, enum order order, uint32_t request_id)
 {
-	struct qemu_pending *pending = find_pending(qemu, 0);
+	struct pending *pending = find_pending(qemu, 0);
 	char line[LINE_ROOM];
 	int bytes;
 
@@ -170,7 +237,7 @@ int qemu_command(struct qemu *qemu, enum qemu_verb verb, uint32_t request_id)
 		return -EBUSY;
 	if (++qemu->last_number == 0)
 		qemu->last_number = 1;
-	bytes = qmp_command(&qemu->qmp, qemu->last_number, names[verb], line,
+	bytes = qmp_command(&qemu->qmp, qemu->last_number, names[order], line,
 			    sizeof(line));
 	if (bytes < 0)
 		return bytes;
@@ -178,8 +245,27 @@ int qemu_command(struct qemu *qemu, enum qemu_verb verb, uint32_t request_id)
 	if (send(qemu->qmp_fd, line, (size_t)bytes,
 		 MSG_NOSIGNAL | MSG_DONTWAIT) != bytes)
 		return -EAGAIN;
-	*pending = (struct qemu_pending){ qemu->last_number, request_id, verb };
+	*pending = (struct pending){ qemu->last_number, request_id, order };
 	return 0;
+}
+
+static int command(struct engine *engine, enum engine_verb verb,
+		   uint32_t request_id, const struct engine_argument *argument)
+{
+	switch (verb) {
+	case ENGINE_RESUME:
+		return send_order(engine->own, ORDER_CONTINUE, request_id);
+	case ENGINE_PAUSE:
+		return send_order(engine->own, ORDER_STOP, request_id);
+	case ENGINE_POWERDOWN:
+		return send_order(engine->own, ORDER_POWERDOWN, request_id);
+	case ENGINE_RESET:
+		return send_order(engine->own, ORDER_RESET, request_id);
+	case ENGINE_SAVE:
+	case ENGINE_BALLOON:
+		break;
+	}
+	return -EOPNOTSUPP;
 }
 
 /* Its end will be noticed by the pidfd. */
@@ -195,32 +281,36 @@ static void answered(void *context, uint32_t number, int status,
 		     const char *text)
 {
 	struct qemu *qemu = context;
-	struct qemu_pending *pending = find_pending(qemu, number);
-	struct qemu_pending was;
+	const struct engine_handler *handler = &qemu->engine->handler;
+	struct pending *pending = find_pending(qemu, number);
+	struct pending was;
 
 	if (!pending)
 		return;
 	was = *pending;
-	*pending = (struct qemu_pending){ 0 };
-	if (was.verb != QEMU_CAPABILITIES)
-		qemu->handler.done(qemu->handler.context, was.request_id,
-				   status, text);
+	*pending = (struct pending){ 0 };
+	if (was.order != ORDER_CAPABILITIES)
+		handler->done(handler->context, was.request_id, status, text);
 	else if (status == 0)
-		qemu->handler.ready(qemu->handler.context);
+		handler->ready(handler->context, GUEST_PAUSED);
 	else
 		kill_engine(qemu, "it refuses QMP");
+}
+
+static void tell_changed(struct qemu *qemu, enum guest_state state)
+{
+	qemu->engine->handler.changed(qemu->engine->handler.context, state);
 }
 
 /* A pause or a resume that was asked for is reported as that verb's outcome. */
 static void note_running(struct qemu *qemu, bool is_paused)
 {
 	bool was_asked =
-		is_pending(qemu, is_paused ? QEMU_STOP : QEMU_CONTINUE);
+		is_pending(qemu, is_paused ? ORDER_STOP : ORDER_CONTINUE);
 
-	qemu->is_paused = is_paused;
+	qemu->engine->is_paused = is_paused;
 	if (!was_asked && !qemu->is_panicked)
-		qemu->handler.changed(qemu->handler.context,
-				      is_paused ? GUEST_PAUSED : GUEST_RUNNING);
+		tell_changed(qemu, is_paused ? GUEST_PAUSED : GUEST_RUNNING);
 }
 
 /* Firmware resets the machine a few times more on its way up. */
@@ -232,7 +322,7 @@ static void note_reset(struct qemu *qemu, bool is_guest)
 	qemu->is_panicked = false;
 	qemu->reset_ns = now_ns;
 	if (is_guest && is_news)
-		qemu->handler.changed(qemu->handler.context, GUEST_RESET);
+		tell_changed(qemu, GUEST_RESET);
 }
 
 static void happened(void *context, enum qmp_event event, bool is_guest)
@@ -241,7 +331,7 @@ static void happened(void *context, enum qmp_event event, bool is_guest)
 
 	switch (event) {
 	case QMP_GREETING:
-		if (qemu_command(qemu, QEMU_CAPABILITIES, 0) < 0)
+		if (send_order(qemu, ORDER_CAPABILITIES, 0) < 0)
 			kill_engine(qemu, "it does not take QMP");
 		break;
 	case QMP_SHUTDOWN:
@@ -256,7 +346,7 @@ static void happened(void *context, enum qmp_event event, bool is_guest)
 		break;
 	case QMP_PANICKED:
 		qemu->is_panicked = true;
-		qemu->handler.changed(qemu->handler.context, GUEST_PANICKED);
+		tell_changed(qemu, GUEST_PANICKED);
 		break;
 	}
 }
@@ -317,14 +407,16 @@ static int on_end(sd_event_source *source, int fd, uint32_t events,
 	status = info.si_code == CLD_EXITED ? info.si_status
 					    : 128 + info.si_status;
 	qemu->is_started = false;
+	qemu->engine->pid = 0;
 	jail_close(&qemu->jailed);
-	qemu->handler.ended(qemu->handler.context, status,
-			    qemu->is_guest_off && status == 0);
+	qemu->engine->handler.ended(qemu->engine->handler.context, status,
+				    qemu->is_guest_off && status == 0);
 	return 0;
 }
 
-int qemu_watch(struct qemu *qemu, sd_event *event)
+static int watch(struct engine *engine, sd_event *event)
 {
+	struct qemu *qemu = engine->own;
 	int result;
 
 	result = sd_event_add_io(event, &qemu->qmp_source, qemu->qmp_fd,
@@ -338,16 +430,49 @@ int qemu_watch(struct qemu *qemu, sd_event *event)
 	return result < 0 ? result : 0;
 }
 
-void qemu_close(struct qemu *qemu)
+/* Ready is when it answers in QMP. */
+static int sealed(struct engine *engine)
 {
+	return 0;
+}
+
+static void close_engine(struct engine *engine)
+{
+	struct qemu *qemu = engine->own;
+
+	if (!qemu)
+		return;
 	hang_up(qemu);
 	qemu->end_source = sd_event_source_unref(qemu->end_source);
 	if (qemu->is_started)
 		jail_close(&qemu->jailed);
-	qemu->is_started = false;
 	words_close(&qemu->words);
-	close_fd(&qemu->serial_fd);
 	for (uint32_t i = 0; i < DISK_COUNT_MAX; i++)
 		close_fd(&qemu->disk_fds[i]);
 	qmp_release(&qemu->qmp);
+	free(qemu);
+	engine->own = NULL;
 }
+
+/* clang-format off */
+static const struct sandbox_call calls[] = {
+	SANDBOX_CALL(pidfd_send_signal, "ending QEMU"),
+	SANDBOX_CALL(waitid, "reaping QEMU"),
+	SANDBOX_CALL(wait4, "reaping QEMU"),
+};
+/* clang-format on */
+
+const struct engine_ops qemu_engine = {
+	.name = "qemu",
+	.number = ENGINE_QEMU,
+	.has_process = true,
+	.has_guest = true,
+	.start = start,
+	.attach = attach,
+	.watch = watch,
+	.sealed = sealed,
+	.command = command,
+	.close = close_engine,
+	.calls = calls,
+	.call_count = ARRAY_COUNT(calls),
+};
