@@ -98,6 +98,7 @@ _Static_assert(sizeof(struct partition_definition) ==
 #define CPU_COUNT_MAX        64
 #define MEMORY_BYTES_MIN     (16ull << 20)
 #define MEMORY_BYTES_MAX     (4ull << 40)
+#define HUGE_PAGE_BYTES      (2ull << 20)
 #define DISK_BYTES_MIN       512ull
 #define DISK_BYTES_MAX       (1ull << 50)
 #define QUEUE_COUNT_MAX      8

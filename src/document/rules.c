@@ -77,7 +77,22 @@ static int check_foreign(struct partition_definition *definition, uint64_t seen,
 	return 0;
 }
 
-static int check_own(uint64_t seen, struct refusal *refusal)
+static int check_huge_pages(const struct partition_definition *definition,
+			    struct refusal *refusal)
+{
+	if (!definition->huge_pages)
+		return 0;
+	if (definition->engine == ENGINE_QEMU)
+		return refuse(refusal, -EINVAL, "memory.huge-pages",
+			      "goes with the kvm engine only");
+	if (definition->memory_bytes % HUGE_PAGE_BYTES != 0)
+		return refuse(refusal, -EINVAL, "memory.size",
+			      "must be a multiple of 2M with huge pages");
+	return 0;
+}
+
+static int check_own(const struct partition_definition *definition,
+		     uint64_t seen, struct refusal *refusal)
 {
 	if (is_given(seen, "vhost-user"))
 		return refuse(refusal, -EINVAL, "vhost-user",
@@ -86,7 +101,7 @@ static int check_own(uint64_t seen, struct refusal *refusal)
 		return refuse(refusal, -EINVAL, "boot.kernel", "is missing");
 	if (!is_given(seen, "memory.size"))
 		return refuse(refusal, -EINVAL, "memory.size", "is missing");
-	return 0;
+	return check_huge_pages(definition, refusal);
 }
 
 int rules_check(struct partition_definition *definition, uint64_t seen,
@@ -97,11 +112,8 @@ int rules_check(struct partition_definition *definition, uint64_t seen,
 
 	if (missing)
 		return refuse(refusal, -EINVAL, missing->path, "is missing");
-	if (definition->engine == ENGINE_KVM)
-		return refuse(refusal, -EINVAL, "engine",
-			      "the kvm engine is not in this release");
 	r = definition->engine == ENGINE_FOREIGN
 		    ? check_foreign(definition, seen, refusal)
-		    : check_own(seen, refusal);
+		    : check_own(definition, seen, refusal);
 	return r < 0 ? r : check_disks(definition, refusal);
 }

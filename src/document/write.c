@@ -82,7 +82,8 @@ static bool is_without(const struct field *field,
 		       const struct partition_definition *definition)
 {
 	return definition->engine == ENGINE_FOREIGN &&
-	       strcmp(field->path, "console.log") == 0;
+	       (strcmp(field->path, "console.log") == 0 ||
+		strcmp(field->path, "memory.huge-pages") == 0);
 }
 
 enum value_kind field_value(const struct field *field,

@@ -236,9 +236,6 @@ static int check_choices(const struct partition_definition *definition,
 	if (r == 0)
 		r = check_choice(checking, "engine", definition->engine,
 				 ENGINE_COUNT);
-	if (r == 0 && definition->engine == ENGINE_KVM)
-		r = refuse_field(checking, "engine",
-				 "the kvm engine is not in this release");
 	if (r == 0)
 		r = check_choice(checking, "restart", definition->restart,
 				 RESTART_COUNT);
@@ -256,6 +253,26 @@ static int check_choices(const struct partition_definition *definition,
 	return r;
 }
 
+static int check_memory(const struct partition_definition *definition,
+			const struct checking *checking)
+{
+	int r = check_range(checking, "memory.size", definition->memory_bytes,
+			    MEMORY_BYTES_MIN, MEMORY_BYTES_MAX);
+
+	if (r == 0 && definition->memory_bytes % (1ull << 20) != 0)
+		r = refuse_field(checking, "memory.size",
+				 "must be a multiple of 1M");
+	if (r < 0 || !definition->huge_pages)
+		return r;
+	if (definition->engine == ENGINE_QEMU)
+		return refuse_field(checking, "memory.huge-pages",
+				    "goes with the kvm engine only");
+	if (definition->memory_bytes % HUGE_PAGE_BYTES != 0)
+		return refuse_field(checking, "memory.size",
+				    "must be a multiple of 2M with huge pages");
+	return 0;
+}
+
 /* A partition whose virtual machine is ours. */
 static int check_own(const struct partition_definition *definition,
 		     const struct checking *checking)
@@ -264,12 +281,7 @@ static int check_own(const struct partition_definition *definition,
 			    CPU_COUNT_MAX);
 
 	if (r == 0)
-		r = check_range(checking, "memory.size",
-				definition->memory_bytes, MEMORY_BYTES_MIN,
-				MEMORY_BYTES_MAX);
-	if (r == 0 && definition->memory_bytes % (1ull << 20) != 0)
-		r = refuse_field(checking, "memory.size",
-				 "must be a multiple of 1M");
+		r = check_memory(definition, checking);
 	if (r == 0)
 		r = check_range(checking, "console.log",
 				definition->console_log_bytes, 0,
@@ -300,7 +312,7 @@ static int check_foreign(const struct partition_definition *definition,
 	if (definition->cpu_count)
 		return refuse_field(checking, "cpu",
 				    "does not go with engine: foreign");
-	if (definition->memory_bytes)
+	if (definition->memory_bytes || definition->huge_pages)
 		return refuse_field(checking, "memory",
 				    "does not go with engine: foreign");
 	if (definition->console_log_bytes)

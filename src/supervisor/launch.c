@@ -2,6 +2,7 @@
 #include "supervisor/launch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/failpoint.h"
 #include "base/scope.h"
 #include "probe/probe.h"
 #include "supervisor/install.h"
@@ -120,6 +122,37 @@ void launch_reopen_witnesses(struct partition *partition)
 	}
 }
 
+#define HUGE_PAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/"
+
+static uint64_t read_number(const char *path)
+{
+	char line[32] = "";
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return 0;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	(void)fclose(file);
+	return strtoull(line, NULL, 10);
+}
+
+static int check_huge_pages(uint64_t wanted_bytes, struct refusal *refusal)
+{
+	uint64_t free_pages = read_number(HUGE_PAGES "free_hugepages");
+	uint64_t reserved = read_number(HUGE_PAGES "resv_hugepages");
+	uint64_t wanted_pages = wanted_bytes / HUGE_PAGE_BYTES;
+
+	free_pages -= reserved < free_pages ? reserved : free_pages;
+	if (wanted_pages <= free_pages)
+		return 0;
+	return refuse(refusal, -ERANGE, "memory.huge-pages",
+		      "%llu huge pages of 2M are wanted and the host has %llu "
+		      "left; vm.nr_hugepages makes more",
+		      (unsigned long long)wanted_pages,
+		      (unsigned long long)free_pages);
+}
+
 /* Memory the host has, against what the guest may touch. */
 static int check_memory(uint64_t wanted_bytes, struct refusal *refusal)
 {
@@ -142,18 +175,57 @@ static int check_memory(uint64_t wanted_bytes, struct refusal *refusal)
 		      available_kib >> 10);
 }
 
+/* A test may play the monitor where KVM cannot run guests. */
+static bool is_kvm_played(void)
+{
+	return failpoint("engine.kvm");
+}
+
+/* The descriptor or -errno. */
+static int open_kvm(void)
+{
+	int fd = open(is_kvm_played() ? "/dev/null" : "/dev/kvm",
+		      O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int choose_kvm(struct partition *partition,
+		      const struct probe_engine *probe, struct refusal *refusal)
+{
+	SCOPED(close_fd) int kvm = NO_FD;
+	int r;
+
+	if (!probe->has_kvm && !is_kvm_played())
+		return refuse(refusal, -EOPNOTSUPP, "engine",
+			      "kvm cannot run here: %s", probe->kvm_reason);
+	r = open_kvm();
+	if (r < 0)
+		return refuse(refusal, r, "engine",
+			      "/dev/kvm cannot be opened: %s", strerror(-r));
+	kvm = r;
+	partition->engine = ENGINE_KVM;
+	return 0;
+}
+
 static int choose_engine(struct partition *partition, struct refusal *refusal)
 {
+	uint32_t wanted = definition_of(partition)->engine;
 	const struct probe_engine *probe;
 
-	partition->engine = definition_of(partition)->engine;
+	partition->engine = wanted;
 	partition->accelerator = PROBE_TCG;
-	if (partition->engine == ENGINE_FOREIGN)
+	if (wanted == ENGINE_FOREIGN)
 		return 0;
-	if (partition->engine == ENGINE_KVM)
-		return refuse(refusal, -EOPNOTSUPP, "engine",
-			      "the kvm engine is not in this release");
 	probe = supervisor_engine(partition->supervisor);
+	if (wanted == ENGINE_KVM ||
+	    (wanted == ENGINE_AUTO && probe->engine == ENGINE_KVM))
+		return choose_kvm(partition, probe, refusal);
+	if (definition_of(partition)->huge_pages)
+		return refuse(refusal, -EOPNOTSUPP, "memory.huge-pages",
+			      "goes with the kvm engine only, which cannot run "
+			      "here: %s",
+			      probe->kvm_reason);
 	if (!probe->qemu[0])
 		return refuse(refusal, -ENOENT, "engine", "%s", probe->reason);
 	partition->engine = ENGINE_QEMU;
@@ -180,7 +252,9 @@ static int check_guest(struct partition *partition, struct refusal *refusal)
 		if (r < 0)
 			return r;
 	}
-	return check_memory(definition->memory_bytes, refusal);
+	return definition->huge_pages
+		       ? check_huge_pages(definition->memory_bytes, refusal)
+		       : check_memory(definition->memory_bytes, refusal);
 }
 
 void launch_release(struct partition *partition)
@@ -223,6 +297,7 @@ static void send_settings(struct partition *partition)
 		.cpu_count = definition->cpu_count,
 		.disk_count = definition->disk_count,
 		.has_initrd = definition->initrd[0] != '\0',
+		.has_huge_pages = definition->huge_pages,
 	};
 
 	if (partition->engine == ENGINE_QEMU)
@@ -255,6 +330,20 @@ static int send_boot(struct partition *partition, struct refusal *refusal)
 	if (r < 0)
 		return r;
 	send_fd(partition, MSG_MONITOR_INITRD, initrd);
+	return 0;
+}
+
+static int send_kvm(struct partition *partition, struct refusal *refusal)
+{
+	SCOPED(close_fd) int kvm = open_kvm();
+
+	if (kvm < 0) {
+		int r = take_fd(&kvm);
+
+		return refuse(refusal, r, "engine",
+			      "/dev/kvm cannot be opened: %s", strerror(-r));
+	}
+	send_fd(partition, MSG_MONITOR_KVM, kvm);
 	return 0;
 }
 
@@ -328,6 +417,8 @@ static int send_everything(struct partition *partition, struct refusal *refusal)
 	} else {
 		send_console(partition);
 		r = send_boot(partition, refusal);
+		if (r == 0 && partition->engine == ENGINE_KVM)
+			r = send_kvm(partition, refusal);
 	}
 	if (r < 0)
 		return r;

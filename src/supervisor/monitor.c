@@ -145,6 +145,41 @@ static int on_restart(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
+/* The field of the definition that a failed start is about; NULL: none. */
+static const char *field_at_fault(const char *reason)
+{
+	static const char *const fields[] = {
+		"boot.kernel",       "boot.initrd", "boot.cmdline",
+		"memory.huge-pages", "memory.size", "cpu.virtual",
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
+		size_t length = strlen(fields[i]);
+
+		if (strncmp(reason, fields[i], length) == 0 &&
+		    strncmp(reason + length, ": ", 2) == 0)
+			return fields[i];
+	}
+	return NULL;
+}
+
+static void tell_failure(struct partition *partition)
+{
+	const char *reason = partition->end.reason;
+	const char *field = field_at_fault(reason);
+
+	if (field && partition->end.event == PARTITION_EVENT_FAILED) {
+		struct refusal refusal = { 0 };
+
+		(void)refuse(&refusal, -EINVAL, field, "%s",
+			     reason + strlen(field) + 2);
+		ticket_refused(partition->supervisor, &partition->ticket,
+			       -EINVAL, &refusal);
+		return;
+	}
+	ticket_failed(partition->supervisor, &partition->ticket, -EIO, reason);
+}
+
 static void finish_end(struct partition *partition)
 {
 	enum partition_event event = partition->end.event;
@@ -165,8 +200,7 @@ static void finish_end(struct partition *partition)
 	if (event == PARTITION_EVENT_OFF)
 		ticket_done(supervisor, &partition->ticket);
 	else
-		ticket_failed(supervisor, &partition->ticket, -EIO,
-			      partition->end.reason);
+		tell_failure(partition);
 	supervisor_shutdown_progress(supervisor);
 }
 
@@ -250,7 +284,9 @@ static void monitor_died(struct process *process, const char *reason)
 	}
 	event = end_event(partition, is_failure);
 	if (event != PARTITION_EVENT_OFF)
-		(void)snprintf(why, sizeof(why), "its monitor: %s", reason);
+		(void)snprintf(
+			why, sizeof(why), "%s%s",
+			process->last_words[0] ? "" : "its monitor: ", reason);
 	partition->monitor = NULL;
 	console_close(partition);
 	/* One that did not come back kept the witnesses. */

@@ -211,6 +211,7 @@ static int take_ready(void *data, struct message *message)
 	if (process->state == PROCESS_EXPECTED)
 		return 0;
 	process->state = PROCESS_READY;
+	process->last_words[0] = '\0';
 	disarm_deadline(process);
 	process->ops->ready(process);
 	return 0;
@@ -245,6 +246,9 @@ static int take_event(void *data, struct message *message)
 	    !text_is_terminated(event->text, sizeof(event->text)))
 		return -EBADMSG;
 	text_escape(text, sizeof(text), event->text, strlen(event->text));
+	if (process->state == PROCESS_STARTING && event->level == EVENT_ERROR)
+		(void)snprintf(process->last_words, sizeof(process->last_words),
+			       "%s", text);
 	supervisor_event(process->supervisor, event->level, process->name, "%s",
 			 text);
 	return 0;
@@ -352,6 +356,8 @@ static void describe_end(struct process *process)
 			(void)snprintf(text, room, "it ended");
 		return;
 	}
+	if (!text[0])
+		(void)snprintf(text, room, "%s", process->last_words);
 	if (text[0])
 		return;
 	if (info.si_code == CLD_EXITED)

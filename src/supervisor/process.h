@@ -15,6 +15,9 @@
  *   READY     sandboxed, at work
  *   DYING     killed, its end not seen yet; messages from it are dropped
  *
+ * One that ends before it was READY has said why in an event (EVENT_ERROR);
+ * its last one is the reason.
+ *
  * Trust      The process may be hostile. A message that breaks its rule table
  *            costs it its life, and nothing else.
  * Threads    The supervisor's only one.
@@ -77,6 +80,7 @@ struct process {
 	uint32_t layers;  /* sandbox layers in place */
 	uint32_t missing; /* wished for, not in place */
 	char reason[TEXT_ROOM];
+	char last_words[TEXT_ROOM]; /* its last error before it was READY */
 	struct outbox outbox;
 	sd_event_source *control_source;
 	sd_event_source *death_source;

@@ -178,7 +178,7 @@ void report_supervisor(struct supervisor *supervisor,
 	(void)snprintf(row.version, sizeof(row.version), "%s",
 		       BULKHEAD_VERSION);
 	(void)snprintf(row.engine, sizeof(row.engine), "%s",
-		       engine->qemu[0] ? "qemu" : "none");
+		       supervisor_engine_name(supervisor));
 	(void)snprintf(row.engine_reason, sizeof(row.engine_reason), "%s",
 		       engine->reason);
 	ticket_row(supervisor, ticket, MSG_SUPERVISOR_ROW, &row, sizeof(row),

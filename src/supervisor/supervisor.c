@@ -189,6 +189,15 @@ const struct probe_engine *supervisor_engine(struct supervisor *supervisor)
 	return engine_probe_wait(supervisor->probe);
 }
 
+const char *supervisor_engine_name(struct supervisor *supervisor)
+{
+	const struct probe_engine *engine = supervisor_engine(supervisor);
+
+	if (engine->engine == ENGINE_KVM)
+		return "kvm";
+	return engine->qemu[0] ? "qemu" : "none";
+}
+
 /* Start: what the store knows becomes objects. */
 
 static int load_partition(void *context, const struct partition_record *record)
@@ -286,6 +295,10 @@ static void open_for_clients(void *context)
 	struct supervisor *supervisor = context;
 	struct refusal refusal = { 0 };
 
+	supervisor_event(supervisor, EVENT_INFO, "supervisor",
+			 "engine auto takes %s: %s",
+			 supervisor_engine_name(supervisor),
+			 supervisor_engine(supervisor)->reason);
 	/* A supervisor that comes back starts nothing that someone stopped. */
 	if (supervisor->adopted_count)
 		supervisor_event(supervisor, EVENT_INFO, "supervisor",

@@ -85,6 +85,8 @@ int supervisor_note_held(struct supervisor *supervisor,
 
 /* What `engine: auto` takes here; waits for the probe if it still runs. */
 const struct probe_engine *supervisor_engine(struct supervisor *supervisor);
+/* "kvm", "qemu" or "none". */
+const char *supervisor_engine_name(struct supervisor *supervisor);
 
 /* Stop all partitions, then all services, then leave the event loop. */
 int supervisor_shut_down(struct supervisor *supervisor,

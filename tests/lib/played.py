@@ -76,15 +76,13 @@ class Child:
                 return request, body, fds
             if got == "CHILD_PING":
                 self.send("CHILD_PONG", request=request)
-            for fd in fds:
-                os.close(fd)
+            close(fds)
 
     def take(self, name, seconds=10):
         """The body of the next message of this name; nothing is kept open,
         so that no fence stands because of the test."""
         _, body, fds = self.wait(name, seconds)
-        for fd in fds:
-            os.close(fd)
+        close(fds)
         return body
 
     def send(self, name, body=b"", fds=(), request=0):
@@ -166,6 +164,11 @@ class Stage:
         for child in self.children:
             child.end()
         self.listener.close()
+
+
+def close(fds):
+    for fd in fds:
+        os.close(fd)
 
 
 def attachment(number, generation):

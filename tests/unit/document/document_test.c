@@ -37,6 +37,11 @@ static void check_refused(const char *text, const char *field, const char *why)
 	CHECK(strstr(refusal.text, why) != NULL);
 }
 
+/* A document whose memory is in huge pages. */
+#define HUGE(size, engine)                                       \
+	"partition: a\nboot: {kernel: /k}\nmemory: {size: " size \
+	", huge-pages: true}\nengine: " engine "\n"
+
 static void check_accepted(const char *text)
 {
 	if (parse(text) != 0)
@@ -221,8 +226,16 @@ TEST(a_field_not_in_this_release_is_refused_by_name)
 		      "memory.max", "not in this release");
 	check_refused("partition: a\nboot: {firmware: uefi}\n", "boot.firmware",
 		      "not in this release");
-	check_refused(BASE "engine: kvm\n", "engine",
-		      "the kvm engine is not in this release");
+}
+
+TEST(huge_pages_go_with_the_kvm_engine_and_whole_pages)
+{
+	check_accepted(HUGE("32M", "kvm"));
+	CHECK_EQ(definition.huge_pages, 1);
+	check_accepted(HUGE("32M", "auto"));
+
+	check_refused(HUGE("33M", "kvm"), "memory.size", "2M");
+	check_refused(HUGE("32M", "qemu"), "memory.huge-pages", "kvm");
 }
 
 TEST(a_name_has_few_characters)

@@ -105,9 +105,23 @@ TEST(an_enum_out_of_range_is_refused_by_name)
 	REFUSED("disks[0].on-outage", disks[0].outage = OUTAGE_COUNT);
 }
 
-TEST(what_this_release_does_not_honour_is_refused_by_name)
+TEST(huge_pages_go_with_the_kvm_engine_and_whole_pages)
 {
-	REFUSED("engine", engine = ENGINE_KVM);
+	make_definition();
+	definition.huge_pages = 1;
+	CHECK_EQ(check_definition(&definition, &refusal), 0);
+	definition.engine = ENGINE_KVM;
+	CHECK_EQ(check_definition(&definition, &refusal), 0);
+
+	definition.memory_bytes += 1ull << 20;
+	check_refused("memory.size");
+	definition.memory_bytes -= 1ull << 20;
+	definition.engine = ENGINE_QEMU;
+	check_refused("memory.huge-pages");
+	make_foreign();
+	definition.huge_pages = 1;
+	check_refused("memory");
+	REFUSED("memory.huge-pages", huge_pages = 2);
 }
 
 TEST(a_relative_path_is_refused)
