@@ -139,6 +139,12 @@ struct intervention {
 	uint64_t count;
 };
 
+/* A saved guest. */
+struct image_row {
+	uint64_t saved_us; /* CLOCK_REALTIME */
+	uint64_t bytes;    /* that it takes on disk */
+};
+
 enum guest_state {
 	GUEST_RUNNING = 1, /* also answers CHILD_WELCOME */
 	GUEST_PAUSED,      /* also answers CHILD_WELCOME */

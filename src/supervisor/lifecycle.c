@@ -52,6 +52,7 @@ static const unsigned char next[PARTITION_STATE_COUNT][PARTITION_EVENT_COUNT] = 
 	},
 	AT(SAVED) = {
 		ON(RESTORE)      = TO(RESTORING),
+		ON(STOP)         = TO(STOPPED),
 		ON(UNINSTALL)    = TO(UNINSTALLED),
 	},
 	AT(RESTORING) = {

@@ -15,6 +15,7 @@
  *   SAVING                   --SAVED-->         SAVED
  *   SAVING                   --FAILED-->        RUNNING or PAUSED, as before
  *   SAVED                    --RESTORE-->       RESTORING
+ *   SAVED                    --STOP-->          STOPPED
  *   RESTORING                --READY-->         RUNNING or PAUSED, as before
  *   RESTORING                --FAILED-->        SAVED
  *   STARTING, RUNNING, PAUSED --STOP-->         STOPPING
@@ -32,8 +33,10 @@
  *   PAUSED       A monitor lives, no virtual processor runs; requests in flight
  *                may finish or stay recorded.
  *   SAVING       As PAUSED, its memory is being written; has a deadline.
- *   SAVED        No process; a complete image of its memory is stored.
- *   RESTORING    A monitor lives and reads the image; has a deadline.
+ *   SAVED        No process; a complete image of its memory is stored. STOP
+ *                discards it.
+ *   RESTORING    A monitor lives and reads the image; has a deadline. READY
+ *                consumes the image: no guest runs on from it twice.
  *   STOPPING     The guest was asked to power off; has a deadline.
  *
  * STARTING, RUNNING and PAUSED are active; STOPPED and SAVED are inactive. The

@@ -32,7 +32,7 @@
 #include "control/protocol.h"
 #include "supervisor/lifecycle.h"
 
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2
 #define STORE_EVENT_ROWS     10000 /* older events are forgotten */
 
 struct store;
@@ -71,12 +71,20 @@ void store_scope_end(struct store_scope *scope);
 
 /* -- partitions -- */
 
+/* The image of a saved guest (image.h has the file). */
+struct saved_image {
+	uint64_t saved_us; /* CLOCK_REALTIME; 0: there is none */
+	uint64_t bytes;    /* that it takes on disk */
+};
+
 struct partition_record {
 	struct partition_definition definition; /* its name is the key */
 	struct lifecycle lifecycle;
-	uint32_t restarts;      /* of its monitor by policy, since START */
-	uint64_t defined_us;    /* CLOCK_REALTIME */
-	uint64_t started_us;    /* last START; 0: never */
+	uint32_t restarts;   /* of its monitor by policy, since START */
+	uint32_t engine;     /* enum engine_kind of its guest, since START */
+	uint64_t defined_us; /* CLOCK_REALTIME */
+	uint64_t started_us; /* last START; 0: never */
+	struct saved_image image;
 	char reason[TEXT_ROOM]; /* why it is in this state; may be empty */
 };
 

@@ -19,6 +19,9 @@ static void bind_state(struct store *store, sqlite3_stmt *statement, int first,
 	store_bind_u64(store, statement, first + 3, record->defined_us);
 	store_bind_u64(store, statement, first + 4, record->started_us);
 	store_bind_text(store, statement, first + 5, record->reason);
+	store_bind_u64(store, statement, first + 6, record->engine);
+	store_bind_u64(store, statement, first + 7, record->image.saved_us);
+	store_bind_u64(store, statement, first + 8, record->image.bytes);
 }
 
 int store_put_partition(struct store *store,
@@ -70,6 +73,9 @@ static int column_partition(sqlite3_stmt *statement,
 	ret_record->restarts = store_column_u32(statement, 5);
 	ret_record->defined_us = store_column_u64(statement, 6);
 	ret_record->started_us = store_column_u64(statement, 7);
+	ret_record->engine = store_column_u32(statement, 9);
+	ret_record->image.saved_us = store_column_u64(statement, 10);
+	ret_record->image.bytes = store_column_u64(statement, 11);
 	if (r == 0)
 		r = store_column_text(statement, 8, ret_record->reason,
 				      sizeof(ret_record->reason));

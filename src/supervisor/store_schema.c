@@ -74,6 +74,10 @@ static const char *const upgrades[] = {
 	"CREATE TABLE counter("
 	" id INTEGER PRIMARY KEY,"
 	" reserved INTEGER NOT NULL) STRICT;",
+
+	"ALTER TABLE partition ADD COLUMN engine INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE partition ADD COLUMN image_us INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE partition ADD COLUMN image_bytes INTEGER NOT NULL DEFAULT 0;",
 };
 /* clang-format on */
 

@@ -496,8 +496,51 @@ TEST(a_store_of_a_newer_release_is_refused_and_left_alone)
 	CHECK_EQ(read_sql("SELECT sum(reserved = 7) FROM counter"),
 		 STORE_COUNTER_COUNT);
 
-	run_sql("PRAGMA user_version = 1");
+	run_sql("PRAGMA user_version = 2");
 	open_store();
+	close_store();
+}
+
+TEST(a_store_of_release_0_1_0_is_taken_over)
+{
+	struct partition_record put = make_partition("web1");
+	struct partition_record got;
+
+	open_store();
+	CHECK_EQ(store_put_partition(store, &put), 0);
+	store_close(store);
+	/* As version 1 was. */
+	run_sql("ALTER TABLE partition DROP COLUMN engine;"
+		"ALTER TABLE partition DROP COLUMN image_us;"
+		"ALTER TABLE partition DROP COLUMN image_bytes;"
+		"PRAGMA user_version = 1");
+	open_store();
+	CHECK_EQ(store_get_partition(store, "web1", &got), 0);
+	CHECK_EQ(got.engine, ENGINE_AUTO);
+	CHECK_EQ(got.image.saved_us, 0);
+	CHECK_EQ(got.restarts, put.restarts);
+	store_close(store);
+	CHECK_EQ(read_sql("PRAGMA user_version"), STORE_SCHEMA_VERSION);
+	remove_directory();
+}
+
+TEST(a_saved_image_is_recorded_with_the_state)
+{
+	struct partition_record put = make_partition("web1");
+	struct partition_record got;
+
+	open_store();
+	CHECK_EQ(store_put_partition(store, &put), 0);
+	put.engine = ENGINE_KVM;
+	put.image.saved_us = 1ull << 50;
+	put.image.bytes = 1ull << 40;
+	CHECK_EQ(store_put_partition_state(store, &put), 0);
+	reopen_store();
+
+	CHECK_EQ(store_get_partition(store, "web1", &got), 0);
+	CHECK_EQ(got.engine, ENGINE_KVM);
+	CHECK_EQ(got.image.saved_us, put.image.saved_us);
+	CHECK_EQ(got.image.bytes, put.image.bytes);
 	close_store();
 }
 
