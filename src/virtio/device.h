@@ -61,15 +61,28 @@ struct virtio_device_ops {
 };
 
 /*
- * What a device tells its transport, from any thread. A transport that cannot
- * pass it on has its functions do nothing.
+ * What a device tells its transport, from any thread. Zeroed, the transport
+ * has no way to pass it on.
  */
 struct virtio_transport {
-	/* The configuration space changed. */
 	void (*config_changed)(void *context);
-	/* The driver broke a rule and must reset the device (2.1.1). */
 	void (*needs_reset)(void *context);
 	void *context;
 };
+
+/* The configuration space changed. */
+static inline void
+virtio_config_changed(const struct virtio_transport *transport)
+{
+	if (transport->config_changed)
+		transport->config_changed(transport->context);
+}
+
+/* The driver broke a rule and must reset the device (2.1.1). */
+static inline void virtio_needs_reset(const struct virtio_transport *transport)
+{
+	if (transport->needs_reset)
+		transport->needs_reset(transport->context);
+}
 
 #endif
