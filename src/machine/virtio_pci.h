@@ -10,9 +10,9 @@
  * the BAR is decoded; where that could not be bound, an ordinary write counts
  * in the same eventfd. Its call descriptor is the eventfd of its MSI-X vector.
  *
- * A driver that breaks a rule of the transport (a queue enabled with an
- * impossible size, say) finds DEVICE_NEEDS_RESET, as does one whose device said
- * so; nothing is served until it resets.
+ * A driver that gives a queue an impossible size or a place that the device
+ * cannot serve finds DEVICE_NEEDS_RESET, as does one whose device says so; that
+ * queue is not served until a reset.
  *
  * Trust      Everything written is a hostile guest's: features not offered,
  *            sizes, positions and vectors that are impossible are refused as
@@ -30,7 +30,8 @@
 #include "machine/pci.h"
 #include "virtio/device.h"
 
-#define VIRTIO_PCI_QUEUE_MAX 16
+#define VIRTIO_PCI_QUEUE_MAX    16
+#define VIRTIO_PCI_CONFIG_BYTES 256 /* of a device's own; the rest is 0 */
 
 /* BAR 0. */
 #define VIRTIO_PCI_COMMON         0x0000u
@@ -67,7 +68,7 @@ struct virtio_pci_queue {
 	uint16_t vector;
 	bool is_enabled;
 	bool is_served;
-	bool is_rung; /* the doorbell is bound */
+	bool has_doorbell; /* bound */
 };
 
 struct virtio_pci {
@@ -79,9 +80,13 @@ struct virtio_pci {
 	uint16_t queue_select;
 	uint8_t status;  /* without NEEDS_RESET */
 	uint8_t access;  /* offset of the configuration access capability */
-	uint32_t vector; /* of configuration changes; atomic */
-	/* Written by any thread; atomic. */
+	uint16_t vector; /* of configuration changes; atomic */
+	/* Of the device's configuration: as last seen, and how often it was
+	 * seen to differ. */
+	uint8_t config[VIRTIO_PCI_CONFIG_BYTES];
 	uint32_t generation;
+	uint64_t doorbells; /* where the BAR was when they were bound; or 0 */
+	/* Written by any thread; atomic. */
 	uint32_t isr;
 	uint32_t is_broken;
 	struct virtio_pci_queue queues[VIRTIO_PCI_QUEUE_MAX];
