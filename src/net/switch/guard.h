@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Anti-spoofing: what a port may claim to be. The source MAC, and the sender's
+ * addresses in IPv4, ARP, IPv6 and neighbour advertisements.
+ *
+ * A sender without an address yet (0.0.0.0, ::) may ask for one. With any IPv6
+ * address configured, so is the link-local one made of the MAC.
+ *
+ * Source     RFC 826 (ARP), RFC 4861, 4.4 (neighbour advertisement), RFC 4291,
+ *            appendix A (EUI-64).
+ */
+#ifndef NET_SWITCH_GUARD_H
+#define NET_SWITCH_GUARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/switch/drop.h"
+#include "net/switch/ethernet.h"
+
+#define GUARD_ADDRESS_MAX 4
+
+struct guard {
+	bool checks_mac;
+	struct mac mac;
+	uint32_t ipv4_count; /* 0: not checked, unless IPv6 is */
+	uint32_t ipv6_count;
+	uint8_t ipv4[GUARD_ADDRESS_MAX][4];
+	uint8_t ipv6[GUARD_ADDRESS_MAX][16];
+};
+
+/* DROP_COUNT: it may come in. */
+enum switch_drop guard_check(const struct guard *guard,
+			     const struct frame *frame);
+
+#endif

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/switch/offload.h"
+
+#include <errno.h>
+#include <linux/virtio_net.h>
+#include <string.h>
+
+#define TYPE_IPV4 0x0800
+#define TYPE_IPV6 0x86dd
+
+#define IPV4_HEAD_MIN  20u
+#define IPV6_HEAD      40u
+#define TCP_HEAD_MIN   20u
+#define UDP_HEAD       8u
+#define PROTOCOL_TCP   6
+#define PROTOCOL_UDP   17
+#define TCP_CHECKSUM   16
+#define UDP_CHECKSUM   6
+#define TCP_FLAGS      13
+#define TCP_LAST_ONLY  0x09 /* FIN, PSH */
+#define TCP_FIRST_ONLY 0x80 /* CWR */
+#define EXTENSIONS_MAX 4
+
+/* Where the headers of a frame to be cut are. */
+struct headers {
+	uint32_t network;   /* offset of IPv4 or IPv6 */
+	uint32_t transport; /* of TCP or UDP */
+	uint32_t end;       /* behind it */
+	bool is_ipv6;
+	bool is_tcp;
+};
+
+static uint8_t type_of(const struct frame *frame)
+{
+	return frame->offload.gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
+}
+
+static bool needs_checksum(const struct frame *frame)
+{
+	return (frame->offload.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0;
+}
+
+/* Finding headers. ------------------------------------------------------------ */
+
+static int find_ipv4(const struct frame *frame, struct headers *headers,
+		     uint8_t *ret_protocol)
+{
+	const uint8_t *ip = frame->head + headers->network;
+	uint32_t bytes;
+
+	if (frame->head_bytes - headers->network < IPV4_HEAD_MIN ||
+	    ip[0] >> 4 != 4)
+		return -EBADMSG;
+	bytes = (ip[0] & 15u) * 4u;
+	/* A fragment has no transport header of its own to be cut by. */
+	if (bytes < IPV4_HEAD_MIN || frame_read16(ip + 6) & 0x3fff)
+		return -EBADMSG;
+	headers->transport = headers->network + bytes;
+	*ret_protocol = ip[9];
+	return 0;
+}
+
+static bool is_extension(uint8_t protocol)
+{
+	/* Hop-by-hop, routing, destination options: all of one shape. */
+	return protocol == 0 || protocol == 43 || protocol == 60;
+}
+
+static int find_ipv6(const struct frame *frame, struct headers *headers,
+		     uint8_t *ret_protocol)
+{
+	const uint8_t *ip = frame->head + headers->network;
+	uint32_t at = headers->network + IPV6_HEAD;
+
+	if (frame->head_bytes - headers->network < IPV6_HEAD || ip[0] >> 4 != 6)
+		return -EBADMSG;
+	*ret_protocol = ip[6];
+	for (int i = 0; i < EXTENSIONS_MAX && is_extension(*ret_protocol);
+	     i++) {
+		if (at + 8 > frame->head_bytes)
+			return -EBADMSG;
+		*ret_protocol = frame->head[at];
+		at += (frame->head[at + 1] + 1u) * 8u;
+	}
+	headers->transport = at;
+	return 0;
+}
+
+static int find_transport(const struct frame *frame, struct headers *headers)
+{
+	uint32_t bytes = UDP_HEAD;
+
+	if (headers->transport + UDP_HEAD > frame->head_bytes)
+		return -EBADMSG;
+	if (headers->is_tcp) {
+		if (headers->transport + TCP_HEAD_MIN > frame->head_bytes)
+			return -EBADMSG;
+		bytes = (frame->head[headers->transport + 12] >> 4) * 4u;
+		if (bytes < TCP_HEAD_MIN)
+			return -EBADMSG;
+	}
+	headers->end = headers->transport + bytes;
+	return headers->end <= frame->head_bytes ? 0 : -EBADMSG;
+}
+
+static int find_headers(const struct frame *frame, struct headers *headers)
+{
+	uint32_t offset = frame_type_offset(frame);
+	uint16_t type = frame_read16(frame->head + offset);
+	uint8_t protocol = 0;
+	int result;
+
+	*headers = (struct headers){
+		.network = offset + 2,
+		.is_ipv6 = type == TYPE_IPV6,
+	};
+	if (type != TYPE_IPV4 && type != TYPE_IPV6)
+		return -EBADMSG;
+	result = headers->is_ipv6 ? find_ipv6(frame, headers, &protocol)
+				  : find_ipv4(frame, headers, &protocol);
+	if (result < 0)
+		return result;
+	if (protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP)
+		return -EBADMSG;
+	headers->is_tcp = protocol == PROTOCOL_TCP;
+	return find_transport(frame, headers);
+}
+
+/* Checking. -------------------------------------------------------------------- */
+
+static bool type_fits(uint8_t type, const struct headers *headers)
+{
+	switch (type) {
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+		return headers->is_tcp && !headers->is_ipv6;
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		return headers->is_tcp && headers->is_ipv6;
+	case VIRTIO_NET_HDR_GSO_UDP_L4:
+		return !headers->is_tcp;
+	default:
+		return false;
+	}
+}
+
+static int check_cut(const struct frame *frame)
+{
+	const struct frame_offload *offload = &frame->offload;
+	struct headers headers;
+	uint32_t data;
+
+	if (!needs_checksum(frame) || find_headers(frame, &headers) < 0 ||
+	    !type_fits(type_of(frame), &headers) ||
+	    offload->checksum_start != headers.transport ||
+	    offload->checksum_offset !=
+		    (headers.is_tcp ? TCP_CHECKSUM : UDP_CHECKSUM))
+		return -EBADMSG;
+	data = frame->length - headers.end;
+	if (offload->segment_bytes == 0 ||
+	    data > (uint32_t)offload->segment_bytes * OFFLOAD_PIECES_MAX)
+		return -EBADMSG;
+	return 0;
+}
+
+int offload_check(const struct frame *frame)
+{
+	const struct frame_offload *offload = &frame->offload;
+	uint32_t place =
+		(uint32_t)offload->checksum_start + offload->checksum_offset;
+
+	if (needs_checksum(frame) &&
+	    (offload->checksum_start < frame_type_offset(frame) + 2 ||
+	     place + 2 > frame->head_bytes))
+		return -EBADMSG;
+	if (offload->gso_type == VIRTIO_NET_HDR_GSO_NONE)
+		return 0;
+	return check_cut(frame);
+}
+
+bool offload_passes(const struct frame *frame,
+		    const struct offload_abilities *abilities)
+{
+	bool is_ipv6 = frame_read16(frame->head + frame_type_offset(frame)) ==
+		       TYPE_IPV6;
+
+	if (needs_checksum(frame) && !abilities->checksum)
+		return false;
+	if (frame->offload.gso_type & VIRTIO_NET_HDR_GSO_ECN && !abilities->ecn)
+		return false;
+	switch (type_of(frame)) {
+	case VIRTIO_NET_HDR_GSO_NONE:
+		return true;
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+		return abilities->tso4;
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		return abilities->tso6;
+	case VIRTIO_NET_HDR_GSO_UDP_L4:
+		return is_ipv6 ? abilities->uso6 : abilities->uso4;
+	default:
+		return false;
+	}
+}
+
+/* Checksums. ---------------------------------------------------------------------- */
+
+/* Add bytes to a sum of 16-bit words in network order. An odd number of bytes
+ * may only be added last. */
+static uint64_t add(uint64_t sum, const uint8_t *bytes, uint32_t count)
+{
+	uint32_t i = 0;
+
+	for (; i + 4 <= count; i += 4) {
+		uint32_t word;
+
+		memcpy(&word, bytes + i, sizeof(word));
+		sum += __builtin_bswap32(word);
+	}
+	for (; i + 2 <= count; i += 2)
+		sum += frame_read16(bytes + i);
+	if (i < count)
+		sum += (uint64_t)bytes[i] << 8;
+	return sum;
+}
+
+static uint16_t fold(uint64_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* The sum of the bytes of a piece from `from` on, across head and data. */
+static uint64_t add_piece(uint64_t sum, const struct offload_piece *piece,
+			  uint32_t from)
+{
+	uint32_t bytes = piece->head_bytes - from;
+
+	if (bytes % 2 == 0 || piece->data_bytes == 0) {
+		sum = add(sum, piece->head + from, bytes);
+		return add(sum, piece->data, piece->data_bytes);
+	}
+	sum = add(sum, piece->head + from, bytes - 1);
+	sum += (uint64_t)piece->head[piece->head_bytes - 1] << 8 |
+	       piece->data[0];
+	return add(sum, piece->data + 1, piece->data_bytes - 1);
+}
+
+/* For UDP 0 means "none", and its complement is as good. */
+static void put_checksum(uint8_t *place, uint64_t sum, bool is_udp)
+{
+	uint16_t checksum = (uint16_t)~fold(sum);
+
+	frame_write16(place, checksum == 0 && is_udp ? 0xffff : checksum);
+}
+
+/* The sender left the sum of the pseudo header in the checksum's place. */
+static void finish_checksum(struct offload_piece *piece,
+			    const struct frame_offload *offload)
+{
+	uint32_t place =
+		(uint32_t)offload->checksum_start + offload->checksum_offset;
+	uint64_t sum = add_piece(0, piece, offload->checksum_start);
+
+	put_checksum(piece->head + place, sum,
+		     offload->checksum_offset == UDP_CHECKSUM);
+}
+
+/* Cutting. ------------------------------------------------------------------------- */
+
+void offload_begin(struct offload_cut *cut, const struct frame *frame)
+{
+	struct headers headers;
+
+	*cut = (struct offload_cut){ .frame = frame };
+	if (frame->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE &&
+	    find_headers(frame, &headers) == 0) {
+		cut->head_bytes = headers.end;
+		cut->step = frame->offload.segment_bytes;
+	} else {
+		cut->head_bytes = frame->head_bytes;
+		cut->step = frame->length;
+	}
+	cut->at = cut->head_bytes;
+}
+
+static void rewrite_network(struct offload_piece *piece,
+			    const struct headers *headers, uint32_t index)
+{
+	uint8_t *ip = piece->head + headers->network;
+	uint32_t bytes =
+		piece->head_bytes - headers->network + piece->data_bytes;
+
+	if (headers->is_ipv6) {
+		frame_write16(ip + 4, bytes - IPV6_HEAD);
+		return;
+	}
+	frame_write16(ip + 2, bytes);
+	frame_write16(ip + 4, frame_read16(ip + 4) + index);
+	frame_write16(ip + 10, 0);
+	put_checksum(ip + 10, add(0, ip, headers->transport - headers->network),
+		     false);
+}
+
+static void rewrite_tcp(uint8_t *tcp, uint32_t offset, bool is_first,
+			bool is_last)
+{
+	uint32_t sequence =
+		(uint32_t)frame_read16(tcp + 4) << 16 | frame_read16(tcp + 6);
+
+	sequence += offset;
+	frame_write16(tcp + 4, sequence >> 16);
+	frame_write16(tcp + 6, sequence);
+	if (!is_first)
+		tcp[TCP_FLAGS] &= (uint8_t)~TCP_FIRST_ONLY;
+	if (!is_last)
+		tcp[TCP_FLAGS] &= (uint8_t)~TCP_LAST_ONLY;
+}
+
+/* The pseudo header: addresses, protocol and length. */
+static uint64_t pseudo_header(const struct offload_piece *piece,
+			      const struct headers *headers)
+{
+	const uint8_t *ip = piece->head + headers->network;
+	uint32_t bytes =
+		piece->head_bytes - headers->transport + piece->data_bytes;
+	uint64_t sum = (headers->is_tcp ? PROTOCOL_TCP : PROTOCOL_UDP) + bytes;
+
+	return headers->is_ipv6 ? add(sum, ip + 8, 32) : add(sum, ip + 12, 8);
+}
+
+static void rewrite(struct offload_piece *piece, const struct offload_cut *cut)
+{
+	struct headers headers;
+	uint32_t offset = cut->index * cut->step;
+	bool is_last = cut->at >= cut->frame->length;
+	uint8_t *transport;
+
+	/* Found before, in the same bytes. */
+	if (find_headers(cut->frame, &headers) < 0)
+		return;
+	transport = piece->head + headers.transport;
+	rewrite_network(piece, &headers, cut->index);
+	if (headers.is_tcp)
+		rewrite_tcp(transport, offset, cut->index == 0, is_last);
+	else
+		frame_write16(transport + 4, UDP_HEAD + piece->data_bytes);
+	transport += cut->frame->offload.checksum_offset;
+	frame_write16(transport, 0);
+	put_checksum(transport,
+		     add_piece(pseudo_header(piece, &headers), piece,
+			       headers.transport),
+		     !headers.is_tcp);
+}
+
+bool offload_next(struct offload_cut *cut, struct offload_piece *ret_piece)
+{
+	const struct frame *frame = cut->frame;
+	uint32_t left = frame->length - cut->at;
+
+	if (cut->index > 0 && left == 0)
+		return false;
+	memcpy(ret_piece->head, frame->head, cut->head_bytes);
+	ret_piece->head_bytes = cut->head_bytes;
+	ret_piece->data = frame->bytes + cut->at;
+	ret_piece->data_bytes = left < cut->step ? left : cut->step;
+	cut->at += ret_piece->data_bytes;
+	if (frame->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		rewrite(ret_piece, cut);
+	else if (needs_checksum(frame))
+		finish_checksum(ret_piece, &frame->offload);
+	cut->index++;
+	return true;
+}

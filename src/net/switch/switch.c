@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/switch/switch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/switch/switch_private.h"
+
+const char *switch_drop_name(unsigned reason)
+{
+	static const char *const names[] = {
+#define SWITCH_DROP(id, name, text) [DROP_##id] = name,
+		SWITCH_DROPS(SWITCH_DROP)
+#undef SWITCH_DROP
+	};
+
+	return reason < DROP_COUNT ? names[reason] : "unknown";
+}
+
+int switch_new(struct vswitch **ret_vswitch,
+	       const struct switch_outside *outside, uint32_t seed)
+{
+	struct vswitch *vswitch = calloc(1, sizeof(*vswitch));
+
+	if (!vswitch)
+		return -ENOMEM;
+	vswitch->outside = *outside;
+	for (uint32_t vid = 0; vid <= VID_MAX; vid++)
+		vswitch->trunks[vid] = FDB_NONE;
+	fdb_init(&vswitch->fdb, seed);
+	*ret_vswitch = vswitch;
+	return 0;
+}
+
+void switch_free(struct vswitch *vswitch)
+{
+	free(vswitch);
+}
+
+void switch_tell(struct vswitch *vswitch, const struct switch_event *event)
+{
+	vswitch->outside.event(vswitch->outside.context, event);
+}
+
+/* Ports. ---------------------------------------------------------------------- */
+
+struct port *switch_find_port(const struct vswitch *vswitch, uint16_t port)
+{
+	struct vswitch *own = (struct vswitch *)(uintptr_t)vswitch;
+
+	if (port >= SWITCH_PORT_MAX || !own->ports[port].is_used)
+		return NULL;
+	return &own->ports[port];
+}
+
+static uint32_t count_vlans(const struct vlan_set *set)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < 4096 / 64; i++)
+		count += (uint32_t)__builtin_popcountll(set->bits[i]);
+	return count;
+}
+
+static bool is_possible(const struct switch_port_settings *settings)
+{
+	const struct vlan_membership *vlans = &settings->vlans;
+
+	if (vlan_set_has(&vlans->members, VID_NONE) ||
+	    vlan_set_has(&vlans->members, VID_MAX + 1))
+		return false;
+	if (vlans->pvid != VID_NONE &&
+	    (vlans->pvid > VID_MAX ||
+	     !vlan_set_has(&vlans->members, vlans->pvid)))
+		return false;
+	if (mac_is_zero(&settings->mac))
+		return true;
+	return !mac_is_group(&settings->mac) &&
+	       count_vlans(&vlans->members) <= FDB_PORT_STATIC;
+}
+
+/* True if the MAC is configured elsewhere in a VLAN of these. */
+static bool is_taken(const struct vswitch *vswitch, uint16_t port,
+		     const struct switch_port_settings *settings)
+{
+	for (uint32_t i = 0; i < vswitch->port_end; i++) {
+		const struct port *other = &vswitch->ports[i];
+
+		if (i == port || !other->is_used ||
+		    !mac_equals(&other->settings.mac, &settings->mac))
+			continue;
+		for (uint32_t j = 0; j < 4096 / 64; j++)
+			if (other->settings.vlans.members.bits[j] &
+			    settings->vlans.members.bits[j])
+				return true;
+	}
+	return false;
+}
+
+static void add_statics(struct vswitch *vswitch, uint16_t port,
+			const struct switch_port_settings *settings)
+{
+	for (uint16_t vid = 1; vid <= VID_MAX; vid++)
+		/* There is room for every quota, and nobody else has it. */
+		if (vlan_set_has(&settings->vlans.members, vid))
+			(void)fdb_add_static(&vswitch->fdb, vid, &settings->mac,
+					     port);
+}
+
+static void drop_trunk(struct vswitch *vswitch, uint16_t port)
+{
+	for (uint32_t vid = 0; vid <= VID_MAX; vid++)
+		if (vswitch->trunks[vid] == port)
+			vswitch->trunks[vid] = FDB_NONE;
+}
+
+int switch_set_port(struct vswitch *vswitch, uint16_t port,
+		    const struct switch_port_settings *settings)
+{
+	struct port *place;
+
+	if (port >= SWITCH_PORT_MAX || !is_possible(settings))
+		return -EINVAL;
+	if (!mac_is_zero(&settings->mac) && is_taken(vswitch, port, settings))
+		return -EEXIST;
+	place = &vswitch->ports[port];
+	place->is_used = true;
+	place->settings = *settings;
+	if (port >= vswitch->port_end)
+		vswitch->port_end = port + 1u;
+	fdb_forget_port(&vswitch->fdb, port);
+	drop_trunk(vswitch, port);
+	if (!mac_is_zero(&settings->mac))
+		add_statics(vswitch, port, settings);
+	return 0;
+}
+
+void switch_remove_port(struct vswitch *vswitch, uint16_t port)
+{
+	if (!switch_find_port(vswitch, port))
+		return;
+	fdb_forget_port(&vswitch->fdb, port);
+	drop_trunk(vswitch, port);
+	memset(&vswitch->ports[port], 0, sizeof(vswitch->ports[port]));
+}
+
+void switch_set_abilities(struct vswitch *vswitch, uint16_t port,
+			  const struct offload_abilities *abilities)
+{
+	struct port *place = switch_find_port(vswitch, port);
+
+	if (place)
+		place->abilities = *abilities;
+}
+
+void switch_set_filter(struct vswitch *vswitch, uint16_t port,
+		       const struct switch_port_filter *filter)
+{
+	struct port *place = switch_find_port(vswitch, port);
+
+	if (!place)
+		return;
+	place->filter = *filter;
+	if (place->filter.group_count > SWITCH_MULTICAST_MAX) {
+		place->filter.group_count = 0;
+		place->filter.all_multicast = true;
+	}
+}
+
+const struct switch_counters *switch_count(const struct vswitch *vswitch,
+					   uint16_t port)
+{
+	const struct port *place = switch_find_port(vswitch, port);
+
+	return place ? &place->counters : NULL;
+}
+
+/* Trunks. ----------------------------------------------------------------------- */
+
+int switch_activate_trunk(struct vswitch *vswitch, uint16_t port)
+{
+	const struct port *place = switch_find_port(vswitch, port);
+
+	if (!place || !place->settings.is_trunk)
+		return -EINVAL;
+	for (uint16_t vid = 1; vid <= VID_MAX; vid++) {
+		struct switch_event event = {
+			.kind = SWITCH_TRUNK,
+			.vid = vid,
+			.port = port,
+			.before = vswitch->trunks[vid],
+		};
+
+		if (!vlan_set_has(&place->settings.vlans.members, vid) ||
+		    event.before == port)
+			continue;
+		vswitch->trunks[vid] = port;
+		switch_tell(vswitch, &event);
+	}
+	return 0;
+}
+
+uint16_t switch_trunk(const struct vswitch *vswitch, uint16_t vid)
+{
+	return vid <= VID_MAX ? vswitch->trunks[vid] : FDB_NONE;
+}
+
+/* Tables. ----------------------------------------------------------------------------------- */
+
+void switch_age(struct vswitch *vswitch, uint64_t now_ns)
+{
+	fdb_age(&vswitch->fdb, now_ns);
+}
+
+const struct fdb_entry *switch_next_entry(const struct vswitch *vswitch,
+					  size_t *cursor)
+{
+	return fdb_next(&vswitch->fdb, cursor);
+}
+
+const struct fdb_entry *switch_next_inside(const struct vswitch *vswitch,
+					   uint16_t trunk, size_t *cursor)
+{
+	const struct port *port = switch_find_port(vswitch, trunk);
+	const struct fdb_entry *entry;
+
+	if (!port)
+		return NULL;
+	while ((entry = fdb_next(&vswitch->fdb, cursor)))
+		if (entry->port != trunk &&
+		    vlan_set_has(&port->settings.vlans.members, entry->vid))
+			return entry;
+	return NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* What switch.c (ports, trunks) and forward.c (frames) share. */
+#ifndef NET_SWITCH_SWITCH_PRIVATE_H
+#define NET_SWITCH_SWITCH_PRIVATE_H
+
+#include "net/switch/switch.h"
+
+struct port {
+	bool is_used;
+	struct switch_port_settings settings;
+	struct offload_abilities abilities;
+	struct switch_port_filter filter;
+	struct switch_counters counters;
+	uint64_t flap_ns; /* when one was last told of */
+};
+
+struct vswitch {
+	struct switch_outside outside;
+	uint32_t port_end; /* behind the last one used */
+	uint16_t trunks[VID_MAX + 1];
+	struct fdb fdb;
+	struct port ports[SWITCH_PORT_MAX];
+};
+
+/* NULL: no such port. */
+struct port *switch_find_port(const struct vswitch *vswitch, uint16_t port);
+
+void switch_tell(struct vswitch *vswitch, const struct switch_event *event);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The VLANs of a port: which it is a member of, which leave it untagged, and
+ * which one an untagged frame belongs to.
+ *
+ * Source     IEEE 802.1Q-2018, 6.9.1 (classification), 8.6.2 (ingress
+ *            filtering), 8.6.4 (egress); LoPAR, "Virtual Ethernet".
+ */
+#ifndef NET_SWITCH_VLAN_H
+#define NET_SWITCH_VLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/switch/drop.h"
+#include "net/switch/ethernet.h"
+
+struct vlan_set {
+	uint64_t bits[4096 / 64];
+};
+
+static inline void vlan_set_add(struct vlan_set *set, uint16_t vid)
+{
+	set->bits[vid / 64 & 63] |= 1ull << (vid % 64);
+}
+
+static inline bool vlan_set_has(const struct vlan_set *set, uint16_t vid)
+{
+	return (set->bits[vid / 64 & 63] >> (vid % 64) & 1) != 0;
+}
+
+struct vlan_membership {
+	/* An unaware port sends and gets frames without tags only. */
+	bool is_aware;
+	uint16_t pvid;            /* VID_NONE: untagged frames are dropped */
+	struct vlan_set members;  /* the PVID included */
+	struct vlan_set untagged; /* of those, what leaves without a tag */
+};
+
+/* Make a membership of a PVID alone, as an unaware port has it. */
+void vlan_access(struct vlan_membership *membership, uint16_t pvid);
+
+/* Add a VLAN whose frames carry tags; the port becomes aware. */
+void vlan_tagged(struct vlan_membership *membership, uint16_t vid);
+
+/*
+ * The VLAN of a frame that came in, and its priority bits (PCP and DEI in their
+ * place of the TCI). A frame with VID 0 takes the PVID and keeps its priority.
+ *
+ * DROP_COUNT  it may come in
+ * other       why it may not
+ */
+enum switch_drop vlan_classify(const struct vlan_membership *membership,
+			       const struct frame *frame, uint16_t *ret_vid,
+			       uint16_t *ret_priority);
+
+/* True if a frame of this VLAN leaves the port with a tag. */
+static inline bool vlan_leaves_tagged(const struct vlan_membership *membership,
+				      uint16_t vid)
+{
+	return membership->is_aware &&
+	       !vlan_set_has(&membership->untagged, vid);
+}
+
+#endif
