@@ -25,7 +25,7 @@ static inline void line_set(struct line *line, bool is_high)
 	line->set(line->context, line->gsi, is_high);
 }
 
-/* After a reset or a restore: what the other side has may differ. */
+/* After a restore: interrupt controllers were restored, pins were not. */
 static inline void line_repeat(struct line *line)
 {
 	line->set(line->context, line->gsi, line->is_high);

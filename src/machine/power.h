@@ -33,10 +33,19 @@ struct power_outside {
 	void *context;
 };
 
+#define POWER_PORT_COUNT 6
+
+/* One range of ports, for the bus. */
+struct power_port {
+	struct power *power;
+	uint16_t base;
+};
+
 struct power {
 	struct line line;
 	struct power_outside outside;
 	uint8_t events; /* pending; the line is high while any is */
+	struct power_port ports[POWER_PORT_COUNT];
 };
 
 void power_init(struct power *power, const struct line *line,

@@ -5,8 +5,9 @@
  * the host's, kept across reset and in a saved image, so that a partition
  * restored a week later reads the right time.
  *
- * All three interrupts (periodic, alarm, update) exist. The owner asks for
- * the next deadline after each access and calls rtc_tick() then.
+ * All three interrupts (periodic, alarm, update) exist. The owner is told by
+ * rearm() when to call rtc_tick(); a guest that does not answer an interrupt
+ * causes no further ones, so it costs at most one wake-up per access.
  *
  * Trust      The guest writes any register at any time; a nonsensical date is
  *            carried over into the next fields, never looped over.
@@ -28,17 +29,19 @@
 struct rtc_outside {
 	/* Nanoseconds of CLOCK_REALTIME. */
 	uint64_t (*now_ns)(void *context);
-	/* rtc_deadline_ns() may have changed. */
-	void (*rearm)(void *context);
+	/* rtc_tick() is due once, then, on the clock of now_ns(), and no more
+	 * at the time said before; RTC_NEVER: not at all. */
+	void (*rearm)(void *context, uint64_t deadline_ns);
 	void *context;
 };
 
 struct rtc {
 	struct line line;
 	struct rtc_outside outside;
-	int64_t offset_s; /* the guest's time less the host's */
-	uint64_t seen_ns; /* until when flags have been computed */
-	uint8_t index;    /* of the register at the data port */
+	int64_t offset_s;  /* the guest's time less the host's */
+	uint64_t seen_ns;  /* until when flags have been computed */
+	uint64_t armed_ns; /* as last told to rearm() */
+	uint8_t index;     /* of the register at the data port */
 	uint8_t bytes[RTC_BYTES];
 };
 
@@ -53,8 +56,7 @@ void rtc_reset(struct rtc *rtc);
 uint8_t rtc_read(struct rtc *rtc, uint16_t offset);
 void rtc_write(struct rtc *rtc, uint16_t offset, uint8_t value);
 
-/* When rtc_tick() is due, on the clock of now_ns(); RTC_NEVER if never. */
-uint64_t rtc_deadline_ns(const struct rtc *rtc);
+/* The time of rearm() has come. Too early or too late does no harm. */
 void rtc_tick(struct rtc *rtc);
 
 void rtc_save(const struct rtc *rtc, struct state_writer *writer);
