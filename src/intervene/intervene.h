@@ -29,6 +29,7 @@
 #define INTERVENE_GENERAL      16 /* RAX RCX RDX RBX RSP RBP RSI RDI R8..R15 */
 #define INTERVENE_VECTORS      32
 #define INTERVENE_VECTOR_BYTES 64
+#define INTERVENE_MASKS        8
 #define INTERVENE_NAME_ROOM    16
 
 /* In the order of their encoding. */
@@ -47,6 +48,7 @@ struct intervene_segment {
 	uint32_t limit; /* in bytes, inclusive */
 	uint8_t type;   /* as in a descriptor */
 	bool is_usable; /* present and not null; ignored in 64-bit mode */
+	bool is_big;    /* bit D or B */
 };
 
 enum intervene_mode {
@@ -79,6 +81,7 @@ struct intervene_cpu {
 	uint8_t cpl;
 	uint32_t features;    /* bits of enum intervene_feature */
 	bool has_new_vectors; /* out: `vectors` was changed */
+	uint64_t masks[INTERVENE_MASKS];
 	uint8_t vectors[INTERVENE_VECTORS][INTERVENE_VECTOR_BYTES];
 };
 

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "intervene/intervene.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/count.h"
+#include "base/text.h"
+#include "intervene/work.h"
+
+int work_fault(struct work *work, uint8_t vector)
+{
+	work->result.outcome = INTERVENE_FAULT;
+	work->result.vector = vector;
+	return -EFAULT;
+}
+
+int work_fault_code(struct work *work, uint8_t vector, uint32_t error_code)
+{
+	work->result.has_error_code = true;
+	work->result.error_code = error_code;
+	return work_fault(work, vector);
+}
+
+static bool is_real(const struct intervene_cpu *cpu)
+{
+	return !(cpu->cr0 & CR0_PROTECTED) || (cpu->rflags & FLAG_VIRTUAL);
+}
+
+static ZyanStatus decode(struct work *work)
+{
+	ZydisMachineMode machine_mode = ZYDIS_MACHINE_MODE_LONG_64;
+	ZydisStackWidth width = ZYDIS_STACK_WIDTH_64;
+	ZydisDecoder decoder;
+
+	if (work->cpu->mode == INTERVENE_32) {
+		machine_mode = ZYDIS_MACHINE_MODE_LEGACY_32;
+		width = ZYDIS_STACK_WIDTH_32;
+	} else if (work->cpu->mode == INTERVENE_16) {
+		machine_mode = is_real(work->cpu)
+				       ? ZYDIS_MACHINE_MODE_REAL_16
+				       : ZYDIS_MACHINE_MODE_LEGACY_16;
+		width = ZYDIS_STACK_WIDTH_16;
+	}
+	(void)ZydisDecoderInit(&decoder, machine_mode, width);
+	return ZydisDecoderDecodeFull(&decoder, work->bytes, work->count,
+				      &work->instruction, work->operands);
+}
+
+/* The bytes given, or those and what follows them in memory. */
+static int decode_all(struct work *work)
+{
+	ZyanStatus status = decode(work);
+	int error = 0;
+
+	if (status == ZYDIS_STATUS_NO_MORE_DATA) {
+		/* What cannot be fetched may not be needed. */
+		error = work_fetch(work);
+		status = decode(work);
+	}
+	if (ZYAN_SUCCESS(status)) {
+		work->result = (struct intervene_result){ 0 };
+		return 0;
+	}
+	if (status == ZYDIS_STATUS_NO_MORE_DATA && error)
+		return error;
+	if (status == ZYDIS_STATUS_NO_MORE_DATA ||
+	    status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
+		return work_fault_code(work, VECTOR_PROTECTION, 0);
+	return work_fault(work, VECTOR_INVALID);
+}
+
+static uint64_t next_rip(const struct work *work)
+{
+	uint64_t next = work->cpu->rip + work->instruction.length;
+
+	if (work->cpu->mode == INTERVENE_64)
+		return next;
+	return work->cpu->mode == INTERVENE_32 ? (uint32_t)next
+					       : (uint16_t)next;
+}
+
+static int carry_out(struct work *work)
+{
+	int error = work_check_features(work);
+
+	if (error)
+		return error;
+	if (!work->rule)
+		return -EOPNOTSUPP;
+	work->next_rip = next_rip(work);
+	error = work->rule->carry_out(work);
+	if (error)
+		return error;
+	work->cpu->rip = work->next_rip;
+	work->cpu->rflags &= ~FLAG_RESUME;
+	work->result.rule = rule_index(work->rule);
+	return 0;
+}
+
+static void set_name(struct intervene_result *result, const char *name)
+{
+	(void)text_copy(result->name, sizeof(result->name), name ? name : "");
+}
+
+struct intervene_result intervene(struct intervene_cpu *cpu,
+				  const struct intervene_memory *memory,
+				  const uint8_t *bytes, size_t count)
+{
+	struct work work = { .cpu = cpu, .memory = memory };
+	int error;
+
+	cpu->has_new_vectors = false;
+	work.count = min_u64(count, sizeof(work.bytes));
+	memcpy(work.bytes, bytes, work.count);
+	error = decode_all(&work);
+	if (error) {
+		set_name(&work.result, "undecodable");
+		return work.result;
+	}
+	work.rule = rule_find(&work.instruction);
+	error = carry_out(&work);
+	if (error == -EOPNOTSUPP)
+		work.result.outcome = INTERVENE_UNKNOWN;
+	set_name(&work.result,
+		 ZydisMnemonicGetString(work.instruction.mnemonic));
+	return work.result;
+}

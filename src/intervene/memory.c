@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From operands to linear addresses to what is there. Checks come in the
+ * processor's order, and all of them before anything is read or written: a
+ * device must not see half an instruction that then faults.
+ */
+#include <errno.h>
+
+#include "base/count.h"
+#include "intervene/work.h"
+
+#define PAGE_BYTES 4096u
+
+/* Descriptor types of code and data segments. */
+#define TYPE_CODE        8u
+#define TYPE_EXPAND_DOWN 4u /* of data */
+#define TYPE_WRITABLE    2u /* of data */
+#define TYPE_READABLE    2u /* of code */
+
+static bool is_long(const struct work *work)
+{
+	return work->cpu->mode == INTERVENE_64;
+}
+
+/* Real mode and virtual-8086 mode have no types. */
+static bool has_types(const struct intervene_cpu *cpu)
+{
+	return (cpu->cr0 & CR0_PROTECTED) && !(cpu->rflags & FLAG_VIRTUAL);
+}
+
+static int segment_fault(struct work *work, enum intervene_segment_index index)
+{
+	return work_fault_code(
+		work, index == INTERVENE_SS ? VECTOR_STACK : VECTOR_PROTECTION,
+		0);
+}
+
+/* Zydis names them in the order of their encoding, as we do. */
+static enum intervene_segment_index segment_index(ZydisRegister name)
+{
+	if (name < ZYDIS_REGISTER_ES || name > ZYDIS_REGISTER_GS)
+		return INTERVENE_DS;
+	return (enum intervene_segment_index)(name - ZYDIS_REGISTER_ES);
+}
+
+static bool allows(const struct intervene_segment *segment,
+		   enum intervene_access access)
+{
+	if (access == INTERVENE_FETCH)
+		return true;
+	if (segment->type & TYPE_CODE)
+		return access == INTERVENE_READ &&
+		       (segment->type & TYPE_READABLE);
+	return access == INTERVENE_READ || (segment->type & TYPE_WRITABLE);
+}
+
+static bool is_within(const struct intervene_segment *segment, uint64_t offset,
+		      size_t bytes)
+{
+	uint64_t last = offset + bytes - 1;
+
+	if ((segment->type & (TYPE_CODE | TYPE_EXPAND_DOWN)) ==
+	    TYPE_EXPAND_DOWN)
+		return offset > segment->limit &&
+		       last <= (segment->is_big ? UINT32_MAX : UINT16_MAX);
+	return last <= segment->limit;
+}
+
+static int segmented(struct work *work, enum intervene_segment_index index,
+		     uint64_t offset, size_t bytes,
+		     enum intervene_access access, uint64_t *ret_linear)
+{
+	const struct intervene_segment *segment = &work->cpu->segments[index];
+	bool has = has_types(work->cpu);
+
+	if (has && (!segment->is_usable || !allows(segment, access)))
+		return segment_fault(work, index);
+	if (!is_within(segment, offset, bytes))
+		return segment_fault(work, index);
+	*ret_linear = (segment->base + offset) & UINT32_MAX;
+	return 0;
+}
+
+static bool is_canonical(const struct intervene_cpu *cpu, uint64_t linear)
+{
+	unsigned int unused = cpu->cr4 & CR4_LEVELS_5 ? 64 - 57 : 64 - 48;
+
+	return (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
+}
+
+static int flat(struct work *work, enum intervene_segment_index index,
+		uint64_t offset, size_t bytes, uint64_t *ret_linear)
+{
+	const struct intervene_cpu *cpu = work->cpu;
+	uint64_t linear = offset;
+
+	if (index == INTERVENE_FS || index == INTERVENE_GS)
+		linear += cpu->segments[index].base;
+	if (!is_canonical(cpu, linear) ||
+	    !is_canonical(cpu, linear + bytes - 1))
+		return segment_fault(work, index);
+	*ret_linear = linear;
+	return 0;
+}
+
+static uint64_t base_of(const struct work *work, ZydisRegister name)
+{
+	if (name == ZYDIS_REGISTER_NONE)
+		return 0;
+	if (name == ZYDIS_REGISTER_RIP || name == ZYDIS_REGISTER_EIP)
+		return work->next_rip;
+	return general_read(work->cpu, name);
+}
+
+static uint64_t offset_of(const struct work *work,
+			  const ZydisDecodedOperand *operand)
+{
+	uint64_t offset =
+		base_of(work, operand->mem.base) +
+		base_of(work, operand->mem.index) * operand->mem.scale +
+		(uint64_t)operand->mem.disp.value;
+
+	if (work->instruction.address_width == 16)
+		return (uint16_t)offset;
+	return work->instruction.address_width == 32 ? (uint32_t)offset
+						     : offset;
+}
+
+static int check_alignment(struct work *work, uint64_t linear, size_t bytes)
+{
+	const struct intervene_cpu *cpu = work->cpu;
+
+	if (!(linear & (bytes - 1)))
+		return 0;
+	if (work->rule && work->rule->is_aligned)
+		return work_fault_code(work, VECTOR_PROTECTION, 0);
+	/* For vectors whether this is checked is the processor's choice. */
+	if (cpu->cpl == 3 && (cpu->cr0 & CR0_ALIGNMENT) &&
+	    (cpu->rflags & FLAG_ALIGNMENT) && bytes <= 8)
+		return work_fault_code(work, VECTOR_ALIGNMENT, 0);
+	return 0;
+}
+
+int work_address(struct work *work, const ZydisDecodedOperand *operand,
+		 size_t bytes, enum intervene_access access,
+		 uint64_t *ret_linear)
+{
+	enum intervene_segment_index index =
+		segment_index(operand->mem.segment);
+	uint64_t offset = offset_of(work, operand);
+	int error;
+
+	if (operand->mem.type != ZYDIS_MEMOP_TYPE_MEM)
+		return -EOPNOTSUPP;
+	if (is_long(work))
+		error = flat(work, index, offset, bytes, ret_linear);
+	else
+		error = segmented(work, index, offset, bytes, access,
+				  ret_linear);
+	return error ? error : check_alignment(work, *ret_linear, bytes);
+}
+
+static int page_fault(struct work *work, uint64_t linear, uint32_t error_code)
+{
+	work->result.address = linear;
+	return work_fault_code(work, VECTOR_PAGE, error_code);
+}
+
+static int translate(struct work *work, uint64_t linear,
+		     enum intervene_access access, uint64_t *ret_gpa)
+{
+	const struct intervene_memory *memory = work->memory;
+	uint32_t error_code = 0;
+
+	if (memory->translate(memory->context, linear, access, ret_gpa,
+			      &error_code) < 0)
+		return page_fault(work, linear, error_code);
+	return 0;
+}
+
+int work_span(struct work *work, uint64_t linear, size_t bytes,
+	      enum intervene_access access, struct span *ret_span)
+{
+	uint64_t next = (linear | (PAGE_BYTES - 1)) + 1;
+	int error;
+
+	if (!is_long(work))
+		next &= UINT32_MAX;
+	ret_span->counts[0] = min_u64(bytes, PAGE_BYTES - linear % PAGE_BYTES);
+	ret_span->counts[1] = bytes - ret_span->counts[0];
+	error = translate(work, linear, access, &ret_span->gpas[0]);
+	if (error == 0 && ret_span->counts[1])
+		error = translate(work, next, access, &ret_span->gpas[1]);
+	return error;
+}
+
+int work_operand(struct work *work, const ZydisDecodedOperand *operand,
+		 size_t bytes, enum intervene_access access,
+		 struct span *ret_span)
+{
+	uint64_t linear;
+	int error;
+
+	if (bytes == 0 || bytes > SPAN_BYTES_MAX)
+		return -EOPNOTSUPP;
+	error = work_address(work, operand, bytes, access, &linear);
+	if (error)
+		return error;
+	return work_span(work, linear, bytes, access, ret_span);
+}
+
+/* The largest access that is aligned and not more than what is left. */
+static size_t piece(uint64_t gpa, size_t left)
+{
+	size_t bytes = 8;
+
+	while (bytes > left || gpa % bytes)
+		bytes /= 2;
+	return bytes;
+}
+
+void span_read(const struct work *work, const struct span *span, void *to)
+{
+	const struct intervene_memory *memory = work->memory;
+	uint8_t *at = to;
+
+	for (size_t i = 0; i < ARRAY_COUNT(span->counts); i++) {
+		uint64_t gpa = span->gpas[i];
+		size_t left = span->counts[i];
+
+		while (left) {
+			size_t bytes = piece(gpa, left);
+
+			memory->read(memory->context, gpa, at, bytes);
+			gpa += bytes;
+			at += bytes;
+			left -= bytes;
+		}
+	}
+}
+
+void span_write(const struct work *work, const struct span *span,
+		const void *from)
+{
+	const struct intervene_memory *memory = work->memory;
+	const uint8_t *at = from;
+
+	for (size_t i = 0; i < ARRAY_COUNT(span->counts); i++) {
+		uint64_t gpa = span->gpas[i];
+		size_t left = span->counts[i];
+
+		while (left) {
+			size_t bytes = piece(gpa, left);
+
+			memory->write(memory->context, gpa, at, bytes);
+			gpa += bytes;
+			at += bytes;
+			left -= bytes;
+		}
+	}
+}
+
+/* One byte of code; in pages already passed this costs a translation each. */
+static int fetch_byte(struct work *work, uint64_t rip, uint8_t *ret_byte)
+{
+	struct span span;
+	uint64_t linear;
+	int error;
+
+	if (is_long(work))
+		error = flat(work, INTERVENE_CS, rip, 1, &linear);
+	else
+		error = segmented(work, INTERVENE_CS, rip, 1, INTERVENE_FETCH,
+				  &linear);
+	if (error == 0)
+		error = work_span(work, linear, 1, INTERVENE_FETCH, &span);
+	if (error == 0)
+		span_read(work, &span, ret_byte);
+	return error;
+}
+
+int work_fetch(struct work *work)
+{
+	while (work->count < INTERVENE_BYTES_MAX) {
+		int error = fetch_byte(work, work->cpu->rip + work->count,
+				       &work->bytes[work->count]);
+
+		if (error)
+			return error;
+		work->count++;
+	}
+	return 0;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One instruction while it is carried out; only files of this folder include
+ * this.
+ *
+ * Errors     0; -EFAULT: an exception is in work->result; -EOPNOTSUPP: a form
+ *            that the table does not cover.
+ */
+#ifndef INTERVENE_WORK_H
+#define INTERVENE_WORK_H
+
+#include <Zydis/Zydis.h>
+
+#include "intervene/intervene.h"
+
+#define VECTOR_DEBUG      1
+#define VECTOR_INVALID    6
+#define VECTOR_NO_DEVICE  7
+#define VECTOR_STACK      12
+#define VECTOR_PROTECTION 13
+#define VECTOR_PAGE       14
+#define VECTOR_ALIGNMENT  17
+
+#define CR0_PROTECTED  (1ull << 0)
+#define CR0_EMULATION  (1ull << 2)
+#define CR0_SWITCHED   (1ull << 3)
+#define CR0_ALIGNMENT  (1ull << 18)
+#define CR4_LEVELS_5   (1ull << 12)
+#define CR4_FXSAVE     (1ull << 9)
+#define CR4_XSAVE      (1ull << 18)
+#define FLAG_DIRECTION (1ull << 10)
+#define FLAG_RESUME    (1ull << 16)
+#define FLAG_VIRTUAL   (1ull << 17)
+#define FLAG_ALIGNMENT (1ull << 18)
+
+struct work;
+
+/* A row: what a mnemonic does. */
+struct rule {
+	ZydisMnemonic mnemonic;
+	int (*carry_out)(struct work *work);
+	bool is_aligned; /* memory must be a multiple of its size */
+};
+
+struct work {
+	struct intervene_cpu *cpu;
+	const struct intervene_memory *memory;
+	uint8_t bytes[INTERVENE_BYTES_MAX];
+	size_t count;
+	ZydisDecodedInstruction instruction;
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	const struct rule *rule;
+	uint64_t next_rip;
+	struct intervene_result result;
+};
+
+/* The largest thing an instruction here moves. */
+#define SPAN_BYTES_MAX INTERVENE_VECTOR_BYTES
+
+/* Linear memory whose translation succeeded: at most two pages. */
+struct span {
+	uint64_t gpas[2];
+	size_t counts[2];
+};
+
+/* intervene.c: what is to be injected; both give -EFAULT. */
+int work_fault(struct work *work, uint8_t vector);
+int work_fault_code(struct work *work, uint8_t vector, uint32_t error_code);
+
+/* rules.c: the row of the decoded instruction, or NULL; its number. */
+uint32_t rule_index(const struct rule *rule);
+const struct rule *rule_find(const ZydisDecodedInstruction *instruction);
+
+/* features.c: may the guest use this instruction, now? */
+int work_check_features(struct work *work);
+
+/* memory.c */
+
+/* The linear address of a memory operand of `bytes`, checked. */
+int work_address(struct work *work, const ZydisDecodedOperand *operand,
+		 size_t bytes, enum intervene_access access,
+		 uint64_t *ret_linear);
+int work_span(struct work *work, uint64_t linear, size_t bytes,
+	      enum intervene_access access, struct span *ret_span);
+/* Address and span of an operand. */
+int work_operand(struct work *work, const ZydisDecodedOperand *operand,
+		 size_t bytes, enum intervene_access access,
+		 struct span *ret_span);
+void span_read(const struct work *work, const struct span *span, void *to);
+void span_write(const struct work *work, const struct span *span,
+		const void *from);
+/* Complete work->bytes to what the processor would fetch. */
+int work_fetch(struct work *work);
+
+/* operand.c */
+bool is_memory(const ZydisDecodedOperand *operand);
+bool is_general(const ZydisDecodedOperand *operand);
+bool is_vector(const ZydisDecodedOperand *operand);
+uint64_t general_read(const struct intervene_cpu *cpu, ZydisRegister name);
+/* As the processor does: 32 bits clear the upper half, less keep the rest. */
+void general_write(struct intervene_cpu *cpu, ZydisRegister name,
+		   uint64_t value);
+uint8_t *vector_of(struct work *work, const ZydisDecodedOperand *operand);
+/* After a write of the low `bytes` of a vector register: VEX and EVEX clear
+ * what is above, SSE keeps it. */
+void vector_finish(struct work *work, uint8_t *vector, size_t bytes);
+
+/* general.c, string.c, vector.c: what the rows do. */
+int move_general(struct work *work);
+int move_zero(struct work *work);
+int move_sign(struct work *work);
+int move_swapped(struct work *work);
+int string_store(struct work *work);
+int string_copy(struct work *work);
+int vector_move(struct work *work);
+int vector_lane(struct work *work);
+int vector_low(struct work *work);
+int vector_high(struct work *work);
+int vector_repeat(struct work *work);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Vector registers as XSAVE stores them, in the standard format that
+ * KVM_GET_XSAVE and KVM_SET_XSAVE use.
+ *
+ * Where a component is differs between processors and comes from CPUID; how
+ * large the whole is, the caller knows (KVM_CAP_XSAVE2) and passes on: nothing
+ * beyond it is touched.
+ *
+ * Trust      The area is what the kernel made of a guest's registers.
+ * Source     Intel SDM volume 1, 13.
+ */
+#ifndef INTERVENE_XSTATE_H
+#define INTERVENE_XSTATE_H
+
+#include "intervene/intervene.h"
+
+struct xstate_layout {
+	/* Offset of each; 0: this host has none. */
+	uint32_t avx, masks, high_256, high_16;
+};
+
+/* The layout of this host. */
+void xstate_layout_find(struct xstate_layout *ret_layout);
+
+/* Vectors and masks from an area. */
+void xstate_get(const struct xstate_layout *layout, const uint8_t *area,
+		size_t bytes, struct intervene_cpu *cpu);
+
+/* Back into the area they came from. */
+void xstate_put(const struct xstate_layout *layout, uint8_t *area, size_t bytes,
+		const struct intervene_cpu *cpu);
+
+#endif

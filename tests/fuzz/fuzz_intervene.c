@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Any bytes as an instruction, with any registers: intervene() must end, touch
+ * memory in aligned pieces only, and change nothing unless it is done.
+ *
+ * Input: a struct start as far as it goes (zeros after that), then the bytes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/count.h"
+#include "intervene/intervene.h"
+#include "intervene/xstate.h"
+
+/* More than 64 one-byte elements, and 15 bytes of code. */
+#define ACCESS_MAX 160
+
+struct start {
+	uint8_t count; /* of the instruction's bytes that are given */
+	uint8_t bytes[INTERVENE_BYTES_MAX];
+	uint8_t mode; /* 0: 16, 1: 32, 2: 64 bits */
+	uint8_t cpl;
+	uint8_t features[2];
+	uint8_t absent; /* pages whose low bits are these are not there */
+	uint8_t absent_mask;
+	uint8_t pad[2];
+	uint64_t general[INTERVENE_GENERAL];
+	uint64_t rip, rflags, cr0, cr4, xcr0;
+	uint64_t bases[INTERVENE_SEGMENTS];
+	uint32_t limits[INTERVENE_SEGMENTS];
+	uint8_t types[INTERVENE_SEGMENTS];
+	uint8_t flags[2];
+	uint64_t mask;
+};
+
+static struct start start;
+static size_t accesses, writes;
+
+static int translate(void *context, uint64_t linear,
+		     enum intervene_access access, uint64_t *ret_gpa,
+		     uint32_t *ret_error_code)
+{
+	*ret_error_code = (uint32_t)access;
+	if ((linear >> 12 & start.absent_mask) ==
+		    (start.absent & start.absent_mask) &&
+	    start.absent_mask)
+		return -EFAULT;
+	*ret_gpa = linear ^ 0x123000;
+	return 0;
+}
+
+static void note(uint64_t gpa, size_t bytes)
+{
+	if (bytes == 0 || bytes > 8 || (bytes & (bytes - 1)) || gpa % bytes ||
+	    ++accesses > ACCESS_MAX)
+		abort();
+}
+
+static void read_memory(void *context, uint64_t gpa, void *to, size_t bytes)
+{
+	note(gpa, bytes);
+	memset(to, (int)(gpa * 31 + bytes), bytes);
+}
+
+static void write_memory(void *context, uint64_t gpa, const void *from,
+			 size_t bytes)
+{
+	static volatile uint8_t sink;
+
+	note(gpa, bytes);
+	writes++;
+	for (size_t i = 0; i < bytes; i++)
+		sink ^= ((const uint8_t *)from)[i];
+}
+
+static const struct intervene_memory memory = {
+	.translate = translate,
+	.read = read_memory,
+	.write = write_memory,
+};
+
+static void set_segments(struct intervene_cpu *cpu)
+{
+	for (size_t i = 0; i < INTERVENE_SEGMENTS; i++)
+		cpu->segments[i] = (struct intervene_segment){
+			.base = start.bases[i],
+			.limit = start.limits[i],
+			.type = start.types[i] & 15,
+			.is_usable = start.flags[0] >> i & 1,
+			.is_big = start.flags[1] >> i & 1,
+		};
+}
+
+static void set_cpu(struct intervene_cpu *cpu)
+{
+	static const enum intervene_mode modes[] = { INTERVENE_16, INTERVENE_32,
+						     INTERVENE_64 };
+
+	memset(cpu, 0, sizeof(*cpu));
+	memcpy(cpu->general, start.general, sizeof(cpu->general));
+	cpu->mode = modes[start.mode % ARRAY_COUNT(modes)];
+	cpu->cpl = start.cpl & 3;
+	cpu->features = start.features[0] | (uint32_t)start.features[1] << 8;
+	cpu->rip = start.rip;
+	cpu->rflags = start.rflags;
+	cpu->cr0 = start.cr0;
+	cpu->cr4 = start.cr4;
+	cpu->xcr0 = start.xcr0;
+	set_segments(cpu);
+	for (size_t i = 0; i < INTERVENE_MASKS; i++)
+		cpu->masks[i] = start.mask * (i + 1);
+}
+
+static void check(const struct intervene_cpu *cpu,
+		  const struct intervene_cpu *before,
+		  const struct intervene_result *result)
+{
+	if (result->outcome == INTERVENE_DONE &&
+	    result->rule >= intervene_rule_count)
+		abort();
+	if (result->outcome != INTERVENE_DONE &&
+	    (writes || memcmp(cpu, before, sizeof(*cpu)) != 0))
+		abort();
+	if (result->outcome == INTERVENE_FAULT && result->vector > 31)
+		abort();
+	if (!memchr(result->name, '\0', sizeof(result->name)))
+		abort();
+}
+
+static void check_area(const struct intervene_cpu *cpu, const uint8_t *data,
+		       size_t bytes)
+{
+	static const struct xstate_layout layout = { 576, 1088, 1152, 1664 };
+	static struct intervene_cpu other;
+	uint8_t *area = malloc(bytes + 1);
+
+	if (!area)
+		abort();
+	memcpy(area, data, bytes);
+	xstate_get(&layout, area, bytes, &other);
+	xstate_put(&layout, area, bytes, cpu);
+	free(area);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	static struct intervene_cpu cpu, before;
+	struct intervene_result result;
+
+	memset(&start, 0, sizeof(start));
+	memcpy(&start, data, min_u64(bytes, sizeof(start)));
+	accesses = writes = 0;
+	set_cpu(&cpu);
+	before = cpu;
+	result = intervene(&cpu, &memory, start.bytes,
+			   start.count % (INTERVENE_BYTES_MAX + 1));
+	check(&cpu, &before, &result);
+	check_area(&cpu, data, bytes);
+	return 0;
+}
