@@ -2,7 +2,8 @@
 # bash completion for bulkhead(1)
 # shellcheck shell=bash
 
-_bulkhead_verbs="define install start stop pause resume reset console list show
+_bulkhead_verbs="define install start stop pause resume reset save restore
+	balloon console list show
 	uninstall undefine events logs doctor disk service shutdown version"
 
 # What may follow a verb; a test holds this against the command's own table.
@@ -15,6 +16,9 @@ _bulkhead_options() {
 	"pause") echo "" ;;
 	"resume") echo "" ;;
 	"reset") echo "" ;;
+	"save") echo "" ;;
+	"restore") echo "" ;;
+	"balloon") echo "" ;;
 	"console") echo "--read-only --take-over" ;;
 	"list") echo "" ;;
 	"show") echo "" ;;
@@ -85,8 +89,8 @@ _bulkhead() {
 				mapfile -t COMPREPLY < <(compgen -f -- "$current")
 				return
 				;;
-			install | start | stop | pause | resume | reset | console | \
-				show | uninstall | undefine | logs)
+			install | start | stop | pause | resume | reset | save | \
+				restore | balloon | console | show | uninstall | undefine | logs)
 				words=$(_bulkhead_names list)
 				;;
 			"service restart" | "service set")

@@ -10,6 +10,16 @@
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
 
+/* Since 1970, for people. */
+static inline uint64_t clock_real_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * (NS_PER_S / NS_PER_US) +
+	       (uint64_t)now.tv_nsec / NS_PER_US;
+}
+
 static inline uint64_t clock_now_ns(void)
 {
 	struct timespec now;

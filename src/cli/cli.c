@@ -87,8 +87,23 @@ static void show_progress(void *data, uint64_t waited_ms)
 	(void)fprintf(stderr, "\r\033[K%s, %llu.%llu s", cli->doing,
 		      (unsigned long long)(waited_ms / 1000),
 		      (unsigned long long)(waited_ms % 1000 / 100));
+	if (cli->progress.total_bytes)
+		(void)fprintf(
+			stderr, ", %llu of %llu MiB",
+			(unsigned long long)cli->progress.done_bytes >> 20,
+			(unsigned long long)cli->progress.total_bytes >> 20);
 	(void)fflush(stderr);
 	cli->has_progress = true;
+}
+
+int cli_take_progress(void *data, struct message *row)
+{
+	struct cli *cli = data;
+
+	if (row->type != MSG_PROGRESS)
+		return -EBADMSG;
+	memcpy(&cli->progress, row->body, sizeof(cli->progress));
+	return 0;
 }
 
 static void begin_progress(struct cli *cli, const char *doing)
@@ -201,7 +216,12 @@ int cli_call_name(struct cli *cli, const struct invocation *invocation,
 		  uint32_t type, const char *doing)
 {
 	struct partition_name body = { 0 };
-	const struct request request = { .type = type, .body = &body };
+	const struct request request = {
+		.type = type,
+		.body = &body,
+		.on_row = cli_take_progress,
+		.row_data = cli,
+	};
 	char line[NAME_ROOM * 2];
 	int status;
 

@@ -17,10 +17,14 @@
 struct cli {
 	const char *socket_path;
 	bool is_json;
-	struct client client; /* open while control.fd is */
-	const char *doing;    /* "starting web1", for the progress line */
-	bool has_progress;    /* a progress line is on the terminal */
+	struct client client;     /* open while control.fd is */
+	const char *doing;        /* "starting web1", for the progress line */
+	bool has_progress;        /* a progress line is on the terminal */
+	struct progress progress; /* of a request that tells; or zero */
 };
+
+/* A row_handler for requests that tell their progress, with the cli. */
+int cli_take_progress(void *data, struct message *row);
 
 /* How a request is described to the person who waits for it. */
 #define NOT_LONG NULL

@@ -39,6 +39,7 @@ static const struct row_text {
 	ROW_TEXT(DISK_ROW, disk_row, service),
 	ROW_TEXT(DISK_ROW, disk_row, file),
 	ROW_TEXT(DISK_ROW, disk_row, state),
+	ROW_TEXT(INTERVENTION_ROW, intervention, mnemonic),
 	ROW_TEXT(LAYER_ROW, layer_row, process),
 	ROW_TEXT(SERVICE_ROW, service_row, name),
 	ROW_TEXT(SERVICE_ROW, service_row, kind),

@@ -165,6 +165,24 @@ json_t *json_disk(const struct disk_row *row)
 	return object;
 }
 
+json_t *json_intervention(const struct intervention *row)
+{
+	json_t *object = json_object();
+
+	set_text(object, "mnemonic", row->mnemonic);
+	set_number(object, "count", row->count);
+	return object;
+}
+
+json_t *json_image(const struct image_row *row)
+{
+	json_t *object = json_object();
+
+	set_number(object, "saved_us", row->saved_us);
+	set_number(object, "bytes", row->bytes);
+	return object;
+}
+
 static json_t *json_layer_names(uint32_t bits)
 {
 	json_t *names = json_array();

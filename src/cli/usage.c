@@ -28,9 +28,11 @@ void verb_describe(const struct verb *verb, char *to, size_t room)
 {
 	size_t used;
 
-	used = (size_t)snprintf(to, room, "bulkhead %s%s%s", verb->name,
+	used = (size_t)snprintf(to, room, "bulkhead %s%s%s%s%s", verb->name,
 				verb->positional ? " " : "",
-				verb->positional ? verb->positional : "");
+				verb->positional ? verb->positional : "",
+				verb->second ? " " : "",
+				verb->second ? verb->second : "");
 	for (size_t i = 0; i < VERB_OPTION_MAX && used < room; i++) {
 		const struct verb_option *option = &verb->options[i];
 
@@ -171,17 +173,32 @@ static int take_verb_option(struct cli *cli, struct invocation *invocation,
 static int take_positional(struct cli *cli, struct invocation *invocation,
 			   const char *word)
 {
-	if (!invocation->verb->positional || invocation->positional)
+	const struct verb *verb = invocation->verb;
+
+	if (verb->positional && !invocation->positional)
+		invocation->positional = word;
+	else if (verb->second && !invocation->second)
+		invocation->second = word;
+	else
 		return cli_complain(cli, EXIT_REFUSED, word,
-				    "is one word too many for %s",
-				    invocation->verb->name);
-	invocation->positional = word;
+				    "is one word too many for %s", verb->name);
 	return EXIT_DONE;
 }
 
 static bool is_option(const char *word)
 {
 	return word[0] == '-' && word[1] != '\0';
+}
+
+/* Was the word given that the verb wants in this place? */
+static int check_missing(const struct cli *cli, const struct verb *verb,
+			 const char *wanted, const char *given)
+{
+	if (!wanted || given)
+		return EXIT_DONE;
+	return cli_complain(cli, EXIT_REFUSED, "",
+			    "%s wants %s: see bulkhead %s --help", verb->name,
+			    wanted, verb->name);
 }
 
 static int read_rest(struct cli *cli, struct words *words, size_t from,
@@ -195,13 +212,14 @@ static int read_rest(struct cli *cli, struct words *words, size_t from,
 		status = is_option(*word)
 				 ? take_verb_option(cli, invocation, &word, end)
 				 : take_positional(cli, invocation, *word++);
-	if (status == EXIT_DONE && invocation->verb->positional &&
-	    !invocation->positional)
-		return cli_complain(cli, EXIT_REFUSED, "",
-				    "%s wants %s: see bulkhead %s --help",
-				    invocation->verb->name,
-				    invocation->verb->positional,
-				    invocation->verb->name);
+	if (status == EXIT_DONE)
+		status = check_missing(cli, invocation->verb,
+				       invocation->verb->positional,
+				       invocation->positional);
+	if (status == EXIT_DONE)
+		status = check_missing(cli, invocation->verb,
+				       invocation->verb->second,
+				       invocation->second);
 	return status;
 }
 

@@ -18,8 +18,7 @@ struct verb_option {
 	const char *help;
 };
 
-#define VERB_OPTION_MAX     6
-#define VERB_POSITIONAL_MAX 1
+#define VERB_OPTION_MAX 6
 
 struct cli;
 struct invocation;
@@ -27,6 +26,7 @@ struct invocation;
 struct verb {
 	const char *name;       /* one word or two */
 	const char *positional; /* NULL: none; "NAME", "FILE" */
+	const char *second;     /* positional after that; NULL: none */
 	const char *summary;
 	struct verb_option options[VERB_OPTION_MAX]; /* ends in no name */
 	int (*run)(struct cli *cli, const struct invocation *invocation);
@@ -36,6 +36,7 @@ struct verb {
 struct invocation {
 	const struct verb *verb;
 	const char *positional; /* NULL exactly when the verb takes none */
+	const char *second;     /* so too */
 	const char
 		*options[VERB_OPTION_MAX]; /* NULL: absent; "" for a switch */
 };

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/disk_table.h"
@@ -17,8 +18,11 @@ struct showing {
 	struct partition_definition definition;
 	struct table disks;
 	struct table processes;
+	struct table interventions;
+	struct image_row image;
 	json_t *disk_rows;
 	json_t *process_rows;
+	json_t *intervention_rows;
 };
 
 static void add_process(struct showing *showing, const struct layer_row *row)
@@ -38,6 +42,20 @@ static void add_disk(struct showing *showing, const struct disk_row *row)
 	(void)json_array_append_new(showing->disk_rows, json_disk(row));
 }
 
+static void add_intervention(struct showing *showing,
+			     const struct intervention *row)
+{
+	char mnemonic[sizeof(row->mnemonic) * 4];
+
+	text_escape(mnemonic, sizeof(mnemonic), row->mnemonic,
+		    strlen(row->mnemonic));
+	table_add(&showing->interventions, "%s", mnemonic);
+	table_add(&showing->interventions, "%llu",
+		  (unsigned long long)row->count);
+	(void)json_array_append_new(showing->intervention_rows,
+				    json_intervention(row));
+}
+
 static int add_row(void *data, struct message *message)
 {
 	struct showing *showing = data;
@@ -51,9 +69,35 @@ static int add_row(void *data, struct message *message)
 		add_disk(showing, (const void *)message->body);
 	else if (message->type == MSG_LAYER_ROW)
 		add_process(showing, (const void *)message->body);
+	else if (message->type == MSG_INTERVENTION_ROW)
+		add_intervention(showing, (const void *)message->body);
+	else if (message->type == MSG_IMAGE_ROW)
+		memcpy(&showing->image, message->body, sizeof(showing->image));
 	else
 		return -EBADMSG;
 	return 0;
+}
+
+static void print_image(const struct image_row *image)
+{
+	time_t seconds = (time_t)(image->saved_us / 1000000);
+	char when[32] = "?";
+	struct tm local;
+
+	if (!image->saved_us)
+		return;
+	if (localtime_r(&seconds, &local))
+		(void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
+	(void)printf("saved %s, image %llu MiB\n", when,
+		     (unsigned long long)image->bytes >> 20);
+}
+
+static void print_table(const struct table *table)
+{
+	if (table->cell_count == table->column_count)
+		return;
+	(void)puts("");
+	table_print(table);
 }
 
 static void print_text(const struct showing *showing)
@@ -69,14 +113,10 @@ static void print_text(const struct showing *showing)
 			     "%llu s\n",
 			     row->monitor_pid, row->engine_pid,
 			     (unsigned long long)(row->running_ms / 1000));
-	if (showing->disks.cell_count > showing->disks.column_count) {
-		(void)puts("");
-		table_print(&showing->disks);
-	}
-	if (showing->processes.cell_count > showing->processes.column_count) {
-		(void)puts("");
-		table_print(&showing->processes);
-	}
+	print_image(&showing->image);
+	print_table(&showing->disks);
+	print_table(&showing->interventions);
+	print_table(&showing->processes);
 	(void)puts("");
 	document_write(&showing->definition, stdout);
 }
@@ -89,6 +129,12 @@ static void print_json(const struct showing *showing)
 				  json_definition(&showing->definition));
 	(void)json_object_set(object, "disks", showing->disk_rows);
 	(void)json_object_set(object, "processes", showing->process_rows);
+	(void)json_object_set(object, "interventions",
+			      showing->intervention_rows);
+	(void)json_object_set_new(object, "image",
+				  showing->image.saved_us
+					  ? json_image(&showing->image)
+					  : json_null());
 	cli_print_json(object);
 }
 
@@ -118,19 +164,25 @@ static int run(struct cli *cli, const struct invocation *invocation)
 {
 	static const char *const headings[] = { "PROCESS", "PID",
 						"MISSING ISOLATION", NULL };
+	static const char *const carried_out[] = { "CARRIED OUT", "TIMES",
+						   NULL };
 	struct showing showing = {
 		.disk_rows = json_array(),
 		.process_rows = json_array(),
+		.intervention_rows = json_array(),
 	};
 	int status;
 
 	disk_table_init(&showing.disks);
 	table_init(&showing.processes, headings);
+	table_init(&showing.interventions, carried_out);
 	status = show(cli, invocation, &showing);
 	table_release(&showing.disks);
 	table_release(&showing.processes);
+	table_release(&showing.interventions);
 	json_decref(showing.disk_rows);
 	json_decref(showing.process_rows);
+	json_decref(showing.intervention_rows);
 	return status;
 }
 

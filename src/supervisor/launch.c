@@ -219,6 +219,7 @@ static int choose_engine(struct partition *partition, struct refusal *refusal)
 		return 0;
 	probe = supervisor_engine(partition->supervisor);
 	if (wanted == ENGINE_KVM ||
+	    partition_state(partition) == PARTITION_SAVED ||
 	    (wanted == ENGINE_AUTO && probe->engine == ENGINE_KVM))
 		return choose_kvm(partition, probe, refusal);
 	if (definition_of(partition)->huge_pages)
@@ -281,6 +282,8 @@ int launch_prepare(struct partition *partition, struct refusal *refusal)
 	}
 	if (r < 0)
 		launch_release(partition);
+	else
+		partition->record.engine = partition->engine;
 	return r;
 }
 
@@ -422,6 +425,9 @@ static int send_everything(struct partition *partition, struct refusal *refusal)
 	}
 	if (r < 0)
 		return r;
+	if (partition->image_fd != NO_FD)
+		send_fd(partition, MSG_MONITOR_IMAGE, partition->image_fd);
+	close_fd(&partition->image_fd);
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		send_disk(partition, &partition->disks[i]);
 	process_send(partition->monitor, MSG_MONITOR_LAUNCH, 0, NULL, 0, NULL,

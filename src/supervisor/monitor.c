@@ -6,9 +6,11 @@
 
 #include "base/clock.h"
 #include "base/count.h"
+#include "base/failpoint.h"
 #include "base/scope.h"
 #include "supervisor/launch.h"
 #include "supervisor/partition_private.h"
+#include "supervisor/save.h"
 #include "supervisor/supervisor.h"
 
 #define QUIT_MS 3000
@@ -37,12 +39,35 @@ static void want_disks(struct partition *partition)
 		disk_want(&partition->disks[i]);
 }
 
+/* The same for a partition on its way to or from its image. True: that was
+ * it. */
+static bool reconcile_saved(struct partition *partition, bool is_paused)
+{
+	enum partition_state state = partition_state(partition);
+
+	if (state == PARTITION_SAVING)
+		save_reconcile(partition);
+	else if (state == PARTITION_RESTORING && is_paused)
+		restore_ready(partition);
+	else if (state == PARTITION_RESTORING)
+		process_kill(partition->monitor, "it was not launched");
+	else if (restore_is_unfinished(partition) && is_paused)
+		restore_resume(partition);
+	else if (restore_is_unfinished(partition))
+		restore_done(partition);
+	else
+		return false;
+	return true;
+}
+
 /* What the monitor that came back says of its guest, against the record. */
 static void reconcile_state(struct partition *partition)
 {
 	enum partition_state state = partition_state(partition);
 	bool is_paused = partition->guest_state == GUEST_PAUSED;
 
+	if (reconcile_saved(partition, is_paused))
+		return;
 	if (state == PARTITION_STOPPING &&
 	    partition->engine == ENGINE_FOREIGN) {
 		process_quit(partition->monitor, QUIT_MS);
@@ -79,7 +104,8 @@ static void reconcile_state(struct partition *partition)
  * lost. */
 static void monitor_returned(struct partition *partition)
 {
-	if (partition_state(partition) != PARTITION_STOPPING)
+	if (partition_state(partition) != PARTITION_STOPPING &&
+	    partition_state(partition) != PARTITION_SAVING)
 		ticket_failed(partition->supervisor, &partition->ticket, -EIO,
 			      "its monitor lost the question");
 	reconcile_state(partition);
@@ -97,6 +123,11 @@ static void monitor_ready(struct process *process)
 		return;
 	}
 	want_disks(partition);
+	if (partition_state(partition) == PARTITION_RESTORING &&
+	    partition->guest_state != 0) {
+		restore_ready(partition);
+		return;
+	}
 	if (partition_state(partition) != PARTITION_STARTING) {
 		monitor_returned(partition);
 		return;
@@ -149,8 +180,10 @@ static int on_restart(sd_event_source *source, uint64_t usec, void *data)
 static const char *field_at_fault(const char *reason)
 {
 	static const char *const fields[] = {
-		"boot.kernel",       "boot.initrd", "boot.cmdline",
-		"memory.huge-pages", "memory.size", "cpu.virtual",
+		"boot.kernel",  "boot.initrd",
+		"boot.cmdline", "memory.huge-pages",
+		"memory.size",  "cpu.virtual",
+		"image",
 	};
 
 	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
@@ -184,12 +217,18 @@ static void finish_end(struct partition *partition)
 {
 	enum partition_event event = partition->end.event;
 	struct supervisor *supervisor = partition->supervisor;
+	bool was_saving = partition_state(partition) == PARTITION_SAVING;
 
 	partition->end.is_pending = false;
 	launch_release(partition);
 	partition->engine_pid = 0;
 	partition_disarm(partition);
+	if (event == PARTITION_EVENT_SAVED)
+		(void)failpoint("save.ended");
 	partition_must(partition, event, partition->end.reason);
+	partition->save.step = SAVE_NOT;
+	if (was_saving)
+		save_forget_image(partition);
 	if (event == PARTITION_EVENT_RESTART) {
 		ticket_failed(supervisor, &partition->ticket, -EIO,
 			      partition->end.reason);
@@ -197,7 +236,7 @@ static void finish_end(struct partition *partition)
 			      on_restart);
 		return;
 	}
-	if (event == PARTITION_EVENT_OFF)
+	if (event == PARTITION_EVENT_OFF || event == PARTITION_EVENT_SAVED)
 		ticket_done(supervisor, &partition->ticket);
 	else
 		tell_failure(partition);
@@ -262,8 +301,10 @@ static enum partition_event end_event(struct partition *partition,
 		partition->record.restarts++;
 		return PARTITION_EVENT_RESTART;
 	}
-	if (state == PARTITION_STARTING)
+	if (state == PARTITION_STARTING || state == PARTITION_RESTORING)
 		return PARTITION_EVENT_FAILED;
+	if (state == PARTITION_SAVING)
+		return save_end_event(partition);
 	if (state == PARTITION_STOPPING ||
 	    (state == PARTITION_RUNNING && !is_failure))
 		return PARTITION_EVENT_OFF;
@@ -283,7 +324,7 @@ static void monitor_died(struct process *process, const char *reason)
 		return;
 	}
 	event = end_event(partition, is_failure);
-	if (event != PARTITION_EVENT_OFF)
+	if (event != PARTITION_EVENT_OFF && event != PARTITION_EVENT_SAVED)
 		(void)snprintf(
 			why, sizeof(why), "%s%s",
 			process->last_words[0] ? "" : "its monitor: ", reason);
@@ -301,6 +342,7 @@ static int take_done(void *data, struct message *message)
 	const struct monitor_result *result = (const void *)message->body;
 	struct process *process = data;
 	struct partition *partition = process->owner;
+	int status = result->status >= -ERRNO_MOST ? result->status : -EIO;
 	char text[TEXT_ROOM];
 
 	if (!text_is_terminated(result->text, sizeof(result->text)))
@@ -312,15 +354,21 @@ static int take_done(void *data, struct message *message)
 	}
 	if (message->request_id != partition->verb_id)
 		return 0;
-	if (result->status < 0 &&
-	    partition_state(partition) == PARTITION_STARTING) {
+	if (partition_state(partition) == PARTITION_SAVING) {
+		save_answered(partition, status, text);
+		return 0;
+	}
+	if (status < 0 && (partition_state(partition) == PARTITION_STARTING ||
+			   restore_is_unfinished(partition))) {
 		process_kill(process, text);
 		return 0;
 	}
-	if (result->status < 0) {
-		ticket_failed(partition->supervisor, &partition->ticket,
-			      result->status >= -ERRNO_MOST ? result->status
-							    : -EIO,
+	if (restore_is_unfinished(partition)) {
+		restore_done(partition);
+		return 0;
+	}
+	if (status < 0) {
+		ticket_failed(partition->supervisor, &partition->ticket, status,
 			      text);
 		return 0;
 	}
@@ -449,6 +497,29 @@ static int take_counters(void *data, struct message *message)
 	return 0;
 }
 
+static int take_progress(void *data, struct message *message)
+{
+	const struct progress *progress = (const void *)message->body;
+	struct process *process = data;
+
+	save_progressed(process->owner, message->request_id, progress);
+	return 0;
+}
+
+static int take_intervention(void *data, struct message *message)
+{
+	const struct intervention *told = (const void *)message->body;
+	struct process *process = data;
+	struct partition *partition = process->owner;
+
+	if (!text_is_terminated(told->mnemonic, sizeof(told->mnemonic)))
+		return -EBADMSG;
+	if (partition->intervention_count < INTERVENTIONS_MAX)
+		partition->interventions[partition->intervention_count++] =
+			*told;
+	return 0;
+}
+
 static int take_disk_held(void *data, struct message *message)
 {
 	const struct disk_channel *channel = (const void *)message->body;
@@ -493,6 +564,8 @@ static const struct message_rule rules[] = {
 	{ MSG_MONITOR_BROKEN, IN(PROCESS_READY), take_broken },
 	{ MSG_MONITOR_PAUSE_WISH, IN(PROCESS_READY), take_pause_wish },
 	{ MSG_MONITOR_COUNTERS, IN_ANY_STATE, take_counters },
+	{ MSG_MONITOR_PROGRESS, IN_ANY_STATE, take_progress },
+	{ MSG_MONITOR_INTERVENTION, IN_ANY_STATE, take_intervention },
 	{ MSG_MONITOR_DISK_HELD, IN(PROCESS_EXPECTED), take_disk_held },
 	{ MSG_MONITOR_CONSOLE_HELD, IN(PROCESS_EXPECTED), take_console_held },
 };
@@ -513,8 +586,12 @@ int partition_expect(struct partition *partition,
 
 	if (r < 0)
 		return r;
+	/* The release before knew no other. */
 	if (partition->engine == ENGINE_AUTO)
-		partition->engine = ENGINE_QEMU;
+		partition->engine =
+			partition->record.definition.engine == ENGINE_FOREIGN
+				? ENGINE_FOREIGN
+				: ENGINE_QEMU;
 	partition->is_paused_by_policy =
 		partition_state(partition) == PARTITION_PAUSED &&
 		strcmp(partition->record.reason, POLICY_PAUSE) == 0;
@@ -524,6 +601,8 @@ int partition_expect(struct partition *partition,
 
 void partition_reconcile(struct partition *partition)
 {
+	enum partition_event event;
+
 	if (!partition_has_monitor(partition_state(partition))) {
 		if (partition->monitor)
 			process_kill(partition->monitor,
@@ -545,6 +624,10 @@ void partition_reconcile(struct partition *partition)
 	if (partition->disk_count == 0)
 		(void)launch_load_disks(partition);
 	launch_reopen_witnesses(partition);
-	partition_end(partition, end_event(partition, true),
-		      "its monitor died while there was no supervisor");
+	event = end_event(partition, true);
+	partition_end(partition, event,
+		      event == PARTITION_EVENT_SAVED
+			      ? ""
+			      : "its monitor died while there was no "
+				"supervisor");
 }

@@ -14,6 +14,7 @@
 #include "supervisor/launch.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/report.h"
+#include "supervisor/save.h"
 #include "supervisor/supervisor.h"
 
 /* A monitor that is told to end gets this long. */
@@ -54,6 +55,10 @@ struct partition *partition_new(struct supervisor *supervisor,
 	partition->supervisor = supervisor;
 	partition->record = *record;
 	partition->engine = record->definition.engine;
+	if (partition_has_monitor(record->lifecycle.state) ||
+	    record->lifecycle.state == PARTITION_SAVED)
+		partition->engine = record->engine;
+	partition->image_fd = NO_FD;
 	partition->console.memory = NO_FD;
 	partition->console.to_service = NO_FD;
 	partition->console.to_monitor = NO_FD;
@@ -95,6 +100,7 @@ void partition_free(struct partition *partition)
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		disk_release(&partition->disks[i]);
 	console_close(partition);
+	close_fd(&partition->image_fd);
 	free(partition);
 }
 
@@ -117,7 +123,7 @@ enum partition_state partition_state(const struct partition *partition)
 	return partition->record.lifecycle.state;
 }
 
-static void tell_state(struct partition *partition)
+void partition_tell_state(struct partition *partition)
 {
 	const char *reason = partition->record.reason;
 
@@ -142,7 +148,7 @@ int partition_try(struct partition *partition, enum partition_event event,
 		return r;
 	(void)failpoint("state.after");
 	partition->record = record;
-	tell_state(partition);
+	partition_tell_state(partition);
 	return 0;
 }
 
@@ -174,8 +180,8 @@ static int refuse_verb(const struct partition *partition,
 		      partition_event_name(event));
 }
 
-static int check_verb(const struct partition *partition,
-		      enum partition_event event, struct refusal *refusal)
+int partition_check_verb(const struct partition *partition,
+			 enum partition_event event, struct refusal *refusal)
 {
 	if (!lifecycle_allows(&partition->record.lifecycle, event))
 		return refuse_verb(partition, event, refusal);
@@ -187,8 +193,8 @@ static int check_verb(const struct partition *partition,
 	return 0;
 }
 
-static int store_failed(struct partition *partition, int r,
-			struct refusal *refusal)
+int partition_refuse_store(struct partition *partition, int r,
+			   struct refusal *refusal)
 {
 	return refuse(refusal, r, "", "the store cannot be written: %s",
 		      store_error(partition->supervisor->store));
@@ -199,7 +205,13 @@ int partition_start(struct partition *partition, const struct ticket *ticket,
 {
 	int r;
 
-	r = check_verb(partition, PARTITION_EVENT_START, refusal);
+	if (partition_state(partition) == PARTITION_SAVED)
+		return refuse(
+			refusal, -EINVAL, "state",
+			"partition %s is saved: restore it, or stop it to "
+			"discard what is saved",
+			partition->record.definition.name);
+	r = partition_check_verb(partition, PARTITION_EVENT_START, refusal);
 	if (r < 0)
 		return r;
 	r = launch_prepare(partition, refusal);
@@ -210,40 +222,55 @@ int partition_start(struct partition *partition, const struct ticket *ticket,
 	r = partition_try(partition, PARTITION_EVENT_START, "");
 	if (r < 0) {
 		launch_release(partition);
-		return store_failed(partition, r, refusal);
+		return partition_refuse_store(partition, r, refusal);
 	}
 	partition->ticket = *ticket;
 	launch_go(partition);
 	return 0;
 }
 
-static void ask_monitor(struct partition *partition, uint32_t type,
-			enum partition_event event, const struct ticket *ticket)
+static void ask_monitor_with(struct partition *partition, uint32_t type,
+			     enum partition_event event,
+			     const struct ticket *ticket, const void *body,
+			     size_t body_bytes)
 {
 	partition->ticket = *ticket;
 	partition->verb_event = event;
 	partition->verb_id++;
-	process_send(partition->monitor, type, partition->verb_id, NULL, 0,
-		     NULL, 0);
+	process_send(partition->monitor, type, partition->verb_id, body,
+		     body_bytes, NULL, 0);
 }
 
-static int check_engine_verb(struct partition *partition,
-			     enum partition_event event,
-			     struct refusal *refusal)
+static void ask_monitor(struct partition *partition, uint32_t type,
+			enum partition_event event, const struct ticket *ticket)
 {
-	int r = check_verb(partition, event, refusal);
+	ask_monitor_with(partition, type, event, ticket, NULL, 0);
+}
+
+static int refuse_foreign(const struct partition *partition,
+			  struct refusal *refusal)
+{
+	return refuse(refusal, -EOPNOTSUPP, "engine",
+		      "partition %s runs under a foreign VMM: ask that",
+		      partition->record.definition.name);
+}
+
+int partition_check_engine_verb(struct partition *partition,
+				enum partition_event event,
+				struct refusal *refusal)
+{
+	int r = partition_check_verb(partition, event, refusal);
 
 	if (r == 0 && partition->engine == ENGINE_FOREIGN)
-		return refuse(refusal, -EOPNOTSUPP, "engine",
-			      "partition %s runs under a foreign VMM: ask that",
-			      partition->record.definition.name);
+		return refuse_foreign(partition, refusal);
 	return r;
 }
 
 int partition_pause(struct partition *partition, const struct ticket *ticket,
 		    struct refusal *refusal)
 {
-	int r = check_engine_verb(partition, PARTITION_EVENT_PAUSE, refusal);
+	int r = partition_check_engine_verb(partition, PARTITION_EVENT_PAUSE,
+					    refusal);
 
 	if (r < 0)
 		return r;
@@ -256,7 +283,8 @@ int partition_pause(struct partition *partition, const struct ticket *ticket,
 int partition_resume(struct partition *partition, const struct ticket *ticket,
 		     struct refusal *refusal)
 {
-	int r = check_engine_verb(partition, PARTITION_EVENT_RESUME, refusal);
+	int r = partition_check_engine_verb(partition, PARTITION_EVENT_RESUME,
+					    refusal);
 
 	if (r < 0)
 		return r;
@@ -266,27 +294,69 @@ int partition_resume(struct partition *partition, const struct ticket *ticket,
 	return 0;
 }
 
-int partition_reset(struct partition *partition, const struct ticket *ticket,
-		    struct refusal *refusal)
+/* For verbs that change no state: a guest of ours must be there. */
+static int check_guest_verb(const struct partition *partition, const char *verb,
+			    struct refusal *refusal)
 {
 	enum partition_state state = partition_state(partition);
 
 	if (state != PARTITION_RUNNING && state != PARTITION_PAUSED)
 		return refuse(refusal, -EINVAL, "state",
-			      "partition %s is %s; reset is not possible now",
+			      "partition %s is %s; %s is not possible now",
 			      partition->record.definition.name,
-			      partition_state_name(state));
+			      partition_state_name(state), verb);
 	if (partition->engine == ENGINE_FOREIGN)
-		return refuse(refusal, -EOPNOTSUPP, "engine",
-			      "partition %s runs under a foreign VMM: ask that",
-			      partition->record.definition.name);
+		return refuse_foreign(partition, refusal);
 	if (partition->ticket.client || !partition->monitor)
 		return refuse(refusal, -EBUSY, "state",
 			      "another operation on partition %s is under way",
 			      partition->record.definition.name);
-	ask_monitor(partition, MSG_MONITOR_RESET, PARTITION_EVENT_COUNT,
-		    ticket);
 	return 0;
+}
+
+int partition_reset(struct partition *partition, const struct ticket *ticket,
+		    struct refusal *refusal)
+{
+	int r = check_guest_verb(partition, "reset", refusal);
+
+	if (r == 0)
+		ask_monitor(partition, MSG_MONITOR_RESET, PARTITION_EVENT_COUNT,
+			    ticket);
+	return r;
+}
+
+static int check_balloon(const struct partition *partition,
+			 uint64_t memory_bytes, struct refusal *refusal)
+{
+	uint64_t most = partition->record.definition.memory_bytes;
+
+	if (partition->engine != ENGINE_KVM)
+		return refuse(refusal, -EOPNOTSUPP, "engine",
+			      "partition %s runs under qemu, which has no "
+			      "balloon; the kvm engine has",
+			      partition->record.definition.name);
+	if (memory_bytes < MEMORY_BYTES_MIN || memory_bytes > most)
+		return refuse(refusal, -ERANGE, "size",
+			      "must be between %lluM and the %lluM that the "
+			      "partition has",
+			      MEMORY_BYTES_MIN >> 20,
+			      (unsigned long long)most >> 20);
+	return 0;
+}
+
+int partition_balloon(struct partition *partition, const struct ticket *ticket,
+		      uint64_t memory_bytes, struct refusal *refusal)
+{
+	const struct monitor_balloon balloon = { .memory_bytes = memory_bytes };
+	int r = check_guest_verb(partition, "balloon", refusal);
+
+	if (r == 0)
+		r = check_balloon(partition, memory_bytes, refusal);
+	if (r == 0)
+		ask_monitor_with(partition, MSG_MONITOR_BALLOON,
+				 PARTITION_EVENT_COUNT, ticket, &balloon,
+				 sizeof(balloon));
+	return r;
 }
 
 void partition_pause_by_policy(struct partition *partition)
@@ -365,6 +435,8 @@ int partition_stop(struct partition *partition, const struct ticket *ticket,
 	enum partition_state was = partition_state(partition);
 	int r;
 
+	if (was == PARTITION_SAVED)
+		return save_discard(partition, ticket, refusal);
 	if (deadline_ms == 0)
 		deadline_ms = partition->record.definition.stop_ms;
 	if (was == PARTITION_STOPPING) {
@@ -378,7 +450,7 @@ int partition_stop(struct partition *partition, const struct ticket *ticket,
 					   refusal);
 		r = partition_try(partition, PARTITION_EVENT_STOP, "");
 		if (r < 0)
-			return store_failed(partition, r, refusal);
+			return partition_refuse_store(partition, r, refusal);
 	}
 	ticket_failed(partition->supervisor, &partition->ticket, -ECANCELED,
 		      "the partition is being stopped");
@@ -419,7 +491,8 @@ static void uninstall_step(struct partition *partition)
 	(void)store_get_partition(supervisor->store,
 				  partition->record.definition.name,
 				  &partition->record);
-	tell_state(partition);
+	save_forget_image(partition);
+	partition_tell_state(partition);
 	ticket_done(supervisor, &partition->ticket);
 }
 
@@ -434,7 +507,8 @@ int partition_uninstall(struct partition *partition,
 			const struct ticket *ticket, bool is_scrubbed,
 			struct refusal *refusal)
 {
-	int r = check_verb(partition, PARTITION_EVENT_UNINSTALL, refusal);
+	int r = partition_check_verb(partition, PARTITION_EVENT_UNINSTALL,
+				     refusal);
 
 	if (r < 0)
 		return r;
@@ -460,13 +534,13 @@ int partition_undefine(struct partition *partition, struct refusal *refusal)
 	struct supervisor *supervisor = partition->supervisor;
 	int r;
 
-	r = check_verb(partition, PARTITION_EVENT_UNDEFINE, refusal);
+	r = partition_check_verb(partition, PARTITION_EVENT_UNDEFINE, refusal);
 	if (r < 0)
 		return r;
 	r = store_delete_partition(supervisor->store,
 				   partition->record.definition.name);
 	if (r < 0)
-		return store_failed(partition, r, refusal);
+		return partition_refuse_store(partition, r, refusal);
 	console_log_remove(supervisor, partition->record.definition.name);
 	partition_event_text(partition, EVENT_INFO, "is undefined");
 	partition_free(partition);
@@ -494,6 +568,7 @@ int partition_count(struct partition *partition, const struct ticket *ticket)
 	if (partition->count_ticket.client)
 		return -EBUSY;
 	partition->count_ticket = *ticket;
+	partition->intervention_count = 0;
 	(void)sd_event_add_time_relative(
 		partition->supervisor->event, &partition->count_timer,
 		CLOCK_MONOTONIC, COUNT_USEC, 1000, on_not_counted, partition);

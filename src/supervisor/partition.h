@@ -23,6 +23,17 @@
 
 struct uninstall;
 
+/* What a SAVING partition waits for; SAVE_NOT: nothing, or its monitor's end.*/
+enum save_step {
+	SAVE_NOT,
+	SAVE_PAUSING,
+	SAVE_WRITING,
+	SAVE_TAKING_BACK, /* the guest is to run on */
+};
+
+/* Different instructions carried out for one guest; more are not told. */
+#define INTERVENTIONS_MAX 64
+
 struct partition {
 	TAILQ_ENTRY(partition) link;
 	struct supervisor *supervisor;
@@ -46,6 +57,16 @@ struct partition {
 		enum partition_event event;
 		char reason[TEXT_ROOM];
 	} end;
+	struct {
+		enum save_step step;
+		int status; /* why it is taken back */
+		char reason[TEXT_ROOM];
+		uint64_t done_bytes;
+		uint64_t told_ns; /* when the client was told last */
+	} save;
+	int image_fd; /* on its way to the monitor; or NO_FD */
+	struct intervention interventions[INTERVENTIONS_MAX];
+	unsigned intervention_count;
 	struct ticket
 		count_ticket; /* a PARTITION_SHOW that waits for counters */
 	sd_event_source *count_timer;
@@ -83,6 +104,8 @@ int partition_resume(struct partition *partition, const struct ticket *ticket,
 		     struct refusal *refusal);
 int partition_reset(struct partition *partition, const struct ticket *ticket,
 		    struct refusal *refusal);
+int partition_balloon(struct partition *partition, const struct ticket *ticket,
+		      uint64_t memory_bytes, struct refusal *refusal);
 int partition_uninstall(struct partition *partition,
 			const struct ticket *ticket, bool is_scrubbed,
 			struct refusal *refusal);

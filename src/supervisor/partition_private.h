@@ -26,6 +26,17 @@ void partition_must(struct partition *partition, enum partition_event event,
 void partition_end(struct partition *partition, enum partition_event event,
 		   const char *reason);
 
+/* Refuse a verb that the state does not allow or that another one is in the way
+ * of; the second also what is a foreign VMM's business. */
+int partition_check_verb(const struct partition *partition,
+			 enum partition_event event, struct refusal *refusal);
+int partition_check_engine_verb(struct partition *partition,
+				enum partition_event event,
+				struct refusal *refusal);
+int partition_refuse_store(struct partition *partition, int error,
+			   struct refusal *refusal);
+void partition_tell_state(struct partition *partition);
+
 /* Counters are in, or will not come: answer the PARTITION_SHOW. */
 void partition_counted(struct partition *partition);
 

@@ -509,6 +509,13 @@ int process_spawn(struct supervisor *supervisor, uint32_t role,
 	return 0;
 }
 
+void process_extend(struct process *process)
+{
+	if (process->state == PROCESS_STARTING)
+		arm_deadline(process, process->supervisor->config.ready_ms,
+			     on_deadline);
+}
+
 static uint64_t return_ms(const struct process *process)
 {
 	uint64_t ms = process->supervisor->config.ready_ms;

@@ -140,6 +140,9 @@ void process_send(struct process *process, uint32_t type, uint32_t request_id,
 /* SIGKILL, with the reason its owner will be told. Safe on one that is dying. */
 void process_kill(struct process *process, const char *reason);
 
+/* It is STARTING and gets on: it has all the time to be READY again. */
+void process_extend(struct process *process);
+
 /* Ask it to end (CHILD_QUIT) and kill it after `grace_ms`. */
 void process_quit(struct process *process, uint64_t grace_ms);
 

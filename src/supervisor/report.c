@@ -185,11 +185,34 @@ void report_supervisor(struct supervisor *supervisor,
 		   NULL, 0);
 }
 
+static void report_interventions(const struct partition *partition,
+				 const struct ticket *ticket)
+{
+	for (unsigned i = 0; i < partition->intervention_count; i++)
+		ticket_row(partition->supervisor, ticket, MSG_INTERVENTION_ROW,
+			   &partition->interventions[i],
+			   sizeof(partition->interventions[i]), NULL, 0);
+}
+
+static void report_image(const struct partition *partition,
+			 const struct ticket *ticket)
+{
+	const struct saved_image *image = &partition->record.image;
+	const struct image_row row = { .saved_us = image->saved_us,
+				       .bytes = image->bytes };
+
+	if (image->saved_us)
+		ticket_row(partition->supervisor, ticket, MSG_IMAGE_ROW, &row,
+			   sizeof(row), NULL, 0);
+}
+
 void report_show(const struct partition *partition, struct ticket *ticket)
 {
 	report_partition(partition, ticket);
 	report_definition(partition, ticket);
 	report_disks(partition, ticket);
 	report_layers(partition->supervisor, partition, ticket);
+	report_interventions(partition, ticket);
+	report_image(partition, ticket);
 	ticket_done(partition->supervisor, ticket);
 }

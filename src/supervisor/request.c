@@ -10,6 +10,7 @@
 #include "supervisor/client_private.h"
 #include "supervisor/install.h"
 #include "supervisor/report.h"
+#include "supervisor/save.h"
 #include "supervisor/supervisor.h"
 
 /* One request as its handler sees it. */
@@ -188,6 +189,44 @@ static int handle_reset(void *data, struct message *message)
 	return answer_if_refused(request,
 				 partition_reset(partition, &request->ticket,
 						 &request->refusal));
+}
+
+static int handle_save(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = named(request);
+
+	if (!partition)
+		return 0;
+	return answer_if_refused(
+		request,
+		partition_save(partition, &request->ticket, &request->refusal));
+}
+
+static int handle_restore(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = named(request);
+
+	if (!partition)
+		return 0;
+	return answer_if_refused(request,
+				 partition_restore(partition, &request->ticket,
+						   &request->refusal));
+}
+
+static int handle_balloon(void *data, struct message *message)
+{
+	const struct partition_balloon *wish = (const void *)message->body;
+	struct request *request = data;
+	struct partition *partition = named(request);
+
+	if (!partition)
+		return 0;
+	return answer_if_refused(request,
+				 partition_balloon(partition, &request->ticket,
+						   wish->memory_bytes,
+						   &request->refusal));
 }
 
 static int handle_uninstall(void *data, struct message *message)
@@ -438,6 +477,9 @@ static const struct message_rule rules[] = {
 	{ MSG_PARTITION_PAUSE, IN_ANY_STATE, handle_pause },
 	{ MSG_PARTITION_RESUME, IN_ANY_STATE, handle_resume },
 	{ MSG_PARTITION_RESET, IN_ANY_STATE, handle_reset },
+	{ MSG_PARTITION_SAVE, IN_ANY_STATE, handle_save },
+	{ MSG_PARTITION_RESTORE, IN_ANY_STATE, handle_restore },
+	{ MSG_PARTITION_BALLOON, IN_ANY_STATE, handle_balloon },
 	{ MSG_PARTITION_UNINSTALL, IN_ANY_STATE, handle_uninstall },
 	{ MSG_PARTITION_UNDEFINE, IN_ANY_STATE, handle_undefine },
 	{ MSG_PARTITION_LIST, IN_ANY_STATE, handle_list },

@@ -15,7 +15,9 @@
 #include "sandbox/sandbox.h"
 #include "supervisor/adopt.h"
 #include "supervisor/engine.h"
+#include "supervisor/image.h"
 #include "supervisor/install.h"
+#include "supervisor/save.h"
 
 /* Uids without a name, far from those of people and packages. */
 #define UID_FIRST 0x42480000u
@@ -267,6 +269,8 @@ static int load(struct supervisor *supervisor)
 		r = add_service(supervisor, CONSOLE_SERVICE, ROLE_CONSOLE, 0);
 	if (r == 0)
 		r = install_recover(supervisor->store, &recovery);
+	if (r == 0)
+		save_sweep(supervisor);
 	return r;
 }
 
@@ -342,6 +346,7 @@ static int make_directories(const struct supervisor *supervisor,
 
 	(void)snprintf(path, sizeof(path), "%s/console", config->state_dir);
 	if ((mkdir(path, 0700) < 0 && errno != EEXIST) ||
+	    image_open_folder(config->state_dir) < 0 ||
 	    (mkdir(config->runtime_dir, 0755) < 0 && errno != EEXIST))
 		return refuse(refusal, -errno, "state_dir",
 			      "cannot make a directory for run-time files: %s",

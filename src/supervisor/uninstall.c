@@ -283,6 +283,7 @@ static int complete(struct uninstall *uninstall)
 	if (r == 0)
 		r = store_delete_attachments(store, uninstall->partition);
 	record.reason[0] = '\0';
+	record.image = (struct saved_image){ 0 };
 	if (r == 0)
 		r = store_put_partition_state(store, &record);
 	if (r == 0)

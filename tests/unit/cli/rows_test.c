@@ -56,6 +56,15 @@ TEST(a_disk_row_has_its_keys_and_counters)
 			 "read_only instance_pid generation counters ");
 }
 
+TEST(an_image_and_an_intervention_have_their_keys)
+{
+	const struct intervention carried_out = { .mnemonic = "movups" };
+	const struct image_row image = { .bytes = 1 };
+
+	check_keys(json_intervention(&carried_out), "mnemonic count ");
+	check_keys(json_image(&image), "saved_us bytes ");
+}
+
 TEST(an_event_has_its_keys)
 {
 	const struct event_row row = { .subject = "partition web1" };

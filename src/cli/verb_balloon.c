@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/verbs.h"
+
+static int run(struct cli *cli, const struct invocation *invocation)
+{
+	struct partition_balloon body = { 0 };
+	const struct request request = {
+		.type = MSG_PARTITION_BALLOON,
+		.body = &body,
+	};
+	int status;
+
+	status = cli_take_name(cli, "name", invocation->positional, body.name);
+	if (status != EXIT_DONE)
+		return status;
+	if (text_parse_size(invocation->second, MEMORY_BYTES_MAX,
+			    &body.memory_bytes) < 0)
+		return cli_complain(cli, EXIT_REFUSED, "size",
+				    "wants the memory that the guest keeps, "
+				    "such as 512M");
+	status = cli_call(cli, &request, NOT_LONG);
+	if (status == EXIT_DONE)
+		cli_done(cli, invocation, body.name);
+	return status;
+}
+
+const struct verb verb_balloon = {
+	.name = "balloon",
+	.positional = "NAME",
+	.second = "SIZE",
+	.summary = "Ask a guest to give memory back, or let it have it again.",
+	.run = run,
+};

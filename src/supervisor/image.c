@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/image.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/scope.h"
+#include "control/definition.h"
+
+#define IMAGE   ".image"
+#define PARTIAL ".partial"
+
+#define IMAGE_PATH_ROOM (PATH_ROOM + NAME_ROOM + 32)
+
+static void name_folder(const char *state_dir, char path[IMAGE_PATH_ROOM])
+{
+	(void)snprintf(path, IMAGE_PATH_ROOM, "%s/saved", state_dir);
+}
+
+static void name_file(const char *state_dir, const char *partition,
+		      const char *suffix, char path[IMAGE_PATH_ROOM])
+{
+	(void)snprintf(path, IMAGE_PATH_ROOM, "%s/saved/%s%s", state_dir,
+		       partition, suffix);
+}
+
+int image_open_folder(const char *state_dir)
+{
+	char path[IMAGE_PATH_ROOM];
+
+	name_folder(state_dir, path);
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int open_file(const char *path, int flags, int *ret_fd)
+{
+	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+int image_create(const char *state_dir, const char *partition, int *ret_fd)
+{
+	char path[IMAGE_PATH_ROOM];
+
+	name_file(state_dir, partition, PARTIAL, path);
+	(void)unlink(path);
+	return open_file(path, O_RDWR | O_CREAT | O_EXCL, ret_fd);
+}
+
+/* A name is kept when its folder is. */
+static int sync_folder(const char *state_dir)
+{
+	char path[IMAGE_PATH_ROOM];
+	SCOPED(close_fd) int fd = NO_FD;
+
+	name_folder(state_dir, path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int image_publish(const char *state_dir, const char *partition,
+		  uint64_t *ret_bytes)
+{
+	char partial[IMAGE_PATH_ROOM], image[IMAGE_PATH_ROOM];
+	struct stat status;
+
+	name_file(state_dir, partition, PARTIAL, partial);
+	name_file(state_dir, partition, IMAGE, image);
+	if (stat(partial, &status) < 0 || rename(partial, image) < 0)
+		return -errno;
+	*ret_bytes = (uint64_t)status.st_blocks * 512;
+	return sync_folder(state_dir);
+}
+
+int image_open(const char *state_dir, const char *partition, int *ret_fd)
+{
+	char path[IMAGE_PATH_ROOM];
+
+	name_file(state_dir, partition, IMAGE, path);
+	return open_file(path, O_RDONLY, ret_fd);
+}
+
+void image_remove(const char *state_dir, const char *partition)
+{
+	static const char *const suffixes[] = { PARTIAL, IMAGE };
+	char path[IMAGE_PATH_ROOM];
+
+	for (int i = 0; i < 2; i++) {
+		name_file(state_dir, partition, suffixes[i], path);
+		(void)unlink(path);
+	}
+}
+
+/* The partition whose image has this file name. */
+static bool read_name(const char *file, char partition[NAME_ROOM])
+{
+	size_t length = strlen(file);
+	size_t suffix = strlen(IMAGE);
+
+	if (length <= suffix || length - suffix >= NAME_ROOM ||
+	    strcmp(file + length - suffix, IMAGE) != 0)
+		return false;
+	memcpy(partition, file, length - suffix);
+	partition[length - suffix] = '\0';
+	return true;
+}
+
+unsigned image_sweep(const char *state_dir,
+		     bool (*is_recorded)(void *context, const char *partition),
+		     void *context)
+{
+	char path[IMAGE_PATH_ROOM], partition[NAME_ROOM];
+	const struct dirent *entry;
+	unsigned removed = 0;
+	DIR *folder;
+
+	name_folder(state_dir, path);
+	folder = opendir(path);
+	if (!folder)
+		return 0;
+	while ((entry = readdir(folder))) {
+		if (entry->d_name[0] == '.' ||
+		    (read_name(entry->d_name, partition) &&
+		     is_recorded(context, partition)))
+			continue;
+		removed += unlinkat(dirfd(folder), entry->d_name, 0) == 0;
+	}
+	(void)closedir(folder);
+	return removed;
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/save.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/scope.h"
+#include "supervisor/image.h"
+#include "supervisor/launch.h"
+#include "supervisor/partition_private.h"
+#include "supervisor/supervisor.h"
+
+#define QUIT_MS 3000
+/* Without any progress for so long a step has failed. The last one may be a
+ * long synchronisation. */
+#define PATIENCE_MS 300000
+/* Progress is told to the client no more often. */
+#define TELL_NS (100 * NS_PER_MS)
+/* Why a partition that is RUNNING may have stopped processors; stored with its
+ * state. */
+#define RESTORED "restored, about to run"
+
+static const char *state_dir(const struct partition *partition)
+{
+	return partition->supervisor->config.state_dir;
+}
+
+static const char *name_of(const struct partition *partition)
+{
+	return partition->record.definition.name;
+}
+
+/* Store a record that has changed in more than one way. */
+static int store_record(struct partition *partition,
+			const struct partition_record *record)
+{
+	int r = store_put_partition_state(partition->supervisor->store, record);
+
+	if (r == 0)
+		partition->record = *record;
+	return r;
+}
+
+static void ask(struct partition *partition, uint32_t type, const int *fd)
+{
+	partition->verb_id++;
+	process_send(partition->monitor, type, partition->verb_id, NULL, 0, fd,
+		     fd ? 1 : 0);
+}
+
+static int on_impatient(sd_event_source *source, uint64_t usec, void *data);
+
+/* Saving. */
+
+static void begin_step(struct partition *partition, enum save_step step,
+		       uint32_t type, const int *fd)
+{
+	partition->save.step = step;
+	partition->save.done_bytes = 0;
+	ask(partition, type, fd);
+	partition_arm(partition, PATIENCE_MS, on_impatient);
+}
+
+static void write_image(struct partition *partition)
+{
+	int fd = take_fd(&partition->image_fd);
+
+	begin_step(partition, SAVE_WRITING, MSG_MONITOR_SAVE, &fd);
+	close_fd(&fd);
+}
+
+/* The guest goes on as if nobody had asked. */
+static void taken_back(struct partition *partition)
+{
+	struct supervisor *supervisor = partition->supervisor;
+	struct ticket nobody = { 0 };
+	struct refusal refusal;
+
+	partition->save.step = SAVE_NOT;
+	partition_disarm(partition);
+	partition_must(partition, PARTITION_EVENT_FAILED, "");
+	ticket_failed(supervisor, &partition->ticket, partition->save.status,
+		      partition->save.reason);
+	if (supervisor->is_ending)
+		(void)partition_stop(partition, &nobody, 0, false, &refusal);
+}
+
+static void take_back(struct partition *partition, int status,
+		      const char *reason)
+{
+	char why[TEXT_ROOM];
+
+	(void)snprintf(why, sizeof(why), "%s",
+		       reason[0] ? reason : strerror(-status));
+	memcpy(partition->save.reason, why, sizeof(why));
+	partition->save.status = status;
+	close_fd(&partition->image_fd);
+	image_remove(state_dir(partition), name_of(partition));
+	partition_event_text(partition, EVENT_WARNING, "is not saved: %s", why);
+	if (partition->record.lifecycle.before_save == PARTITION_RUNNING)
+		begin_step(partition, SAVE_TAKING_BACK, MSG_MONITOR_RESUME,
+			   NULL);
+	else
+		taken_back(partition);
+}
+
+static int on_impatient(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct partition *partition = data;
+
+	partition_disarm(partition);
+	if (partition->save.step == SAVE_TAKING_BACK)
+		process_kill(partition->monitor,
+			     "it does not let its guest run on");
+	else
+		take_back(partition, -ETIMEDOUT,
+			  "its monitor makes no progress");
+	return 0;
+}
+
+/* From here on the save is carried through. */
+static void commit(struct partition *partition)
+{
+	struct partition_record record = partition->record;
+	int r;
+
+	(void)failpoint("save.written");
+	r = image_publish(state_dir(partition), name_of(partition),
+			  &record.image.bytes);
+	(void)failpoint("save.named");
+	if (r < 0) {
+		take_back(partition, r, "");
+		return;
+	}
+	record.image.saved_us = clock_real_us();
+	r = store_record(partition, &record);
+	if (r < 0) {
+		take_back(partition, r,
+			  store_error(partition->supervisor->store));
+		return;
+	}
+	(void)failpoint("save.recorded");
+	partition->save.step = SAVE_NOT;
+	partition_disarm(partition);
+	process_quit(partition->monitor, QUIT_MS);
+}
+
+void save_answered(struct partition *partition, int status, const char *text)
+{
+	switch (partition->save.step) {
+	case SAVE_NOT:
+		break;
+	case SAVE_PAUSING:
+	case SAVE_WRITING:
+		if (status < 0) {
+			take_back(partition, status, text);
+		} else if (partition->save.step == SAVE_PAUSING) {
+			(void)failpoint("save.paused");
+			write_image(partition);
+		} else {
+			commit(partition);
+		}
+		break;
+	case SAVE_TAKING_BACK:
+		if (status < 0)
+			process_kill(partition->monitor, text);
+		else
+			taken_back(partition);
+		break;
+	}
+}
+
+void save_reconcile(struct partition *partition)
+{
+	if (partition->record.image.saved_us)
+		process_quit(partition->monitor, QUIT_MS);
+	else
+		take_back(partition, -EIO,
+			  "the supervisor and its monitor lost each other");
+}
+
+enum partition_event save_end_event(const struct partition *partition)
+{
+	return partition->record.image.saved_us ? PARTITION_EVENT_SAVED
+						: PARTITION_EVENT_MONITOR_LOST;
+}
+
+int partition_save(struct partition *partition, const struct ticket *ticket,
+		   struct refusal *refusal)
+{
+	int r = partition_check_engine_verb(partition, PARTITION_EVENT_SAVE,
+					    refusal);
+
+	if (r < 0)
+		return r;
+	if (partition->engine != ENGINE_KVM)
+		return refuse(refusal, -EOPNOTSUPP, "engine",
+			      "partition %s runs under qemu, which saves no "
+			      "guest; the kvm engine does",
+			      name_of(partition));
+	r = image_create(state_dir(partition), name_of(partition),
+			 &partition->image_fd);
+	if (r < 0)
+		return refuse(refusal, r, "", "no image can be made in %s: %s",
+			      state_dir(partition), strerror(-r));
+	r = partition_try(partition, PARTITION_EVENT_SAVE, "");
+	if (r < 0) {
+		close_fd(&partition->image_fd);
+		image_remove(state_dir(partition), name_of(partition));
+		return partition_refuse_store(partition, r, refusal);
+	}
+	(void)failpoint("save.begun");
+	partition->ticket = *ticket;
+	if (partition->record.lifecycle.before_save == PARTITION_RUNNING)
+		begin_step(partition, SAVE_PAUSING, MSG_MONITOR_PAUSE, NULL);
+	else
+		write_image(partition);
+	return 0;
+}
+
+void save_progressed(struct partition *partition, uint32_t request_id,
+		     const struct progress *progress)
+{
+	bool is_saving = partition->save.step == SAVE_WRITING &&
+			 request_id == partition->verb_id;
+	uint64_t now_ns = clock_now_ns();
+
+	if ((!is_saving && partition_state(partition) != PARTITION_RESTORING) ||
+	    progress->done_bytes <= partition->save.done_bytes)
+		return;
+	partition->save.done_bytes = progress->done_bytes;
+	if (is_saving)
+		partition_arm(partition, PATIENCE_MS, on_impatient);
+	else
+		process_extend(partition->monitor);
+	if (now_ns - partition->save.told_ns < TELL_NS)
+		return;
+	partition->save.told_ns = now_ns;
+	ticket_row(partition->supervisor, &partition->ticket, MSG_PROGRESS,
+		   progress, sizeof(*progress), NULL, 0);
+}
+
+/* Restoring. */
+
+int partition_restore(struct partition *partition, const struct ticket *ticket,
+		      struct refusal *refusal)
+{
+	SCOPED(close_fd) int fd = NO_FD;
+	int r;
+
+	r = partition_check_verb(partition, PARTITION_EVENT_RESTORE, refusal);
+	if (r < 0)
+		return r;
+	r = image_open(state_dir(partition), name_of(partition), &fd);
+	if (r < 0)
+		return refuse(refusal, r, "image",
+			      "the image of partition %s cannot be opened: %s",
+			      name_of(partition), strerror(-r));
+	r = launch_prepare(partition, refusal);
+	if (r < 0)
+		return r;
+	partition->record.restarts = 0;
+	partition->is_stop_wanted = false;
+	r = partition_try(partition, PARTITION_EVENT_RESTORE, "");
+	if (r < 0) {
+		launch_release(partition);
+		return partition_refuse_store(partition, r, refusal);
+	}
+	(void)failpoint("restore.begun");
+	partition->ticket = *ticket;
+	partition->save.done_bytes = 0;
+	partition->image_fd = take_fd(&fd);
+	launch_go(partition);
+	return 0;
+}
+
+/* The image is used up: first its record, then its file. */
+static int consume(struct partition *partition)
+{
+	struct partition_record record = partition->record;
+	bool is_to_run;
+	int r;
+
+	(void)failpoint("restore.ready");
+	r = lifecycle_apply(&record.lifecycle, PARTITION_EVENT_READY);
+	if (r < 0)
+		return r;
+	is_to_run = record.lifecycle.state == PARTITION_RUNNING;
+	record.image = (struct saved_image){ 0 };
+	(void)snprintf(record.reason, sizeof(record.reason), "%s",
+		       is_to_run ? RESTORED : "");
+	r = store_record(partition, &record);
+	if (r < 0)
+		return r;
+	(void)failpoint("restore.recorded");
+	image_remove(state_dir(partition), name_of(partition));
+	(void)failpoint("restore.consumed");
+	return 0;
+}
+
+void restore_ready(struct partition *partition)
+{
+	int r;
+
+	if (partition->supervisor->is_ending) {
+		process_quit(partition->monitor, QUIT_MS);
+		return;
+	}
+	r = consume(partition);
+	if (r < 0)
+		process_kill(partition->monitor,
+			     store_error(partition->supervisor->store));
+	else if (partition_state(partition) == PARTITION_RUNNING)
+		restore_resume(partition);
+	else
+		restore_done(partition);
+}
+
+bool restore_is_unfinished(const struct partition *partition)
+{
+	return partition_state(partition) == PARTITION_RUNNING &&
+	       strcmp(partition->record.reason, RESTORED) == 0;
+}
+
+void restore_resume(struct partition *partition)
+{
+	ask(partition, MSG_MONITOR_RESUME, NULL);
+}
+
+void restore_done(struct partition *partition)
+{
+	struct partition_record record = partition->record;
+
+	(void)failpoint("restore.resumed");
+	record.reason[0] = '\0';
+	(void)store_record(partition, &record);
+	partition_tell_state(partition);
+	ticket_done(partition->supervisor, &partition->ticket);
+}
+
+/* The image. */
+
+int save_discard(struct partition *partition, const struct ticket *ticket,
+		 struct refusal *refusal)
+{
+	struct partition_record record = partition->record;
+	struct ticket who = *ticket;
+	int r;
+
+	r = partition_check_verb(partition, PARTITION_EVENT_STOP, refusal);
+	if (r < 0)
+		return r;
+	r = lifecycle_apply(&record.lifecycle, PARTITION_EVENT_STOP);
+	if (r < 0)
+		return r;
+	record.image = (struct saved_image){ 0 };
+	record.reason[0] = '\0';
+	r = store_record(partition, &record);
+	if (r < 0)
+		return partition_refuse_store(partition, r, refusal);
+	(void)failpoint("discard.recorded");
+	save_forget_image(partition);
+	partition_tell_state(partition);
+	ticket_done(partition->supervisor, &who);
+	return 0;
+}
+
+void save_forget_image(struct partition *partition)
+{
+	close_fd(&partition->image_fd);
+	if (!partition->record.image.saved_us)
+		image_remove(state_dir(partition), name_of(partition));
+}
+
+static bool is_recorded(void *context, const char *name)
+{
+	const struct partition *partition = partition_find(context, name);
+
+	return partition && partition->record.image.saved_us;
+}
+
+void save_sweep(struct supervisor *supervisor)
+{
+	unsigned removed = image_sweep(supervisor->config.state_dir,
+				       is_recorded, supervisor);
+
+	if (removed)
+		supervisor_event(supervisor, EVENT_INFO, "supervisor",
+				 "removed %u images that belong to no saved "
+				 "partition",
+				 removed);
+}
