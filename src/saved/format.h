@@ -13,7 +13,6 @@
 #define IMAGE_MAGIC   "BULKHEAD"
 #define IMAGE_VERSION 1u
 
-#define IMAGE_PAGE_BYTES   4096u
 #define IMAGE_MEMORY_MAX   (1ull << 46) /* what a processor can address */
 #define IMAGE_TABLE_OFFSET IMAGE_PAGE_BYTES
 

@@ -258,6 +258,12 @@ void image_close(struct image *image)
 	image->chunk_count = 0;
 }
 
+bool image_page_is_zero(const uint8_t *page)
+{
+	return page[0] == 0 &&
+	       memcmp(page, page + 1, IMAGE_PAGE_BYTES - 1) == 0;
+}
+
 uint32_t image_chunk_bytes(const struct image *image, uint32_t index)
 {
 	return (uint32_t)min_u64(IMAGE_CHUNK_BYTES,

@@ -28,6 +28,7 @@
 
 #include "base/refusal.h"
 
+#define IMAGE_PAGE_BYTES  4096u
 #define IMAGE_CHUNK_BYTES 262144u
 #define IMAGE_STATE_MAX   (16u << 20)
 
@@ -118,6 +119,9 @@ int image_open(struct image *image, int fd, const struct image_machine *wanted,
 
 /* Release everything. Safe twice. */
 void image_close(struct image *image);
+
+/* Pages of zeros are not stored, and need not be put anywhere. */
+bool image_page_is_zero(const uint8_t *page);
 
 static inline uint64_t image_chunk_offset(uint32_t index)
 {

@@ -106,12 +106,6 @@ static int find_extent(const struct image_writer *writer, uint64_t from,
 	return 0;
 }
 
-static bool page_is_zero(const uint8_t *page)
-{
-	return page[0] == 0 &&
-	       memcmp(page, page + 1, IMAGE_PAGE_BYTES - 1) == 0;
-}
-
 /* Write the pages of a chunk that are not zero, in as few calls as that
  * takes. */
 static int write_pages(struct image_writer *writer, uint64_t offset,
@@ -124,7 +118,7 @@ static int write_pages(struct image_writer *writer, uint64_t offset,
 	while (begin < bytes && result == 0) {
 		uint32_t end = begin;
 
-		while (end < bytes && !page_is_zero(writer->buffer + end))
+		while (end < bytes && !image_page_is_zero(writer->buffer + end))
 			end += IMAGE_PAGE_BYTES;
 		if (end > begin) {
 			*ret_has_data = true;
@@ -263,6 +257,8 @@ int image_writer_finish(struct image_writer *writer, const uint8_t *state,
 	if (result == 0)
 		result = write_all(writer->fd, state, state_bytes,
 				   header.state_offset);
+	if (result == 0 && ftruncate(writer->fd, (off_t)header.file_bytes) < 0)
+		result = -errno;
 	/* Everything else first: a header makes an image of a file. */
 	if (result == 0 && fdatasync(writer->fd) < 0)
 		result = -errno;
