@@ -71,10 +71,10 @@ static void write_config(struct virtio_pci *device, uint64_t offset,
 static void ring_doorbell(struct virtio_pci *device, uint64_t offset)
 {
 	static const uint64_t one = 1;
-	uint64_t index = offset / VIRTIO_PCI_NOTIFY_STRIDE;
+	uint64_t index = offset / VIRTIO_BAR_STRIDE;
 
 	if (index >= device->settings.queue_count ||
-	    offset % VIRTIO_PCI_NOTIFY_STRIDE != 0)
+	    offset % VIRTIO_BAR_STRIDE != 0)
 		return;
 	/* A full eventfd is a signalled one. */
 	if (write(device->queues[index].kick_fd, &one, sizeof(one)) < 0)
@@ -89,15 +89,15 @@ static uint64_t read_bar(void *context, uint64_t offset, uint32_t width)
 	uint64_t at = offset & PAGE_MASK;
 
 	switch (offset & ~(uint64_t)PAGE_MASK) {
-	case VIRTIO_PCI_COMMON:
+	case VIRTIO_BAR_COMMON:
 		return common_read(device, at, width);
-	case VIRTIO_PCI_ISR:
+	case VIRTIO_BAR_ISR:
 		return read_isr(device, at);
-	case VIRTIO_PCI_DEVICE:
+	case VIRTIO_BAR_DEVICE:
 		return read_config(device, at, width);
-	case VIRTIO_PCI_MSIX_TABLE:
+	case VIRTIO_BAR_MSIX_TABLE:
 		return msix_table_read(&device->function.msix, at, width);
-	case VIRTIO_PCI_MSIX_PENDING:
+	case VIRTIO_BAR_MSIX_PENDING:
 		return msix_pending_read(&device->function.msix, at, width);
 	default:
 		return 0;
@@ -111,16 +111,16 @@ static void write_bar(void *context, uint64_t offset, uint64_t value,
 	uint64_t at = offset & PAGE_MASK;
 
 	switch (offset & ~(uint64_t)PAGE_MASK) {
-	case VIRTIO_PCI_COMMON:
+	case VIRTIO_BAR_COMMON:
 		common_write(device, at, value, width);
 		break;
-	case VIRTIO_PCI_DEVICE:
+	case VIRTIO_BAR_DEVICE:
 		write_config(device, at, value, width);
 		break;
-	case VIRTIO_PCI_NOTIFY:
+	case VIRTIO_BAR_NOTIFY:
 		ring_doorbell(device, at);
 		break;
-	case VIRTIO_PCI_MSIX_TABLE:
+	case VIRTIO_BAR_MSIX_TABLE:
 		msix_table_write(&device->function.msix, at, value, width);
 		break;
 	default:
@@ -134,8 +134,8 @@ static bool bind_doorbell(const struct virtio_pci *device, uint32_t index,
 			  bool on)
 {
 	const struct machine_outside *outside = device->function.pci->outside;
-	uint64_t gpa = device->doorbells + VIRTIO_PCI_NOTIFY +
-		       index * VIRTIO_PCI_NOTIFY_STRIDE;
+	uint64_t gpa = device->doorbells + VIRTIO_BAR_NOTIFY +
+		       index * VIRTIO_BAR_STRIDE;
 
 	return outside->bind_doorbell(outside->context, gpa,
 				      device->queues[index].kick_fd, on) == 0;
@@ -180,8 +180,7 @@ static bool window_at(struct virtio_pci *device, uint32_t offset,
 		(struct window){ cap.offset, cap.length, space + sizeof(cap) };
 	return cap.bar == 0 &&
 	       (cap.length == 1 || cap.length == 2 || cap.length == 4) &&
-	       cap.offset % cap.length == 0 &&
-	       cap.offset < VIRTIO_PCI_BAR_BYTES;
+	       cap.offset % cap.length == 0 && cap.offset < VIRTIO_BAR_BYTES;
 }
 
 static void window_read(void *context, uint32_t offset, uint32_t width)
@@ -245,7 +244,7 @@ static int add_part(struct virtio_pci *device, uint8_t type, uint32_t offset,
 			 .cfg_type = type,
 			 .offset = offset,
 			 .length = bytes },
-		.notify_off_multiplier = VIRTIO_PCI_NOTIFY_STRIDE,
+		.notify_off_multiplier = VIRTIO_BAR_STRIDE,
 	};
 	int result = pci_add_capability(&device->function, PCI_CAP_ID_VNDR,
 					(const uint8_t *)&part, NULL,
@@ -278,26 +277,26 @@ static int add_capabilities(struct virtio_pci *device)
 {
 	const struct virtio_pci_settings *settings = &device->settings;
 	int result =
-		add_part(device, VIRTIO_PCI_CAP_COMMON_CFG, VIRTIO_PCI_COMMON,
+		add_part(device, VIRTIO_PCI_CAP_COMMON_CFG, VIRTIO_BAR_COMMON,
 			 sizeof(struct virtio_pci_common_cfg));
 
 	if (result == 0)
 		result = add_part(device, VIRTIO_PCI_CAP_ISR_CFG,
-				  VIRTIO_PCI_ISR, 1);
+				  VIRTIO_BAR_ISR, 1);
 	if (result == 0)
 		result = add_part(device, VIRTIO_PCI_CAP_DEVICE_CFG,
-				  VIRTIO_PCI_DEVICE, VIRTIO_PCI_CONFIG_BYTES);
+				  VIRTIO_BAR_DEVICE, VIRTIO_PCI_CONFIG_BYTES);
 	if (result == 0)
-		result = add_part(
-			device, VIRTIO_PCI_CAP_NOTIFY_CFG, VIRTIO_PCI_NOTIFY,
-			settings->queue_count * VIRTIO_PCI_NOTIFY_STRIDE);
+		result = add_part(device, VIRTIO_PCI_CAP_NOTIFY_CFG,
+				  VIRTIO_BAR_NOTIFY,
+				  settings->queue_count * VIRTIO_BAR_STRIDE);
 	if (result == 0)
 		result = add_window(device);
 	return result < 0 ? result
 			  : pci_add_msix(&device->function,
 					 (uint16_t)(settings->queue_count + 1),
-					 VIRTIO_PCI_MSIX_TABLE,
-					 VIRTIO_PCI_MSIX_PENDING);
+					 VIRTIO_BAR_MSIX_TABLE,
+					 VIRTIO_BAR_MSIX_PENDING);
 }
 
 static int open_doorbells(struct virtio_pci *device)
@@ -341,7 +340,7 @@ int virtio_pci_init(struct virtio_pci *device, struct pci *pci, uint8_t slot,
 		.subsystem = SUBSYSTEM,
 		.class_code = settings->class_code,
 		.revision = REVISION_MODERN,
-		.bar_bytes = VIRTIO_PCI_BAR_BYTES,
+		.bar_bytes = VIRTIO_BAR_BYTES,
 	};
 	int result;
 

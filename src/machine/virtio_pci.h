@@ -34,14 +34,14 @@
 #define VIRTIO_PCI_CONFIG_BYTES 256 /* of a device's own; the rest is 0 */
 
 /* BAR 0. */
-#define VIRTIO_PCI_COMMON         0x0000u
-#define VIRTIO_PCI_ISR            0x1000u
-#define VIRTIO_PCI_DEVICE         0x2000u
-#define VIRTIO_PCI_NOTIFY         0x3000u
-#define VIRTIO_PCI_MSIX_TABLE     0x4000u
-#define VIRTIO_PCI_MSIX_PENDING   0x6000u
-#define VIRTIO_PCI_BAR_BYTES      0x8000u
-#define VIRTIO_PCI_NOTIFY_STRIDE  4u
+#define VIRTIO_BAR_COMMON         0x0000u
+#define VIRTIO_BAR_ISR            0x1000u
+#define VIRTIO_BAR_DEVICE         0x2000u
+#define VIRTIO_BAR_NOTIFY         0x3000u
+#define VIRTIO_BAR_MSIX_TABLE     0x4000u
+#define VIRTIO_BAR_MSIX_PENDING   0x6000u
+#define VIRTIO_BAR_BYTES          0x8000u
+#define VIRTIO_BAR_STRIDE         4u
 #define VIRTIO_PCI_QUEUE_SIZE_MAX 1024u
 
 /* Have `work` done on the thread that owns the device, and wait for it. */
