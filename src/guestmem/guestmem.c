@@ -90,6 +90,17 @@ static int map_region(struct guestmem_region *region, uint64_t offset_bytes,
 	return -EINVAL;
 }
 
+static int check_place(const struct guestmem *memory,
+		       const struct guestmem_place *place)
+{
+	if (place->bytes == 0 || wraps(place->gpa, place->bytes) ||
+	    wraps(place->user_address, place->bytes))
+		return -EINVAL;
+	if (collides(memory, place))
+		return -EINVAL;
+	return memory->count == GUESTMEM_REGION_MAX ? -ENOSPC : 0;
+}
+
 int guestmem_add(struct guestmem *memory, const struct guestmem_place *place,
 		 int fd)
 {
@@ -97,15 +108,10 @@ int guestmem_add(struct guestmem *memory, const struct guestmem_place *place,
 					  .user_address = place->user_address,
 					  .bytes = place->bytes };
 	uint64_t unit;
-	int result;
+	int result = check_place(memory, place);
 
-	if (place->bytes == 0 || wraps(place->gpa, place->bytes) ||
-	    wraps(place->user_address, place->bytes))
-		return -EINVAL;
-	if (collides(memory, place))
-		return -EINVAL;
-	if (memory->count == GUESTMEM_REGION_MAX)
-		return -ENOSPC;
+	if (result < 0)
+		return result;
 	unit = mapping_unit(place, fd);
 	if (unit == 0)
 		return -EINVAL;
@@ -114,6 +120,28 @@ int guestmem_add(struct guestmem *memory, const struct guestmem_place *place,
 		return result;
 	memory->regions[memory->count++] = region;
 	return 0;
+}
+
+int guestmem_borrow(struct guestmem *memory, const struct guestmem_place *place,
+		    uint8_t *host)
+{
+	int result = check_place(memory, place);
+
+	if (result < 0)
+		return result;
+	memory->regions[memory->count++] = (struct guestmem_region){
+		.gpa = place->gpa,
+		.user_address = place->user_address,
+		.bytes = place->bytes,
+		.host = host,
+	};
+	return 0;
+}
+
+static void unmap(const struct guestmem_region *region)
+{
+	if (region->map)
+		(void)munmap(region->map, region->map_bytes);
 }
 
 int guestmem_remove(struct guestmem *memory, const struct guestmem_place *place)
@@ -125,7 +153,7 @@ int guestmem_remove(struct guestmem *memory, const struct guestmem_place *place)
 		    region->bytes != place->bytes ||
 		    region->user_address != place->user_address)
 			continue;
-		(void)munmap(region->map, region->map_bytes);
+		unmap(region);
 		/* No slot may keep what is unmapped: `last` looks at one. */
 		*region = memory->regions[--memory->count];
 		memset(&memory->regions[memory->count], 0, sizeof(*region));
@@ -138,8 +166,7 @@ int guestmem_remove(struct guestmem *memory, const struct guestmem_place *place)
 void guestmem_clear(struct guestmem *memory)
 {
 	for (uint32_t i = 0; i < memory->count; i++)
-		(void)munmap(memory->regions[i].map,
-			     memory->regions[i].map_bytes);
+		unmap(&memory->regions[i]);
 	guestmem_init(memory);
 }
 

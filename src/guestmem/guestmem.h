@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest's memory: up to 32 regions of it, mapped from descriptors.
+ * A guest's memory: up to 32 regions of it, mapped from descriptors or
+ * borrowed.
  *
  * A guest names memory by guest-physical address (gpa). A vhost-user front
  * end names rings by its own virtual ("user") addresses. Both are numbers
@@ -38,7 +39,7 @@ struct guestmem_region {
 	uint64_t user_address;
 	uint64_t bytes;
 	uint8_t *host; /* the region's first byte */
-	void *map;     /* what munmap() needs: page aligned */
+	void *map;     /* what munmap() needs: page aligned; NULL: borrowed */
 	size_t map_bytes;
 };
 
@@ -60,6 +61,13 @@ void guestmem_init(struct guestmem *memory);
  */
 int guestmem_add(struct guestmem *memory, const struct guestmem_place *place,
 		 int fd);
+
+/*
+ * The same for memory that is mapped already, and stays so for longer than
+ * `memory` knows it: `host` is its first byte.
+ */
+int guestmem_borrow(struct guestmem *memory, const struct guestmem_place *place,
+		    uint8_t *host);
 
 /* Unmap the region with exactly this place (offset aside); -ENOENT if none. */
 int guestmem_remove(struct guestmem *memory,

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/engine/kvm/disks.h"
+
+#include <errno.h>
+#include <linux/virtio_ids.h>
+#include <stdlib.h>
+
+#include "monitor/engine/kvm/machine.h"
+#include "monitor/iothread.h"
+#include "virtio/ring.h"
+
+#define CLASS_SCSI 0x010000u /* mass storage; what others give virtio disks */
+
+/* What the transport wants done, on its way to the I/O thread. */
+struct errand {
+	void (*work)(void *argument);
+	void *argument;
+};
+
+static void run_errand(struct iothread *io, void *argument)
+{
+	const struct errand *errand = argument;
+
+	errand->work(errand->argument);
+}
+
+static void call_owner(void *context, void (*work)(void *argument),
+		       void *argument)
+{
+	struct errand errand = { .work = work, .argument = argument };
+
+	iothread_call(context, run_errand, &errand);
+}
+
+static int add_disk(struct kvm_machine *machine, uint32_t index)
+{
+	struct iothread *io = machine->io;
+	struct disk *disk = &io->disks[index].disk;
+	const struct virtio_pci_settings settings = {
+		.device_id = VIRTIO_ID_BLOCK,
+		.class_code = CLASS_SCSI,
+		.queue_count = (uint16_t)disk->settings.queue_count,
+		.queue_size = RING_SIZE_MAX < VIRTIO_PCI_QUEUE_SIZE_MAX
+				      ? RING_SIZE_MAX
+				      : VIRTIO_PCI_QUEUE_SIZE_MAX,
+		.ops = &disk_device_ops,
+		.device = disk,
+		.owner = { .call = call_owner, .context = io },
+	};
+	int result = kvm_memory_lend(&machine->memory, &disk->memory);
+
+	return result < 0
+		       ? result
+		       : virtio_pci_init(&machine->disks[index], &machine->pci,
+					 (uint8_t)(SLOT_DISK + index),
+					 &settings);
+}
+
+int machine_add_disks(struct kvm_machine *machine, struct iothread *io)
+{
+	int result = 0;
+
+	machine->io = io;
+	machine->disks = calloc(io->disk_count ? io->disk_count : 1,
+				sizeof(*machine->disks));
+	if (!machine->disks)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < io->disk_count && result == 0; i++) {
+		result = add_disk(machine, i);
+		machine->disk_count += result == 0;
+	}
+	return result;
+}
+
+void machine_remove_disks(struct kvm_machine *machine)
+{
+	while (machine->disk_count > 0)
+		virtio_pci_release(&machine->disks[--machine->disk_count]);
+	free(machine->disks);
+	machine->disks = NULL;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/engine/kvm/kvm.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/count.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "control/definition.h"
+#include "monitor/engine/kvm/disks.h"
+#include "monitor/engine/kvm/machine.h"
+
+/* How exact the guest's own clock interrupts are. */
+#define CLOCK_ACCURACY_US 100
+
+/* What the guest did. --------------------------------------------------------- */
+
+static void tell_changed(struct kvm_machine *machine, enum guest_state state)
+{
+	const struct engine_handler *handler = &machine->engine->handler;
+
+	handler->changed(handler->context, state);
+}
+
+static void end(struct kvm_machine *machine, const char *why)
+{
+	const struct engine_handler *handler = &machine->engine->handler;
+
+	if (machine->is_over)
+		return;
+	vcpus_park_all(&machine->vcpus);
+	machine->is_over = true;
+	machine->engine->last_words = why;
+	kvm_console_drain(&machine->console);
+	handler->ended(handler->context, *why ? EXIT_FAILURE : EXIT_SUCCESS,
+		       *why == '\0');
+}
+
+/* On with a guest that was reset, unless it was paused before. */
+static int start_over(struct kvm_machine *machine)
+{
+	struct refusal refusal = { 0 };
+	int result;
+
+	vcpus_park_all(&machine->vcpus);
+	/* What it had noted is of the life that is over. */
+	(void)machine_take_notes(machine);
+	result = machine_reset(machine, &refusal);
+	if (result < 0) {
+		machine_fail(machine, refusal.text);
+		end(machine, machine->failure);
+		return result;
+	}
+	kvm_console_tend(&machine->console);
+	if (!machine->engine->is_paused)
+		vcpus_run(&machine->vcpus);
+	return 0;
+}
+
+static int on_clock(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct kvm_machine *machine = context;
+
+	(void)pthread_mutex_lock(&machine->board);
+	rtc_tick(&machine->rtc);
+	(void)pthread_mutex_unlock(&machine->board);
+	return 0;
+}
+
+static void set_clock(struct kvm_machine *machine)
+{
+	uint64_t deadline_ns;
+
+	(void)pthread_mutex_lock(&machine->board);
+	deadline_ns = machine->clock_ns;
+	(void)pthread_mutex_unlock(&machine->board);
+	if (deadline_ns == RTC_NEVER) {
+		(void)sd_event_source_set_enabled(machine->clock_source,
+						  SD_EVENT_OFF);
+		return;
+	}
+	(void)sd_event_source_set_time(machine->clock_source,
+				       deadline_ns / NS_PER_US + 1);
+	(void)sd_event_source_set_enabled(machine->clock_source,
+					  SD_EVENT_ONESHOT);
+}
+
+static void heed(struct kvm_machine *machine, uint32_t notes)
+{
+	if (notes & NOTE_CONSOLE)
+		kvm_console_tend(&machine->console);
+	if (notes & NOTE_CLOCK)
+		set_clock(machine);
+	if (notes & (NOTE_PANIC | NOTE_CRASH_KERNEL))
+		tell_changed(machine, GUEST_PANICKED);
+	if (notes & NOTE_FAILED) {
+		end(machine, machine->failure);
+	} else if (notes & NOTE_OFF) {
+		end(machine, "");
+	} else if (notes & (NOTE_RESET | NOTE_TRIPLE_FAULT)) {
+		if (start_over(machine) == 0)
+			tell_changed(machine, GUEST_RESET);
+	}
+}
+
+static int on_note(sd_event_source *source, int fd, uint32_t events,
+		   void *context)
+{
+	struct kvm_machine *machine = context;
+
+	if (!machine->is_over)
+		heed(machine, machine_take_notes(machine));
+	return 0;
+}
+
+/* Life. -------------------------------------------------------------------------- */
+
+static int start(struct engine *engine, const struct engine_machine *wanted)
+{
+	const struct engine_handler *handler = &engine->handler;
+	struct refusal refusal = { 0 };
+	struct kvm_machine *machine;
+	int result;
+
+	if (*wanted->kvm_fd == NO_FD)
+		return -ENODEV;
+	if (*wanted->kernel_fd == NO_FD || wanted->settings->cpu_count == 0 ||
+	    wanted->settings->cpu_count > VCPU_MAX)
+		return -EINVAL;
+	machine = calloc(1, sizeof(*machine));
+	if (!machine)
+		return -ENOMEM;
+	engine->own = machine;
+	engine->is_paused = true;
+	result = machine_open(machine, engine, wanted, &refusal);
+	if (result < 0 && refusal.text[0])
+		handler->event(handler->context, EVENT_ERROR, refusal.text);
+	return result;
+}
+
+static int attach(struct engine *engine, struct iothread *io)
+{
+	return machine_add_disks(engine->own, io);
+}
+
+static int watch(struct engine *engine, sd_event *event)
+{
+	struct kvm_machine *machine = engine->own;
+	int result;
+
+	result = sd_event_add_io(event, &machine->note_source, machine->note_fd,
+				 EPOLLIN, on_note, machine);
+	if (result >= 0)
+		result = sd_event_add_time(
+			event, &machine->clock_source, CLOCK_REALTIME,
+			UINT64_MAX, CLOCK_ACCURACY_US, on_clock, machine);
+	if (result >= 0)
+		result = kvm_console_watch(&machine->console, event);
+	return result < 0 ? result : vcpus_start(&machine->vcpus);
+}
+
+static int sealed(struct engine *engine)
+{
+	engine->handler.ready(engine->handler.context, GUEST_PAUSED);
+	return 0;
+}
+
+static void close_engine(struct engine *engine)
+{
+	struct kvm_machine *machine = engine->own;
+
+	if (!machine)
+		return;
+	machine_close(machine);
+	free(machine);
+	engine->own = NULL;
+}
+
+/* Verbs. --------------------------------------------------------------------------- */
+
+static int resume(struct kvm_machine *machine)
+{
+	machine->engine->is_paused = false;
+	vcpus_run(&machine->vcpus);
+	return 0;
+}
+
+static int pause_all(struct kvm_machine *machine)
+{
+	vcpus_park_all(&machine->vcpus);
+	vcpus_tell_pause(&machine->vcpus);
+	machine->engine->is_paused = true;
+	return 0;
+}
+
+static int power_down(struct kvm_machine *machine)
+{
+	(void)pthread_mutex_lock(&machine->board);
+	power_press_button(&machine->power);
+	(void)pthread_mutex_unlock(&machine->board);
+	return 0;
+}
+
+static int carry_out(struct kvm_machine *machine, enum engine_verb verb)
+{
+	switch (verb) {
+	case ENGINE_RESUME:
+		return resume(machine);
+	case ENGINE_PAUSE:
+		return pause_all(machine);
+	case ENGINE_POWERDOWN:
+		return power_down(machine);
+	case ENGINE_RESET:
+		return start_over(machine);
+	case ENGINE_SAVE:
+	case ENGINE_BALLOON:
+		break;
+	}
+	return -EOPNOTSUPP;
+}
+
+static int command(struct engine *engine, enum engine_verb verb,
+		   uint32_t request_id, const struct engine_argument *argument)
+{
+	const struct engine_handler *handler = &engine->handler;
+	struct kvm_machine *machine = engine->own;
+	int result;
+
+	/* What the guest did before comes before. */
+	if (!machine->is_over)
+		heed(machine, machine_take_notes(machine));
+	if (machine->is_over)
+		return -ESRCH;
+	result = carry_out(machine, verb);
+	if (result == 0)
+		handler->done(handler->context, request_id, 0, NULL);
+	return result;
+}
+
+/* clang-format off */
+static const struct sandbox_call calls[] = {
+	SANDBOX_CALL_IF(ioctl, 1, KVM_RUN, "processors"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_IRQ_LINE, "interrupt lines"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_IRQFD, "message interrupts"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_GSI_ROUTING, "message interrupts"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_IOEVENTFD, "doorbells"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_KVMCLOCK_CTRL, "a pause is no hang"),
+
+	/* A reset makes the machine anew. */
+	SANDBOX_CALL_IF(ioctl, 1, KVM_CHECK_EXTENSION, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_CREATE_VM, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_ENABLE_CAP, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_TSS_ADDR, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_IDENTITY_MAP_ADDR, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_CREATE_IRQCHIP, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_CREATE_PIT2, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_USER_MEMORY_REGION, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_VCPU_MMAP_SIZE, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_CREATE_VCPU, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_SUPPORTED_CPUID, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_CPUID2, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_MSRS, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_SREGS, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_SREGS, "reset"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_REGS, "reset"),
+	SANDBOX_CALL(pread64, "reset: the kernel is loaded again"),
+};
+/* clang-format on */
+
+const struct engine_ops kvm_engine = {
+	.name = "kvm",
+	.number = ENGINE_KVM,
+	.has_guest = true,
+	.start = start,
+	.attach = attach,
+	.watch = watch,
+	.sealed = sealed,
+	.command = command,
+	.close = close_engine,
+	.calls = calls,
+	.call_count = ARRAY_COUNT(calls),
+};

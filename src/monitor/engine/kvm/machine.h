@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A machine of engine kvm: KVM's part (memory, vm, vcpus) and the emulated
+ * board, and what passes between its threads.
+ *
+ *   machine.c   making, resetting and ending it; notes
+ *   start.c     the state in which its first processor begins
+ *   vcpu.c      threads of processors        exits.c  why they come out
+ *   disks.c     PCI functions in front of the disks
+ *   console.c   the guest's lines to the partition's one console
+ *   kvm.c       struct engine_ops
+ *
+ * Processors do not decide: what the guest did that concerns the whole machine
+ * is noted, and the main thread acts on it.
+ *
+ * Threads    The board (ports, mmio and what is on them) belongs to whoever
+ *            holds the lock `board`. Who holds it may have work done by the I/O
+ *            thread, which waits for nobody, and waits for no one else.
+ *            machine_note() and machine_fail() any thread; the rest the main
+ *            thread.
+ */
+#ifndef MONITOR_ENGINE_KVM_MACHINE_H
+#define MONITOR_ENGINE_KVM_MACHINE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/refusal.h"
+#include "boot/boot.h"
+#include "guestmem/guestmem.h"
+#include "machine/bus.h"
+#include "machine/outside.h"
+#include "machine/pci.h"
+#include "machine/power.h"
+#include "machine/rtc.h"
+#include "machine/serial.h"
+#include "machine/virtio_pci.h"
+#include "monitor/engine/engine.h"
+#include "monitor/engine/kvm/console.h"
+#include "monitor/engine/kvm/memory.h"
+#include "monitor/engine/kvm/vcpu.h"
+#include "monitor/engine/kvm/vm.h"
+
+/* Bits: what the main thread is to do. */
+enum machine_note {
+	NOTE_OFF = 1u << 0,          /* the guest switched itself off */
+	NOTE_RESET = 1u << 1,        /* it wants to be reset */
+	NOTE_TRIPLE_FAULT = 1u << 2, /* it cannot go on */
+	NOTE_PANIC = 1u << 3,        /* it says that it panicked */
+	NOTE_CRASH_KERNEL = 1u << 4, /* and has a kernel for that */
+	NOTE_FAILED = 1u << 5,       /* see `failure` */
+	NOTE_CLOCK = 1u << 6,        /* the RTC's deadline may be another */
+	NOTE_CONSOLE = 1u << 7,      /* output waits, or there is room */
+};
+
+/* Those after which no processor goes on by itself. */
+#define NOTES_FINAL \
+	(NOTE_OFF | NOTE_RESET | NOTE_TRIPLE_FAULT | NOTE_PANIC | NOTE_FAILED)
+
+struct kvm_machine {
+	struct engine *engine;
+	const struct monitor_settings *settings; /* borrowed */
+	struct iothread *io; /* borrowed; NULL before attach */
+	int kvm_fd;          /* owned */
+	int kernel_fd;       /* owned, for a reset */
+	int initrd_fd;       /* owned; NO_FD: none */
+
+	struct kvm_memory memory;
+	struct guestmem guest; /* the main thread's view of it */
+	struct vm vm;
+	struct vcpus vcpus;
+
+	pthread_mutex_t board;
+	struct machine_outside outside;
+	struct bus ports;
+	struct bus mmio;
+	struct pci pci;
+	struct serial serial;
+	struct rtc rtc;
+	struct power power;
+	struct virtio_pci *disks; /* owned */
+	uint32_t disk_count;
+	struct kvm_console console;
+
+	int note_fd;             /* owned: an eventfd */
+	uint32_t notes;          /* enum machine_note; atomic */
+	uint64_t clock_ns;       /* when rtc_tick() is due; under `board` */
+	pthread_mutex_t failing; /* of the two below */
+	bool has_failed;
+	char failure[160];
+	sd_event_source *note_source;
+	sd_event_source *clock_source;
+	bool is_over; /* handler.ended was called */
+};
+
+/* Make everything but threads and disks; the guest is loaded. Takes what it
+ * keeps of `wanted`. */
+int machine_open(struct kvm_machine *machine, struct engine *engine,
+		 const struct engine_machine *wanted, struct refusal *refusal);
+
+/* Safe twice. */
+void machine_close(struct kvm_machine *machine);
+
+/* Everything as after power-on, and the guest's kernel loaded. All processors
+ * are parked, before and after. */
+int machine_reset(struct kvm_machine *machine, struct refusal *refusal);
+
+void machine_note(struct kvm_machine *machine, enum machine_note note);
+
+/* This guest is over, for this reason; the first one counts. */
+void machine_fail(struct kvm_machine *machine, const char *text);
+
+/* Take the notes there are. */
+uint32_t machine_take_notes(struct kvm_machine *machine);
+
+/* start.c: tell the processors who they are, as KVM wants it before anything
+ * else is set. */
+int machine_start_identity(struct kvm_machine *machine);
+
+/* start.c: put the first one where the loader says. */
+int machine_start_at(struct kvm_machine *machine,
+		     const struct boot_entry *entry);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The virtual processors of a machine: a thread each, which runs the guest
+ * while the machine's wish is that they run, and parks otherwise.
+ *
+ *   VCPUS_PARK  --vcpus_run()-->   VCPUS_RUN
+ *   VCPUS_RUN   --vcpus_park()-->  VCPUS_PARK
+ *   any         --vcpus_end()-->   VCPUS_END
+ *
+ * A processor that parks has completed what it was at (a port or memory access
+ * that the board carried out), so its registers may be read and written. One
+ * that cannot go on (a triple fault, an error of KVM's) asks the machine to
+ * park all and tells it why.
+ *
+ * Nobody waits for a processor to come out of the guest: it is told by KVM's
+ * immediate_exit and then by a signal, so that no wake-up is lost.
+ *
+ * Threads    vcpus_park() any thread; the rest the main thread. The state of
+ *            a processor may be touched while all are parked.
+ * Errors     0 or a negative errno.
+ */
+#ifndef MONITOR_ENGINE_KVM_VCPU_H
+#define MONITOR_ENGINE_KVM_VCPU_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/refusal.h"
+
+struct cpuid_table;
+struct kvm_machine;
+struct kvm_run;
+
+enum vcpus_wish { VCPUS_PARK, VCPUS_RUN, VCPUS_END };
+
+struct vcpu {
+	struct kvm_machine *machine;
+	uint32_t index;      /* and the id of its local APIC */
+	int fd;              /* owned */
+	struct kvm_run *run; /* owned mapping, shared with the kernel */
+	pthread_t thread;
+	bool has_thread;
+	bool has_exited; /* the exit in `run` is not completed yet */
+};
+
+struct vcpus {
+	struct vcpu *list; /* owned */
+	uint32_t count;
+	uint32_t run_bytes;
+	/* Taken last of all locks. */
+	pthread_mutex_t lock;
+	pthread_cond_t wished; /* by those who park */
+	pthread_cond_t parked; /* by who waits for them */
+	uint32_t wish;         /* enum vcpus_wish; atomic, written locked */
+	uint32_t parked_count;
+	uint32_t thread_count;
+};
+
+/* Processors without a machine and without threads. */
+int vcpus_init(struct vcpus *vcpus, struct kvm_machine *machine,
+	       uint32_t count);
+
+/*
+ * Have KVM make them, as after power-on: the first may run, the others wait for
+ * it. Again after vcpus_close(), while all are parked: with a new machine.
+ */
+int vcpus_open(struct vcpus *vcpus, int kvm_fd, int vm_fd,
+	       struct refusal *refusal);
+void vcpus_close(struct vcpus *vcpus);
+
+/* Start the threads, parked. */
+int vcpus_start(struct vcpus *vcpus);
+
+void vcpus_run(struct vcpus *vcpus);
+
+/* Have them park soon. */
+void vcpus_park(struct vcpus *vcpus);
+
+/* The same, and wait until they have. */
+void vcpus_park_all(struct vcpus *vcpus);
+
+/* Tell the guest's watchdogs that a pause was one, before they run again. */
+void vcpus_tell_pause(struct vcpus *vcpus);
+
+/* End the threads and release everything. Safe twice, and on zeroed ones. */
+void vcpus_end(struct vcpus *vcpus);
+
+#endif
