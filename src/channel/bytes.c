@@ -9,48 +9,31 @@
 #include "channel/bytes.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "base/count.h"
 #include "base/scope.h"
+#include "channel/position.h"
 
 #define MAGIC    0x3130736574794221ull /* "!Bytes01" */
 #define PAGE     4096u
-#define SEALS    (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define ATTEMPTS 4
-
-struct word {
-	uint64_t value;
-	uint8_t unused[56];
-};
 
 struct bytes_shared {
 	uint64_t magic;
 	uint64_t output_bytes;
 	uint8_t unused[48];
-	struct word output_intent;  /* monitor writes */
-	struct word output_end;     /* monitor writes */
-	struct word output_wake_at; /* service writes */
-	struct word logged;         /* service writes */
-	struct word input_end;      /* service writes */
-	struct word input_taken;    /* monitor writes */
-	struct word input_wake_at;  /* monitor writes */
+	struct position output_intent;  /* monitor writes */
+	struct position output_end;     /* monitor writes */
+	struct position output_wake_at; /* service writes */
+	struct position logged;         /* service writes */
+	struct position input_end;      /* service writes */
+	struct position input_taken;    /* monitor writes */
+	struct position input_wake_at;  /* monitor writes */
 };
 _Static_assert(sizeof(struct bytes_shared) == 512, "fixed layout");
 _Static_assert(offsetof(struct bytes_shared, logged) == 256, "fixed layout");
-
-static uint64_t load(const struct word *word)
-{
-	return __atomic_load_n(&word->value, __ATOMIC_ACQUIRE);
-}
-
-static void store(struct word *word, uint64_t value)
-{
-	__atomic_store_n(&word->value, value, __ATOMIC_RELEASE);
-}
 
 static bool size_is_valid(uint64_t output_bytes)
 {
@@ -77,26 +60,15 @@ int bytes_create(uint32_t output_bytes, int *ret_memfd)
 	if (memfd < 0 ||
 	    ftruncate(memfd, (off_t)memory_bytes(output_bytes)) < 0 ||
 	    pwrite(memfd, &header, sizeof(header), 0) < 0 ||
-	    fcntl(memfd, F_ADD_SEALS, SEALS) < 0)
+	    fcntl(memfd, F_ADD_SEALS, POSITION_SEALS) < 0)
 		return -errno;
 	*ret_memfd = take_fd(&memfd);
 	return 0;
 }
 
-/* Size of the file, 0 when it is not ours to trust. */
-static size_t sealed_bytes(int memfd)
-{
-	struct stat status;
-	int seals = fcntl(memfd, F_GET_SEALS);
-
-	if (seals < 0 || (seals & SEALS) != SEALS || fstat(memfd, &status) < 0)
-		return 0;
-	return (size_t)status.st_size;
-}
-
 int bytes_open(struct bytes *bytes, int memfd)
 {
-	size_t map_bytes = sealed_bytes(memfd);
+	size_t map_bytes = position_sealed_bytes(memfd);
 	struct bytes_shared *shared;
 	uint64_t output_bytes;
 
@@ -120,9 +92,9 @@ int bytes_open(struct bytes *bytes, int memfd)
 		.map_bytes = map_bytes,
 		.output = (uint8_t *)shared + PAGE,
 		.input = (uint8_t *)shared + PAGE + output_bytes,
-		.output_end = load(&shared->output_end),
-		.input_taken = load(&shared->input_taken),
-		.input_end = load(&shared->input_end),
+		.output_end = position_load(&shared->output_end),
+		.input_taken = position_load(&shared->input_taken),
+		.input_end = position_load(&shared->input_end),
 	};
 	return 0;
 }
@@ -155,42 +127,24 @@ static void ring_get(const uint8_t *ring, uint32_t ring_bytes,
 	memcpy(to + first, ring, count - first);
 }
 
-/* Publish a position; true when the other end asked to be woken in between. */
-static bool publish(struct word *index, const struct word *wake_at,
-		    uint64_t before, uint64_t now)
-{
-	store(index, now);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return now - load(wake_at) - 1 < now - before;
-}
-
-/* Ask for a wake-up past `position`; true when nothing came meanwhile. */
-static bool prepare_sleep(struct word *wake_at, const struct word *index,
-			  uint64_t position)
-{
-	store(wake_at, position);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return load(index) == position;
-}
-
 bool bytes_write_output(struct bytes *bytes, const void *from, size_t count)
 {
 	struct bytes_shared *shared = bytes->shared;
 	uint64_t before = bytes->output_end, now = before + count;
 	size_t keep = min_u64(count, bytes->output_bytes);
 
-	store(&shared->output_intent, now);
+	position_store(&shared->output_intent, now);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	ring_put(bytes->output, bytes->output_bytes, now - keep,
 		 (const uint8_t *)from + (count - keep), keep);
 	bytes->output_end = now;
-	return publish(&shared->output_end, &shared->output_wake_at, before,
-		       now);
+	return position_publish(&shared->output_end, &shared->output_wake_at,
+				before, now);
 }
 
 uint64_t bytes_output_end(const struct bytes *bytes)
 {
-	return load(&bytes->shared->output_end);
+	return position_load(&bytes->shared->output_end);
 }
 
 /* The oldest byte kept once the writer has come to `end`. */
@@ -227,7 +181,8 @@ int bytes_read_output(const struct bytes *bytes, uint64_t *position, void *to,
 		ring_get(bytes->output, bytes->output_bytes, *position, to,
 			 count);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		kept = oldest(bytes, load(&bytes->shared->output_intent));
+		kept = oldest(bytes,
+			      position_load(&bytes->shared->output_intent));
 		if (kept <= *position)
 			break;
 		/* The writer may have run over what was just copied. */
@@ -242,8 +197,8 @@ int bytes_read_output(const struct bytes *bytes, uint64_t *position, void *to,
 
 bool bytes_prepare_output_sleep(struct bytes *bytes, uint64_t position)
 {
-	return prepare_sleep(&bytes->shared->output_wake_at,
-			     &bytes->shared->output_end, position);
+	return position_prepare_sleep(&bytes->shared->output_wake_at,
+				      &bytes->shared->output_end, position);
 }
 
 int bytes_write_input(struct bytes *bytes, const void *from, size_t count,
@@ -251,14 +206,15 @@ int bytes_write_input(struct bytes *bytes, const void *from, size_t count,
 {
 	struct bytes_shared *shared = bytes->shared;
 	uint64_t before = bytes->input_end;
-	uint64_t waiting = before - load(&shared->input_taken);
+	uint64_t waiting = before - position_load(&shared->input_taken);
 
 	if (waiting > BYTES_INPUT_BYTES)
 		return -EBADMSG;
 	count = min_u64(count, BYTES_INPUT_BYTES - waiting);
 	ring_put(bytes->input, BYTES_INPUT_BYTES, before, from, count);
 	bytes->input_end = before + count;
-	*ret_wake = count && publish(&shared->input_end, &shared->input_wake_at,
+	*ret_wake = count &&
+		    position_publish(&shared->input_end, &shared->input_wake_at,
 				     before, bytes->input_end);
 	*ret_count = count;
 	return 0;
@@ -268,7 +224,8 @@ int bytes_read_input(struct bytes *bytes, void *to, size_t room,
 		     size_t *ret_count)
 {
 	struct bytes_shared *shared = bytes->shared;
-	uint64_t waiting = load(&shared->input_end) - bytes->input_taken;
+	uint64_t waiting =
+		position_load(&shared->input_end) - bytes->input_taken;
 	size_t count;
 
 	if (waiting > BYTES_INPUT_BYTES)
@@ -277,23 +234,24 @@ int bytes_read_input(struct bytes *bytes, void *to, size_t room,
 	ring_get(bytes->input, BYTES_INPUT_BYTES, bytes->input_taken, to,
 		 count);
 	bytes->input_taken += count;
-	store(&shared->input_taken, bytes->input_taken);
+	position_store(&shared->input_taken, bytes->input_taken);
 	*ret_count = count;
 	return 0;
 }
 
 bool bytes_prepare_input_sleep(struct bytes *bytes)
 {
-	return prepare_sleep(&bytes->shared->input_wake_at,
-			     &bytes->shared->input_end, bytes->input_taken);
+	return position_prepare_sleep(&bytes->shared->input_wake_at,
+				      &bytes->shared->input_end,
+				      bytes->input_taken);
 }
 
 uint64_t bytes_logged(const struct bytes *bytes)
 {
-	return load(&bytes->shared->logged);
+	return position_load(&bytes->shared->logged);
 }
 
 void bytes_set_logged(struct bytes *bytes, uint64_t position)
 {
-	store(&bytes->shared->logged, position);
+	position_store(&bytes->shared->logged, position);
 }

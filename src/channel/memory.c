@@ -12,8 +12,7 @@
 #include "base/count.h"
 #include "base/scope.h"
 #include "channel/layout.h"
-
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#include "channel/position.h"
 
 uint64_t layout_responses_at(uint32_t slot_count)
 {
@@ -80,7 +79,7 @@ int channel_create(const struct channel_shape *shape, int *ret_memfd)
 	error = write_header(memfd, shape);
 	if (error)
 		return error;
-	if (fcntl(memfd, F_ADD_SEALS, SEALS) < 0)
+	if (fcntl(memfd, F_ADD_SEALS, POSITION_SEALS) < 0)
 		return -errno;
 	*ret_memfd = take_fd(&memfd);
 	return 0;
@@ -91,7 +90,7 @@ static bool is_sealed(int memfd)
 {
 	int seals = fcntl(memfd, F_GET_SEALS);
 
-	return seals >= 0 && (seals & SEALS) == SEALS;
+	return seals >= 0 && (seals & POSITION_SEALS) == POSITION_SEALS;
 }
 
 /* Copied out of the memory once: from here on only the copy counts. */

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A record is a length of 32 bits in 16 bytes, then its bytes, padded to a
+ * multiple of 16. One never wraps: what is left at the end of the ring is
+ * skipped by a record of length SKIP.
+ */
+#include "channel/frames.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/count.h"
+#include "base/scope.h"
+#include "channel/position.h"
+
+#define MAGIC      0x3130736d61724621ull /* "!Frams01" */
+#define PAGE       4096u
+#define UNIT       16u
+#define HEAD_BYTES UNIT
+#define SKIP       UINT32_MAX
+
+struct frames_ring {
+	struct position produced;
+	struct position consumed;
+	struct position wake_at;      /* the consumer's, in `produced` */
+	struct position room_wake_at; /* the producer's, in `consumed` */
+};
+
+struct frames_shared {
+	uint64_t magic;
+	uint32_t ring_bytes;
+	uint32_t generation;
+	uint8_t unused[48];
+	struct position beats; /* the service writes */
+	struct frames_ring transmit;
+	struct frames_ring receive;
+};
+_Static_assert(sizeof(struct frames_shared) == 640, "fixed layout");
+_Static_assert(2 * (FRAMES_RECORD_MOST + HEAD_BYTES + UNIT) <=
+		       FRAMES_RING_LEAST,
+	       "the longest record and what is skipped for it fit together");
+
+static bool size_is_valid(uint32_t ring_bytes)
+{
+	return ring_bytes >= FRAMES_RING_LEAST &&
+	       ring_bytes <= FRAMES_RING_MOST &&
+	       (ring_bytes & (ring_bytes - 1)) == 0;
+}
+
+static size_t memory_bytes(uint32_t ring_bytes)
+{
+	return PAGE + 2 * (size_t)ring_bytes;
+}
+
+int frames_create(uint32_t ring_bytes, uint32_t generation, int *ret_memfd)
+{
+	const struct frames_shared header = {
+		.magic = MAGIC,
+		.ring_bytes = ring_bytes,
+		.generation = generation,
+		/* Nobody sleeps yet. */
+		.transmit.wake_at.value = UINT64_MAX,
+		.transmit.room_wake_at.value = UINT64_MAX,
+		.receive.wake_at.value = UINT64_MAX,
+		.receive.room_wake_at.value = UINT64_MAX,
+	};
+	SCOPED(close_fd) int memfd = NO_FD;
+
+	if (!size_is_valid(ring_bytes))
+		return -EINVAL;
+	memfd = memfd_create("bulkhead-net", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (memfd < 0 ||
+	    ftruncate(memfd, (off_t)memory_bytes(ring_bytes)) < 0 ||
+	    pwrite(memfd, &header, sizeof(header), 0) < 0 ||
+	    fcntl(memfd, F_ADD_SEALS, POSITION_SEALS) < 0)
+		return -errno;
+	*ret_memfd = take_fd(&memfd);
+	return 0;
+}
+
+static void connect_ways(struct frames *frames)
+{
+	struct frames_shared *shared = frames->shared;
+	uint8_t *rings = (uint8_t *)shared + PAGE;
+	struct frames_way transmit = {
+		.shared = &shared->transmit,
+		.bytes = rings,
+	};
+	struct frames_way receive = {
+		.shared = &shared->receive,
+		.bytes = rings + frames->ring_bytes,
+	};
+
+	frames->out = frames->end == FRAMES_MONITOR ? transmit : receive;
+	frames->in = frames->end == FRAMES_MONITOR ? receive : transmit;
+}
+
+int frames_open(struct frames *frames, int memfd, enum frames_end end)
+{
+	size_t map_bytes = position_sealed_bytes(memfd);
+	struct frames_shared *shared;
+	uint32_t ring_bytes;
+
+	*frames = (struct frames){ 0 };
+	if (map_bytes < PAGE)
+		return -EBADMSG;
+	shared = mmap(NULL, map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      memfd, 0);
+	if (shared == MAP_FAILED)
+		return -errno;
+	(void)madvise(shared, map_bytes, MADV_DONTDUMP);
+	ring_bytes = __atomic_load_n(&shared->ring_bytes, __ATOMIC_RELAXED);
+	if (shared->magic != MAGIC || !size_is_valid(ring_bytes) ||
+	    memory_bytes(ring_bytes) != map_bytes) {
+		(void)munmap(shared, map_bytes);
+		return -EBADMSG;
+	}
+	*frames = (struct frames){
+		.ring_bytes = ring_bytes,
+		.generation =
+			__atomic_load_n(&shared->generation, __ATOMIC_RELAXED),
+		.shared = shared,
+		.map_bytes = map_bytes,
+		.end = end,
+	};
+	connect_ways(frames);
+	return 0;
+}
+
+void frames_close(struct frames *frames)
+{
+	if (frames->shared)
+		(void)munmap(frames->shared, frames->map_bytes);
+	*frames = (struct frames){ 0 };
+}
+
+static int break_ring(struct frames *frames)
+{
+	frames->is_broken = true;
+	return -EBADMSG;
+}
+
+static uint32_t padded(uint32_t bytes)
+{
+	return HEAD_BYTES + ((bytes + UNIT - 1) & ~(UNIT - 1));
+}
+
+static uint32_t place(const struct frames *frames, uint64_t at)
+{
+	return (uint32_t)(at & (frames->ring_bytes - 1));
+}
+
+static uint32_t *length_at(const struct frames *frames,
+			   const struct frames_way *way, uint64_t at)
+{
+	/* Records begin at multiples of UNIT. */
+	return __builtin_assume_aligned(way->bytes + place(frames, at), UNIT);
+}
+
+/* Producing. -------------------------------------------------------------- */
+
+/* Learn how far the consumer has come; it neither runs ahead nor goes back. */
+static int look_for_room(struct frames *frames)
+{
+	struct frames_way *way = &frames->out;
+	uint64_t consumed = position_load(&way->shared->consumed);
+
+	if (consumed - way->known > way->told - way->known ||
+	    consumed % UNIT != 0)
+		return break_ring(frames);
+	way->known = consumed;
+	return 0;
+}
+
+static bool has_room(const struct frames *frames, uint64_t bytes)
+{
+	const struct frames_way *way = &frames->out;
+
+	return way->at - way->known + bytes <= frames->ring_bytes;
+}
+
+int frames_reserve(struct frames *frames, uint32_t bytes, uint8_t **ret_at)
+{
+	struct frames_way *way = &frames->out;
+	uint32_t left = frames->ring_bytes - place(frames, way->at);
+	uint32_t needed = padded(bytes);
+	uint64_t skipped = left < needed ? left : 0;
+	int result;
+
+	if (frames->is_broken)
+		return -EBADMSG;
+	if (!has_room(frames, skipped + needed)) {
+		result = look_for_room(frames);
+		if (result < 0)
+			return result;
+		if (!has_room(frames, skipped + needed))
+			return -EAGAIN;
+	}
+	if (skipped) {
+		*length_at(frames, way, way->at) = SKIP;
+		way->at += skipped;
+	}
+	*ret_at = way->bytes + place(frames, way->at) + HEAD_BYTES;
+	return 0;
+}
+
+void frames_commit(struct frames *frames, uint32_t bytes)
+{
+	struct frames_way *way = &frames->out;
+
+	*length_at(frames, way, way->at) = bytes;
+	way->at += padded(bytes);
+}
+
+bool frames_publish(struct frames *frames)
+{
+	struct frames_way *way = &frames->out;
+	uint64_t before = way->told;
+
+	if (before == way->at)
+		return false;
+	way->told = way->at;
+	return position_publish(&way->shared->produced, &way->shared->wake_at,
+				before, way->at);
+}
+
+bool frames_prepare_room(struct frames *frames)
+{
+	struct frames_way *way = &frames->out;
+
+	return position_prepare_sleep(&way->shared->room_wake_at,
+				      &way->shared->consumed, way->known);
+}
+
+/* Consuming. -------------------------------------------------------------- */
+
+static int look_for_records(struct frames *frames)
+{
+	struct frames_way *way = &frames->in;
+	uint64_t produced = position_load(&way->shared->produced);
+
+	if (produced - way->known > frames->ring_bytes ||
+	    produced - way->at > frames->ring_bytes || produced % UNIT != 0)
+		return break_ring(frames);
+	way->known = produced;
+	return 0;
+}
+
+/* Step over the end of the ring; -EBADMSG unless that is where it is. */
+static int skip(struct frames *frames)
+{
+	struct frames_way *way = &frames->in;
+	uint32_t left = frames->ring_bytes - place(frames, way->at);
+
+	if (left >= padded(FRAMES_RECORD_MOST) || left > way->known - way->at)
+		return break_ring(frames);
+	way->at += left;
+	return 0;
+}
+
+static bool has_record(struct frames *frames, int *ret_result)
+{
+	struct frames_way *way = &frames->in;
+
+	*ret_result = frames->is_broken ? -EBADMSG : 0;
+	if (*ret_result == 0 && way->at == way->known)
+		*ret_result = look_for_records(frames);
+	if (*ret_result == 0 && way->at == way->known)
+		*ret_result = -EAGAIN;
+	return *ret_result == 0;
+}
+
+static int take(struct frames *frames, uint32_t bytes,
+		const uint8_t **ret_bytes, uint32_t *ret_count)
+{
+	struct frames_way *way = &frames->in;
+	uint32_t left = frames->ring_bytes - place(frames, way->at);
+
+	if (bytes == 0 || bytes > FRAMES_RECORD_MOST || padded(bytes) > left ||
+	    padded(bytes) > way->known - way->at)
+		return break_ring(frames);
+	way->record_bytes = padded(bytes);
+	*ret_bytes = way->bytes + place(frames, way->at) + HEAD_BYTES;
+	*ret_count = bytes;
+	return 0;
+}
+
+int frames_next(struct frames *frames, const uint8_t **ret_bytes,
+		uint32_t *ret_count)
+{
+	struct frames_way *way = &frames->in;
+	uint32_t bytes;
+	int result;
+
+	if (!has_record(frames, &result))
+		return result;
+	bytes = __atomic_load_n(length_at(frames, way, way->at),
+				__ATOMIC_RELAXED);
+	if (bytes != SKIP)
+		return take(frames, bytes, ret_bytes, ret_count);
+	result = skip(frames);
+	if (result < 0 || !has_record(frames, &result))
+		return result;
+	bytes = __atomic_load_n(length_at(frames, way, way->at),
+				__ATOMIC_RELAXED);
+	return take(frames, bytes, ret_bytes, ret_count);
+}
+
+void frames_release(struct frames *frames)
+{
+	struct frames_way *way = &frames->in;
+
+	way->at += way->record_bytes;
+	way->record_bytes = 0;
+}
+
+bool frames_acknowledge(struct frames *frames)
+{
+	struct frames_way *way = &frames->in;
+	uint64_t before = way->told;
+
+	if (before == way->at)
+		return false;
+	way->told = way->at;
+	return position_publish(&way->shared->consumed,
+				&way->shared->room_wake_at, before, way->at);
+}
+
+bool frames_prepare_sleep(struct frames *frames)
+{
+	struct frames_way *way = &frames->in;
+
+	return way->at == way->known &&
+	       position_prepare_sleep(&way->shared->wake_at,
+				      &way->shared->produced, way->known);
+}
+
+uint64_t frames_waiting(const struct frames *frames)
+{
+	return frames->in.known - frames->in.at;
+}
+
+void frames_beat(struct frames *frames)
+{
+	struct position *beats = &frames->shared->beats;
+
+	position_store(beats, beats->value + 1);
+}
+
+uint64_t frames_beats(const struct frames *frames)
+{
+	return position_load(&frames->shared->beats);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ethernet frames in shared memory: a ring each way between a monitor and the
+ * network service, and two eventfds (`kick` wakes the service, `call` the
+ * monitor).
+ *
+ * A frame that was put in is gone for the one who sent it: the guest's
+ * descriptor is complete at once, whatever becomes of the service. A ring that
+ * is full keeps its producer waiting (transmit) or loses the frame (receive);
+ * so memory is bounded, and a service that dies loses no more than what is in
+ * the rings, as a cable would. A new generation gets new memory.
+ *
+ *   producer  frames_reserve(), fill, frames_commit(), ..., frames_publish()
+ *   consumer  frames_next(), use, frames_release(), ..., frames_acknowledge()
+ *
+ * A frame is contiguous: virtio_net_hdr of 12 bytes (little endian), then the
+ * Ethernet frame.
+ *
+ * Trust      Each end takes the other for hostile: positions and lengths are
+ *            copied once and checked against the end's own. A broken rule is
+ *            -EBADMSG and breaks the ring for good (I7). The bytes of a frame
+ *            may change while they are read.
+ * Threads    An end belongs to one thread.
+ * Errors     0 or a negative errno; ret_* are valid only on success.
+ */
+#ifndef CHANNEL_FRAMES_H
+#define CHANNEL_FRAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAMES_HEADER_BYTES 12u /* struct virtio_net_hdr_v1 */
+/* Header, the longest frame that a switch carries, and a tag. */
+#define FRAMES_RECORD_MOST (FRAMES_HEADER_BYTES + 65394u + 4u)
+#define FRAMES_RING_LEAST  (256u << 10)
+#define FRAMES_RING_MOST   (64u << 20)
+
+enum frames_end { FRAMES_MONITOR, FRAMES_SERVICE };
+
+struct frames_shared;
+struct frames_ring;
+
+/* One direction at one of its ends. Private to frames.c. */
+struct frames_way {
+	struct frames_ring *shared;
+	uint8_t *bytes;
+	uint64_t at;           /* ours: produced, or consumed */
+	uint64_t told;         /* of it, what the peer was told */
+	uint64_t known;        /* checked copy of the peer's position */
+	uint32_t record_bytes; /* of the frame handed out, padding included */
+};
+
+struct frames {
+	uint32_t ring_bytes;
+	uint32_t generation;
+	bool is_broken;
+	struct frames_shared *shared; /* owned mapping; NULL when closed */
+	size_t map_bytes;
+	enum frames_end end;
+	struct frames_way out;
+	struct frames_way in;
+};
+
+/*
+ * Make the memory of a generation: two rings of `ring_bytes` each, a power of
+ * two. The caller owns *ret_memfd.
+ *
+ * -EINVAL  not such a size
+ */
+int frames_create(uint32_t ring_bytes, uint32_t generation, int *ret_memfd);
+
+/*
+ * Map it, at either end; `memfd` is borrowed.
+ *
+ * -EBADMSG  not such memory
+ */
+int frames_open(struct frames *frames, int memfd, enum frames_end end);
+
+/* Safe on a zeroed one, and twice. */
+void frames_close(struct frames *frames);
+
+/* Producing. ------------------------------------------------------------- */
+
+/*
+ * Room for a record of up to `bytes` (1 to FRAMES_RECORD_MOST), written to
+ * before frames_commit(); not committing takes nothing.
+ *
+ * -EAGAIN   the ring is full
+ * -EBADMSG  the peer's position is impossible
+ */
+int frames_reserve(struct frames *frames, uint32_t bytes, uint8_t **ret_at);
+
+/* The record reserved last is complete, with this many bytes of it used. */
+void frames_commit(struct frames *frames, uint32_t bytes);
+
+/* Show the peer what was committed; true: write its eventfd. */
+bool frames_publish(struct frames *frames);
+
+/* The ring was full: have the peer wake us as it makes room. True when there
+ * is none yet, and it is safe to sleep. */
+bool frames_prepare_room(struct frames *frames);
+
+/* Consuming. ------------------------------------------------------------- */
+
+/*
+ * The oldest record not yet released; the same one until then.
+ *
+ * -EAGAIN   none
+ * -EBADMSG  the peer broke a rule
+ */
+int frames_next(struct frames *frames, const uint8_t **ret_bytes,
+		uint32_t *ret_count);
+
+/* Done with the record of the last frames_next(). */
+void frames_release(struct frames *frames);
+
+/* Give the room of what was released back; true: write the peer's eventfd. */
+bool frames_acknowledge(struct frames *frames);
+
+/* True when nothing waits and the peer will wake us at the next frame. */
+bool frames_prepare_sleep(struct frames *frames);
+
+/* Bytes that wait to be consumed, as far as known. */
+uint64_t frames_waiting(const struct frames *frames);
+
+/* The service beats once per turn of its loop; the monitor reads it. */
+void frames_beat(struct frames *frames);
+uint64_t frames_beats(const struct frames *frames);
+
+#endif

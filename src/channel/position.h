@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Positions in shared memory: 64 bits, never wrapping, one to a cache line,
+ * and the question who is to be woken. Private to this folder.
+ *
+ * A sleeper publishes the position past which it wants to be woken and looks
+ * once more; a publisher stores its position and looks whether that has been
+ * passed. With a full fence between store and look on both sides one of them
+ * sees the other.
+ */
+#ifndef CHANNEL_POSITION_H
+#define CHANNEL_POSITION_H
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#define POSITION_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+struct position {
+	uint64_t value;
+	uint8_t unused[56];
+};
+
+static inline uint64_t position_load(const struct position *position)
+{
+	return __atomic_load_n(&position->value, __ATOMIC_ACQUIRE);
+}
+
+static inline void position_store(struct position *position, uint64_t value)
+{
+	__atomic_store_n(&position->value, value, __ATOMIC_RELEASE);
+}
+
+/* Publish a position; true when the other end asked to be woken in between. */
+static inline bool position_publish(struct position *position,
+				    const struct position *wake_at,
+				    uint64_t before, uint64_t now)
+{
+	position_store(position, now);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return now - position_load(wake_at) - 1 < now - before;
+}
+
+/* Ask for a wake-up past `at`; true when nothing came meanwhile. */
+static inline bool position_prepare_sleep(struct position *wake_at,
+					  const struct position *position,
+					  uint64_t at)
+{
+	position_store(wake_at, at);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return position_load(position) == at;
+}
+
+/* Size of a file that can no longer change in size; 0: not ours to trust. */
+static inline size_t position_sealed_bytes(int memfd)
+{
+	struct stat status;
+	int seals = fcntl(memfd, F_GET_SEALS);
+
+	if (seals < 0 || (seals & POSITION_SEALS) != POSITION_SEALS ||
+	    fstat(memfd, &status) < 0)
+		return 0;
+	return (size_t)status.st_size;
+}
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "channel/frames.h"
+#include "lib/harness.h"
+
+#define RING FRAMES_RING_LEAST
+
+/* Both ends of one memory, and a look at it as its other end may have it. */
+static struct frames monitor, service;
+static uint64_t *words;
+
+static void set_up(void)
+{
+	int memfd;
+
+	CHECK_EQ(frames_create(RING, 7, &memfd), 0);
+	CHECK_EQ(frames_open(&monitor, memfd, FRAMES_MONITOR), 0);
+	CHECK_EQ(frames_open(&service, memfd, FRAMES_SERVICE), 0);
+	CHECK_EQ(service.generation, 7);
+	words = (uint64_t *)(void *)monitor.shared;
+	close(memfd);
+}
+
+/* As the layout has them: header, beats, then four words for each ring. */
+#define PRODUCED 16
+#define CONSUMED 24
+
+static void tear_down(void)
+{
+	frames_close(&monitor);
+	frames_close(&service);
+	frames_close(&service);
+}
+
+static uint8_t content(uint32_t seed, uint32_t at)
+{
+	return (uint8_t)(seed * 31 + at * 7);
+}
+
+static int put(struct frames *frames, uint32_t seed, uint32_t bytes)
+{
+	uint8_t *at;
+	int result = frames_reserve(frames, bytes, &at);
+
+	if (result < 0)
+		return result;
+	for (uint32_t i = 0; i < bytes; i++)
+		at[i] = content(seed, i);
+	frames_commit(frames, bytes);
+	return 0;
+}
+
+static int get(struct frames *frames, uint32_t seed, uint32_t bytes)
+{
+	const uint8_t *at;
+	uint32_t count;
+	int result = frames_next(frames, &at, &count);
+
+	if (result < 0)
+		return result;
+	CHECK_EQ(count, bytes);
+	for (uint32_t i = 0; i < bytes; i++)
+		CHECK(at[i] == content(seed, i));
+	frames_release(frames);
+	return 0;
+}
+
+TEST(frames_come_out_as_they_went_in_both_ways)
+{
+	set_up();
+	CHECK_EQ(put(&monitor, 1, 72), 0);
+	CHECK_EQ(put(&service, 2, 1526), 0);
+	CHECK_EQ(get(&service, 1, 72), -EAGAIN); /* not published */
+	(void)frames_publish(&monitor);
+	(void)frames_publish(&service);
+	CHECK_EQ(get(&service, 1, 72), 0);
+	CHECK_EQ(get(&service, 1, 72), -EAGAIN);
+	CHECK_EQ(get(&monitor, 2, 1526), 0);
+	tear_down();
+}
+
+TEST(any_sizes_in_any_order_come_out_in_that_order)
+{
+	uint32_t sizes[4096], in = 0, out = 0;
+
+	set_up();
+	srand(1);
+	for (uint32_t i = 0; i < 4096; i++)
+		sizes[i] = i % 16 == 0
+				   ? 1u + (uint32_t)rand() % FRAMES_RECORD_MOST
+				   : 1u + (uint32_t)rand() % 1600;
+	while (out < 4096) {
+		for (uint32_t most = (uint32_t)rand() % 64;
+		     most && in < 4096 && put(&monitor, in, sizes[in]) == 0;
+		     most--)
+			in++;
+		(void)frames_publish(&monitor);
+		for (uint32_t most = (uint32_t)rand() % 64;
+		     most && out < in && get(&service, out, sizes[out]) == 0;
+		     most--)
+			out++;
+		(void)frames_acknowledge(&service);
+	}
+	CHECK(!monitor.is_broken && !service.is_broken);
+	tear_down();
+}
+
+TEST(a_full_ring_takes_no_more_until_room_was_given_back)
+{
+	uint32_t count = 0;
+
+	set_up();
+	while (put(&monitor, count, 1000) == 0)
+		count++;
+	CHECK(count >= RING / 1040 && count <= RING / 1000);
+	(void)frames_publish(&monitor);
+	CHECK_EQ(put(&monitor, 0, 1000), -EAGAIN);
+	CHECK(frames_prepare_room(&monitor));
+	CHECK_EQ(get(&service, 0, 1000), 0);
+	CHECK_EQ(put(&monitor, 0, 1000), -EAGAIN); /* not acknowledged */
+	CHECK(frames_acknowledge(&service));
+	CHECK_EQ(put(&monitor, count, 1000), 0);
+	tear_down();
+}
+
+TEST(the_longest_record_fits_wherever_the_ring_stands)
+{
+	set_up();
+	for (uint32_t i = 0; i < 500; i++) {
+		CHECK_EQ(put(&monitor, i, 1 + i * 37 % 3000), 0);
+		CHECK_EQ(put(&monitor, i, FRAMES_RECORD_MOST), 0);
+		(void)frames_publish(&monitor);
+		CHECK_EQ(get(&service, i, 1 + i * 37 % 3000), 0);
+		CHECK_EQ(get(&service, i, FRAMES_RECORD_MOST), 0);
+		(void)frames_acknowledge(&service);
+	}
+	tear_down();
+}
+
+TEST(only_a_sleeper_is_woken_and_once)
+{
+	set_up();
+	CHECK_EQ(put(&monitor, 1, 100), 0);
+	CHECK(!frames_publish(&monitor));
+	CHECK(!frames_prepare_sleep(&service)); /* something waits */
+	CHECK_EQ(get(&service, 1, 100), 0);
+	CHECK(frames_prepare_sleep(&service));
+	CHECK_EQ(put(&monitor, 2, 100), 0);
+	CHECK(frames_publish(&monitor));
+	CHECK_EQ(put(&monitor, 3, 100), 0);
+	CHECK(!frames_publish(&monitor));
+	CHECK(!frames_publish(&monitor));
+	tear_down();
+}
+
+TEST(memory_of_another_shape_is_refused)
+{
+	struct frames frames;
+	int memfd;
+
+	CHECK_EQ(frames_create(RING / 2, 1, &memfd), -EINVAL);
+	CHECK_EQ(frames_create(RING + 1, 1, &memfd), -EINVAL);
+	CHECK_EQ(frames_create(FRAMES_RING_MOST * 2, 1, &memfd), -EINVAL);
+	memfd = memfd_create("other", MFD_CLOEXEC);
+	CHECK_EQ(frames_open(&frames, memfd, FRAMES_MONITOR), -EBADMSG);
+	CHECK_EQ(ftruncate(memfd, 1 << 20), 0);
+	CHECK_EQ(frames_open(&frames, memfd, FRAMES_MONITOR), -EBADMSG);
+	frames_close(&frames);
+	close(memfd);
+}
+
+static void expect_broken(struct frames *frames)
+{
+	const uint8_t *at;
+	uint32_t count;
+
+	CHECK_EQ(frames_next(frames, &at, &count), -EBADMSG);
+	CHECK(frames->is_broken);
+	CHECK_EQ(frames_next(frames, &at, &count), -EBADMSG);
+}
+
+TEST(a_hostile_peer_cannot_claim_more_than_the_ring_holds)
+{
+	static const uint64_t claims[] = { RING + 16, UINT64_MAX, 1, 8,
+					   (uint64_t)1 << 63 };
+
+	for (size_t i = 0; i < sizeof(claims) / sizeof(*claims); i++) {
+		set_up();
+		words[PRODUCED] = claims[i];
+		expect_broken(&service);
+		tear_down();
+	}
+}
+
+TEST(a_hostile_peer_cannot_go_back)
+{
+	set_up();
+	CHECK_EQ(put(&monitor, 1, 100), 0);
+	(void)frames_publish(&monitor);
+	CHECK_EQ(get(&service, 1, 100), 0);
+	words[PRODUCED] = 0;
+	expect_broken(&service);
+	tear_down();
+}
+
+TEST(a_hostile_peer_cannot_give_a_length_that_is_not_there)
+{
+	static const uint32_t lengths[] = { 0, 101, FRAMES_RECORD_MOST + 1,
+					    UINT32_MAX - 1, 0x80000000u };
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		uint8_t *ring;
+
+		set_up();
+		ring = monitor.out.bytes;
+		CHECK_EQ(put(&monitor, 1, 96), 0);
+		(void)frames_publish(&monitor);
+		memcpy(ring, &lengths[i], sizeof(uint32_t));
+		expect_broken(&service);
+		tear_down();
+	}
+}
+
+TEST(a_hostile_peer_cannot_skip_but_at_the_end)
+{
+	static const uint32_t skip = UINT32_MAX;
+
+	set_up();
+	CHECK_EQ(put(&monitor, 1, 96), 0);
+	(void)frames_publish(&monitor);
+	memcpy(monitor.out.bytes, &skip, sizeof(skip));
+	expect_broken(&service);
+	tear_down();
+}
+
+TEST(a_hostile_peer_cannot_give_back_room_it_never_had)
+{
+	static const uint64_t claims[] = { 16, 3, UINT64_MAX, RING * 4 };
+
+	for (size_t i = 0; i < sizeof(claims) / sizeof(*claims); i++) {
+		set_up();
+		words[CONSUMED] = claims[i];
+		while (put(&monitor, 0, 1000) == 0)
+			;
+		CHECK(monitor.is_broken);
+		CHECK_EQ(put(&monitor, 0, 1), -EBADMSG);
+		tear_down();
+	}
+}
+
+#define RACE_FRAMES 200000u
+
+static void *race(void *context)
+{
+	for (uint32_t i = 0; i < RACE_FRAMES;) {
+		if (put(&monitor, i, 1 + i % 300) == 0)
+			i++;
+		(void)frames_publish(&monitor);
+	}
+	return NULL;
+}
+
+TEST(two_threads_lose_and_mix_nothing)
+{
+	pthread_t thread;
+
+	set_up();
+	CHECK_EQ(pthread_create(&thread, NULL, race, NULL), 0);
+	for (uint32_t i = 0; i < RACE_FRAMES;) {
+		if (get(&service, i, 1 + i % 300) == 0)
+			i++;
+		(void)frames_acknowledge(&service);
+	}
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	tear_down();
+}
