@@ -83,7 +83,8 @@ struct disk {
 	uint64_t settled_ns; /* when to stop waiting for it; 0: all is there */
 	struct vhostuser_backend backend;
 	bool has_front;
-	uint64_t features; /* negotiated */
+	struct virtio_transport transport; /* zeroed: vhost-user */
+	uint64_t features;                 /* negotiated */
 	struct inflight_region region;
 	struct queue queues[QUEUE_COUNT_MAX];
 	uint32_t turn; /* the queue whose turn it is */

@@ -208,8 +208,10 @@ static int take(struct queue *queue)
 		return -EAGAIN;
 	result = ring_take(&queue->ring, &disk->memory, disk->scratch,
 			   RING_CHAIN_MAX, &chain);
-	if (result == -EBADMSG)
+	if (result == -EBADMSG) {
 		disk->counters.violations++;
+		virtio_needs_reset(&disk->transport);
+	}
 	if (result < 0)
 		return -EAGAIN;
 	if (queue->wants_kicks) {

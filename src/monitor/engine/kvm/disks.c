@@ -7,9 +7,9 @@
 
 #include "monitor/engine/kvm/machine.h"
 #include "monitor/iothread.h"
-#include "virtio/ring.h"
 
 #define CLASS_SCSI 0x010000u /* mass storage; what others give virtio disks */
+#define QUEUE_SIZE 256       /* the same: deeper rings cost a guest memory */
 
 /* What the transport wants done, on its way to the I/O thread. */
 struct errand {
@@ -40,20 +40,21 @@ static int add_disk(struct kvm_machine *machine, uint32_t index)
 		.device_id = VIRTIO_ID_BLOCK,
 		.class_code = CLASS_SCSI,
 		.queue_count = (uint16_t)disk->settings.queue_count,
-		.queue_size = RING_SIZE_MAX < VIRTIO_PCI_QUEUE_SIZE_MAX
-				      ? RING_SIZE_MAX
-				      : VIRTIO_PCI_QUEUE_SIZE_MAX,
+		.queue_size = QUEUE_SIZE,
 		.ops = &disk_device_ops,
 		.device = disk,
 		.owner = { .call = call_owner, .context = io },
 	};
+	struct virtio_pci *front = &machine->disks[index];
 	int result = kvm_memory_lend(&machine->memory, &disk->memory);
 
-	return result < 0
-		       ? result
-		       : virtio_pci_init(&machine->disks[index], &machine->pci,
+	if (result == 0)
+		result = virtio_pci_init(front, &machine->pci,
 					 (uint8_t)(SLOT_DISK + index),
 					 &settings);
+	if (result == 0)
+		disk->transport = virtio_pci_transport(front);
+	return result;
 }
 
 int machine_add_disks(struct kvm_machine *machine, struct iothread *io)
@@ -72,10 +73,20 @@ int machine_add_disks(struct kvm_machine *machine, struct iothread *io)
 	return result;
 }
 
+static void forget_front(struct iothread *io, void *disk)
+{
+	((struct disk *)disk)->transport = (struct virtio_transport){ 0 };
+}
+
 void machine_remove_disks(struct kvm_machine *machine)
 {
-	while (machine->disk_count > 0)
-		virtio_pci_release(&machine->disks[--machine->disk_count]);
+	while (machine->disk_count > 0) {
+		uint32_t index = --machine->disk_count;
+
+		virtio_pci_release(&machine->disks[index]);
+		iothread_call(machine->io, forget_front,
+			      &machine->io->disks[index].disk);
+	}
 	free(machine->disks);
 	machine->disks = NULL;
 }
