@@ -100,6 +100,8 @@ BROKEN = {
                                     + played.disk_channel(1, 1, 0)),
     "an unterminated text": (struct.pack("=II", 9, 0)
                              + struct.pack("=I188s", 0, b"x" * 188)),
+    "an unterminated mnemonic": (struct.pack("=II", 50, 0)
+                                 + struct.pack("=16sQ", b"x" * 16, 1)),
 }
 
 
@@ -126,7 +128,8 @@ def test_a_monitor_that_sends_unwanted_descriptors_leaves_none(host, stage,
 
 FLOODS = ["CHILD_PONG", "CHILD_EVENT", "MONITOR_SUSPECT", "MONITOR_POISON",
           "MONITOR_BROKEN", "MONITOR_PAUSE_WISH", "MONITOR_COUNTERS",
-          "MONITOR_DONE", "MONITOR_GUEST"]
+          "MONITOR_DONE", "MONITOR_GUEST", "MONITOR_PROGRESS",
+          "MONITOR_INTERVENTION"]
 
 
 def flood_body(name, monitor):
@@ -137,6 +140,8 @@ def flood_body(name, monitor):
             "MONITOR_PAUSE_WISH": channel,
             "MONITOR_COUNTERS": b"\xff" * 128 + bytes(8),
             "MONITOR_DONE": struct.pack("=iI192s", 0, 0, b""),
+            "MONITOR_PROGRESS": struct.pack("=QQ", 1 << 63, 1),
+            "MONITOR_INTERVENTION": struct.pack("=16sQ", b"mov", 1),
             "MONITOR_GUEST": struct.pack("=IIiI", 3, 1, 0, 0),
             }.get(name, b"")
 

@@ -6,6 +6,7 @@ when it dies.
 """
 import json
 import os
+import re
 import stat
 import struct
 import subprocess
@@ -13,6 +14,7 @@ import subprocess
 import pytest
 
 import bulkhead
+import foreign
 import played
 from refusals import FAILED, REFUSED, check_refused, disk, document, write
 
@@ -40,11 +42,13 @@ def arm(tmp_path):
 
 @pytest.fixture
 def host(make_host, stage, arm):
+    """A supervisor that believes in KVM; its monitors are played."""
     made = make_host(
         config=f"libexec_dir = {stage.folder}\n",
         environment={"BULKHEAD_FAILPOINT": "engine.kvm=fail",
                      "BULKHEAD_FAILPOINT_FILE": str(arm.file)}).start()
     made.saved = made.state / "saved"
+    made.victim = made.supervisor_pid()
     return made
 
 
@@ -68,9 +72,11 @@ class Monitor:
 
     def __init__(self, stage):
         self.child = stage.next()
-        self.child.settings = self.child.take("CHILD_SETTINGS")
+        _, self.child.settings, fds = self.child.wait("CHILD_SETTINGS")
+        self.child.meet = fds[0]
         self.witness = None
-        self.disk = None
+        self.held = None
+        self.image = None
 
     def settings(self):
         """Everything up to MONITOR_LAUNCH; the names of the messages."""
@@ -80,6 +86,8 @@ class Monitor:
             names.append(name)
             if name == "MONITOR_DISK":
                 self.witness = fds.pop()
+                self.held = played.disk_channel(
+                    struct.unpack_from("=Q", body)[0], 0)
             if name == "MONITOR_IMAGE":
                 self.image = os.pread(fds[0], 1 << 20, 0)
             played.close(fds)
@@ -157,6 +165,13 @@ def restoring(host, stage):
     return verb, monitor
 
 
+def cut_off(host, verb):
+    """Its supervisor died, so that nobody can reach it any more."""
+    assert verb.end().returncode == FAILED
+    bulkhead.wait_for(lambda: not bulkhead.parent_of(host.victim), 10, 0.005,
+                      what="the supervisor is dead")
+
+
 def files(host):
     return sorted(os.listdir(host.saved))
 
@@ -190,4 +205,339 @@ def test_a_saved_guest_goes_on_in_another_monitor(host, stage):
                        request)
     assert verb.end().returncode == 0
     assert host.state_of(NAME) == "running"
+    monitor.end()
+
+
+def test_a_paused_guest_is_saved_and_restored_paused(host, stage):
+    monitor = start(host, stage)
+    verb = Verb(host, "pause")
+    monitor.answer("MONITOR_PAUSE")
+    assert verb.end().returncode == 0
+
+    verb = Verb(host, "save")
+    monitor.write()
+    monitor.child.take("CHILD_QUIT")
+    monitor.end()
+    assert verb.end().returncode == 0
+    verb, monitor = restoring(host, stage)
+    monitor.ready()
+
+    assert verb.end().returncode == 0
+    assert host.state_of(NAME) == "paused" and files(host) == []
+    monitor.end()
+
+
+def test_a_save_that_fails_says_why_and_the_guest_runs_on(host, stage):
+    monitor = start(host, stage)
+    verb = Verb(host, "save")
+    monitor.answer("MONITOR_PAUSE")
+
+    monitor.answer("MONITOR_SAVE", -28, b"the image: no space left")
+    monitor.answer("MONITOR_RESUME")
+
+    check_refused(verb.end(), FAILED, "the image: no space left")
+    assert host.state_of(NAME) == "running" and files(host) == []
+    assert "is not saved: the image: no space left" in events(host)
+    save(host, monitor)
+
+
+def test_a_guest_whose_processors_do_not_stop_is_not_saved(host, stage):
+    monitor = start(host, stage)
+    verb = Verb(host, "save")
+
+    monitor.answer("MONITOR_PAUSE", -5, b"a processor does not stop")
+    monitor.answer("MONITOR_RESUME")
+
+    check_refused(verb.end(), FAILED, "a processor does not stop")
+    assert host.state_of(NAME) == "running" and files(host) == []
+    monitor.end()
+
+
+def test_a_monitor_that_dies_while_it_saves_leaves_no_image(host, stage):
+    monitor = start(host, stage)
+    verb = Verb(host, "save")
+    monitor.answer("MONITOR_PAUSE")
+    request, _, fds = monitor.child.wait("MONITOR_SAVE")
+    os.write(fds[0], IMAGE)
+    played.close(fds)
+    assert files(host) == [f"{NAME}.partial"]
+
+    monitor.end()
+
+    assert verb.end().returncode == FAILED
+    assert host.state_of(NAME) == "stopped" and files(host) == []
+
+
+@pytest.mark.parametrize("words,status", [
+    ("image: its memory is damaged at byte 4096", REFUSED),
+    ("no memory for its page tables", FAILED)])
+def test_a_restore_that_fails_says_why_and_leaves_it_saved(host, stage, words,
+                                                           status):
+    save(host, start(host, stage))
+    verb, monitor = restoring(host, stage)
+
+    monitor.child.send("CHILD_EVENT",
+                       struct.pack("=I188s", EVENT_ERROR, words.encode()))
+    monitor.end()
+
+    check_refused(verb.end(), status, words)
+    assert host.state_of(NAME) == "saved"
+    assert host.partition(NAME)["reason"] == words
+    assert files(host) == [f"{NAME}.image"]
+
+
+def test_a_restored_guest_that_cannot_run_is_not_restored_again(host, stage):
+    save(host, start(host, stage))
+    verb, monitor = restoring(host, stage)
+    monitor.ready()
+    monitor.answer("MONITOR_RESUME", -5, b"no processor starts")
+    monitor.child.wait_killed()
+    monitor.end()
+
+    assert verb.end().returncode == FAILED
+    assert host.state_of(NAME) == "stopped" and files(host) == []
+    check_refused(host.call("restore", NAME), REFUSED, "restore")
+
+
+def test_an_image_that_is_gone_is_refused_and_nothing_started(host, stage):
+    save(host, start(host, stage))
+    (host.saved / f"{NAME}.image").unlink()
+
+    check_refused(host.call("restore", NAME), REFUSED, "image",
+                  "cannot be opened")
+    assert host.state_of(NAME) == "saved"
+
+
+def test_what_a_saved_partition_cannot_do_is_refused(host, stage):
+    monitor = start(host, stage)
+    check_refused(host.call("restore", NAME), REFUSED, "running")
+    save(host, monitor)
+
+    check_refused(host.call("start", NAME), REFUSED, "saved", "restore it")
+    for verb in ("save", "pause", "resume", "reset"):
+        check_refused(host.call(verb, NAME), REFUSED, "saved")
+    check_refused(host.call("undefine", NAME), REFUSED, "saved")
+    assert host.state_of(NAME) == "saved"
+
+
+@pytest.mark.parametrize("verb,state", [("stop", "stopped"),
+                                        ("uninstall", "uninstalled")])
+def test_a_saved_partition_is_stopped_or_uninstalled_without_its_image(
+        host, stage, verb, state):
+    save(host, start(host, stage))
+
+    host.run(verb, NAME)
+
+    assert host.state_of(NAME) == state and files(host) == []
+    assert host.partition(NAME)["image"] is None
+
+
+def test_the_disk_of_a_saved_partition_is_nobody_elses(host, stage):
+    save(host, start(host, stage))
+    host.run("define", write(host, document(host, partition="other",
+                                            disks=[disk(host)])))
+
+    check_refused(host.call("install", "other"), REFUSED, "disks[0].file",
+                  NAME)
+
+
+def test_qemu_and_foreign_guests_are_not_saved(host):
+    foreign.serve(host, "theirs")
+
+    check_refused(host.call("save", "theirs"), REFUSED, "engine")
+
+
+def test_a_host_shutdown_leaves_a_saved_partition_saved(host, stage):
+    save(host, start(host, stage))
+
+    host.shut_down()
+    host.start()
+
+    assert host.state_of(NAME) == "saved"
+    verb, monitor = restoring(host, stage)
+    assert monitor.image == IMAGE
+    monitor.ready()
+    monitor.answer("MONITOR_RESUME")
+    assert verb.end().returncode == 0
+    monitor.end()
+
+
+# ---- the supervisor is killed at every step ---------------------------------
+
+TAKEN_BACK = ["save.begun", "save.paused", "save.written", "save.named"]
+CARRIED_THROUGH = ["save.recorded", "save.ended"]
+RESTORED = ["restore.ready", "restore.recorded", "restore.consumed",
+            "restore.resumed"]
+OTHERS = ["restore.begun", "discard.recorded"]
+
+
+def test_the_points_that_are_walked_are_all_that_exist():
+    found = {point for file in (bulkhead.ROOT / "src/supervisor").glob("*.c")
+             for point in re.findall(
+                 r'failpoint\("((?:save|restore|discard)\.\w+)"\)',
+                 file.read_text())}
+
+    assert found == set(TAKEN_BACK + CARRIED_THROUGH + RESTORED + OTHERS)
+
+
+@pytest.mark.parametrize("point", TAKEN_BACK)
+def test_a_save_cut_off_before_its_record_is_taken_back(host, stage, arm,
+                                                        point):
+    monitor = start(host, stage)
+    arm(point)
+    verb = Verb(host, "save")
+    if point != "save.begun":
+        monitor.answer("MONITOR_PAUSE")
+    if point in ("save.written", "save.named"):
+        monitor.write()
+    cut_off(host, verb)
+
+    monitor.come_back(GUEST_RUNNING if point == "save.begun" else GUEST_PAUSED)
+    monitor.answer("MONITOR_RESUME")
+
+    host.wait_ready()
+    host.wait_state(NAME, "running")
+    assert files(host) == []
+    save(host, monitor)
+    assert files(host) == [f"{NAME}.image"]
+
+
+@pytest.mark.parametrize("point", CARRIED_THROUGH)
+def test_a_save_cut_off_after_its_record_is_carried_through(host, stage, arm,
+                                                            point):
+    monitor = start(host, stage)
+    arm(point)
+    verb = Verb(host, "save")
+    monitor.answer("MONITOR_PAUSE")
+    monitor.write()
+    if point == "save.recorded":
+        cut_off(host, verb)
+        monitor.come_back(GUEST_PAUSED)
+    monitor.child.take("CHILD_QUIT")
+    monitor.end()
+    verb.end()
+
+    host.wait_ready()
+    host.wait_state(NAME, "saved")
+    verb, monitor = restoring(host, stage)
+    assert monitor.image == IMAGE
+    monitor.ready()
+    monitor.answer("MONITOR_RESUME")
+    assert verb.end().returncode == 0
+    monitor.end()
+
+
+@pytest.mark.parametrize("point", ["save.begun", "save.written", "save.named"])
+def test_a_save_that_lost_supervisor_and_monitor_leaves_no_image(host, stage,
+                                                                 arm, point):
+    monitor = start(host, stage)
+    arm(point)
+    verb = Verb(host, "save")
+    if point != "save.begun":
+        monitor.answer("MONITOR_PAUSE")
+        monitor.write()
+    cut_off(host, verb)
+
+    monitor.end()
+
+    host.wait_ready()
+    host.wait_state(NAME, "stopped")
+    assert files(host) == []
+
+
+def test_a_restore_cut_off_before_its_monitor_leaves_it_saved(host, stage,
+                                                              arm):
+    save(host, start(host, stage))
+    arm("restore.begun")
+
+    assert host.call("restore", NAME).returncode == FAILED
+
+    host.wait_ready()
+    assert host.state_of(NAME) == "saved"
+    assert files(host) == [f"{NAME}.image"]
+
+
+@pytest.mark.parametrize("point", RESTORED)
+def test_a_restore_cut_off_after_its_monitor_was_ready_ends_running(
+        host, stage, arm, point):
+    save(host, start(host, stage))
+    arm(point)
+    verb, monitor = restoring(host, stage)
+    monitor.ready()
+    if point == "restore.resumed":
+        monitor.answer("MONITOR_RESUME")
+    cut_off(host, verb)
+
+    if point == "restore.resumed":
+        monitor.come_back(GUEST_RUNNING)
+    else:
+        monitor.come_back(GUEST_PAUSED)
+        monitor.answer("MONITOR_RESUME")
+
+    host.wait_ready()
+    host.wait_state(NAME, "running")
+    assert host.partition(NAME)["reason"] == ""
+    assert files(host) == []
+    monitor.end()
+
+
+@pytest.mark.parametrize("point,state", [("restore.ready", "saved"),
+                                         ("restore.recorded", "stopped"),
+                                         ("restore.consumed", "stopped")])
+def test_an_image_is_kept_until_it_is_recorded_as_used(host, stage, arm,
+                                                       point, state):
+    save(host, start(host, stage))
+    arm(point)
+    verb, monitor = restoring(host, stage)
+    monitor.ready()
+    cut_off(host, verb)
+
+    monitor.end()
+
+    host.wait_ready()
+    host.wait_state(NAME, state)
+    assert files(host) == ([f"{NAME}.image"] if state == "saved" else [])
+
+
+def test_a_stop_of_a_saved_partition_cut_off_leaves_no_image(host, stage,
+                                                             arm):
+    save(host, start(host, stage))
+    arm("discard.recorded")
+
+    assert host.call("stop", NAME).returncode == FAILED
+
+    host.wait_ready()
+    assert host.state_of(NAME) == "stopped" and files(host) == []
+
+
+# ---- memory and interventions -----------------------------------------------
+
+def test_a_balloon_asks_the_guest_for_memory(host, stage):
+    monitor = start(host, stage)
+
+    check_refused(host.call("balloon", NAME, "1G"), REFUSED, "size", "64M")
+    check_refused(host.call("balloon", NAME, "much"), REFUSED, "size")
+    asking = subprocess.Popen(host.argv("balloon", NAME, "32M"), env=host.env)
+    request, body, _ = monitor.child.wait("MONITOR_BALLOON")
+    assert struct.unpack("=Q", body)[0] == 32 << 20
+    monitor.child.send("MONITOR_DONE", struct.pack("=iI192s", 0, 0, b""), (),
+                       request)
+
+    assert asking.wait(20) == 0
+    monitor.end()
+
+
+def test_what_a_monitor_carried_out_for_its_guest_is_shown(host, stage):
+    monitor = start(host, stage)
+    shown = subprocess.Popen(host.argv("--json", "show", NAME), env=host.env,
+                             stdout=subprocess.PIPE, text=True)
+    request, _, _ = monitor.child.wait("MONITOR_COUNT")
+
+    monitor.child.send("MONITOR_INTERVENTION",
+                       struct.pack("=16sQ", b"movups", 7))
+    monitor.child.send("MONITOR_DONE", struct.pack("=iI192s", 0, 0, b""), (),
+                       request)
+
+    answer = json.loads(shown.communicate(timeout=20)[0])
+    assert answer["interventions"] == [{"mnemonic": "movups", "count": 7}]
     monitor.end()
