@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "control/definition.h"
+#include "control/network.h"
 
 #define PROTOCOL_VERSION 1
 
@@ -36,6 +37,7 @@ enum role {
 	ROLE_MONITOR = 1,
 	ROLE_DISK,
 	ROLE_CONSOLE,
+	ROLE_NET,
 };
 
 #define TOKEN_BYTES 16
@@ -201,6 +203,114 @@ struct disk_attach {
 	char disk[NAME_ROOM];
 };
 
+struct monitor_nic {
+	uint64_t attachment_id;
+	uint32_t index;
+	uint32_t queue_pair_count;
+	uint32_t mtu;
+	uint8_t mac[6];
+	uint16_t reserved;
+	uint32_t hang_ms;
+	char name[NAME_ROOM];
+};
+
+struct nic_channel {
+	uint64_t attachment_id;
+	uint64_t generation;
+	uint32_t index;
+	uint32_t reserved;
+};
+
+/* Bits of nic_abilities.offloads: what the receiver takes unfinished. */
+enum nic_offload {
+	NIC_OFFLOAD_CHECKSUM = 1u << 0,
+	NIC_OFFLOAD_TSO4 = 1u << 1,
+	NIC_OFFLOAD_TSO6 = 1u << 2,
+	NIC_OFFLOAD_ECN = 1u << 3,
+	NIC_OFFLOAD_USO4 = 1u << 4,
+	NIC_OFFLOAD_USO6 = 1u << 5,
+};
+
+#define NIC_GROUP_MAX 64
+
+struct nic_abilities {
+	uint64_t attachment_id;
+	uint32_t offloads;        /* bits of enum nic_offload */
+	uint32_t frame_bytes_max; /* longest that the guest can receive */
+	uint32_t all_multicast;
+	uint32_t group_count;
+	uint8_t groups[NIC_GROUP_MAX][6];
+};
+
+struct nic_counters {
+	uint64_t attachment_id;
+	uint64_t generation;
+	uint64_t in_frames; /* received by the guest */
+	uint64_t in_bytes;
+	uint64_t out_frames;
+	uint64_t out_bytes;
+	uint64_t in_dropped; /* longer than the guest's buffers */
+	uint64_t violations;
+	uint64_t outages;
+	uint64_t outage_longest_us;
+	uint32_t index;
+	uint32_t is_up;
+};
+
+struct net_switch {
+	char name[NAME_ROOM];
+};
+
+struct net_uplink {
+	struct attachment attachment;
+	uint32_t kind; /* enum uplink_kind */
+	uint32_t reserved;
+	struct switch_definition definition;
+};
+
+struct net_attach {
+	struct attachment attachment;
+	char partition[NAME_ROOM];
+	struct nic_definition definition; /* with its MAC filled in */
+};
+
+#define NET_DROP_MAX 32
+
+/* Counters of a port since its service's start. */
+struct net_port {
+	uint64_t attachment_id;
+	char network[NAME_ROOM];
+	char partition[NAME_ROOM]; /* empty: the uplink */
+	char nic[NAME_ROOM];
+	uint64_t in_frames;
+	uint64_t in_bytes;
+	uint64_t out_frames;
+	uint64_t out_bytes;
+	uint64_t finished;
+	uint64_t moves;
+	uint64_t drops[NET_DROP_MAX]; /* by enum switch_drop */
+	uint32_t is_trunk_active;     /* of any VLAN */
+	uint32_t reserved;
+};
+
+struct net_entry {
+	char network[NAME_ROOM];
+	char partition[NAME_ROOM]; /* empty: the uplink */
+	char nic[NAME_ROOM];
+	uint8_t mac[6];
+	uint16_t vid;
+	uint32_t is_static;
+	uint32_t age_ms;
+};
+
+struct net_capture {
+	uint64_t id; /* the supervisor's */
+	char network[NAME_ROOM];
+	uint64_t attachment_id; /* 0: every port */
+	uint32_t snap_bytes;    /* of each frame; 0: whole */
+	uint32_t reserved;
+};
+
 enum console_mode { CONSOLE_WRITE, CONSOLE_READ, CONSOLE_TAKE_OVER };
 
 struct console_client {
@@ -273,13 +383,45 @@ struct layer_row {
 	uint32_t reserved;
 };
 
+struct nic_row {
+	char partition[NAME_ROOM];
+	char state[NAME_ROOM]; /* "up", "down" */
+	struct nic_definition definition;
+	struct nic_counters counters;
+};
+
+struct switch_name {
+	char name[NAME_ROOM];
+};
+
+struct switch_row {
+	struct switch_definition definition;
+	char uplink_state[NAME_ROOM]; /* "up", "down", "none" */
+	char interface[UPLINK_ROOM];  /* the TAP in use */
+	uint32_t port_count;
+	uint32_t instance_pid;
+};
+
+struct switch_capture {
+	char name[NAME_ROOM];
+	char partition[NAME_ROOM]; /* with nic: one port; empty: all */
+	char nic[NAME_ROOM];
+	uint32_t snap_bytes;
+	uint32_t reserved;
+};
+
+struct nic_change {
+	char partition[NAME_ROOM];
+	struct nic_definition definition;
+};
+
 struct service_name {
 	char name[NAME_ROOM];
 };
 
 struct service_settings {
 	char name[NAME_ROOM];
-	uint32_t role;          /* ROLE_DISK or ROLE_CONSOLE */
+	uint32_t role;          /* ROLE_DISK, ROLE_CONSOLE or ROLE_NET */
 	uint32_t standby_count; /* 0 or 1 */
 };
 

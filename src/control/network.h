@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The definitions of switches and of a partition's network interfaces: the
+ * typed form of what people write. As definition.h: fixed width, no padding,
+ * unused bytes zero, checked by whoever receives them.
+ */
+#ifndef CONTROL_NETWORK_H
+#define CONTROL_NETWORK_H
+
+#include <stdint.h>
+
+#include "base/text.h"
+#include "control/definition.h"
+
+#define NIC_COUNT_MAX       8
+#define NIC_VID_MAX         20 /* tagged, besides the PVID (LoPAR's limit) */
+#define NIC_ADDRESS_MAX     4
+#define NIC_QUEUE_PAIR_MAX  4
+#define NIC_MTU_MIN         68
+#define NIC_MTU_MAX         65376 /* a frame of 65,394 bytes with a tag */
+#define NIC_MTU_DEFAULT     1500
+#define NIC_PRIORITY_MAX    15 /* of trunks; advisory */
+#define NIC_CREDIT_MAX      (1ull << 40)
+#define NIC_PERIOD_US_MAX   1000000
+#define SWITCH_COUNT_MAX    64
+#define UPLINK_ROOM         16 /* IFNAMSIZ */
+#define DEFAULT_NET_SERVICE "net0"
+
+/* Bits of nic_definition.flags. */
+enum nic_flag {
+	NIC_TRUNK = 1u << 0,    /* takes frames for unknown destinations */
+	NIC_ISOLATED = 1u << 1, /* talks to ports that are not isolated */
+	/* May send from any MAC; without it others are dropped, but a trunk's. */
+	NIC_ANY_MAC = 1u << 2,
+};
+
+/* A network interface of a partition: one port of a switch. */
+struct nic_definition {
+	char name[NAME_ROOM];
+	char network[NAME_ROOM]; /* the switch */
+	uint8_t mac[6];          /* zero: made of the attachment's id */
+	uint16_t pvid;           /* 1 to 4094; 0: only tagged frames */
+	uint16_t vid_count;      /* tagged VLANs; any makes the port aware */
+	uint16_t vids[NIC_VID_MAX];
+	uint16_t reserved_vids[3];
+	uint32_t flags; /* bits of enum nic_flag */
+	uint32_t priority;
+	uint32_t mtu;
+	uint32_t queue_pair_count;
+	uint64_t credit_bytes; /* a period; 0: no limit */
+	uint32_t period_us;
+	uint32_t ipv4_count; /* 0 with ipv6_count 0: addresses are free */
+	uint32_t ipv6_count;
+	uint32_t reserved;
+	uint8_t ipv4[NIC_ADDRESS_MAX][4];
+	uint8_t ipv6[NIC_ADDRESS_MAX][16];
+};
+_Static_assert(sizeof(struct nic_definition) == 240, "no padding");
+
+/* A partition with its interfaces. */
+struct partition_document {
+	struct partition_definition partition;
+	uint32_t nic_count;
+	uint32_t reserved;
+	struct nic_definition nics[NIC_COUNT_MAX];
+};
+_Static_assert(sizeof(struct partition_document) ==
+		       sizeof(struct partition_definition) + 8 +
+			       NIC_COUNT_MAX * 240,
+	       "no padding");
+
+enum uplink_kind {
+	UPLINK_NONE,
+	UPLINK_TAP, /* a TAP interface of this name; made if it is not there */
+	UPLINK_BRIDGE, /* a TAP of ours in this bridge of the host */
+	UPLINK_PACKET, /* AF_PACKET on this interface */
+	UPLINK_PASST,  /* a passt process: NAT without privileges */
+	UPLINK_COUNT,
+};
+
+struct switch_definition {
+	char name[NAME_ROOM];
+	char service[NAME_ROOM];  /* the net service that it is part of */
+	char uplink[UPLINK_ROOM]; /* interface or bridge */
+	uint32_t uplink_kind;     /* enum uplink_kind */
+	uint16_t pvid;            /* of the uplink: its untagged VLAN */
+	uint16_t vid_count;
+	uint16_t vids[NIC_VID_MAX];
+};
+_Static_assert(sizeof(struct switch_definition) == 128, "no padding");
+
+#endif
