@@ -66,6 +66,7 @@ const struct sandbox_call sandbox_base_calls[] = {
 	SANDBOX_CALL(timerfd_create, "timers of the event loop"),
 	SANDBOX_CALL(timerfd_settime, "timers of the event loop"),
 	SANDBOX_CALL(clock_gettime, "where the vDSO has no clock"),
+	SANDBOX_CALL(gettimeofday, "where the vDSO has no clock; jansson asks"),
 	SANDBOX_CALL(clock_nanosleep, "nanosleep()"),
 	SANDBOX_CALL(nanosleep, "nanosleep() of older C libraries"),
 	SANDBOX_CALL(restart_syscall, "the kernel resumes a wait after a stop"),
