@@ -10,6 +10,37 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
 import bulkhead  # noqa: E402
 
 
+def pytest_addoption(parser):
+    parser.addoption("--engine", choices=("qemu", "kvm"), default="qemu",
+                     help="what runs the guests (qemu)")
+    parser.addoption("--kills", type=int, default=bulkhead.kills, help=(
+        "how often a test of its own kind kills services "
+        f"({bulkhead.kills})"))
+    parser.addoption("--slowness", type=float, default=1, help=(
+        "how many times slower than usual guests are here; bounds are that "
+        "much wider (1)"))
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "engine(name): about guests of this engine only")
+    bulkhead.engine = config.getoption("--engine")
+    bulkhead.kills = config.getoption("--kills")
+    bulkhead.slowness = config.getoption("--slowness")
+
+
+def suits(item):
+    """Whether a test is about the engine chosen."""
+    return all(bulkhead.engine in mark.args
+               for mark in item.iter_markers("engine"))
+
+
+def pytest_collection_modifyitems(config, items):
+    left_out = [item for item in items if not suits(item)]
+    items[:] = [item for item in items if suits(item)]
+    config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.hookimpl(tryfirst=True, hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()

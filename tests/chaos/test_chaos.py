@@ -10,9 +10,13 @@ import bulkhead
 MIB = 1 << 20
 
 
+def disk(host, name="root"):
+    return host.disk(name, "96M", hang=f"{300 * bulkhead.slowness:.0f}ms")
+
+
 def end_cleanly(host, name, console):
     """Stop the guest; its test must have found nothing wrong."""
-    host.run("stop", name, "--deadline", 90)
+    host.run("stop", name, "--deadline", bulkhead.scaled(90))
     console.wait("^finished")
     assert console.values("e2fsck") == {"status": 0}
     assert console.values("kernel") == {"errors": 0}
@@ -34,15 +38,14 @@ def stamp_is_clean(console):
                    ("errors", "corrupt", "lost", "duplicated"))
 
 
-def test_fio_verifies_through_a_hundred_kills_and_hangs(host):
+def test_fio_verifies_through_many_kills_and_hangs(host):
     chance = random.Random(1)
     host.run("service", "set", "disk0", "--standby", 1)
-    console = host.up("one", test="fio", args="0,24", cpus=2, disks=[
-        host.disk(size="96M", hang="300ms")])
+    console = host.up("one", test="fio", args="0,24", cpus=2, disks=[disk(host)])
     console.wait("^fio rounds=1", 60)
     killed = hung = 0
 
-    while killed + hung < 110:
+    while killed + hung < bulkhead.kills:
         if chance.random() < 0.25:
             host.replace_service(signal.SIGSTOP)
             hung += 1
@@ -61,8 +64,7 @@ def test_fio_verifies_through_a_hundred_kills_and_hangs(host):
 
 
 def test_stamped_blocks_survive_kills_without_a_standby(host):
-    console = host.up("one", test="stamp", args="0,24", cpus=2, disks=[
-        host.disk(size="96M", hang="300ms")])
+    console = host.up("one", test="stamp", args="0,24", cpus=2, disks=[disk(host)])
     console.wait("^stamp filled", 60)
 
     for round_number in range(30):
@@ -90,8 +92,7 @@ def test_an_upgrade_under_load_is_not_an_outage_to_the_guest(host):
 
 
 def test_supervisor_and_service_die_together(host):
-    console = host.up("one", test="stamp", args="0,24", disks=[
-        host.disk(size="96M", hang="300ms")])
+    console = host.up("one", test="stamp", args="0,24", disks=[disk(host)])
     console.wait("^stamp filled", 60)
 
     for _ in range(5):
@@ -111,8 +112,7 @@ def test_supervisor_and_service_die_together(host):
 
 
 def test_a_reset_and_a_restart_during_an_outage_lose_nothing(host):
-    console = host.up("one", test="keep", args="busy", disks=[
-        host.disk(size="96M", hang="300ms")])
+    console = host.up("one", test="keep", args="busy", disks=[disk(host)])
     starts = 1
 
     for verb in (("reset",), ("stop", "--force"), ("reset",)):

@@ -8,7 +8,12 @@ import subprocess
 import threading
 import time
 
+import pytest
+
 import bulkhead
+
+# Whose own QEMU runs its guest.
+pytestmark = pytest.mark.engine("qemu")
 
 
 class ForeignGuest:

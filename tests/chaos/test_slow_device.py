@@ -41,7 +41,7 @@ def test_a_killed_service_leaves_no_write_to_land_late(slow, host):
         wait_begun(slow, 2)
         host.replace_service(signal.SIGKILL)
     slow.set(write_ms=0)
-    host.run("stop", "one", "--deadline", 60)
+    host.run("stop", "one", "--deadline", bulkhead.scaled(60))
 
     console.wait("^finished")
     values = console.values("stamp requests")

@@ -9,13 +9,15 @@ import pytest
 
 import bulkhead
 
-# After QEMU is there: its jail, its start, its first requests, its guest.
+# After it is there: its jail, its start, its first requests, its guest.
 MOMENTS = [0, 0.02, 0.05, 0.1, 0.3, 1]
 
 
 def engines():
+    """QEMU's processes; a monitor runs guests of engine kvm by itself."""
+    title = {"qemu": "qemu-system-x86_64", "kvm": "bulkhead-monitor"}
     return [pid for pid in bulkhead.descendants(os.getpid())
-            if "qemu-system-x86_64" in bulkhead.command_line(pid)]
+            if title[bulkhead.engine] in bulkhead.command_line(pid)]
 
 
 def start_quietly(host):
@@ -35,7 +37,7 @@ def test_an_engine_killed_at_any_moment_leaves_a_partition_that_starts(host):
         pid = bulkhead.wait_for(engines, 20, 0.002, "an engine")[0]
         time.sleep(moment)
         os.kill(pid, signal.SIGKILL)
-        starting.join(30)
+        starting.join(bulkhead.scaled(30))
         host.wait_state("one", "stopped", 20)
         assert not engines()
 
@@ -48,7 +50,7 @@ def test_a_frozen_engine_is_switched_off(host, force):
     host.up("one", disks=[host.disk()]).wait("^tick")
     other = host.up("two")
     other.wait("^tick")
-    os.kill(host.partition("one")["engine_pid"], signal.SIGSTOP)
+    os.kill(host.engine_pid("one"), signal.SIGSTOP)
 
     host.run("stop", "one", *(force or ("--deadline", "2")))
 

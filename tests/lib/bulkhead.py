@@ -21,6 +21,17 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BULKHEAD_BUILD", ROOT / "build")).resolve()
 PR_SET_CHILD_SUBREAPER = 36
 
+# What tests/conftest.py sets: the engine that runs guests, how many times
+# slower than usual this machine is, how often a test under load kills.
+engine = "qemu"
+slowness = 1.0
+kills = 110
+
+
+def scaled(seconds):
+    """A bound that a slow machine keeps as well, in whole seconds."""
+    return round(seconds * slowness)
+
 
 class Failed(Exception):
     """A verb that did not end in 0: its exit status and its sentence."""
@@ -38,7 +49,10 @@ def program(name):
 
 
 def guest_image():
-    """The folder with the guest's vmlinuz and initrd, made on first use."""
+    """The folder with the guest's vmlinuz and initrd, made on first use,
+    unless BULKHEAD_GUEST names it."""
+    if "BULKHEAD_GUEST" in os.environ:
+        return pathlib.Path(os.environ["BULKHEAD_GUEST"])
     done = subprocess.run([str(ROOT / "guest/build-image")],
                           stdout=subprocess.PIPE, text=True, check=True)
     return pathlib.Path(done.stdout.strip())
@@ -46,6 +60,7 @@ def guest_image():
 
 def wait_for(question, seconds=30, every=0.05, what="condition"):
     """The first true answer of question(); fails when none comes in time."""
+    seconds *= slowness
     deadline = time.monotonic() + seconds
     while True:
         answer = question()
@@ -264,7 +279,8 @@ class Host:
     def call(self, *words, stdin=subprocess.DEVNULL, timeout=120):
         return subprocess.run(self.argv(*words), stdin=stdin, env=self.env,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, errors="replace", timeout=timeout)
+                              text=True, errors="replace",
+                              timeout=timeout * slowness)
 
     def run(self, *words, **options):
         """A verb that must succeed; its output."""
@@ -282,7 +298,7 @@ class Host:
         """Define a partition that boots the test guest; its document."""
         image = guest_image()
         document = {
-            "partition": name, "engine": "qemu",
+            "partition": name, "engine": engine,
             "boot": {"kernel": str(image / "vmlinuz"),
                      "initrd": str(image / "initrd"),
                      "cmdline": "console=ttyS0 quiet panic=-1 "
@@ -312,6 +328,11 @@ class Host:
 
     def partition(self, name):
         return self.json("show", name)
+
+    def engine_pid(self, name):
+        """The process that runs the guest's code."""
+        row = self.partition(name)
+        return row["engine_pid"] or row["monitor_pid"]
 
     def state_of(self, name):
         return next((row["state"] for row in self.json("list")
@@ -366,13 +387,13 @@ class Host:
     def shut_down(self):
         """The orderly end: partitions, services, supervisor, keeper."""
         self.run("shutdown")
-        self.keeper.wait(60)
+        self.keeper.wait(scaled(60))
 
     def _stop_supervisor(self):
         if self.call("shutdown").returncode != 0:
             self.keeper.terminate()
         try:
-            self.keeper.wait(30)
+            self.keeper.wait(scaled(30))
         except subprocess.TimeoutExpired:
             self.keeper.kill()
             self.keeper.wait()
