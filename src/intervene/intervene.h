@@ -134,6 +134,9 @@ struct intervene_result intervene(struct intervene_cpu *cpu,
 				  const struct intervene_memory *memory,
 				  const uint8_t *bytes, size_t count);
 
+/* More rows than the table will have, for arrays of counters. */
+#define INTERVENE_RULE_MAX 128
+
 /* Rows of the table, and the mnemonic of one; "" beyond. */
 extern const uint32_t intervene_rule_count;
 const char *intervene_name(uint32_t rule);

@@ -94,6 +94,8 @@ static const struct rule string_movsd = ROW(MOVSD, string_copy);
 
 const uint32_t intervene_rule_count = ARRAY_COUNT(rules);
 
+_Static_assert(ARRAY_COUNT(rules) <= INTERVENE_RULE_MAX, "room for counters");
+
 static const struct rule *find(ZydisMnemonic mnemonic)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(rules); i++)

@@ -12,6 +12,7 @@
 #define COMPONENT_MASKS    5
 #define COMPONENT_HIGH_256 6
 #define COMPONENT_HIGH_16  7
+#define COMPONENT_KEYS     9
 
 /* The legacy area and the header that says which components are there. */
 #define SSE_OFFSET    160u
@@ -44,6 +45,7 @@ void xstate_layout_find(struct xstate_layout *ret_layout)
 		.masks = offset_of(COMPONENT_MASKS),
 		.high_256 = offset_of(COMPONENT_HIGH_256),
 		.high_16 = offset_of(COMPONENT_HIGH_16),
+		.keys = offset_of(COMPONENT_KEYS),
 	};
 }
 
@@ -122,6 +124,18 @@ void xstate_get(const struct xstate_layout *layout, const uint8_t *area,
 	if (is_there(layout->masks, sizeof(cpu->masks), bytes) &&
 	    (components_of(area) >> COMPONENT_MASKS & 1))
 		memcpy(cpu->masks, area + layout->masks, sizeof(cpu->masks));
+}
+
+uint32_t xstate_keys(const struct xstate_layout *layout, const uint8_t *area,
+		     size_t bytes)
+{
+	uint32_t keys = 0;
+
+	if (bytes >= LEGACY_BYTES &&
+	    is_there(layout->keys, sizeof(keys), bytes) &&
+	    (components_of(area) >> COMPONENT_KEYS & 1))
+		memcpy(&keys, area + layout->keys, sizeof(keys));
+	return keys;
 }
 
 /* Only what the guest switched on: the kernel refuses other bits. */

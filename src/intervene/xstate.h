@@ -17,7 +17,7 @@
 
 struct xstate_layout {
 	/* Offset of each; 0: this host has none. */
-	uint32_t avx, masks, high_256, high_16;
+	uint32_t avx, masks, high_256, high_16, keys;
 };
 
 /* The layout of this host. */
@@ -26,6 +26,10 @@ void xstate_layout_find(struct xstate_layout *ret_layout);
 /* Vectors and masks from an area. */
 void xstate_get(const struct xstate_layout *layout, const uint8_t *area,
 		size_t bytes, struct intervene_cpu *cpu);
+
+/* The rights of protection keys, register PKRU. */
+uint32_t xstate_keys(const struct xstate_layout *layout, const uint8_t *area,
+		     size_t bytes);
 
 /* Back into the area they came from. */
 void xstate_put(const struct xstate_layout *layout, uint8_t *area, size_t bytes,

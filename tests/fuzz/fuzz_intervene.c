@@ -131,7 +131,8 @@ static void check(const struct intervene_cpu *cpu,
 static void check_area(const struct intervene_cpu *cpu, const uint8_t *data,
 		       size_t bytes)
 {
-	static const struct xstate_layout layout = { 576, 1088, 1152, 1664 };
+	static const struct xstate_layout layout = { 576, 1088, 1152, 1664,
+						     2680 };
 	static struct intervene_cpu other;
 	uint8_t *area = malloc(bytes + 1);
 
@@ -139,6 +140,7 @@ static void check_area(const struct intervene_cpu *cpu, const uint8_t *data,
 		abort();
 	memcpy(area, data, bytes);
 	xstate_get(&layout, area, bytes, &other);
+	(void)xstate_keys(&layout, area, bytes);
 	xstate_put(&layout, area, bytes, cpu);
 	free(area);
 }

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From linear to guest-physical addresses, as the processor does it: every
+ * paging mode, with the rights of the access, and accessed and dirty bits set.
+ * (KVM_TRANSLATE checks no rights.)
+ *
+ * Trust      Registers and tables are a hostile guest's. Entries are read once
+ *            each; an address found in them is only passed on.
+ * Source     Intel SDM volume 3, 4.
+ */
+#ifndef INTERVENE_WALK_H
+#define INTERVENE_WALK_H
+
+#include "intervene/intervene.h"
+
+struct walk {
+	uint64_t cr0, cr3, cr4, efer, rflags;
+	uint32_t pkru;
+	uint8_t cpl;
+	uint8_t physical_bits; /* of an address, as CPUID says */
+	/* Memory of the guest, 4 or 8 bytes at a multiple of their number;
+	 * false: there is none. */
+	bool (*read)(void *context, uint64_t gpa, void *to, size_t bytes);
+	/* Atomically; false: it was no longer `old`. */
+	bool (*exchange)(void *context, uint64_t gpa, uint64_t old,
+			 uint64_t new, size_t bytes);
+	void *context;
+};
+
+/* -EFAULT  a page fault with *ret_error_code */
+int walk_translate(const struct walk *walk, uint64_t linear,
+		   enum intervene_access access, uint64_t *ret_gpa,
+		   uint32_t *ret_error_code);
+
+#endif

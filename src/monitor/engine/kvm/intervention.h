@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Instructions that KVM hands over (KVM_EXIT_INTERNAL_ERROR, suberror
+ * emulation): KVM's registers to and from intervene's abstract processor, and
+ * how often each was carried out.
+ *
+ * Needs KVM_CAP_EXIT_ON_EMULATION_FAILURE switched on; without, KVM gives a
+ * user program's instruction an invalid opcode, and only the kernel's come
+ * here.
+ *
+ * Trust      The instruction, all registers and all memory are a hostile
+ *            guest's.
+ * Threads    intervention_handle() the processor's own; the counters any.
+ * Errors     0 or a negative errno.
+ */
+#ifndef MONITOR_ENGINE_KVM_INTERVENTION_H
+#define MONITOR_ENGINE_KVM_INTERVENTION_H
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/protocol.h"
+#include "intervene/intervene.h"
+#include "intervene/xstate.h"
+
+/* What the processors of a machine have in common. */
+struct interventions {
+	struct xstate_layout layout;
+	size_t xstate_bytes; /* as KVM wants them */
+	bool has_xstate2;
+	uint32_t features; /* of the guest's CPUID */
+	uint8_t physical_bits;
+	uint64_t counts[INTERVENE_RULE_MAX]; /* atomic */
+};
+
+/* Memory and devices, by guest-physical address. */
+struct intervention_outside {
+	/* `bytes` within one page, mapped here; NULL: no memory. */
+	uint8_t *(*memory)(void *context, uint64_t gpa, size_t bytes);
+	/* The board: 1, 2, 4 or 8 bytes, aligned. */
+	void (*read)(void *context, uint64_t gpa, void *to, size_t bytes);
+	void (*write)(void *context, uint64_t gpa, const void *from,
+		      size_t bytes);
+	void *context;
+};
+
+/* For a machine whose processors have this CPUID. Counters begin at zero. */
+void interventions_init(struct interventions *interventions, int vm_fd,
+			const struct kvm_cpuid2 *cpuid);
+
+#define INTERVENTION_TEXT_ROOM 128
+
+/*
+ * Carry out the instruction that `run` came out with, or inject the exception
+ * that it raises; 0: the processor may run on.
+ *
+ * -EOPNOTSUPP  it is none that we know; text says which
+ * other        KVM does not give or take its state; text says so
+ */
+int intervention_handle(struct interventions *interventions, int vcpu_fd,
+			const struct kvm_run *run,
+			const struct intervention_outside *outside,
+			char text[static INTERVENTION_TEXT_ROOM]);
+
+/* One row per mnemonic that was ever carried out. */
+void interventions_report(const struct interventions *interventions,
+			  void (*row)(void *context,
+				      const struct intervention *row),
+			  void *context);
+
+#endif
