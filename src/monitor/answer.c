@@ -187,6 +187,9 @@ void disk_witnessed(struct disk *disk, uint64_t asked, int result)
 {
 	struct request *request = disk->oldest;
 
+	if (disk->has_lost_error)
+		result = -EIO;
+	disk->has_lost_error = false;
 	while (request) {
 		struct request *newer = request->newer;
 

@@ -15,6 +15,7 @@
  *   issue.c     rings -> table -> lane
  *   answer.c    lane -> table -> rings
  *   recovery.c  a service lost, found, silent; long outages; a full host disk
+ *   disk_state.c  standing still for a saved image, and going on from one
  *   table.c     the table itself
  *
  * Trust      The guest, its front end and the service are hostile.
@@ -30,6 +31,7 @@
 
 #include "control/protocol.h"
 #include "guestmem/guestmem.h"
+#include "machine/state.h"
 #include "monitor/lane.h"
 #include "monitor/notice.h"
 #include "monitor/overlap.h"
@@ -59,6 +61,14 @@ struct queue {
 	bool has_backlog; /* when last about to sleep, chains waited */
 	struct request *requests; /* owned; `size`, by head */
 	uint16_t kept_count;      /* requests not FREE */
+};
+
+/* A request that was in flight when the partition was saved. */
+struct saved_request {
+	uint16_t queue_index;
+	uint16_t head;
+	uint8_t status; /* VIRTIO_BLK_S_..., if it is done */
+	bool is_done;
 };
 
 /* Where a disk turns to; a test puts itself here. */
@@ -124,6 +134,13 @@ struct disk {
 	uint64_t asked;        /* askings of the witness so far */
 	uint64_t now_ns;       /* of this turn, roughly */
 
+	/* Of a saved partition: nothing is taken from the guest nor told to it;
+	 * what was restored is taken up when it thaws. */
+	bool is_frozen;
+	bool has_lost_error;         /* owed to the next FLUSH */
+	struct saved_request *saved; /* owned; in the order taken */
+	uint32_t saved_count;
+
 	/* Storage for the chain being taken. */
 	struct ring_segment *scratch; /* owned; RING_CHAIN_MAX */
 };
@@ -159,9 +176,32 @@ void disk_detach_front(struct disk *disk);
  * memory that is being moved, keeps its answers until then. */
 static inline bool queue_is_live(const struct queue *queue)
 {
-	return queue->is_served && queue->disk->settled_ns == 0 &&
-	       ring_is_mapped(&queue->ring);
+	return queue->is_served && !queue->disk->is_frozen &&
+	       queue->disk->settled_ns == 0 && ring_is_mapped(&queue->ring);
 }
+
+/* Saved partitions (disk_state.c). --------------------------------------- */
+
+/* Take nothing from the guest and write nothing to its memory from now on. What
+ * is with the service may be answered; that is remembered. */
+void disk_freeze(struct disk *disk);
+
+/* Go on, where it stood or from what was restored. Safe on one not frozen. */
+void disk_thaw(struct disk *disk);
+
+/* Append a section STATE_DISK, of a frozen disk: its requests in flight. */
+void disk_state_save(const struct disk *disk, struct state_writer *writer);
+
+/*
+ * Read one, into a fresh disk, which is frozen then: before its transport
+ * starts the queues, as it does when it is restored. Requests without an answer
+ * are executed (again) once it thaws, FLUSHes as replayed ones.
+ */
+void disk_state_restore(struct disk *disk, struct state_reader *reader);
+
+/* Its witness was synchronised by somebody else, with an error, which the next
+ * FLUSH is to hear of. */
+void disk_owe_error(struct disk *disk);
 
 /* I/O (issue.c, answer.c). ---------------------------------------------- */
 

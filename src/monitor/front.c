@@ -213,13 +213,16 @@ static int start_queue(void *device, uint32_t index,
 		return result;
 	if (has_gone_on)
 		count = kept_heads(queue, heads);
+	else if (disk->saved_count > 0)
+		count = saved_heads(queue, heads);
 	result = ring_start(&queue->ring, disk->features, heads, count);
 	if (result < 0)
 		return result;
 	serve(queue, wanted);
-	if (!has_gone_on)
+	/* What was saved is taken up in the order of all queues, later. */
+	if (!has_gone_on && disk->saved_count == 0)
 		retake(queue, heads, count);
-	else if (queue_is_live(queue))
+	else if (has_gone_on && queue_is_live(queue))
 		table_push_done(queue);
 	table_rewind(disk);
 	disk->is_blocked = false;
@@ -294,6 +297,7 @@ static void forget_life(struct disk *disk)
 		disk->queues[i].inflight = (struct inflight){ 0 };
 	}
 	inflight_region_release(&disk->region);
+	saved_forget(disk);
 	disk->features = 0;
 }
 

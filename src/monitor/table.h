@@ -92,6 +92,12 @@ bool issue_accept(struct queue *queue, const struct ring_chain *chain);
 /* answer.c: what was held during an outage moves again. */
 void disk_end_outage(struct disk *disk);
 
+/* disk_state.c: the heads that this queue had out when it was saved. */
+uint16_t saved_heads(const struct queue *queue, uint16_t *heads);
+
+/* disk_state.c: nothing was saved. */
+void saved_forget(struct disk *disk);
+
 /* recovery.c: the service broke the channel's rules. */
 void disk_broken(struct disk *disk);
 
