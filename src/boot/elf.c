@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/count.h"
-#include "base/scope.h"
 #include "boot/kernel.h"
 #include "boot/place.h"
 
@@ -200,20 +199,17 @@ static int load_segments(const struct boot_loader *loader,
 static int find_pvh_entry(const struct boot_loader *loader,
 			  const struct elf *elf, uint32_t *ret_entry)
 {
+	uint8_t notes[NOTE_BYTES_MAX];
 	int r = 0;
 
 	*ret_entry = 0;
 	for (uint32_t i = 0; i < elf->count && r == 0 && *ret_entry == 0; i++) {
 		const struct segment *segment = &elf->segments[i];
-		SCOPED(free_pointer) uint8_t *notes = NULL;
 
 		if (segment->type != PT_NOTE)
 			continue;
 		if (segment->file_bytes > NOTE_BYTES_MAX)
 			return bad(loader, "has ELF notes of more than 64 KiB");
-		notes = malloc(segment->file_bytes + 1);
-		if (!notes)
-			return -ENOMEM;
 		r = boot_file_read(&loader->kernel, segment->offset, notes,
 				   segment->file_bytes);
 		if (r == 0)
@@ -276,9 +272,9 @@ int elf_load(const struct boot_loader *loader, const struct boot_head *head,
 	if (r == 0)
 		r = take_segments(loader, &elf);
 	if (r == 0)
-		r = choose_entry(loader, &elf, ret_kernel);
-	if (r == 0)
 		r = load_segments(loader, &elf, ret_kernel);
+	if (r == 0)
+		r = choose_entry(loader, &elf, ret_kernel);
 	if (r == 0)
 		describe(&elf, ret_kernel);
 	return r;

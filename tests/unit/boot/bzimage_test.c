@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <asm/bootparam.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -535,4 +536,27 @@ TEST(a_header_that_ends_early_has_no_later_fields)
 	CHECK_EQ(params().hdr.init_size, 0);
 	CHECK_EQ(params().hdr.cmdline_size, 255);
 	boot_guest_close(&guest);
+}
+
+/* Debian's memtest86+ where it is installed: a bzImage that is no Linux. */
+static void load_installed(const char *path)
+{
+	open_guest(64 * MIB);
+	guest.wish.cmdline = "console=ttyS0,115200";
+	guest.wish.kernel_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (guest.wish.kernel_fd == NO_FD) {
+		printf("skipped: there is no %s\n", path);
+		boot_guest_close(&guest);
+		return;
+	}
+	CHECK_EQ(boot_guest_load(&guest), 0);
+	CHECK_EQ(*at(guest.entry.rip, 1), 0xfc); /* cld */
+	CHECK_EQ(guest.entry.rip & ~0x200ull, 1 * MIB);
+	boot_guest_close(&guest);
+}
+
+TEST(memtest86_plus_loads_by_both_entries)
+{
+	load_installed("/boot/memtest86+x64.bin");
+	load_installed("/boot/memtest86+ia32.bin");
 }
