@@ -7,9 +7,11 @@
 #include "base/scope.h"
 #include "monitor/engine/engine.h"
 #include "monitor/engine/foreign/foreign.h"
+#include "monitor/engine/kvm/kvm.h"
 #include "monitor/engine/qemu/qemu.h"
 
 static const struct engine_ops *const engines[] = {
+	&kvm_engine,
 	&qemu_engine,
 	&foreign_engine,
 };
