@@ -13,6 +13,7 @@
 #include "base/failpoint.h"
 #include "base/scope.h"
 #include "probe/probe.h"
+#include "supervisor/hold.h"
 #include "supervisor/install.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/supervisor.h"
@@ -64,13 +65,26 @@ int launch_load_disks(struct partition *partition)
 
 static int open_witness(struct disk *disk, struct refusal *refusal)
 {
-	int r = storage_open_witness(disk->definition, disk->index,
-				     &disk->witness_fd, &disk->facts, refusal);
+	int *held_fd = &disk->partition->held_fds[disk->index];
+	int r;
 
+	/* A restore has its locks already. */
+	if (*held_fd != NO_FD &&
+	    storage_check_witness(*held_fd, disk->definition, &disk->facts) ==
+		    0)
+		disk->witness_fd = take_fd(held_fd);
+	close_fd(held_fd);
+	r = disk->witness_fd == NO_FD
+		    ? storage_open_witness(disk->definition, disk->index,
+					   &disk->witness_fd, &disk->facts,
+					   refusal)
+		    : 0;
 	if (r < 0)
 		return r;
 	r = install_check_disk(disk->partition->supervisor->store, disk->id,
 			       disk->index, &disk->facts, refusal);
+	if (r == 0 && partition_state(disk->partition) == PARTITION_SAVED)
+		r = hold_check(disk, refusal);
 	if (r < 0)
 		close_fd(&disk->witness_fd);
 	return r;

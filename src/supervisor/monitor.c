@@ -8,6 +8,7 @@
 #include "base/count.h"
 #include "base/failpoint.h"
 #include "base/scope.h"
+#include "supervisor/hold.h"
 #include "supervisor/launch.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/save.h"
@@ -33,7 +34,7 @@ static void boot_done(struct partition *partition)
 	ticket_done(partition->supervisor, &partition->ticket);
 }
 
-static void want_disks(struct partition *partition)
+void partition_want_disks(struct partition *partition)
 {
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		disk_want(&partition->disks[i]);
@@ -122,12 +123,12 @@ static void monitor_ready(struct process *process)
 			partition_reconcile(partition);
 		return;
 	}
-	want_disks(partition);
 	if (partition_state(partition) == PARTITION_RESTORING &&
 	    partition->guest_state != 0) {
 		restore_ready(partition);
 		return;
 	}
+	partition_want_disks(partition);
 	if (partition_state(partition) != PARTITION_STARTING) {
 		monitor_returned(partition);
 		return;
@@ -218,13 +219,18 @@ static void finish_end(struct partition *partition)
 	enum partition_event event = partition->end.event;
 	struct supervisor *supervisor = partition->supervisor;
 	bool was_saving = partition_state(partition) == PARTITION_SAVING;
+	bool was_restoring = partition_state(partition) == PARTITION_RESTORING;
 
 	partition->end.is_pending = false;
+	if (event == PARTITION_EVENT_SAVED) {
+		(void)failpoint("save.ended");
+		hold_note(partition);
+	}
+	if (event == PARTITION_EVENT_SAVED || was_restoring)
+		hold_keep(partition);
 	launch_release(partition);
 	partition->engine_pid = 0;
 	partition_disarm(partition);
-	if (event == PARTITION_EVENT_SAVED)
-		(void)failpoint("save.ended");
 	partition_must(partition, event, partition->end.reason);
 	partition->save.step = SAVE_NOT;
 	if (was_saving)
@@ -616,7 +622,8 @@ void partition_reconcile(struct partition *partition)
 			if (partition->disks[i].witness_fd == NO_FD)
 				process_kill(partition->monitor,
 					     "it came back without its disks");
-		want_disks(partition);
+		if (partition_state(partition) != PARTITION_RESTORING)
+			partition_want_disks(partition);
 		reconcile_state(partition);
 		partition_disk_came_up(partition);
 		return;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/scope.h"
+#include "supervisor/hold.h"
 #include "supervisor/install.h"
 #include "supervisor/launch.h"
 #include "supervisor/partition_private.h"
@@ -64,6 +65,8 @@ struct partition *partition_new(struct supervisor *supervisor,
 	partition->console.to_monitor = NO_FD;
 	for (unsigned i = 0; i < DISK_COUNT_MAX; i++)
 		partition->disks[i].witness_fd = NO_FD;
+	for (unsigned i = 0; i < DISK_COUNT_MAX; i++)
+		partition->held_fds[i] = NO_FD;
 	TAILQ_INSERT_TAIL(&supervisor->partitions, partition, link);
 	return partition;
 }
@@ -101,6 +104,7 @@ void partition_free(struct partition *partition)
 		disk_release(&partition->disks[i]);
 	console_close(partition);
 	close_fd(&partition->image_fd);
+	hold_drop(partition);
 	free(partition);
 }
 
@@ -512,11 +516,15 @@ int partition_uninstall(struct partition *partition,
 
 	if (r < 0)
 		return r;
+	hold_drop(partition);
 	r = uninstall_begin(&partition->uninstall, partition->supervisor->store,
 			    partition->record.definition.name,
 			    is_scrubbed ? SCRUB_FIRST : SCRUB_NOT, refusal);
-	if (r < 0)
+	if (r < 0) {
+		if (partition_state(partition) == PARTITION_SAVED)
+			hold_open(partition);
 		return r;
+	}
 	partition->ticket = *ticket;
 	uninstall_step(partition);
 	return 0;

@@ -48,6 +48,9 @@ void partition_disarm(struct partition *partition);
 void partition_press_power_button(struct partition *partition,
 				  uint32_t deadline_ms);
 
+/* Its monitor is READY: serve them all. */
+void partition_want_disks(struct partition *partition);
+
 /* A disk's outage policy wants a pause; its disk is back. */
 void partition_pause_by_policy(struct partition *partition);
 void partition_disk_came_up(struct partition *partition);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/scope.h"
+#include "supervisor/hold.h"
 #include "supervisor/image.h"
 #include "supervisor/launch.h"
 #include "supervisor/partition_private.h"
@@ -260,12 +261,15 @@ int partition_restore(struct partition *partition, const struct ticket *ticket,
 			      "the image of partition %s cannot be opened: %s",
 			      name_of(partition), strerror(-r));
 	r = launch_prepare(partition, refusal);
-	if (r < 0)
+	if (r < 0) {
+		hold_open(partition);
 		return r;
+	}
 	partition->record.restarts = 0;
 	partition->is_stop_wanted = false;
 	r = partition_try(partition, PARTITION_EVENT_RESTORE, "");
 	if (r < 0) {
+		hold_keep(partition);
 		launch_release(partition);
 		return partition_refuse_store(partition, r, refusal);
 	}
@@ -310,10 +314,14 @@ void restore_ready(struct partition *partition)
 		return;
 	}
 	r = consume(partition);
-	if (r < 0)
+	if (r < 0) {
 		process_kill(partition->monitor,
 			     store_error(partition->supervisor->store));
-	else if (partition_state(partition) == PARTITION_RUNNING)
+		return;
+	}
+	/* Not before: what it left in flight changes its disks. */
+	partition_want_disks(partition);
+	if (partition_state(partition) == PARTITION_RUNNING)
 		restore_resume(partition);
 	else
 		restore_done(partition);
@@ -362,6 +370,7 @@ int save_discard(struct partition *partition, const struct ticket *ticket,
 	if (r < 0)
 		return partition_refuse_store(partition, r, refusal);
 	(void)failpoint("discard.recorded");
+	hold_drop(partition);
 	save_forget_image(partition);
 	partition_tell_state(partition);
 	ticket_done(partition->supervisor, &who);
@@ -382,11 +391,16 @@ static bool is_recorded(void *context, const char *name)
 	return partition && partition->record.image.saved_us;
 }
 
-void save_sweep(struct supervisor *supervisor)
+void save_recover(struct supervisor *supervisor)
 {
 	unsigned removed = image_sweep(supervisor->config.state_dir,
 				       is_recorded, supervisor);
+	struct partition *partition;
 
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	if (partition_state(partition) == PARTITION_SAVED &&
+	    !partition->uninstall)
+		hold_open(partition);
 	if (removed)
 		supervisor_event(supervisor, EVENT_INFO, "supervisor",
 				 "removed %u images that belong to no saved "

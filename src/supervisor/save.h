@@ -56,7 +56,8 @@ enum partition_event save_end_event(const struct partition *partition);
 /* The partition has no image any more, if its record says so. */
 void save_forget_image(struct partition *partition);
 
-/* At start: images that no record has. */
-void save_sweep(struct supervisor *supervisor);
+/* At start: remove images that no record has, and hold the disks of those that
+ * one has. */
+void save_recover(struct supervisor *supervisor);
 
 #endif

@@ -41,6 +41,7 @@ struct storage_facts {
 	uint64_t size_bytes;
 	uint64_t device; /* st_dev, or st_rdev of a block device */
 	uint64_t inode;
+	uint64_t changed_ns; /* of a file: when it was written to last */
 	uint32_t logical_block_bytes;
 	uint32_t physical_block_bytes;
 	uint32_t direct_align_bytes; /* of O_DIRECT; 0: not possible */

@@ -123,6 +123,7 @@ struct attachment_record {
 	uint32_t is_read_only;
 	uint32_t is_block_device;
 	uint32_t is_created; /* by install, so uninstall removes it */
+	uint64_t saved_ns;   /* changed_ns when the guest was last SAVED */
 };
 
 int store_put_attachment(struct store *store,

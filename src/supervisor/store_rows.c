@@ -159,6 +159,7 @@ int store_put_attachment(struct store *store,
 	store_bind_u64(store, statement, 9, record->is_read_only);
 	store_bind_u64(store, statement, 10, record->is_block_device);
 	store_bind_u64(store, statement, 11, record->is_created);
+	store_bind_u64(store, statement, 12, record->saved_ns);
 	return store_write_end(store, statement);
 }
 
@@ -184,6 +185,7 @@ static int column_attachment(sqlite3_stmt *statement,
 	ret_record->is_read_only = store_column_u32(statement, 8);
 	ret_record->is_block_device = store_column_u32(statement, 9);
 	ret_record->is_created = store_column_u32(statement, 10);
+	ret_record->saved_ns = store_column_u64(statement, 11);
 	return r;
 }
 

@@ -77,7 +77,8 @@ static const char *const upgrades[] = {
 
 	"ALTER TABLE partition ADD COLUMN engine INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE partition ADD COLUMN image_us INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE partition ADD COLUMN image_bytes INTEGER NOT NULL DEFAULT 0;",
+	"ALTER TABLE partition ADD COLUMN image_bytes INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE attachment ADD COLUMN saved_ns INTEGER NOT NULL DEFAULT 0;",
 };
 /* clang-format on */
 

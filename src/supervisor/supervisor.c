@@ -270,7 +270,7 @@ static int load(struct supervisor *supervisor)
 	if (r == 0)
 		r = install_recover(supervisor->store, &recovery);
 	if (r == 0)
-		save_sweep(supervisor);
+		save_recover(supervisor);
 	return r;
 }
 

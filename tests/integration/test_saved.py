@@ -4,6 +4,7 @@
 The monitor of engine kvm is played, so a test chooses what it answers, and
 when it dies.
 """
+import fcntl
 import json
 import os
 import re
@@ -338,7 +339,51 @@ def test_the_disk_of_a_saved_partition_is_nobody_elses(host, stage):
                                             disks=[disk(host)])))
 
     check_refused(host.call("install", "other"), REFUSED, "disks[0].file",
-                  NAME)
+                  "locked")
+
+
+def is_locked(path):
+    """Would another program that asks for a lock be refused?"""
+    with open(path, "r+b") as file:
+        wish = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        try:
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, wish)
+        except (BlockingIOError, PermissionError):
+            return True
+    return False
+
+
+def test_the_disk_of_a_saved_partition_stays_locked(host, stage):
+    save(host, start(host, stage))
+    image = host.directory / "root.img"
+
+    assert is_locked(image)
+    host.kill_supervisor()
+    assert is_locked(image)
+    verb, monitor = restoring(host, stage)
+    monitor.end()
+    assert verb.end().returncode == FAILED
+    assert is_locked(image)
+    host.run("stop", NAME)
+    assert not is_locked(image)
+
+
+def test_a_disk_that_was_changed_behind_a_saved_guest_is_refused(host, stage):
+    save(host, start(host, stage))
+    image = host.directory / "root.img"
+    before = os.stat(image)
+
+    image.write_bytes(b"\1" * image.stat().st_size)
+
+    check_refused(host.call("restore", NAME), REFUSED, "disks[0].file",
+                  "was changed after the guest was saved")
+    assert host.state_of(NAME) == "saved" and is_locked(image)
+    os.utime(image, ns=(before.st_atime_ns, before.st_mtime_ns))
+    verb, monitor = restoring(host, stage)
+    monitor.ready()
+    monitor.answer("MONITOR_RESUME")
+    assert verb.end().returncode == 0
+    monitor.end()
 
 
 def test_qemu_and_foreign_guests_are_not_saved(host):

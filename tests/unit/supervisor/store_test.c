@@ -513,6 +513,7 @@ TEST(a_store_of_release_0_1_0_is_taken_over)
 	run_sql("ALTER TABLE partition DROP COLUMN engine;"
 		"ALTER TABLE partition DROP COLUMN image_us;"
 		"ALTER TABLE partition DROP COLUMN image_bytes;"
+		"ALTER TABLE attachment DROP COLUMN saved_ns;"
 		"PRAGMA user_version = 1");
 	open_store();
 	CHECK_EQ(store_get_partition(store, "web1", &got), 0);

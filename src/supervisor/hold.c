@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/hold.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/scope.h"
+#include "supervisor/launch.h"
+#include "supervisor/storage_lock.h"
+#include "supervisor/supervisor.h"
+
+void hold_keep(struct partition *partition)
+{
+	hold_drop(partition);
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		partition->held_fds[i] =
+			take_fd(&partition->disks[i].witness_fd);
+}
+
+static int note_disk(const struct disk *disk)
+{
+	struct store *store = disk->partition->supervisor->store;
+	struct attachment_record attachment;
+	struct storage_facts facts;
+	int r;
+
+	r = storage_find_facts(disk->witness_fd, disk->definition, &facts);
+	if (r == 0)
+		r = store_get_attachment(store, disk->id, &attachment);
+	if (r < 0)
+		return r;
+	attachment.saved_ns = facts.changed_ns;
+	return store_put_attachment(store, &attachment);
+}
+
+void hold_note(struct partition *partition)
+{
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		if (partition->disks[i].witness_fd != NO_FD &&
+		    note_disk(&partition->disks[i]) < 0)
+			partition_event_text(
+				partition, EVENT_WARNING,
+				"cannot note what disk %s is like: a change of "
+				"it may be taken for a wrong one",
+				partition->disks[i].definition->name);
+}
+
+static void open_disk(struct partition *partition, struct disk *disk)
+{
+	struct refusal refusal = { 0 };
+
+	if (storage_open_witness(disk->definition, disk->index,
+				 &partition->held_fds[disk->index],
+				 &disk->facts, &refusal) < 0)
+		partition_event_text(partition, EVENT_WARNING,
+				     "is saved without a lock on %s, which %s",
+				     refusal.field, refusal.text);
+}
+
+void hold_open(struct partition *partition)
+{
+	hold_drop(partition);
+	if (launch_load_disks(partition) < 0)
+		return;
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		open_disk(partition, &partition->disks[i]);
+	partition->disk_count = 0;
+}
+
+void hold_drop(struct partition *partition)
+{
+	for (unsigned i = 0; i < DISK_COUNT_MAX; i++)
+		close_fd(&partition->held_fds[i]);
+}
+
+int hold_check(const struct disk *disk, struct refusal *refusal)
+{
+	struct store *store = disk->partition->supervisor->store;
+	struct attachment_record attachment;
+	char field[32];
+	int r = store_get_attachment(store, disk->id, &attachment);
+
+	if (r < 0)
+		return refuse(refusal, r, "", "%s", store_error(store));
+	if (disk->facts.changed_ns == attachment.saved_ns)
+		return 0;
+	(void)snprintf(field, sizeof(field), "disks[%u].file", disk->index);
+	return refuse(refusal, -EINVAL, field,
+		      "was changed after the guest was saved, which would "
+		      "damage its file systems; stop the partition to discard "
+		      "what is saved");
+}
