@@ -72,6 +72,11 @@ static void count_disks(struct iothread *io, void *argument)
 		disk_count(&io->disks[i].disk, &counters[i]);
 }
 
+static void report_intervention(void *context, const struct intervention *row)
+{
+	(void)tell(context, MSG_MONITOR_INTERVENTION, row, sizeof(*row));
+}
+
 void report_counters(struct monitor *monitor)
 {
 	struct disk_counters counters[DISK_COUNT_MAX];
@@ -80,6 +85,9 @@ void report_counters(struct monitor *monitor)
 	for (uint32_t i = 0; i < monitor->io.disk_count; i++)
 		(void)tell(monitor, MSG_MONITOR_COUNTERS, &counters[i],
 			   sizeof(counters[i]));
+	if (monitor->engine.ops && monitor->engine.ops->interventions)
+		monitor->engine.ops->interventions(
+			&monitor->engine, report_intervention, monitor);
 }
 
 static void report_disk(struct monitor *monitor,

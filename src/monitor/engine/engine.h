@@ -108,6 +108,11 @@ struct engine_ops {
 		       uint32_t request_id,
 		       const struct engine_argument *argument);
 	void (*close)(struct engine *engine);
+	/* One row per mnemonic carried out for the guest; NULL: it never is. */
+	void (*interventions)(const struct engine *engine,
+			      void (*row)(void *context,
+					  const struct intervention *row),
+			      void *context);
 	/* System calls of its threads, beside the monitor's. */
 	const struct sandbox_call *calls;
 	size_t call_count;

@@ -52,38 +52,52 @@ static void access_memory(struct vcpu *vcpu)
 	(void)pthread_mutex_unlock(&machine->board);
 }
 
-static void write_bytes(char *to, size_t room, const uint8_t *bytes,
-			uint32_t count)
-{
-	size_t used = 0;
+/* An instruction that KVM leaves to us. -------------------------------------- */
 
-	to[0] = '\0';
-	for (uint32_t i = 0; i < count && used + 4 < room; i++)
-		used += (size_t)snprintf(to + used, room - used, " %02x",
-					 bytes[i]);
+static uint8_t *memory_at(void *context, uint64_t gpa, size_t bytes)
+{
+	const struct kvm_machine *machine = context;
+
+	return kvm_memory_at(&machine->memory, gpa, bytes);
 }
 
-/* An instruction that KVM cannot carry out. */
-static void fail_emulation(const struct vcpu *vcpu)
+static void read_board(void *context, uint64_t gpa, void *to, size_t bytes)
 {
-	const struct kvm_run *run = vcpu->run;
-	uint32_t count = 0;
-	char bytes[64];
-	char text[128];
+	struct kvm_machine *machine = context;
 
-	if (run->emulation_failure.ndata >= 1 &&
-	    (run->emulation_failure.flags &
-	     KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES))
-		count = run->emulation_failure.insn_size;
-	if (count > sizeof(run->emulation_failure.insn_bytes))
-		count = sizeof(run->emulation_failure.insn_bytes);
-	write_bytes(bytes, sizeof(bytes), run->emulation_failure.insn_bytes,
-		    count);
-	(void)snprintf(text, sizeof(text),
-		       "virtual processor %u stopped: KVM cannot carry out the "
-		       "instruction%s",
-		       vcpu->index, bytes);
-	machine_fail(vcpu->machine, text);
+	(void)pthread_mutex_lock(&machine->board);
+	bus_read(&machine->mmio, gpa, to, (uint32_t)bytes);
+	(void)pthread_mutex_unlock(&machine->board);
+}
+
+static void write_board(void *context, uint64_t gpa, const void *from,
+			size_t bytes)
+{
+	struct kvm_machine *machine = context;
+
+	(void)pthread_mutex_lock(&machine->board);
+	bus_write(&machine->mmio, gpa, from, (uint32_t)bytes);
+	(void)pthread_mutex_unlock(&machine->board);
+}
+
+static void intervene_for(struct vcpu *vcpu)
+{
+	struct kvm_machine *machine = vcpu->machine;
+	const struct intervention_outside outside = {
+		.memory = memory_at,
+		.read = read_board,
+		.write = write_board,
+		.context = machine,
+	};
+	char why[INTERVENTION_TEXT_ROOM];
+	char text[sizeof(machine->failure)];
+
+	if (intervention_handle(&machine->interventions, vcpu->fd, vcpu->run,
+				&outside, why) == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "virtual processor %u stopped: %s",
+		       vcpu->index, why);
+	machine_fail(machine, text);
 }
 
 static void handle_error(struct vcpu *vcpu)
@@ -91,7 +105,7 @@ static void handle_error(struct vcpu *vcpu)
 	uint32_t suberror = vcpu->run->internal.suberror;
 
 	if (suberror == KVM_INTERNAL_ERROR_EMULATION)
-		fail_emulation(vcpu);
+		intervene_for(vcpu);
 	else
 		fail(vcpu, "an internal error of KVM", suberror);
 }

@@ -79,7 +79,8 @@ void interventions_init(struct interventions *interventions, int vm_fd,
 {
 	int bytes = ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
 
-	memset(interventions, 0, sizeof(*interventions));
+	interventions->features = 0;
+	interventions->physical_bits = 0;
 	xstate_layout_find(&interventions->layout);
 	interventions->has_xstate2 = bytes > 0;
 	interventions->xstate_bytes = max_u64(sizeof(struct kvm_xsave),

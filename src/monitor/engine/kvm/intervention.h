@@ -46,7 +46,8 @@ struct intervention_outside {
 	void *context;
 };
 
-/* For a machine whose processors have this CPUID. Counters begin at zero. */
+/* For a machine whose processors have this CPUID; again after a reset, when
+ * counters go on. The struct is zeroed at first. */
 void interventions_init(struct interventions *interventions, int vm_fd,
 			const struct kvm_cpuid2 *cpuid);
 

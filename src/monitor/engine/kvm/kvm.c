@@ -242,6 +242,17 @@ static int command(struct engine *engine, enum engine_verb verb,
 	return result;
 }
 
+static void interventions(const struct engine *engine,
+			  void (*row)(void *context,
+				      const struct intervention *row),
+			  void *context)
+{
+	const struct kvm_machine *machine = engine->own;
+
+	if (machine)
+		interventions_report(&machine->interventions, row, context);
+}
+
 /* clang-format off */
 static const struct sandbox_call calls[] = {
 	SANDBOX_CALL_IF(ioctl, 1, KVM_RUN, "processors"),
@@ -250,6 +261,17 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_GSI_ROUTING, "message interrupts"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_IOEVENTFD, "doorbells"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_KVMCLOCK_CTRL, "a pause is no hang"),
+
+	/* Interventions. */
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_REGS, "an instruction for the guest"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_XSAVE, "an instruction for the guest"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_XSAVE2, "an instruction for the guest"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_XSAVE, "an instruction for the guest"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_XCRS, "an instruction for the guest"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_VCPU_EVENTS, "an exception for the guest"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_VCPU_EVENTS, "an exception for the guest"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_DEBUGREGS, "a guest that steps"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_DEBUGREGS, "a guest that steps"),
 
 	/* A reset makes the machine anew. */
 	SANDBOX_CALL_IF(ioctl, 1, KVM_CHECK_EXTENSION, "reset"),
@@ -282,6 +304,7 @@ const struct engine_ops kvm_engine = {
 	.sealed = sealed,
 	.command = command,
 	.close = close_engine,
+	.interventions = interventions,
 	.calls = calls,
 	.call_count = ARRAY_COUNT(calls),
 };

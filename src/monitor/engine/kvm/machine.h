@@ -39,6 +39,7 @@
 #include "machine/virtio_pci.h"
 #include "monitor/engine/engine.h"
 #include "monitor/engine/kvm/console.h"
+#include "monitor/engine/kvm/intervention.h"
 #include "monitor/engine/kvm/memory.h"
 #include "monitor/engine/kvm/vcpu.h"
 #include "monitor/engine/kvm/vm.h"
@@ -68,6 +69,7 @@ struct kvm_machine {
 	int initrd_fd;       /* owned; NO_FD: none */
 
 	struct kvm_memory memory;
+	struct interventions interventions;
 	struct guestmem guest; /* the main thread's view of it */
 	struct vm vm;
 	struct vcpus vcpus;

@@ -98,6 +98,20 @@ void kvm_memory_close(struct kvm_memory *memory)
 	close_fd(&memory->fd);
 }
 
+uint8_t *kvm_memory_at(const struct kvm_memory *memory, uint64_t gpa,
+		       size_t bytes)
+{
+	for (uint32_t i = 0; i < memory->range_count; i++) {
+		const struct memory_range *range = &memory->ranges[i];
+
+		if (gpa >= range->gpa && gpa - range->gpa < range->bytes &&
+		    bytes <= range->bytes - (gpa - range->gpa))
+			return memory->map + range->offset_bytes +
+			       (gpa - range->gpa);
+	}
+	return NULL;
+}
+
 int kvm_memory_lend(const struct kvm_memory *memory, struct guestmem *guest)
 {
 	int result = 0;

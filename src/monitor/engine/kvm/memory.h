@@ -48,6 +48,11 @@ int kvm_memory_open(struct kvm_memory *memory, uint64_t bytes, bool is_huge,
 /* Safe twice, and on one that is zeroed but for fd NO_FD. */
 void kvm_memory_close(struct kvm_memory *memory);
 
+/* Where this machine has so many bytes of it mapped, all in one range; NULL: they
+ * are not memory. Any thread. */
+uint8_t *kvm_memory_at(const struct kvm_memory *memory, uint64_t gpa,
+		       size_t bytes);
+
 /* Have `guest`, which must be empty, show this memory: user addresses are
  * guest-physical ones, as virtio over PCI wants it. */
 int kvm_memory_lend(const struct kvm_memory *memory, struct guestmem *guest);

@@ -115,6 +115,9 @@ int machine_start_identity(struct kvm_machine *machine)
 	if (!cpuid)
 		return -ENOMEM;
 	result = cpuid_read(cpuid, machine->kvm_fd, vcpus->count);
+	if (result == 0)
+		interventions_init(&machine->interventions, machine->vm.fd,
+				   &cpuid->table);
 	for (uint32_t i = 0; i < vcpus->count && result == 0; i++)
 		result = start_one(&vcpus->list[i], cpuid);
 	return result;
