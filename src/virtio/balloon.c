@@ -277,12 +277,23 @@ void virtio_balloon_set_target(struct virtio_balloon *balloon, uint64_t bytes)
 	virtio_config_changed(&transport);
 }
 
-uint64_t virtio_balloon_held_bytes(struct virtio_balloon *balloon)
+static uint64_t read_pages(struct virtio_balloon *balloon,
+			   const uint32_t *number)
 {
 	uint64_t pages;
 
 	pthread_mutex_lock(&balloon->small.lock);
-	pages = balloon->actual_pages;
+	pages = *number;
 	pthread_mutex_unlock(&balloon->small.lock);
 	return pages * VIRTIO_BALLOON_PAGE_BYTES;
+}
+
+uint64_t virtio_balloon_target_bytes(struct virtio_balloon *balloon)
+{
+	return read_pages(balloon, &balloon->target_pages);
+}
+
+uint64_t virtio_balloon_held_bytes(struct virtio_balloon *balloon)
+{
+	return read_pages(balloon, &balloon->actual_pages);
 }

@@ -67,6 +67,8 @@ void virtio_balloon_serve(struct virtio_balloon *balloon);
 /* Ask the guest to give up so much; it may take its time, or not do it. */
 void virtio_balloon_set_target(struct virtio_balloon *balloon, uint64_t bytes);
 
+uint64_t virtio_balloon_target_bytes(struct virtio_balloon *balloon);
+
 /* What the guest has given up, as it says. */
 uint64_t virtio_balloon_held_bytes(struct virtio_balloon *balloon);
 

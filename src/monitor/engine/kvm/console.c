@@ -82,15 +82,31 @@ static void call_lines(struct kvm_console *console)
 	(void)pthread_mutex_lock(&machine->board);
 	serial_send(&machine->serial);
 	(void)pthread_mutex_unlock(&machine->board);
+	machine_serve_console(machine);
 }
 
 /* Input. ---------------------------------------------------------------------- */
+
+static enum kvm_console_line last_speaker(struct kvm_console *console)
+{
+	enum kvm_console_line speaker;
+
+	(void)pthread_mutex_lock(&console->lock);
+	speaker = console->speaker;
+	(void)pthread_mutex_unlock(&console->lock);
+	return speaker;
+}
 
 static size_t push(struct kvm_console *console)
 {
 	struct kvm_machine *machine = console->machine;
 	size_t taken;
 
+	if (machine->small.is_frozen)
+		return 0;
+	if (last_speaker(console) == LINE_VIRTIO)
+		return machine_push_console(machine, console->input,
+					    console->input_bytes);
 	(void)pthread_mutex_lock(&machine->board);
 	taken = serial_push(&machine->serial, console->input,
 			    console->input_bytes);
@@ -161,6 +177,13 @@ int kvm_console_watch(struct kvm_console *console, sd_event *event)
 				     EPOLLIN, on_socket, console);
 
 	return result < 0 ? result : 0;
+}
+
+void kvm_console_reset(struct kvm_console *console)
+{
+	(void)pthread_mutex_lock(&console->lock);
+	console->speaker = LINE_SERIAL;
+	(void)pthread_mutex_unlock(&console->lock);
 }
 
 void kvm_console_drain(struct kvm_console *console)

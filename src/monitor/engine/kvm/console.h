@@ -46,6 +46,9 @@ int kvm_console_open(struct kvm_console *console, struct kvm_machine *machine,
 		     int *ret_their_fd);
 int kvm_console_watch(struct kvm_console *console, sd_event *event);
 
+/* The guest was reset: its first words come by the serial line. */
+void kvm_console_reset(struct kvm_console *console);
+
 /* Pass on what the guest's last words were, without waiting. */
 void kvm_console_drain(struct kvm_console *console);
 

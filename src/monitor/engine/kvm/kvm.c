@@ -96,6 +96,8 @@ static void heed(struct kvm_machine *machine, uint32_t notes)
 		kvm_console_tend(&machine->console);
 	if (notes & NOTE_CLOCK)
 		set_clock(machine);
+	if (notes & NOTE_BALLOON)
+		machine_heed_balloon(machine);
 	if (notes & (NOTE_PANIC | NOTE_CRASH_KERNEL))
 		tell_changed(machine, GUEST_PANICKED);
 	if (notes & NOTE_FAILED) {
@@ -161,6 +163,8 @@ static int watch(struct engine *engine, sd_event *event)
 			UINT64_MAX, CLOCK_ACCURACY_US, on_clock, machine);
 	if (result >= 0)
 		result = kvm_console_watch(&machine->console, event);
+	if (result >= 0)
+		result = machine_watch_small(machine, event);
 	return result < 0 ? result : vcpus_start(&machine->vcpus);
 }
 
@@ -206,7 +210,15 @@ static int power_down(struct kvm_machine *machine)
 	return 0;
 }
 
-static int carry_out(struct kvm_machine *machine, enum engine_verb verb)
+static int set_balloon(struct kvm_machine *machine,
+		       const struct engine_argument *argument)
+{
+	machine_set_balloon(machine, argument->memory_bytes);
+	return 0;
+}
+
+static int carry_out(struct kvm_machine *machine, enum engine_verb verb,
+		     const struct engine_argument *argument)
 {
 	switch (verb) {
 	case ENGINE_RESUME:
@@ -217,8 +229,9 @@ static int carry_out(struct kvm_machine *machine, enum engine_verb verb)
 		return power_down(machine);
 	case ENGINE_RESET:
 		return start_over(machine);
-	case ENGINE_SAVE:
 	case ENGINE_BALLOON:
+		return set_balloon(machine, argument);
+	case ENGINE_SAVE:
 		break;
 	}
 	return -EOPNOTSUPP;
@@ -236,7 +249,7 @@ static int command(struct engine *engine, enum engine_verb verb,
 		heed(machine, machine_take_notes(machine));
 	if (machine->is_over)
 		return -ESRCH;
-	result = carry_out(machine, verb);
+	result = carry_out(machine, verb, argument);
 	if (result == 0)
 		handler->done(handler->context, request_id, 0, NULL);
 	return result;
@@ -290,6 +303,7 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_SREGS, "reset"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_SREGS, "reset"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_REGS, "reset"),
+	SANDBOX_CALL(fallocate, "the balloon gives memory back"),
 	SANDBOX_CALL(pread64, "reset: the kernel is loaded again"),
 };
 /* clang-format on */

@@ -120,7 +120,7 @@ static int build_board(struct kvm_machine *machine)
 	if (result == 0)
 		result = pci_init(&machine->pci, &machine->ports,
 				  &machine->mmio, &machine->outside);
-	return result;
+	return result < 0 ? result : machine_add_small(machine);
 }
 
 /* Life. ---------------------------------------------------------------------------- */
@@ -223,6 +223,7 @@ void machine_close(struct kvm_machine *machine)
 	machine->note_source = sd_event_source_unref(machine->note_source);
 	machine->clock_source = sd_event_source_unref(machine->clock_source);
 	machine_remove_disks(machine);
+	machine_remove_small(machine);
 	if (machine->outside.context)
 		pci_release(&machine->pci);
 	kvm_console_close(&machine->console);
@@ -243,6 +244,7 @@ static void reset_board(struct kvm_machine *machine)
 	rtc_reset(&machine->rtc);
 	power_reset(&machine->power);
 	(void)pthread_mutex_unlock(&machine->board);
+	kvm_console_reset(&machine->console);
 }
 
 int machine_reset(struct kvm_machine *machine, struct refusal *refusal)

@@ -41,6 +41,7 @@
 #include "monitor/engine/kvm/console.h"
 #include "monitor/engine/kvm/intervention.h"
 #include "monitor/engine/kvm/memory.h"
+#include "monitor/engine/kvm/small.h"
 #include "monitor/engine/kvm/vcpu.h"
 #include "monitor/engine/kvm/vm.h"
 
@@ -54,6 +55,7 @@ enum machine_note {
 	NOTE_FAILED = 1u << 5,       /* see `failure` */
 	NOTE_CLOCK = 1u << 6,        /* the RTC's deadline may be another */
 	NOTE_CONSOLE = 1u << 7,      /* output waits, or there is room */
+	NOTE_BALLOON = 1u << 8,      /* it may have come to its size */
 };
 
 /* Those after which no processor goes on by itself. */
@@ -84,6 +86,7 @@ struct kvm_machine {
 	struct power power;
 	struct virtio_pci *disks; /* owned */
 	uint32_t disk_count;
+	struct small_devices small;
 	struct kvm_console console;
 
 	int note_fd;             /* owned: an eventfd */

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/count.h"
@@ -35,6 +37,18 @@ static int refuse_memory(struct refusal *refusal, int error, uint64_t bytes,
 		      is_huge ? " in huge pages" : "", strerror(-error));
 }
 
+/* The file system of huge pages says how large they are. */
+static int find_page_size(struct kvm_memory *memory, bool is_huge)
+{
+	struct stat info;
+
+	if (fstat(memory->fd, &info) < 0)
+		return -errno;
+	memory->page_bytes =
+		is_huge ? (uint32_t)info.st_blksize : LAYOUT_PAGE_BYTES;
+	return 0;
+}
+
 static int make_file(struct kvm_memory *memory, bool is_huge)
 {
 	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
@@ -49,7 +63,7 @@ static int make_file(struct kvm_memory *memory, bool is_huge)
 	    fcntl(memory->fd, F_ADD_SEALS,
 		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
-	return 0;
+	return find_page_size(memory, is_huge);
 }
 
 /* Huge pages are reserved here, or not to be had. Others come when they are
@@ -128,4 +142,22 @@ int kvm_memory_lend(const struct kvm_memory *memory, struct guestmem *guest)
 					 memory->map + range->offset_bytes);
 	}
 	return result;
+}
+
+void kvm_memory_give_back(const struct kvm_memory *memory, uint64_t gpa,
+			  uint64_t bytes)
+{
+	for (uint32_t i = 0; i < memory->range_count; i++) {
+		const struct memory_range *range = &memory->ranges[i];
+		uint64_t first = max_u64(gpa, range->gpa);
+		uint64_t end = min_u64(gpa + bytes, range->gpa + range->bytes);
+
+		/* Refused: the host goes without, and nobody else. */
+		if (first < end &&
+		    fallocate(memory->fd,
+			      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			      (off_t)(first - range->gpa + range->offset_bytes),
+			      (off_t)(end - first)) < 0)
+			return;
+	}
 }

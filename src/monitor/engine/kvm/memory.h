@@ -28,7 +28,8 @@ struct memory_range {
 struct kvm_memory {
 	int fd; /* owned */
 	uint64_t bytes;
-	uint8_t *map; /* owned; all of it */
+	uint32_t page_bytes; /* of the pages that it is made of */
+	uint8_t *map;        /* owned; all of it */
 	struct memory_range ranges[MEMORY_RANGE_MAX];
 	uint32_t range_count;
 };
@@ -56,5 +57,10 @@ uint8_t *kvm_memory_at(const struct kvm_memory *memory, uint64_t gpa,
 /* Have `guest`, which must be empty, show this memory: user addresses are
  * guest-physical ones, as virtio over PCI wants it. */
 int kvm_memory_lend(const struct kvm_memory *memory, struct guestmem *guest);
+
+/* Let the host have these bytes, which lie in the guest's memory: they read as
+ * zeros, and take memory again when they are touched. Any thread. */
+void kvm_memory_give_back(const struct kvm_memory *memory, uint64_t gpa,
+			  uint64_t bytes);
 
 #endif
