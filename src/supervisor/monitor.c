@@ -184,7 +184,7 @@ static const char *field_at_fault(const char *reason)
 		"boot.kernel",  "boot.initrd",
 		"boot.cmdline", "memory.huge-pages",
 		"memory.size",  "cpu.virtual",
-		"image",
+		"image",        "engine",
 	};
 
 	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {

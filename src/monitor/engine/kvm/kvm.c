@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -122,9 +123,19 @@ static int on_note(sd_event_source *source, int fd, uint32_t events,
 
 /* Life. -------------------------------------------------------------------------- */
 
+/* The supervisor finds the field again (CHILD_EVENT in protocol.def). */
+static void tell_refusal(const struct engine_handler *handler,
+			 const struct refusal *refusal)
+{
+	char text[sizeof(*refusal) + 2];
+
+	(void)snprintf(text, sizeof(text), "%s%s%s", refusal->field,
+		       refusal->field[0] ? ": " : "", refusal->text);
+	handler->event(handler->context, EVENT_ERROR, text);
+}
+
 static int start(struct engine *engine, const struct engine_machine *wanted)
 {
-	const struct engine_handler *handler = &engine->handler;
 	struct refusal refusal = { 0 };
 	struct kvm_machine *machine;
 	int result;
@@ -141,7 +152,7 @@ static int start(struct engine *engine, const struct engine_machine *wanted)
 	engine->is_paused = true;
 	result = machine_open(machine, engine, wanted, &refusal);
 	if (result < 0 && refusal.text[0])
-		handler->event(handler->context, EVENT_ERROR, refusal.text);
+		tell_refusal(&engine->handler, &refusal);
 	return result;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/memfd.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -53,8 +54,9 @@ static int make_file(struct kvm_memory *memory, bool is_huge)
 {
 	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 
-	memory->fd = memfd_create("bulkhead-guest",
-				  flags | (is_huge ? MFD_HUGETLB : 0));
+	memory->fd = memfd_create(
+		"bulkhead-guest",
+		flags | (is_huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0));
 	if (memory->fd < 0) {
 		memory->fd = NO_FD;
 		return -errno;
