@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The demonstration: two guests keep their data while their disk service is
 killed, hung and upgraded and their supervisor is killed. ./run demo."""
+import argparse
 import os
 import pathlib
 import signal
@@ -118,7 +119,7 @@ class Demo:
     def stop_guests(self):
         self.say("guests verify everything, unmount, check, and switch off")
         for name in GUESTS:
-            self.host.run("stop", name, "--deadline", 60)
+            self.host.run("stop", name, "--deadline", bulkhead.scaled(60))
         for console in self.consoles.values():
             console.wait(r"^finished", 30)
 
@@ -173,8 +174,20 @@ class Demo:
         return self.is_clean()
 
 
+def read_options():
+    parser = argparse.ArgumentParser(prog="./run demo")
+    parser.add_argument("--engine", choices=("qemu", "kvm"), default="qemu",
+                        help="what runs the guests (qemu)")
+    parser.add_argument("--slowness", type=float, default=1, help=(
+        "how many times slower than usual guests are here (1)"))
+    options = parser.parse_args()
+    bulkhead.engine = options.engine
+    bulkhead.slowness = options.slowness
+
+
 def main():
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    read_options()
     print("building the guest's image, unless it is there")
     bulkhead.guest_image()
     host = bulkhead.Host()

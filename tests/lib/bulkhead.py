@@ -51,10 +51,19 @@ def program(name):
 def guest_image():
     """The folder with the guest's vmlinuz and initrd, made on first use,
     unless BULKHEAD_GUEST names it."""
-    if "BULKHEAD_GUEST" in os.environ:
-        return pathlib.Path(os.environ["BULKHEAD_GUEST"])
-    done = subprocess.run([str(ROOT / "guest/build-image")],
-                          stdout=subprocess.PIPE, text=True, check=True)
+    return _built("BULKHEAD_GUEST", "guest/build-image")
+
+
+def i386_image():
+    """The same of a guest of 32 bits, unless BULKHEAD_I386 names it."""
+    return _built("BULKHEAD_I386", "guest/build-i386")
+
+
+def _built(variable, script):
+    if variable in os.environ:
+        return pathlib.Path(os.environ[variable])
+    done = subprocess.run([str(ROOT / script)], stdout=subprocess.PIPE,
+                          text=True, check=True)
     return pathlib.Path(done.stdout.strip())
 
 

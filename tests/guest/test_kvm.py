@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""What only the engine kvm has: its devices, saving, and its small size."""
+import pathlib
+import re
+
+import pytest
+
+import bulkhead
+
+pytestmark = pytest.mark.engine("kvm")
+
+MIB = 1 << 20
+# The guest's memory as its monitor maps it.
+GUEST_MEMORY = r"memfd:bulkhead-guest"
+
+
+def rss_bytes(pid, of_guest):
+    """What a process has in memory: the guest's part, or the rest."""
+    total = 0
+    counts = False
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            counts = bool(re.search(GUEST_MEMORY, line)) == of_guest
+        elif counts and line.startswith("Rss:"):
+            total += int(line.split()[1]) * 1024
+    return total
+
+
+def last_number(console, word):
+    return int(console.lines(word)[-1].rpartition("=")[2])
+
+
+def stamp_is_clean(console):
+    values = console.values("stamp requests")
+    return not any(values[key] for key in
+                   ("errors", "corrupt", "lost", "duplicated"))
+
+
+def wait_progress(console):
+    def requests():
+        return console.values("stamp requests").get("requests", 0)
+    seen = requests()
+    bulkhead.wait_for(lambda: requests() > seen,
+                      what="the guest's requests are answered")
+
+
+def test_two_processors_and_the_small_devices_work(host):
+    console = host.up("one", test="devices", cpus=2, memory="256M")
+    console.wait("^ready")
+
+    facts = console.wait("^facts cpus=([0-9]+) memory=([0-9]+) clock=(.*)")
+    numbers = console.wait("^rng name=(.*) bytes=([0-9]+) kinds=([0-9]+)")
+
+    assert facts.group(1) == "2"
+    assert 180 << 10 < int(facts.group(2)) < 256 << 10
+    assert facts.group(3) == "kvm-clock"
+    assert numbers.group(1).startswith("virtio_rng")
+    assert numbers.group(2) == "4096"
+    assert int(numbers.group(3)) > 100
+    console.wait("^hvc says hello")
+
+
+def test_a_balloon_gives_memory_back_to_the_host(host):
+    console = host.up("one", test="devices", memory="256M")
+    console.wait("^free=")
+    free = last_number(console, "free=")
+
+    host.run("balloon", "one", "160M")
+    bulkhead.wait_for(lambda: last_number(console, "free=") < free - 80_000,
+                      what="the guest gives memory back")
+    monitor = host.partition("one")["monitor_pid"]
+    assert rss_bytes(monitor, of_guest=True) < 170 * MIB
+    host.run("balloon", "one", "256M")
+
+    bulkhead.wait_for(lambda: last_number(console, "free=") > free - 10_000,
+                      what="the guest has it again")
+
+
+def test_the_monitor_is_small(host):
+    console = host.up("one", memory="128M", disks=[host.disk()])
+    console.wait("^tick")
+
+    monitor = host.partition("one")["monitor_pid"]
+
+    assert rss_bytes(monitor, of_guest=True) > 16 * MIB
+    assert rss_bytes(monitor, of_guest=False) <= 5 * MIB
+
+
+def test_a_guest_under_load_is_saved_and_restored(host):
+    console = host.up("one", test="stamp", args="0,16", cpus=2, disks=[
+        host.disk(size="96M")])
+    console.wait("^stamp filled")
+
+    for _ in range(2):
+        host.run("save", "one")
+        assert host.state_of("one") == "saved"
+        assert host.partition("one")["monitor_pid"] in (0, None)
+        host.run("restore", "one")
+        assert host.state_of("one") == "running"
+        wait_progress(console)
+    host.run("stop", "one", "--deadline", bulkhead.scaled(90))
+
+    console.wait("^finished")
+    assert stamp_is_clean(console)
+    assert console.values("e2fsck") == {"status": 0}
+    assert console.values("kernel") == {"errors": 0}
+    assert console.text.count("BULKHEAD up") == 1
+
+
+def test_a_new_supervisor_restores_what_the_old_one_saved(make_host):
+    host = make_host().start()
+    console = host.up("one", disks=[host.disk()])
+    console.wait("^tick n=3$")
+    host.run("pause", "one")
+    host.run("save", "one")
+    last = last_number(console, "tick")
+    host.shut_down()
+
+    host.start()
+    host.run("restore", "one")
+    paused = host.state_of("one")
+    host.run("resume", "one")
+
+    assert paused == "paused"
+    console.wait(f"^tick n={last + 3}$")
+    assert console.text.count("BULKHEAD up") == 1
+
+
+def test_a_guest_that_panics_is_noticed(host):
+    console = host.up("one", test="panic", restart="never")
+    console.wait("^panics")
+
+    bulkhead.wait_for(lambda: "panic" in host.run("events"),
+                      what="an event says so")
+    host.wait_state("one", "stopped")
+
+
+def test_memtest86_boots(host):
+    console = host.up("one", boot={
+        "kernel": str(bulkhead.guest_image() / "memtest"),
+        "cmdline": "console=ttyS0,115200 nosmp"})
+
+    bulkhead.wait_for(lambda: "Memtest86+" in console.text
+                      or "Memory" in console.text, 60,
+                      what="memtest86+ shows its screen")
+    assert host.state_of("one") == "running"
+
+
+def test_a_kernel_of_32_bits_boots(host):
+    image = bulkhead.i386_image()
+    console = host.up("one", boot={
+        "kernel": str(image / "vmlinuz"),
+        "initrd": str(image / "initrd"),
+        "cmdline": "console=ttyS0 quiet panic=-1"})
+
+    assert console.wait("^up machine=(.*)", 90).group(1) == "i686"
