@@ -144,15 +144,14 @@ static void hide(struct pci_function *function)
 
 static void show(struct pci_function *function, uint64_t base)
 {
-	const struct bus_range range = {
-		.base = base,
-		.bytes = function->bar_bytes,
-		.ops = &function->ops->bar,
-		.device = function->device,
-	};
+	struct bus_range range = { .base = base,
+				   .bytes = function->bar_bytes,
+				   .device = function->device };
 
-	if (function->decoded != 0 || base == 0 ||
-	    bus_add(function->pci->memory, &range) < 0)
+	if (function->decoded != 0 || base == 0)
+		return;
+	range.ops = &function->ops->bar;
+	if (bus_add(function->pci->memory, &range) < 0)
 		return;
 	function->decoded = base;
 	function->ops->decoded(function->device, base);
