@@ -15,9 +15,6 @@
 #include "supervisor/supervisor.h"
 
 #define QUIT_MS 3000
-/* Without any progress for so long a step has failed. The last one may be a
- * long synchronisation. */
-#define PATIENCE_MS 300000
 /* Progress is told to the client no more often. */
 #define TELL_NS (100 * NS_PER_MS)
 /* Why a partition that is RUNNING may have stopped processors; stored with its
@@ -54,6 +51,13 @@ static void ask(struct partition *partition, uint32_t type, const int *fd)
 
 static int on_impatient(sd_event_source *source, uint64_t usec, void *data);
 
+/* A step, or the next part of it, has this long. */
+static void be_patient(struct partition *partition)
+{
+	partition_arm(partition, partition->supervisor->config.save_ms,
+		      on_impatient);
+}
+
 /* Saving. */
 
 static void begin_step(struct partition *partition, enum save_step step,
@@ -62,7 +66,7 @@ static void begin_step(struct partition *partition, enum save_step step,
 	partition->save.step = step;
 	partition->save.done_bytes = 0;
 	ask(partition, type, fd);
-	partition_arm(partition, PATIENCE_MS, on_impatient);
+	be_patient(partition);
 }
 
 static void write_image(struct partition *partition)
@@ -234,7 +238,7 @@ void save_progressed(struct partition *partition, uint32_t request_id,
 		return;
 	partition->save.done_bytes = progress->done_bytes;
 	if (is_saving)
-		partition_arm(partition, PATIENCE_MS, on_impatient);
+		be_patient(partition);
 	else
 		process_extend(partition->monitor);
 	if (now_ns - partition->save.told_ns < TELL_NS)

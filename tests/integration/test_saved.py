@@ -8,9 +8,11 @@ import fcntl
 import json
 import os
 import re
+import socket
 import stat
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -45,7 +47,8 @@ def arm(tmp_path):
 def host(make_host, stage, arm):
     """A supervisor that believes in KVM; its monitors are played."""
     made = make_host(
-        config=f"libexec_dir = {stage.folder}\n",
+        config=f"libexec_dir = {stage.folder}\n"
+               "ready_ms = 2000\nsave_ms = 1500\n",
         environment={"BULKHEAD_FAILPOINT": "engine.kvm=fail",
                      "BULKHEAD_FAILPOINT_FILE": str(arm.file)}).start()
     made.saved = made.state / "saved"
@@ -135,10 +138,10 @@ class Monitor:
         self.child.send("CHILD_REPORTED")
 
 
-def start(host, stage):
+def start(host, stage, engine="kvm"):
     """A partition that runs under a played monitor."""
     host.run("define", write(host, document(
-        host, partition=NAME, engine="kvm", restart="never",
+        host, partition=NAME, engine=engine, restart="never",
         disks=[disk(host)])))
     host.run("install", NAME)
     verb = Verb(host, "start")
@@ -318,6 +321,8 @@ def test_what_a_saved_partition_cannot_do_is_refused(host, stage):
     for verb in ("save", "pause", "resume", "reset"):
         check_refused(host.call(verb, NAME), REFUSED, "saved")
     check_refused(host.call("undefine", NAME), REFUSED, "saved")
+    check_refused(host.call("define", host.directory / "one.yaml"), REFUSED,
+                  "defined already")
     assert host.state_of(NAME) == "saved"
 
 
@@ -386,10 +391,135 @@ def test_a_disk_that_was_changed_behind_a_saved_guest_is_refused(host, stage):
     monitor.end()
 
 
-def test_qemu_and_foreign_guests_are_not_saved(host):
+def test_qemu_and_foreign_guests_are_not_saved(host, stage):
     foreign.serve(host, "theirs")
+    monitor = start(host, stage, engine="qemu")
 
-    check_refused(host.call("save", "theirs"), REFUSED, "engine")
+    check_refused(host.call("save", "theirs"), REFUSED, "engine", "foreign")
+    check_refused(host.call("save", NAME), REFUSED, "engine", "qemu")
+    assert host.state_of(NAME) == "running" and files(host) == []
+    monitor.end()
+
+
+def test_a_save_without_progress_is_given_up(host, stage):
+    monitor = start(host, stage)
+    verb = Verb(host, "save")
+    monitor.answer("MONITOR_PAUSE")
+    _, _, fds = monitor.child.wait("MONITOR_SAVE")
+    played.close(fds)
+
+    monitor.answer("MONITOR_RESUME")
+
+    check_refused(verb.end(), FAILED, "no progress")
+    assert host.state_of(NAME) == "running" and files(host) == []
+    monitor.end()
+
+
+def test_a_monitor_that_never_lets_its_guest_run_on_is_ended(host, stage):
+    monitor = start(host, stage)
+    verb = Verb(host, "save")
+    monitor.answer("MONITOR_PAUSE")
+    _, _, fds = monitor.child.wait("MONITOR_SAVE")
+    played.close(fds)
+
+    monitor.child.wait("MONITOR_RESUME")
+    monitor.child.wait_killed()
+    monitor.end()
+
+    assert verb.end().returncode == FAILED
+    assert host.state_of(NAME) == "stopped" and files(host) == []
+
+
+def test_a_save_that_makes_progress_takes_its_time_and_tells(host, stage):
+    monitor = start(host, stage)
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    client.connect(str(host.socket))
+    client.send(struct.pack("=II32s", played.NUMBERS["PARTITION_SAVE"], 7,
+                            NAME.encode()))
+    monitor.answer("MONITOR_PAUSE")
+    request, _, fds = monitor.child.wait("MONITOR_SAVE")
+    for step in range(1, 5):
+        time.sleep(0.6)
+        monitor.child.send("MONITOR_PROGRESS", struct.pack("=QQ", step, 4), (),
+                           request)
+    os.write(fds[0], IMAGE)
+    played.close(fds)
+    monitor.child.send("MONITOR_DONE", struct.pack("=iI192s", 0, 0, b""), (),
+                       request)
+    monitor.child.take("CHILD_QUIT")
+    monitor.end()
+
+    told = [client.recv(4096) for _ in range(5)]
+    assert [struct.unpack("=IIQQ", row)[2:] for row in told[:4]] == [
+        (1, 4), (2, 4), (3, 4), (4, 4)]
+    assert struct.unpack_from("=IIi", told[4]) == (played.NUMBERS["REPLY"], 7,
+                                                   0)
+    client.close()
+
+
+def test_a_restore_that_makes_progress_has_time(host, stage):
+    save(host, start(host, stage))
+    verb, monitor = restoring(host, stage)
+
+    for step in range(1, 5):
+        time.sleep(0.7)
+        monitor.child.send("MONITOR_PROGRESS", struct.pack("=QQ", step, 4))
+    monitor.ready()
+    monitor.answer("MONITOR_RESUME")
+
+    assert verb.end().returncode == 0
+    monitor.end()
+
+
+def test_a_restore_that_takes_too_long_leaves_it_saved(host, stage):
+    save(host, start(host, stage))
+    verb, monitor = restoring(host, stage)
+
+    monitor.child.wait_killed()
+    monitor.end()
+
+    check_refused(verb.end(), FAILED, "not ready in time")
+    assert host.state_of(NAME) == "saved"
+    assert files(host) == [f"{NAME}.image"]
+
+
+def test_a_save_whose_link_is_lost_is_taken_back(host, stage):
+    monitor = start(host, stage)
+    verb = Verb(host, "save")
+    monitor.answer("MONITOR_PAUSE")
+    _, _, fds = monitor.child.wait("MONITOR_SAVE")
+    played.close(fds)
+
+    monitor.come_back(GUEST_PAUSED)
+    monitor.answer("MONITOR_RESUME")
+
+    check_refused(verb.end(), FAILED, "lost")
+    assert host.state_of(NAME) == "running" and files(host) == []
+    monitor.end()
+
+
+def test_a_shutdown_lets_a_save_end_and_ends_a_restore(host, stage):
+    monitor = start(host, stage)
+    saving = Verb(host, "save")
+    monitor.answer("MONITOR_PAUSE")
+    shutdown = subprocess.Popen(host.argv("shutdown"), env=host.env)
+    monitor.write()
+    monitor.child.take("CHILD_QUIT")
+    monitor.end()
+    assert saving.end().returncode == 0 and shutdown.wait(30) == 0
+    host.keeper.wait(30)
+
+    host.start()
+    verb, monitor = restoring(host, stage)
+    shutdown = subprocess.Popen(host.argv("shutdown"), env=host.env)
+    monitor.child.take("CHILD_QUIT")
+    monitor.end()
+    assert verb.end().returncode == FAILED and shutdown.wait(30) == 0
+    host.keeper.wait(30)
+
+    host.start()
+    assert host.state_of(NAME) == "saved"
+    assert files(host) == [f"{NAME}.image"]
 
 
 def test_a_host_shutdown_leaves_a_saved_partition_saved(host, stage):
