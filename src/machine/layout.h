@@ -68,6 +68,9 @@
 #define SLOT_BALLOON 19
 #define SLOT_COUNT   32
 
+/* Of all of this, for saved partitions: a guest cannot go on where it changed. */
+#define LAYOUT_VERSION 1
+
 #define VCPU_MAX 64
 
 #endif

@@ -43,6 +43,12 @@ static void engine_done(void *context, uint32_t request_id, int status,
 	report_done(monitor, request_id, status, text);
 }
 
+static void engine_progress(void *context, uint32_t request_id,
+			    uint64_t done_bytes, uint64_t total_bytes)
+{
+	report_progress(context, request_id, done_bytes, total_bytes);
+}
+
 static void engine_event(void *context, enum event_level level,
 			 const char *text)
 {
@@ -116,6 +122,7 @@ static const struct engine_handler engine_handler_template = {
 	.ready = engine_ready,
 	.changed = engine_changed,
 	.done = engine_done,
+	.progress = engine_progress,
 	.event = engine_event,
 	.ended = engine_ended,
 };

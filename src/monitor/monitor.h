@@ -106,6 +106,10 @@ void report_engine_end(struct monitor *monitor, int exit_status);
 void report_done(struct monitor *monitor, uint32_t request_id, int status,
 		 const char *text);
 
+/* How far a verb is. */
+void report_progress(struct monitor *monitor, uint32_t request_id,
+		     uint64_t done_bytes, uint64_t total_bytes);
+
 /* One MONITOR_COUNTERS per disk. */
 void report_counters(struct monitor *monitor);
 

@@ -63,6 +63,15 @@ void report_done(struct monitor *monitor, uint32_t request_id, int status,
 			 sizeof(result));
 }
 
+void report_progress(struct monitor *monitor, uint32_t request_id,
+		     uint64_t done_bytes, uint64_t total_bytes)
+{
+	const struct progress progress = { done_bytes, total_bytes };
+
+	(void)child_send(&monitor->child, MSG_MONITOR_PROGRESS, request_id,
+			 &progress, sizeof(progress));
+}
+
 /* By the I/O thread: counters as of now. */
 static void count_disks(struct iothread *io, void *argument)
 {

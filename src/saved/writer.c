@@ -96,6 +96,11 @@ static int find_extent(const struct image_writer *writer, uint64_t from,
 	off_t begin = lseek(writer->memory_fd, (off_t)from, SEEK_DATA);
 
 	*ret_extent = (struct extent){ end, end };
+	if (begin < 0 && errno == EINVAL) {
+		/* A file of huge pages does not say. */
+		ret_extent->begin = from;
+		return 0;
+	}
 	if (begin < 0)
 		return errno == ENXIO ? 0 : -errno;
 	ret_extent->begin = min_u64((uint64_t)begin, end);

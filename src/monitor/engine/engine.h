@@ -49,6 +49,9 @@ struct engine_handler {
 	 * sentence or NULL. */
 	void (*done)(void *context, uint32_t request_id, int status,
 		     const char *text);
+	/* How far the verb with this request_id is. */
+	void (*progress)(void *context, uint32_t request_id,
+			 uint64_t done_bytes, uint64_t total_bytes);
 	/* Something an operator should see. */
 	void (*event)(void *context, enum event_level level, const char *text);
 	/* by_guest: it had asked to be switched off. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -34,8 +35,11 @@ static void end(struct kvm_machine *machine, const char *why)
 
 	if (machine->is_over)
 		return;
-	vcpus_park_all(&machine->vcpus);
-	machine->is_over = true;
+	if (machine_is_stuck(machine))
+		vcpus_park(&machine->vcpus);
+	else
+		vcpus_park_all(&machine->vcpus);
+	__atomic_store_n(&machine->is_over, true, __ATOMIC_RELEASE);
 	machine->engine->last_words = why;
 	kvm_console_drain(&machine->console);
 	handler->ended(handler->context, *why ? EXIT_FAILURE : EXIT_SUCCESS,
@@ -129,6 +133,8 @@ static void tell_refusal(const struct engine_handler *handler,
 {
 	char text[sizeof(*refusal) + 2];
 
+	if (!refusal->text[0])
+		return;
 	(void)snprintf(text, sizeof(text), "%s%s%s", refusal->field,
 		       refusal->field[0] ? ": " : "", refusal->text);
 	handler->event(handler->context, EVENT_ERROR, text);
@@ -151,8 +157,7 @@ static int start(struct engine *engine, const struct engine_machine *wanted)
 	engine->own = machine;
 	engine->is_paused = true;
 	result = machine_open(machine, engine, wanted, &refusal);
-	if (result < 0 && refusal.text[0])
-		tell_refusal(&engine->handler, &refusal);
+	tell_refusal(&engine->handler, &refusal);
 	return result;
 }
 
@@ -164,6 +169,7 @@ static int attach(struct engine *engine, struct iothread *io)
 static int watch(struct engine *engine, sd_event *event)
 {
 	struct kvm_machine *machine = engine->own;
+	struct refusal refusal = { 0 };
 	int result;
 
 	result = sd_event_add_io(event, &machine->note_source, machine->note_fd,
@@ -176,6 +182,9 @@ static int watch(struct engine *engine, sd_event *event)
 		result = kvm_console_watch(&machine->console, event);
 	if (result >= 0)
 		result = machine_watch_small(machine, event);
+	if (result >= 0)
+		result = machine_watch_saving(machine, event, &refusal);
+	tell_refusal(&engine->handler, &refusal);
 	return result < 0 ? result : vcpus_start(&machine->vcpus);
 }
 
@@ -189,7 +198,8 @@ static void close_engine(struct engine *engine)
 {
 	struct kvm_machine *machine = engine->own;
 
-	if (!machine)
+	/* Its threads end with the process. */
+	if (!machine || machine_is_stuck(machine))
 		return;
 	machine_close(machine);
 	free(machine);
@@ -200,6 +210,7 @@ static void close_engine(struct engine *engine)
 
 static int resume(struct kvm_machine *machine)
 {
+	machine_thaw(machine);
 	machine->engine->is_paused = false;
 	vcpus_run(&machine->vcpus);
 	return 0;
@@ -260,6 +271,11 @@ static int command(struct engine *engine, enum engine_verb verb,
 		heed(machine, machine_take_notes(machine));
 	if (machine->is_over)
 		return -ESRCH;
+	/* Going on is how a save is given up. */
+	if (machine->save.is_saving && verb != ENGINE_RESUME)
+		return -EBUSY;
+	if (verb == ENGINE_SAVE)
+		return machine_save(machine, request_id, argument->image_fd);
 	result = carry_out(machine, verb, argument);
 	if (result == 0)
 		handler->done(handler->context, request_id, 0, NULL);
@@ -315,7 +331,32 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_SREGS, "reset"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_REGS, "reset"),
 	SANDBOX_CALL(fallocate, "the balloon gives memory back"),
-	SANDBOX_CALL(pread64, "reset: the kernel is loaded again"),
+	SANDBOX_CALL(pread64, "reset: the kernel is loaded again; saving"),
+
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_PIT2, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_CLOCK, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_IRQCHIP, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_MSR_INDEX_LIST, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_TSC_KHZ, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_CPUID2, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_MP_STATE, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_REGS, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_XCRS, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_XSAVE, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_XSAVE2, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_DEBUGREGS, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_LAPIC, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_MSRS, "saving"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_VCPU_EVENTS, "saving"),
+	SANDBOX_CALL(lseek, "saving: where memory has pages"),
+	SANDBOX_CALL(pwrite64, "saving"),
+	SANDBOX_CALL(sync_file_range, "saving"),
+	SANDBOX_CALL(fsync, "saving"),
+
+	SANDBOX_CALL_IF(ioctl, 1, UFFDIO_COPY, "memory on demand"),
+	SANDBOX_CALL_IF(ioctl, 1, UFFDIO_ZEROPAGE, "memory on demand"),
+	SANDBOX_CALL_IF(ioctl, 1, UFFDIO_WAKE, "memory on demand"),
+	SANDBOX_CALL_IF(ioctl, 1, UFFDIO_UNREGISTER, "memory on demand"),
 };
 /* clang-format on */
 

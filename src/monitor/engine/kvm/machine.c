@@ -177,6 +177,7 @@ static void init(struct kvm_machine *machine, struct engine *engine,
 	machine->vm.fd = NO_FD;
 	machine->note_fd = NO_FD;
 	guestmem_init(&machine->guest);
+	kvm_save_init(&machine->save);
 	(void)pthread_mutex_init(&machine->board, NULL);
 	(void)pthread_mutex_init(&machine->failing, NULL);
 }
@@ -214,12 +215,18 @@ int machine_open(struct kvm_machine *machine, struct engine *engine,
 				  &engine->serial_fd);
 	if (result == 0)
 		result = make(machine, refusal);
-	return result == 0 ? load(machine, refusal) : result;
+	if (result < 0)
+		return result;
+	return *wanted->image_fd == NO_FD
+		       ? load(machine, refusal)
+		       : machine_open_image(machine, take_fd(wanted->image_fd),
+					    refusal);
 }
 
 void machine_close(struct kvm_machine *machine)
 {
 	vcpus_end(&machine->vcpus);
+	kvm_save_end(&machine->save);
 	machine->note_source = sd_event_source_unref(machine->note_source);
 	machine->clock_source = sd_event_source_unref(machine->clock_source);
 	machine_remove_disks(machine);
@@ -227,6 +234,7 @@ void machine_close(struct kvm_machine *machine)
 	if (machine->outside.context)
 		pci_release(&machine->pci);
 	kvm_console_close(&machine->console);
+	kvm_save_close(&machine->save);
 	vm_close(&machine->vm);
 	guestmem_clear(&machine->guest);
 	kvm_memory_close(&machine->memory);

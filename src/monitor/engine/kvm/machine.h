@@ -8,6 +8,7 @@
  *   vcpu.c      threads of processors        exits.c  why they come out
  *   disks.c     PCI functions in front of the disks
  *   console.c   the guest's lines to the partition's one console
+ *   save.c      into a saved image, and from one
  *   kvm.c       struct engine_ops
  *
  * Processors do not decide: what the guest did that concerns the whole machine
@@ -41,6 +42,7 @@
 #include "monitor/engine/kvm/console.h"
 #include "monitor/engine/kvm/intervention.h"
 #include "monitor/engine/kvm/memory.h"
+#include "monitor/engine/kvm/save.h"
 #include "monitor/engine/kvm/small.h"
 #include "monitor/engine/kvm/vcpu.h"
 #include "monitor/engine/kvm/vm.h"
@@ -88,6 +90,7 @@ struct kvm_machine {
 	uint32_t disk_count;
 	struct small_devices small;
 	struct kvm_console console;
+	struct kvm_save save;
 
 	int note_fd;             /* owned: an eventfd */
 	uint32_t notes;          /* enum machine_note; atomic */
@@ -97,7 +100,7 @@ struct kvm_machine {
 	char failure[160];
 	sd_event_source *note_source;
 	sd_event_source *clock_source;
-	bool is_over; /* handler.ended was called */
+	bool is_over; /* handler.ended was called; atomic */
 };
 
 /* Make everything but threads and disks; the guest is loaded. Takes what it

@@ -13,6 +13,7 @@
 #include "base/count.h"
 #include "base/scope.h"
 #include "machine/layout.h"
+#include "monitor/engine/kvm/pager.h"
 
 uint32_t memory_split(uint64_t bytes, struct memory_range *ret_ranges)
 {
@@ -146,20 +147,27 @@ int kvm_memory_lend(const struct kvm_memory *memory, struct guestmem *guest)
 	return result;
 }
 
-void kvm_memory_give_back(const struct kvm_memory *memory, uint64_t gpa,
-			  uint64_t bytes)
+static void punch(const struct kvm_memory *memory, struct pager *pager,
+		  uint64_t offset, uint64_t bytes)
+{
+	pager_discard(pager, offset, bytes);
+	/* Refused: the host goes without, and nobody else. */
+	if (fallocate(memory->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		      (off_t)offset, (off_t)bytes) < 0)
+		return;
+}
+
+void kvm_memory_give_back(const struct kvm_memory *memory, struct pager *pager,
+			  uint64_t gpa, uint64_t bytes)
 {
 	for (uint32_t i = 0; i < memory->range_count; i++) {
 		const struct memory_range *range = &memory->ranges[i];
 		uint64_t first = max_u64(gpa, range->gpa);
 		uint64_t end = min_u64(gpa + bytes, range->gpa + range->bytes);
 
-		/* Refused: the host goes without, and nobody else. */
-		if (first < end &&
-		    fallocate(memory->fd,
-			      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			      (off_t)(first - range->gpa + range->offset_bytes),
-			      (off_t)(end - first)) < 0)
-			return;
+		if (first < end)
+			punch(memory, pager,
+			      first - range->gpa + range->offset_bytes,
+			      end - first);
 	}
 }

@@ -19,6 +19,8 @@
 
 #define MEMORY_RANGE_MAX 2
 
+struct pager;
+
 struct memory_range {
 	uint64_t gpa;
 	uint64_t bytes;
@@ -59,8 +61,9 @@ uint8_t *kvm_memory_at(const struct kvm_memory *memory, uint64_t gpa,
 int kvm_memory_lend(const struct kvm_memory *memory, struct guestmem *guest);
 
 /* Let the host have these bytes, which lie in the guest's memory: they read as
- * zeros, and take memory again when they are touched. Any thread. */
-void kvm_memory_give_back(const struct kvm_memory *memory, uint64_t gpa,
-			  uint64_t bytes);
+ * zeros, and take memory again when they are touched. `pager` does not bring
+ * back what they held. Any thread. */
+void kvm_memory_give_back(const struct kvm_memory *memory, struct pager *pager,
+			  uint64_t gpa, uint64_t bytes);
 
 #endif

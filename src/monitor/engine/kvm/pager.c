@@ -65,14 +65,14 @@ void pager_init(struct pager *pager)
 }
 
 int pager_open(struct pager *pager, struct image *image, int memory_fd,
-	       void (*failed)(void *context), void *context)
+	       bool may_be_lazy, void (*failed)(void *context), void *context)
 {
 	pager->image = *image;
 	*image = (struct image){ .fd = NO_FD };
 	pager->memory_fd = memory_fd;
 	pager->failed = failed;
 	pager->context = context;
-	pager->uffd = open_uffd();
+	pager->uffd = may_be_lazy ? open_uffd() : NO_FD;
 	pager->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (pager->wake_fd < 0)
 		return -errno;
@@ -161,11 +161,18 @@ static int64_t copy_some(const struct pager *pager,
 	return outcome(result, copy.copy);
 }
 
-static int64_t write_some(const struct pager *pager, uint64_t offset,
+/* Files of huge pages cannot be written to. */
+static int64_t write_some(const struct pager *pager,
+			  const struct pager_range *place, uint64_t offset,
 			  uint64_t bytes, const uint8_t *from)
 {
-	ssize_t written = pwrite(pager->memory_fd, from, bytes, (off_t)offset);
+	ssize_t written;
 
+	if (place->bytes > 0 && !pager_is_lazy(pager)) {
+		memcpy(place->host, from, place->bytes);
+		return (int64_t)place->bytes;
+	}
+	written = pwrite(pager->memory_fd, from, bytes, (off_t)offset);
 	return written < 0 ? -errno : written;
 }
 
@@ -178,7 +185,8 @@ static int put(const struct pager *pager, uint64_t offset, uint64_t bytes,
 		struct pager_range place = place_of(pager, offset, bytes);
 		int64_t done = pager_is_lazy(pager) && place.bytes > 0
 				       ? copy_some(pager, &place, from)
-				       : write_some(pager, offset, bytes, from);
+				       : write_some(pager, &place, offset,
+						    bytes, from);
 
 		if (done < 0)
 			return (int)done;

@@ -69,13 +69,13 @@ void pager_init(struct pager *pager);
 
 /*
  * Take the image (moved, not copied) of the memory in `memory_fd`, which is
- * empty. Where userfaultfd is not to be had for KVM's accesses, pager_start()
- * loads all of it.
+ * empty. Where userfaultfd is not to be had for KVM's accesses, or not wanted
+ * (huge pages do not come in pieces), pager_start() loads all of it.
  *
  * -ENOMEM
  */
 int pager_open(struct pager *pager, struct image *image, int memory_fd,
-	       void (*failed)(void *context), void *context);
+	       bool may_be_lazy, void (*failed)(void *context), void *context);
 
 /* True if the memory will come on demand. */
 static inline bool pager_is_lazy(const struct pager *pager)

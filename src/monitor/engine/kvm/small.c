@@ -32,7 +32,8 @@ static void give_back(void *context, gpa_t gpa, uint64_t bytes)
 {
 	struct kvm_machine *machine = context;
 
-	kvm_memory_give_back(&machine->memory, gpa, bytes);
+	kvm_memory_give_back(&machine->memory, &machine->save.pager, gpa,
+			     bytes);
 }
 
 static void balloon_changed(void *context)
