@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import re
+import resource
 import socket
 import stat
 import struct
@@ -310,6 +311,20 @@ def test_an_image_that_is_gone_is_refused_and_nothing_started(host, stage):
     check_refused(host.call("restore", NAME), REFUSED, "image",
                   "cannot be opened")
     assert host.state_of(NAME) == "saved"
+
+
+def test_a_hostile_monitor_cannot_fill_the_disk_with_its_image(host, stage):
+    monitor = start(host, stage)
+    verb = Verb(host, "save")
+    monitor.answer("MONITOR_PAUSE")
+    _, _, fds = monitor.child.wait("MONITOR_SAVE")
+    played.close(fds)
+
+    soft, hard = resource.prlimit(monitor.child.pid, resource.RLIMIT_FSIZE)
+
+    assert (64 << 20) < soft == hard < (64 << 20) * 3
+    monitor.end()
+    assert verb.end().returncode == FAILED
 
 
 def test_what_a_saved_partition_cannot_do_is_refused(host, stage):

@@ -46,6 +46,16 @@ TEST(an_absent_option_is_null)
 	CHECK(invocation_option(&invocation, "force") == NULL);
 }
 
+TEST(a_verb_may_want_a_second_word)
+{
+	CHECK_EQ(read_line("balloon web1 512M"), EXIT_DONE);
+	CHECK_EQ(strcmp(invocation.positional, "web1"), 0);
+	CHECK_EQ(strcmp(invocation.second, "512M"), 0);
+
+	CHECK_EQ(read_line("balloon web1"), EXIT_REFUSED);
+	CHECK_EQ(read_line("balloon web1 512M 1G"), EXIT_REFUSED);
+}
+
 TEST(a_value_may_follow_an_equals_sign)
 {
 	CHECK_EQ(read_line("--socket=/tmp/s stop --deadline=9 web1"),
