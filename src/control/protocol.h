@@ -293,6 +293,15 @@ struct net_port {
 	uint32_t reserved;
 };
 
+/* A position in a report; zero is its beginning. */
+struct net_report {
+	uint32_t port;
+	uint32_t network;
+	uint64_t entry;
+	uint32_t is_over;
+	uint32_t reserved;
+};
+
 struct net_entry {
 	char network[NAME_ROOM];
 	char partition[NAME_ROOM]; /* empty: the uplink */

@@ -21,8 +21,7 @@
 	X(REFLECTION, "reflection", "to the port that it came from")           \
 	X(ISOLATED, "isolated", "between isolated ports")                      \
 	X(TOO_LONG, "too-long", "longer than the receiver takes")              \
-	X(NO_BUFFER, "no-buffer", "the receiver had no room")                  \
-	X(PAUSED, "paused", "the queue of a paused partition was full")
+	X(NO_BUFFER, "no-buffer", "the receiver had no room")
 
 enum switch_drop {
 #define SWITCH_DROP(id, name, text) DROP_##id,

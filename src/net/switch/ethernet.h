@@ -30,6 +30,7 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
 
+#define VID_MASK 0x0fff /* of a TCI */
 #define VID_NONE 0
 #define VID_MAX  4094
 

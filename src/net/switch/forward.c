@@ -78,10 +78,7 @@ static void hand_over(const struct passage *passage, uint16_t to,
 			delivery->head_bytes + delivery->data_bytes;
 		return;
 	}
-	drop(passage, to,
-	     result == -EMSGSIZE ? DROP_TOO_LONG
-	     : result == -EAGAIN ? DROP_PAUSED
-				 : DROP_NO_BUFFER);
+	drop(passage, to, result == -EMSGSIZE ? DROP_TOO_LONG : DROP_NO_BUFFER);
 }
 
 /* What the receiver is told of a frame that travels as it is. */
@@ -320,4 +317,20 @@ void switch_forward(struct vswitch *vswitch, uint16_t port, struct frame *frame,
 		forward_group(&passage);
 	else
 		forward_unicast(&passage);
+}
+
+void switch_send(struct vswitch *vswitch, uint16_t port, const uint8_t *bytes,
+		 uint32_t length)
+{
+	struct frame frame = { .bytes = bytes, .length = length };
+	struct passage passage = {
+		.vswitch = vswitch,
+		.frame = &frame,
+		.from = port,
+	};
+
+	if (!switch_find_port(vswitch, port) || frame_parse(&frame) < 0)
+		return;
+	passage.vid = frame.tci & VID_MASK;
+	deliver_whole(&passage, port);
 }

@@ -90,7 +90,6 @@ struct switch_outside {
 	 *
 	 * -EMSGSIZE  longer than the receiver takes
 	 * -ENOBUFS   no room; the frame is lost to this port alone
-	 * -EAGAIN    its partition is paused, and the queue for it full
 	 */
 	int (*deliver)(void *context, uint16_t port,
 		       const struct switch_delivery *delivery);
@@ -136,6 +135,10 @@ uint16_t switch_trunk(const struct vswitch *vswitch, uint16_t vid);
 /* A port sent a frame. */
 void switch_forward(struct vswitch *vswitch, uint16_t port, struct frame *frame,
 		    uint64_t now_ns);
+
+/* Send a tagged frame of the switch's own out of one port, by its VLAN. */
+void switch_send(struct vswitch *vswitch, uint16_t port, const uint8_t *bytes,
+		 uint32_t length);
 
 /* Forget what is old; call it every few seconds. */
 void switch_age(struct vswitch *vswitch, uint64_t now_ns);

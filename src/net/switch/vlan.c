@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/switch/vlan.h"
 
-#define TCI_VID      0x0fff
 #define TCI_PRIORITY 0xf000 /* PCP and DEI */
 
 void vlan_access(struct vlan_membership *membership, uint16_t pvid)
@@ -23,7 +22,7 @@ enum switch_drop vlan_classify(const struct vlan_membership *membership,
 			       const struct frame *frame, uint16_t *ret_vid,
 			       uint16_t *ret_priority)
 {
-	uint16_t vid = frame->has_tag ? frame->tci & TCI_VID : VID_NONE;
+	uint16_t vid = frame->has_tag ? frame->tci & VID_MASK : VID_NONE;
 
 	*ret_priority = frame->has_tag ? frame->tci & TCI_PRIORITY : 0;
 	if (vid != VID_NONE && !membership->is_aware)

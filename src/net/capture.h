@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A capture in pcapng: frames are written to a descriptor that somebody else
+ * reads, and lost, not waited for, when it is not read fast enough.
+ *
+ * Trust      The reader is whoever may use the supervisor; it may go away or
+ *            stop reading at any time.
+ * Source     draft-ietf-opsawg-pcapng, 4.1 to 4.6.
+ */
+#ifndef NET_CAPTURE_H
+#define NET_CAPTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/protocol.h"
+
+#define CAPTURE_ROOM (512u << 10)
+
+struct capture {
+	uint64_t id;
+	uint64_t attachment_id; /* of one port; 0: all */
+	uint32_t snap_bytes;
+	int fd; /* owned; non-blocking */
+	bool is_over;
+	uint64_t lost;  /* frames */
+	uint32_t begin; /* what waits to be written */
+	uint32_t end;
+	uint8_t bytes[CAPTURE_ROOM];
+};
+
+enum capture_direction { CAPTURE_IN = 1, CAPTURE_OUT = 2 };
+
+/* Takes the descriptor, on failure too. -EINVAL: it could make us wait. */
+int capture_new(const struct net_capture *wish, int *fd,
+		struct capture **ret_capture);
+void capture_free(struct capture *capture);
+
+/* Add a frame given in two parts; `time_us` since 1970. */
+void capture_frame(struct capture *capture, uint64_t time_us,
+		   enum capture_direction direction, const uint8_t *head,
+		   uint32_t head_bytes, const uint8_t *data,
+		   uint32_t data_bytes);
+
+/* Write what can be written now. */
+void capture_flush(struct capture *capture);
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/network.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+
+/* RFC 903: what a bridge learns an address from, and nobody answers. */
+#define TYPE_RARP     0x8035
+#define RARP_BYTES    60u
+#define RARP_REQUEST  3
+#define HARDWARE_TYPE 1
+#define PROTOCOL_IPV4 0x0800
+
+static int deliver(void *context, uint16_t number,
+		   const struct switch_delivery *delivery);
+static void take_event(void *context, const struct switch_event *event);
+
+/* Life. --------------------------------------------------------------------- */
+
+int network_new(const char *name,
+		void (*tell)(void *context, enum event_level level,
+			     const char *text),
+		void *context, struct network **ret_network)
+{
+	struct network *network = calloc(1, sizeof(*network));
+	struct switch_outside outside = {
+		.deliver = deliver,
+		.event = take_event,
+		.context = network,
+	};
+	uint32_t seed = 0;
+	int result;
+
+	if (!network)
+		return -ENOMEM;
+	network->tell = tell;
+	network->context = context;
+	(void)snprintf(network->name, sizeof(network->name), "%s", name);
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed = (uint32_t)clock_now_ns();
+	result = switch_new(&network->vswitch, &outside, seed);
+	if (result < 0) {
+		free(network);
+		return result;
+	}
+	*ret_network = network;
+	return 0;
+}
+
+void network_free(struct network *network)
+{
+	for (uint32_t i = 0; i < NETWORK_CAPTURES_MOST; i++)
+		capture_free(network->captures[i]);
+	switch_free(network->vswitch);
+	free(network);
+}
+
+/* Ports. --------------------------------------------------------------------- */
+
+static int find_number(const struct network *network, uint16_t *ret_number)
+{
+	for (uint16_t i = 0; i < SWITCH_PORT_MAX; i++)
+		if (!network->ports[i]) {
+			*ret_number = i;
+			return 0;
+		}
+	return -ENOSPC;
+}
+
+int network_change(struct port *port,
+		   const struct switch_port_settings *settings)
+{
+	struct vswitch *vswitch = port->network->vswitch;
+	int result = switch_set_port(vswitch, port->number, settings);
+
+	if (result == 0 && settings->is_trunk)
+		result = switch_activate_trunk(vswitch, port->number);
+	return result;
+}
+
+int network_add(struct network *network, struct port *port,
+		const struct switch_port_settings *settings)
+{
+	struct offload_abilities abilities;
+	int result = find_number(network, &port->number);
+
+	if (result < 0)
+		return result;
+	port->network = network;
+	network->ports[port->number] = port;
+	result = network_change(port, settings);
+	if (result < 0) {
+		network->ports[port->number] = NULL;
+		port->network = NULL;
+		return result;
+	}
+	uplink_abilities(port->uplink, &abilities);
+	switch_set_abilities(network->vswitch, port->number, &abilities);
+	return 0;
+}
+
+void network_remove(struct port *port)
+{
+	struct network *network = port->network;
+
+	if (!network)
+		return;
+	switch_remove_port(network->vswitch, port->number);
+	network->ports[port->number] = NULL;
+	port->network = NULL;
+}
+
+/* Frames. ---------------------------------------------------------------------- */
+
+static void capture(struct port *port, enum capture_direction direction,
+		    const uint8_t *head, uint32_t head_bytes,
+		    const uint8_t *data, uint32_t data_bytes)
+{
+	struct network *network = port->network;
+
+	for (uint32_t i = 0; i < NETWORK_CAPTURES_MOST; i++) {
+		struct capture *one = network->captures[i];
+
+		if (!one)
+			continue;
+		/* Of all ports, what comes in: each frame once. */
+		if (one->attachment_id
+			    ? one->attachment_id == port->attachment.id
+			    : direction == CAPTURE_IN)
+			capture_frame(one, clock_real_us(), direction, head,
+				      head_bytes, data, data_bytes);
+	}
+}
+
+static int deliver(void *context, uint16_t number,
+		   const struct switch_delivery *delivery)
+{
+	struct network *network = context;
+	struct port *port = network->ports[number];
+	int result;
+
+	if (!port || port->is_broken || port->is_detaching)
+		return -ENOBUFS;
+	result = port->uplink == UPLINK_NONE ? port_deliver(port, delivery)
+					     : uplink_deliver(port, delivery);
+	if (result == 0)
+		capture(port, CAPTURE_OUT, delivery->head, delivery->head_bytes,
+			delivery->data, delivery->data_bytes);
+	return result;
+}
+
+void network_forward(struct port *port, const uint8_t *record, uint32_t bytes)
+{
+	struct network *network = port->network;
+	struct frame frame = { 0 };
+
+	if (bytes <= FRAMES_HEADER_BYTES)
+		return;
+	frame.bytes = record + FRAMES_HEADER_BYTES;
+	frame.length = bytes - FRAMES_HEADER_BYTES;
+	record_read_header(record, &frame.offload);
+	capture(port, CAPTURE_IN, frame.bytes, frame.length, NULL, 0);
+	switch_forward(network->vswitch, port->number, &frame, network->now_ns);
+}
+
+/* Events. ------------------------------------------------------------------------ */
+
+static const char *port_name(const struct network *network, uint16_t number,
+			     char *room, size_t bytes)
+{
+	const struct port *port =
+		number < SWITCH_PORT_MAX ? network->ports[number] : NULL;
+
+	if (!port)
+		return "nobody";
+	if (port->uplink != UPLINK_NONE)
+		return "the uplink";
+	(void)snprintf(room, bytes, "%s of %s", port->nic, port->partition);
+	return room;
+}
+
+static void tell_move(struct network *network, const struct switch_event *event)
+{
+	char text[TEXT_ROOM], now[2 * NAME_ROOM + 8], before[2 * NAME_ROOM + 8];
+	const uint8_t *mac = event->mac.bytes;
+
+	(void)snprintf(
+		text, sizeof(text),
+		"MAC %02x:%02x:%02x:%02x:%02x:%02x of %s in VLAN %u %s "
+		"%s",
+		mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
+		port_name(network, event->before, before, sizeof(before)),
+		event->vid,
+		event->kind == SWITCH_TAKE_OVER ? "was used, and refused, at"
+						: "has moved to",
+		port_name(network, event->port, now, sizeof(now)));
+	network->tell(network->context,
+		      event->kind == SWITCH_TAKE_OVER ? EVENT_WARNING
+						      : EVENT_INFO,
+		      text);
+}
+
+static void take_event(void *context, const struct switch_event *event)
+{
+	struct network *network = context;
+
+	if (event->kind == SWITCH_TRUNK)
+		network->ports[event->port]->must_announce = true;
+	else
+		tell_move(network, event);
+}
+
+/* Announcing. --------------------------------------------------------------------- */
+
+static void fill_rarp(uint8_t *record, const struct fdb_entry *entry)
+{
+	uint8_t *frame = record + FRAMES_HEADER_BYTES;
+	uint8_t *arp = frame + ETHERNET_HEAD_BYTES + TAG_BYTES;
+
+	memset(record, 0, FRAMES_HEADER_BYTES + RARP_BYTES + TAG_BYTES);
+	memset(frame, 0xff, MAC_BYTES);
+	memcpy(frame + MAC_BYTES, entry->mac.bytes, MAC_BYTES);
+	frame_write16(frame + 12, TPID_8021Q);
+	frame_write16(frame + 14, entry->vid);
+	frame_write16(frame + 16, TYPE_RARP);
+	frame_write16(arp, HARDWARE_TYPE);
+	frame_write16(arp + 2, PROTOCOL_IPV4);
+	arp[4] = MAC_BYTES;
+	arp[5] = 4;
+	frame_write16(arp + 6, RARP_REQUEST);
+	memcpy(arp + 8, entry->mac.bytes, MAC_BYTES);
+	memcpy(arp + 18, entry->mac.bytes, MAC_BYTES);
+}
+
+void network_announce(struct port *trunk)
+{
+	struct network *network = trunk->network;
+	const struct fdb_entry *entry;
+	size_t cursor = 0;
+
+	trunk->must_announce = false;
+	while ((entry = switch_next_inside(network->vswitch, trunk->number,
+					   &cursor))) {
+		uint8_t record[FRAMES_HEADER_BYTES + RARP_BYTES + TAG_BYTES];
+
+		if (switch_trunk(network->vswitch, entry->vid) != trunk->number)
+			continue;
+		fill_rarp(record, entry);
+		switch_send(network->vswitch, trunk->number,
+			    record + FRAMES_HEADER_BYTES,
+			    RARP_BYTES + TAG_BYTES);
+	}
+}
+
+/* Settings. ------------------------------------------------------------------------- */
+
+static int add_vlans(struct vlan_membership *vlans, uint16_t pvid,
+		     const uint16_t *vids, uint16_t count)
+{
+	if (pvid > VID_MAX || count > NIC_VID_MAX ||
+	    (pvid == VID_NONE && count == 0))
+		return -EINVAL;
+	vlan_access(vlans, pvid);
+	for (uint16_t i = 0; i < count; i++) {
+		if (vids[i] == VID_NONE || vids[i] > VID_MAX || vids[i] == pvid)
+			return -EINVAL;
+		vlan_tagged(vlans, vids[i]);
+	}
+	return 0;
+}
+
+static int fill_guard(struct guard *guard,
+		      const struct nic_definition *definition)
+{
+	if (definition->ipv4_count > GUARD_ADDRESS_MAX ||
+	    definition->ipv6_count > GUARD_ADDRESS_MAX)
+		return -EINVAL;
+	guard->checks_mac =
+		(definition->flags & (NIC_ANY_MAC | NIC_TRUNK)) == 0;
+	memcpy(guard->mac.bytes, definition->mac, MAC_BYTES);
+	guard->ipv4_count = definition->ipv4_count;
+	guard->ipv6_count = definition->ipv6_count;
+	memcpy(guard->ipv4, definition->ipv4, sizeof(guard->ipv4));
+	memcpy(guard->ipv6, definition->ipv6, sizeof(guard->ipv6));
+	return 0;
+}
+
+_Static_assert((int)NIC_ADDRESS_MAX == GUARD_ADDRESS_MAX, "the same room");
+
+int network_port_settings(const struct nic_definition *definition,
+			  struct switch_port_settings *ret_settings)
+{
+	int result;
+
+	*ret_settings = (struct switch_port_settings){
+		.is_trunk = (definition->flags & NIC_TRUNK) != 0,
+		.is_isolated = (definition->flags & NIC_ISOLATED) != 0,
+	};
+	memcpy(ret_settings->mac.bytes, definition->mac, MAC_BYTES);
+	if (mac_is_zero(&ret_settings->mac) ||
+	    definition->credit_bytes > NIC_CREDIT_MAX ||
+	    (definition->credit_bytes && !definition->period_us))
+		return -EINVAL;
+	result = add_vlans(&ret_settings->vlans, definition->pvid,
+			   definition->vids, definition->vid_count);
+	return result < 0 ? result
+			  : fill_guard(&ret_settings->guard, definition);
+}
+
+int network_uplink_settings(const struct switch_definition *definition,
+			    struct switch_port_settings *ret_settings)
+{
+	*ret_settings = (struct switch_port_settings){
+		.is_trunk = true,
+		.is_outside = true,
+	};
+	return add_vlans(&ret_settings->vlans, definition->pvid,
+			 definition->vids, definition->vid_count);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One switch of the service with its ports: between the pure switch of
+ * net/switch, which decides, and the ports, which carry.
+ *
+ * A port is a monitor's pair of rings or an uplink. Its number is its place in
+ * the switch; attachments are the supervisor's names for it.
+ *
+ * Trust      As net/service.h.
+ * Threads    The loop's.
+ * Errors     0 or a negative errno.
+ */
+#ifndef NET_NETWORK_H
+#define NET_NETWORK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "channel/frames.h"
+#include "control/protocol.h"
+#include "net/capture.h"
+#include "net/switch/credit.h"
+#include "net/switch/switch.h"
+
+#define NETWORK_CAPTURES_MOST 4
+
+struct network;
+
+struct port {
+	struct attachment attachment;
+	struct network *network;
+	uint16_t number; /* in its switch */
+	uint32_t uplink; /* enum uplink_kind; UPLINK_NONE: rings */
+	char partition[NAME_ROOM];
+	char nic[NAME_ROOM];
+
+	/* Rings. */
+	struct frames frames;
+	int kick_fd;              /* owned: the monitor wakes us */
+	int call_fd;              /* owned: we wake the monitor */
+	uint32_t frame_bytes_max; /* the longest that its guest can receive */
+
+	/* Uplink. */
+	int fd;            /* owned */
+	uint64_t retry_ns; /* half a frame of passt's waits; not before then */
+
+	struct credit credit;
+	uint64_t ready_ns; /* without credit until then; 0: not */
+	int64_t deficit;   /* bytes it may still send in this round */
+	bool is_broken;    /* its peer broke the rules, or is gone */
+	bool is_detaching;
+	bool has_output;    /* in its ring, not yet shown */
+	bool must_announce; /* trunk: tell the outside who lives here */
+};
+
+struct network {
+	char name[NAME_ROOM];
+	struct vswitch *vswitch;
+	struct port *ports[SWITCH_PORT_MAX]; /* by number; borrowed */
+	struct capture *captures[NETWORK_CAPTURES_MOST]; /* owned */
+	uint64_t now_ns;                                 /* of this turn */
+	void (*tell)(void *context, enum event_level level, const char *text);
+	void *context;
+};
+
+/* network.c ---------------------------------------------------------------- */
+
+int network_new(const char *name,
+		void (*tell)(void *context, enum event_level level,
+			     const char *text),
+		void *context, struct network **ret_network);
+void network_free(struct network *network);
+
+/* Put a port in, with the switch's settings for it; it gets a number. A trunk
+ * becomes the active one of its VLANs. -ENOSPC, or as switch_set_port(). */
+int network_add(struct network *network, struct port *port,
+		const struct switch_port_settings *settings);
+int network_change(struct port *port,
+		   const struct switch_port_settings *settings);
+void network_remove(struct port *port);
+
+/* Forward one record (virtio-net header and frame) that came by this port. */
+void network_forward(struct port *port, const uint8_t *record, uint32_t bytes);
+
+/* Say beyond a trunk who is to be reached through it now. */
+void network_announce(struct port *trunk);
+
+/* Settings of the pure switch out of the supervisor's words.
+ * -EINVAL  VLANs, addresses or flags that cannot be */
+int network_port_settings(const struct nic_definition *definition,
+			  struct switch_port_settings *ret_settings);
+int network_uplink_settings(const struct switch_definition *definition,
+			    struct switch_port_settings *ret_settings);
+
+/* port.c --------------------------------------------------------------------- */
+
+/* A monitor's port. Takes the descriptors (memory, kick, call), on failure too.
+ * -EINVAL  settings or eventfds that cannot be
+ * -EBADMSG not rings of this generation */
+int port_new(const struct net_attach *attach, int *fds, uint64_t now_ns,
+	     struct port **ret_port);
+
+/* An uplink's. Takes the descriptor, on failure too. */
+int port_new_uplink(const struct net_uplink *uplink, int *fd,
+		    struct port **ret_port);
+void port_free(struct port *port);
+
+/* Give its credit anew. */
+void port_set_credit(struct port *port, const struct nic_definition *definition,
+		     uint64_t now_ns);
+
+/*
+ * Read frames and forward them until its deficit or credit is used up; true if
+ * there were any.
+ */
+bool port_serve(struct port *port, uint64_t now_ns);
+
+/* Give it one frame; as switch_outside.deliver. */
+int port_deliver(struct port *port, const struct switch_delivery *delivery);
+
+/* Show what was delivered and taken, and wake whoever asked for it. */
+void port_publish(struct port *port);
+
+/* True when nothing waits that could be taken, and its peer will wake us. */
+bool port_prepare_sleep(struct port *port);
+
+/* What to poll for it; NO_FD: nothing. */
+int port_poll_fd(const struct port *port, uint64_t now_ns);
+
+/* uplink.c ------------------------------------------------------------------- */
+
+/* As port_serve() and port_deliver(), for an uplink. */
+bool uplink_serve(struct port *port, uint64_t now_ns);
+int uplink_deliver(struct port *port, const struct switch_delivery *delivery);
+
+/* What an uplink of this kind takes unfinished. */
+void uplink_abilities(uint32_t kind, struct offload_abilities *ret_abilities);
+
+/* Header of a record out of, and into, what the switch thinks in. */
+void record_read_header(const uint8_t *record,
+			struct frame_offload *ret_offload);
+void record_write_header(uint8_t *record, const struct frame_offload *offload);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "net/network.h"
+
+/* What a port may send before the next one's turn: the longest frame, so that
+ * everyone moves in each round. */
+#define QUANTUM_BYTES FRAMES_RECORD_MOST
+
+enum { FD_MEMORY, FD_KICK, FD_CALL, FD_COUNT };
+
+/* An eventfd that blocks would let a monitor stop the service. */
+static bool may_block(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 || (flags & O_NONBLOCK) == 0;
+}
+
+static struct port *allocate(const struct attachment *attachment)
+{
+	struct port *port = calloc(1, sizeof(*port));
+
+	if (!port)
+		return NULL;
+	port->attachment = *attachment;
+	port->kick_fd = port->call_fd = port->fd = NO_FD;
+	return port;
+}
+
+static void forget_port(struct port **port)
+{
+	if (*port)
+		port_free(*port);
+}
+
+static int open_rings(struct port *port, const struct attachment *attachment,
+		      int *fds)
+{
+	SCOPED(close_fd) int memory = take_fd(&fds[FD_MEMORY]);
+	int result;
+
+	port->kick_fd = take_fd(&fds[FD_KICK]);
+	port->call_fd = take_fd(&fds[FD_CALL]);
+	if (may_block(port->kick_fd) || may_block(port->call_fd))
+		return -EINVAL;
+	result = frames_open(&port->frames, memory, FRAMES_SERVICE);
+	if (result < 0)
+		return result;
+	return port->frames.generation == (uint32_t)attachment->generation
+		       ? 0
+		       : -EBADMSG;
+}
+
+int port_new(const struct net_attach *attach, int *fds, uint64_t now_ns,
+	     struct port **ret_port)
+{
+	SCOPED(forget_port) struct port *port = allocate(&attach->attachment);
+	int result;
+
+	if (!port)
+		return -ENOMEM;
+	memcpy(port->partition, attach->partition, sizeof(port->partition));
+	memcpy(port->nic, attach->definition.name, sizeof(port->nic));
+	port->partition[NAME_ROOM - 1] = port->nic[NAME_ROOM - 1] = '\0';
+	port->frame_bytes_max =
+		attach->definition.mtu + ETHERNET_HEAD_BYTES + TAG_BYTES;
+	result = open_rings(port, &attach->attachment, fds);
+	if (result < 0)
+		return result;
+	port_set_credit(port, &attach->definition, now_ns);
+	*ret_port = port;
+	port = NULL;
+	return 0;
+}
+
+int port_new_uplink(const struct net_uplink *uplink, int *fd,
+		    struct port **ret_port)
+{
+	struct port *port = allocate(&uplink->attachment);
+
+	if (!port)
+		return -ENOMEM;
+	port->uplink = uplink->kind;
+	port->fd = take_fd(fd);
+	*ret_port = port;
+	return 0;
+}
+
+void port_free(struct port *port)
+{
+	network_remove(port);
+	frames_close(&port->frames);
+	close_fd(&port->kick_fd);
+	close_fd(&port->call_fd);
+	close_fd(&port->fd);
+	free(port);
+}
+
+void port_set_credit(struct port *port, const struct nic_definition *definition,
+		     uint64_t now_ns)
+{
+	credit_init(&port->credit, definition->credit_bytes,
+		    definition->period_us, now_ns);
+	port->ready_ns = 0;
+}
+
+/* Turns. -------------------------------------------------------------------- */
+
+/* True if this frame may pass now. Credit counts what is on the wire. */
+static bool may_send(struct port *port, uint32_t bytes, uint64_t now_ns)
+{
+	if (port->deficit < (int64_t)bytes)
+		return false;
+	if (credit_spend(&port->credit, bytes, now_ns))
+		return true;
+	port->ready_ns = credit_ready_ns(&port->credit, bytes);
+	return false;
+}
+
+static bool serve_rings(struct port *port, uint64_t now_ns)
+{
+	const uint8_t *record;
+	bool has_worked = false;
+	uint32_t bytes;
+	int result;
+
+	frames_beat(&port->frames);
+	while ((result = frames_next(&port->frames, &record, &bytes)) == 0) {
+		uint32_t wire_bytes = bytes > FRAMES_HEADER_BYTES
+					      ? bytes - FRAMES_HEADER_BYTES
+					      : 0;
+
+		if (!may_send(port, wire_bytes, now_ns))
+			return has_worked;
+		port->deficit -= wire_bytes;
+		network_forward(port, record, bytes);
+		frames_release(&port->frames);
+		has_worked = true;
+	}
+	port->deficit = 0; /* what is not used is not saved */
+	if (result == -EBADMSG)
+		port->is_broken = true;
+	return has_worked;
+}
+
+bool port_serve(struct port *port, uint64_t now_ns)
+{
+	if (port->is_broken || port->is_detaching || now_ns < port->ready_ns)
+		return false;
+	port->ready_ns = 0;
+	port->deficit += QUANTUM_BYTES;
+	if (port->uplink != UPLINK_NONE)
+		return uplink_serve(port, now_ns);
+	return serve_rings(port, now_ns);
+}
+
+int port_deliver(struct port *port, const struct switch_delivery *delivery)
+{
+	uint32_t bytes = delivery->head_bytes + delivery->data_bytes;
+	uint8_t *record;
+	int result;
+
+	/* What is still to be cut is cut by the guest's own stack. */
+	if (delivery->offload.gso_type == VIRTIO_NET_HDR_GSO_NONE &&
+	    bytes > port->frame_bytes_max)
+		return -EMSGSIZE;
+	result = frames_reserve(&port->frames, FRAMES_HEADER_BYTES + bytes,
+				&record);
+	if (result < 0) {
+		port->is_broken |= result == -EBADMSG;
+		return -ENOBUFS;
+	}
+	record_write_header(record, &delivery->offload);
+	record += FRAMES_HEADER_BYTES;
+	memcpy(record, delivery->head, delivery->head_bytes);
+	memcpy(record + delivery->head_bytes, delivery->data,
+	       delivery->data_bytes);
+	frames_commit(&port->frames, FRAMES_HEADER_BYTES + bytes);
+	port->has_output = true;
+	return 0;
+}
+
+static void wake(int fd)
+{
+	static const uint64_t one = 1;
+
+	/* A full eventfd is a signalled one. */
+	if (write(fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void port_publish(struct port *port)
+{
+	bool must_wake;
+
+	if (port->uplink != UPLINK_NONE || port->is_broken)
+		return;
+	must_wake = frames_acknowledge(&port->frames);
+	if (port->has_output)
+		must_wake |= frames_publish(&port->frames);
+	port->has_output = false;
+	if (must_wake)
+		wake(port->call_fd);
+}
+
+/* Sleeping. ------------------------------------------------------------------- */
+
+bool port_prepare_sleep(struct port *port)
+{
+	if (port->is_broken || port->is_detaching || port->ready_ns ||
+	    port->uplink != UPLINK_NONE)
+		return true;
+	return frames_prepare_sleep(&port->frames);
+}
+
+int port_poll_fd(const struct port *port, uint64_t now_ns)
+{
+	if (port->is_broken || port->is_detaching || now_ns < port->ready_ns)
+		return NO_FD;
+	if (port->uplink == UPLINK_NONE)
+		return port->kick_fd;
+	return now_ns < port->retry_ns ? NO_FD : port->fd;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The network service: switches, their ports, and the loop that moves frames
+ * between them.
+ *
+ * One thread. It never waits for a port: a frame for a receiver without room
+ * is that receiver's loss, a sender without credit is not read. Between turns
+ * it spins for a moment when that pays, else sleeps on one poll.
+ *
+ *   serve.c     the loop: whose turn it is, when to sleep
+ *   messages.c  what the supervisor may ask
+ *   network.c   switches; from ports to the pure switch and back
+ *   port.c      a monitor's rings
+ *   uplink.c    TAP, packet socket, passt
+ *   capture.c   pcapng
+ *
+ * Trust      Monitors, uplinks and frames are hostile. The supervisor is not,
+ *            but every message's shape is checked.
+ */
+#ifndef NET_SERVICE_H
+#define NET_SERVICE_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "channel/spin.h"
+#include "control/child.h"
+#include "net/network.h"
+#include "sandbox/sandbox.h"
+
+#define SERVICE_PORTS_MOST    256
+#define SERVICE_CAPTURES_MOST 8
+
+/* First in `polled`; ports follow, in their order. */
+enum { POLLED_LINK, POLLED_PORTS };
+
+struct service {
+	struct child child;
+	struct spin spin;
+	bool has_begun; /* NET_BEGIN has come: frames are forwarded */
+	bool is_quitting;
+	uint32_t busy_turns;
+	uint64_t aged_ns; /* when forwarding tables were last tidied */
+	struct log_limit event_limit;
+	uint32_t network_count;
+	struct network *networks[SWITCH_COUNT_MAX];
+	uint32_t port_count;
+	uint32_t first; /* the port whose turn comes first */
+	struct port *ports[SERVICE_PORTS_MOST];
+	struct pollfd polled[POLLED_PORTS + SERVICE_PORTS_MOST];
+};
+
+/* serve.c ---------------------------------------------------------------- */
+
+/* Everything but the child, which the caller has opened. */
+void service_init(struct service *service);
+
+/* Serve until CHILD_QUIT. */
+void service_run(struct service *service);
+
+/* messages.c ------------------------------------------------------------- */
+
+/* Handle what the supervisor sent. */
+void service_receive(struct service *service);
+
+/* A port has ended by itself: tell the supervisor, and why. */
+void service_report_over(struct service *service, const struct port *port);
+
+/* Something an operator should see. */
+void service_tell(void *context, enum event_level level, const char *text);
+
+/* sandbox.c -------------------------------------------------------------- */
+
+/* Install the last filter. */
+int service_seal(struct sandbox_layers *layers);
+
+#endif
