@@ -131,7 +131,7 @@ int main(int argc, char **argv)
 		.is_direct = getenv("DIRECT") != NULL,
 	};
 	struct disk_peer peer;
-	struct disk_rig rig;
+	struct service_rig rig;
 
 	disk_rig_start(&rig, NULL);
 	disk_rig_attach(&rig, &peer, &wish);

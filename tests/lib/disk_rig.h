@@ -17,13 +17,7 @@
 #include "channel/spin.h"
 #include "control/control.h"
 #include "control/protocol.h"
-
-struct disk_rig {
-	pid_t pid;
-	struct control link;
-	int listener;       /* the rendezvous socket */
-	char meet_path[64]; /* its directory */
-};
+#include "lib/service_rig.h"
 
 /* A monitor's end of one attachment. */
 struct disk_peer {
@@ -46,18 +40,18 @@ struct disk_peer_wish {
 
 /* Start the service and wait for CHILD_READY. `environment` is "NAME=VALUE" or
  * NULL. */
-void disk_rig_start(struct disk_rig *rig, const char *environment);
+void disk_rig_start(struct service_rig *rig, const char *environment);
 /* Kill it, reap it, and remove what was made. */
-void disk_rig_stop(struct disk_rig *rig);
+void disk_rig_stop(struct service_rig *rig);
 
-void disk_rig_send(struct disk_rig *rig, uint32_t type, const void *body,
+void disk_rig_send(struct service_rig *rig, uint32_t type, const void *body,
 		   size_t body_bytes);
 /* Wait, at most five seconds, for a message of this type. */
-void disk_rig_expect(struct disk_rig *rig, uint32_t type, void *ret_body,
+void disk_rig_expect(struct service_rig *rig, uint32_t type, void *ret_body,
 		     size_t body_bytes);
 
 /* Attach a disk; ids are 1, 2, ... in the order of calls per process. */
-void disk_rig_attach(struct disk_rig *rig, struct disk_peer *peer,
+void disk_rig_attach(struct service_rig *rig, struct disk_peer *peer,
 		     const struct disk_peer_wish *wish);
 /* Hand the file over again, to a new service, on a new channel. */
 void disk_peer_close(struct disk_peer *peer);

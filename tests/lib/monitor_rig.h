@@ -28,7 +28,7 @@ struct monitor_rig {
 	char socket_path[96]; /* where the front end connects */
 	char file_path[96];   /* the disk, on tmpfs */
 	int witness;
-	struct disk_rig service;
+	struct service_rig service;
 	uint64_t generation;
 };
 

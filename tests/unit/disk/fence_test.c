@@ -29,7 +29,7 @@
 
 static char loop[64];
 static int backing, control, loop_holder;
-static struct disk_rig rig;
+static struct service_rig rig;
 static struct disk_peer peer;
 
 static int make_backing(char *path, size_t room)

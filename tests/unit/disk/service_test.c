@@ -19,7 +19,7 @@
 
 #define DISK_BYTES (16u << 20)
 
-static struct disk_rig rig;
+static struct service_rig rig;
 static struct disk_peer peer, other;
 static char path[64], other_path[64];
 static struct channel_response response;

@@ -1,0 +1,663 @@
+/* SPDX-License-Identifier: MIT */
+/* The real bulkhead-net between a supervisor, monitors and uplinks played
+ * here. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/scope.h"
+#include "channel/frames.h"
+#include "lib/harness.h"
+#include "lib/service_rig.h"
+#include "net/switch/drop.h"
+#include "net/switch/ethernet.h"
+
+#define GENERATION 5
+#define WAIT_MS    5000
+#define RING_BYTES (256u << 10)
+
+/* A monitor's end of one port. */
+struct peer {
+	struct net_attach attach;
+	struct frames frames;
+	int memfd, kick, call;
+};
+
+static struct service_rig rig;
+static struct peer peers[4];
+
+static void make_peer(struct peer *peer, uint16_t number, uint16_t pvid)
+{
+	*peer = (struct peer){
+		.attach = {
+			.attachment = { .id = number + 1u,
+					.generation = GENERATION },
+			.partition = "guest",
+			.definition = {
+				.name = "lan0",
+				.network = "lan",
+				.mac = { 2, 0, 0, 0, 0, (uint8_t)number },
+				.pvid = pvid,
+				.mtu = 1500,
+				.queue_pair_count = 1,
+			},
+		},
+	};
+	CHECK_EQ(frames_create(RING_BYTES, GENERATION, &peer->memfd), 0);
+	CHECK_EQ(frames_open(&peer->frames, peer->memfd, FRAMES_MONITOR), 0);
+	peer->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	peer->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+static void attach(struct peer *peer)
+{
+	service_rig_send(&rig, MSG_NET_ATTACH, &peer->attach,
+			 sizeof(peer->attach),
+			 (int[]){ peer->memfd, peer->kick, peer->call }, 3);
+}
+
+static void close_peer(struct peer *peer)
+{
+	frames_close(&peer->frames);
+	close_fd(&peer->memfd);
+	close_fd(&peer->kick);
+	close_fd(&peer->call);
+}
+
+static void start_service(const char *environment)
+{
+	static const struct net_switch lan = { .name = "lan" };
+
+	service_rig_start(&rig, ROLE_NET, getenv("BULKHEAD_NET"), environment);
+	service_rig_send(&rig, MSG_NET_SWITCH, &lan, sizeof(lan), NULL, 0);
+}
+
+static void begin(void)
+{
+	service_rig_send(&rig, MSG_NET_BEGIN, NULL, 0, NULL, 0);
+}
+
+/* The loop has handled everything sent before. */
+static void settle(void)
+{
+	service_rig_send(&rig, MSG_CHILD_PING, NULL, 0, NULL, 0);
+	service_rig_expect(&rig, MSG_CHILD_PONG, NULL, 0);
+}
+
+/* Two ports of VLAN 10 and one of 20. */
+static void start(void)
+{
+	start_service(NULL);
+	for (uint16_t i = 0; i < 3; i++) {
+		make_peer(&peers[i], i, i < 2 ? 10 : 20);
+		attach(&peers[i]);
+	}
+	begin();
+	settle();
+}
+
+static void stop(void)
+{
+	for (uint16_t i = 0; i < 3; i++)
+		close_peer(&peers[i]);
+	service_rig_stop(&rig);
+}
+
+static int try_send(struct peer *peer, const uint8_t *to, uint32_t length,
+		    uint8_t fill)
+{
+	uint8_t *record, *frame;
+	int result = frames_reserve(&peer->frames, FRAMES_HEADER_BYTES + length,
+				    &record);
+
+	if (result < 0)
+		return result;
+	memset(record, 0, FRAMES_HEADER_BYTES);
+	frame = record + FRAMES_HEADER_BYTES;
+	memset(frame, fill, length);
+	memcpy(frame, to, MAC_BYTES);
+	memcpy(frame + MAC_BYTES, peer->attach.definition.mac, MAC_BYTES);
+	frame_write16(frame + 12, 0x88b5);
+	frames_commit(&peer->frames, FRAMES_HEADER_BYTES + length);
+	return 0;
+}
+
+static void show(struct peer *peer)
+{
+	static const uint64_t one = 1;
+
+	if (frames_publish(&peer->frames))
+		CHECK_EQ(write(peer->kick, &one, sizeof(one)), 8);
+}
+
+static void send_to(struct peer *from, const struct peer *to, uint8_t fill)
+{
+	CHECK_EQ(try_send(from, to->attach.definition.mac, 60, fill), 0);
+	show(from);
+}
+
+/* Wait for the next record; 0 if none comes in time. */
+static uint32_t receive(struct peer *peer, const uint8_t **ret_record,
+			int timeout_ms)
+{
+	uint64_t until = clock_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+	uint32_t bytes;
+	int result;
+
+	while ((result = frames_next(&peer->frames, ret_record, &bytes)) ==
+		       -EAGAIN &&
+	       clock_now_ns() < until) {
+		struct pollfd wait = { .fd = peer->call, .events = POLLIN };
+		uint64_t count;
+
+		if (frames_prepare_sleep(&peer->frames) &&
+		    poll(&wait, 1, 20) > 0)
+			CHECK_EQ(read(peer->call, &count, 8), 8);
+	}
+	return result == 0 ? bytes : 0;
+}
+
+static void done(struct peer *peer)
+{
+	static const uint64_t one = 1;
+
+	frames_release(&peer->frames);
+	if (frames_acknowledge(&peer->frames))
+		CHECK_EQ(write(peer->kick, &one, sizeof(one)), 8);
+}
+
+static void expect_fill(struct peer *peer, uint8_t fill)
+{
+	const uint8_t *record;
+
+	CHECK_EQ(receive(peer, &record, WAIT_MS), FRAMES_HEADER_BYTES + 60);
+	CHECK_EQ(record[FRAMES_HEADER_BYTES + 59], fill);
+	done(peer);
+}
+
+static void expect_nothing(struct peer *peer)
+{
+	const uint8_t *record;
+
+	CHECK_EQ(receive(peer, &record, 50), 0);
+}
+
+TEST(frames_go_to_the_neighbour_and_nobody_else)
+{
+	start();
+	send_to(&peers[0], &peers[1], 1);
+	expect_fill(&peers[1], 1);
+	send_to(&peers[1], &peers[0], 2);
+	expect_fill(&peers[0], 2);
+	expect_nothing(&peers[2]);
+	stop();
+}
+
+TEST(no_frame_passes_before_everybody_is_there_again)
+{
+	start_service(NULL);
+	make_peer(&peers[0], 0, 10);
+	make_peer(&peers[1], 1, 10);
+	make_peer(&peers[2], 2, 10);
+	attach(&peers[0]);
+	send_to(&peers[0], &peers[1], 7);
+	settle();
+	attach(&peers[1]);
+	settle();
+	expect_nothing(&peers[1]);
+	begin();
+	expect_fill(&peers[1], 7);
+	stop();
+}
+
+static struct net_port report_of(uint64_t attachment_id)
+{
+	struct net_report position = { 0 };
+	struct net_port found = { 0 };
+	struct message message;
+
+	service_rig_send(&rig, MSG_NET_REPORT, &position, sizeof(position),
+			 NULL, 0);
+	do {
+		struct pollfd wait = { .fd = rig.link.fd, .events = POLLIN };
+		struct net_port row;
+
+		CHECK_EQ(poll(&wait, 1, WAIT_MS), 1);
+		CHECK_EQ(control_receive(&rig.link, &message), 0);
+		if (message.type != MSG_NET_PORT)
+			continue;
+		memcpy(&row, message.body, sizeof(row));
+		if (row.attachment_id == attachment_id)
+			found = row;
+	} while (message.type != MSG_NET_REPORTED);
+	memcpy(&position, message.body, sizeof(position));
+	CHECK(position.is_over);
+	return found;
+}
+
+TEST(a_slow_receiver_loses_its_own_frames_and_blocks_nobody)
+{
+	struct net_port slow;
+	uint32_t sent = 0;
+
+	start();
+	for (; sent < 20000; sent++) {
+		while (try_send(&peers[0], peers[1].attach.definition.mac, 60,
+				1) < 0)
+			show(&peers[0]);
+		show(&peers[0]);
+	}
+	send_to(&peers[1], &peers[0], 9);
+	expect_fill(&peers[0], 9);
+	slow = report_of(2);
+	CHECK(slow.drops[DROP_NO_BUFFER] > 0);
+	CHECK_EQ(slow.drops[DROP_NO_BUFFER] + slow.out_frames, 20000);
+	stop();
+}
+
+TEST(a_hostile_peer_cannot_take_more_than_its_port_with_it)
+{
+	struct attachment broken;
+
+	start();
+	/* A length that is not there. */
+	send_to(&peers[0], &peers[1], 1);
+	expect_fill(&peers[1], 1);
+	CHECK_EQ(try_send(&peers[0], peers[1].attach.definition.mac, 60, 1), 0);
+	memset(peers[0].frames.out.bytes, 0xee, RING_BYTES);
+	show(&peers[0]);
+	service_rig_expect(&rig, MSG_NET_PEER_BROKEN, &broken, sizeof(broken));
+	CHECK_EQ(broken.id, 1);
+	send_to(&peers[1], &peers[0], 2);
+	settle();
+	stop();
+}
+
+TEST(a_hostile_peer_cannot_stop_the_service_by_a_blocking_eventfd)
+{
+	struct attachment broken;
+
+	start_service(NULL);
+	for (uint16_t i = 0; i < 3; i++)
+		make_peer(&peers[i], i, 10);
+	close(peers[0].call);
+	peers[0].call = eventfd(0, EFD_CLOEXEC);
+	attach(&peers[0]);
+	service_rig_expect(&rig, MSG_NET_PEER_BROKEN, &broken, sizeof(broken));
+	stop();
+}
+
+TEST(rings_of_another_generation_are_refused)
+{
+	struct attachment broken;
+
+	start_service(NULL);
+	for (uint16_t i = 0; i < 3; i++)
+		make_peer(&peers[i], i, 10);
+	peers[0].attach.attachment.generation++;
+	attach(&peers[0]);
+	service_rig_expect(&rig, MSG_NET_PEER_BROKEN, &broken, sizeof(broken));
+	stop();
+}
+
+/* Frames of a second at this credit, received; sent as fast as they go. */
+static uint64_t bytes_in_a_second(uint64_t credit, uint32_t period_us,
+				  uint32_t length)
+{
+	uint64_t begin_ns, bytes = 0;
+	const uint8_t *record;
+
+	start_service(NULL);
+	for (uint16_t i = 0; i < 3; i++)
+		make_peer(&peers[i], i, 10);
+	peers[0].attach.definition.credit_bytes = credit;
+	peers[0].attach.definition.period_us = period_us;
+	for (uint16_t i = 0; i < 3; i++)
+		attach(&peers[i]);
+	begin();
+	settle();
+	begin_ns = clock_now_ns();
+	while (clock_now_ns() - begin_ns < NS_PER_S) {
+		while (try_send(&peers[0], peers[1].attach.definition.mac,
+				length, 1) == 0)
+			;
+		show(&peers[0]);
+		while (receive(&peers[1], &record, 0)) {
+			bytes += length;
+			done(&peers[1]);
+		}
+	}
+	stop();
+	return bytes;
+}
+
+TEST(a_sender_gets_its_credit_and_waits_in_its_own_ring)
+{
+	/* 100 Mbit/s, and the bucket that was full at the start. */
+	uint64_t bytes = bytes_in_a_second(12500, 1000, 1500);
+
+	CHECK(bytes <= 12500000 + (128u << 10) + 2 * 12500);
+	CHECK(bytes >= 12500000 * 9 / 10);
+}
+
+/* passt's end of an uplink. */
+static int add_stream_uplink(void)
+{
+	struct net_uplink uplink = {
+		.attachment = { .id = 100, .generation = 1 },
+		.kind = UPLINK_PASST,
+		.definition = { .name = "lan", .pvid = 10 },
+	};
+	int ends[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	service_rig_send(&rig, MSG_NET_UPLINK, &uplink, sizeof(uplink),
+			 &ends[0], 1);
+	close(ends[0]);
+	settle();
+	return ends[1];
+}
+
+static void read_all(int fd, uint8_t *to, size_t bytes)
+{
+	while (bytes > 0) {
+		struct pollfd wait = { .fd = fd, .events = POLLIN };
+		ssize_t got;
+
+		CHECK_EQ(poll(&wait, 1, WAIT_MS), 1);
+		got = read(fd, to, bytes);
+		CHECK(got > 0);
+		to += got;
+		bytes -= (size_t)got;
+	}
+}
+
+static uint32_t read_stream_frame(int fd, uint8_t *to)
+{
+	uint8_t length[4];
+
+	read_all(fd, length, 4);
+	CHECK(length[0] == 0 && length[1] == 0);
+	read_all(fd, to, frame_read16(length + 2));
+	return frame_read16(length + 2);
+}
+
+/* The next frame that is no announcement. */
+static void expect_from_stream(int fd, uint8_t fill)
+{
+	uint8_t frame[65536];
+	uint32_t length;
+
+	do
+		length = read_stream_frame(fd, frame);
+	while (frame_read16(frame + 12) == 0x8035);
+	CHECK_EQ(length, 60);
+	CHECK_EQ(frame[59], fill);
+}
+
+static const uint8_t outside_mac[6] = { 2, 9, 9, 9, 9, 9 };
+
+static void fill_stream_frame(uint8_t *record, uint8_t fill)
+{
+	frame_write16(record, 0);
+	frame_write16(record + 2, 60);
+	memset(record + 4, fill, 60);
+	memcpy(record + 4, peers[0].attach.definition.mac, 6);
+	memcpy(record + 10, outside_mac, 6);
+	frame_write16(record + 16, 0x88b5);
+}
+
+TEST(unknown_destinations_go_out_and_the_outside_comes_in)
+{
+	uint8_t record[64];
+	int fd;
+
+	start();
+	fd = add_stream_uplink();
+	CHECK_EQ(try_send(&peers[0], outside_mac, 60, 5), 0);
+	show(&peers[0]);
+	expect_from_stream(fd, 5);
+	fill_stream_frame(record, 6);
+	CHECK_EQ(write(fd, record, 64), 64);
+	expect_fill(&peers[0], 6);
+	close(fd);
+	stop();
+}
+
+TEST(a_new_active_trunk_announces_who_lives_behind_it)
+{
+	uint8_t frame[65536];
+	uint32_t seen = 0;
+	int fd;
+
+	start();
+	fd = add_stream_uplink();
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(read_stream_frame(fd, frame), 60);
+		CHECK_EQ(frame_read16(frame + 12), 0x8035);
+		seen |= 1u << frame[11];
+	}
+	CHECK_EQ(seen, 3); /* not the one in VLAN 20 */
+	close(fd);
+	stop();
+}
+
+TEST(half_a_frame_of_a_stream_waits_for_the_other_half)
+{
+	uint8_t record[64];
+	int fd;
+
+	start();
+	fd = add_stream_uplink();
+	fill_stream_frame(record, 8);
+	for (size_t at = 0; at < 64; at += 8) {
+		CHECK_EQ(write(fd, record + at, 8), 8);
+		settle();
+	}
+	expect_fill(&peers[0], 8);
+	close(fd);
+	stop();
+}
+
+TEST(a_killed_service_leaves_its_successor_a_whole_frame)
+{
+	struct net_uplink uplink = {
+		.attachment = { .id = 100, .generation = 1 },
+		.kind = UPLINK_PASST,
+		.definition = { .name = "lan", .pvid = 10 },
+	};
+	uint8_t record[64];
+	int ends[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	fill_stream_frame(record, 3);
+	memcpy(record + 4, (uint8_t[]){ 2, 0, 0, 0, 0, 0 }, 6);
+	CHECK_EQ(write(ends[1], record, 30), 30);
+	for (int life = 0; life < 3; life++) {
+		start();
+		service_rig_send(&rig, MSG_NET_UPLINK, &uplink, sizeof(uplink),
+				 &ends[0], 1);
+		settle();
+		if (life == 1)
+			CHECK_EQ(write(ends[1], record + 30, 34), 34);
+		if (life == 1)
+			expect_fill(&peers[0], 3);
+		if (life == 2)
+			expect_nothing(&peers[0]);
+		stop();
+	}
+	close(ends[0]);
+	close(ends[1]);
+}
+
+TEST(a_hostile_uplink_cannot_do_more_than_end_itself)
+{
+	static const uint8_t nonsense[8] = { 0xff, 0xff, 0xff, 0xff };
+	struct attachment lost;
+	int fd;
+
+	start();
+	fd = add_stream_uplink();
+	CHECK_EQ(write(fd, nonsense, 8), 8);
+	service_rig_expect(&rig, MSG_NET_UPLINK_LOST, &lost, sizeof(lost));
+	CHECK_EQ(lost.id, 100);
+	send_to(&peers[0], &peers[1], 1);
+	expect_fill(&peers[1], 1);
+	close(fd);
+	stop();
+}
+
+TEST(a_detached_port_is_gone_and_its_descriptors_too)
+{
+	struct attachment over;
+
+	start();
+	service_rig_send(&rig, MSG_NET_DETACH, &peers[1].attach.attachment,
+			 sizeof(struct attachment), NULL, 0);
+	service_rig_expect(&rig, MSG_NET_DETACHED, &over, sizeof(over));
+	CHECK_EQ(over.id, 2);
+	send_to(&peers[0], &peers[1], 1);
+	settle();
+	CHECK_EQ(report_of(1).drops[DROP_UNKNOWN], 1);
+	/* It may come again. */
+	attach(&peers[1]);
+	settle();
+	stop();
+}
+
+TEST(a_port_that_moves_to_another_vlan_leaves_the_old_one)
+{
+	start();
+	peers[1].attach.definition.pvid = 20;
+	service_rig_send(&rig, MSG_NET_SET, &peers[1].attach,
+			 sizeof(peers[1].attach), NULL, 0);
+	settle();
+	send_to(&peers[0], &peers[1], 1);
+	expect_nothing(&peers[1]);
+	send_to(&peers[2], &peers[1], 2);
+	expect_fill(&peers[1], 2);
+	stop();
+}
+
+TEST(a_take_over_is_an_event)
+{
+	struct child_event event;
+
+	start();
+	service_rig_send(&rig, MSG_NET_DETACH, &peers[0].attach.attachment,
+			 sizeof(struct attachment), NULL, 0);
+	service_rig_expect(&rig, MSG_NET_DETACHED, &event,
+			   sizeof(struct attachment));
+	peers[0].attach.definition.flags = NIC_ANY_MAC;
+	close_peer(&peers[0]);
+	make_peer(&peers[0], 0, 10);
+	peers[0].attach.definition.flags = NIC_ANY_MAC;
+	attach(&peers[0]);
+	settle();
+	memcpy(peers[0].attach.definition.mac, peers[1].attach.definition.mac,
+	       6);
+	CHECK_EQ(try_send(&peers[0], outside_mac, 60, 1), 0);
+	show(&peers[0]);
+	service_rig_expect(&rig, MSG_CHILD_EVENT, &event, sizeof(event));
+	CHECK(strstr(event.text, "02:00:00:00:00:01"));
+	CHECK(strstr(event.text, "refused"));
+	stop();
+}
+
+/* Read what a capture wrote, up to so many bytes. */
+static size_t read_capture(int fd, uint8_t *to, size_t room)
+{
+	size_t got = 0;
+	ssize_t count;
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+	while (poll(&wait, 1, 100) == 1 && got < room &&
+	       (count = read(fd, to + got, room - got)) > 0)
+		got += (size_t)count;
+	return got;
+}
+
+TEST(a_capture_has_every_frame_once)
+{
+	struct net_capture wish = { .id = 1, .network = "lan" };
+	static uint8_t bytes[65536];
+	size_t got, at, packets = 0;
+	int ends[2];
+
+	start();
+	CHECK_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	service_rig_send(&rig, MSG_NET_CAPTURE, &wish, sizeof(wish), &ends[1],
+			 1);
+	close(ends[1]);
+	settle();
+	for (uint8_t i = 0; i < 50; i++) {
+		send_to(&peers[0], &peers[1], i);
+		expect_fill(&peers[1], i);
+	}
+	got = read_capture(ends[0], bytes, sizeof(bytes));
+	for (at = 0; at + 12 <= got;) {
+		uint32_t type, length;
+
+		memcpy(&type, bytes + at, 4);
+		memcpy(&length, bytes + at + 4, 4);
+		CHECK(length >= 12 && at + length <= got);
+		CHECK(memcmp(bytes + at + length - 4, &length, 4) == 0);
+		packets += type == 6;
+		at += length;
+	}
+	CHECK_EQ(at, got);
+	CHECK_EQ(packets, 50);
+	close(ends[0]);
+	send_to(&peers[0], &peers[1], 1);
+	expect_fill(&peers[1], 1);
+	stop();
+}
+
+TEST(a_capture_that_nobody_reads_loses_frames_and_holds_up_none)
+{
+	struct net_capture wish = { .id = 1, .network = "lan" };
+	int ends[2];
+
+	start();
+	CHECK_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	service_rig_send(&rig, MSG_NET_CAPTURE, &wish, sizeof(wish), &ends[1],
+			 1);
+	close(ends[1]);
+	settle();
+	for (uint32_t i = 0; i < 10000; i++) {
+		send_to(&peers[0], &peers[1], (uint8_t)i);
+		expect_fill(&peers[1], (uint8_t)i);
+	}
+	close(ends[0]);
+	stop();
+}
+
+TEST(an_idle_service_sleeps)
+{
+	char path[64];
+	char text[2][256] = { "", "" };
+
+	start();
+	send_to(&peers[0], &peers[1], 1);
+	expect_fill(&peers[1], 1);
+	usleep(300000);
+	(void)snprintf(path, sizeof(path), "/proc/%d/schedstat", rig.pid);
+	for (int i = 0; i < 2; i++) {
+		FILE *file = fopen(path, "re");
+
+		CHECK(file && fgets(text[i], sizeof(text[i]), file));
+		(void)fclose(file);
+		usleep(300000);
+	}
+	CHECK(strcmp(text[0], text[1]) == 0);
+	stop();
+}
