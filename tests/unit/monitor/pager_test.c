@@ -77,7 +77,9 @@ static void open_pager(void)
 	CHECK_EQ(image_open(&image, dup(image_fd), &machine, NULL), 0);
 	memory_fd = new_file(MEMORY_BYTES);
 	pager_init(&pager);
-	CHECK_EQ(pager_open(&pager, &image, memory_fd, true, note_failure, NULL), 0);
+	CHECK_EQ(
+		pager_open(&pager, &image, memory_fd, true, note_failure, NULL),
+		0);
 	for (int i = 0; i < 2; i++) {
 		views[i] = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE,
 				MAP_SHARED, memory_fd, 0);
