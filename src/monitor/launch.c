@@ -14,6 +14,9 @@
 
 /* Sockets, rings, channels of all disks, and some in passing. */
 #define FILE_COUNT_MOST 512
+/* The largest file it writes is an image: memory, its checksums, and the state
+ * of processors and devices. Captured, it must not fill the disk with it. */
+#define IMAGE_REST_BYTES (64ull << 20)
 
 static void log_engine(const struct engine *engine)
 {
@@ -64,11 +67,13 @@ static int start_engine(struct monitor *monitor)
 static int enter_sandbox(struct monitor *monitor)
 {
 	const struct child_settings *settings = &monitor->child.settings;
+	uint64_t memory = monitor->settings.memory_bytes;
 	const struct sandbox wish = {
 		.root_fd = monitor->child.meet_fd,
 		.uid = settings->uid,
 		.gid = settings->gid,
 		.file_count = FILE_COUNT_MOST,
+		.file_bytes = memory + memory / 256 + IMAGE_REST_BYTES,
 		.may_signal = monitor->engine.ops->has_process,
 	};
 	int result = sandbox_enter(&wish, &monitor->layers);

@@ -22,6 +22,8 @@ static int set_limits(const struct sandbox *wish)
 		error = layers_limit(RLIMIT_NOFILE, wish->file_count);
 	if (error == 0 && wish->locked_bytes)
 		error = layers_limit(RLIMIT_MEMLOCK, wish->locked_bytes);
+	if (error == 0 && wish->file_bytes)
+		error = layers_limit(RLIMIT_FSIZE, wish->file_bytes);
 	return error;
 }
 

@@ -71,6 +71,7 @@ struct sandbox {
 	gid_t gid;             /* likewise; supplementary groups are emptied */
 	uint32_t file_count;   /* RLIMIT_NOFILE */
 	uint64_t locked_bytes; /* RLIMIT_MEMLOCK */
+	uint64_t file_bytes;   /* RLIMIT_FSIZE: of any file it writes */
 	uint32_t required;     /* layers without which sandbox_enter() fails */
 	/* A process that is to signal others started before (a monitor its
 	 * engine) cannot have Landlock's scope for signals. */

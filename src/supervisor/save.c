@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -16,8 +15,6 @@
 #include "supervisor/supervisor.h"
 
 #define QUIT_MS 3000
-/* Of an image, beside memory: the state of processors and devices. */
-#define IMAGE_REST_BYTES (64ull << 20)
 /* Progress is told to the client no more often. */
 #define TELL_NS (100 * NS_PER_MS)
 /* Why a partition that is RUNNING may have stopped processors; stored with its
@@ -72,25 +69,10 @@ static void begin_step(struct partition *partition, enum save_step step,
 	be_patient(partition);
 }
 
-/* A captured monitor must not fill our disk: memory, its checksums, and room
- * for everything else. */
-static void bound_image(struct partition *partition)
-{
-	uint64_t memory = partition->record.definition.memory_bytes;
-	uint64_t most = memory + memory / 256 + IMAGE_REST_BYTES;
-	const struct rlimit limit = { .rlim_cur = most, .rlim_max = most };
-
-	if (prlimit(partition->monitor->pid, RLIMIT_FSIZE, &limit, NULL) < 0)
-		partition_event_text(partition, EVENT_WARNING,
-				     "is saved with no bound on its image: %s",
-				     strerror(errno));
-}
-
 static void write_image(struct partition *partition)
 {
 	int fd = take_fd(&partition->image_fd);
 
-	bound_image(partition);
 	begin_step(partition, SAVE_WRITING, MSG_MONITOR_SAVE, &fd);
 	close_fd(&fd);
 }
