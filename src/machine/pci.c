@@ -266,6 +266,8 @@ static void write_address(void *device, uint64_t offset, uint64_t value,
 
 	if (width == 4)
 		pci->address = (uint32_t)value & ~ADDRESS_RESERVED;
+	else if (width == 1 && offset == 1 && pci->reset_control)
+		pci->reset_control(pci->reset_context, (uint8_t)value);
 }
 
 static const struct bus_ops address_ops = { read_address, write_address };

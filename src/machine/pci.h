@@ -79,6 +79,10 @@ struct pci {
 	struct pci_function *slots[SLOT_COUNT]; /* borrowed; NULL: empty */
 	uint32_t address;                       /* last written to port cf8 */
 	uint32_t next_gsi;
+	/* Port cf9, a byte within cf8: the reset control register of chipsets.
+	 * NULL: not there. Set after pci_init(). */
+	void (*reset_control)(void *context, uint8_t value);
+	void *reset_context;
 };
 
 /*

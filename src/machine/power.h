@@ -19,6 +19,7 @@
 #include "machine/line.h"
 #include "machine/state.h"
 
+/* Within a port of PCI's, which passes it on. */
 #define PORT_RESET_CONTROL 0xcf9
 
 enum power_event {
@@ -56,7 +57,7 @@ void power_reset(struct power *power);
 /* Someone pressed the button; once more while it is pending is nothing. */
 void power_press_button(struct power *power);
 
-/* By port number, one of those that power_attach() claims. */
+/* By port number: those that power_attach() claims, and PORT_RESET_CONTROL. */
 uint8_t power_read(const struct power *power, uint16_t port);
 void power_write(struct power *power, uint16_t port, uint8_t value);
 

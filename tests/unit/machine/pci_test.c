@@ -224,6 +224,31 @@ TEST(ports_without_the_enable_bit_or_for_another_bus_show_nothing)
 	stop();
 }
 
+static void note_reset(void *context, uint8_t value)
+{
+	*(int *)context = value;
+}
+
+TEST(a_byte_at_port_cf9_is_the_reset_control_register)
+{
+	int last = -1;
+
+	start();
+	board_out(&board, PORT_PCI_ADDRESS + 1, 6, 1);
+	board.pci.reset_control = note_reset;
+	board.pci.reset_context = &last;
+
+	board_out(&board, PORT_PCI_ADDRESS, 0x80000600, 4);
+	board_out(&board, PORT_PCI_ADDRESS + 1, 6, 2);
+	board_out(&board, PORT_PCI_ADDRESS + 2, 6, 1);
+	CHECK_EQ(last, -1);
+	board_out(&board, PORT_PCI_ADDRESS + 1, 6, 1);
+
+	CHECK_EQ(last, 6);
+	CHECK_EQ(board_in(&board, PORT_PCI_ADDRESS, 4), 0x80000600);
+	stop();
+}
+
 TEST(a_hostile_guest_cannot_write_what_is_read_only)
 {
 	uint8_t before[PCI_CONFIG_BYTES];

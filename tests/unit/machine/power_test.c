@@ -68,10 +68,13 @@ TEST(each_way_to_reset_resets)
 	CHECK_EQ(happened_count, 0);
 	out(PORT_RESET, RESET_VALUE);
 	out(PORT_I8042, 0xfe);
-
+	power_write(&power, PORT_RESET_CONTROL, 0x02);
 	CHECK_EQ(happened_count, 2);
-	CHECK_EQ(happened[0], POWER_RESET);
-	CHECK_EQ(happened[1], POWER_RESET);
+	power_write(&power, PORT_RESET_CONTROL, 0x06);
+
+	CHECK_EQ(happened_count, 3);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(happened[i], POWER_RESET);
 }
 
 TEST(a_keyboard_controller_is_neither_busy_nor_has_data)

@@ -107,6 +107,13 @@ static int add_power(struct kvm_machine *machine)
 	return power_attach(&machine->power, &machine->ports);
 }
 
+static void control_reset(void *context, uint8_t value)
+{
+	struct kvm_machine *machine = context;
+
+	power_write(&machine->power, PORT_RESET_CONTROL, value);
+}
+
 static int build_board(struct kvm_machine *machine)
 {
 	int result;
@@ -120,7 +127,11 @@ static int build_board(struct kvm_machine *machine)
 	if (result == 0)
 		result = pci_init(&machine->pci, &machine->ports,
 				  &machine->mmio, &machine->outside);
-	return result < 0 ? result : machine_add_small(machine);
+	if (result < 0)
+		return result;
+	machine->pci.reset_control = control_reset;
+	machine->pci.reset_context = machine;
+	return machine_add_small(machine);
 }
 
 /* Life. ---------------------------------------------------------------------------- */
