@@ -4,7 +4,6 @@
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_config.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/count.h"
@@ -46,11 +45,23 @@ static void give_range(struct virtio_balloon *balloon, gpa_t gpa,
 	balloon->given_bytes += end - first;
 }
 
-static int compare_pages(const void *left, const void *right)
+/* Shell's sort. The C library's asks the system how much memory there is,
+ * which a monitor may not. */
+static void sort_pages(uint32_t *pages, uint32_t count)
 {
-	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+	static const uint32_t gaps[] = { 132, 57, 23, 10, 4, 1 };
 
-	return (a > b) - (a < b);
+	for (uint32_t g = 0; g < ARRAY_COUNT(gaps); g++) {
+		uint32_t gap = gaps[g];
+
+		for (uint32_t i = gap; i < count; i++) {
+			uint32_t page = pages[i], at = i;
+
+			for (; at >= gap && pages[at - gap] > page; at -= gap)
+				pages[at] = pages[at - gap];
+			pages[at] = page;
+		}
+	}
 }
 
 /* Runs of neighbours become one range each. */
@@ -58,8 +69,7 @@ static void give_batch(struct virtio_balloon *balloon, struct batch *batch)
 {
 	uint32_t begin = 0;
 
-	qsort(batch->pages, batch->count, sizeof(batch->pages[0]),
-	      compare_pages);
+	sort_pages(batch->pages, batch->count);
 	for (uint32_t i = 1; i <= batch->count; i++) {
 		uint32_t last = batch->pages[i - 1];
 

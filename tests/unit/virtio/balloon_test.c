@@ -98,6 +98,25 @@ TEST(neighbouring_pages_go_back_as_one_range)
 	small_rig_close(&rig);
 }
 
+TEST(pages_in_any_order_are_one_range_when_they_are_neighbours)
+{
+	uint32_t pages[256];
+
+	open_queue(INFLATE, PAGE);
+	/* 97 and 256 have no common divisor: each number comes once. */
+	for (uint32_t i = 0; i < 256; i++)
+		pages[i] = page_of(FAKE_GPA + (2 << 20)) + i * 97 % 256;
+	offer_pages(ANY, pages, 256);
+
+	virtio_balloon_serve(&balloon);
+
+	CHECK_EQ(given_count, 1);
+	CHECK_EQ(given[0].gpa, FAKE_GPA + (2 << 20));
+	CHECK_EQ(given[0].bytes, 256 * PAGE);
+
+	small_rig_close(&rig);
+}
+
 TEST(inflating_frees_the_hosts_memory_and_touching_takes_it_again)
 {
 	uint32_t pages[256];
