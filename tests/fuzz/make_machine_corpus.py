@@ -112,6 +112,14 @@ def make_devices():
 
 def make_life():
     save("machine", "saved", DISK + bytes([SAVE, SERVE, SAVE, RESET, SAVE]))
+    for name, changes in (("tag", [(0, 1)]), ("count", [(17, 3)]),
+                          ("head", [(23, 7), (21, 1)]),
+                          ("done", [(25, 1), (26, 2)]),
+                          ("many", [(8 + 31 * at, 0xFF >> at)
+                                    for at in range(15)])):
+        save("machine", f"saved-damaged-{name}",
+             DISK + bytes([SAVE | 0x80]) + change(*changes) +
+             bytes([SERVE, SAVE, SERVE]))
     save("machine", "reset-in-flight",
          DISK + bar(0, 20, 1, 0) + bytes([SERVE, SAVE]) + DISK)
     save("machine", "machine-reset", DISK + bytes([RESET]) + DISK)
