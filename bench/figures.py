@@ -30,6 +30,15 @@ WANTED = {
     "memory.disk.idle": ("MiB", AT_MOST, 3),
     "memory.monitor.overhead": ("MiB", AT_MOST, 5),
     "memory.supervisor": ("MiB", AT_MOST, 8),
+    "boot.kvm.ratio.qemu": ("ratio", AT_MOST, 0.7),
+    "boot.kvm.vmm.ratio.qemu": ("ratio", AT_MOST, 0.25),
+    "boot.kvm.vmm.ratio.kvmtool": ("ratio", AT_MOST, 1.0),
+    "exit.doorbell.roundtrip.ratio": ("ratio", AT_MOST, 1.0),
+    "restore.first_instruction.ratio": ("ratio", AT_MOST, 1.2),
+    "kvm.recovery.lost": ("requests", AT_MOST, 0),
+    "kvm.recovery.duplicated": ("requests", AT_MOST, 0),
+    "kvm.recovery.corrupt": ("requests", AT_MOST, 0),
+    "memory.monitor.kvm": ("MiB", AT_MOST, 5),
     "cpu.idle.wakeups": ("per_second", AT_MOST, 5),
 }
 

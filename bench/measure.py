@@ -66,12 +66,21 @@ def cpu_seconds(pids):
 
 def pss_bytes(pid, leave_out=None):
     """Proportional set size, without mappings whose line matches."""
+    return _set_bytes(pid, leave_out, "Pss:")
+
+
+def rss_bytes(pid, leave_out=None):
+    """Resident set size, without mappings whose line matches."""
+    return _set_bytes(pid, leave_out, "Rss:")
+
+
+def _set_bytes(pid, leave_out, field):
     total = 0
     counted = True
     for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
         if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
             counted = not (leave_out and re.search(leave_out, line))
-        elif counted and line.startswith("Pss:"):
+        elif counted and line.startswith(field):
             total += int(line.split()[1]) * 1024
     return total
 

@@ -8,12 +8,14 @@ Exit status: 0 measured (a missed figure is marked in the closing table),
 import sys
 
 import disk
+import kvm
 import memory
 import recovery
 from figures import Figures
 from measure import NotMeasured
 
-GROUPS = {"disk": disk.run, "recovery": recovery.run, "memory": memory.run}
+GROUPS = {"disk": disk.run, "recovery": recovery.run, "memory": memory.run,
+          "kvm": kvm.run}
 
 
 def main(argv):

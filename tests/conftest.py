@@ -16,9 +16,6 @@ def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=bulkhead.kills, help=(
         "how often a test of its own kind kills services "
         f"({bulkhead.kills})"))
-    parser.addoption("--slowness", type=float, default=1, help=(
-        "how many times slower than usual guests are here; bounds are that "
-        "much wider (1)"))
 
 
 def pytest_configure(config):
@@ -27,7 +24,6 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes minutes in the rig")
     bulkhead.engine = config.getoption("--engine")
     bulkhead.kills = config.getoption("--kills")
-    bulkhead.slowness = config.getoption("--slowness")
 
 
 def suits(item):

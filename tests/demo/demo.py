@@ -178,11 +178,7 @@ def read_options():
     parser = argparse.ArgumentParser(prog="./run demo")
     parser.add_argument("--engine", choices=("qemu", "kvm"), default="qemu",
                         help="what runs the guests (qemu)")
-    parser.add_argument("--slowness", type=float, default=1, help=(
-        "how many times slower than usual guests are here (1)"))
-    options = parser.parse_args()
-    bulkhead.engine = options.engine
-    bulkhead.slowness = options.slowness
+    bulkhead.engine = parser.parse_args().engine
 
 
 def main():

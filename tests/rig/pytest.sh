@@ -5,5 +5,5 @@
 run_pytest()
 {
 	sh /project/tests/rig/python.sh -m pytest -p no:terminal \
-		-p no:cacheprovider -p results --assert=plain --slowness 3 "$@"
+		-p no:cacheprovider -p results --assert=plain "$@"
 }
