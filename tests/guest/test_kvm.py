@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What only the engine kvm has: its devices, saving, and its small size."""
+"""What only the engine kvm has: saving, its small size, its own boot loader."""
 import pathlib
 import re
 
@@ -58,22 +58,6 @@ def test_two_processors_and_the_small_devices_work(host):
     assert numbers.group(2) == "4096"
     assert int(numbers.group(3)) > 100
     console.wait("^hvc says hello")
-
-
-def test_a_balloon_gives_memory_back_to_the_host(host):
-    console = host.up("one", test="devices", memory="256M")
-    console.wait("^free=")
-    free = last_number(console, "free=")
-
-    host.run("balloon", "one", "160M")
-    bulkhead.wait_for(lambda: last_number(console, "free=") < free - 80_000,
-                      what="the guest gives memory back")
-    monitor = host.partition("one")["monitor_pid"]
-    assert rss_bytes(monitor, of_guest=True) < 170 * MIB
-    host.run("balloon", "one", "256M")
-
-    bulkhead.wait_for(lambda: last_number(console, "free=") > free - 10_000,
-                      what="the guest has it again")
 
 
 def test_the_monitor_is_small(host):
