@@ -343,13 +343,13 @@ TEST(a_clock_restored_a_week_later_is_right)
 	state_writer_release(&writer);
 }
 
-TEST(a_hostile_image_cannot_bring_a_time_beyond_the_calendar)
+static void restore_offset(int64_t offset_s)
 {
 	struct state_writer writer;
 	struct state_reader reader;
 
 	open_clock(LEAP_DAY_S);
-	rtc.offset_s = INT64_MIN;
+	rtc.offset_s = offset_s;
 	state_writer_init(&writer);
 	rtc_save(&rtc, &writer);
 	open_clock(LEAP_DAY_S);
@@ -360,6 +360,12 @@ TEST(a_hostile_image_cannot_bring_a_time_beyond_the_calendar)
 	CHECK_EQ(state_reader_result(&reader), -EBADMSG);
 	CHECK_EQ(in(4), 0x12);
 	state_writer_release(&writer);
+}
+
+TEST(a_hostile_image_cannot_bring_a_time_beyond_the_calendar)
+{
+	restore_offset(INT64_MIN);
+	restore_offset(INT64_MAX);
 }
 
 TEST(a_host_clock_set_back_does_no_harm)
