@@ -37,6 +37,7 @@ enum state_tag {
 	STATE_RNG,
 	STATE_BALLOON,
 	STATE_NIC,
+	STATE_LINES, /* which line spoke last, and what was typed */
 };
 
 struct state_writer {

@@ -10,6 +10,8 @@
 #include "base/scope.h"
 #include "monitor/engine/kvm/machine.h"
 
+#define STATE_VERSION 1
+
 int kvm_console_open(struct kvm_console *console, struct kvm_machine *machine,
 		     int *ret_their_fd)
 {
@@ -149,7 +151,7 @@ void kvm_console_tend(struct kvm_console *console)
 	if (has_refused)
 		call_lines(console);
 	give_input(console);
-	if (console->input_bytes == 0)
+	if (console->input_bytes == 0 && !console->machine->small.is_frozen)
 		wanted |= EPOLLIN;
 	if (console->source)
 		(void)sd_event_source_set_io_events(console->source, wanted);
@@ -191,6 +193,35 @@ void kvm_console_drain(struct kvm_console *console)
 	bool has_refused;
 
 	(void)send_output(console, &has_refused);
+}
+
+void kvm_console_save(const struct kvm_console *console,
+		      struct state_writer *writer)
+{
+	state_begin(writer, STATE_LINES, STATE_VERSION);
+	state_put_u8(writer, (uint8_t)console->speaker);
+	state_put_u16(writer, (uint16_t)console->input_bytes);
+	state_put(writer, console->input, console->input_bytes);
+	state_end(writer);
+}
+
+void kvm_console_restore(struct kvm_console *console,
+			 struct state_reader *reader)
+{
+	uint8_t speaker;
+	size_t count;
+
+	(void)state_enter(reader, STATE_LINES, STATE_VERSION);
+	speaker = state_get_u8(reader);
+	count = state_get_u16(reader);
+	if (speaker > LINE_VIRTIO || count > sizeof(console->input)) {
+		state_refuse(reader);
+		return;
+	}
+	console->speaker = speaker;
+	state_get(reader, console->input, count);
+	console->input_bytes = count;
+	state_leave(reader);
 }
 
 void kvm_console_close(struct kvm_console *console)

@@ -22,6 +22,8 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "machine/state.h"
+
 #define KVM_CONSOLE_ROOM 4096
 
 struct kvm_machine;
@@ -51,6 +53,13 @@ void kvm_console_reset(struct kvm_console *console);
 
 /* Pass on what the guest's last words were, without waiting. */
 void kvm_console_drain(struct kvm_console *console);
+
+/* While nothing runs: who spoke last, and what was typed and is not with the
+ * guest yet. */
+void kvm_console_save(const struct kvm_console *console,
+		      struct state_writer *writer);
+void kvm_console_restore(struct kvm_console *console,
+			 struct state_reader *reader);
 
 /* Safe on one that was not opened. */
 void kvm_console_close(struct kvm_console *console);

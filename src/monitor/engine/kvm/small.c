@@ -255,6 +255,7 @@ void machine_heed_balloon(struct kvm_machine *machine)
 void machine_save_small(const struct kvm_machine *machine,
 			struct state_writer *writer)
 {
+	kvm_console_save(&machine->console, writer);
 	virtio_console_save(&machine->small.console, writer);
 	virtio_rng_save(&machine->small.rng, writer);
 	virtio_balloon_save(&machine->small.balloon, writer);
@@ -263,6 +264,7 @@ void machine_save_small(const struct kvm_machine *machine,
 void machine_restore_small(struct kvm_machine *machine,
 			   struct state_reader *reader)
 {
+	kvm_console_restore(&machine->console, reader);
 	virtio_console_restore(&machine->small.console, reader);
 	virtio_rng_restore(&machine->small.rng, reader);
 	virtio_balloon_restore(&machine->small.balloon, reader);
