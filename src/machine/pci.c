@@ -120,14 +120,14 @@ int pci_add_msix(struct pci_function *function, uint16_t vectors,
 	return result;
 }
 
-/* Where the guest wants BAR 0, or 0 where that cannot be. */
+/* Where the guest wants BAR 0, or 0 where that cannot be. Below the window the
+ * difference wraps. */
 static uint64_t wanted_base(const struct pci_function *function)
 {
 	uint64_t command = get(function->space, PCI_COMMAND, 2);
 	uint64_t base = get(function->space, PCI_BASE_ADDRESS_0, 4);
 
 	if (function->bar_bytes == 0 || (command & PCI_COMMAND_MEMORY) == 0 ||
-	    base < LAYOUT_PCI_BASE ||
 	    base - LAYOUT_PCI_BASE > LAYOUT_PCI_BYTES - function->bar_bytes)
 		return 0;
 	return base;

@@ -329,6 +329,7 @@ static void work_call(void *argument)
 						 work->index, &queue->place);
 }
 
+/* The place of a queue that is served is the owner's to look at. */
 static void set_queue_vector(struct virtio_pci *device, uint32_t value)
 {
 	struct virtio_pci_queue *queue = selected(device);
@@ -337,7 +338,10 @@ static void set_queue_vector(struct virtio_pci *device, uint32_t value)
 	if (!queue)
 		return;
 	queue->vector = possible_vector(device, value);
-	common_call(device, work_call, &work);
+	if (queue->is_served)
+		common_call(device, work_call, &work);
+	else
+		work_call(&work);
 }
 
 static uint32_t get_queue_enable(struct virtio_pci *device)

@@ -582,10 +582,14 @@ TEST(a_hostile_guest_cannot_look_elsewhere_through_the_window)
 	static const struct {
 		uint32_t bar, offset, length;
 	} bad[] = {
-		{ 1, 0, 4 },          { 0, VIRTIO_BAR_BYTES, 4 },
-		{ 0, 0xfffffffc, 4 }, { 0, VIRTIO_BAR_BYTES - 2, 4 },
-		{ 0, 1, 2 },          { 0, 0, 3 },
-		{ 0, 0, 0 },          { 0, 0, 8 },
+		{ 1, VIRTIO_PCI_COMMON_NUMQ, 2 },
+		{ 0, VIRTIO_BAR_BYTES, 4 },
+		{ 0, 0xfffffffc, 4 },
+		{ 0, VIRTIO_BAR_BYTES - 2, 4 },
+		{ 0, 1, 2 },
+		{ 0, 0, 3 },
+		{ 0, 0, 0 },
+		{ 0, 0, 8 },
 		{ 0, 0, 0xffffffff },
 	};
 
