@@ -111,7 +111,11 @@ static int plan_disk(void *process, struct message *message)
 
 static int launch(void *process, struct message *message)
 {
-	return monitor_launch(process);
+	int result = monitor_launch(process);
+
+	/* Of an image, of memory: of the link they would mean something else,
+	 * and this monitor would wait on. */
+	return result == -EBADMSG || result == -EAGAIN ? -EIO : result;
 }
 
 /* Disks. --------------------------------------------------------------------- */

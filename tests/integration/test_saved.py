@@ -548,6 +548,44 @@ def test_a_host_shutdown_leaves_a_saved_partition_saved(host, stage):
     monitor.end()
 
 
+# ---- the real monitor -------------------------------------------------------
+
+@pytest.fixture
+def real(host):
+    """A saved guest of the real engine; it need not have run far."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        pytest.skip("there is no /dev/kvm")
+    host.run("define", write(host, document(host, partition="real",
+                                            engine="kvm",
+                                            memory={"size": "256M"})))
+    host.run("install", "real")
+    host.run("start", "real")
+    host.run("save", "real")
+    host.image = host.saved / "real.image"
+    return host
+
+
+def test_a_real_guest_is_saved_and_goes_on(real):
+    real.run("restore", "real")
+
+    assert real.state_of("real") == "running" and files(real) == []
+
+
+def test_an_image_cut_anywhere_is_refused_and_stays_saved(real):
+    whole = real.image.read_bytes()
+    before = os.stat(real.image).st_ino
+
+    for length in (0, 1, 4095, 4096, 70000, len(whole) // 2, len(whole) - 1):
+        with open(real.image, "r+b") as file:
+            file.truncate(length)
+        check_refused(real.call("restore", "real"), REFUSED, "image: the saved")
+        assert real.state_of("real") == "saved"
+        real.image.write_bytes(whole)
+
+    assert os.stat(real.image).st_ino == before
+    real.run("restore", "real")
+
+
 # ---- the supervisor is killed at every step ---------------------------------
 
 TAKEN_BACK = ["save.begun", "save.paused", "save.written", "save.named"]
