@@ -125,7 +125,7 @@ TEST(what_is_touched_is_there_and_the_rest_comes)
 
 	save_memory();
 	open_pager();
-	CHECK_EQ(pager_start(&pager), 0);
+	CHECK_EQ(pager_start(&pager, NULL), 0);
 	for (uint32_t i = CHUNK_COUNT; i-- > 0;)
 		check_chunk((int)(i / 2 % 2), i);
 	CHECK_EQ(pager_finish(&pager), 0);
@@ -145,19 +145,29 @@ TEST(all_comes_though_nothing_is_touched_and_no_zeros_with_it)
 
 	save_memory();
 	open_pager();
-	CHECK_EQ(pager_start(&pager), 0);
+	CHECK_EQ(pager_start(&pager, NULL), 0);
 	CHECK_EQ(pager_finish(&pager), 0);
 	CHECK_EQ(fstat(memory_fd, &status), 0);
 	CHECK_EQ(status.st_blocks * 512, CHUNK_COUNT / 2 * 2 * PAGE);
 	close_pager();
 }
 
+static void note_loaded(void *context, uint64_t done, uint64_t total)
+{
+	*(uint64_t *)context = done;
+	CHECK_EQ((long long)total, MEMORY_BYTES);
+}
+
 TEST(without_userfaultfd_all_is_loaded_at_the_start)
 {
+	uint64_t told = 0;
+	const struct image_progress loaded = { note_loaded, &told };
+
 	save_memory();
 	open_pager();
 	close_fd(&pager.uffd);
-	CHECK_EQ(pager_start(&pager), 0);
+	CHECK_EQ(pager_start(&pager, &loaded), 0);
+	CHECK_EQ((long long)told, MEMORY_BYTES);
 	for (uint32_t i = 0; i < CHUNK_COUNT; i++)
 		check_chunk(0, i);
 	close_pager();
@@ -182,7 +192,7 @@ TEST(many_may_wait_for_the_same_page)
 
 	save_memory();
 	open_pager();
-	CHECK_EQ(pager_start(&pager), 0);
+	CHECK_EQ(pager_start(&pager, NULL), 0);
 	for (int i = 0; i < 6; i++)
 		CHECK_EQ(thread_start(&threads[i], "touch", touch_all,
 				      &numbers[i]),
@@ -197,7 +207,7 @@ TEST(what_the_guest_writes_meanwhile_stays)
 {
 	save_memory();
 	open_pager();
-	CHECK_EQ(pager_start(&pager), 0);
+	CHECK_EQ(pager_start(&pager, NULL), 0);
 	for (uint32_t i = 0; i < CHUNK_COUNT; i++)
 		memset(views[0] + image_chunk_offset(i) + 2 * PAGE, 0x77, 4);
 	CHECK_EQ(pager_finish(&pager), 0);
@@ -230,7 +240,7 @@ TEST(a_page_given_back_does_not_come_from_the_image_again)
 		return;
 	}
 	CHECK_EQ(word_at(0, 0, 0), 0); /* not served yet: plain memory */
-	CHECK_EQ(pager_start(&pager), 0);
+	CHECK_EQ(pager_start(&pager, NULL), 0);
 	for (uint32_t i = 0; i < CHUNK_COUNT; i += 2)
 		punch(i, 1);
 	/* Touched again after it was given back. */
@@ -266,7 +276,7 @@ TEST(a_damaged_chunk_is_told_and_given_to_nobody)
 	damage(CHUNK_COUNT - 2);
 	open_pager();
 	if (pager_is_lazy(&pager)) {
-		CHECK_EQ(pager_start(&pager), 0);
+		CHECK_EQ(pager_start(&pager, NULL), 0);
 		check_chunk(0, 2);
 		while (sem_wait(&failures) < 0)
 			CHECK_EQ(errno, EINTR);
@@ -286,7 +296,7 @@ TEST(a_damaged_chunk_is_told_when_all_is_loaded_at_once)
 	damage(4);
 	open_pager();
 	close_fd(&pager.uffd);
-	CHECK_EQ(pager_start(&pager), -EBADMSG);
+	CHECK_EQ(pager_start(&pager, NULL), -EBADMSG);
 	CHECK_EQ(pager.failed_chunk, 4);
 	close_pager();
 }

@@ -39,6 +39,7 @@ struct world {
 	uint64_t progress_bytes;
 	bool is_done;
 	bool has_ended;
+	bool has_no_privilege; /* for userfaultfd */
 };
 
 static struct world one, two;
@@ -165,6 +166,11 @@ static void plan(struct world *world, uint32_t cpu_count, uint64_t memory_bytes)
 	};
 }
 
+static struct kvm_machine *machine_of(struct world *world)
+{
+	return world->engine.own;
+}
+
 /* As launch.c does it. Takes image_fd. */
 static int start(struct world *world, int image_fd)
 {
@@ -194,6 +200,8 @@ static int start(struct world *world, int image_fd)
 	result = kvm_engine.start(&world->engine, &machine);
 	if (result == 0)
 		result = kvm_engine.attach(&world->engine, &world->io);
+	if (world->has_no_privilege)
+		close_fd(&machine_of(world)->save.pager.uffd);
 	if (result == 0)
 		result = iothread_start(&world->io);
 	if (result == 0)
@@ -216,11 +224,6 @@ static void stop(struct world *world)
 	close_fd(&world->engine.serial_fd);
 	iothread_stop(&world->io);
 	(void)sd_event_unref(world->event);
-}
-
-static struct kvm_machine *machine_of(struct world *world)
-{
-	return world->engine.own;
 }
 
 static void await(struct world *world, const bool *what)
@@ -307,6 +310,27 @@ static void refuse_other(const char *words)
 		printf("%s\n", two.event_text);
 		CHECK(false);
 	}
+	stop(&two);
+}
+
+TEST(without_userfaultfd_a_machine_is_restored_too_and_that_is_said)
+{
+	int image_fd;
+
+	if (!has_kvm())
+		return;
+	plan(&one, 1, 64 * MIB);
+	CHECK_EQ(start(&one, NO_FD), 0);
+	put_marks(&one);
+	image_fd = save(&one);
+	stop(&one);
+
+	plan(&two, 1, 64 * MIB);
+	two.has_no_privilege = true;
+	CHECK_EQ(start(&two, image_fd), 0);
+	CHECK(strstr(two.event_text, "userfaultfd is not to be had"));
+	CHECK_EQ((long long)two.progress_bytes, 64 * MIB);
+	check_marks(&two);
 	stop(&two);
 }
 

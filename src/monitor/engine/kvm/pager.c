@@ -19,6 +19,8 @@
 
 #define FAULTS_AT_ONCE 16
 #define WORD_BITS      64
+/* 16 MiB. */
+#define TOLD_CHUNKS 64
 
 static bool test_bit(const uint64_t *bits, uint64_t index)
 {
@@ -263,12 +265,24 @@ static int load_chunk(struct pager *pager, uint32_t index)
 	return result;
 }
 
-static int load_all(struct pager *pager)
+static void tell_loaded(const struct pager *pager,
+			const struct image_progress *loaded, uint32_t count)
+{
+	uint64_t total = pager->image.machine.memory_bytes;
+
+	if (loaded && count % TOLD_CHUNKS == 0)
+		loaded->made(loaded->context,
+			     min_u64(image_chunk_offset(count), total), total);
+}
+
+static int load_all(struct pager *pager, const struct image_progress *loaded)
 {
 	int result = 0;
 
-	for (uint32_t i = 0; i < pager->image.chunk_count && result == 0; i++)
+	for (uint32_t i = 0; i < pager->image.chunk_count && result == 0; i++) {
 		result = load_chunk(pager, i);
+		tell_loaded(pager, loaded, i + 1);
+	}
 	return result;
 }
 
@@ -466,12 +480,12 @@ static int watch_ranges(const struct pager *pager)
 	return 0;
 }
 
-int pager_start(struct pager *pager)
+int pager_start(struct pager *pager, const struct image_progress *loaded)
 {
 	int result;
 
 	if (!pager_is_lazy(pager)) {
-		result = load_all(pager);
+		result = load_all(pager, loaded);
 		release(pager);
 		return result;
 	}

@@ -91,12 +91,13 @@ static inline bool pager_is_lazy(const struct pager *pager)
 int pager_map(struct pager *pager, void *host, uint64_t offset, uint64_t bytes);
 
 /*
- * Have the memory there, or on its way.
+ * Have the memory there, or on its way. While all is loaded at once,
+ * `loaded`, unless NULL, is told how far that is.
  *
  * -EBADMSG  a chunk is damaged (only when all is loaded at once);
  *           pager->failed_chunk says which
  */
-int pager_start(struct pager *pager);
+int pager_start(struct pager *pager, const struct image_progress *loaded);
 
 /* Nobody wants what these pages held (the balloon punches them out of the file
  * after this): they are not to come from the image any more. */

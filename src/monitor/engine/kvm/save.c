@@ -155,15 +155,35 @@ static int restore_states(struct kvm_machine *machine, struct refusal *refusal)
 	return state_reader_result(&reader);
 }
 
+static void note_loaded(void *context, uint64_t done, uint64_t total)
+{
+	const struct kvm_machine *machine = context;
+	const struct engine_handler *handler = &machine->engine->handler;
+
+	handler->progress(handler->context, 0, done, total);
+}
+
+static int load_memory(struct kvm_machine *machine)
+{
+	const struct image_progress loaded = { note_loaded, machine };
+	const struct engine_handler *handler = &machine->engine->handler;
+	struct pager *pager = &machine->save.pager;
+	int result;
+
+	if (!pager_is_lazy(pager) && !machine->settings->has_huge_pages)
+		handler->event(handler->context, EVENT_INFO,
+			       "userfaultfd is not to be had on this host: all "
+			       "memory is loaded before the guest goes on");
+	result =
+		pager_map(pager, machine->memory.map, 0, machine->memory.bytes);
+	return result < 0 ? result : pager_start(pager, &loaded);
+}
+
 static int restore(struct kvm_machine *machine, struct refusal *refusal)
 {
 	struct kvm_save *save = &machine->save;
-	int result;
+	int result = load_memory(machine);
 
-	result = pager_map(&save->pager, machine->memory.map, 0,
-			   machine->memory.bytes);
-	if (result == 0)
-		result = pager_start(&save->pager);
 	if (result < 0)
 		return refuse(refusal, result, "image",
 			      "the saved image's memory cannot be had: %s",
