@@ -48,7 +48,10 @@ const char *storage_format(const uint8_t first[FORMAT_SECTOR_BYTES],
 	return NULL;
 }
 
-/* Offsets of the setup header: Documentation/arch/x86/boot.rst. */
+/*
+ * Offsets of the setup header: Documentation/arch/x86/boot.rst. Its size is in
+ * paragraphs, so the file may lack what fills the last one.
+ */
 static int check_bzimage(const uint8_t *header, uint64_t file_bytes)
 {
 	uint64_t setup_sectors = header[0x1f1] ? header[0x1f1] : 4;
@@ -56,7 +59,7 @@ static int check_bzimage(const uint8_t *header, uint64_t file_bytes)
 
 	(void)memcpy(&paragraphs, header + 0x1f4, sizeof(paragraphs));
 	if ((setup_sectors + 1) * 512 + 16ull * le32toh(paragraphs) >
-	    file_bytes)
+	    file_bytes + 15)
 		return -ENODATA;
 	return 0;
 }

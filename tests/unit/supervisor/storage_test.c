@@ -594,6 +594,22 @@ TEST(a_kernel_must_be_a_whole_bzimage)
 	(void)unlink(disk.file);
 }
 
+TEST(a_kernel_may_lack_what_fills_its_last_paragraph)
+{
+	uint32_t paragraphs = 192;
+
+	make_image(4096);
+	write_image("HdrS", 4, 0x202);
+	write_image("\x01", 1, 0x1f1);
+	write_image(&paragraphs, 4, 0x1f4);
+	CHECK_EQ(truncate(disk.file, 4081), 0);
+	CHECK_EQ(open_kernel(), 0);
+
+	CHECK_EQ(truncate(disk.file, 4080), 0);
+	CHECK_EQ(open_kernel(), -EINVAL);
+	(void)unlink(disk.file);
+}
+
 TEST(a_kernel_may_be_an_elf_image_of_this_architecture)
 {
 	uint8_t elf[64] = { 0x7f, 'E', 'L', 'F', 2, 1, 1 };
