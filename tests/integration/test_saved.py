@@ -586,6 +586,43 @@ def test_an_image_cut_anywhere_is_refused_and_stays_saved(real):
     real.run("restore", "real")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a tmpfs")
+def test_a_full_disk_fails_the_save_and_the_guest_runs_on(real):
+    real.run("restore", "real")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2M", "tmpfs",
+                    real.saved], check=True)
+    try:
+        done = real.call("save", "real")
+
+        check_refused(done, FAILED, "No space left")
+        assert real.state_of("real") == "running" and files(real) == []
+    finally:
+        subprocess.run(["umount", real.saved], check=True)
+    real.run("save", "real")
+
+
+@pytest.mark.parametrize("point,state", [
+    ("save.begun", "running"), ("save.paused", "running"),
+    ("save.written", "running"), ("save.named", "running"),
+    ("save.recorded", "saved"), ("save.ended", "saved"),
+    ("restore.begun", "saved"), ("restore.ready", "running"),
+    ("restore.recorded", "running"), ("restore.consumed", "running"),
+    ("restore.resumed", "running")])
+def test_a_real_guest_survives_a_kill_at_every_step(real, arm, point, state):
+    if point.startswith("save"):
+        real.run("restore", "real")
+    arm(point)
+
+    assert real.call(point.split(".")[0], "real").returncode == FAILED
+
+    real.wait_ready()
+    real.wait_state("real", state)
+    assert files(real) == (["real.image"] if state == "saved" else [])
+    both = ("save", "restore") if state == "running" else ("restore", "save")
+    for verb in both:
+        real.run(verb, "real")
+
+
 # ---- the supervisor is killed at every step ---------------------------------
 
 TAKEN_BACK = ["save.begun", "save.paused", "save.written", "save.named"]
