@@ -95,6 +95,15 @@ static void set_clock(struct kvm_machine *machine)
 					  SD_EVENT_ONESHOT);
 }
 
+/* A guest that resets itself rarely does so by this. */
+static void tell_triple_fault(struct kvm_machine *machine)
+{
+	const struct engine_handler *handler = &machine->engine->handler;
+
+	handler->event(handler->context, EVENT_WARNING,
+		       "a processor of the guest shut down (triple fault)");
+}
+
 static void heed(struct kvm_machine *machine, uint32_t notes)
 {
 	if (notes & NOTE_CONSOLE)
@@ -110,6 +119,8 @@ static void heed(struct kvm_machine *machine, uint32_t notes)
 	} else if (notes & NOTE_OFF) {
 		end(machine, "");
 	} else if (notes & (NOTE_RESET | NOTE_TRIPLE_FAULT)) {
+		if (notes & NOTE_TRIPLE_FAULT)
+			tell_triple_fault(machine);
 		if (start_over(machine) == 0)
 			tell_changed(machine, GUEST_RESET);
 	}

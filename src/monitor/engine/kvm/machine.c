@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "machine/layout.h"
 #include "monitor/engine/kvm/disks.h"
+#include "monitor/engine/kvm/load.h"
 
 /* What the board needs. --------------------------------------------------------- */
 
@@ -154,27 +155,6 @@ static int make_processors(struct kvm_machine *machine, struct refusal *refusal)
 			  : 0;
 }
 
-static int load(struct kvm_machine *machine, struct refusal *refusal)
-{
-	const struct boot_wish wish = {
-		.kernel_fd = machine->kernel_fd,
-		.initrd_fd = machine->initrd_fd,
-		.cmdline = machine->settings->cmdline,
-		.memory_bytes = machine->settings->memory_bytes,
-		.cpu_count = machine->settings->cpu_count,
-	};
-	struct boot_entry entry;
-	int result = boot_load(&machine->guest, &wish, &entry, refusal);
-
-	if (result < 0)
-		return result;
-	result = machine_start_at(machine, &entry);
-	return result < 0 ? refuse(refusal, result, "boot.kernel",
-				   "KVM does not begin where it says: %s",
-				   strerror(-result))
-			  : 0;
-}
-
 static void init(struct kvm_machine *machine, struct engine *engine,
 		 const struct engine_machine *wanted)
 {
@@ -193,22 +173,58 @@ static void init(struct kvm_machine *machine, struct engine *engine,
 	(void)pthread_mutex_init(&machine->failing, NULL);
 }
 
-static int make(struct kvm_machine *machine, struct refusal *refusal)
+static int make_memory(struct kvm_machine *machine, struct refusal *refusal)
 {
 	const struct monitor_settings *settings = machine->settings;
 	int result = kvm_memory_open(&machine->memory, settings->memory_bytes,
 				     settings->has_huge_pages != 0, refusal);
 
-	if (result == 0)
-		result = kvm_memory_lend(&machine->memory, &machine->guest);
-	if (result == 0)
-		result = vcpus_init(&machine->vcpus, machine,
-				    settings->cpu_count);
+	return result < 0 ? result
+			  : kvm_memory_lend(&machine->memory, &machine->guest);
+}
+
+static int make_rest(struct kvm_machine *machine, struct refusal *refusal)
+{
+	int result = vcpus_init(&machine->vcpus, machine,
+				machine->settings->cpu_count);
+
 	if (result == 0)
 		result = make_processors(machine, refusal);
-	if (result == 0)
-		result = build_board(machine);
-	return result;
+	return result == 0 ? build_board(machine) : result;
+}
+
+static int make_booting(struct kvm_machine *machine, struct refusal *refusal)
+{
+	struct loading loading;
+	struct refusal rule = { 0 };
+	int loaded;
+	int result;
+
+	loading_begin(&loading, machine);
+	result = make_rest(machine, refusal);
+	loaded = loading_end(&loading, &rule);
+	if (result < 0)
+		return result;
+	if (loaded == 0)
+		return machine_begin(machine, &loading.entry, refusal);
+	*refusal = rule;
+	return loaded;
+}
+
+static int make(struct kvm_machine *machine,
+		const struct engine_machine *wanted, struct refusal *refusal)
+{
+	int result = make_memory(machine, refusal);
+
+	if (result < 0)
+		return result;
+	if (*wanted->image_fd == NO_FD)
+		return make_booting(machine, refusal);
+	result = make_rest(machine, refusal);
+	return result < 0
+		       ? result
+		       : machine_open_image(machine, take_fd(wanted->image_fd),
+					    refusal);
 }
 
 int machine_open(struct kvm_machine *machine, struct engine *engine,
@@ -224,14 +240,7 @@ int machine_open(struct kvm_machine *machine, struct engine *engine,
 	}
 	result = kvm_console_open(&machine->console, machine,
 				  &engine->serial_fd);
-	if (result == 0)
-		result = make(machine, refusal);
-	if (result < 0)
-		return result;
-	return *wanted->image_fd == NO_FD
-		       ? load(machine, refusal)
-		       : machine_open_image(machine, take_fd(wanted->image_fd),
-					    refusal);
+	return result == 0 ? make(machine, wanted, refusal) : result;
 }
 
 void machine_close(struct kvm_machine *machine)
@@ -275,7 +284,7 @@ int machine_reset(struct kvm_machine *machine, struct refusal *refusal)
 	vcpus_close(&machine->vcpus);
 	vm_close(&machine->vm);
 	result = make_processors(machine, refusal);
-	return result == 0 ? load(machine, refusal) : result;
+	return result == 0 ? machine_load(machine, refusal) : result;
 }
 
 /* Notes. ----------------------------------------------------------------------------- */

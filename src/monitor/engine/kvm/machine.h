@@ -4,6 +4,7 @@
  * board, and what passes between its threads.
  *
  *   machine.c   making, resetting and ending it; notes
+ *   load.c      the guest's kernel, in a thread while the rest is made
  *   start.c     the state in which its first processor begins
  *   vcpu.c      threads of processors        exits.c  why they come out
  *   disks.c     PCI functions in front of the disks
