@@ -615,7 +615,7 @@ TEST(a_service_outlives_its_supervisor_and_reports_to_the_next)
 	CHECK(rig.link.fd >= 0);
 	disk_rig_expect(&rig, MSG_CHILD_HELLO, &hello, sizeof(hello));
 	CHECK_EQ(hello.role, ROLE_DISK);
-	CHECK(strcmp(hello.name, "disk0") == 0);
+	CHECK(strcmp(hello.name, "test") == 0);
 	CHECK(memcmp(hello.token, "0123456789abcde", TOKEN_BYTES) == 0);
 	disk_rig_expect(&rig, MSG_CHILD_READY, &ready, sizeof(ready));
 	disk_rig_send(&rig, MSG_CHILD_WELCOME, NULL, 0);
