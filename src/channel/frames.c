@@ -234,6 +234,11 @@ bool frames_prepare_room(struct frames *frames)
 				      &way->shared->consumed, way->known);
 }
 
+bool frames_are_unread(const struct frames *frames)
+{
+	return position_load(&frames->out.shared->consumed) != frames->out.told;
+}
+
 /* Consuming. -------------------------------------------------------------- */
 
 static int look_for_records(struct frames *frames)

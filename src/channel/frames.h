@@ -101,6 +101,9 @@ bool frames_publish(struct frames *frames);
  * is none yet, and it is safe to sleep. */
 bool frames_prepare_room(struct frames *frames);
 
+/* True while the peer has not taken everything that was published. */
+bool frames_are_unread(const struct frames *frames);
+
 /* Consuming. ------------------------------------------------------------- */
 
 /*

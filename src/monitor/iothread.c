@@ -16,8 +16,10 @@
 /* While busy the sockets are looked at every so many turns. */
 #define SOCKET_TURNS 64
 
-/* Wake, listener, and for each disk a socket, a lane and its rings. */
-#define WATCH_MAX (2 + DISK_COUNT_MAX * (2 + QUEUE_COUNT_MAX))
+/* Wake, listener, and for each device a socket, a service and its rings. */
+#define WATCH_MAX                                     \
+	(2 + DISK_COUNT_MAX * (2 + QUEUE_COUNT_MAX) + \
+	 NIC_COUNT_MAX * (2 + NIC_QUEUE_MAX))
 
 /* The sockets of a round of poll(), in the order of the disks. */
 struct watch {
@@ -26,6 +28,7 @@ struct watch {
 	/* Where the sockets are in it; 0: not watched. */
 	nfds_t listener;
 	nfds_t fronts[DISK_COUNT_MAX];
+	nfds_t nic_fronts[NIC_COUNT_MAX];
 	/* Those behind are eventfds, to be emptied. */
 	bool is_event[WATCH_MAX];
 };
@@ -52,6 +55,23 @@ static void watch_sockets(struct iothread *io, struct watch *watch)
 		if (disk->has_front)
 			watch->fronts[i] = add(watch, disk->backend.fd, false);
 	}
+	for (uint32_t i = 0; i < io->nic_count; i++) {
+		const struct nic *nic = &io->nics[i];
+
+		watch->nic_fronts[i] = 0;
+		if (nic->has_front)
+			watch->nic_fronts[i] =
+				add(watch, nic->backend.fd, false);
+	}
+}
+
+static void watch_nic(struct watch *watch, const struct nic *nic)
+{
+	if (nic->link.is_open)
+		(void)add(watch, nic->link.call_fd, true);
+	for (uint32_t i = 0; i < NIC_QUEUE_MAX; i++)
+		if (nic->queues[i].is_served)
+			(void)add(watch, nic->queues[i].kick_fd, true);
 }
 
 static void watch_events(struct iothread *io, struct watch *watch)
@@ -65,6 +85,8 @@ static void watch_events(struct iothread *io, struct watch *watch)
 			if (disk->queues[j].is_served)
 				(void)add(watch, disk->queues[j].kick_fd, true);
 	}
+	for (uint32_t i = 0; i < io->nic_count; i++)
+		watch_nic(watch, &io->nics[i]);
 }
 
 static void accept_front(struct iothread *io)
@@ -105,6 +127,11 @@ static void handle_sockets(struct iothread *io, const struct watch *watch)
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		if (watch->fronts[i] && watch->fds[watch->fronts[i]].revents)
 			read_front(io, i);
+	/* A front end that breaks the rules or goes leaves a dead link. */
+	for (uint32_t i = 0; i < io->nic_count; i++)
+		if (watch->nic_fronts[i] &&
+		    watch->fds[watch->nic_fronts[i]].revents)
+			(void)nic_front_readable(&io->nics[i]);
 	if (watch->listener && watch->fds[watch->listener].revents)
 		accept_front(io);
 }
@@ -132,6 +159,12 @@ static int timeout_ms(const struct iothread *io)
 		if (own && (!deadline || own < deadline))
 			deadline = own;
 	}
+	for (uint32_t i = 0; i < io->nic_count; i++) {
+		uint64_t own = nic_deadline_ns(&io->nics[i]);
+
+		if (own && (!deadline || own < deadline))
+			deadline = own;
+	}
 	if (!deadline)
 		return -1;
 	now = clock_now_ns();
@@ -155,6 +188,8 @@ static void tend(struct iothread *io)
 	take_witnesses(io);
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		disk_tend(&io->disks[i].disk, now);
+	for (uint32_t i = 0; i < io->nic_count; i++)
+		nic_tend(&io->nics[i], now);
 }
 
 static void run_call(struct iothread *io)
@@ -187,6 +222,8 @@ static bool turn(struct iothread *io)
 
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		has_worked |= disk_turn(&io->disks[i].disk);
+	for (uint32_t i = 0; i < io->nic_count; i++)
+		has_worked |= nic_turn(&io->nics[i]);
 	return has_worked;
 }
 
@@ -211,6 +248,10 @@ static bool give_way(struct iothread *io)
 		has_woken |= io->disks[i].disk.lane.has_woken;
 		io->disks[i].disk.lane.has_woken = false;
 	}
+	for (uint32_t i = 0; i < io->nic_count; i++) {
+		has_woken |= io->nics[i].has_woken;
+		io->nics[i].has_woken = false;
+	}
 	if (has_woken)
 		(void)sched_yield();
 	return has_woken;
@@ -222,6 +263,8 @@ static bool prepare_sleep(struct iothread *io)
 
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		is_safe &= disk_prepare_sleep(&io->disks[i].disk);
+	for (uint32_t i = 0; i < io->nic_count; i++)
+		is_safe &= nic_prepare_sleep(&io->nics[i]);
 	return is_safe;
 }
 
@@ -313,6 +356,23 @@ int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
 	return 0;
 }
 
+int iothread_add_nic(struct iothread *io, const struct monitor_nic *settings,
+		     bool has_control)
+{
+	struct nic *nic = &io->nics[io->nic_count];
+	int result;
+
+	if (io->nic_count == NIC_COUNT_MAX || settings->index != io->nic_count)
+		return -EINVAL;
+	result = nic_init(nic, settings, &io->notices, has_control);
+	if (result < 0) {
+		nic_release(nic);
+		return result;
+	}
+	io->nic_count++;
+	return 0;
+}
+
 void iothread_listen(struct iothread *io, int listener_fd)
 {
 	close_fd(&io->listener_fd);
@@ -344,6 +404,9 @@ void iothread_stop(struct iothread *io)
 		disk_release(&io->disks[i].disk);
 	}
 	io->disk_count = 0;
+	for (uint32_t i = 0; i < io->nic_count; i++)
+		nic_release(&io->nics[i]);
+	io->nic_count = 0;
 	notices_close(&io->notices);
 	close_fd(&io->listener_fd);
 	close_fd(&io->wake_fd);

@@ -20,6 +20,7 @@
 
 #include "channel/spin.h"
 #include "monitor/disk.h"
+#include "monitor/nic.h"
 #include "monitor/witness.h"
 
 struct iothread_disk {
@@ -35,6 +36,8 @@ struct iothread {
 	struct notices notices;
 	struct iothread_disk disks[DISK_COUNT_MAX];
 	uint32_t disk_count;
+	struct nic nics[NIC_COUNT_MAX];
+	uint32_t nic_count;
 	struct spin spin;
 
 	/* A call from another thread; `call` is what the I/O thread sees. */
@@ -50,6 +53,11 @@ int iothread_init(struct iothread *io);
 /* Before the start: the next disk. Takes the witness. */
 int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
 		      int witness_fd);
+
+/* Before the start: the next interface. `has_control`: its control queue is
+ * ours, as it is not with a vhost-user front end. */
+int iothread_add_nic(struct iothread *io, const struct monitor_nic *settings,
+		     bool has_control);
 
 /* Before the start: where the front end of disk 0 will come. Takes it. */
 void iothread_listen(struct iothread *io, int listener_fd);

@@ -40,9 +40,12 @@ static void close_rest(struct monitor *monitor)
 static int start_engine(struct monitor *monitor)
 {
 	struct monitor_disk disks[DISK_COUNT_MAX];
+	struct monitor_nic nics[NIC_COUNT_MAX];
 	const struct engine_machine machine = {
 		.settings = &monitor->settings,
 		.disks = disks,
+		.nics = nics,
+		.nic_count = monitor->nic_count,
 		.kernel_fd = &monitor->kernel_fd,
 		.initrd_fd = &monitor->initrd_fd,
 		.kvm_fd = &monitor->kvm_fd,
@@ -56,6 +59,8 @@ static int start_engine(struct monitor *monitor)
 
 	for (uint32_t i = 0; i < DISK_COUNT_MAX; i++)
 		disks[i] = monitor->plans[i].settings;
+	for (uint32_t i = 0; i < NIC_COUNT_MAX; i++)
+		nics[i] = monitor->nic_plans[i].settings;
 	engine->ops = engine_find(monitor->settings.engine);
 	result = engine->ops->start(engine, &machine);
 	if (result == 0)
@@ -102,7 +107,24 @@ static int add_disk(struct monitor *monitor, uint32_t index)
 	return result;
 }
 
-static int add_disks(struct monitor *monitor)
+static int add_nic(struct monitor *monitor, uint32_t index)
+{
+	struct nic_plan *plan = &monitor->nic_plans[index];
+	struct nic_link link;
+	int result;
+
+	result = iothread_add_nic(&monitor->io, &plan->settings,
+				  monitor->engine.ops->has_control);
+	if (result < 0 || !plan->has_channel)
+		return result;
+	result = nic_link_open(&link, plan->channel.generation,
+			       plan->channel_fds);
+	if (result == 0)
+		nic_up(&monitor->io.nics[index], &link);
+	return result;
+}
+
+static int add_devices(struct monitor *monitor)
 {
 	struct engine *engine = &monitor->engine;
 	int result = 0;
@@ -110,6 +132,8 @@ static int add_disks(struct monitor *monitor)
 	for (uint32_t i = 0; i < monitor->settings.disk_count && result == 0;
 	     i++)
 		result = add_disk(monitor, i);
+	for (uint32_t i = 0; i < monitor->nic_count && result == 0; i++)
+		result = add_nic(monitor, i);
 	return result < 0 ? result : engine->ops->attach(engine, &monitor->io);
 }
 
@@ -158,7 +182,7 @@ int monitor_launch(struct monitor *monitor)
 	if (result == 0)
 		result = enter_sandbox(monitor);
 	if (result == 0)
-		result = add_disks(monitor);
+		result = add_devices(monitor);
 	if (result == 0)
 		result = iothread_start(&monitor->io);
 	if (result == 0)

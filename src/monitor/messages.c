@@ -205,6 +205,105 @@ static int take_disk_down(void *process, struct message *message)
 	return result;
 }
 
+/* Interfaces. ------------------------------------------------------------------ */
+
+/* They are told in order: how many there are is how many were told. */
+static int plan_nic(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+	struct monitor_nic settings;
+
+	memcpy(&settings, message->body, sizeof(settings));
+	if (monitor->nic_count == NIC_COUNT_MAX ||
+	    settings.index != monitor->nic_count ||
+	    !text_is_name(settings.name, sizeof(settings.name)))
+		return -EINVAL;
+	monitor->nic_plans[monitor->nic_count++].settings = settings;
+	return 0;
+}
+
+struct nic_move {
+	struct nic_channel channel;
+	struct nic_link link;
+};
+
+static void bring_nic_up(struct iothread *io, void *argument)
+{
+	struct nic_move *change = argument;
+
+	nic_up(&io->nics[change->channel.index], &change->link);
+}
+
+static void bring_nic_down(struct iothread *io, void *argument)
+{
+	const struct nic_move *change = argument;
+	struct nic *nic = &io->nics[change->channel.index];
+
+	/* Old news about a generation that is gone already. */
+	if (nic->link.generation == change->channel.generation)
+		nic_down(nic);
+}
+
+static int read_nic_change(const struct monitor *monitor,
+			   const struct message *message,
+			   struct nic_move *ret_change)
+{
+	const struct nic_channel *channel = &ret_change->channel;
+
+	memset(ret_change, 0, sizeof(*ret_change));
+	memcpy(&ret_change->channel, message->body,
+	       sizeof(ret_change->channel));
+	if (channel->index >= monitor->nic_count ||
+	    monitor->nic_plans[channel->index].settings.attachment_id !=
+		    channel->attachment_id)
+		return -EINVAL;
+	return 0;
+}
+
+static int plan_nic_channel(struct nic_plan *plan,
+			    const struct nic_channel *channel,
+			    struct message *message)
+{
+	if (plan->has_channel)
+		return -EEXIST;
+	plan->channel = *channel;
+	plan->has_channel = true;
+	for (int i = 0; i < 3; i++)
+		plan->channel_fds[i] = take_fd(&message->fds[i]);
+	return 0;
+}
+
+static int take_nic_up(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+	struct nic_move change;
+	int result = read_nic_change(monitor, message, &change);
+
+	if (result < 0)
+		return result;
+	if (monitor->state == MONITOR_CONFIGURED)
+		return plan_nic_channel(
+			&monitor->nic_plans[change.channel.index],
+			&change.channel, message);
+	result = nic_link_open(&change.link, change.channel.generation,
+			       message->fds);
+	if (result < 0)
+		return result;
+	iothread_call(&monitor->io, bring_nic_up, &change);
+	return 0;
+}
+
+static int take_nic_down(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+	struct nic_move change;
+	int result = read_nic_change(monitor, message, &change);
+
+	if (result == 0)
+		iothread_call(&monitor->io, bring_nic_down, &change);
+	return result;
+}
+
 static int count(void *process, struct message *message)
 {
 	struct monitor *monitor = process;
@@ -325,9 +424,12 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_MONITOR_IMAGE,     IN_SETUP,               keep_image },
 	{ MSG_MONITOR_CONSOLE,   IN_SETUP,               open_console },
 	{ MSG_MONITOR_DISK,      IN_SETUP,               plan_disk },
+	{ MSG_MONITOR_NIC,       IN_SETUP,               plan_nic },
 	{ MSG_MONITOR_LAUNCH,    IN_SETUP,               launch },
 	{ MSG_MONITOR_DISK_UP,   IN_SETUP | IN_SERVICE,  take_disk_up },
 	{ MSG_MONITOR_DISK_DOWN, IN_SERVICE,             take_disk_down },
+	{ MSG_MONITOR_NIC_UP,    IN_SETUP | IN_SERVICE,  take_nic_up },
+	{ MSG_MONITOR_NIC_DOWN,  IN_SERVICE,             take_nic_down },
 	{ MSG_MONITOR_COUNT,     IN_SERVICE,             count },
 	{ MSG_MONITOR_RESUME,    IN(MONITOR_RUNNING),    resume_guest },
 	{ MSG_MONITOR_PAUSE,     IN(MONITOR_RUNNING),    pause_guest },

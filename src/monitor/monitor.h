@@ -50,6 +50,14 @@ struct disk_plan {
 	bool has_channel;
 };
 
+/* An interface as told, likewise. */
+struct nic_plan {
+	struct monitor_nic settings;
+	struct nic_channel channel;
+	int channel_fds[3]; /* owned */
+	bool has_channel;
+};
+
 struct monitor {
 	enum monitor_state state; /* written by monitor_enter() */
 	sd_event *event;
@@ -67,6 +75,8 @@ struct monitor {
 	int kvm_fd;
 	int image_fd;
 	struct disk_plan plans[DISK_COUNT_MAX];
+	struct nic_plan nic_plans[NIC_COUNT_MAX];
+	uint32_t nic_count; /* of those told */
 
 	struct console console;
 	struct engine engine;

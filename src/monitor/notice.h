@@ -24,6 +24,10 @@ enum notice_kind {
 	NOTICE_CONNECTED, /* a foreign front end came */
 	NOTICE_DISCONNECTED,
 	NOTICE_EVENT, /* text, for an operator */
+	/* Of interfaces; disk_index is theirs. */
+	NOTICE_NIC_SUSPECT,
+	NOTICE_NIC_BROKEN,
+	NOTICE_NIC_ABILITIES, /* look at nic.abilities */
 };
 
 struct notice {

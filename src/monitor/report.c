@@ -86,6 +86,25 @@ static void report_intervention(void *context, const struct intervention *row)
 	(void)tell(context, MSG_MONITOR_INTERVENTION, row, sizeof(*row));
 }
 
+/* By the I/O thread: counters as of now. */
+static void count_nics(struct iothread *io, void *argument)
+{
+	struct nic_counters *counters = argument;
+
+	for (uint32_t i = 0; i < io->nic_count; i++)
+		counters[i] = io->nics[i].counters;
+}
+
+static void report_nic_counters(struct monitor *monitor)
+{
+	struct nic_counters counters[NIC_COUNT_MAX];
+
+	iothread_call(&monitor->io, count_nics, counters);
+	for (uint32_t i = 0; i < monitor->io.nic_count; i++)
+		(void)tell(monitor, MSG_MONITOR_NIC_COUNTERS, &counters[i],
+			   sizeof(counters[i]));
+}
+
 void report_counters(struct monitor *monitor)
 {
 	struct disk_counters counters[DISK_COUNT_MAX];
@@ -94,9 +113,51 @@ void report_counters(struct monitor *monitor)
 	for (uint32_t i = 0; i < monitor->io.disk_count; i++)
 		(void)tell(monitor, MSG_MONITOR_COUNTERS, &counters[i],
 			   sizeof(counters[i]));
+	report_nic_counters(monitor);
 	if (monitor->engine.ops && monitor->engine.ops->interventions)
 		monitor->engine.ops->interventions(
 			&monitor->engine, report_intervention, monitor);
+}
+
+struct nic_question {
+	uint32_t index;
+	struct nic_abilities abilities;
+};
+
+/* By the I/O thread. */
+static void look_at_abilities(struct iothread *io, void *argument)
+{
+	struct nic_question *question = argument;
+
+	question->abilities = io->nics[question->index].abilities;
+}
+
+static void report_abilities(struct monitor *monitor, uint32_t index)
+{
+	struct nic_question question = { .index = index };
+
+	iothread_call(&monitor->io, look_at_abilities, &question);
+	(void)tell(monitor, MSG_MONITOR_NIC_ABILITIES, &question.abilities,
+		   sizeof(question.abilities));
+}
+
+/* The generations in use, and what the drivers have negotiated. */
+static void report_nics(struct monitor *monitor)
+{
+	struct nic_counters counters[NIC_COUNT_MAX];
+
+	iothread_call(&monitor->io, count_nics, counters);
+	for (uint32_t i = 0; i < monitor->io.nic_count; i++) {
+		const struct nic_channel held = {
+			.attachment_id = counters[i].attachment_id,
+			.generation =
+				counters[i].is_up ? counters[i].generation : 0,
+			.index = i,
+		};
+
+		(void)tell(monitor, MSG_MONITOR_NIC_HELD, &held, sizeof(held));
+		report_abilities(monitor, i);
+	}
 }
 
 static void report_disk(struct monitor *monitor,
@@ -137,6 +198,7 @@ void report_held(struct monitor *monitor)
 		iothread_call(&monitor->io, count_disks, counters);
 		for (uint32_t i = 0; i < monitor->io.disk_count; i++)
 			report_disk(monitor, &counters[i]);
+		report_nics(monitor);
 	}
 	report_console(monitor);
 	(void)tell(monitor, MSG_CHILD_REPORTED, NULL, 0);
@@ -153,6 +215,19 @@ static void report_event(struct monitor *monitor, const struct notice *notice)
 	(void)snprintf(event.text, sizeof(event.text), "disk %s: %s",
 		       settings->name, notice->text);
 	(void)tell(monitor, MSG_CHILD_EVENT, &event, sizeof(event));
+}
+
+static void tell_nic(struct monitor *monitor, uint32_t type,
+		     const struct notice *notice)
+{
+	const struct nic *nic = &monitor->io.nics[notice->disk_index];
+	const struct nic_channel channel = {
+		.attachment_id = nic->settings.attachment_id,
+		.generation = notice->generation,
+		.index = notice->disk_index,
+	};
+
+	(void)tell(monitor, type, &channel, sizeof(channel));
 }
 
 static void report_notice(struct monitor *monitor, const struct notice *notice)
@@ -197,6 +272,15 @@ static void report_notice(struct monitor *monitor, const struct notice *notice)
 		break;
 	case NOTICE_EVENT:
 		report_event(monitor, notice);
+		break;
+	case NOTICE_NIC_SUSPECT:
+		tell_nic(monitor, MSG_MONITOR_NIC_SUSPECT, notice);
+		break;
+	case NOTICE_NIC_BROKEN:
+		tell_nic(monitor, MSG_MONITOR_NIC_BROKEN, notice);
+		break;
+	case NOTICE_NIC_ABILITIES:
+		report_abilities(monitor, notice->disk_index);
 		break;
 	}
 }

@@ -263,6 +263,14 @@ int ring_take(struct ring *ring, struct guestmem *memory,
 	return 0;
 }
 
+void ring_untake(struct ring *ring, uint16_t head)
+{
+	assert(ring_is_out(ring, head));
+	ring->out[head / 64] &= ~(1ull << (head % 64));
+	ring->out_count--;
+	ring->next_available--;
+}
+
 int ring_retake(struct ring *ring, struct guestmem *memory, uint16_t head,
 		struct ring_segment *segments, uint32_t room,
 		struct ring_chain *ret_chain)
@@ -283,7 +291,8 @@ void ring_fill_used(struct ring *ring, uint16_t head, uint32_t written_bytes)
 	ring->out_count--;
 	if (!ring->descriptors)
 		return;
-	element = &ring->used->ring[ring->next_used & (ring->size - 1)];
+	element = &ring->used->ring[(ring->next_used + ring->filled_count++) &
+				    (ring->size - 1)];
 	__atomic_store_n(&element->id, head, __ATOMIC_RELAXED);
 	STORE_STEP();
 	__atomic_store_n(&element->len, written_bytes, __ATOMIC_RELAXED);
@@ -296,7 +305,8 @@ void ring_publish_used(struct ring *ring)
 {
 	if (!ring->descriptors)
 		return;
-	ring->next_used++;
+	ring->next_used = (uint16_t)(ring->next_used + ring->filled_count);
+	ring->filled_count = 0;
 	__atomic_store_n(&ring->used->idx, ring->next_used, __ATOMIC_RELEASE);
 	STORE_STEP();
 }
@@ -344,7 +354,7 @@ void ring_refuse_kicks(struct ring *ring)
 /* 2.7.10.1. The fence pairs with the driver's, between its store of the
  * available index and its look at avail_event (2.7.13.4.1): one of the two
  * sees the other's store, so no chain is left waiting without a kick. */
-bool ring_want_kicks(struct ring *ring)
+static bool want_kicks(struct ring *ring, uint16_t known)
 {
 	uint16_t *avail_event;
 
@@ -352,10 +362,19 @@ bool ring_want_kicks(struct ring *ring)
 		return false;
 	avail_event = (uint16_t *)&ring->used->ring[ring->size];
 	if (ring->has_event_idx)
-		__atomic_store_n(avail_event, ring->next_available,
-				 __ATOMIC_RELAXED);
+		__atomic_store_n(avail_event, known, __ATOMIC_RELAXED);
 	__atomic_store_n(&ring->used->flags, 0, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return __atomic_load_n(&ring->available->idx, __ATOMIC_RELAXED) !=
-	       ring->next_available;
+	       known;
+}
+
+bool ring_want_kicks(struct ring *ring)
+{
+	return want_kicks(ring, ring->next_available);
+}
+
+bool ring_want_more(struct ring *ring)
+{
+	return want_kicks(ring, ring->seen_available);
 }

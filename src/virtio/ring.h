@@ -69,6 +69,7 @@ struct ring {
 	uint16_t next_available; /* index of the next chain to take */
 	uint16_t seen_available; /* the driver's index, as last read */
 	uint16_t next_used;
+	uint16_t filled_count;   /* used elements not published yet */
 	uint16_t signalled_used; /* next_used when the driver was last told */
 	uint16_t out_count;      /* taken and not yet pushed */
 	bool is_started;
@@ -118,6 +119,12 @@ int ring_take(struct ring *ring, struct guestmem *memory,
 	      struct ring_chain *ret_chain);
 
 /*
+ * Leave the chain taken last, not pushed yet, in the ring: the next take finds
+ * it again. Any number, latest first.
+ */
+void ring_untake(struct ring *ring, uint16_t head);
+
+/*
  * Read again a chain of an earlier life, one of the heads of ring_start.
  *
  * -EINVAL   this head is not out
@@ -128,7 +135,8 @@ int ring_retake(struct ring *ring, struct guestmem *memory, uint16_t head,
 		struct ring_chain *ret_chain);
 
 /*
- * Give a chain back in two stores, of which the second makes it visible:
+ * Give chains back: fill an element for each, then make all of them visible
+ * with one store. With one chain at a time these are two stores, and
  * inflight_push() needs to act in between, and everyone calls that one.
  * `head` must be out: pushing another is our own fault and asserted. Both do
  * nothing to memory while the ring is unmapped.
@@ -148,6 +156,9 @@ bool ring_should_signal(struct ring *ring);
  */
 void ring_refuse_kicks(struct ring *ring);
 bool ring_want_kicks(struct ring *ring);
+
+/* The same when those known of were untaken, because they are too few. */
+bool ring_want_more(struct ring *ring);
 
 /*
  * False after a ring_map that failed. A front end may take memory away and give

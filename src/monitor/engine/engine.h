@@ -67,6 +67,8 @@ struct engine_handler {
 struct engine_machine {
 	const struct monitor_settings *settings;
 	const struct monitor_disk *disks; /* settings->disk_count of them */
+	const struct monitor_nic *nics;
+	uint32_t nic_count;
 	int *kernel_fd;
 	int *initrd_fd;   /* NO_FD: none */
 	int *kvm_fd;      /* /dev/kvm; NO_FD for engines that do not need it */
@@ -98,6 +100,9 @@ struct engine_ops {
 	uint32_t number;  /* enum engine_kind */
 	/* True if the monitor signals a process of the engine's own. */
 	bool has_process;
+	/* Its devices have no front end of somebody else's: control queues are
+	 * ours. */
+	bool has_control;
 	/* The guest is the engine's own, so it can be started and ended; not
 	 * that of a front end that comes and goes. */
 	bool has_guest;

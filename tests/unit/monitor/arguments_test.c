@@ -9,6 +9,12 @@
 static struct qemu_arguments arguments;
 static struct monitor_settings settings;
 static struct monitor_disk disks[DISK_COUNT_MAX];
+static struct monitor_nic nics[NIC_COUNT_MAX];
+static struct engine_machine machine = {
+	.settings = &settings,
+	.disks = disks,
+	.nics = nics,
+};
 
 static bool has(const char *wanted)
 {
@@ -34,7 +40,7 @@ static void fill(void)
 TEST(the_command_line_names_what_the_guest_has_and_nothing_else)
 {
 	fill();
-	CHECK_EQ(qemu_arguments(&settings, disks, &arguments), 0);
+	CHECK_EQ(qemu_arguments(&machine, &arguments), 0);
 
 	CHECK_EQ(strcmp(arguments.list[0], settings.qemu), 0);
 	CHECK(has("-nodefaults"));
@@ -50,7 +56,7 @@ TEST(the_command_line_names_what_the_guest_has_and_nothing_else)
 TEST(the_kernels_command_line_is_one_argument_whatever_is_in_it)
 {
 	fill();
-	CHECK_EQ(qemu_arguments(&settings, disks, &arguments), 0);
+	CHECK_EQ(qemu_arguments(&machine, &arguments), 0);
 
 	CHECK(has("root=/dev/vda1, ro"));
 }
@@ -63,5 +69,31 @@ TEST(the_longest_settings_fit)
 	memset(settings.cmdline, 'c', sizeof(settings.cmdline) - 1);
 	memset(settings.qemu, 'q', sizeof(settings.qemu) - 1);
 
-	CHECK_EQ(qemu_arguments(&settings, disks, &arguments), 0);
+	CHECK_EQ(qemu_arguments(&machine, &arguments), 0);
+}
+
+TEST(an_interface_is_a_vhost_user_device_with_its_address)
+{
+	fill();
+	nics[0] = (struct monitor_nic){
+		.queue_pair_count = 1,
+		.mtu = 9000,
+		.mac = { 2, 0, 0, 0xab, 0, 1 },
+	};
+	machine.nic_count = 1;
+	CHECK_EQ(qemu_arguments(&machine, &arguments), 0);
+	CHECK(has("vhost-user,id=nic0-net,chardev=nic0,queues=1"));
+	CHECK(has("virtio-net-pci,id=nic0-device,netdev=nic0-net,mq=off,"
+		  "mac=02:00:00:ab:00:01,host_mtu=9000,romfile="));
+	machine.nic_count = 0;
+}
+
+TEST(everything_a_partition_may_have_fits)
+{
+	fill();
+	settings.disk_count = DISK_COUNT_MAX;
+	machine.nic_count = NIC_COUNT_MAX;
+	memset(settings.cmdline, 'x', sizeof(settings.cmdline) - 1);
+	CHECK_EQ(qemu_arguments(&machine, &arguments), 0);
+	machine.nic_count = 0;
 }

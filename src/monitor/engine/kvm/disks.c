@@ -24,8 +24,8 @@ static void run_errand(struct iothread *io, void *argument)
 	errand->work(errand->argument);
 }
 
-static void call_owner(void *context, void (*work)(void *argument),
-		       void *argument)
+void machine_call_io(void *context, void (*work)(void *argument),
+		     void *argument)
 {
 	struct errand errand = { .work = work, .argument = argument };
 
@@ -43,7 +43,7 @@ static int add_disk(struct kvm_machine *machine, uint32_t index)
 		.queue_size = QUEUE_SIZE,
 		.ops = &disk_device_ops,
 		.device = disk,
-		.owner = { .call = call_owner, .context = io },
+		.owner = { .call = machine_call_io, .context = io },
 	};
 	struct virtio_pci *front = &machine->disks[index];
 	int result = kvm_memory_lend(&machine->memory, &disk->memory);

@@ -12,6 +12,10 @@ struct iothread;
 struct kvm_machine;
 
 int machine_add_disks(struct kvm_machine *machine, struct iothread *io);
+/* For transports: have the I/O thread (the context) do something. */
+void machine_call_io(void *context, void (*work)(void *argument),
+		     void *argument);
+
 void machine_remove_disks(struct kvm_machine *machine);
 
 #endif

@@ -16,6 +16,7 @@
 #include "control/definition.h"
 #include "monitor/engine/kvm/disks.h"
 #include "monitor/engine/kvm/machine.h"
+#include "monitor/engine/kvm/nics.h"
 
 /* How exact the guest's own clock interrupts are. */
 #define CLOCK_ACCURACY_US 100
@@ -174,7 +175,9 @@ static int start(struct engine *engine, const struct engine_machine *wanted)
 
 static int attach(struct engine *engine, struct iothread *io)
 {
-	return machine_add_disks(engine->own, io);
+	int result = machine_add_disks(engine->own, io);
+
+	return result < 0 ? result : machine_add_nics(engine->own, io);
 }
 
 static int watch(struct engine *engine, sd_event *event)
@@ -374,6 +377,7 @@ static const struct sandbox_call calls[] = {
 const struct engine_ops kvm_engine = {
 	.name = "kvm",
 	.number = ENGINE_KVM,
+	.has_control = true,
 	.has_guest = true,
 	.start = start,
 	.attach = attach,

@@ -14,6 +14,7 @@
 #include "machine/layout.h"
 #include "monitor/engine/kvm/disks.h"
 #include "monitor/engine/kvm/load.h"
+#include "monitor/engine/kvm/nics.h"
 
 /* What the board needs. --------------------------------------------------------- */
 
@@ -250,6 +251,7 @@ void machine_close(struct kvm_machine *machine)
 	machine->note_source = sd_event_source_unref(machine->note_source);
 	machine->clock_source = sd_event_source_unref(machine->clock_source);
 	machine_remove_disks(machine);
+	machine_remove_nics(machine);
 	machine_remove_small(machine);
 	if (machine->outside.context)
 		pci_release(&machine->pci);

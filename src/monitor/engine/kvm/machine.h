@@ -8,6 +8,7 @@
  *   start.c     the state in which its first processor begins
  *   vcpu.c      threads of processors        exits.c  why they come out
  *   disks.c     PCI functions in front of the disks
+ *   nics.c      and of the network interfaces
  *   console.c   the guest's lines to the partition's one console
  *   save.c      into a saved image, and from one
  *   kvm.c       struct engine_ops
@@ -89,6 +90,8 @@ struct kvm_machine {
 	struct power power;
 	struct virtio_pci *disks; /* owned */
 	uint32_t disk_count;
+	struct virtio_pci *nics; /* owned */
+	uint32_t nic_count;
 	struct small_devices small;
 	struct kvm_console console;
 	struct kvm_save save;

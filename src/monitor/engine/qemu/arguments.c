@@ -146,10 +146,34 @@ static int add_disk(struct qemu_arguments *arguments,
 	return result;
 }
 
-int qemu_arguments(const struct monitor_settings *settings,
-		   const struct monitor_disk *disks,
+/* The link is up from the start, and the guest is offered all that the switch
+ * carries. */
+static int add_nic(struct qemu_arguments *arguments,
+		   const struct monitor_nic *nic, uint32_t index)
+{
+	const uint8_t *mac = nic->mac;
+	char id[16];
+	int result = 0;
+
+	(void)snprintf(id, sizeof(id), "nic%u", index);
+	result |= add_socket(arguments, id, QEMU_FD_NIC + (int)index);
+	result |= add(arguments, "-netdev");
+	result |= add(arguments, "vhost-user,id=%s-net,chardev=%s,queues=%u",
+		      id, id, nic->queue_pair_count);
+	result |= add(arguments, "-device");
+	result |= add(arguments,
+		      "virtio-net-pci,id=%s-device,netdev=%s-net,mq=%s,"
+		      "mac=%02x:%02x:%02x:%02x:%02x:%02x,host_mtu=%u,"
+		      "romfile=",
+		      id, id, nic->queue_pair_count > 1 ? "on" : "off", mac[0],
+		      mac[1], mac[2], mac[3], mac[4], mac[5], nic->mtu);
+	return result;
+}
+
+int qemu_arguments(const struct engine_machine *machine,
 		   struct qemu_arguments *ret_arguments)
 {
+	const struct monitor_settings *settings = machine->settings;
 	int result = 0;
 
 	memset(ret_arguments, 0, sizeof(*ret_arguments));
@@ -159,6 +183,8 @@ int qemu_arguments(const struct monitor_settings *settings,
 	result |= add_boot(ret_arguments, settings);
 	result |= add_lines(ret_arguments);
 	for (uint32_t i = 0; i < settings->disk_count; i++)
-		result |= add_disk(ret_arguments, &disks[i], i);
+		result |= add_disk(ret_arguments, &machine->disks[i], i);
+	for (uint32_t i = 0; i < machine->nic_count; i++)
+		result |= add_nic(ret_arguments, &machine->nics[i], i);
 	return result == 0 ? 0 : -ENOSPC;
 }

@@ -9,18 +9,20 @@
 #include <stddef.h>
 
 #include "control/protocol.h"
+#include "monitor/engine/engine.h"
 
 /* Descriptors as QEMU sees them. */
 #define QEMU_FD_QMP    3
 #define QEMU_FD_SERIAL 4
 #define QEMU_FD_DISK   5 /* and on: one per disk */
+#define QEMU_FD_NIC    (QEMU_FD_DISK + DISK_COUNT_MAX) /* one per interface */
 
 /* Where its files are in the jail. */
 #define QEMU_KERNEL "/boot/kernel"
 #define QEMU_INITRD "/boot/initrd"
 
-#define QEMU_ARGUMENT_MAX 96
-#define QEMU_TEXT_ROOM    4096
+#define QEMU_ARGUMENT_MAX 160
+#define QEMU_TEXT_ROOM    8192
 
 struct qemu_arguments {
 	char *list[QEMU_ARGUMENT_MAX + 1]; /* NULL at the end; into `text` */
@@ -32,8 +34,7 @@ struct qemu_arguments {
 /*
  * -ENOSPC  the settings do not fit
  */
-int qemu_arguments(const struct monitor_settings *settings,
-		   const struct monitor_disk *disks,
+int qemu_arguments(const struct engine_machine *machine,
 		   struct qemu_arguments *ret_arguments);
 
 #endif

@@ -51,6 +51,7 @@ struct qemu {
 	struct jailed jailed;
 	int qmp_fd;                   /* owned */
 	int disk_fds[DISK_COUNT_MAX]; /* owned until taken: our ends */
+	int nic_fds[NIC_COUNT_MAX];   /* likewise */
 	struct qmp qmp;
 	struct words words; /* the last ones are the reason of its end */
 	sd_event_source *qmp_source;
@@ -77,6 +78,8 @@ static void init(struct qemu *qemu, struct engine *engine)
 	qemu->words.fd = NO_FD;
 	for (uint32_t i = 0; i < DISK_COUNT_MAX; i++)
 		qemu->disk_fds[i] = NO_FD;
+	for (uint32_t i = 0; i < NIC_COUNT_MAX; i++)
+		qemu->nic_fds[i] = NO_FD;
 	qmp_init(&qemu->qmp, &own);
 }
 
@@ -84,7 +87,7 @@ static void init(struct qemu *qemu, struct engine *engine)
 
 /* QEMU's ends of the sockets, and what it inherits. */
 struct ends {
-	struct jail_fd fds[3 + DISK_COUNT_MAX];
+	struct jail_fd fds[3 + DISK_COUNT_MAX + NIC_COUNT_MAX];
 	size_t count;
 };
 
@@ -117,7 +120,8 @@ static int connect_words(struct qemu *qemu, struct ends *ends)
 	return result;
 }
 
-static int connect_lines(struct qemu *qemu, uint32_t disk_count,
+static int connect_lines(struct qemu *qemu,
+			 const struct engine_machine *machine,
 			 struct ends *ends)
 {
 	int result;
@@ -129,9 +133,13 @@ static int connect_lines(struct qemu *qemu, uint32_t disk_count,
 	if (result == 0)
 		result = connect_line(ends, QEMU_FD_SERIAL,
 				      &qemu->engine->serial_fd);
-	for (uint32_t i = 0; i < disk_count && result == 0; i++)
+	for (uint32_t i = 0; i < machine->settings->disk_count && result == 0;
+	     i++)
 		result = connect_line(ends, QEMU_FD_DISK + (int)i,
 				      &qemu->disk_fds[i]);
+	for (uint32_t i = 0; i < machine->nic_count && result == 0; i++)
+		result = connect_line(ends, QEMU_FD_NIC + (int)i,
+				      &qemu->nic_fds[i]);
 	return result;
 }
 
@@ -171,10 +179,9 @@ static int prepare(struct qemu *qemu, const struct engine_machine *machine)
 	arguments = calloc(1, sizeof(*arguments));
 	if (!arguments)
 		return -ENOMEM;
-	result = qemu_arguments(machine->settings, machine->disks, arguments);
+	result = qemu_arguments(machine, arguments);
 	if (result == 0)
-		result = connect_lines(qemu, machine->settings->disk_count,
-				       &ends);
+		result = connect_lines(qemu, machine, &ends);
 	return result == 0 ? run_jailed(qemu, machine, &ends, arguments)
 			   : result;
 }
@@ -204,6 +211,8 @@ static int attach(struct engine *engine, struct iothread *io)
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		disk_attach_front(&io->disks[i].disk,
 				  take_fd(&qemu->disk_fds[i]), false);
+	for (uint32_t i = 0; i < io->nic_count; i++)
+		nic_attach_front(&io->nics[i], take_fd(&qemu->nic_fds[i]));
 	return 0;
 }
 
@@ -449,6 +458,8 @@ static void close_engine(struct engine *engine)
 	words_close(&qemu->words);
 	for (uint32_t i = 0; i < DISK_COUNT_MAX; i++)
 		close_fd(&qemu->disk_fds[i]);
+	for (uint32_t i = 0; i < NIC_COUNT_MAX; i++)
+		close_fd(&qemu->nic_fds[i]);
 	qmp_release(&qemu->qmp);
 	free(qemu);
 	engine->own = NULL;

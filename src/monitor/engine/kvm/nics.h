@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A PCI function in front of each network interface: the interfaces are the I/O
+ * thread's, as the disks are (disks.h).
+ */
+#ifndef MONITOR_ENGINE_KVM_NICS_H
+#define MONITOR_ENGINE_KVM_NICS_H
+
+struct iothread;
+struct kvm_machine;
+
+/* Before the I/O thread runs. */
+int machine_add_nics(struct kvm_machine *machine, struct iothread *io);
+
+/* Safe twice. */
+void machine_remove_nics(struct kvm_machine *machine);
+
+#endif
