@@ -96,13 +96,11 @@ static void set_clock(struct kvm_machine *machine)
 					  SD_EVENT_ONESHOT);
 }
 
-/* A guest that resets itself rarely does so by this. */
-static void tell_triple_fault(struct kvm_machine *machine)
+static void warn(struct kvm_machine *machine, const char *text)
 {
 	const struct engine_handler *handler = &machine->engine->handler;
 
-	handler->event(handler->context, EVENT_WARNING,
-		       "a processor of the guest shut down (triple fault)");
+	handler->event(handler->context, EVENT_WARNING, text);
 }
 
 static void heed(struct kvm_machine *machine, uint32_t notes)
@@ -113,15 +111,19 @@ static void heed(struct kvm_machine *machine, uint32_t notes)
 		set_clock(machine);
 	if (notes & NOTE_BALLOON)
 		machine_heed_balloon(machine);
-	if (notes & (NOTE_PANIC | NOTE_CRASH_KERNEL))
+	if (notes & NOTE_PANIC)
 		tell_changed(machine, GUEST_PANICKED);
+	if (notes & NOTE_CRASH_KERNEL)
+		warn(machine, "the guest panicked and starts its crash kernel");
 	if (notes & NOTE_FAILED) {
 		end(machine, machine->failure);
 	} else if (notes & NOTE_OFF) {
 		end(machine, "");
 	} else if (notes & (NOTE_RESET | NOTE_TRIPLE_FAULT)) {
+		/* A guest that resets itself rarely does so by this. */
 		if (notes & NOTE_TRIPLE_FAULT)
-			tell_triple_fault(machine);
+			warn(machine, "a processor of the guest shut down "
+				      "(triple fault)");
 		if (start_over(machine) == 0)
 			tell_changed(machine, GUEST_RESET);
 	}
