@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The virtio console, and memory that a guest does without."""
+"""The virtio console, the clock, and memory that a guest does without."""
 import os
+import time
 
 import pytest
 
@@ -49,6 +50,17 @@ def test_much_output_of_the_virtio_console_arrives_whole(host):
     console.wait(f"^hvc={lines[-1]}$")
     assert console.lines("hvc=") == [f"hvc={line}" for line in lines]
     terminal.close()
+
+
+def test_the_clock_is_the_hosts_and_its_alarm_rings(host):
+    console = host.up("one", test="clock", cpus=1)
+
+    seen = console.wait("^rtc name=(.*) seconds=([0-9]+)")
+    now = time.time()
+
+    assert seen.group(1).startswith("rtc_cmos")
+    assert now - 30 < int(seen.group(2)) <= now + 1
+    assert console.wait("^alarm interrupts=([0-9]+)").group(1) != "0"
 
 
 def test_memory_that_a_guest_frees_goes_back_to_the_host(host):

@@ -2,6 +2,7 @@
 #include "monitor/engine/kvm/kvm.h"
 
 #include <errno.h>
+#include <linux/falloc.h>
 #include <linux/kvm.h>
 #include <linux/userfaultfd.h>
 #include <stdio.h>
@@ -346,7 +347,8 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_SREGS, "reset"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_SREGS, "reset"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_REGS, "reset"),
-	SANDBOX_CALL(fallocate, "the balloon gives memory back"),
+	SANDBOX_CALL_IF(fallocate, 1, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			"the balloon gives memory back"),
 	SANDBOX_CALL(pread64, "reset: the kernel is loaded again; saving"),
 
 	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_PIT2, "saving"),
