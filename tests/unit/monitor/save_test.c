@@ -334,6 +334,43 @@ TEST(without_userfaultfd_a_machine_is_restored_too_and_that_is_said)
 	stop(&two);
 }
 
+static bool has_huge_pages(void)
+{
+	uint64_t bytes = 64 * MIB;
+	void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
+				 21 << MAP_HUGE_SHIFT,
+			 -1, 0);
+
+	if (map == MAP_FAILED) {
+		printf("no huge pages here\n");
+		return false;
+	}
+	CHECK_EQ(munmap(map, bytes), 0);
+	return true;
+}
+
+TEST(a_machine_in_huge_pages_is_saved_and_restored)
+{
+	int image_fd;
+
+	if (!has_kvm() || !has_huge_pages())
+		return;
+	plan(&one, 1, 64 * MIB);
+	one.settings.has_huge_pages = 1;
+	CHECK_EQ(start(&one, NO_FD), 0);
+	put_marks(&one);
+	image_fd = save(&one);
+	CHECK_EQ(one.done_status, 0);
+	stop(&one);
+
+	plan(&two, 1, 64 * MIB);
+	two.settings.has_huge_pages = 1;
+	CHECK_EQ(start(&two, image_fd), 0);
+	check_marks(&two);
+	stop(&two);
+}
+
 static uint64_t count_of(struct world *world)
 {
 	uint64_t count;
