@@ -12,6 +12,7 @@
  *   nic.c          life, and what the transport asks
  *   nic_move.c     frames, sleeping and waking, silent services
  *   nic_control.c  the control queue, where it is ours
+ *   nic_state.c    standing still for a saved image, and going on from one
  *
  * Trust      The guest, its front end and the service are hostile.
  * Threads    The I/O thread, once it runs. Nothing here waits for anyone.
@@ -26,6 +27,7 @@
 #include "channel/frames.h"
 #include "control/protocol.h"
 #include "guestmem/guestmem.h"
+#include "machine/state.h"
 #include "monitor/notice.h"
 #include "vhostuser/backend.h"
 #include "virtio/device.h"
@@ -65,6 +67,7 @@ struct nic {
 	struct vhostuser_backend backend;
 	struct virtio_transport transport;
 	bool has_front;
+	bool is_frozen; /* of a saved partition: the guest's side stands still */
 	bool is_driven; /* its driver has set up a ring since the last reset */
 	uint64_t features;
 	uint32_t active_pairs;
@@ -117,6 +120,20 @@ void nic_link_close(struct nic_link *link);
 void nic_up(struct nic *nic, struct nic_link *link);
 /* The service is gone: touch its rings no more (I2). */
 void nic_down(struct nic *nic);
+
+/* Saved partitions (nic_state.c). ------------------------------------------ */
+
+/* Take nothing from the guest and write nothing to its memory, until it
+ * thaws. */
+void nic_freeze(struct nic *nic);
+void nic_thaw(struct nic *nic);
+
+/* Append a section STATE_NIC, of a frozen one: what its driver set by the
+ * control queue. Its rings have no request in flight. */
+void nic_state_save(const struct nic *nic, struct state_writer *writer);
+
+/* Read one, before the transport starts the queues; it is frozen then. */
+void nic_state_restore(struct nic *nic, struct state_reader *reader);
 
 /* Turns (nic_move.c). ------------------------------------------------------ */
 

@@ -221,8 +221,12 @@ static bool receive(struct nic *nic)
 
 bool nic_turn(struct nic *nic)
 {
-	bool has_worked = nic->shape.has_control && nic_control_turn(nic);
+	bool has_worked = false;
 
+	if (nic->is_frozen)
+		return false;
+	if (nic->shape.has_control)
+		has_worked = nic_control_turn(nic);
 	if (nic->link.is_open)
 		has_worked |= transmit(nic);
 	if (nic->link.is_open)
@@ -259,8 +263,12 @@ static bool prepare_queues(struct nic *nic)
 bool nic_prepare_sleep(struct nic *nic)
 {
 	struct frames *frames = &nic->link.frames;
-	bool is_safe = prepare_queues(nic);
+	bool is_safe;
 
+	/* Who thaws it wakes us. */
+	if (nic->is_frozen)
+		return true;
+	is_safe = prepare_queues(nic);
 	if (!nic->link.is_open)
 		return is_safe;
 	if (nic->is_full)

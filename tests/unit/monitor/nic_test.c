@@ -505,3 +505,85 @@ TEST(the_control_queue_sets_filters_and_refuses_nonsense)
 	CHECK_EQ(command((uint8_t[]){ 1 }, 1), VIRTIO_NET_ERR);
 	tear_down();
 }
+
+static void move_to_another_monitor(void)
+{
+	struct state_writer writer;
+	struct state_reader reader;
+
+	state_writer_init(&writer);
+	nic_state_save(&nic, &writer);
+	guestmem_clear(&nic.memory);
+	nic_release(&nic);
+	CHECK_EQ(nic_init(&nic, &settings, &notices, false), 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		uint64_t shift = (uint64_t)i * FAKE_BYTES * 4;
+		const struct guestmem_place place = {
+			.gpa = FAKE_GPA + shift,
+			.user_address = FAKE_USER + shift,
+			.bytes = FAKE_BYTES,
+		};
+
+		CHECK_EQ(guestmem_add(&nic.memory, &place, drivers[i].fd), 0);
+	}
+	state_reader_init(&reader, writer.bytes, writer.used);
+	nic_state_restore(&nic, &reader);
+	CHECK_EQ(state_reader_result(&reader), 0);
+	state_writer_release(&writer);
+	CHECK_EQ(nic_device_ops.set_features(
+			 &nic, features | 1ull << VIRTIO_F_VERSION_1),
+		 0);
+	start_queue(0);
+	start_queue(1);
+	connect_service(2);
+}
+
+TEST(a_saved_interface_stands_still_and_goes_on_elsewhere)
+{
+	gpa_t gpa;
+
+	set_up(false);
+	send_in(200, 200, 1);
+	turn();
+	CHECK_EQ(take_frame(1), 200);
+	nic.abilities.all_multicast = 1;
+
+	nic_freeze(&nic);
+	send_in(300, 300, 2);
+	(void)give_buffer(2048, &gpa);
+	CHECK_EQ(put_frame(100, 3), 0);
+	turn();
+	CHECK(nic_prepare_sleep(&nic));
+	CHECK_EQ(take_frame(2), 0);
+	CHECK_EQ(used_count(0), 0);
+
+	move_to_another_monitor();
+	turn();
+	CHECK_EQ(take_frame(2), 0);
+	nic_thaw(&nic);
+	turn();
+	CHECK_EQ(take_frame(2), 300);
+	CHECK_EQ(put_frame(100, 4), 0);
+	turn();
+	CHECK_EQ(used_count(0), 1);
+	CHECK_EQ(used_count(1), 2);
+	CHECK_EQ(nic.abilities.all_multicast, 1);
+	tear_down();
+}
+
+TEST(a_hostile_image_cannot_give_an_interface_more_than_it_has)
+{
+	struct state_writer writer;
+	struct state_reader reader;
+
+	set_up(false);
+	nic_freeze(&nic);
+	nic.active_pairs = 2;
+	state_writer_init(&writer);
+	nic_state_save(&nic, &writer);
+	state_reader_init(&reader, writer.bytes, writer.used);
+	nic_state_restore(&nic, &reader);
+	CHECK_EQ(state_reader_result(&reader), -EBADMSG);
+	state_writer_release(&writer);
+	tear_down();
+}

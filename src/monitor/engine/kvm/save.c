@@ -104,10 +104,12 @@ int machine_open_image(struct kvm_machine *machine, int image_fd,
 }
 
 /* By the I/O thread. */
-static void restore_disks(struct iothread *io, void *reader)
+static void restore_devices(struct iothread *io, void *reader)
 {
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		disk_state_restore(&io->disks[i].disk, reader);
+	for (uint32_t i = 0; i < io->nic_count; i++)
+		nic_state_restore(&io->nics[i], reader);
 }
 
 static void restore_board(struct kvm_machine *machine,
@@ -143,7 +145,7 @@ static int restore_states(struct kvm_machine *machine, struct refusal *refusal)
 
 	state_reader_init(&reader, machine->save.state,
 			  machine->save.state_bytes);
-	iothread_call(machine->io, restore_disks, &reader);
+	iothread_call(machine->io, restore_devices, &reader);
 	result = vm_state_restore(machine->vm.fd, &reader);
 	if (result == 0)
 		result = restore_processors(machine, &reader, refusal);
@@ -270,10 +272,12 @@ static int sync_disks(struct iothread *io)
 }
 
 /* By the I/O thread. */
-static void put_disks(struct iothread *io, void *writer)
+static void put_devices(struct iothread *io, void *writer)
 {
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		disk_state_save(&io->disks[i].disk, writer);
+	for (uint32_t i = 0; i < io->nic_count; i++)
+		nic_state_save(&io->nics[i], writer);
 }
 
 static int put_state(struct kvm_machine *machine)
@@ -283,7 +287,7 @@ static int put_state(struct kvm_machine *machine)
 	int result;
 
 	state_writer_init(&all);
-	iothread_call(machine->io, put_disks, &all);
+	iothread_call(machine->io, put_devices, &all);
 	state_put(&all, save->board.bytes, save->board.used);
 	result = state_writer_result(&all);
 	return result < 0 ? result
@@ -333,17 +337,21 @@ static void *run(void *context)
 /* Saving: the main thread. ---------------------------------------------------------- */
 
 /* By the I/O thread. */
-static void freeze_disks(struct iothread *io, void *argument)
+static void freeze_devices(struct iothread *io, void *argument)
 {
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		disk_freeze(&io->disks[i].disk);
+	for (uint32_t i = 0; i < io->nic_count; i++)
+		nic_freeze(&io->nics[i]);
 }
 
 /* By the I/O thread. */
-static void thaw_disks(struct iothread *io, void *argument)
+static void thaw_devices(struct iothread *io, void *argument)
 {
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		disk_thaw(&io->disks[i].disk);
+	for (uint32_t i = 0; i < io->nic_count; i++)
+		nic_thaw(&io->nics[i]);
 }
 
 void machine_thaw(struct kvm_machine *machine)
@@ -353,7 +361,7 @@ void machine_thaw(struct kvm_machine *machine)
 	if (machine->save.is_saving)
 		image_writer_stop(&machine->save.writer);
 	machine->save.is_frozen = false;
-	iothread_call(machine->io, thaw_disks, NULL);
+	iothread_call(machine->io, thaw_devices, NULL);
 	machine_thaw_small(machine);
 }
 
@@ -409,7 +417,7 @@ int machine_save(struct kvm_machine *machine, uint32_t request_id, int image_fd)
 		return -EBUSY;
 	save->is_frozen = true;
 	machine_freeze_small(machine);
-	iothread_call(machine->io, freeze_disks, NULL);
+	iothread_call(machine->io, freeze_devices, NULL);
 	result = prepare(machine, image_fd);
 	if (result < 0) {
 		/* Restored and never run: that is as it was. */
