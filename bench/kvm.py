@@ -30,7 +30,7 @@ MICROVM = ["-M", "microvm,x-option-roms=off,pit=off,pic=off,rtc=off",
 Q35 = ["-M", "q35", "-accel", "kvm", "-cpu", "host", "-smp", "1",
        "-nodefaults", "-no-user-config", "-nic", "none", "-display", "none",
        "-object", "iothread,id=io", "-blockdev",
-       "null-co,node-name=disk,size=16M,read-zeroes=on", "-device",
+       "null-co,node-name=disk,size=16777216,read-zeroes=on", "-device",
        "virtio-blk-pci,drive=disk,iothread=io,disable-legacy=on"]
 
 

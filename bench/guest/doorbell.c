@@ -178,6 +178,9 @@ static void route_interrupt(const struct device *device)
 			   (entry >> 16 & 0xffff) << 48;
 	gates[VECTOR][1] = entry >> 32;
 	__asm__ volatile("lidt %0" ::"m"(table));
+	/* Firmware leaves its timer ticking. */
+	out8(0x21, 0xff);
+	out8(0xa1, 0xff);
 	*mmio32(APIC + APIC_SVR) = 0x1ff;
 	*mmio32(device->msix) = APIC;
 	*mmio32(device->msix + 4) = 0;

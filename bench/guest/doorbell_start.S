@@ -43,7 +43,8 @@ long_mode:
 	mov %eax, %ds
 	mov %eax, %es
 	call main
-3:	hlt
+3:	cli
+	hlt
 	jmp 3b
 
 	.globl interrupt_entry
