@@ -29,7 +29,7 @@ class Trace:
         (self.folder / name).write_text(f"{value}\n")
 
     @contextlib.contextmanager
-    def events(self, seconds=60):
+    def events(self, what, seconds):
         """(seconds, event, text) of what happens from now on."""
         self._set("tracing_on", 0)
         self._set("trace", "")
@@ -37,17 +37,17 @@ class Trace:
                        os.O_RDONLY | os.O_NONBLOCK)
         self._set("tracing_on", 1)
         try:
-            yield self._read(pipe, time.monotonic() + seconds)
+            yield self._read(pipe, what, time.monotonic() + seconds)
         finally:
             self._set("tracing_on", 0)
             os.close(pipe)
 
-    def _read(self, pipe, deadline):
+    def _read(self, pipe, what, deadline):
         text = ""
         while True:
             left = deadline - time.monotonic()
             if left < 0 or not select.select([pipe], [], [], left)[0]:
-                raise NotMeasured("the guest did not write the magic port")
+                raise NotMeasured(f"{what}: the guest is mute")
             with contextlib.suppress(BlockingIOError):
                 text += os.read(pipe, 65536).decode(errors="replace")
             *lines, text = text.split("\n")
@@ -77,7 +77,7 @@ def exec_to_magic(trace, argv, program, seconds=60):
     """Start argv; the time from the exec of `program` to the guest's first
     write of the magic port, in ms; the process started, still running."""
     began = None
-    with trace.events(seconds) as events:
+    with trace.events(argv[0], seconds) as events:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL)
         try:
@@ -93,7 +93,7 @@ def exec_to_magic(trace, argv, program, seconds=60):
 
 def between_magic(trace, argv, seconds=60):
     """The time between the guest's first two writes, in ms."""
-    with trace.events(seconds) as events:
+    with trace.events(argv[0], seconds) as events:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL)
         try:
@@ -114,9 +114,5 @@ def _two_writes(events):
 
 
 def end(process):
-    process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    process.kill()
+    process.wait()
