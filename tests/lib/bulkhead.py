@@ -59,12 +59,18 @@ def i386_image():
     return _built("BULKHEAD_I386", "guest/build-i386")
 
 
-def _built(variable, script):
+def small_kernel():
+    """The folder of the small kernel, unless BULKHEAD_SMALL names it; one
+    that is not there if it was never made."""
+    return _built("BULKHEAD_SMALL", "guest/build-kernel", "--cached")
+
+
+def _built(variable, script, *arguments):
     if variable in os.environ:
         return pathlib.Path(os.environ[variable])
-    done = subprocess.run([str(ROOT / script)], stdout=subprocess.PIPE,
-                          text=True, check=True)
-    return pathlib.Path(done.stdout.strip())
+    done = subprocess.run([str(ROOT / script), *arguments],
+                          stdout=subprocess.PIPE, text=True, check=True)
+    return pathlib.Path(done.stdout.strip() or "/nonexistent")
 
 
 def wait_for(question, seconds=30, every=0.05, what="condition"):
