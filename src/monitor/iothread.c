@@ -387,6 +387,29 @@ int iothread_start(struct iothread *io)
 	return result;
 }
 
+struct narrowing {
+	const struct sandbox_program *own;
+	int result;
+};
+
+static void narrow(struct iothread *io, void *argument)
+{
+	struct narrowing *narrowing = argument;
+
+	narrowing->result = sandbox_narrow(narrowing->own);
+}
+
+int iothread_narrow(struct iothread *io, const struct sandbox_program *own,
+		    const struct sandbox_program *witness)
+{
+	struct narrowing narrowing = { .own = own };
+
+	for (uint32_t i = 0; i < io->disk_count; i++)
+		witness_narrow(&io->disks[i].witness, witness);
+	iothread_call(io, narrow, &narrowing);
+	return narrowing.result;
+}
+
 static void end(struct iothread *io, void *argument)
 {
 	io->must_end = true;

@@ -22,6 +22,7 @@
 #include "monitor/disk.h"
 #include "monitor/nic.h"
 #include "monitor/witness.h"
+#include "sandbox/sandbox.h"
 
 struct iothread_disk {
 	struct disk disk;
@@ -63,6 +64,13 @@ int iothread_add_nic(struct iothread *io, const struct monitor_nic *settings,
 void iothread_listen(struct iothread *io, int listener_fd);
 
 int iothread_start(struct iothread *io);
+
+/*
+ * After the seal: have it and the witnesses' threads give up what they do not
+ * need. The programs are borrowed until iothread_stop().
+ */
+int iothread_narrow(struct iothread *io, const struct sandbox_program *own,
+		    const struct sandbox_program *witness);
 
 /* End it, and release everything. Safe on one not started. */
 void iothread_stop(struct iothread *io);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "monitor/monitor.h"
+#include "monitor/sandbox.h"
 
 /* Sockets, rings, channels of all disks, and some in passing. */
 #define FILE_COUNT_MOST 512
@@ -173,6 +174,17 @@ static int seal(struct monitor *monitor)
 	return sandbox_seal(calls, count, &monitor->layers);
 }
 
+static int prepare_threads(struct monitor *monitor)
+{
+	int result = sandbox_prepare(monitor_io_calls, monitor_io_call_count,
+				     &monitor->io_program);
+
+	return result < 0 ? result
+			  : sandbox_prepare(monitor_witness_calls,
+					    monitor_witness_call_count,
+					    &monitor->witness_program);
+}
+
 int monitor_launch(struct monitor *monitor)
 {
 	int result = start_engine(monitor);
@@ -188,7 +200,12 @@ int monitor_launch(struct monitor *monitor)
 	if (result == 0)
 		result = watch(monitor);
 	if (result >= 0)
+		result = prepare_threads(monitor);
+	if (result >= 0)
 		result = seal(monitor);
+	if (result >= 0)
+		result = iothread_narrow(&monitor->io, &monitor->io_program,
+					 &monitor->witness_program);
 	if (result < 0)
 		return result;
 	monitor_enter(monitor, MONITOR_STARTING);

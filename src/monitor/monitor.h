@@ -81,6 +81,8 @@ struct monitor {
 	struct console console;
 	struct engine engine;
 	struct iothread io;
+	struct sandbox_program io_program; /* owned */
+	struct sandbox_program witness_program;
 	struct guest_change guest; /* the last word on the guest */
 	bool is_guest_reported;    /* the supervisor has had it */
 	struct log_limit event_limit;
@@ -94,10 +96,6 @@ int monitor_receive(struct monitor *monitor);
 
 /* launch.c: start the engine, enter the sandbox, start I/O, seal. */
 int monitor_launch(struct monitor *monitor);
-
-/* sandbox.c: what the monitor's threads may call. */
-extern const struct sandbox_call monitor_calls[];
-extern const size_t monitor_call_count;
 
 /* report.c ----------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/witness.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -26,9 +27,22 @@ static void synchronise(struct witness *witness, uint64_t asked)
 	ring_bell(witness->wake_fd);
 }
 
+/* Once, as soon as it may. */
+static bool narrow(const struct witness *witness)
+{
+	const struct sandbox_program *program =
+		__atomic_load_n(&witness->program, __ATOMIC_ACQUIRE);
+	int result = program ? sandbox_narrow(program) : 0;
+
+	/* Going on unbound would be a promise broken in silence. */
+	assert(result == 0);
+	return program != NULL;
+}
+
 static void *run(void *context)
 {
 	struct witness *witness = context;
+	bool is_narrow = false;
 	uint64_t done = 0;
 	uint64_t count;
 
@@ -37,6 +51,7 @@ static void *run(void *context)
 		uint64_t asked =
 			__atomic_load_n(&witness->asked, __ATOMIC_ACQUIRE);
 
+		is_narrow = is_narrow || narrow(witness);
 		/* A full mailbox: witness_take() rings again. */
 		if (asked == done ||
 		    __atomic_load_n(&witness->is_full, __ATOMIC_ACQUIRE))
@@ -70,6 +85,13 @@ void witness_close(struct witness *witness)
 	witness->is_running = false;
 	close_fd(&witness->ask_fd);
 	close_fd(&witness->fd);
+}
+
+void witness_narrow(struct witness *witness,
+		    const struct sandbox_program *program)
+{
+	__atomic_store_n(&witness->program, program, __ATOMIC_RELEASE);
+	ring_bell(witness->ask_fd);
 }
 
 void witness_ask(struct witness *witness, uint64_t asked)

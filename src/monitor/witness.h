@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sandbox/sandbox.h"
+
 struct witness {
 	int fd;      /* owned: the witness */
 	int ask_fd;  /* owned: wakes the thread */
@@ -24,6 +26,8 @@ struct witness {
 	pthread_t thread;
 	bool is_running;
 	bool must_end;
+	/* Borrowed, atomic; NULL: bound by its process's filter alone. */
+	const struct sandbox_program *program;
 	uint64_t asked; /* written by the I/O thread */
 	/* The mailbox: the thread fills it, the I/O thread empties it. */
 	uint32_t is_full;
@@ -36,6 +40,11 @@ int witness_open(struct witness *witness, int fd, int wake_fd);
 
 /* End the thread; waits for an fdatasync() under way. */
 void witness_close(struct witness *witness);
+
+/* After the seal: its thread gives up what it does not need, before the next
+ * descriptor is checked. */
+void witness_narrow(struct witness *witness,
+		    const struct sandbox_program *program);
 
 /* Ask for number `asked`, which only grows. Never waits. */
 void witness_ask(struct witness *witness, uint64_t asked);

@@ -106,3 +106,40 @@ const struct sandbox_call sandbox_base_calls[] = {
 /* clang-format on */
 
 const size_t sandbox_base_call_count = ARRAY_COUNT(sandbox_base_calls);
+
+/* clang-format off */
+const struct sandbox_call sandbox_thread_calls[] = {
+	SANDBOX_CALL(futex, "locks and conditions"),
+	SANDBOX_CALL(read, "eventfds one holds"),
+	SANDBOX_CALL(write, "eventfds one holds, and the log on stderr"),
+	SANDBOX_CALL(clock_gettime, "where the vDSO has no clock"),
+	SANDBOX_CALL(gettimeofday, "where the vDSO has no clock"),
+	SANDBOX_CALL(restart_syscall, "the kernel resumes a wait after a stop"),
+	SANDBOX_CALL(sched_yield, "spinning where processors are shared"),
+	SANDBOX_CALL(rt_sigreturn, "end of a signal handler"),
+	SANDBOX_CALL(rt_sigprocmask, "abort, end of a thread"),
+	SANDBOX_CALL(rt_sigaction, "abort"),
+	SANDBOX_CALL(getpid, "abort"),
+	SANDBOX_CALL(gettid, "abort"),
+	SANDBOX_CALL(brk, "malloc"),
+	SANDBOX_CALL_MASK(mmap, 2, PROT_EXEC, 0, "malloc"),
+	SANDBOX_CALL_MASK(mprotect, 2, PROT_EXEC, 0, "malloc"),
+	SANDBOX_CALL(munmap, "malloc"),
+	SANDBOX_CALL(mremap, "realloc"),
+	SANDBOX_CALL(madvise, "free, end of a thread"),
+	SANDBOX_CALL(getrandom, "malloc's key"),
+	SANDBOX_CALL(sched_getaffinity, "malloc counts processors"),
+	SANDBOX_CALL(exit, "end of a thread"),
+	SANDBOX_CALL(exit_group, "end of the process"),
+#ifdef SANITIZED
+	SANDBOX_CALL(sigaltstack, "sanitizer builds: before a thread ends"),
+	SANDBOX_CALL(prctl, "sanitizer builds: the name of a thread"),
+#endif
+	SANDBOX_REFUSE(open, EACCES, "a library looks for a file"),
+	SANDBOX_REFUSE(openat, EACCES, "a library looks for a file"),
+	SANDBOX_REFUSE(access, EACCES, "a library looks for a file"),
+	SANDBOX_REFUSE(readlink, EACCES, "a library looks for a file"),
+};
+/* clang-format on */
+
+const size_t sandbox_thread_call_count = ARRAY_COUNT(sandbox_thread_calls);

@@ -26,6 +26,8 @@
 #ifndef SANDBOX_SANDBOX_H
 #define SANDBOX_SANDBOX_H
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -172,9 +174,55 @@ struct sandbox_call {
 int sandbox_seal(const struct sandbox_call *calls, size_t count,
 		 struct sandbox_layers *layers);
 
+/* A filter for a thread, ready to be installed. */
+struct sandbox_program {
+	struct sock_filter *steps; /* owned */
+	uint16_t count;
+};
+
+/* The line with which a process lets its threads narrow themselves. A filter
+ * that is added can only take away. */
+#define SANDBOX_NARROW_CALL                                           \
+	{                                                             \
+		.number = __NR_seccomp, .condition_count = 2,         \
+		.conditions = { { .argument = 0,                      \
+				  .mask = UINT32_MAX,                 \
+				  .value = SECCOMP_SET_MODE_FILTER }, \
+				{ .argument = 1,                      \
+				  .mask = UINT32_MAX,                 \
+				  .value = 0 } },                     \
+		.reason = "a thread gives up what only others need"   \
+	}
+
+/*
+ * Prepare, before the seal, a filter of these lines and of those every thread
+ * needs (sandbox_thread_calls: locks, memory, eventfds, its end), in this
+ * order: the first that hits decides. Anything else ends the process. Without
+ * seccomp in the kernel the program is empty.
+ *
+ * -EINVAL  a line of the table is wrong, or there are too many
+ * -ENOMEM
+ */
+int sandbox_prepare(const struct sandbox_call *calls, size_t count,
+		    struct sandbox_program *ret_program);
+
+/* Safe twice. */
+void sandbox_program_release(struct sandbox_program *program);
+
+/*
+ * After the seal: bind the calling thread, beside what binds its process. An
+ * empty program binds nothing.
+ *
+ * -EACCES  not before sandbox_enter()
+ * -ENOMEM
+ */
+int sandbox_narrow(const struct sandbox_program *program);
+
 /* The shared list, for documentation and tests. */
 extern const struct sandbox_call sandbox_base_calls[];
 extern const size_t sandbox_base_call_count;
+extern const struct sandbox_call sandbox_thread_calls[];
+extern const size_t sandbox_thread_call_count;
 
 /* Short name of a layer by bit index ("landlock"); "unknown" beyond. */
 const char *sandbox_layer_name(unsigned int index);

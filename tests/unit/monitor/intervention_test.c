@@ -307,13 +307,13 @@ TEST(a_vector_move_that_faults_gives_the_guest_its_page_fault)
 
 TEST(an_instruction_that_nobody_knows_is_told_with_its_bytes)
 {
-	/* vpmaskmovd %ymm0, %ymm1, (%rsi) */
-	static const uint8_t code[] = { 0xc4, 0xe2, 0x75, 0x8e, 0x06 };
+	/* vaddps (%rsi), %ymm0, %ymm0 */
+	static const uint8_t code[] = { 0xc5, 0xfc, 0x58, 0x06 };
 
 	if (begin(code, sizeof(code))) {
 		CHECK_EQ(run(), -EOPNOTSUPP);
-		CHECK(strstr(guest.text, "vpmaskmovd"));
-		CHECK(strstr(guest.text, "c4 e2 75 8e 06"));
+		CHECK(strstr(guest.text, "vaddps"));
+		CHECK(strstr(guest.text, "c5 fc 58 06"));
 		CHECK_EQ(rip(), CODE);
 	}
 	close_machine();

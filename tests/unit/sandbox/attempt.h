@@ -34,6 +34,9 @@ int attempt_listener(void);
 /* The seal of the role under test: role_*.c. */
 int role_seal(struct sandbox_layers *layers);
 
+/* False for a thread that leaves the control link to others. */
+extern const bool role_meets_supervisor;
+
 /*
  * Enter a sandbox and run `try`, which returns 0 or an errno. `ret_layers` may
  * be NULL.

@@ -5,6 +5,8 @@
 
 static const struct sandbox_call calls[] = { SANDBOX_THREAD_CALLS };
 
+const bool role_meets_supervisor = true;
+
 int role_seal(struct sandbox_layers *layers)
 {
 	return sandbox_seal(calls, ARRAY_COUNT(calls), layers);

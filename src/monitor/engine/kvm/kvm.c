@@ -207,6 +207,9 @@ static int watch(struct engine *engine, sd_event *event)
 
 static int sealed(struct engine *engine)
 {
+	struct kvm_machine *machine = engine->own;
+
+	vcpus_seal(&machine->vcpus);
 	engine->handler.ready(engine->handler.context, GUEST_PAUSED);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "monitor/engine/kvm/calls.h"
 #include "monitor/engine/kvm/exits.h"
 #include "monitor/engine/kvm/machine.h"
 #include "monitor/thread.h"
@@ -84,6 +85,18 @@ static void enter(struct vcpu *vcpu)
 		exit_failed(vcpu, errno);
 }
 
+/* No guest runs on a thread that has not been bound as promised. */
+static bool narrow(struct vcpu *vcpu)
+{
+	const struct vcpus *vcpus = &vcpu->machine->vcpus;
+	int error = vcpus->is_sealed ? sandbox_narrow(&vcpus->program) : 0;
+
+	if (error)
+		exit_failed(vcpu, -error);
+	vcpu->is_narrow = error == 0;
+	return vcpu->is_narrow;
+}
+
 static void *run(void *context)
 {
 	struct vcpu *vcpu = context;
@@ -93,7 +106,8 @@ static void *run(void *context)
 	(void)sigaddset(&kick, KICK_SIGNAL);
 	(void)pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 	while (obey(vcpu))
-		enter(vcpu);
+		if (vcpu->is_narrow || narrow(vcpu))
+			enter(vcpu);
 	return NULL;
 }
 
@@ -181,12 +195,20 @@ int vcpus_start(struct vcpus *vcpus)
 	const struct sigaction action = { .sa_handler = on_kick };
 	int result = sigaction(KICK_SIGNAL, &action, NULL) < 0 ? -errno : 0;
 
+	if (result == 0)
+		result = sandbox_prepare(kvm_vcpu_calls, kvm_vcpu_call_count,
+					 &vcpus->program);
 	(void)pthread_mutex_lock(&vcpus->lock);
 	vcpus->thread_count = vcpus->count;
 	(void)pthread_mutex_unlock(&vcpus->lock);
 	for (uint32_t i = 0; i < vcpus->count && result == 0; i++)
 		result = start_one(vcpus, &vcpus->list[i]);
 	return result;
+}
+
+void vcpus_seal(struct vcpus *vcpus)
+{
+	vcpus->is_sealed = true;
 }
 
 /* Wishes. ------------------------------------------------------------------------ */
@@ -248,6 +270,7 @@ void vcpus_end(struct vcpus *vcpus)
 		if (vcpus->list[i].has_thread)
 			(void)pthread_join(vcpus->list[i].thread, NULL);
 	vcpus_close(vcpus);
+	sandbox_program_release(&vcpus->program);
 	free(vcpus->list);
 	(void)pthread_mutex_destroy(&vcpus->lock);
 	(void)pthread_cond_destroy(&vcpus->wished);

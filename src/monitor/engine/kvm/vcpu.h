@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "base/refusal.h"
+#include "sandbox/sandbox.h"
 
 struct cpuid_table;
 struct kvm_machine;
@@ -41,6 +42,7 @@ struct vcpu {
 	struct kvm_run *run; /* owned mapping, shared with the kernel */
 	pthread_t thread;
 	bool has_thread;
+	bool is_narrow;  /* its thread has bound itself */
 	bool has_exited; /* the exit in `run` is not completed yet */
 };
 
@@ -55,6 +57,10 @@ struct vcpus {
 	uint32_t wish;         /* enum vcpus_wish; atomic, written locked */
 	uint32_t parked_count;
 	uint32_t thread_count;
+	/* Owned; each thread binds itself with it before it first enters the
+	 * guest, once is_sealed. */
+	struct sandbox_program program;
+	bool is_sealed; /* written before the first vcpus_run() */
 };
 
 /* Processors without a machine and without threads. */
@@ -71,6 +77,10 @@ void vcpus_close(struct vcpus *vcpus);
 
 /* Start the threads, parked. */
 int vcpus_start(struct vcpus *vcpus);
+
+/* The process is sealed: threads give up what they do not need before they
+ * first run the guest. Before the first vcpus_run(). */
+void vcpus_seal(struct vcpus *vcpus);
 
 void vcpus_run(struct vcpus *vcpus);
 
