@@ -221,27 +221,45 @@ static void judge_kvm(const struct probe_table *table,
 		       missing ? missing->detail : "KVM was not probed");
 }
 
+static int take_kvm(const struct probe_row *kvm, struct probe_engine *engine)
+{
+	engine->engine = ENGINE_KVM;
+	(void)snprintf(engine->reason, sizeof(engine->reason), "kvm: %s",
+		       kvm->detail);
+	return 0;
+}
+
+static int take_qemu(const struct probe_row *qemu, struct probe_engine *engine)
+{
+	bool has_kvm = engine->accelerator == PROBE_KVM;
+
+	engine->engine = ENGINE_QEMU;
+	if (!engine->qemu[0]) {
+		(void)snprintf(engine->reason, sizeof(engine->reason),
+			       "no engine: %s",
+			       qemu ? qemu->detail : "QEMU was not probed");
+		return -ENOENT;
+	}
+	(void)snprintf(engine->reason, sizeof(engine->reason),
+		       "qemu with %s: %.170s", has_kvm ? "KVM" : "TCG",
+		       engine->kvm_reason);
+	return 0;
+}
+
 int probe_engine(const struct probe_table *table,
 		 struct probe_engine *ret_engine)
 {
 	const struct probe_row *qemu = probe_find(table, "qemu");
 	const struct probe_row *kvm = probe_find(table, "kvm");
-	bool has_kvm = kvm && kvm->verdict == PROBE_YES;
 	const char *path = find_qemu();
 
 	memset(ret_engine, 0, sizeof(*ret_engine));
 	judge_kvm(table, ret_engine);
-	ret_engine->engine = ENGINE_QEMU;
-	ret_engine->accelerator = has_kvm ? PROBE_KVM : PROBE_TCG;
-	if (!path || !qemu || qemu->verdict == PROBE_NO) {
-		(void)snprintf(ret_engine->reason, sizeof(ret_engine->reason),
-			       "no engine: %s",
-			       qemu ? qemu->detail : "QEMU was not probed");
-		return -ENOENT;
-	}
-	(void)text_copy(ret_engine->qemu, sizeof(ret_engine->qemu), path);
-	(void)snprintf(ret_engine->reason, sizeof(ret_engine->reason),
-		       "qemu with %s: %s", has_kvm ? "KVM" : "TCG",
-		       kvm ? kvm->detail : "KVM was not probed");
-	return 0;
+	if (kvm && kvm->verdict == PROBE_YES)
+		ret_engine->accelerator = PROBE_KVM;
+	if (path && qemu && qemu->verdict != PROBE_NO)
+		(void)text_copy(ret_engine->qemu, sizeof(ret_engine->qemu),
+				path);
+	return ret_engine->has_kvm ? take_kvm(kvm, ret_engine)
+				   : take_qemu(qemu, ret_engine);
 }

@@ -51,7 +51,8 @@ const char *probe_verdict_name(enum probe_verdict verdict);
 enum probe_accelerator { PROBE_TCG = 0, PROBE_KVM = 1 };
 
 struct probe_engine {
-	enum engine_kind engine;            /* what auto takes: ENGINE_QEMU */
+	/* What auto takes: kvm where it runs, else qemu. */
+	enum engine_kind engine;
 	enum probe_accelerator accelerator; /* of QEMU */
 	bool has_kvm;         /* engine kvm runs unmodified guests here */
 	char qemu[PATH_ROOM]; /* the binary; empty: no engine qemu here */

@@ -21,19 +21,56 @@ static bool has_qemu(void)
 	return probe_find(&engines, "qemu")->verdict == PROBE_YES;
 }
 
-TEST(a_working_kvm_gives_qemu_the_kvm_accelerator)
+/* Everything engine kvm needs, but what is named. */
+static void add_kvm_without(const char *missing)
+{
+	static const char *const ids[] = { "kvm", "kvm.irqchip", "kvm.irqfd",
+					   "kvm.ioeventfd", "kvm.exit" };
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		probe_add(&table, ids[i],
+			  strcmp(ids[i], missing) == 0 ? PROBE_NO : PROBE_YES,
+			  NULL, "evidence of %s", ids[i]);
+}
+
+TEST(auto_takes_a_kvm_that_runs_its_probe_guests)
+{
+	struct probe_engine engine;
+
+	probe_add(&table, "qemu", PROBE_YES, NULL, "there");
+	add_kvm_without("");
+
+	CHECK_EQ(probe_engine(&table, &engine), 0);
+	CHECK_EQ(engine.engine, ENGINE_KVM);
+	CHECK(strstr(engine.reason, "evidence of kvm"));
+}
+
+TEST(auto_takes_kvm_where_there_is_no_qemu)
+{
+	struct probe_engine engine;
+
+	probe_add(&table, "qemu", PROBE_NO, "install it", "not there");
+	add_kvm_without("");
+
+	CHECK_EQ(probe_engine(&table, &engine), 0);
+	CHECK_EQ(engine.engine, ENGINE_KVM);
+	CHECK_EQ(engine.qemu[0], '\0');
+}
+
+TEST(a_kvm_too_small_for_our_engine_accelerates_qemu)
 {
 	struct probe_engine engine;
 
 	if (!has_qemu())
 		return;
 	probe_add(&table, "qemu", PROBE_YES, NULL, "there");
-	probe_add(&table, "kvm", PROBE_YES, NULL, "all pass");
+	add_kvm_without("kvm.irqfd");
 
 	CHECK_EQ(probe_engine(&table, &engine), 0);
 	CHECK_EQ(engine.engine, ENGINE_QEMU);
 	CHECK_EQ(engine.accelerator, PROBE_KVM);
 	CHECK(strstr(engine.qemu, "qemu"));
+	CHECK(strstr(engine.reason, "evidence of kvm.irqfd"));
 }
 
 TEST(a_kvm_that_fails_a_probe_guest_is_not_used)
@@ -46,31 +83,21 @@ TEST(a_kvm_that_fails_a_probe_guest_is_not_used)
 	probe_add(&table, "kvm", PROBE_NO, NULL, "INT3 fails");
 
 	CHECK_EQ(probe_engine(&table, &engine), 0);
+	CHECK_EQ(engine.engine, ENGINE_QEMU);
 	CHECK_EQ(engine.accelerator, PROBE_TCG);
 	CHECK(strstr(engine.reason, "INT3 fails"));
 }
 
-TEST(without_qemu_no_engine_runs_and_the_reason_is_given)
+TEST(without_qemu_and_kvm_no_engine_runs_and_the_reason_is_given)
 {
 	struct probe_engine engine;
 
 	probe_add(&table, "qemu", PROBE_NO, "install it", "not there");
-	probe_add(&table, "kvm", PROBE_YES, NULL, "all pass");
+	probe_add(&table, "kvm", PROBE_NO, NULL, "INT3 fails");
 
 	CHECK_EQ(probe_engine(&table, &engine), -ENOENT);
 	CHECK(strstr(engine.reason, "not there"));
 	CHECK_EQ(engine.qemu[0], '\0');
-}
-
-static void add_kvm_without(const char *missing)
-{
-	static const char *const ids[] = { "kvm", "kvm.irqchip", "kvm.irqfd",
-					   "kvm.ioeventfd", "kvm.exit" };
-
-	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
-		probe_add(&table, ids[i],
-			  strcmp(ids[i], missing) == 0 ? PROBE_NO : PROBE_YES,
-			  NULL, "evidence of %s", ids[i]);
 }
 
 TEST(engine_kvm_needs_its_probe_guests_and_its_capabilities)
