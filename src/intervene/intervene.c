@@ -112,7 +112,8 @@ struct intervene_result intervene(struct intervene_cpu *cpu,
 
 	cpu->has_new_vectors = false;
 	work.count = min_u64(count, sizeof(work.bytes));
-	memcpy(work.bytes, bytes, work.count);
+	if (work.count)
+		memcpy(work.bytes, bytes, work.count);
 	error = decode_all(&work);
 	if (error) {
 		set_name(&work.result, "undecodable");

@@ -27,7 +27,7 @@ const struct sandbox_call monitor_calls[] = {
 	SANDBOX_CALL(memfd_create, "a new in-flight region for a foreign front end"),
 	SANDBOX_CALL(ftruncate, "a new in-flight region for a foreign front end"),
 
-	/* Every thread but the main one gives up what only others need. */
+	/* Threads give up what only others need. */
 	SANDBOX_NARROW_CALL,
 
 	/* Witness thread. */

@@ -2,9 +2,10 @@
 /*
  * What the monitor's threads may ask of the kernel.
  *
- * The process's filter allows what any thread of it needs; after the seal each
- * thread but the main one gives up the rest. The main thread talks to the
- * supervisor, so it keeps all.
+ * The process's filter allows what any thread of it needs. After the seal those
+ * that a guest drives give up the rest; the main thread, which talks to the
+ * supervisor and makes machines anew, and a pager, which comes and goes, keep
+ * all.
  */
 #ifndef MONITOR_SANDBOX_H
 #define MONITOR_SANDBOX_H

@@ -11,6 +11,7 @@
 
 #include "base/count.h"
 #include "intervene/intervene.h"
+#include "intervene/walk.h"
 #include "intervene/xstate.h"
 
 /* More than 64 one-byte elements, and 15 bytes of code. */
@@ -24,7 +25,8 @@ struct start {
 	uint8_t features[2];
 	uint8_t absent; /* pages whose low bits are these are not there */
 	uint8_t absent_mask;
-	uint8_t pad[2];
+	uint8_t physical_bits;
+	uint8_t access; /* of the walk */
 	uint64_t general[INTERVENE_GENERAL];
 	uint64_t rip, rflags, cr0, cr4, xcr0;
 	uint64_t bases[INTERVENE_SEGMENTS];
@@ -145,6 +147,58 @@ static void check_area(const struct intervene_cpu *cpu, const uint8_t *data,
 	free(area);
 }
 
+/* The input again, as the memory that page tables are in. */
+struct tables {
+	const uint8_t *bytes;
+	size_t count;
+	size_t reads;
+};
+
+static bool read_table(void *context, uint64_t gpa, void *to, size_t bytes)
+{
+	struct tables *tables = context;
+
+	if (gpa % bytes || ++tables->reads > 5 * 8)
+		abort();
+	if (gpa >= tables->count || bytes > tables->count - gpa)
+		return false;
+	memcpy(to, tables->bytes + gpa, bytes);
+	return true;
+}
+
+static bool exchange(void *context, uint64_t gpa, uint64_t old, uint64_t new,
+		     size_t bytes)
+{
+	/* Sometimes another processor was faster. */
+	return (old ^ gpa) & 8;
+}
+
+static void check_walk(const uint8_t *data, size_t bytes)
+{
+	struct tables tables = { .bytes = data, .count = bytes };
+	const struct walk walk = {
+		.cr0 = start.cr0,
+		.cr3 = start.general[0] & ~0xfffull,
+		.cr4 = start.cr4,
+		.efer = start.general[1],
+		.rflags = start.rflags,
+		.pkru = (uint32_t)start.general[2],
+		.cpl = start.cpl & 3,
+		.physical_bits = start.physical_bits,
+		.read = read_table,
+		.exchange = exchange,
+		.context = &tables,
+	};
+	uint64_t gpa = 0;
+	uint32_t code = 0;
+
+	if (walk_translate(&walk, start.rip,
+			   (enum intervene_access)(start.access % 3), &gpa,
+			   &code) == 0 &&
+	    (walk.cr0 >> 31 & 1) && gpa >> 52)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
@@ -161,5 +215,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 			   start.count % (INTERVENE_BYTES_MAX + 1));
 	check(&cpu, &before, &result);
 	check_area(&cpu, data, bytes);
+	check_walk(data, bytes);
 	return 0;
 }

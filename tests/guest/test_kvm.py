@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What only the engine kvm has: saving, its small size, its own boot loader."""
+import collections
+import os
 import pathlib
 import re
 
@@ -117,6 +119,68 @@ def test_a_guest_that_panics_is_noticed(host):
     bulkhead.wait_for(lambda: "panic" in host.run("events"),
                       what="an event says so")
     host.wait_state("one", "stopped")
+
+
+def test_a_vector_move_that_kvm_cannot_emulate_is_carried_out(host):
+    console = host.up("one", test="vector", disks=[host.disk(size="64M")])
+
+    read = console.wait("^vector same=([01]) first=([0-9]+)")
+
+    assert read.group(1) == "1"
+    assert int(read.group(2)) == (64 * MIB) // 512
+    rows = host.partition("one")["interventions"]
+    assert {"mnemonic": "vmovdqu", "count": 1} in rows
+
+
+def test_an_instruction_that_nobody_knows_ends_its_guest_by_name(host):
+    console = host.up("one", test="vector", args="unknown",
+                      disks=[host.disk()], restart="never")
+    console.wait("^unknown")
+
+    host.wait_state("one", "stopped")
+    events = host.run("events")
+    assert "vaddps" in events
+    assert re.search(r"bytes c[45] [0-9a-f]{2}", events)
+    assert "vector came back" not in console.text
+
+
+def descriptors(pid):
+    """What a process holds open, by what /proc calls it, and how often."""
+    held = collections.Counter()
+    for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        target = os.readlink(entry).removesuffix(" (deleted)")
+        held[re.sub(r"^socket:.*", "socket", target)] += 1
+    return held
+
+
+def test_a_monitor_holds_its_machine_and_nothing_else(host):
+    console = host.up("one", disks=[host.disk()])
+    console.wait("^tick")
+    image = bulkhead.guest_image()
+
+    held = descriptors(host.partition("one")["monitor_pid"])
+    # Bells, which reach only who shares them: doorbells, interrupts, channels.
+    assert held.pop("anon_inode:[eventfd]") < 64
+    # The loop's clocks.
+    assert held.pop("anon_inode:[timerfd]") <= 3
+
+    assert held == {
+        "/dev/kvm": 1,
+        "anon_inode:kvm-vm": 1,
+        "anon_inode:kvm-vcpu:0": 1,
+        "/memfd:bulkhead-guest": 1,
+        str(image / "vmlinuz"): 1,
+        str(image / "initrd"): 1,
+        # The disk's witness; the channel's memory is mapped, not held.
+        str(host.directory / "root.img"): 1,
+        "/memfd:bulkhead-console": 1,
+        # The control link, and both ends of the guest's console.
+        "socket": 3,
+        "anon_inode:[eventpoll]": 1,
+        # Standard input, output and error.
+        "/dev/null": 1,
+        str(host.directory / "log"): 2,
+    }
 
 
 def test_memtest86_boots(host):
