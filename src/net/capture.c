@@ -21,6 +21,8 @@
 
 static void put(struct capture *capture, const void *bytes, uint32_t count)
 {
+	if (count == 0)
+		return;
 	memcpy(capture->bytes + capture->end, bytes, count);
 	capture->end += count;
 }

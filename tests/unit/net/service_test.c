@@ -309,9 +309,10 @@ TEST(rings_of_another_generation_are_refused)
 	stop();
 }
 
-/* Frames of a second at this credit, received; sent as fast as they go. */
+/* Bytes received in about a second at this credit, sent as fast as they go, and
+ * how long it really was. */
 static uint64_t bytes_in_a_second(uint64_t credit, uint32_t period_us,
-				  uint32_t length)
+				  uint32_t length, uint64_t *ret_ns)
 {
 	uint64_t begin_ns, bytes = 0;
 	const uint8_t *record;
@@ -326,7 +327,7 @@ static uint64_t bytes_in_a_second(uint64_t credit, uint32_t period_us,
 	begin();
 	settle();
 	begin_ns = clock_now_ns();
-	while (clock_now_ns() - begin_ns < NS_PER_S) {
+	do {
 		while (try_send(&peers[0], peers[1].attach.definition.mac,
 				length, 1) == 0)
 			;
@@ -335,18 +336,21 @@ static uint64_t bytes_in_a_second(uint64_t credit, uint32_t period_us,
 			bytes += length;
 			done(&peers[1]);
 		}
-	}
+		*ret_ns = clock_now_ns() - begin_ns;
+	} while (*ret_ns < NS_PER_S);
 	stop();
 	return bytes;
 }
 
-TEST(a_sender_gets_its_credit_and_waits_in_its_own_ring)
+/* How much less it can be is a matter of the machine; credit_test.c has it. */
+TEST(a_sender_gets_no_more_than_its_credit_and_waits_in_its_own_ring)
 {
 	/* 100 Mbit/s, and the bucket that was full at the start. */
-	uint64_t bytes = bytes_in_a_second(12500, 1000, 1500);
+	uint64_t ns;
+	uint64_t bytes = bytes_in_a_second(12500, 1000, 1500, &ns);
 
-	CHECK(bytes <= 12500000 + (128u << 10) + 2 * 12500);
-	CHECK(bytes >= 12500000 * 9 / 10);
+	CHECK(bytes > 128u << 10);
+	CHECK(bytes <= (ns / NS_PER_MS + 2) * 12500 + (128u << 10));
 }
 
 /* passt's end of an uplink. */
