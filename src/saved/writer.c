@@ -9,9 +9,11 @@
 
 #include "saved/format.h"
 
-/* The kernel begins to write what we have written after so many bytes, so that
- * the synchronisation at the end finds little left to do. */
-#define WRITE_BEHIND_BYTES (8ull << 20)
+/* The disk works on a few windows of what was written while we write the next
+ * one: then the synchronisation at the end finds little left to do, and progress
+ * is what it says. */
+#define WINDOW_BYTES  (8ull << 20)
+#define WINDOWS_AHEAD 4
 
 /* A stretch of the memory file that has pages. */
 struct extent {
@@ -164,14 +166,30 @@ static int write_chunk(struct image_writer *writer, uint32_t index)
 	return result;
 }
 
-static void write_behind(const struct image_writer *writer, uint64_t offset)
+/* An error found while waiting is told once: it is not to be lost. That a file
+ * system cannot do this is none. */
+static int sync_window(const struct image_writer *writer, uint64_t end,
+		       unsigned flags)
 {
-	uint64_t begin = image_memory_offset(writer->chunk_count) + offset -
-			 WRITE_BEHIND_BYTES;
+	if (sync_file_range(writer->fd, (off_t)(end - WINDOW_BYTES),
+			    WINDOW_BYTES, flags) == 0 ||
+	    errno == EINVAL || errno == ESPIPE || errno == ENOSYS)
+		return 0;
+	return -errno;
+}
 
-	/* Advice: a file system that cannot do it loses nothing. */
-	(void)sync_file_range(writer->fd, (off_t)begin, WRITE_BEHIND_BYTES,
-			      SYNC_FILE_RANGE_WRITE);
+/* The window that ends at this offset in memory was written. */
+static int write_behind(const struct image_writer *writer, uint64_t offset)
+{
+	uint64_t end = image_memory_offset(writer->chunk_count) + offset;
+	uint64_t before = WINDOWS_AHEAD * WINDOW_BYTES;
+	int result = sync_window(writer, end, SYNC_FILE_RANGE_WRITE);
+
+	if (result < 0 || offset <= before)
+		return result;
+	return sync_window(writer, end - before,
+			   SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+				   SYNC_FILE_RANGE_WAIT_AFTER);
 }
 
 static void tell_progress(const struct image_writer *writer, uint64_t done)
@@ -196,8 +214,8 @@ int image_writer_memory(struct image_writer *writer)
 		if (result == 0 &&
 		    extent.begin < offset + chunk_bytes_of(writer, i))
 			result = write_chunk(writer, i);
-		if (offset > 0 && offset % WRITE_BEHIND_BYTES == 0) {
-			write_behind(writer, offset);
+		if (result == 0 && offset > 0 && offset % WINDOW_BYTES == 0) {
+			result = write_behind(writer, offset);
 			tell_progress(writer, offset);
 		}
 	}
