@@ -298,6 +298,16 @@ static uint64_t read_pages(struct virtio_balloon *balloon,
 	return pages * VIRTIO_BALLOON_PAGE_BYTES;
 }
 
+uint64_t virtio_balloon_refused(struct virtio_balloon *balloon)
+{
+	uint64_t count;
+
+	pthread_mutex_lock(&balloon->small.lock);
+	count = balloon->refused_count;
+	pthread_mutex_unlock(&balloon->small.lock);
+	return count;
+}
+
 uint64_t virtio_balloon_target_bytes(struct virtio_balloon *balloon)
 {
 	return read_pages(balloon, &balloon->target_pages);

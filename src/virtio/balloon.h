@@ -49,7 +49,7 @@ struct virtio_balloon {
 	uint32_t page_bytes;    /* of the host's pages behind the memory */
 	uint32_t target_pages;  /* of VIRTIO_BALLOON_PAGE_BYTES */
 	uint32_t actual_pages;  /* as the driver says */
-	uint64_t given_bytes;   /* counter */
+	uint64_t given_bytes;   /* counter; under the lock, as the next */
 	uint64_t refused_count; /* counter: ranges that are not RAM */
 };
 
@@ -66,6 +66,9 @@ void virtio_balloon_serve(struct virtio_balloon *balloon);
 
 /* Ask the guest to give up so much; it may take its time, or not do it. */
 void virtio_balloon_set_target(struct virtio_balloon *balloon, uint64_t bytes);
+
+/* Ranges that the guest gave back and that are not its memory. */
+uint64_t virtio_balloon_refused(struct virtio_balloon *balloon);
 
 uint64_t virtio_balloon_target_bytes(struct virtio_balloon *balloon);
 

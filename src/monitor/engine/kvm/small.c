@@ -53,7 +53,18 @@ static void serve_rng(void *device)
 
 static void serve_balloon(void *device)
 {
-	virtio_balloon_serve(device);
+	struct virtio_balloon *balloon = device;
+	struct kvm_machine *machine = balloon->outside.context;
+	struct small_devices *all = &machine->small;
+	uint64_t refused;
+
+	virtio_balloon_serve(balloon);
+	refused = virtio_balloon_refused(balloon);
+	if (refused != all->refused && log_limit_passes(&all->refused_limit))
+		log_warn("the guest gives back what is not its memory, "
+			 "ignoring ranges=%llu",
+			 (unsigned long long)refused);
+	all->refused = refused;
 }
 
 static void init_devices(struct kvm_machine *machine)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "base/log.h"
 #include "guestmem/guestmem.h"
 #include "machine/small_state.h"
 #include "machine/virtio_pci.h"
@@ -42,6 +43,8 @@ struct small_devices {
 	struct small_front fronts[SMALL_COUNT];
 	bool is_frozen;
 	bool is_balloon_due; /* the operator waits to be told */
+	uint64_t refused;    /* of the balloon, when last looked at */
+	struct log_limit refused_limit;
 };
 
 /* Put them on the machine's bus, which is there. */
