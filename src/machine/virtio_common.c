@@ -455,28 +455,41 @@ static const struct common_register *register_at(uint64_t offset,
 	return NULL;
 }
 
-/* A driver may take a 64-bit field in one go (4.1.3.1). */
-uint64_t common_read(struct virtio_pci *device, uint64_t offset, uint32_t width)
+static uint64_t read_register(struct virtio_pci *device, uint64_t offset,
+			      uint32_t width)
 {
 	const struct common_register *found = register_at(offset, width);
 
-	if (width == 8)
-		return common_read(device, offset, 4) |
-		       common_read(device, offset + 4, 4) << 32;
 	return found ? found->get(device) : 0;
+}
+
+static void write_register(struct virtio_pci *device, uint64_t offset,
+			   uint32_t value, uint32_t width)
+{
+	const struct common_register *found = register_at(offset, width);
+
+	if (found && found->set)
+		found->set(device, value);
+}
+
+/* A driver may take a 64-bit field in one go (4.1.3.1). */
+uint64_t common_read(struct virtio_pci *device, uint64_t offset, uint32_t width)
+{
+	if (width != 8)
+		return read_register(device, offset, width);
+	return read_register(device, offset, 4) |
+	       read_register(device, offset + 4, 4) << 32;
 }
 
 void common_write(struct virtio_pci *device, uint64_t offset, uint64_t value,
 		  uint32_t width)
 {
-	const struct common_register *found = register_at(offset, width);
-
-	if (width == 8) {
-		common_write(device, offset, value & 0xffffffff, 4);
-		common_write(device, offset + 4, value >> 32, 4);
-	} else if (found && found->set) {
-		found->set(device, (uint32_t)value);
+	if (width != 8) {
+		write_register(device, offset, (uint32_t)value, width);
+		return;
 	}
+	write_register(device, offset, (uint32_t)value, 4);
+	write_register(device, offset + 4, (uint32_t)(value >> 32), 4);
 }
 
 /* State. ------------------------------------------------------------------- */

@@ -135,7 +135,7 @@ static bool bind_doorbell(const struct virtio_pci *device, uint32_t index,
 {
 	const struct machine_outside *outside = device->function.pci->outside;
 	uint64_t gpa = device->doorbells + VIRTIO_BAR_NOTIFY +
-		       index * VIRTIO_BAR_STRIDE;
+		       (uint64_t)index * VIRTIO_BAR_STRIDE;
 
 	return outside->bind_doorbell(outside->context, gpa,
 				      device->queues[index].kick_fd, on) == 0;

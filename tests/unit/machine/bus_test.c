@@ -81,7 +81,7 @@ TEST(what_nobody_claims_reads_all_ones_and_takes_writes)
 {
 	const uint64_t value = 0;
 
-	CHECK_EQ(read_at(0x1000, 8), -1ll);
+	CHECK_EQ(read_at(0x1000, 8), -1LL);
 	CHECK_EQ(add(0x1000, 0x10), 0);
 	CHECK_EQ(read_at(0xfff, 1), 0xff);
 	CHECK_EQ(read_at(0x1010, 4), 0xffffffff);
@@ -108,9 +108,9 @@ TEST(a_hostile_guest_cannot_reach_across_the_end_of_a_range)
 	CHECK_EQ(add(0x1006, 2), 0);
 	CHECK_EQ(add(UINT64_MAX - 3, 4), 0);
 	CHECK_EQ(read_at(0x1004, 4), 0xffffffff);
-	CHECK_EQ(read_at(0x1000, 8), -1ll);
+	CHECK_EQ(read_at(0x1000, 8), -1LL);
 	CHECK_EQ(read_at(0xfff, 2), 0xffff);
-	CHECK_EQ(read_at(UINT64_MAX, 8), -1ll);
+	CHECK_EQ(read_at(UINT64_MAX, 8), -1LL);
 	bus_write(&bus, 0x1004, &value, 4);
 	bus_write(&bus, UINT64_MAX - 1, &value, 4);
 	CHECK_EQ(seen.reads + seen.writes, 0);
@@ -168,5 +168,5 @@ TEST(a_full_bus_says_so)
 {
 	for (uint64_t i = 0; i < BUS_RANGE_MAX; i++)
 		CHECK_EQ(add(i * 16, 16), 0);
-	CHECK_EQ(add(BUS_RANGE_MAX * 16, 16), -ENOSPC);
+	CHECK_EQ(add(BUS_RANGE_MAX * 16ULL, 16), -ENOSPC);
 }

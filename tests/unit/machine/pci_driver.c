@@ -72,7 +72,7 @@ static void find_capabilities(struct pci_driver *driver)
 
 static void open_vector(struct pci_driver *driver, uint32_t vector)
 {
-	uint64_t at = driver->table + vector * PCI_MSIX_ENTRY_SIZE;
+	uint64_t at = driver->table + (uint64_t)vector * PCI_MSIX_ENTRY_SIZE;
 
 	board_write(driver->board, at, DRIVER_ADDRESS, 8);
 	board_write(driver->board, at + 8, vector, 4);
@@ -85,7 +85,7 @@ void pci_driver_probe(struct pci_driver *driver, struct board *board,
 	memset(driver, 0, sizeof(*driver));
 	driver->board = board;
 	driver->slot = slot;
-	driver->bar = DRIVER_BAR + slot * 0x10000;
+	driver->bar = DRIVER_BAR + slot * 0x10000ULL;
 	CHECK_EQ(config(driver, PCI_VENDOR_ID, 2), 0x1af4);
 	find_capabilities(driver);
 	set_config(driver, PCI_COMMAND, 0, 2);

@@ -150,7 +150,8 @@ static void msix_flags(uint32_t flags)
 /* The toy's table, wherever its BAR is. */
 static uint64_t entry_at(uint32_t vector, uint32_t word)
 {
-	return toy.decoded + TABLE + vector * PCI_MSIX_ENTRY_SIZE + word * 4;
+	return toy.decoded + TABLE + (uint64_t)vector * PCI_MSIX_ENTRY_SIZE +
+	       word * 4ULL;
 }
 
 static void program(uint32_t vector, uint64_t address, uint32_t data)
@@ -272,8 +273,8 @@ TEST(a_hostile_guest_cannot_access_beyond_configuration_space)
 {
 	start();
 	CHECK_EQ(board_config(&board, SLOT, 0x100, 4), 0xffffffff);
-	CHECK_EQ(board_config(&board, SLOT, 0xfd, 8), -1ll);
-	CHECK_EQ(board_config(&board, SLOT, 0xfff, 8), -1ll);
+	CHECK_EQ(board_config(&board, SLOT, 0xfd, 8), -1LL);
+	CHECK_EQ(board_config(&board, SLOT, 0xfff, 8), -1LL);
 	board_set_config(&board, SLOT, 0xfd, 0, 8);
 	board_set_config(&board, SLOT, 0xffc, 0, 4);
 	CHECK_EQ(board_config(&board, SLOT, 0xf8, 8), 0);
@@ -467,7 +468,7 @@ TEST(a_hostile_guest_cannot_make_nonsense_of_the_msix_table)
 
 	board_write(&board, entry_at(0, 0), -1ull, 8);
 	board_write(&board, entry_at(0, 2), -1ull, 8);
-	CHECK_EQ(board_read(&board, entry_at(0, 0), 8), -4ll);
+	CHECK_EQ(board_read(&board, entry_at(0, 0), 8), -4LL);
 	CHECK_EQ(board_read(&board, entry_at(0, 2), 8), 0x1ffffffff);
 	board_write(&board, toy.decoded + PENDING, -1ull, 8);
 	CHECK_EQ(board_read(&board, toy.decoded + PENDING, 8), 0);

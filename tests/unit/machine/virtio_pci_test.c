@@ -495,8 +495,8 @@ TEST(a_machine_reset_resets_the_device)
 TEST(a_devices_configuration_is_read_in_any_width)
 {
 	start();
-	for (uint8_t i = 0; i < sizeof(device.config); i++)
-		device.config[i] = i;
+	for (size_t i = 0; i < sizeof(device.config); i++)
+		device.config[i] = (uint8_t)i;
 	CHECK_EQ(board_read(&board, driver.config + 1, 1), 1);
 	CHECK_EQ(board_read(&board, driver.config + 2, 2), 0x0302);
 	CHECK_EQ(board_read(&board, driver.config + 8, 8), 0x0f0e0d0c0b0a0908);
