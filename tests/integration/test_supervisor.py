@@ -365,10 +365,16 @@ def descriptors(host):
 
 
 def settled_descriptors(host):
-    """The count once standbys and what is written behind have settled."""
+    """The count once a fresh service and what is written behind have settled:
+    the same for as long as anything of ours waits."""
     host.run("service", "restart", "disk0")
-    time.sleep(1.5)
-    return descriptors(host)
+    seen = []
+
+    def is_steady():
+        seen.append(descriptors(host))
+        return seen[-6:] == seen[-1:] * 6
+    bulkhead.wait_for(is_steady, 30, 0.5, what="descriptors settle")
+    return seen[-1]
 
 
 def grown(before, after):
