@@ -11,6 +11,7 @@
  *   nics.c      and of the network interfaces
  *   console.c   the guest's lines to the partition's one console
  *   save.c      into a saved image, and from one
+ *   heed.c      what the guest did, and what becomes of it
  *   kvm.c       struct engine_ops
  *
  * Processors do not decide: what the guest did that concerns the whole machine
