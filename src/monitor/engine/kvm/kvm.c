@@ -31,6 +31,15 @@ static void tell_refusal(const struct engine_handler *handler,
 	handler->event(handler->context, EVENT_ERROR, text);
 }
 
+static bool is_whole(const struct engine_machine *wanted)
+{
+	const struct monitor_settings *settings = wanted->settings;
+
+	return *wanted->kernel_fd != NO_FD &&
+	       (settings->has_initrd != 0) == (*wanted->initrd_fd != NO_FD) &&
+	       settings->cpu_count >= 1 && settings->cpu_count <= VCPU_MAX;
+}
+
 static int start(struct engine *engine, const struct engine_machine *wanted)
 {
 	struct refusal refusal = { 0 };
@@ -39,8 +48,7 @@ static int start(struct engine *engine, const struct engine_machine *wanted)
 
 	if (*wanted->kvm_fd == NO_FD)
 		return -ENODEV;
-	if (*wanted->kernel_fd == NO_FD || wanted->settings->cpu_count == 0 ||
-	    wanted->settings->cpu_count > VCPU_MAX)
+	if (!is_whole(wanted))
 		return -EINVAL;
 	machine = calloc(1, sizeof(*machine));
 	if (!machine)
