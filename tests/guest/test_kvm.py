@@ -4,6 +4,8 @@ import collections
 import os
 import pathlib
 import re
+import signal
+import time
 
 import pytest
 
@@ -110,6 +112,53 @@ def test_a_new_supervisor_restores_what_the_old_one_saved(make_host):
     assert paused == "paused"
     console.wait(f"^tick n={last + 3}$")
     assert console.text.count("BULKHEAD up") == 1
+
+
+def damage(path):
+    """Change a page of memory in the middle of a saved image."""
+    file = os.open(path, os.O_RDWR)
+    at = os.lseek(file, os.fstat(file).st_size // 2, os.SEEK_DATA)
+    os.pwrite(file, b"damage" * 100, at + 1000)
+    os.close(file)
+
+
+def test_damage_in_an_image_ends_its_partition_and_nothing_else(host):
+    console = host.up("one", restart="never")
+    other = host.up("two")
+    console.wait("^tick n=3$")
+    other.wait("^tick n=3$")
+    host.run("save", "one")
+
+    damage(host.state / "saved" / "one.image")
+    host.run("restore", "one")
+    bulkhead.wait_for(lambda: "saved image is damaged: memory" in
+                      host.run("events"), what="an event names the damage")
+    host.wait_state("one", "stopped")
+
+    other.wait(f"^tick n={last_number(other, 'tick') + 2}$")
+    assert host.state_of("two") == "running"
+
+
+@pytest.mark.long
+def test_saves_while_disk_services_die_lose_nothing(host):
+    console = host.up("one", test="fio", args="0,24", cpus=2, disks=[
+        host.disk(size="96M")])
+    console.wait("^fio rounds=1", 60)
+
+    for _ in range(5):
+        os.kill(host.service_pid(), signal.SIGKILL)
+        host.run("save", "one")
+        host.run("restore", "one")
+        os.kill(host.service_pid(), signal.SIGKILL)
+        time.sleep(0.5)
+
+    rounds = console.values("fio rounds")["rounds"]
+    console.wait(f"^fio rounds={rounds + 1} ", 90)
+    host.run("stop", "one", "--deadline", bulkhead.scaled(90))
+    console.wait("^finished")
+    assert console.values("finished")["failed"] == 0
+    assert console.values("e2fsck") == {"status": 0}
+    assert console.values("kernel") == {"errors": 0}
 
 
 def test_a_guest_that_panics_is_noticed(host):
