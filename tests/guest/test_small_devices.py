@@ -98,3 +98,27 @@ def test_a_balloon_takes_what_is_asked_for_and_gives_it_back(host):
     assert taken_bytes(host, "one") > 150 * MIB
     assert host.state_of("one") == "running"
     terminal.close()
+
+
+def test_console_and_balloon_go_on_in_a_restored_guest(host):
+    console = host.up("one", test="hvc", memory="256M")
+    console.wait("^hvc ready")
+    other = host.up("two", test="memory", memory="256M")
+    other.wait("^ready")
+    host.run("balloon", "two", "192M")
+    bulkhead.wait_for(lambda: "keeps 192 MiB" in host.run("events"),
+                      what="the guest comes to it")
+
+    for name in ("one", "two"):
+        host.run("save", name)
+        host.run("restore", name)
+    terminal = Terminal(host, "one")
+    terminal.type("again\n")
+    host.run("balloon", "two", "256M")
+
+    console.wait("^hvc=again$")
+    bulkhead.wait_for(lambda: "keeps 256 MiB" in host.run("events"),
+                      what="the guest has it again")
+    assert console.text.count("BULKHEAD up") == 1
+    assert other.text.count("BULKHEAD up") == 1
+    terminal.close()
