@@ -4,7 +4,8 @@
 
 _bulkhead_verbs="define install start stop pause resume reset save restore
 	balloon console list show
-	uninstall undefine events logs doctor disk service shutdown version"
+	uninstall undefine events logs doctor disk nic switch service
+	shutdown version"
 
 # What may follow a verb; a test holds this against the command's own table.
 _bulkhead_options() {
@@ -29,6 +30,16 @@ _bulkhead_options() {
 	"doctor") echo "" ;;
 	"disk serve") echo "--file --vhost-user --size --read-only --direct" ;;
 	"disk list") echo "" ;;
+	"nic add") echo "--switch --vlan --tagged --rate --addresses --mac --mtu --queues --trunk --isolated --any-mac" ;;
+	"nic remove") echo "" ;;
+	"nic set") echo "--vlan --tagged --rate --addresses" ;;
+	"switch define") echo "--uplink --vlan --tagged --service" ;;
+	"switch undefine") echo "" ;;
+	"switch list") echo "" ;;
+	"switch show") echo "" ;;
+	"switch fdb") echo "" ;;
+	"switch counters") echo "" ;;
+	"switch capture") echo "--nic --snap --write" ;;
 	"service list") echo "" ;;
 	"service restart") echo "" ;;
 	"service set") echo "--standby --kind" ;;
@@ -52,7 +63,9 @@ _bulkhead_plain() {
 		fi
 		case $word in
 		--socket | --deadline | --after | --file | --vhost-user | --size | \
-			--standby | --kind) skip=1 ;;
+			--standby | --kind | --uplink | --vlan | --tagged | --service | \
+			--switch | --rate | --addresses | --mac | --mtu | --queues | \
+			--nic | --snap | --write) skip=1 ;;
 		-*) ;;
 		*) echo "$word" ;;
 		esac
@@ -66,17 +79,21 @@ _bulkhead() {
 
 	mapfile -t plain < <(_bulkhead_plain)
 	case $before in
-	--socket | --file | --vhost-user)
+	--socket | --file | --vhost-user | --write)
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;
-	--deadline | --after | --size) return ;;
+	--deadline | --after | --size | --vlan | --tagged | --rate | --addresses | \
+		--mac | --mtu | --queues | --nic | --snap) return ;;
+	--switch) words=$(_bulkhead_names switch list) ;;
+	--service) words=$(_bulkhead_names service list) ;;
+	--uplink) words="none tap: bridge: packet: passt" ;;
 	--standby) words="0 1" ;;
-	--kind) words="disk console" ;;
+	--kind) words="disk console net" ;;
 	*)
 		verb=${plain[0]-}
 		case $verb in
-		disk | service) verb="$verb ${plain[1]-}" ;;
+		disk | nic | switch | service) verb="$verb ${plain[1]-}" ;;
 		esac
 		if [[ $current == -* ]]; then
 			words="--socket --json --help $(_bulkhead_options "$verb")"
@@ -84,6 +101,8 @@ _bulkhead() {
 			case $verb in
 			"") words=$_bulkhead_verbs ;;
 			"disk ") words="serve list" ;;
+			"nic ") words="add remove set" ;;
+			"switch ") words="define undefine list show fdb counters capture" ;;
 			"service ") words="list restart set" ;;
 			define)
 				mapfile -t COMPREPLY < <(compgen -f -- "$current")
@@ -92,6 +111,13 @@ _bulkhead() {
 			install | start | stop | pause | resume | reset | save | \
 				restore | balloon | console | show | uninstall | undefine | logs)
 				words=$(_bulkhead_names list)
+				;;
+			"nic add" | "nic remove" | "nic set")
+				words=$(_bulkhead_names list)
+				;;
+			"switch undefine" | "switch show" | "switch fdb" | \
+				"switch counters" | "switch capture")
+				words=$(_bulkhead_names switch list)
 				;;
 			"service restart" | "service set")
 				words=$(_bulkhead_names service list)

@@ -57,43 +57,63 @@ static json_t *json_value(enum value_kind kind, const char *text)
 		return json_integer(strtoll(text, NULL, 10));
 	if (kind == VALUE_SWITCH)
 		return json_boolean(strcmp(text, "true") == 0);
+	if (kind == VALUE_LIST)
+		return json_loads(text, 0, NULL);
 	return json_foreign(text);
 }
 
 static void set_field(json_t *object, const struct field *field,
 		      const struct partition_definition *definition,
-		      const struct disk_definition *disk)
+		      const void *element)
 {
 	char text[VALUE_ROOM];
-	enum value_kind kind = field_value(field, definition, disk, text);
+	enum value_kind kind = field_value(field, definition, element, text);
 
 	if (kind != VALUE_ABSENT)
 		(void)json_object_set_new(object, field_key(field),
 					  json_value(kind, text));
 }
 
-static json_t *json_disks(const struct partition_definition *definition)
+static json_t *json_element(const struct partition_definition *definition,
+			    enum field_owner owner, const void *element)
 {
 	size_t count;
 	const struct field *fields = schema_fields(&count);
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < count; i++)
+		if (field_owner(&fields[i]) == owner)
+			set_field(object, &fields[i], definition, element);
+	return object;
+}
+
+static json_t *json_disks(const struct partition_definition *definition)
+{
 	json_t *disks = json_array();
 
-	for (uint32_t d = 0; d < definition->disk_count && d < DISK_COUNT_MAX;
-	     d++) {
-		json_t *disk = json_object();
-
-		for (size_t i = 0; i < count; i++)
-			if (field_is_of_disk(&fields[i]))
-				set_field(disk, &fields[i], definition,
-					  &definition->disks[d]);
-		(void)json_array_append_new(disks, disk);
-	}
+	for (uint32_t i = 0; i < definition->disk_count && i < DISK_COUNT_MAX;
+	     i++)
+		(void)json_array_append_new(
+			disks, json_element(definition, OWNER_DISK,
+					    &definition->disks[i]));
 	return disks;
 }
 
-/* The document itself, which `bulkhead define` takes back. */
-json_t *json_definition(const struct partition_definition *definition)
+static json_t *json_nics(const struct partition_document *document)
 {
+	json_t *nics = json_array();
+
+	for (uint32_t i = 0; i < document->nic_count && i < NIC_COUNT_MAX; i++)
+		(void)json_array_append_new(
+			nics, json_element(&document->partition, OWNER_NIC,
+					   &document->nics[i]));
+	return nics;
+}
+
+/* The document itself, which `bulkhead define` takes back. */
+json_t *json_definition(const struct partition_document *document)
+{
+	const struct partition_definition *definition = &document->partition;
 	size_t count;
 	const struct field *fields = schema_fields(&count);
 	json_t *object = json_object();
@@ -104,11 +124,18 @@ json_t *json_definition(const struct partition_definition *definition)
 	for (size_t i = 0; i < count; i++) {
 		const struct field *field = &fields[i];
 
-		if (field_is_of_disk(field))
+		if (field_owner(field) != OWNER_PARTITION)
 			continue;
 		if (field->type == FIELD_LIST) {
-			(void)json_object_set_new(object, "disks",
-						  json_disks(definition));
+			bool is_disks = strcmp(field->path, "disks") == 0;
+
+			/* A foreign engine takes not even an empty one. */
+			if (!is_disks && !document->nic_count)
+				continue;
+			(void)json_object_set_new(
+				object, field->path,
+				is_disks ? json_disks(definition)
+					 : json_nics(document));
 		} else if (field->type == FIELD_GROUP) {
 			group = json_object();
 			(void)json_object_set_new(object, field->path, group);

@@ -5,10 +5,11 @@
 
 #include <jansson.h>
 
+#include "control/network.h"
 #include "control/protocol.h"
 
 json_t *json_partition(const struct partition_row *row);
-json_t *json_definition(const struct partition_definition *definition);
+json_t *json_definition(const struct partition_document *document);
 json_t *json_disk(const struct disk_row *row);
 json_t *json_intervention(const struct intervention *row);
 json_t *json_image(const struct image_row *row);

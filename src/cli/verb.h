@@ -18,7 +18,7 @@ struct verb_option {
 	const char *help;
 };
 
-#define VERB_OPTION_MAX 6
+#define VERB_OPTION_MAX 12
 
 struct cli;
 struct invocation;

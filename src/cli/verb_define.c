@@ -14,7 +14,7 @@ static void close_file(FILE **file)
 }
 
 static int read_document(struct cli *cli, const char *file,
-			 struct partition_definition *ret_definition)
+			 struct partition_document *ret_document)
 {
 	static char text[DOCUMENT_BYTES_MAX + 1];
 	SCOPED(close_file) FILE *in = NULL;
@@ -30,7 +30,7 @@ static int read_document(struct cli *cli, const char *file,
 	if (ferror(in))
 		return cli_complain(cli, EXIT_REFUSED, file,
 				    "cannot be read: %s", strerror(errno));
-	r = document_parse(text, bytes, ret_definition, &refusal);
+	r = document_parse(text, bytes, ret_document, &refusal);
 	if (r == -EINVAL)
 		return cli_refuse(cli, &refusal);
 	if (r < 0)
@@ -40,18 +40,21 @@ static int read_document(struct cli *cli, const char *file,
 
 static int run(struct cli *cli, const struct invocation *invocation)
 {
-	struct partition_definition definition;
-	const struct request request = {
-		.type = MSG_PARTITION_DEFINE,
-		.body = &definition,
-	};
+	struct partition_document document;
+	struct request request = { .type = MSG_PARTITION_DEFINE_WHOLE,
+				   .body = &document };
 	int status;
 
-	status = read_document(cli, invocation->positional, &definition);
+	status = read_document(cli, invocation->positional, &document);
+	/* An older supervisor knows no interfaces. */
+	if (status == EXIT_DONE && document.nic_count == 0) {
+		request.type = MSG_PARTITION_DEFINE;
+		request.body = &document.partition;
+	}
 	if (status == EXIT_DONE)
 		status = cli_call(cli, &request, NOT_LONG);
 	if (status == EXIT_DONE)
-		cli_done(cli, invocation, definition.name);
+		cli_done(cli, invocation, document.partition.name);
 	return status;
 }
 

@@ -10,9 +10,11 @@ static int take_kind(struct cli *cli, const char *kind, uint32_t *ret_role)
 	*ret_role = ROLE_DISK;
 	if (kind && strcmp(kind, "console") == 0)
 		*ret_role = ROLE_CONSOLE;
+	else if (kind && strcmp(kind, "net") == 0)
+		*ret_role = ROLE_NET;
 	else if (kind && strcmp(kind, "disk") != 0)
 		return cli_complain(cli, EXIT_REFUSED, "--kind",
-				    "wants disk or console");
+				    "wants disk, console or net");
 	return EXIT_DONE;
 }
 
@@ -59,7 +61,7 @@ const struct verb verb_service_set = {
 	.options = {
 		{ "standby", "N", "instances that wait, started and "
 				  "sandboxed, to take over: 0 or 1" },
-		{ "kind", "KIND", "disk (the default) or console" },
+		{ "kind", "KIND", "disk (the default), console or net" },
 	},
 	.run = run,
 };

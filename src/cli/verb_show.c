@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/disk_table.h"
+#include "cli/network_rows.h"
 #include "cli/rows.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -15,12 +16,14 @@
 /* Everything the supervisor said about one partition. */
 struct showing {
 	struct partition_row row;
-	struct partition_definition definition;
+	struct partition_document document;
 	struct table disks;
+	struct table nics;
 	struct table processes;
 	struct table interventions;
 	struct image_row image;
 	json_t *disk_rows;
+	json_t *nic_rows;
 	json_t *process_rows;
 	json_t *intervention_rows;
 };
@@ -40,6 +43,16 @@ static void add_disk(struct showing *showing, const struct disk_row *row)
 {
 	disk_table_add(&showing->disks, row);
 	(void)json_array_append_new(showing->disk_rows, json_disk(row));
+}
+
+static void add_nic(struct showing *showing, const struct nic_row *row)
+{
+	struct partition_document *document = &showing->document;
+
+	if (document->nic_count < NIC_COUNT_MAX)
+		document->nics[document->nic_count++] = row->definition;
+	nic_table_add(&showing->nics, row);
+	(void)json_array_append_new(showing->nic_rows, json_nic(row));
 }
 
 static void add_intervention(struct showing *showing,
@@ -63,10 +76,12 @@ static int add_row(void *data, struct message *message)
 	if (message->type == MSG_PARTITION_ROW)
 		memcpy(&showing->row, message->body, sizeof(showing->row));
 	else if (message->type == MSG_PARTITION_DEFINED)
-		memcpy(&showing->definition, message->body,
-		       sizeof(showing->definition));
+		memcpy(&showing->document.partition, message->body,
+		       sizeof(showing->document.partition));
 	else if (message->type == MSG_DISK_ROW)
 		add_disk(showing, (const void *)message->body);
+	else if (message->type == MSG_NIC_ROW)
+		add_nic(showing, (const void *)message->body);
 	else if (message->type == MSG_LAYER_ROW)
 		add_process(showing, (const void *)message->body);
 	else if (message->type == MSG_INTERVENTION_ROW)
@@ -115,10 +130,11 @@ static void print_text(const struct showing *showing)
 			     (unsigned long long)(row->running_ms / 1000));
 	print_image(&showing->image);
 	print_table(&showing->disks);
+	print_table(&showing->nics);
 	print_table(&showing->interventions);
 	print_table(&showing->processes);
 	(void)puts("");
-	document_write(&showing->definition, stdout);
+	document_write(&showing->document, stdout);
 }
 
 static void print_json(const struct showing *showing)
@@ -126,8 +142,9 @@ static void print_json(const struct showing *showing)
 	json_t *object = json_partition(&showing->row);
 
 	(void)json_object_set_new(object, "definition",
-				  json_definition(&showing->definition));
+				  json_definition(&showing->document));
 	(void)json_object_set(object, "disks", showing->disk_rows);
+	(void)json_object_set(object, "nics", showing->nic_rows);
 	(void)json_object_set(object, "processes", showing->process_rows);
 	(void)json_object_set(object, "interventions",
 			      showing->intervention_rows);
@@ -168,19 +185,23 @@ static int run(struct cli *cli, const struct invocation *invocation)
 						   NULL };
 	struct showing showing = {
 		.disk_rows = json_array(),
+		.nic_rows = json_array(),
 		.process_rows = json_array(),
 		.intervention_rows = json_array(),
 	};
 	int status;
 
 	disk_table_init(&showing.disks);
+	nic_table_init(&showing.nics);
 	table_init(&showing.processes, headings);
 	table_init(&showing.interventions, carried_out);
 	status = show(cli, invocation, &showing);
 	table_release(&showing.disks);
+	table_release(&showing.nics);
 	table_release(&showing.processes);
 	table_release(&showing.interventions);
 	json_decref(showing.disk_rows);
+	json_decref(showing.nic_rows);
 	json_decref(showing.process_rows);
 	json_decref(showing.intervention_rows);
 	return status;
@@ -189,7 +210,8 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_show = {
 	.name = "show",
 	.positional = "NAME",
-	.summary = "Show a partition: state, disks, isolation, and its "
+	.summary = "Show a partition: state, disks, interfaces, isolation, and "
+		   "its "
 		   "document.",
 	.run = run,
 };

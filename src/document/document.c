@@ -23,33 +23,55 @@ enum place {
 	IN_DOCUMENT, /* the outer map */
 	IN_GROUP,    /* cpu: {...} */
 	IN_LIST,     /* disks: [...] */
-	IN_DISK,     /* one element of it */
+	IN_ELEMENT,  /* one element of it */
+	IN_VALUES,   /* tagged: [...] in an element */
 	AT_END,
 };
 
 struct reading {
 	enum place place;
 	const struct field *group; /* in IN_GROUP */
+	const struct field *list;  /* in IN_LIST and deeper */
 	const struct field *field; /* its value comes next; NULL: a key does */
 	size_t line;
-	uint64_t seen;      /* a bit per row of the schema */
-	uint64_t disk_seen; /* the same for the disk at hand */
-	struct partition_definition *definition;
+	uint64_t seen;         /* a bit per row of the schema */
+	uint64_t element_seen; /* the same for the element at hand */
+	struct partition_document *document;
 	struct refusal *refusal;
 };
 
-static struct disk_definition *disk_at_hand(const struct reading *reading)
+static bool is_disk_list(const struct reading *reading)
 {
-	return &reading->definition->disks[reading->definition->disk_count - 1];
+	return strcmp(reading->list->path, "disks") == 0;
+}
+
+static uint32_t *element_count(const struct reading *reading)
+{
+	return is_disk_list(reading) ? &reading->document->partition.disk_count
+				     : &reading->document->nic_count;
+}
+
+/* What the field that comes next is a part of. */
+static void *owner_at_hand(const struct reading *reading)
+{
+	uint32_t last;
+
+	if (reading->place != IN_ELEMENT && reading->place != IN_VALUES)
+		return &reading->document->partition;
+	last = *element_count(reading) - 1;
+	return is_disk_list(reading)
+		       ? (void *)&reading->document->partition.disks[last]
+		       : (void *)&reading->document->nics[last];
 }
 
 /* The field as the user finds it: "disks[1].file". */
 static void name_key(const struct reading *reading, const char *key,
 		     char name[PATH_TEXT_ROOM])
 {
-	if (reading->place == IN_DISK)
-		(void)snprintf(name, PATH_TEXT_ROOM, "disks[%u].%s",
-			       reading->definition->disk_count - 1, key);
+	if (reading->place == IN_ELEMENT || reading->place == IN_VALUES)
+		(void)snprintf(name, PATH_TEXT_ROOM, "%s[%u].%s",
+			       reading->list->path, *element_count(reading) - 1,
+			       key);
 	else if (reading->place == IN_GROUP)
 		(void)snprintf(name, PATH_TEXT_ROOM, "%s.%s",
 			       reading->group->path, key);
@@ -75,8 +97,8 @@ static int refuse_here(const struct reading *reading, const char *why)
 		return refuse(reading->refusal, -EINVAL, reading->group->path,
 			      "%s (line %zu)", why, reading->line);
 	return refuse(reading->refusal, -EINVAL,
-		      reading->place == IN_LIST ? "disks" : "", "%s (line %zu)",
-		      why, reading->line);
+		      reading->place == IN_LIST ? reading->list->path : "",
+		      "%s (line %zu)", why, reading->line);
 }
 
 static const struct field *find_key(const struct reading *reading,
@@ -87,10 +109,11 @@ static const struct field *find_key(const struct reading *reading,
 
 	if (strpbrk(key, ".[]"))
 		return NULL;
-	length = snprintf(path, sizeof(path), "%s%s%s",
-			  reading->place == IN_DISK    ? "disks[]"
+	length = snprintf(path, sizeof(path), "%s%s%s%s",
+			  reading->place == IN_ELEMENT ? reading->list->path
 			  : reading->place == IN_GROUP ? reading->group->path
 						       : "",
+			  reading->place == IN_ELEMENT ? "[]" : "",
 			  reading->place == IN_DOCUMENT ? "" : ".", key);
 	if (length < 0 || (size_t)length >= sizeof(path))
 		return NULL;
@@ -101,8 +124,8 @@ static int check_once(struct reading *reading, const struct field *field)
 {
 	size_t count;
 	uint64_t bit = 1ull << (field - schema_fields(&count));
-	uint64_t *seen = reading->place == IN_DISK ? &reading->disk_seen
-						   : &reading->seen;
+	uint64_t *seen = reading->place == IN_ELEMENT ? &reading->element_seen
+						      : &reading->seen;
 
 	if (*seen & bit)
 		return refuse_field(reading, field_key(field),
@@ -133,11 +156,12 @@ static int read_value(struct reading *reading, const struct scalar *scalar)
 		return refuse_here(reading, "wants a map of fields");
 	if (field->type == FIELD_LIST)
 		return refuse_here(reading, "wants a list of maps");
+	if (field_is_list(field) && reading->place != IN_VALUES)
+		return refuse_here(reading, "wants a list");
 	name_key(reading, field_key(field), name);
-	reading->field = NULL;
-	return value_store(field, name, scalar, reading->definition,
-			   reading->place == IN_DISK ? disk_at_hand(reading)
-						     : NULL,
+	if (reading->place != IN_VALUES)
+		reading->field = NULL;
+	return value_store(field, name, scalar, owner_at_hand(reading),
 			   reading->refusal);
 }
 
@@ -156,20 +180,28 @@ static int on_scalar(struct reading *reading, const yaml_event_t *event)
 	if (reading->place == AT_START)
 		return refuse_here(reading, "a document is a map of fields");
 	if (reading->place == IN_LIST)
-		return refuse_here(reading, "wants a map for each disk");
+		return refuse_here(reading,
+				   is_disk_list(reading)
+					   ? "wants a map for each disk"
+					   : "wants a map for each interface");
 	if (reading->field)
 		return read_value(reading, &scalar);
 	return read_key(reading, scalar.text);
 }
 
-static int begin_disk(struct reading *reading)
+static int begin_element(struct reading *reading)
 {
-	if (reading->definition->disk_count == DISK_COUNT_MAX)
-		return refuse_here(reading, "holds more than 8 disks");
-	reading->definition->disk_count++;
-	reading->disk_seen = 0;
-	value_set_disk_fallbacks(disk_at_hand(reading));
-	reading->place = IN_DISK;
+	bool is_disk = is_disk_list(reading);
+
+	if (*element_count(reading) == reading->list->most)
+		return refuse_here(reading,
+				   is_disk ? "holds more than 8 disks"
+					   : "holds more than 8 interfaces");
+	++*element_count(reading);
+	reading->element_seen = 0;
+	reading->place = IN_ELEMENT;
+	value_set_fallbacks(owner_at_hand(reading),
+			    is_disk ? OWNER_DISK : OWNER_NIC);
 	return 0;
 }
 
@@ -178,7 +210,7 @@ static int on_map(struct reading *reading, const yaml_event_t *event)
 	if (event->data.mapping_start.anchor || event->data.mapping_start.tag)
 		return refuse_here(reading, "has an anchor or a tag");
 	if (reading->place == IN_LIST)
-		return begin_disk(reading);
+		return begin_element(reading);
 	if (reading->place == AT_START) {
 		reading->place = IN_DOCUMENT;
 		return 0;
@@ -200,30 +232,58 @@ static int on_list(struct reading *reading, const yaml_event_t *event)
 		return refuse_here(reading, "has an anchor or a tag");
 	if (reading->place == AT_START)
 		return refuse_here(reading, "a document is a map of fields");
+	if (reading->place == IN_ELEMENT && reading->field &&
+	    field_is_list(reading->field)) {
+		reading->place = IN_VALUES;
+		return 0;
+	}
 	if (!reading->field || reading->field->type != FIELD_LIST)
 		return refuse_here(reading, "does not take a list");
 	reading->place = IN_LIST;
+	reading->list = reading->field;
 	reading->field = NULL;
 	return 0;
 }
 
+static int end_element(struct reading *reading)
+{
+	bool is_disk = is_disk_list(reading);
+	const struct field *field = rules_find_missing(
+		reading->element_seen, is_disk ? OWNER_DISK : OWNER_NIC);
+	char name[PATH_TEXT_ROOM];
+
+	if (field) {
+		name_key(reading, field_key(field), name);
+		return refuse(reading->refusal, -EINVAL, name,
+			      "is missing (%s ends in line %zu)",
+			      is_disk ? "disk" : "interface", reading->line);
+	}
+	reading->place = IN_LIST;
+	if (is_disk)
+		return 0;
+	(void)snprintf(name, sizeof(name), "nics[%u]",
+		       *element_count(reading) - 1);
+	return rules_check_nic(
+		&reading->document->nics[*element_count(reading) - 1],
+		reading->element_seen, name, reading->refusal);
+}
+
 static int end_map(struct reading *reading)
 {
-	char missing[PATH_TEXT_ROOM];
-	const struct field *field;
+	if (reading->place == IN_ELEMENT)
+		return end_element(reading);
+	reading->place = reading->place == IN_GROUP ? IN_DOCUMENT : AT_END;
+	return 0;
+}
 
-	if (reading->place == IN_DISK) {
-		field = rules_find_missing(reading->disk_seen, true);
-		if (field) {
-			name_key(reading, field_key(field), missing);
-			return refuse(reading->refusal, -EINVAL, missing,
-				      "is missing (disk ends in line %zu)",
-				      reading->line);
-		}
+static int end_list(struct reading *reading)
+{
+	if (reading->place == IN_VALUES) {
+		reading->place = IN_ELEMENT;
+		reading->field = NULL;
+		return 0;
 	}
-	reading->place = reading->place == IN_DISK    ? IN_LIST
-			 : reading->place == IN_GROUP ? IN_DOCUMENT
-						      : AT_END;
+	reading->place = IN_DOCUMENT;
 	return 0;
 }
 
@@ -240,8 +300,7 @@ static int read_event(struct reading *reading, const yaml_event_t *event)
 	case YAML_MAPPING_END_EVENT:
 		return end_map(reading);
 	case YAML_SEQUENCE_END_EVENT:
-		reading->place = IN_DOCUMENT;
-		return 0;
+		return end_list(reading);
 	case YAML_ALIAS_EVENT:
 		return refuse_here(reading, "has an alias");
 	case YAML_DOCUMENT_START_EVENT:
@@ -294,12 +353,12 @@ static int read_text(struct reading *reading, const char *text, size_t bytes)
 }
 
 int document_parse(const char *text, size_t bytes,
-		   struct partition_definition *ret_definition,
+		   struct partition_document *ret_document,
 		   struct refusal *ret_refusal)
 {
-	struct partition_definition definition = { 0 };
+	struct partition_document document = { 0 };
 	struct reading reading = {
-		.definition = &definition,
+		.document = &document,
 		.refusal = ret_refusal,
 	};
 	int r;
@@ -308,13 +367,13 @@ int document_parse(const char *text, size_t bytes,
 		return refuse(ret_refusal, -EINVAL, "",
 			      "a document is at most %d bytes long",
 			      DOCUMENT_BYTES_MAX);
-	value_set_fallbacks(&definition);
+	value_set_fallbacks(&document.partition, OWNER_PARTITION);
 	r = read_text(&reading, text, bytes);
 	if (r == 0 && reading.place != AT_END)
 		r = refuse(ret_refusal, -EINVAL, "", "the document is empty");
 	if (r == 0)
-		r = rules_check(&definition, reading.seen, ret_refusal);
+		r = rules_check(&document, reading.seen, ret_refusal);
 	if (r == 0)
-		*ret_definition = definition;
+		*ret_document = document;
 	return r;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The partition document: YAML or JSON text to a struct partition_definition,
- * and back.
+ * The partition document: YAML or JSON text to a struct partition_document, and
+ * back.
  *
  * JSON is read as the subset of YAML that it is. A document is one map of the
  * fields in schema.h; anything else (unknown fields, fields given twice,
@@ -19,7 +19,7 @@
 #include <stdio.h>
 
 #include "base/refusal.h"
-#include "control/definition.h"
+#include "control/network.h"
 
 /* Longest document, in bytes. */
 #define DOCUMENT_BYTES_MAX 65536
@@ -28,17 +28,17 @@
  * Parse and check. Paths are absolute: a document means the same wherever it
  * comes from.
  *
- * -EINVAL  refused; *ret_refusal says why, *ret_definition is untouched
+ * -EINVAL  refused; *ret_refusal says why, *ret_document is untouched
  * -ENOMEM  no memory
  */
 int document_parse(const char *text, size_t bytes,
-		   struct partition_definition *ret_definition,
+		   struct partition_document *ret_document,
 		   struct refusal *ret_refusal);
 
 /*
- * Write a definition as a YAML document that parses to the same definition.
- * The definition is trusted to be terminated; it need not be valid.
+ * Write it as YAML that parses to the same document. It is trusted to be terminated; it need not be
+ * valid.
  */
-void document_write(const struct partition_definition *definition, FILE *out);
+void document_write(const struct partition_document *document, FILE *out);
 
 #endif

@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct field *rules_find_missing(uint64_t seen, bool of_disk)
+const struct field *rules_find_missing(uint64_t seen, enum field_owner owner)
 {
 	size_t count;
 	const struct field *fields = schema_fields(&count);
 
 	for (size_t i = 0; i < count; i++)
 		if (fields[i].is_required && !(seen & (1ull << i)) &&
-		    field_is_of_disk(&fields[i]) == of_disk)
+		    field_owner(&fields[i]) == owner)
 			return &fields[i];
 	return NULL;
 }
@@ -59,8 +59,8 @@ static int check_disks(const struct partition_definition *definition,
 static int check_foreign(struct partition_definition *definition, uint64_t seen,
 			 struct refusal *refusal)
 {
-	static const char *const not_ours[] = { "boot", "cpu", "memory",
-						"console", NULL };
+	static const char *const not_ours[] = { "boot",    "cpu",  "memory",
+						"console", "nics", NULL };
 
 	for (size_t i = 0; not_ours[i]; i++)
 		if (is_given(seen, not_ours[i]))
@@ -104,10 +104,83 @@ static int check_own(const struct partition_definition *definition,
 	return check_huge_pages(definition, refusal);
 }
 
-int rules_check(struct partition_definition *definition, uint64_t seen,
+int rules_check_nic(struct nic_definition *nic, uint64_t seen, const char *name,
+		    struct refusal *refusal)
+{
+	char field[64];
+
+	if (!is_given(seen, "nics[].vlan") && nic->vid_count == 0) {
+		(void)snprintf(field, sizeof(field), "%s.trunk", name);
+		if (nic->flags & NIC_TRUNK)
+			return refuse(refusal, -EINVAL, field,
+				      "wants its VLANs: vlan or tagged");
+		nic->pvid = 1;
+	}
+	(void)snprintf(field, sizeof(field), "%s.tagged", name);
+	for (uint16_t i = 0; i < nic->vid_count; i++)
+		if (nic->vids[i] == nic->pvid)
+			return refuse(refusal, -EINVAL, field,
+				      "has %u, which is vlan: a port has one "
+				      "VLAN without tags, and that one only",
+				      nic->pvid);
+	return 0;
+}
+
+static bool has_vid(const struct nic_definition *nic, uint16_t vid)
+{
+	for (uint16_t i = 0; i < nic->vid_count; i++)
+		if (nic->vids[i] == vid)
+			return true;
+	return nic->pvid == vid;
+}
+
+static bool share_vlan(const struct nic_definition *a,
+		       const struct nic_definition *b)
+{
+	for (uint16_t i = 0; i < a->vid_count; i++)
+		if (has_vid(b, a->vids[i]))
+			return true;
+	return a->pvid && has_vid(b, a->pvid);
+}
+
+static int check_nic_pair(const struct partition_document *document,
+			  uint32_t first, uint32_t second,
+			  struct refusal *refusal)
+{
+	static const uint8_t none[6];
+	const struct nic_definition *a = &document->nics[first];
+	const struct nic_definition *b = &document->nics[second];
+	char field[64];
+
+	(void)snprintf(field, sizeof(field), "nics[%u].name", second);
+	if (strcmp(a->name, b->name) == 0)
+		return refuse(refusal, -EINVAL, field,
+			      "is the name of nics[%u] too", first);
+	(void)snprintf(field, sizeof(field), "nics[%u].mac", second);
+	if (memcmp(a->mac, none, sizeof(none)) != 0 &&
+	    memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
+	    strcmp(a->network, b->network) == 0 && share_vlan(a, b))
+		return refuse(refusal, -EINVAL, field,
+			      "is that of nics[%u] in the same VLAN", first);
+	return 0;
+}
+
+static int check_nics(const struct partition_document *document,
+		      struct refusal *refusal)
+{
+	int r = 0;
+
+	for (uint32_t b = 1; r == 0 && b < document->nic_count; b++)
+		for (uint32_t a = 0; r == 0 && a < b; a++)
+			r = check_nic_pair(document, a, b, refusal);
+	return r;
+}
+
+int rules_check(struct partition_document *document, uint64_t seen,
 		struct refusal *refusal)
 {
-	const struct field *missing = rules_find_missing(seen, false);
+	struct partition_definition *definition = &document->partition;
+	const struct field *missing = rules_find_missing(seen, OWNER_PARTITION);
 	int r;
 
 	if (missing)
@@ -115,5 +188,7 @@ int rules_check(struct partition_definition *definition, uint64_t seen,
 	r = definition->engine == ENGINE_FOREIGN
 		    ? check_foreign(definition, seen, refusal)
 		    : check_own(definition, seen, refusal);
-	return r < 0 ? r : check_disks(definition, refusal);
+	if (r == 0)
+		r = check_disks(definition, refusal);
+	return r < 0 ? r : check_nics(document, refusal);
 }

@@ -9,9 +9,16 @@
 #include "base/refusal.h"
 #include "document/schema.h"
 
-/* The first required row (of a disk, or of the document) whose bit is not in
- * `seen`; NULL when none is missing. */
-const struct field *rules_find_missing(uint64_t seen, bool of_disk);
+/* The first required row of the owner whose bit is not in `seen`; NULL when none
+ * is missing. */
+const struct field *rules_find_missing(uint64_t seen, enum field_owner owner);
+
+/*
+ * Check the VLANs of one interface against each other; `seen` has its bits.
+ * Without any it is in VLAN 1. `name` is what the refusal calls the interface.
+ */
+int rules_check_nic(struct nic_definition *nic, uint64_t seen, const char *name,
+		    struct refusal *refusal);
 
 /*
  * Check a whole definition; `seen` has a bit for each row that was given.
@@ -19,7 +26,7 @@ const struct field *rules_find_missing(uint64_t seen, bool of_disk);
  *
  * -EINVAL  refused
  */
-int rules_check(struct partition_definition *definition, uint64_t seen,
+int rules_check(struct partition_document *document, uint64_t seen,
 		struct refusal *refusal);
 
 #endif

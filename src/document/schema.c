@@ -30,6 +30,10 @@ _Static_assert(ARRAY_COUNT(cache_choices) == DISK_CACHE_COUNT + 1, "one each");
 #define TEXT_OF_DISK(member) \
 	OF_DISK(member), .room = sizeof(((struct disk_definition *)0)->member)
 
+#define OF_NIC(member) .offset = offsetof(struct nic_definition, member)
+#define TEXT_OF_NIC(member) \
+	OF_NIC(member), .room = sizeof(((struct nic_definition *)0)->member)
+
 /* clang-format off */
 static const struct field fields[] = {
 	{ "partition", FIELD_NAME, .is_required = true, TEXT_OF(name),
@@ -79,7 +83,31 @@ static const struct field fields[] = {
 	  .help = "A service that stands still for this long with requests waiting is killed and replaced." },
 	{ "disks[].queues", FIELD_COUNT, OF_DISK(queue_count), .least = 1, .most = QUEUE_COUNT_MAX, .fallback = 1,
 	  .help = "How many virtqueues the disk offers to the guest." },
-	{ "nics", FIELD_REFUSED, .help = "networks are not in this release" },
+	{ "nics", FIELD_LIST, .most = NIC_COUNT_MAX, .help = "The guest's network interfaces, in the order in which it sees them; not for engine: foreign." },
+	{ "nics[].name", FIELD_NAME, .is_required = true, TEXT_OF_NIC(name),
+	  .help = "The name of the interface, unique in the partition." },
+	{ "nics[].switch", FIELD_NAME, .is_required = true, TEXT_OF_NIC(network),
+	  .help = "The switch of which it is a port." },
+	{ "nics[].mac", FIELD_MAC, OF_NIC(mac), .fallback_text = "an address of our own",
+	  .help = "Its MAC address; one that is not given is made at definition and stays." },
+	{ "nics[].vlan", FIELD_VLAN, OF_NIC(pvid), .fallback_text = "1, or with tagged none",
+	  .help = "The VLAN of its frames without a tag." },
+	{ "nics[].tagged", FIELD_VLANS, OF_NIC(vids), .most = NIC_VID_MAX,
+	  .help = "VLANs whose frames carry a tag; without them the guest knows nothing of VLANs." },
+	{ "nics[].trunk", FIELD_FLAG, OF_NIC(flags), .unit = NIC_TRUNK,
+	  .help = "Whether it takes frames for addresses that the switch does not know, as a guest that bridges or routes does, and may send from any address; wants vlan or tagged." },
+	{ "nics[].isolated", FIELD_FLAG, OF_NIC(flags), .unit = NIC_ISOLATED,
+	  .help = "Whether it exchanges frames only with ports that are not isolated." },
+	{ "nics[].any-mac", FIELD_FLAG, OF_NIC(flags), .unit = NIC_ANY_MAC,
+	  .help = "Whether the guest may send from other MAC addresses than its own." },
+	{ "nics[].mtu", FIELD_COUNT, OF_NIC(mtu), .least = NIC_MTU_MIN, .most = NIC_MTU_MAX, .fallback = NIC_MTU_DEFAULT,
+	  .help = "The longest packet in bytes." },
+	{ "nics[].queues", FIELD_COUNT, OF_NIC(queue_pair_count), .least = 1, .most = NIC_QUEUE_PAIR_MAX, .fallback = 1,
+	  .help = "How many pairs of queues the interface offers to the guest." },
+	{ "nics[].rate", FIELD_RATE, OF_NIC(credit_bytes), .fallback_text = "no limit",
+	  .help = "What the guest may send: so many bytes in each period, and what it saved up." },
+	{ "nics[].addresses", FIELD_ADDRESSES, OF_NIC(ipv4), .most = NIC_ADDRESS_MAX, .fallback_text = "any",
+	  .help = "IPv4 and IPv6 addresses; when any are given the guest sends from no others." },
 	{ "console", FIELD_GROUP, .help = "The console; not for engine: foreign." },
 	{ "console.log", FIELD_SIZE, OF(console_log_bytes), .most = CONSOLE_LOG_MAX, .unit = 1, .fallback = CONSOLE_LOG_DEFAULT,
 	  .help = "How much of the console's output is kept on disk; 0 keeps none." },
@@ -109,9 +137,16 @@ const struct field *schema_find(const char *path)
 	return NULL;
 }
 
-bool field_is_of_disk(const struct field *field)
+enum field_owner field_owner(const struct field *field)
 {
-	return strchr(field->path, ']') != NULL;
+	if (!strchr(field->path, ']'))
+		return OWNER_PARTITION;
+	return field->path[0] == 'd' ? OWNER_DISK : OWNER_NIC;
+}
+
+bool field_is_list(const struct field *field)
+{
+	return field->type == FIELD_VLANS || field->type == FIELD_ADDRESSES;
 }
 
 const char *field_key(const struct field *field)
@@ -170,7 +205,31 @@ void field_describe_range(const struct field *field, char *to, size_t room)
 		describe_choices(field, to, room);
 		break;
 	case FIELD_SWITCH:
+	case FIELD_FLAG:
 		(void)snprintf(to, room, "true | false");
+		break;
+	case FIELD_MAC:
+		(void)snprintf(to, room,
+			       "six bytes such as 02:00:00:00:00:01, not a "
+			       "group's address");
+		break;
+	case FIELD_VLAN:
+		(void)snprintf(to, room, "1 to 4094");
+		break;
+	case FIELD_VLANS:
+		(void)snprintf(to, room,
+			       "list of up to %llu different numbers, 1 to "
+			       "4094, without vlan",
+			       (unsigned long long)field->most);
+		break;
+	case FIELD_RATE:
+		(void)snprintf(to, room,
+			       "BYTES/PERIOD such as 125K/10ms, 1 to 1T in 1us "
+			       "to 1s");
+		break;
+	case FIELD_ADDRESSES:
+		(void)snprintf(to, room, "list of up to %llu of each kind",
+			       (unsigned long long)field->most);
 		break;
 	case FIELD_OUTAGE:
 		time_write(most, field->most);
@@ -207,7 +266,7 @@ void field_describe_fallback(const struct field *field, char *to, size_t room)
 	(void)snprintf(to, room, "%s", text);
 	if (field->type == FIELD_CHOICE)
 		(void)snprintf(to, room, "%s", field->choices[field->fallback]);
-	if (field->type == FIELD_SWITCH)
+	if (field->type == FIELD_SWITCH || field->type == FIELD_FLAG)
 		(void)snprintf(to, room, "false");
 	if (field->type == FIELD_OUTAGE)
 		(void)snprintf(to, room, "hold");

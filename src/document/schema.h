@@ -15,27 +15,34 @@
 #include <stdint.h>
 
 #include "control/definition.h"
+#include "control/network.h"
 
 enum field_type {
-	FIELD_GROUP,   /* a map of fields */
-	FIELD_LIST,    /* a list of maps: the disks */
-	FIELD_NAME,    /* char array: a name of ours */
-	FIELD_TEXT,    /* char array: printable text */
-	FIELD_PATH,    /* char array: an absolute path */
-	FIELD_COUNT,   /* uint32: a number */
-	FIELD_SIZE,    /* uint64: bytes, written "8G" */
-	FIELD_TIME,    /* uint32: milliseconds, written "30s" */
-	FIELD_CHOICE,  /* uint32: an index of `choices` */
-	FIELD_SWITCH,  /* uint32: true or false */
-	FIELD_OUTAGE,  /* the outage and outage_ms of a disk */
-	FIELD_REFUSED, /* not in this release; `help` says so */
+	FIELD_GROUP,     /* a map of fields */
+	FIELD_LIST,      /* a list of maps: the disks, the interfaces */
+	FIELD_NAME,      /* char array: a name of ours */
+	FIELD_TEXT,      /* char array: printable text */
+	FIELD_PATH,      /* char array: an absolute path */
+	FIELD_COUNT,     /* uint32: a number */
+	FIELD_SIZE,      /* uint64: bytes, written "8G" */
+	FIELD_TIME,      /* uint32: milliseconds, written "30s" */
+	FIELD_CHOICE,    /* uint32: an index of `choices` */
+	FIELD_SWITCH,    /* uint32: true or false */
+	FIELD_OUTAGE,    /* the outage and outage_ms of a disk */
+	FIELD_FLAG,      /* uint32: true or false is the bit `unit` of it */
+	FIELD_MAC,       /* uint8[6], written "02:00:00:00:00:01" */
+	FIELD_VLAN,      /* uint16: the VLAN of frames without a tag */
+	FIELD_VLANS,     /* the vids and vid_count of an interface: a list */
+	FIELD_RATE,      /* its credit_bytes and period_us: "10M/1s" */
+	FIELD_ADDRESSES, /* its IPv4 and IPv6 addresses: a list */
+	FIELD_REFUSED,   /* not in this release; `help` says so */
 };
 
 struct field {
 	const char *path;
 	enum field_type type;
 	bool is_required;
-	uint32_t offset; /* in the definition, or in the disk's */
+	uint32_t offset; /* in the definition, the disk's or the nic's */
 	uint32_t room;   /* of a char array */
 	uint64_t least;
 	uint64_t most;
@@ -52,8 +59,12 @@ const struct field *schema_fields(size_t *ret_count);
 /* The row of this path; NULL when there is none. */
 const struct field *schema_find(const char *path);
 
-/* True for a field of each disk. */
-bool field_is_of_disk(const struct field *field);
+/* What a field belongs to. */
+enum field_owner { OWNER_PARTITION, OWNER_DISK, OWNER_NIC };
+enum field_owner field_owner(const struct field *field);
+
+/* True for a field whose value is a list of scalars. */
+bool field_is_list(const struct field *field);
 
 /* The last word of the path: "virtual" of "cpu.virtual". */
 const char *field_key(const struct field *field);
@@ -64,17 +75,23 @@ void field_describe_range(const struct field *field, char *to, size_t room);
 /* "1", "30s", "hold": what an absent field means; empty when nothing. */
 void field_describe_fallback(const struct field *field, char *to, size_t room);
 
-enum value_kind { VALUE_ABSENT, VALUE_TEXT, VALUE_NUMBER, VALUE_SWITCH };
+/* A list is written as JSON, which is YAML too. */
+enum value_kind {
+	VALUE_ABSENT,
+	VALUE_TEXT,
+	VALUE_NUMBER,
+	VALUE_SWITCH,
+	VALUE_LIST,
+};
 
 #define VALUE_ROOM CMDLINE_ROOM
 
 /*
- * The value of a leaf as the document writes it. `disk` is for fields of a
- * disk and NULL otherwise.
+ * The value of a leaf as the document writes it. `element` is the disk or the
+ * interface whose field it is, and NULL for a field of the partition.
  */
 enum value_kind field_value(const struct field *field,
 			    const struct partition_definition *definition,
-			    const struct disk_definition *disk,
-			    char ret_text[VALUE_ROOM]);
+			    const void *element, char ret_text[VALUE_ROOM]);
 
 #endif

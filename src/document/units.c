@@ -62,3 +62,100 @@ int time_parse(const char *text, uint64_t most_ms, uint64_t *ret_ms)
 	*ret_ms = value * unit->ms;
 	return 0;
 }
+
+void mac_write(char to[MAC_ROOM], const uint8_t mac[6])
+{
+	(void)snprintf(to, MAC_ROOM, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0],
+		       mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+static int hex_digit(char digit)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at;
+
+	if (digit >= 'A' && digit <= 'F')
+		digit = (char)(digit - 'A' + 'a');
+	at = digit ? strchr(digits, digit) : NULL;
+	return at ? (int)(at - digits) : -1;
+}
+
+int mac_parse(const char *text, uint8_t ret_mac[6])
+{
+	static const uint8_t none[6];
+	uint8_t mac[6];
+
+	if (strlen(text) != MAC_ROOM - 1)
+		return -EINVAL;
+	for (int i = 0; i < 6; i++) {
+		int high = hex_digit(text[3 * i]);
+		int low = hex_digit(text[3 * i + 1]);
+
+		if (high < 0 || low < 0 || (i < 5 && text[3 * i + 2] != ':'))
+			return -EINVAL;
+		mac[i] = (uint8_t)(high * 16 + low);
+	}
+	if (mac[0] & 1 || memcmp(mac, none, sizeof(mac)) == 0)
+		return -EINVAL;
+	memcpy(ret_mac, mac, sizeof(mac));
+	return 0;
+}
+
+void rate_write(char to[RATE_ROOM], uint64_t bytes, uint32_t period_us)
+{
+	char size[UNIT_ROOM], period[UNIT_ROOM];
+
+	size_write(size, bytes);
+	if (period_us % 1000 == 0)
+		time_write(period, period_us / 1000);
+	else
+		(void)snprintf(period, sizeof(period), "%uus", period_us);
+	(void)snprintf(to, RATE_ROOM, "%s/%s", size, period);
+}
+
+static int period_parse(const char *text, uint32_t most_us, uint32_t *ret_us)
+{
+	size_t length = strlen(text);
+	char number[UNIT_ROOM];
+	uint64_t value;
+	int r;
+
+	if (length < 2 || length >= sizeof(number))
+		return -EINVAL;
+	if (strcmp(text + length - 2, "us") == 0) {
+		memcpy(number, text, length - 2);
+		number[length - 2] = '\0';
+		r = text_parse_u64(number, most_us, &value);
+	} else {
+		r = time_parse(text, most_us / 1000, &value);
+		value *= 1000;
+	}
+	if (r == 0)
+		*ret_us = (uint32_t)value;
+	return r;
+}
+
+int rate_parse(const char *text, uint64_t most_bytes, uint32_t most_us,
+	       uint64_t *ret_bytes, uint32_t *ret_period_us)
+{
+	const char *slash = strchr(text, '/');
+	char size[UNIT_ROOM];
+	uint32_t period = 0;
+	uint64_t bytes = 0;
+	int r;
+
+	if (!slash || (size_t)(slash - text) >= sizeof(size))
+		return -EINVAL;
+	memcpy(size, text, (size_t)(slash - text));
+	size[slash - text] = '\0';
+	r = text_parse_size(size, most_bytes, &bytes);
+	if (r == 0)
+		r = period_parse(slash + 1, most_us, &period);
+	if (r < 0)
+		return r;
+	if (bytes == 0 || period == 0)
+		return -ERANGE;
+	*ret_bytes = bytes;
+	*ret_period_us = period;
+	return 0;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sizes ("8G") and times ("30s") as the document writes them. */
+/* Sizes ("8G"), times ("30s") and more as the document writes them. */
 #ifndef DOCUMENT_UNITS_H
 #define DOCUMENT_UNITS_H
 
@@ -17,5 +17,18 @@ void time_write(char to[UNIT_ROOM], uint64_t ms);
  * -EINVAL  not a time; -ERANGE  above most_ms
  */
 int time_parse(const char *text, uint64_t most_ms, uint64_t *ret_ms);
+
+#define VLAN_MOST 4094
+
+/* "02:00:00:00:00:01". A group's address and zero are none. -EINVAL */
+#define MAC_ROOM 18
+void mac_write(char to[MAC_ROOM], const uint8_t mac[6]);
+int mac_parse(const char *text, uint8_t ret_mac[6]);
+
+/* "125K/10ms": bytes in each period. -EINVAL, -ERANGE */
+#define RATE_ROOM (2 * UNIT_ROOM)
+void rate_write(char to[RATE_ROOM], uint64_t bytes, uint32_t period_us);
+int rate_parse(const char *text, uint64_t most_bytes, uint32_t most_us,
+	       uint64_t *ret_bytes, uint32_t *ret_period_us);
 
 #endif

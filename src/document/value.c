@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "document/value.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,13 +14,16 @@ struct target {
 	const struct field *field;
 	const char *name;
 	const struct scalar *scalar;
-	void *at; /* the field's place */
-	struct disk_definition *disk;
+	void *at;   /* the field's place */
+	void *base; /* the owner's definition */
 	struct refusal *refusal;
 };
 
 static int wants(const struct target *target, const char *what)
 {
+	if (!target->scalar->line)
+		return refuse(target->refusal, -EINVAL, target->name,
+			      "wants %s", what);
 	return refuse(target->refusal, -EINVAL, target->name,
 		      "wants %s (line %zu)", what, target->scalar->line);
 }
@@ -193,23 +197,118 @@ static const char *after_prefix(const char *text, const char *prefix)
 
 static int store_outage(const struct target *target)
 {
+	struct disk_definition *disk = target->base;
 	const char *text = target->scalar->text;
 	const char *fail = after_prefix(text, "fail:");
 	const char *pause = after_prefix(text, "pause:");
 	uint64_t ms = 0;
 
 	if (strcmp(text, "hold") == 0) {
-		target->disk->outage = OUTAGE_HOLD;
-		target->disk->outage_ms = 0;
+		disk->outage = OUTAGE_HOLD;
+		disk->outage_ms = 0;
 		return 0;
 	}
 	if ((!fail && !pause) ||
 	    time_parse(fail ? fail : pause, target->field->most, &ms) < 0 ||
 	    ms < target->field->least)
 		return wants_range(target);
-	target->disk->outage = fail ? OUTAGE_FAIL : OUTAGE_PAUSE;
-	target->disk->outage_ms = (uint32_t)ms;
+	disk->outage = fail ? OUTAGE_FAIL : OUTAGE_PAUSE;
+	disk->outage_ms = (uint32_t)ms;
 	return 0;
+}
+
+static int store_flag(const struct target *target)
+{
+	const char *text = target->scalar->text;
+	bool is_set = strcmp(text, "true") == 0;
+	uint32_t flags;
+
+	if (target->scalar->is_quoted ||
+	    (!is_set && strcmp(text, "false") != 0))
+		return wants_range(target);
+	memcpy(&flags, target->at, sizeof(flags));
+	if (is_set)
+		flags |= (uint32_t)target->field->unit;
+	memcpy(target->at, &flags, sizeof(flags));
+	return 0;
+}
+
+static int store_mac(const struct target *target)
+{
+	uint8_t mac[6];
+
+	if (mac_parse(target->scalar->text, mac) < 0)
+		return wants_range(target);
+	memcpy(target->at, mac, sizeof(mac));
+	return 0;
+}
+
+static int parse_vlan(const struct target *target, uint16_t *ret_vid)
+{
+	uint64_t value;
+
+	if (target->scalar->is_quoted ||
+	    text_parse_u64(target->scalar->text, VLAN_MOST, &value) < 0 ||
+	    value == 0)
+		return wants_range(target);
+	*ret_vid = (uint16_t)value;
+	return 0;
+}
+
+static int store_vlan(const struct target *target)
+{
+	uint16_t vid;
+	int r = parse_vlan(target, &vid);
+
+	if (r == 0)
+		memcpy(target->at, &vid, sizeof(vid));
+	return r;
+}
+
+static int store_vlans(const struct target *target)
+{
+	struct nic_definition *nic = target->base;
+	uint16_t vid;
+	int r = parse_vlan(target, &vid);
+
+	if (r < 0)
+		return r;
+	for (uint16_t i = 0; i < nic->vid_count; i++)
+		if (nic->vids[i] == vid)
+			return wants_range(target);
+	if (nic->vid_count == NIC_VID_MAX)
+		return wants_range(target);
+	nic->vids[nic->vid_count++] = vid;
+	return 0;
+}
+
+static int store_rate(const struct target *target)
+{
+	struct nic_definition *nic = target->base;
+
+	if (rate_parse(target->scalar->text, NIC_CREDIT_MAX, NIC_PERIOD_US_MAX,
+		       &nic->credit_bytes, &nic->period_us) < 0)
+		return wants_range(target);
+	return 0;
+}
+
+static int store_address(const struct target *target)
+{
+	struct nic_definition *nic = target->base;
+	const char *text = target->scalar->text;
+	uint8_t address[16];
+
+	if (inet_pton(AF_INET, text, address) == 1 &&
+	    nic->ipv4_count < NIC_ADDRESS_MAX) {
+		memcpy(nic->ipv4[nic->ipv4_count++], address, 4);
+		return 0;
+	}
+	if (inet_pton(AF_INET6, text, address) == 1 &&
+	    nic->ipv6_count < NIC_ADDRESS_MAX) {
+		memcpy(nic->ipv6[nic->ipv6_count++], address, 16);
+		return 0;
+	}
+	return wants_range(target);
 }
 
 static int store(const struct target *target)
@@ -233,6 +332,18 @@ static int store(const struct target *target)
 		return store_switch(target);
 	case FIELD_OUTAGE:
 		return store_outage(target);
+	case FIELD_FLAG:
+		return store_flag(target);
+	case FIELD_MAC:
+		return store_mac(target);
+	case FIELD_VLAN:
+		return store_vlan(target);
+	case FIELD_VLANS:
+		return store_vlans(target);
+	case FIELD_RATE:
+		return store_rate(target);
+	case FIELD_ADDRESSES:
+		return store_address(target);
 	case FIELD_GROUP:
 	case FIELD_LIST:
 	case FIELD_REFUSED:
@@ -242,18 +353,15 @@ static int store(const struct target *target)
 }
 
 int value_store(const struct field *field, const char *name,
-		const struct scalar *scalar,
-		struct partition_definition *definition,
-		struct disk_definition *disk, struct refusal *refusal)
+		const struct scalar *scalar, void *base,
+		struct refusal *refusal)
 {
-	char *base =
-		field_is_of_disk(field) ? (char *)disk : (char *)definition;
 	const struct target target = {
 		.field = field,
 		.name = name,
 		.scalar = scalar,
-		.at = base + field->offset,
-		.disk = disk,
+		.at = (char *)base + field->offset,
+		.base = base,
 		.refusal = refusal,
 	};
 
@@ -277,22 +385,12 @@ static void set_fallback(const struct field *field, char *base)
 				field->fallback_text);
 }
 
-static void set_fallbacks(void *base, bool of_disk)
+void value_set_fallbacks(void *base, enum field_owner owner)
 {
 	size_t count;
 	const struct field *fields = schema_fields(&count);
 
 	for (size_t i = 0; i < count; i++)
-		if (field_is_of_disk(&fields[i]) == of_disk)
+		if (field_owner(&fields[i]) == owner)
 			set_fallback(&fields[i], base);
-}
-
-void value_set_fallbacks(struct partition_definition *definition)
-{
-	set_fallbacks(definition, false);
-}
-
-void value_set_disk_fallbacks(struct disk_definition *disk)
-{
-	set_fallbacks(disk, true);
 }

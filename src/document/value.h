@@ -13,22 +13,21 @@ struct scalar {
 	const char *text; /* terminated */
 	size_t bytes;     /* without the terminator; a NUL may lie inside */
 	bool is_quoted;
-	size_t line;
+	size_t line; /* 0: not from a document */
 };
 
 /*
- * Store the scalar in the field of `definition` or, for a disk's field, of
- * `disk`. `name` is what the refusal calls the field.
+ * Store the scalar in the field of `base`, which is the definition of what owns
+ * the field. A list's scalars come one by one. `name` is what the refusal calls
+ * the field.
  *
  * -EINVAL  refused
  */
 int value_store(const struct field *field, const char *name,
-		const struct scalar *scalar,
-		struct partition_definition *definition,
-		struct disk_definition *disk, struct refusal *refusal);
+		const struct scalar *scalar, void *base,
+		struct refusal *refusal);
 
-/* Give every absent field its fallback. */
-void value_set_fallbacks(struct partition_definition *definition);
-void value_set_disk_fallbacks(struct disk_definition *disk);
+/* Give every absent field of the owner at `base` its fallback. */
+void value_set_fallbacks(void *base, enum field_owner owner);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
 #include <assert.h>
 #include <string.h>
 
@@ -78,6 +79,74 @@ static enum value_kind number_value(const struct field *field, const char *at,
 	return choice ? VALUE_TEXT : VALUE_ABSENT;
 }
 
+static enum value_kind flag_value(const struct field *field, const char *at,
+				  char text[VALUE_ROOM])
+{
+	bool is_set = (read_u32(at) & field->unit) != 0;
+
+	(void)snprintf(text, VALUE_ROOM, "%s", is_set ? "true" : "false");
+	return VALUE_SWITCH;
+}
+
+static enum value_kind mac_value(const char *at, char text[VALUE_ROOM])
+{
+	static const uint8_t none[6];
+
+	mac_write(text, (const uint8_t *)at);
+	return memcmp(at, none, sizeof(none)) == 0 ? VALUE_ABSENT : VALUE_TEXT;
+}
+
+static enum value_kind vlan_value(const char *at, char text[VALUE_ROOM])
+{
+	uint16_t vid;
+
+	memcpy(&vid, at, sizeof(vid));
+	(void)snprintf(text, VALUE_ROOM, "%u", vid);
+	return vid ? VALUE_NUMBER : VALUE_ABSENT;
+}
+
+static enum value_kind vlans_value(const struct nic_definition *nic,
+				   char text[VALUE_ROOM])
+{
+	size_t used = 0;
+
+	for (uint16_t i = 0; i < nic->vid_count && i < NIC_VID_MAX; i++)
+		used += (size_t)snprintf(text + used, VALUE_ROOM - used, "%s%u",
+					 i ? ", " : "[", nic->vids[i]);
+	(void)snprintf(text + used, VALUE_ROOM - used, "]");
+	return used ? VALUE_LIST : VALUE_ABSENT;
+}
+
+static enum value_kind rate_value(const struct nic_definition *nic,
+				  char text[VALUE_ROOM])
+{
+	rate_write(text, nic->credit_bytes, nic->period_us);
+	return nic->credit_bytes ? VALUE_TEXT : VALUE_ABSENT;
+}
+
+static size_t append_address(char text[VALUE_ROOM], size_t used, int family,
+			     const void *address)
+{
+	char one[INET6_ADDRSTRLEN] = "";
+
+	(void)inet_ntop(family, address, one, sizeof(one));
+	return used + (size_t)snprintf(text + used, VALUE_ROOM - used,
+				       "%s\"%s\"", used ? ", " : "[", one);
+}
+
+static enum value_kind addresses_value(const struct nic_definition *nic,
+				       char text[VALUE_ROOM])
+{
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < nic->ipv4_count && i < NIC_ADDRESS_MAX; i++)
+		used = append_address(text, used, AF_INET, nic->ipv4[i]);
+	for (uint32_t i = 0; i < nic->ipv6_count && i < NIC_ADDRESS_MAX; i++)
+		used = append_address(text, used, AF_INET6, nic->ipv6[i]);
+	(void)snprintf(text + used, VALUE_ROOM - used, "]");
+	return used ? VALUE_LIST : VALUE_ABSENT;
+}
+
 static bool is_without(const struct field *field,
 		       const struct partition_definition *definition)
 {
@@ -88,10 +157,9 @@ static bool is_without(const struct field *field,
 
 enum value_kind field_value(const struct field *field,
 			    const struct partition_definition *definition,
-			    const struct disk_definition *disk,
-			    char ret_text[VALUE_ROOM])
+			    const void *element, char ret_text[VALUE_ROOM])
 {
-	const char *base = disk ? (const char *)disk : (const char *)definition;
+	const char *base = element ? element : (const char *)definition;
 
 	switch (field->type) {
 	case FIELD_NAME:
@@ -101,7 +169,19 @@ enum value_kind field_value(const struct field *field,
 			       (int)field->room - 1, base + field->offset);
 		return ret_text[0] ? VALUE_TEXT : VALUE_ABSENT;
 	case FIELD_OUTAGE:
-		return outage_value(disk, ret_text);
+		return outage_value(element, ret_text);
+	case FIELD_FLAG:
+		return flag_value(field, base + field->offset, ret_text);
+	case FIELD_MAC:
+		return mac_value(base + field->offset, ret_text);
+	case FIELD_VLAN:
+		return vlan_value(base + field->offset, ret_text);
+	case FIELD_VLANS:
+		return vlans_value(element, ret_text);
+	case FIELD_RATE:
+		return rate_value(element, ret_text);
+	case FIELD_ADDRESSES:
+		return addresses_value(element, ret_text);
 	case FIELD_COUNT:
 	case FIELD_SIZE:
 	case FIELD_TIME:
@@ -149,10 +229,10 @@ static void write_quoted(const char *text, FILE *out)
 
 static bool write_field(const struct field *field, const char *lead,
 			const struct partition_definition *definition,
-			const struct disk_definition *disk, FILE *out)
+			const void *element, FILE *out)
 {
 	char text[VALUE_ROOM];
-	enum value_kind kind = field_value(field, definition, disk, text);
+	enum value_kind kind = field_value(field, definition, element, text);
 
 	if (kind == VALUE_ABSENT)
 		return false;
@@ -166,28 +246,38 @@ static bool write_field(const struct field *field, const char *lead,
 	return true;
 }
 
-static void write_disk(const struct partition_definition *definition,
-		       const struct disk_definition *disk, FILE *out)
+static void write_element(const struct partition_document *document,
+			  enum field_owner owner, const void *element,
+			  FILE *out)
 {
 	size_t count;
 	const struct field *fields = schema_fields(&count);
 	const char *lead = "  - ";
 
 	for (size_t i = 0; i < count; i++)
-		if (field_is_of_disk(&fields[i]) &&
-		    write_field(&fields[i], lead, definition, disk, out))
+		if (field_owner(&fields[i]) == owner &&
+		    write_field(&fields[i], lead, &document->partition, element,
+				out))
 			lead = "    ";
 }
 
-static void write_disks(const struct partition_definition *definition,
-			FILE *out)
+static void write_disks(const struct partition_document *document, FILE *out)
 {
-	if (definition->disk_count == 0)
-		return;
-	(void)fputs("disks:\n", out);
+	const struct partition_definition *definition = &document->partition;
+
+	if (definition->disk_count)
+		(void)fputs("disks:\n", out);
 	for (uint32_t i = 0; i < definition->disk_count && i < DISK_COUNT_MAX;
 	     i++)
-		write_disk(definition, &definition->disks[i], out);
+		write_element(document, OWNER_DISK, &definition->disks[i], out);
+}
+
+static void write_nics(const struct partition_document *document, FILE *out)
+{
+	if (document->nic_count)
+		(void)fputs("nics:\n", out);
+	for (uint32_t i = 0; i < document->nic_count && i < NIC_COUNT_MAX; i++)
+		write_element(document, OWNER_NIC, &document->nics[i], out);
 }
 
 /* The group's line goes before the first of its fields that has a value. */
@@ -205,8 +295,9 @@ static void write_grouped(const struct field *field, const char **group,
 	(void)write_field(field, "  ", definition, NULL, out);
 }
 
-void document_write(const struct partition_definition *definition, FILE *out)
+void document_write(const struct partition_document *document, FILE *out)
 {
+	const struct partition_definition *definition = &document->partition;
 	size_t count;
 	const struct field *fields = schema_fields(&count);
 	const char *group = NULL;
@@ -214,12 +305,14 @@ void document_write(const struct partition_definition *definition, FILE *out)
 	for (size_t i = 0; i < count; i++) {
 		const struct field *field = &fields[i];
 
-		if (field_is_of_disk(field))
+		if (field_owner(field) != OWNER_PARTITION)
 			continue;
 		if (field->type == FIELD_GROUP)
 			group = field->path;
 		else if (field->type == FIELD_LIST)
-			write_disks(definition, out);
+			strcmp(field->path, "disks") == 0
+				? write_disks(document, out)
+				: write_nics(document, out);
 		else if (strchr(field->path, '.'))
 			write_grouped(field, &group, definition, out);
 		else

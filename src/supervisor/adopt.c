@@ -328,10 +328,15 @@ static void mark_wanted(struct supervisor *supervisor)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	for (unsigned i = 0; i < partition->disk_count; i++)
-		partition->disks[i].is_wanted =
-			partition->monitor &&
-			partition->monitor->state == PROCESS_READY;
+	{
+		bool is_wanted = partition->monitor &&
+				 partition->monitor->state == PROCESS_READY;
+
+		for (unsigned i = 0; i < partition->disk_count; i++)
+			partition->disks[i].is_wanted = is_wanted;
+		for (unsigned i = 0; i < partition->nic_count; i++)
+			partition->nics[i].is_wanted = is_wanted;
+	}
 }
 
 static void reconcile(struct supervisor *supervisor)
@@ -351,6 +356,9 @@ static void reconcile(struct supervisor *supervisor)
 			continue;
 		if (held->instance->service->role == ROLE_DISK)
 			settle_disk(supervisor, held);
+		else if (held->instance->service->role == ROLE_NET)
+			networks_found(supervisor, held->instance,
+				       &held->attachment);
 		else
 			settle_console(supervisor, held);
 	}

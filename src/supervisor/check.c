@@ -370,8 +370,9 @@ int check_service_settings(const struct service_settings *settings,
 	int r = check_name_in(&checking, "service", settings->name);
 
 	if (r == 0 && settings->role != ROLE_DISK &&
-	    settings->role != ROLE_CONSOLE)
-		r = refuse_field(&checking, "role", "must be disk or console");
+	    settings->role != ROLE_CONSOLE && settings->role != ROLE_NET)
+		r = refuse_field(&checking, "role",
+				 "must be disk, console or net");
 	if (r == 0)
 		r = check_range(&checking, "standby", settings->standby_count,
 				0, 1);

@@ -278,6 +278,8 @@ void launch_release(struct partition *partition)
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		disk_release(&partition->disks[i]);
 	partition->disk_count = 0;
+	for (unsigned i = 0; i < partition->nic_count; i++)
+		nic_unwant(&partition->nics[i]);
 	console_close(partition);
 }
 
@@ -445,6 +447,8 @@ static int send_everything(struct partition *partition, struct refusal *refusal)
 	close_fd(&partition->image_fd);
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		send_disk(partition, &partition->disks[i]);
+	for (unsigned i = 0; i < partition->nic_count; i++)
+		nic_plan(&partition->nics[i]);
 	process_send(partition->monitor, MSG_MONITOR_LAUNCH, 0, NULL, 0, NULL,
 		     0);
 	return 0;

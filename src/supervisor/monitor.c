@@ -38,6 +38,8 @@ void partition_want_disks(struct partition *partition)
 {
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		disk_want(&partition->disks[i]);
+	for (unsigned i = 0; i < partition->nic_count; i++)
+		nic_want(&partition->nics[i]);
 }
 
 /* The same for a partition on its way to or from its image. True: that was
@@ -270,6 +272,8 @@ void partition_end(struct partition *partition, enum partition_event event,
 	partition->end.is_pending = false;
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		disk_unwant(&partition->disks[i]);
+	for (unsigned i = 0; i < partition->nic_count; i++)
+		nic_unwant(&partition->nics[i]);
 	/* Armed last, so that the disks above release it only once. */
 	partition->end.is_pending = true;
 	partition_disk_released(partition);
@@ -334,6 +338,8 @@ static void monitor_died(struct process *process, const char *reason)
 		(void)snprintf(
 			why, sizeof(why), "%s%s",
 			process->last_words[0] ? "" : "its monitor: ", reason);
+	for (unsigned i = 0; i < partition->nic_count; i++)
+		nic_unwant(&partition->nics[i]);
 	partition->monitor = NULL;
 	console_close(partition);
 	/* One that did not come back kept the witnesses. */
@@ -561,6 +567,85 @@ static int take_console_held(void *data, struct message *message)
 	return 0;
 }
 
+/* The interface a message is about; NULL when the monitor invents one. */
+static struct nic *nic_of(struct process *process, uint64_t attachment_id,
+			  uint32_t index)
+{
+	struct partition *partition = process->owner;
+
+	if (index >= partition->nic_count ||
+	    partition->nics[index].id != attachment_id)
+		return NULL;
+	return &partition->nics[index];
+}
+
+static int take_nic_held(void *data, struct message *message)
+{
+	const struct nic_channel *channel = (const void *)message->body;
+	struct process *process = data;
+	struct nic *nic =
+		nic_of(process, channel->attachment_id, channel->index);
+
+	if (!nic)
+		return -EBADMSG;
+	if (process->supervisor->is_adopting)
+		nic->generation = channel->generation;
+	else if (nic->generation != channel->generation)
+		nic_leave(nic);
+	return 0;
+}
+
+static int take_nic_suspect(void *data, struct message *message)
+{
+	const struct nic_channel *channel = (const void *)message->body;
+	struct nic *nic = nic_of(data, channel->attachment_id, channel->index);
+
+	if (!nic)
+		return -EBADMSG;
+	nic_suspected(nic, channel->generation);
+	return 0;
+}
+
+static int take_nic_broken(void *data, struct message *message)
+{
+	const struct nic_channel *channel = (const void *)message->body;
+	struct nic *nic = nic_of(data, channel->attachment_id, channel->index);
+
+	if (!nic)
+		return -EBADMSG;
+	nic_broken(nic, channel->generation);
+	return 0;
+}
+
+static int take_nic_abilities(void *data, struct message *message)
+{
+	const struct nic_abilities *abilities = (const void *)message->body;
+	struct process *process = data;
+	struct partition *partition = process->owner;
+
+	if (abilities->group_count > NIC_GROUP_MAX)
+		return -EBADMSG;
+	for (unsigned i = 0; i < partition->nic_count; i++) {
+		if (partition->nics[i].id != abilities->attachment_id)
+			continue;
+		nic_take_abilities(&partition->nics[i], abilities);
+		return 0;
+	}
+	return -EBADMSG;
+}
+
+static int take_nic_counters(void *data, struct message *message)
+{
+	const struct nic_counters *counters = (const void *)message->body;
+	struct nic *nic =
+		nic_of(data, counters->attachment_id, counters->index);
+
+	if (!nic)
+		return -EBADMSG;
+	nic->counters = *counters;
+	return 0;
+}
+
 static const struct message_rule rules[] = {
 	/* type                    allowed in             handler */
 	{ MSG_MONITOR_DONE, IN_ANY_STATE, take_done },
@@ -573,6 +658,11 @@ static const struct message_rule rules[] = {
 	{ MSG_MONITOR_PROGRESS, IN_ANY_STATE, take_progress },
 	{ MSG_MONITOR_INTERVENTION, IN_ANY_STATE, take_intervention },
 	{ MSG_MONITOR_DISK_HELD, IN(PROCESS_EXPECTED), take_disk_held },
+	{ MSG_MONITOR_NIC_SUSPECT, IN(PROCESS_READY), take_nic_suspect },
+	{ MSG_MONITOR_NIC_BROKEN, IN(PROCESS_READY), take_nic_broken },
+	{ MSG_MONITOR_NIC_ABILITIES, IN_ANY_STATE, take_nic_abilities },
+	{ MSG_MONITOR_NIC_COUNTERS, IN_ANY_STATE, take_nic_counters },
+	{ MSG_MONITOR_NIC_HELD, IN(PROCESS_EXPECTED), take_nic_held },
 	{ MSG_MONITOR_CONSOLE_HELD, IN(PROCESS_EXPECTED), take_console_held },
 };
 

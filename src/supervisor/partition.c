@@ -71,6 +71,32 @@ struct partition *partition_new(struct supervisor *supervisor,
 	return partition;
 }
 
+int partition_add_nic(struct partition *partition,
+		      const struct nic_record *record)
+{
+	struct nic *nic = &partition->nics[partition->nic_count];
+
+	if (partition->nic_count == NIC_COUNT_MAX)
+		return -ENOSPC;
+	*nic = (struct nic){
+		.partition = partition,
+		.definition = record->definition,
+		.index = partition->nic_count++,
+		.id = record->id,
+	};
+	return 0;
+}
+
+void partition_remove_nic(struct partition *partition, unsigned index)
+{
+	nic_release(&partition->nics[index]);
+	partition->nic_count--;
+	for (unsigned i = index; i < partition->nic_count; i++) {
+		partition->nics[i] = partition->nics[i + 1];
+		partition->nics[i].index = i;
+	}
+}
+
 static void drop_uninstall(struct partition *partition)
 {
 	sd_event_source_disable_unref(partition->uninstall_source);
@@ -102,6 +128,8 @@ void partition_free(struct partition *partition)
 	drop_uninstall(partition);
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		disk_release(&partition->disks[i]);
+	for (unsigned i = 0; i < partition->nic_count; i++)
+		nic_release(&partition->nics[i]);
 	console_close(partition);
 	close_fd(&partition->image_fd);
 	hold_drop(partition);

@@ -19,6 +19,7 @@
 #include "supervisor/client.h"
 #include "supervisor/console.h"
 #include "supervisor/disk.h"
+#include "supervisor/nic.h"
 #include "supervisor/store.h"
 
 struct uninstall;
@@ -44,6 +45,8 @@ struct partition {
 	uint32_t accelerator; /* of engine qemu: 0 TCG, 1 KVM */
 	struct disk disks[DISK_COUNT_MAX];
 	unsigned disk_count; /* 0 while there is no monitor nor a fence */
+	struct nic nics[NIC_COUNT_MAX];
+	unsigned nic_count; /* as defined, also without a monitor */
 	struct console console;
 	struct ticket ticket;     /* who waits for the verb under way */
 	uint32_t verb_event;      /* enum partition_event to apply when done */
@@ -123,6 +126,11 @@ void partition_resume_uninstall(struct partition *partition,
  * -ENOTCONN  no monitor is READY; -EBUSY  another client is asking
  */
 int partition_count(struct partition *partition, const struct ticket *ticket);
+
+/* Give it an interface of the store, behind those that it has. -ENOSPC */
+int partition_add_nic(struct partition *partition,
+		      const struct nic_record *record);
+void partition_remove_nic(struct partition *partition, unsigned index);
 
 /* A disk's fence has lifted and nobody wants it (from disk.c). */
 void partition_disk_released(struct partition *partition);

@@ -43,6 +43,7 @@ static const char *const role_names[] = {
 	[ROLE_MONITOR] = "bulkhead-monitor",
 	[ROLE_DISK] = "bulkhead-disk",
 	[ROLE_CONSOLE] = "bulkhead-console",
+	[ROLE_NET] = "bulkhead-net",
 };
 
 void process_title(const struct process *process, char *to, size_t room)

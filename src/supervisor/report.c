@@ -100,6 +100,58 @@ void report_disks(const struct partition *partition,
 	}
 }
 
+static void report_nics(const struct partition *partition,
+			const struct ticket *ticket)
+{
+	for (unsigned i = 0; i < partition->nic_count; i++) {
+		const struct nic *nic = &partition->nics[i];
+		struct nic_row row = { .definition = nic->definition,
+				       .counters = nic->counters };
+
+		memcpy(row.partition, partition->record.definition.name,
+		       sizeof(row.partition));
+		(void)snprintf(row.state, sizeof(row.state), "%s",
+			       nic_state_name(nic->state));
+		row.counters.attachment_id = nic->id;
+		row.counters.generation = nic->generation;
+		row.counters.index = nic->index;
+		row.counters.is_up = nic->state == NIC_IS_UP;
+		ticket_row(partition->supervisor, ticket, MSG_NIC_ROW, &row,
+			   sizeof(row), NULL, 0);
+	}
+}
+
+static const char *uplink_state_name(const struct network *network)
+{
+	if (network->record.definition.uplink_kind == UPLINK_NONE)
+		return "none";
+	return network->state == NIC_IS_UP ? "up" : "down";
+}
+
+void report_switch(const struct network *network, const struct ticket *ticket)
+{
+	const struct instance *instance = network_instance(network);
+	const struct nic *nic;
+	struct switch_row row = {
+		.definition = network->record.definition,
+		.port_count = network_count_nics(network, &nic),
+		.instance_pid = instance ? (uint32_t)instance->process->pid : 0,
+	};
+
+	(void)snprintf(row.uplink_state, sizeof(row.uplink_state), "%s",
+		       uplink_state_name(network));
+	memcpy(row.interface, network->uplink.interface, sizeof(row.interface));
+	ticket_row(network->supervisor, ticket, MSG_SWITCH_ROW, &row,
+		   sizeof(row), NULL, 0);
+}
+
+static const char *role_name(uint32_t role)
+{
+	if (role == ROLE_NET)
+		return "net";
+	return role == ROLE_DISK ? "disk" : "console";
+}
+
 static bool concerns(const struct process *process,
 		     const struct partition *partition)
 {
@@ -111,6 +163,10 @@ static bool concerns(const struct process *process,
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		if (partition->disks[i].instance &&
 		    partition->disks[i].instance->process == process)
+			return true;
+	for (unsigned i = 0; i < partition->nic_count; i++)
+		if (partition->nics[i].instance &&
+		    partition->nics[i].instance->process == process)
 			return true;
 	return false;
 }
@@ -154,7 +210,7 @@ void report_service(const struct service *service, const struct ticket *ticket)
 
 		memcpy(row.name, service->name, sizeof(row.name));
 		(void)snprintf(row.kind, sizeof(row.kind), "%s",
-			       service->role == ROLE_DISK ? "disk" : "console");
+			       role_name(service->role));
 		(void)snprintf(row.state, sizeof(row.state), "%s",
 			       instance_state_name(instance));
 		ticket_row(service->supervisor, ticket, MSG_SERVICE_ROW, &row,
@@ -211,6 +267,7 @@ void report_show(const struct partition *partition, struct ticket *ticket)
 	report_partition(partition, ticket);
 	report_definition(partition, ticket);
 	report_disks(partition, ticket);
+	report_nics(partition, ticket);
 	report_layers(partition->supervisor, partition, ticket);
 	report_interventions(partition, ticket);
 	report_image(partition, ticket);

@@ -7,6 +7,9 @@
 
 void report_partition(const struct partition *partition,
 		      const struct ticket *ticket);
+/* SWITCH_ROW. */
+void report_switch(const struct network *network, const struct ticket *ticket);
+
 void report_definition(const struct partition *partition,
 		       const struct ticket *ticket);
 /* Of an installed partition, with the counters last reported. */

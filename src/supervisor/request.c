@@ -7,23 +7,13 @@
 #include "base/scope.h"
 #include "control/dispatch.h"
 #include "supervisor/check.h"
-#include "supervisor/client_private.h"
 #include "supervisor/install.h"
 #include "supervisor/report.h"
+#include "supervisor/request_private.h"
 #include "supervisor/save.h"
 #include "supervisor/supervisor.h"
 
-/* One request as its handler sees it. */
-struct request {
-	struct client *client;
-	struct supervisor *supervisor;
-	struct message *message;
-	struct ticket ticket;
-	struct refusal refusal;
-};
-
-/* Answer now: 0 is done, negative is refused with request->refusal. */
-static int answer(struct request *request, int r)
+int request_answer(struct request *request, int r)
 {
 	if (r < 0)
 		ticket_refused(request->supervisor, &request->ticket, r,
@@ -33,26 +23,25 @@ static int answer(struct request *request, int r)
 	return 0;
 }
 
-/* A verb that answers its ticket itself when it was accepted. */
-static int answer_if_refused(struct request *request, int r)
+int request_answer_if_refused(struct request *request, int r)
 {
-	return r < 0 ? answer(request, r) : 0;
+	return r < 0 ? request_answer(request, r) : 0;
 }
 
-/* The partition a request names; every such body begins with the name. */
-static struct partition *named(struct request *request)
+struct partition *request_partition(struct request *request)
 {
 	const char *name = (const char *)request->message->body;
 	struct partition *partition;
 
 	if (check_name(name, "name", &request->refusal) < 0) {
-		(void)answer(request, -EINVAL);
+		(void)request_answer(request, -EINVAL);
 		return NULL;
 	}
 	partition = partition_find(request->supervisor, name);
 	if (!partition)
-		(void)answer(request, refuse(&request->refusal, -ENOENT, "name",
-					     "there is no partition %s", name));
+		(void)request_answer(request,
+				     refuse(&request->refusal, -ENOENT, "name",
+					    "there is no partition %s", name));
 	return partition;
 }
 
@@ -63,45 +52,76 @@ static bool has_service(void *context, const char *name)
 	return service && service->role == ROLE_DISK;
 }
 
-static int define(struct request *request)
+static int check_document(struct request *request,
+			  const struct partition_document *document)
+{
+	const struct partition_definition *definition = &document->partition;
+	struct supervisor *supervisor = request->supervisor;
+	int r = check_definition(definition, &request->refusal);
+
+	if (r == 0)
+		r = check_definition_services(definition, has_service,
+					      supervisor, &request->refusal);
+	if (r == 0)
+		r = request_check_nics(request, document);
+	if (r == 0 && partition_find(supervisor, definition->name))
+		r = refuse(&request->refusal, -EEXIST, "partition",
+			   "partition %s is defined already", definition->name);
+	return r;
+}
+
+static int define(struct request *request,
+		  const struct partition_document *document)
 {
 	struct supervisor *supervisor = request->supervisor;
-	struct partition_record record = { 0 };
+	SCOPED(store_scope_end) struct store_scope scope = { 0 };
+	struct partition_record record = { .definition = document->partition };
+	struct partition *partition;
 	int r;
 
-	memcpy(&record.definition, request->message->body,
-	       sizeof(record.definition));
-	r = check_definition(&record.definition, &request->refusal);
-	if (r == 0)
-		r = check_definition_services(&record.definition, has_service,
-					      supervisor, &request->refusal);
-	if (r == 0 && partition_find(supervisor, record.definition.name))
-		r = refuse(&request->refusal, -EEXIST, "partition",
-			   "partition %s is defined already",
-			   record.definition.name);
+	r = check_document(request, document);
 	if (r == 0)
 		r = lifecycle_apply(&record.lifecycle, PARTITION_EVENT_DEFINE);
 	if (r < 0)
 		return r;
-	r = store_put_partition(supervisor->store, &record);
-	if (r < 0)
-		return refuse(&request->refusal, r, "",
-			      "the store cannot be written: %s",
-			      store_error(supervisor->store));
-	if (!partition_new(supervisor, &record))
+	partition = partition_new(supervisor, &record);
+	if (!partition)
 		return refuse(&request->refusal, -ENOMEM, "", "out of memory");
-	return 0;
+	r = store_scope_begin(&scope, supervisor->store);
+	if (r == 0)
+		r = store_put_partition(supervisor->store, &record);
+	for (uint32_t i = 0; r == 0 && i < document->nic_count; i++)
+		r = request_add_nic(partition, &document->nics[i]);
+	if (r == 0)
+		r = store_scope_commit(&scope);
+	if (r == 0)
+		return 0;
+	partition_free(partition);
+	return refuse(&request->refusal, r, "",
+		      "the store cannot be written: %s",
+		      store_error(supervisor->store));
 }
 
 static int handle_define(void *data, struct message *message)
 {
-	return answer(data, define(data));
+	struct partition_document document = { 0 };
+
+	memcpy(&document.partition, message->body, sizeof(document.partition));
+	return request_answer(data, define(data, &document));
+}
+
+static int handle_define_whole(void *data, struct message *message)
+{
+	struct partition_document document;
+
+	memcpy(&document, message->body, sizeof(document));
+	return request_answer(data, define(data, &document));
 }
 
 static int handle_install(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 	struct supervisor *supervisor = request->supervisor;
 	int r;
 
@@ -110,7 +130,7 @@ static int handle_install(void *data, struct message *message)
 	if (!lifecycle_allows(&partition->record.lifecycle,
 			      PARTITION_EVENT_INSTALL) ||
 	    partition->uninstall)
-		return answer(
+		return request_answer(
 			request,
 			refuse(&request->refusal, -EINVAL, "state",
 			       "partition %s is %s; install is not "
@@ -122,34 +142,35 @@ static int handle_install(void *data, struct message *message)
 			      &request->refusal);
 	if (r == 0)
 		partition_event_text(partition, EVENT_INFO, "is installed");
-	return answer(request, r);
+	return request_answer(request, r);
 }
 
 static int handle_start(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 
 	if (!partition)
 		return 0;
-	return answer_if_refused(request,
-				 partition_start(partition, &request->ticket,
-						 &request->refusal));
+	return request_answer_if_refused(
+		request, partition_start(partition, &request->ticket,
+					 &request->refusal));
 }
 
 static int handle_stop(void *data, struct message *message)
 {
 	const struct partition_stop *stop = (const void *)message->body;
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 
 	if (!partition)
 		return 0;
 	if (stop->deadline_ms > STOP_MS_MAX || stop->is_forced > 1)
-		return answer(request,
-			      refuse(&request->refusal, -ERANGE, "deadline",
-				     "at most %d seconds", STOP_MS_MAX / 1000));
-	return answer_if_refused(
+		return request_answer(request,
+				      refuse(&request->refusal, -ERANGE,
+					     "deadline", "at most %d seconds",
+					     STOP_MS_MAX / 1000));
+	return request_answer_if_refused(
 		request,
 		partition_stop(partition, &request->ticket, stop->deadline_ms,
 			       stop->is_forced, &request->refusal));
@@ -158,47 +179,47 @@ static int handle_stop(void *data, struct message *message)
 static int handle_pause(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 
 	if (!partition)
 		return 0;
-	return answer_if_refused(request,
-				 partition_pause(partition, &request->ticket,
-						 &request->refusal));
+	return request_answer_if_refused(
+		request, partition_pause(partition, &request->ticket,
+					 &request->refusal));
 }
 
 static int handle_resume(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 
 	if (!partition)
 		return 0;
-	return answer_if_refused(request,
-				 partition_resume(partition, &request->ticket,
-						  &request->refusal));
+	return request_answer_if_refused(
+		request, partition_resume(partition, &request->ticket,
+					  &request->refusal));
 }
 
 static int handle_reset(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 
 	if (!partition)
 		return 0;
-	return answer_if_refused(request,
-				 partition_reset(partition, &request->ticket,
-						 &request->refusal));
+	return request_answer_if_refused(
+		request, partition_reset(partition, &request->ticket,
+					 &request->refusal));
 }
 
 static int handle_save(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 
 	if (!partition)
 		return 0;
-	return answer_if_refused(
+	return request_answer_if_refused(
 		request,
 		partition_save(partition, &request->ticket, &request->refusal));
 }
@@ -206,38 +227,38 @@ static int handle_save(void *data, struct message *message)
 static int handle_restore(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 
 	if (!partition)
 		return 0;
-	return answer_if_refused(request,
-				 partition_restore(partition, &request->ticket,
-						   &request->refusal));
+	return request_answer_if_refused(
+		request, partition_restore(partition, &request->ticket,
+					   &request->refusal));
 }
 
 static int handle_balloon(void *data, struct message *message)
 {
 	const struct partition_balloon *wish = (const void *)message->body;
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 
 	if (!partition)
 		return 0;
-	return answer_if_refused(request,
-				 partition_balloon(partition, &request->ticket,
-						   wish->memory_bytes,
-						   &request->refusal));
+	return request_answer_if_refused(
+		request,
+		partition_balloon(partition, &request->ticket,
+				  wish->memory_bytes, &request->refusal));
 }
 
 static int handle_uninstall(void *data, struct message *message)
 {
 	const struct partition_uninstall *wish = (const void *)message->body;
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 
 	if (!partition)
 		return 0;
-	return answer_if_refused(
+	return request_answer_if_refused(
 		request,
 		partition_uninstall(partition, &request->ticket,
 				    wish->is_scrubbed != 0, &request->refusal));
@@ -246,12 +267,12 @@ static int handle_uninstall(void *data, struct message *message)
 static int handle_undefine(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 
 	if (!partition)
 		return 0;
-	return answer(request,
-		      partition_undefine(partition, &request->refusal));
+	return request_answer(request,
+			      partition_undefine(partition, &request->refusal));
 }
 
 static int handle_list(void *data, struct message *message)
@@ -261,13 +282,13 @@ static int handle_list(void *data, struct message *message)
 
 	TAILQ_FOREACH(partition, &request->supervisor->partitions, link)
 	report_partition(partition, &request->ticket);
-	return answer(request, 0);
+	return request_answer(request, 0);
 }
 
 static int handle_show(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 
 	if (!partition)
 		return 0;
@@ -284,7 +305,7 @@ static int handle_service_list(void *data, struct message *message)
 
 	TAILQ_FOREACH(service, &request->supervisor->services, link)
 	report_service(service, &request->ticket);
-	return answer(request, 0);
+	return request_answer(request, 0);
 }
 
 static struct service *named_service(struct request *request)
@@ -293,13 +314,14 @@ static struct service *named_service(struct request *request)
 	struct service *service;
 
 	if (check_name(name, "name", &request->refusal) < 0) {
-		(void)answer(request, -EINVAL);
+		(void)request_answer(request, -EINVAL);
 		return NULL;
 	}
 	service = service_find(request->supervisor, name);
 	if (!service)
-		(void)answer(request, refuse(&request->refusal, -ENOENT, "name",
-					     "there is no service %s", name));
+		(void)request_answer(request,
+				     refuse(&request->refusal, -ENOENT, "name",
+					    "there is no service %s", name));
 	return service;
 }
 
@@ -318,7 +340,7 @@ static int handle_service_restart(void *data, struct message *message)
 	else if (r < 0)
 		(void)refuse(&request->refusal, r, "",
 			     "cannot start an instance: %s", strerror(-r));
-	return answer_if_refused(request, r);
+	return request_answer_if_refused(request, r);
 }
 
 static int service_set(struct request *request)
@@ -359,7 +381,7 @@ static int service_set(struct request *request)
 
 static int handle_service_set(void *data, struct message *message)
 {
-	return answer(data, service_set(data));
+	return request_answer(data, service_set(data));
 }
 
 static void visit_event(void *context, const struct event_row *row)
@@ -381,15 +403,16 @@ static int handle_event_list(void *data, struct message *message)
 	r = events_after(request->supervisor->events, query->after, EVENT_PAGE,
 			 visit_event, request);
 	if (r < 0)
-		return answer(request, refuse(&request->refusal, r, "",
-					      "the store cannot be read"));
+		return request_answer(request,
+				      refuse(&request->refusal, r, "",
+					     "the store cannot be read"));
 	if (!query->follow)
-		return answer(request, 0);
+		return request_answer(request, 0);
 	r = client_follow(request->client, request->ticket.request_id);
 	if (r < 0)
-		return answer(request,
-			      refuse(&request->refusal, r, "follow",
-				     "too many clients follow events"));
+		return request_answer(request,
+				      refuse(&request->refusal, r, "follow",
+					     "too many clients follow events"));
 	return 0;
 }
 
@@ -397,26 +420,27 @@ static int handle_console_open(void *data, struct message *message)
 {
 	const struct console_open *open = (const void *)message->body;
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 	int r;
 
 	if (!partition)
 		return 0;
 	if (open->mode > CONSOLE_TAKE_OVER)
-		return answer(request, refuse(&request->refusal, -EINVAL,
-					      "mode", "not a console mode"));
+		return request_answer(request,
+				      refuse(&request->refusal, -EINVAL, "mode",
+					     "not a console mode"));
 	r = console_join(partition, open->mode, message->fds[0]);
 	if (r < 0)
 		(void)refuse(&request->refusal, r, "state",
 			     "partition %s has no console now",
 			     partition->record.definition.name);
-	return answer(request, r);
+	return request_answer(request, r);
 }
 
 static int handle_console_log(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct partition *partition = named(request);
+	struct partition *partition = request_partition(request);
 	SCOPED(close_fd) int fd = NO_FD;
 	int r;
 
@@ -424,13 +448,13 @@ static int handle_console_log(void *data, struct message *message)
 		return 0;
 	r = console_log_open(partition, &fd);
 	if (r < 0)
-		return answer(request,
-			      refuse(&request->refusal, r, "name",
-				     "partition %s has no console log yet",
-				     partition->record.definition.name));
+		return request_answer(
+			request, refuse(&request->refusal, r, "name",
+					"partition %s has no console log yet",
+					partition->record.definition.name));
 	ticket_row(request->supervisor, &request->ticket, MSG_CONSOLE_LOG_FILE,
 		   NULL, 0, &fd, 1);
-	return answer(request, 0);
+	return request_answer(request, 0);
 }
 
 static int handle_supervisor_show(void *data, struct message *message)
@@ -439,7 +463,7 @@ static int handle_supervisor_show(void *data, struct message *message)
 
 	report_supervisor(request->supervisor, &request->ticket);
 	report_layers(request->supervisor, NULL, &request->ticket);
-	return answer(request, 0);
+	return request_answer(request, 0);
 }
 
 static int handle_shutdown(void *data, struct message *message)
@@ -448,13 +472,15 @@ static int handle_shutdown(void *data, struct message *message)
 	struct request *request = data;
 
 	if (shutdown->deadline_ms > STOP_MS_MAX)
-		return answer(request,
-			      refuse(&request->refusal, -ERANGE, "deadline",
-				     "at most %d seconds", STOP_MS_MAX / 1000));
+		return request_answer(request,
+				      refuse(&request->refusal, -ERANGE,
+					     "deadline", "at most %d seconds",
+					     STOP_MS_MAX / 1000));
 	if (supervisor_shut_down(request->supervisor, &request->ticket,
 				 shutdown->deadline_ms) < 0)
-		return answer(request, refuse(&request->refusal, -EALREADY, "",
-					      "a shutdown is under way"));
+		return request_answer(request,
+				      refuse(&request->refusal, -EALREADY, "",
+					     "a shutdown is under way"));
 	return 0;
 }
 
@@ -465,12 +491,13 @@ static int handle_disk_list(void *data, struct message *message)
 
 	TAILQ_FOREACH(partition, &request->supervisor->partitions, link)
 	report_disks(partition, &request->ticket);
-	return answer(request, 0);
+	return request_answer(request, 0);
 }
 
 static const struct message_rule rules[] = {
 	/* type                     allowed in     handler */
 	{ MSG_PARTITION_DEFINE, IN_ANY_STATE, handle_define },
+	{ MSG_PARTITION_DEFINE_WHOLE, IN_ANY_STATE, handle_define_whole },
 	{ MSG_PARTITION_INSTALL, IN_ANY_STATE, handle_install },
 	{ MSG_PARTITION_START, IN_ANY_STATE, handle_start },
 	{ MSG_PARTITION_STOP, IN_ANY_STATE, handle_stop },
@@ -504,6 +531,8 @@ int client_request(struct client *client, struct message *message)
 		.ticket = { client->id, message->request_id },
 	};
 
+	if (request_is_of_network(message->type))
+		return request_network(&request, message);
 	return message_dispatch(rules, ARRAY_COUNT(rules), 0, &request,
 				message);
 }

@@ -12,6 +12,7 @@
 #include "base/scope.h"
 #include "supervisor/console.h"
 #include "supervisor/disk.h"
+#include "supervisor/network.h"
 #include "supervisor/supervisor.h"
 
 /* An instance that dies sooner than this after READY died young. */
@@ -22,6 +23,8 @@
 
 static const struct process_ops *ops_for(uint32_t role)
 {
+	if (role == ROLE_NET)
+		return &net_instance_ops;
 	return role == ROLE_DISK ? &disk_instance_ops : &console_instance_ops;
 }
 
@@ -246,6 +249,7 @@ static void retire_others(struct service *service,
 			continue;
 		disks_leave(service->supervisor, instance);
 		consoles_leave(service->supervisor, instance);
+		networks_leave(service->supervisor, instance);
 		retire(instance);
 	}
 }
@@ -265,6 +269,7 @@ void service_settle(struct service *service)
 		retire_others(service, active);
 		disks_progress(service->supervisor);
 		consoles_progress(service->supervisor);
+		networks_progress(service->supervisor);
 		settle_standbys(service, active, clock_now_ns());
 	}
 	settle_isolated(service, now_ns);
@@ -363,6 +368,7 @@ void instance_ready(struct process *process)
 		enter_service(instance);
 	disks_progress(service->supervisor);
 	consoles_progress(service->supervisor);
+	networks_progress(service->supervisor);
 	service_settle(service);
 }
 
@@ -428,6 +434,7 @@ void instance_died(struct process *process, const char *reason)
 	back_off(service, instance);
 	disks_instance_died(service->supervisor, instance);
 	consoles_leave(service->supervisor, instance);
+	networks_instance_died(service->supervisor, instance);
 	instance_free(instance);
 	if (was_upgrade)
 		resume_retired(service, reason);
@@ -484,7 +491,8 @@ bool service_is_settled(const struct service *service)
 		if (instance->duty == DUTY_ACTIVE && is_ready(instance))
 			is_served = true;
 	}
-	return is_served && disks_are_settled(service->supervisor, service);
+	return is_served && disks_are_settled(service->supervisor, service) &&
+	       networks_are_settled(service->supervisor, service);
 }
 
 int service_expect(struct service *service, const struct process_record *record)

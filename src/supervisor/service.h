@@ -36,8 +36,10 @@ struct instance {
 	struct process *process;
 	enum instance_duty duty;
 	struct disk *alone_for;
-	unsigned client_count;        /* disks attached or being detached */
+	unsigned client_count;        /* disks or ports, also being detached */
 	unsigned held_count;          /* attachments it came back with */
+	unsigned network_count;       /* switches it was told of */
+	bool has_begun;               /* of ROLE_NET: NET_BEGIN was sent */
 	uint64_t ready_ns;            /* 0 until READY */
 	uint64_t active_ns;           /* since when it serves; 0: not yet */
 	sd_event_source *ping_source; /* armed while a PONG is awaited */
@@ -47,7 +49,7 @@ struct service {
 	TAILQ_ENTRY(service) link;
 	struct supervisor *supervisor;
 	char name[NAME_ROOM];
-	uint32_t role; /* ROLE_DISK or ROLE_CONSOLE */
+	uint32_t role; /* ROLE_DISK, ROLE_CONSOLE or ROLE_NET */
 	uint32_t standby_count;
 	uint32_t restarts;
 	struct back_off back_off;         /* of active instances */

@@ -88,3 +88,22 @@ int spawn_child(const char *directory, const char *program, const char *name,
 	(void)posix_spawn_file_actions_destroy(&actions);
 	return r;
 }
+
+int spawn_program(const char *const *arguments, int fd, pid_t *ret_pid)
+{
+	static char path[] = "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin";
+	char *environment[] = { path, NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int r;
+
+	(void)posix_spawn_file_actions_init(&actions);
+	(void)posix_spawn_file_actions_adddup2(&actions, fd, CONTROL_CHILD_FD);
+	(void)posix_spawnattr_init(&attributes);
+	choose_signals(&attributes);
+	r = -posix_spawnp(ret_pid, arguments[0], &actions, &attributes,
+			  (char *const *)arguments, environment);
+	(void)posix_spawnattr_destroy(&attributes);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	return r;
+}

@@ -15,4 +15,12 @@
 int spawn_child(const char *directory, const char *program, const char *name,
 		int control_fd, pid_t *ret_pid);
 
+/*
+ * Start a program that is not ours, found in the usual folders, with `fd`
+ * (borrowed) as its descriptor 3 and no environment.
+ *
+ * -ENOENT  it is not installed
+ */
+int spawn_program(const char *const *arguments, int fd, pid_t *ret_pid);
+
 #endif

@@ -29,10 +29,11 @@
 #include <sys/types.h>
 
 #include "base/refusal.h"
+#include "control/network.h"
 #include "control/protocol.h"
 #include "supervisor/lifecycle.h"
 
-#define STORE_SCHEMA_VERSION 2
+#define STORE_SCHEMA_VERSION 3
 #define STORE_EVENT_ROWS     10000 /* older events are forgotten */
 
 struct store;
@@ -136,6 +137,34 @@ int store_each_attachment(struct store *store, const char *partition,
 			  int (*visit)(void *context,
 				       const struct attachment_record *record),
 			  void *context);
+
+/* -- switches, and the interfaces of partitions -- */
+
+struct switch_record {
+	uint64_t id; /* attachment of its uplink; never reused */
+	struct switch_definition definition; /* its name is the key */
+};
+
+int store_put_switch(struct store *store, const struct switch_record *record);
+int store_delete_switch(struct store *store, const char *name); /* -ENOENT */
+int store_each_switch(struct store *store,
+		      int (*visit)(void *context,
+				   const struct switch_record *record),
+		      void *context);
+
+struct nic_record {
+	uint64_t id; /* of the attachment; never reused */
+	char partition[NAME_ROOM];
+	struct nic_definition definition; /* with its MAC filled in */
+};
+
+/* They go with their partition. */
+int store_put_nic(struct store *store, const struct nic_record *record);
+int store_delete_nic(struct store *store, uint64_t id); /* -ENOENT */
+/* All of them, in the order in which they were defined. */
+int store_each_nic(struct store *store,
+		   int (*visit)(void *context, const struct nic_record *record),
+		   void *context);
 
 /* -- services -- */
 

@@ -79,6 +79,20 @@ static const char *const upgrades[] = {
 	"ALTER TABLE partition ADD COLUMN image_us INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE partition ADD COLUMN image_bytes INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE attachment ADD COLUMN saved_ns INTEGER NOT NULL DEFAULT 0;",
+
+	"CREATE TABLE switch("
+	" name TEXT PRIMARY KEY,"
+	" id INTEGER NOT NULL UNIQUE,"
+	" definition_version INTEGER NOT NULL,"
+	" definition BLOB NOT NULL) STRICT;"
+
+	"CREATE TABLE nic("
+	" id INTEGER PRIMARY KEY,"
+	" partition TEXT NOT NULL REFERENCES partition(name) ON DELETE CASCADE,"
+	" name TEXT NOT NULL,"
+	" definition_version INTEGER NOT NULL,"
+	" definition BLOB NOT NULL,"
+	" UNIQUE(partition, name)) STRICT;",
 };
 /* clang-format on */
 

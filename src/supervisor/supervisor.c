@@ -207,6 +207,21 @@ static int load_partition(void *context, const struct partition_record *record)
 	return partition_new(context, record) ? 0 : -ENOMEM;
 }
 
+static int load_switch(void *context, const struct switch_record *record)
+{
+	struct uplink closed = UPLINK_CLOSED;
+
+	return network_new(context, record, &closed) ? 0 : -ENOMEM;
+}
+
+static int load_nic(void *context, const struct nic_record *record)
+{
+	struct partition *partition =
+		partition_find(context, record->partition);
+
+	return partition ? partition_add_nic(partition, record) : -EUCLEAN;
+}
+
 static int load_service(void *context, const struct service_record *record)
 {
 	struct service *service;
@@ -218,8 +233,8 @@ static int load_service(void *context, const struct service_record *record)
 	return r;
 }
 
-static int add_service(struct supervisor *supervisor, const char *name,
-		       uint32_t role, uint32_t standby_count)
+int supervisor_add_service(struct supervisor *supervisor, const char *name,
+			   uint32_t role, uint32_t standby_count)
 {
 	struct service_record record = { .role = role,
 					 .standby_count = standby_count };
@@ -260,13 +275,20 @@ static int load(struct supervisor *supervisor)
 
 	r = store_each_partition(supervisor->store, load_partition, supervisor);
 	if (r == 0)
+		r = store_each_switch(supervisor->store, load_switch,
+				      supervisor);
+	if (r == 0)
+		r = store_each_nic(supervisor->store, load_nic, supervisor);
+	if (r == 0)
 		r = store_each_service(supervisor->store, load_service,
 				       supervisor);
 	if (r == 0)
-		r = add_service(supervisor, DEFAULT_DISK_SERVICE, ROLE_DISK,
-				supervisor->config.disk_standby);
+		r = supervisor_add_service(supervisor, DEFAULT_DISK_SERVICE,
+					   ROLE_DISK,
+					   supervisor->config.disk_standby);
 	if (r == 0)
-		r = add_service(supervisor, CONSOLE_SERVICE, ROLE_CONSOLE, 0);
+		r = supervisor_add_service(supervisor, CONSOLE_SERVICE,
+					   ROLE_CONSOLE, 0);
 	if (r == 0)
 		r = install_recover(supervisor->store, &recovery);
 	if (r == 0)
@@ -376,6 +398,7 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 	TAILQ_INIT(&supervisor->processes);
 	TAILQ_INIT(&supervisor->services);
 	TAILQ_INIT(&supervisor->partitions);
+	TAILQ_INIT(&supervisor->networks);
 	supervisor->meet_fd = NO_FD;
 	supervisor->started_ns = clock_now_ns();
 	r = store_open(&supervisor->store, supervisor->config.state_dir,

@@ -14,6 +14,7 @@
 #include "sandbox/cgroup.h"
 #include "supervisor/config.h"
 #include "supervisor/events.h"
+#include "supervisor/network.h"
 #include "supervisor/partition.h"
 #include "supervisor/process.h"
 #include "supervisor/service.h"
@@ -33,6 +34,8 @@ struct supervisor {
 	struct process_list processes;
 	struct service_list services;
 	struct partition_list partitions;
+	struct network_list networks;
+	uint32_t report_id; /* last used by network_report() */
 	struct client_list *clients;
 	struct engine_probe *probe;
 	struct adoption *adoption; /* while is_adopting */
@@ -55,6 +58,10 @@ void supervisor_close(struct supervisor *supervisor);
 uint64_t supervisor_next_id(struct supervisor *supervisor);
 uint64_t supervisor_next_generation(struct supervisor *supervisor);
 uint64_t supervisor_next_attachment(struct supervisor *supervisor);
+
+/* Define a service that is not there yet. */
+int supervisor_add_service(struct supervisor *supervisor, const char *name,
+			   uint32_t role, uint32_t standby_count);
 
 /* May a process of this uid be a child of ours? */
 bool supervisor_may_be_child(uid_t uid);

@@ -9,9 +9,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-static void check_written(const struct partition_definition *definition)
+static void check_written(const struct partition_document *document)
 {
-	struct partition_definition again;
+	struct partition_document again;
 	struct refusal refusal;
 	char *text = NULL;
 	size_t bytes;
@@ -19,23 +19,22 @@ static void check_written(const struct partition_definition *definition)
 
 	if (!out)
 		abort();
-	document_write(definition, out);
+	document_write(document, out);
 	(void)fclose(out);
 	if (document_parse(text, bytes, &again, &refusal) < 0 ||
-	    memcmp(definition, &again, sizeof(again)) != 0)
+	    memcmp(document, &again, sizeof(again)) != 0)
 		abort();
 	free(text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-	struct partition_definition definition;
+	struct partition_document document;
 	struct refusal refusal = { .text = "" };
-	int r = document_parse((const char *)data, bytes, &definition,
-			       &refusal);
+	int r = document_parse((const char *)data, bytes, &document, &refusal);
 
 	if (r == 0)
-		check_written(&definition);
+		check_written(&document);
 	else if (!refusal.text[0])
 		abort();
 	return 0;

@@ -28,8 +28,9 @@ BAD_DOCUMENTS = {
     "unknown unit": ({"memory": {"size": "64X"}}, REFUSED, ("memory.size",)),
     "unknown engine": ({"engine": "vax"}, REFUSED, ("engine",)),
     "unknown class": ({"class": "royal"}, REFUSED, ("class",)),
-    "networks": ({"nics": [{"name": "lan0", "switch": "lan"}]}, REFUSED,
-                 ("nics",)),
+    "a switch that is not there": (
+        {"nics": [{"name": "lan0", "switch": "lan"}]}, REFUSED,
+        ("nics[0].switch", "no switch lan")),
     "entitlement": ({"cpu": {"virtual": 1, "entitlement": 0.5}}, REFUSED,
                     ("cpu.entitlement",)),
     "firmware": ({"boot": {"firmware": "uefi"}}, REFUSED, ("boot.firmware",)),

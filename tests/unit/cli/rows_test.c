@@ -92,7 +92,7 @@ TEST(a_definition_is_the_document_that_define_takes)
 	static const char text[] =
 		"partition: web1\nboot: {kernel: /k}\nmemory: {size: 1G}\n"
 		"disks: [{name: a, file: /a, on-outage: \"fail: 3s\"}]\n";
-	struct partition_definition before, after;
+	struct partition_document before, after;
 	struct refusal refusal;
 	json_t *object;
 	char *again;

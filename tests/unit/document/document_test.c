@@ -16,13 +16,13 @@
 	"memory: {size: 512M}\n"
 #define DISK "name: root, file: /srv/root.img"
 
-static struct partition_definition definition;
+static struct partition_document document;
 static struct refusal refusal;
 
 static int parse(const char *text)
 {
 	memset(&refusal, 0, sizeof(refusal));
-	return document_parse(text, strlen(text), &definition, &refusal);
+	return document_parse(text, strlen(text), &document, &refusal);
 }
 
 /* Refused, with this field, and with this text in the sentence. */
@@ -76,62 +76,65 @@ TEST(a_whole_document_becomes_a_definition)
 		       "autostart: true\n"
 		       "stop: {deadline: 2m}\n");
 
-	CHECK_EQ(strcmp(definition.name, "web1"), 0);
-	CHECK_EQ(definition.class, CLASS_MISSION_CRITICAL);
-	CHECK_EQ(definition.engine, ENGINE_QEMU);
-	CHECK_EQ(strcmp(definition.initrd, "/boot/initrd.img"), 0);
-	CHECK_EQ(strcmp(definition.cmdline, "root=/dev/vda1 ro"), 0);
-	CHECK_EQ(definition.cpu_count, 2);
-	CHECK_EQ(definition.memory_bytes, 512ll << 20);
-	CHECK_EQ(definition.disk_count, 1);
-	CHECK_EQ(definition.disks[0].size_bytes, 8ll << 30);
-	CHECK_EQ(definition.disks[0].access, DISK_READ_ONLY);
-	CHECK_EQ(definition.disks[0].cache, DISK_DIRECT);
-	CHECK_EQ(strcmp(definition.disks[0].service, "disk1"), 0);
-	CHECK_EQ(definition.disks[0].outage, OUTAGE_FAIL);
-	CHECK_EQ(definition.disks[0].outage_ms, 30000);
-	CHECK_EQ(definition.disks[0].hang_ms, 500);
-	CHECK_EQ(definition.disks[0].queue_count, 4);
-	CHECK_EQ(definition.console_log_bytes, 1 << 20);
-	CHECK_EQ(definition.restart, RESTART_ALWAYS);
-	CHECK_EQ(definition.autostart, 1);
-	CHECK_EQ(definition.stop_ms, 120000);
+	CHECK_EQ(strcmp(document.partition.name, "web1"), 0);
+	CHECK_EQ(document.partition.class, CLASS_MISSION_CRITICAL);
+	CHECK_EQ(document.partition.engine, ENGINE_QEMU);
+	CHECK_EQ(strcmp(document.partition.initrd, "/boot/initrd.img"), 0);
+	CHECK_EQ(strcmp(document.partition.cmdline, "root=/dev/vda1 ro"), 0);
+	CHECK_EQ(document.partition.cpu_count, 2);
+	CHECK_EQ(document.partition.memory_bytes, 512ll << 20);
+	CHECK_EQ(document.partition.disk_count, 1);
+	CHECK_EQ(document.partition.disks[0].size_bytes, 8ll << 30);
+	CHECK_EQ(document.partition.disks[0].access, DISK_READ_ONLY);
+	CHECK_EQ(document.partition.disks[0].cache, DISK_DIRECT);
+	CHECK_EQ(strcmp(document.partition.disks[0].service, "disk1"), 0);
+	CHECK_EQ(document.partition.disks[0].outage, OUTAGE_FAIL);
+	CHECK_EQ(document.partition.disks[0].outage_ms, 30000);
+	CHECK_EQ(document.partition.disks[0].hang_ms, 500);
+	CHECK_EQ(document.partition.disks[0].queue_count, 4);
+	CHECK_EQ(document.partition.console_log_bytes, 1 << 20);
+	CHECK_EQ(document.partition.restart, RESTART_ALWAYS);
+	CHECK_EQ(document.partition.autostart, 1);
+	CHECK_EQ(document.partition.stop_ms, 120000);
 }
 
 TEST(a_json_document_means_the_same)
 {
-	struct partition_definition yaml;
+	struct partition_document yaml;
 
 	check_accepted(BASE "disks: [{" DISK ", size: 1G}]\n");
-	yaml = definition;
+	yaml = document;
 	check_accepted("{\"partition\": \"web1\",\n"
 		       " \"boot\": {\"kernel\": \"/boot/vmlinuz\"},\n"
 		       " \"memory\": {\"size\": 536870912},\n"
 		       " \"disks\": [{\"name\": \"root\",\n"
 		       "   \"file\": \"/srv/root.img\", \"size\": \"1G\"}]}");
 
-	CHECK_EQ(memcmp(&yaml, &definition, sizeof(yaml)), 0);
+	CHECK_EQ(memcmp(&yaml, &document, sizeof(yaml)), 0);
 }
 
 TEST(absent_fields_get_their_defaults)
 {
 	check_accepted(BASE "disks: [{" DISK "}]\n");
 
-	CHECK_EQ(definition.engine, ENGINE_AUTO);
-	CHECK_EQ(definition.class, CLASS_PRODUCTION);
-	CHECK_EQ(definition.cpu_count, 1);
-	CHECK_EQ(definition.console_log_bytes, (long long)CONSOLE_LOG_DEFAULT);
-	CHECK_EQ(definition.stop_ms, STOP_MS_DEFAULT);
-	CHECK_EQ(definition.disks[0].hang_ms, HANG_MS_DEFAULT);
-	CHECK_EQ(definition.disks[0].queue_count, 1);
-	CHECK_EQ(definition.disks[0].outage, OUTAGE_HOLD);
-	CHECK_EQ(definition.disks[0].size_bytes, 0);
-	CHECK_EQ(strcmp(definition.disks[0].service, DEFAULT_DISK_SERVICE), 0);
+	CHECK_EQ(document.partition.engine, ENGINE_AUTO);
+	CHECK_EQ(document.partition.class, CLASS_PRODUCTION);
+	CHECK_EQ(document.partition.cpu_count, 1);
+	CHECK_EQ(document.partition.console_log_bytes,
+		 (long long)CONSOLE_LOG_DEFAULT);
+	CHECK_EQ(document.partition.stop_ms, STOP_MS_DEFAULT);
+	CHECK_EQ(document.partition.disks[0].hang_ms, HANG_MS_DEFAULT);
+	CHECK_EQ(document.partition.disks[0].queue_count, 1);
+	CHECK_EQ(document.partition.disks[0].outage, OUTAGE_HOLD);
+	CHECK_EQ(document.partition.disks[0].size_bytes, 0);
+	CHECK_EQ(strcmp(document.partition.disks[0].service,
+			DEFAULT_DISK_SERVICE),
+		 0);
 }
 
 TEST(a_written_document_parses_to_the_same_definition)
 {
-	struct partition_definition before;
+	struct partition_document before;
 	SCOPED(free_pointer) char *text = NULL;
 	size_t bytes;
 	FILE *out;
@@ -139,33 +142,33 @@ TEST(a_written_document_parses_to_the_same_definition)
 	check_accepted(BASE "disks: [{" DISK ", on-outage: \"pause: 5s\"}, "
 			    "{name: b, file: \"/srv/a b\\\"c\"}]\n"
 			    "console: {log: 0}\n");
-	before = definition;
+	before = document;
 	out = open_memstream(&text, &bytes);
 	document_write(&before, out);
 	(void)fclose(out);
 
 	check_accepted(text);
-	CHECK_EQ(memcmp(&before, &definition, sizeof(before)), 0);
+	CHECK_EQ(memcmp(&before, &document, sizeof(before)), 0);
 }
 
 TEST(a_foreign_document_parses_and_is_written_back)
 {
-	struct partition_definition before;
+	struct partition_document before;
 	SCOPED(free_pointer) char *text = NULL;
 	size_t bytes;
 	FILE *out;
 
 	check_accepted("partition: x\nengine: foreign\n"
 		       "vhost-user: /run/x.sock\ndisks: [{" DISK "}]\n");
-	CHECK_EQ(definition.cpu_count, 0);
-	CHECK_EQ(definition.console_log_bytes, 0);
-	before = definition;
+	CHECK_EQ(document.partition.cpu_count, 0);
+	CHECK_EQ(document.partition.console_log_bytes, 0);
+	before = document;
 	out = open_memstream(&text, &bytes);
 	document_write(&before, out);
 	(void)fclose(out);
 
 	check_accepted(text);
-	CHECK_EQ(memcmp(&before, &definition, sizeof(before)), 0);
+	CHECK_EQ(memcmp(&before, &document, sizeof(before)), 0);
 }
 
 TEST(a_foreign_document_has_no_machine_of_its_own)
@@ -178,6 +181,90 @@ TEST(a_foreign_document_has_no_machine_of_its_own)
 	check_refused("partition: x\nengine: foreign\nvhost-user: /s\n",
 		      "disks", "exactly one");
 	check_refused(BASE "vhost-user: /s\n", "vhost-user", "foreign only");
+}
+
+TEST(a_document_has_the_interfaces_of_the_guest)
+{
+	const struct nic_definition *nic = document.nics;
+
+	check_accepted(BASE
+		       "nics:\n"
+		       "  - {name: lan0, switch: lan, vlan: 10, trunk: true,\n"
+		       "     tagged: [20, 4094], mac: 02:00:00:00:00:0A,\n"
+		       "     rate: 125K/10ms, mtu: 9000, queues: 2,\n"
+		       "     addresses: [10.0.0.1, \"fe80::1\"]}\n"
+		       "  - {name: lan1, switch: lan}\n");
+
+	CHECK_EQ(document.nic_count, 2);
+	CHECK_EQ(strcmp(nic->network, "lan"), 0);
+	CHECK_EQ(nic->pvid, 10);
+	CHECK_EQ(nic->vid_count, 2);
+	CHECK_EQ(nic->vids[1], 4094);
+	CHECK_EQ(nic->flags, NIC_TRUNK);
+	CHECK_EQ(nic->mac[5], 10);
+	CHECK_EQ(nic->credit_bytes, 125 << 10);
+	CHECK_EQ(nic->period_us, 10000);
+	CHECK_EQ(nic->mtu, 9000);
+	CHECK_EQ(nic->queue_pair_count, 2);
+	CHECK_EQ(nic->ipv4_count, 1);
+	CHECK_EQ(nic->ipv6[0][15], 1);
+	/* What is not given. */
+	CHECK_EQ(nic[1].pvid, 1);
+	CHECK_EQ(nic[1].mtu, NIC_MTU_DEFAULT);
+	CHECK_EQ(nic[1].queue_pair_count, 1);
+	CHECK_EQ(nic[1].credit_bytes, 0);
+}
+
+TEST(written_interfaces_parse_to_the_same)
+{
+	struct partition_document before;
+	SCOPED(free_pointer) char *text = NULL;
+	size_t bytes;
+	FILE *out;
+
+	check_accepted(BASE
+		       "nics: [{name: a, switch: lan, tagged: [7, 8], "
+		       "mac: 02:00:00:00:00:01, isolated: true, "
+		       "rate: 1M/250us, addresses: [\"::1\"]},"
+		       "{name: b, switch: lan, vlan: 7, any-mac: true}]\n");
+	before = document;
+	out = open_memstream(&text, &bytes);
+	document_write(&before, out);
+	(void)fclose(out);
+
+	check_accepted(text);
+	CHECK_EQ(memcmp(&before, &document, sizeof(before)), 0);
+}
+
+#define NIC(more) BASE "nics: [{name: a, switch: lan" more "}]\n"
+
+TEST(an_interface_that_cannot_be_is_refused_by_name)
+{
+	check_refused(NIC(", vlan: 0"), "nics[0].vlan", "1 to 4094");
+	check_refused(NIC(", vlan: 4095"), "nics[0].vlan", "1 to 4094");
+	check_refused(NIC(", vlan: 1, vlan: 2"), "nics[0].vlan", "twice");
+	check_refused(NIC(", tagged: [0]"), "nics[0].tagged", "1 to 4094");
+	check_refused(NIC(", tagged: [5, 5]"), "nics[0].tagged", "different");
+	check_refused(NIC(", tagged: 5"), "nics[0].tagged", "list");
+	check_refused(NIC(", tagged: [[5]]"), "nics[0].tagged", "list");
+	check_refused(NIC(", vlan: 5, tagged: [5]"), "nics[0].tagged", "vlan");
+	check_refused(NIC(", trunk: true"), "nics[0].trunk", "VLANs");
+	check_refused(NIC(", mtu: 67"), "nics[0].mtu", "68");
+	check_refused(NIC(", mac: 01:00:00:00:00:00"), "nics[0].mac", "group");
+	check_refused(NIC(", mac: 02:00"), "nics[0].mac", "six bytes");
+	check_refused(NIC(", rate: 5M"), "nics[0].rate", "BYTES/PERIOD");
+	check_refused(NIC(", rate: 5M/2s"), "nics[0].rate", "BYTES/PERIOD");
+	check_refused(NIC(", addresses: [host]"), "nics[0].addresses", "4");
+	check_refused(BASE "nics: [{name: a}]\n", "nics[0].switch", "missing");
+	check_refused(BASE "nics: [{name: a, switch: x}, {name: a, switch: y}]",
+		      "nics[1].name", "nics[0]");
+	check_refused(BASE "nics: [{name: a, switch: x, vlan: 3, "
+			   "mac: 02:00:00:00:00:01}, {name: b, switch: x, "
+			   "tagged: [3], mac: 02:00:00:00:00:01}]",
+		      "nics[1].mac", "nics[0]");
+	check_refused("partition: x\nengine: foreign\nvhost-user: /s\n"
+		      "disks: [{" DISK "}]\nnics: [{name: a, switch: x}]\n",
+		      "nics", "foreign");
 }
 
 TEST(an_unknown_field_is_refused_with_its_line)
@@ -214,8 +301,6 @@ TEST(a_missing_field_is_refused_by_name)
 
 TEST(a_field_not_in_this_release_is_refused_by_name)
 {
-	check_refused(BASE "nics: [{name: lan0}]\n", "nics",
-		      "networks are not in this release");
 	check_refused(BASE "cpu: {entitlement: 0.5}\n", "cpu.entitlement",
 		      "not in this release");
 	check_refused(BASE "cpu: {mode: capped}\n", "cpu.mode",
@@ -231,7 +316,7 @@ TEST(a_field_not_in_this_release_is_refused_by_name)
 TEST(huge_pages_go_with_the_kvm_engine_and_whole_pages)
 {
 	check_accepted(HUGE("32M", "kvm"));
-	CHECK_EQ(definition.huge_pages, 1);
+	CHECK_EQ(document.partition.huge_pages, 1);
 	check_accepted(HUGE("32M", "auto"));
 
 	check_refused(HUGE("33M", "kvm"), "memory.size", "2M");
@@ -364,8 +449,8 @@ TEST(an_outage_policy_has_a_word_and_a_time)
 	check_refused(BASE "disks: [{" DISK ", on-outage: {fail: 3s}}]\n",
 		      "disks[0].on-outage", "map");
 	check_accepted(BASE "disks: [{" DISK ", on-outage: \"pause: 3s\"}]\n");
-	CHECK_EQ(definition.disks[0].outage, OUTAGE_PAUSE);
-	CHECK_EQ(definition.disks[0].outage_ms, 3000);
+	CHECK_EQ(document.partition.disks[0].outage, OUTAGE_PAUSE);
+	CHECK_EQ(document.partition.disks[0].outage_ms, 3000);
 }
 
 TEST(disks_are_a_list_of_different_maps)
@@ -428,10 +513,10 @@ TEST(a_hostile_author_cannot_nest_deeper_than_the_schema)
 	char text[DOCUMENT_BYTES_MAX];
 
 	memset(text, '[', sizeof(text));
-	CHECK_EQ(document_parse(text, sizeof(text), &definition, &refusal),
+	CHECK_EQ(document_parse(text, sizeof(text), &document, &refusal),
 		 -EINVAL);
 	memset(text, '{', sizeof(text));
-	CHECK_EQ(document_parse(text, sizeof(text), &definition, &refusal),
+	CHECK_EQ(document_parse(text, sizeof(text), &document, &refusal),
 		 -EINVAL);
 }
 
@@ -441,7 +526,7 @@ TEST(a_hostile_author_cannot_send_more_than_the_bound)
 
 	memset(text, '\n', sizeof(text));
 
-	CHECK_EQ(document_parse(text, sizeof(text), &definition, &refusal),
+	CHECK_EQ(document_parse(text, sizeof(text), &document, &refusal),
 		 -EINVAL);
 	CHECK(strstr(refusal.text, "65536") != NULL);
 }
@@ -462,5 +547,5 @@ TEST(a_refusal_leaves_the_definition_untouched)
 	check_accepted(BASE);
 	check_refused("partition: other\ncolour: red\n", "colour", "");
 
-	CHECK_EQ(strcmp(definition.name, "web1"), 0);
+	CHECK_EQ(strcmp(document.partition.name, "web1"), 0);
 }

@@ -496,7 +496,7 @@ TEST(a_store_of_a_newer_release_is_refused_and_left_alone)
 	CHECK_EQ(read_sql("SELECT sum(reserved = 7) FROM counter"),
 		 STORE_COUNTER_COUNT);
 
-	run_sql("PRAGMA user_version = 2");
+	run_sql("PRAGMA user_version = 3");
 	open_store();
 	close_store();
 }
@@ -510,7 +510,8 @@ TEST(a_store_of_release_0_1_0_is_taken_over)
 	CHECK_EQ(store_put_partition(store, &put), 0);
 	store_close(store);
 	/* As version 1 was. */
-	run_sql("ALTER TABLE partition DROP COLUMN engine;"
+	run_sql("DROP TABLE nic; DROP TABLE switch;"
+		"ALTER TABLE partition DROP COLUMN engine;"
 		"ALTER TABLE partition DROP COLUMN image_us;"
 		"ALTER TABLE partition DROP COLUMN image_bytes;"
 		"ALTER TABLE attachment DROP COLUMN saved_ns;"
@@ -523,6 +524,90 @@ TEST(a_store_of_release_0_1_0_is_taken_over)
 	store_close(store);
 	CHECK_EQ(read_sql("PRAGMA user_version"), STORE_SCHEMA_VERSION);
 	remove_directory();
+}
+
+static struct nic_record make_nic(uint64_t id, const char *name)
+{
+	struct nic_record nic = { .id = id, .partition = "web1" };
+
+	(void)text_copy(nic.definition.name, NAME_ROOM, name);
+	(void)text_copy(nic.definition.network, NAME_ROOM, "lan");
+	nic.definition.pvid = 10;
+	return nic;
+}
+
+struct seen_nics {
+	unsigned count;
+	struct nic_record last;
+};
+
+static int see_nic(void *context, const struct nic_record *record)
+{
+	struct seen_nics *seen = context;
+
+	seen->count++;
+	seen->last = *record;
+	return 0;
+}
+
+static struct seen_nics look_at_nics(void)
+{
+	struct seen_nics seen = { 0 };
+
+	CHECK_EQ(store_each_nic(store, see_nic, &seen), 0);
+	return seen;
+}
+
+TEST(interfaces_are_kept_and_go_with_their_partition)
+{
+	struct partition_record partition = make_partition("web1");
+	struct nic_record first = make_nic(3, "lan0");
+	struct nic_record second = make_nic(7, "lan1");
+
+	struct seen_nics seen;
+
+	open_store();
+	CHECK_EQ(store_put_nic(store, &first), -EBUSY);
+	CHECK_EQ(store_put_partition(store, &partition), 0);
+	CHECK_EQ(store_put_nic(store, &second), 0);
+	CHECK_EQ(store_put_nic(store, &first), 0);
+	reopen_store();
+
+	seen = look_at_nics();
+	CHECK_EQ(seen.count, 2);
+	CHECK_EQ(memcmp(&seen.last, &second, sizeof(second)), 0);
+	CHECK_EQ(store_delete_nic(store, 7), 0);
+	CHECK_EQ(store_delete_nic(store, 7), -ENOENT);
+	CHECK_EQ(look_at_nics().count, 1);
+	CHECK_EQ(store_delete_partition(store, "web1"), 0);
+	CHECK_EQ(look_at_nics().count, 0);
+	close_store();
+}
+
+static int see_switch(void *context, const struct switch_record *record)
+{
+	struct switch_record *seen = context;
+
+	*seen = *record;
+	return 0;
+}
+
+TEST(a_switch_is_kept_changed_and_forgotten)
+{
+	struct switch_record put = { .id = 5, .definition.name = "lan" };
+	struct switch_record got = { 0 };
+
+	open_store();
+	CHECK_EQ(store_put_switch(store, &put), 0);
+	put.definition.uplink_kind = UPLINK_PASST;
+	CHECK_EQ(store_put_switch(store, &put), 0);
+	reopen_store();
+
+	CHECK_EQ(store_each_switch(store, see_switch, &got), 0);
+	CHECK_EQ(memcmp(&put, &got, sizeof(put)), 0);
+	CHECK_EQ(store_delete_switch(store, "lan"), 0);
+	CHECK_EQ(store_delete_switch(store, "lan"), -ENOENT);
+	close_store();
 }
 
 TEST(a_saved_image_is_recorded_with_the_state)

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/network_rows.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/count.h"
+#include "cli/cli.h"
+#include "document/schema.h"
+#include "document/units.h"
+
+static const char *const uplinks[] = {
+	[UPLINK_NONE] = "none",     [UPLINK_TAP] = "tap",
+	[UPLINK_BRIDGE] = "bridge", [UPLINK_PACKET] = "packet",
+	[UPLINK_PASST] = "passt",
+};
+_Static_assert(ARRAY_COUNT(uplinks) == UPLINK_COUNT, "one each");
+
+const char *uplink_name(uint32_t kind)
+{
+	return kind < UPLINK_COUNT ? uplinks[kind] : "?";
+}
+
+uint32_t uplink_of_name(const char *name, size_t bytes)
+{
+	uint32_t kind = UPLINK_NONE;
+
+	while (kind < UPLINK_COUNT && (strlen(uplinks[kind]) != bytes ||
+				       memcmp(uplinks[kind], name, bytes) != 0))
+		kind++;
+	return kind;
+}
+
+static void set_text(json_t *object, const char *key, const char *text)
+{
+	(void)json_object_set_new(object, key, json_foreign(text));
+}
+
+static void set_number(json_t *object, const char *key, uint64_t value)
+{
+	(void)json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static void set_flag(json_t *object, const char *key, bool value)
+{
+	(void)json_object_set_new(object, key, json_boolean(value));
+}
+
+static void add_number(struct table *table, uint64_t value)
+{
+	table_add(table, "%llu", (unsigned long long)value);
+}
+
+/* "10 20t 30t" */
+static void describe_vlans(uint16_t pvid, const uint16_t *vids, uint16_t count,
+			   char *to, size_t room)
+{
+	size_t used = 0;
+
+	to[0] = '\0';
+	if (pvid)
+		used = (size_t)snprintf(to, room, "%u", pvid);
+	for (uint16_t i = 0; i < count && i < NIC_VID_MAX && used < room; i++)
+		used += (size_t)snprintf(to + used, room - used, "%s%ut",
+					 used ? " " : "", vids[i]);
+}
+
+static json_t *json_vids(const uint16_t *vids, uint16_t count)
+{
+	json_t *array = json_array();
+
+	for (uint16_t i = 0; i < count && i < NIC_VID_MAX; i++)
+		(void)json_array_append_new(array, json_integer(vids[i]));
+	return array;
+}
+
+/* Interfaces. ----------------------------------------------------------------- */
+
+void nic_table_init(struct table *table)
+{
+	static const char *const headings[] = {
+		"INTERFACE", "SWITCH", "STATE",   "MAC",     "VLANS",
+		"RECEIVED",  "SENT",   "DROPPED", "OUTAGES", NULL
+	};
+
+	table_init(table, headings);
+}
+
+void nic_table_add(struct table *table, const struct nic_row *row)
+{
+	const struct nic_definition *nic = &row->definition;
+	char mac[MAC_ROOM], vlans[TABLE_CELL_ROOM];
+
+	mac_write(mac, nic->mac);
+	describe_vlans(nic->pvid, nic->vids, nic->vid_count, vlans,
+		       sizeof(vlans));
+	table_add(table, "%s", nic->name);
+	table_add(table, "%s", nic->network);
+	table_add(table, "%s", row->state);
+	table_add(table, "%s", mac);
+	table_add(table, "%s", vlans);
+	add_number(table, row->counters.in_frames);
+	add_number(table, row->counters.out_frames);
+	add_number(table, row->counters.in_dropped);
+	add_number(table, row->counters.outages);
+}
+
+json_t *json_nic(const struct nic_row *row)
+{
+	const struct nic_counters *counters = &row->counters;
+	json_t *object = json_object(), *counted = json_object();
+	char mac[MAC_ROOM];
+
+	mac_write(mac, row->definition.mac);
+	set_text(object, "partition", row->partition);
+	set_text(object, "name", row->definition.name);
+	set_text(object, "switch", row->definition.network);
+	set_text(object, "state", row->state);
+	set_text(object, "mac", mac);
+	set_number(object, "vlan", row->definition.pvid);
+	(void)json_object_set_new(
+		object, "tagged",
+		json_vids(row->definition.vids, row->definition.vid_count));
+	set_number(object, "generation", counters->generation);
+	set_number(counted, "in_frames", counters->in_frames);
+	set_number(counted, "in_bytes", counters->in_bytes);
+	set_number(counted, "out_frames", counters->out_frames);
+	set_number(counted, "out_bytes", counters->out_bytes);
+	set_number(counted, "in_dropped", counters->in_dropped);
+	set_number(counted, "violations", counters->violations);
+	set_number(counted, "outages", counters->outages);
+	set_number(counted, "outage_longest_us", counters->outage_longest_us);
+	(void)json_object_set_new(object, "counters", counted);
+	return object;
+}
+
+/* Switches. -------------------------------------------------------------------- */
+
+void switch_table_init(struct table *table)
+{
+	static const char *const headings[] = { "NAME",  "SERVICE", "UPLINK",
+						"STATE", "VLANS",   "PORTS",
+						"PID",   NULL };
+
+	table_init(table, headings);
+}
+
+/* "bridge:br0 (bulkhead0)" */
+static void describe_uplink(const struct switch_row *row, char *to, size_t room)
+{
+	const struct switch_definition *definition = &row->definition;
+	bool has_other =
+		row->interface[0] &&
+		strncmp(row->interface, definition->uplink, UPLINK_ROOM) != 0;
+
+	(void)snprintf(to, room, "%s%s%.*s%s%.*s%s",
+		       uplink_name(definition->uplink_kind),
+		       definition->uplink[0] ? ":" : "", UPLINK_ROOM - 1,
+		       definition->uplink, has_other ? " (" : "",
+		       has_other ? UPLINK_ROOM - 1 : 0, row->interface,
+		       has_other ? ")" : "");
+}
+
+void switch_table_add(struct table *table, const struct switch_row *row)
+{
+	const struct switch_definition *definition = &row->definition;
+	char uplink[4 * UPLINK_ROOM], vlans[TABLE_CELL_ROOM];
+
+	describe_uplink(row, uplink, sizeof(uplink));
+	describe_vlans(definition->pvid, definition->vids,
+		       definition->vid_count, vlans, sizeof(vlans));
+	table_add(table, "%s", definition->name);
+	table_add(table, "%s", definition->service);
+	table_add(table, "%s", uplink);
+	table_add(table, "%s", row->uplink_state);
+	table_add(table, "%s", vlans);
+	add_number(table, row->port_count);
+	add_number(table, row->instance_pid);
+}
+
+json_t *json_switch(const struct switch_row *row)
+{
+	const struct switch_definition *definition = &row->definition;
+	json_t *object = json_object(), *uplink = json_object();
+
+	set_text(object, "name", definition->name);
+	set_text(object, "service", definition->service);
+	set_number(object, "ports", row->port_count);
+	set_number(object, "instance_pid", row->instance_pid);
+	set_text(uplink, "kind", uplink_name(definition->uplink_kind));
+	set_text(uplink, "name", definition->uplink);
+	set_text(uplink, "interface", row->interface);
+	set_text(uplink, "state", row->uplink_state);
+	set_number(uplink, "vlan", definition->pvid);
+	(void)json_object_set_new(
+		uplink, "tagged",
+		json_vids(definition->vids, definition->vid_count));
+	(void)json_object_set_new(object, "uplink", uplink);
+	return object;
+}
+
+/* Ports and addresses. ------------------------------------------------------------ */
+
+static const char *const drop_names[] = {
+#define DROP_NAME(id, name, text) [DROP_##id] = (name),
+	SWITCH_DROPS(DROP_NAME)
+#undef DROP_NAME
+};
+
+/* "web1/lan0", or "uplink" */
+static void describe_port(const char *partition, const char *nic, char *to,
+			  size_t room)
+{
+	if (partition[0])
+		(void)snprintf(to, room, "%.31s/%.31s", partition, nic);
+	else
+		(void)snprintf(to, room, "uplink");
+}
+
+static void describe_drops(const struct net_port *row, char *to, size_t room)
+{
+	size_t used = 0;
+
+	to[0] = '\0';
+	for (size_t i = 0; i < ARRAY_COUNT(drop_names) && used < room; i++)
+		if (row->drops[i])
+			used += (size_t)snprintf(
+				to + used, room - used, "%s%s %llu",
+				used ? ", " : "", drop_names[i],
+				(unsigned long long)row->drops[i]);
+}
+
+void port_table_init(struct table *table)
+{
+	static const char *const headings[] = { "PORT",      "FRAMES IN",
+						"BYTES IN",  "FRAMES OUT",
+						"BYTES OUT", "TRUNK",
+						"DROPPED",   NULL };
+
+	table_init(table, headings);
+}
+
+void port_table_add(struct table *table, const struct net_port *row)
+{
+	char name[2 * NAME_ROOM + 2], drops[TABLE_CELL_ROOM];
+
+	describe_port(row->partition, row->nic, name, sizeof(name));
+	describe_drops(row, drops, sizeof(drops));
+	table_add(table, "%s", name);
+	add_number(table, row->in_frames);
+	add_number(table, row->in_bytes);
+	add_number(table, row->out_frames);
+	add_number(table, row->out_bytes);
+	table_add(table, "%s", row->is_trunk_active ? "active" : "");
+	table_add(table, "%s", drops);
+}
+
+json_t *json_port(const struct net_port *row)
+{
+	json_t *object = json_object(), *drops = json_object();
+
+	set_text(object, "partition", row->partition);
+	set_text(object, "nic", row->nic);
+	set_flag(object, "is_uplink", !row->partition[0]);
+	set_flag(object, "is_trunk_active", row->is_trunk_active);
+	set_number(object, "in_frames", row->in_frames);
+	set_number(object, "in_bytes", row->in_bytes);
+	set_number(object, "out_frames", row->out_frames);
+	set_number(object, "out_bytes", row->out_bytes);
+	set_number(object, "finished", row->finished);
+	set_number(object, "moves", row->moves);
+	for (size_t i = 0; i < ARRAY_COUNT(drop_names); i++)
+		set_number(drops, drop_names[i], row->drops[i]);
+	(void)json_object_set_new(object, "drops", drops);
+	return object;
+}
+
+void entry_table_init(struct table *table)
+{
+	static const char *const headings[] = { "VLAN", "MAC", "PORT",
+						"KIND", "AGE", NULL };
+
+	table_init(table, headings);
+}
+
+void entry_table_add(struct table *table, const struct net_entry *row)
+{
+	char name[2 * NAME_ROOM + 2], mac[MAC_ROOM];
+
+	describe_port(row->partition, row->nic, name, sizeof(name));
+	mac_write(mac, row->mac);
+	table_add(table, "%u", row->vid);
+	table_add(table, "%s", mac);
+	table_add(table, "%s", name);
+	table_add(table, "%s", row->is_static ? "static" : "learnt");
+	table_add(table, "%u s", row->age_ms / 1000);
+}
+
+json_t *json_entry(const struct net_entry *row)
+{
+	json_t *object = json_object();
+	char mac[MAC_ROOM];
+
+	mac_write(mac, row->mac);
+	set_number(object, "vlan", row->vid);
+	set_text(object, "mac", mac);
+	set_text(object, "partition", row->partition);
+	set_text(object, "nic", row->nic);
+	set_flag(object, "is_static", row->is_static);
+	set_number(object, "age_ms", row->age_ms);
+	return object;
+}

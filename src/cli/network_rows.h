@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Rows of switches and interfaces, as tables and as JSON. */
+#ifndef CLI_NETWORK_ROWS_H
+#define CLI_NETWORK_ROWS_H
+
+#include <jansson.h>
+
+#include "cli/table.h"
+#include "control/drops.h"
+#include "control/protocol.h"
+
+void nic_table_init(struct table *table);
+void nic_table_add(struct table *table, const struct nic_row *row);
+json_t *json_nic(const struct nic_row *row);
+
+void switch_table_init(struct table *table);
+void switch_table_add(struct table *table, const struct switch_row *row);
+json_t *json_switch(const struct switch_row *row);
+
+void port_table_init(struct table *table);
+void port_table_add(struct table *table, const struct net_port *row);
+json_t *json_port(const struct net_port *row);
+
+void entry_table_init(struct table *table);
+void entry_table_add(struct table *table, const struct net_entry *row);
+json_t *json_entry(const struct net_entry *row);
+
+/* "passt", "bridge"; "?" for a number this version does not know. */
+const char *uplink_name(uint32_t kind);
+
+/* The kind of this name; UPLINK_COUNT: none. */
+uint32_t uplink_of_name(const char *name, size_t bytes);
+
+#endif

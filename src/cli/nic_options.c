@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/nic_options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "document/value.h"
+
+#define LIST_ROOM 512
+
+static int store(struct cli *cli, const struct field *field, const char *name,
+		 const char *text, struct nic_definition *nic)
+{
+	const struct scalar scalar = { .text = text, .bytes = strlen(text) };
+	struct refusal refusal;
+	char option[32];
+
+	(void)snprintf(option, sizeof(option), "--%s", name);
+	if (value_store(field, option, &scalar, nic, &refusal) < 0)
+		return cli_refuse(cli, &refusal);
+	return EXIT_DONE;
+}
+
+static void clear(const struct field *field, struct nic_definition *nic)
+{
+	if (field->type == FIELD_VLANS) {
+		memset(nic->vids, 0, sizeof(nic->vids));
+		nic->vid_count = 0;
+	} else if (field->type == FIELD_ADDRESSES) {
+		memset(nic->ipv4, 0, sizeof(nic->ipv4));
+		memset(nic->ipv6, 0, sizeof(nic->ipv6));
+		nic->ipv4_count = 0;
+		nic->ipv6_count = 0;
+	} else if (field->type == FIELD_RATE) {
+		nic->credit_bytes = 0;
+		nic->period_us = 0;
+	} else if (field->type == FIELD_VLAN) {
+		nic->pvid = 0;
+	} else if (field->type == FIELD_FLAG) {
+		nic->flags &= ~(uint32_t)field->unit;
+	}
+}
+
+static int store_list(struct cli *cli, const struct field *field,
+		      const char *name, const char *given,
+		      struct nic_definition *nic)
+{
+	char list[LIST_ROOM];
+	char *at = list;
+	int status = EXIT_DONE;
+
+	if (text_copy(list, sizeof(list), given) < 0)
+		return cli_complain(cli, EXIT_REFUSED, name, "is too long");
+	while (status == EXIT_DONE && at)
+		status = store(cli, field, name, strsep(&at, ","), nic);
+	return status;
+}
+
+int nic_option_take(struct cli *cli, const char *name, const char *given,
+		    struct nic_definition *nic)
+{
+	const struct field *field;
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "nics[].%s", name);
+	field = schema_find(path);
+	clear(field, nic);
+	if (strcmp(given, "none") == 0 &&
+	    (field_is_list(field) || field->type == FIELD_RATE ||
+	     field->type == FIELD_VLAN))
+		return EXIT_DONE;
+	if (field_is_list(field))
+		return store_list(cli, field, name, given, nic);
+	return store(cli, field, name,
+		     field->type == FIELD_FLAG ? "true" : given, nic);
+}
+
+int nic_options_take(struct cli *cli, const struct invocation *invocation,
+		     struct nic_definition *nic)
+{
+	const struct verb_option *options = invocation->verb->options;
+	int status = EXIT_DONE;
+
+	for (size_t i = 0;
+	     status == EXIT_DONE && i < VERB_OPTION_MAX && options[i].name; i++)
+		if (invocation->options[i])
+			status = nic_option_take(cli, options[i].name,
+						 invocation->options[i], nic);
+	return status;
+}

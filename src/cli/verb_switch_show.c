@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* switch show, switch fdb, switch counters: one answer, three views. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/network_rows.h"
+#include "cli/verbs.h"
+
+struct view {
+	struct table itself;
+	struct table ports;
+	struct table entries;
+	json_t *object;
+	json_t *port_rows;
+	json_t *entry_rows;
+};
+
+static int add_row(void *data, struct message *message)
+{
+	struct view *view = data;
+	const void *row = message->body;
+
+	if (message->type == MSG_SWITCH_ROW) {
+		switch_table_add(&view->itself, row);
+		json_decref(view->object);
+		view->object = json_switch(row);
+	} else if (message->type == MSG_SWITCH_PORT_ROW) {
+		port_table_add(&view->ports, row);
+		(void)json_array_append_new(view->port_rows, json_port(row));
+	} else if (message->type == MSG_SWITCH_ENTRY_ROW) {
+		entry_table_add(&view->entries, row);
+		(void)json_array_append_new(view->entry_rows, json_entry(row));
+	} else {
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+static void view_init(struct view *view)
+{
+	*view = (struct view){
+		.object = json_object(),
+		.port_rows = json_array(),
+		.entry_rows = json_array(),
+	};
+	switch_table_init(&view->itself);
+	port_table_init(&view->ports);
+	entry_table_init(&view->entries);
+}
+
+static void view_release(struct view *view)
+{
+	table_release(&view->itself);
+	table_release(&view->ports);
+	table_release(&view->entries);
+	json_decref(view->object);
+	json_decref(view->port_rows);
+	json_decref(view->entry_rows);
+}
+
+static void print_all(struct cli *cli, struct view *view)
+{
+	if (cli->is_json) {
+		(void)json_object_set(view->object, "port_rows",
+				      view->port_rows);
+		(void)json_object_set(view->object, "addresses",
+				      view->entry_rows);
+		cli_print_json(json_incref(view->object));
+		return;
+	}
+	table_print(&view->itself);
+	(void)puts("");
+	table_print(&view->ports);
+	(void)puts("");
+	table_print(&view->entries);
+}
+
+static void print_entries(struct cli *cli, struct view *view)
+{
+	if (cli->is_json)
+		cli_print_json(json_incref(view->entry_rows));
+	else
+		table_print(&view->entries);
+}
+
+static void print_ports(struct cli *cli, struct view *view)
+{
+	if (cli->is_json)
+		cli_print_json(json_incref(view->port_rows));
+	else
+		table_print(&view->ports);
+}
+
+static int look(struct cli *cli, const struct invocation *invocation,
+		void (*print)(struct cli *cli, struct view *view))
+{
+	struct switch_name body = { 0 };
+	struct view view;
+	const struct request request = {
+		.type = MSG_SWITCH_SHOW,
+		.body = &body,
+		.on_row = add_row,
+		.row_data = &view,
+	};
+	int status;
+
+	view_init(&view);
+	status = cli_take_name(cli, "name", invocation->positional, body.name);
+	if (status == EXIT_DONE)
+		status = cli_call(cli, &request, NOT_LONG);
+	if (status == EXIT_DONE)
+		print(cli, &view);
+	view_release(&view);
+	return status;
+}
+
+static int run_show(struct cli *cli, const struct invocation *invocation)
+{
+	return look(cli, invocation, print_all);
+}
+
+static int run_fdb(struct cli *cli, const struct invocation *invocation)
+{
+	return look(cli, invocation, print_entries);
+}
+
+static int run_counters(struct cli *cli, const struct invocation *invocation)
+{
+	return look(cli, invocation, print_ports);
+}
+
+const struct verb verb_switch_show = {
+	.name = "switch show",
+	.positional = "NAME",
+	.summary = "Show a switch with its ports and addresses.",
+	.run = run_show,
+};
+
+const struct verb verb_switch_fdb = {
+	.name = "switch fdb",
+	.positional = "NAME",
+	.summary = "Show which addresses a switch knows, and where.",
+	.run = run_fdb,
+};
+
+const struct verb verb_switch_counters = {
+	.name = "switch counters",
+	.positional = "NAME",
+	.summary = "Show a switch's counters per port, with every reason for "
+		   "a drop.",
+	.run = run_counters,
+};

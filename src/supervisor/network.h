@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Switches at run time, their uplinks, and what a network service is told.
+ *
+ * An instance that begins to serve is given all switches of its service, their
+ * uplinks and every interface whose monitor is READY, and NET_BEGIN last. An
+ * uplink is a port like an interface, with the states of nic.h; its descriptor
+ * stays with the supervisor, so that the next generation has it too. (After the
+ * supervisor's own death only the service has it; when that dies as well, the
+ * uplink is opened anew.)
+ */
+#ifndef SUPERVISOR_NETWORK_H
+#define SUPERVISOR_NETWORK_H
+
+#include "supervisor/nic.h"
+#include "supervisor/store.h"
+#include "supervisor/uplink.h"
+
+struct network {
+	TAILQ_ENTRY(network) link;
+	struct supervisor *supervisor;
+	struct switch_record record;
+	uint64_t generation;       /* of the uplink's attachment */
+	enum nic_state state;      /* of the uplink */
+	struct instance *instance; /* that has the uplink */
+	struct uplink uplink;
+	uint64_t up_ns;
+	struct back_off back_off; /* of uplinks that were lost */
+	bool is_failure_told;     /* that it cannot be opened */
+	sd_event_source *timer;
+	sd_event_source *passt_source;
+	uint64_t told_id;            /* instance that was told of it last */
+	struct ticket report_ticket; /* who waits for rows of the service */
+	uint32_t report_id;
+	sd_event_source *report_timer;
+};
+
+TAILQ_HEAD(network_list, network);
+
+extern const struct process_ops net_instance_ops;
+
+/* Of a record; the supervisor's list owns it. NULL: no memory. The uplink, if
+ * it is open already, is taken. */
+struct network *network_new(struct supervisor *supervisor,
+			    const struct switch_record *record,
+			    struct uplink *uplink);
+void network_free(struct network *network);
+struct network *network_find(struct supervisor *supervisor, const char *name);
+
+/* Its uplink's VLANs, or with `uplink` all of the uplink, are others now. */
+void network_change(struct network *network,
+		    const struct switch_definition *definition,
+		    struct uplink *uplink);
+
+/* How many interfaces are defined on it; one of them, if there are any. */
+unsigned network_count_nics(const struct network *network,
+			    const struct nic **ret_nic);
+
+/* The instance that serves it now; NULL: none. */
+struct instance *network_instance(const struct network *network);
+
+/*
+ * Ask the service for its ports and addresses; `ticket` gets the rows of
+ * SWITCH_SHOW when they are in, or soon without them.
+ *
+ * -ENOTCONN  no instance serves it; -EBUSY  another client is asking
+ */
+int network_report(struct network *network, const struct ticket *ticket);
+
+/* The interface with this attachment; NULL: none. */
+struct nic *nic_find(struct supervisor *supervisor, uint64_t attachment_id);
+
+/* All switches and interfaces, as disk.h has it for disks. */
+void networks_progress(struct supervisor *supervisor);
+void networks_instance_died(struct supervisor *supervisor,
+			    struct instance *instance);
+void networks_leave(struct supervisor *supervisor, struct instance *instance);
+bool networks_are_settled(struct supervisor *supervisor,
+			  const struct service *service);
+
+/* Re-adoption: whose attachment is it? */
+void networks_found(struct supervisor *supervisor, struct instance *instance,
+		    const struct attachment *attachment);
+
+#endif

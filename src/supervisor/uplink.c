@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/uplink.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <linux/sockios.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "supervisor/spawn_child.h"
+
+#define VNET_HEADER_BYTES 12 /* struct virtio_net_hdr_v1 */
+/* Room for a whole window of TCP on its way to passt. */
+#define STREAM_BYTES (4 << 20)
+#define PASST_FD     "3" /* spawn_program() puts it there */
+
+const char *uplink_kind_name(uint32_t kind)
+{
+	static const char *const names[] = {
+		[UPLINK_NONE] = "none",     [UPLINK_TAP] = "tap",
+		[UPLINK_BRIDGE] = "bridge", [UPLINK_PACKET] = "packet",
+		[UPLINK_PASST] = "passt",
+	};
+
+	return kind < UPLINK_COUNT ? names[kind] : "?";
+}
+
+static int refuse_uplink(struct refusal *refusal, int error, const char *name,
+			 const char *what)
+{
+	if (error == -EPERM || error == -EACCES)
+		return refuse(refusal, -EPERM, "uplink",
+			      "%s is not ours to open: %s needs privileges",
+			      name, what);
+	if (error == -EBUSY)
+		return refuse(refusal, error, "uplink",
+			      "%s is in use by someone else", name);
+	return refuse(refusal, error, "uplink", "%s: %s fails: %s", name, what,
+		      strerror(-error));
+}
+
+/* TAP. ----------------------------------------------------------------------- */
+
+static int set_up(const char *interface)
+{
+	SCOPED(close_fd)
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = { 0 };
+
+	(void)snprintf(request.ifr_name, IFNAMSIZ, "%s", interface);
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+		return -errno;
+	if (request.ifr_flags & IFF_UP)
+		return 0;
+	request.ifr_flags |= IFF_UP;
+	return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
+}
+
+/* `name` may have a %d, of which the kernel makes a free number. */
+static int open_tap(const char *name, struct uplink *uplink)
+{
+	const unsigned offloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+	const int header = VNET_HEADER_BYTES, little = 1;
+	struct ifreq request = { .ifr_flags =
+					 IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	SCOPED(close_fd)
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	(void)snprintf(request.ifr_name, IFNAMSIZ, "%s", name);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0 ||
+	    ioctl(fd, TUNSETVNETHDRSZ, &header) < 0 ||
+	    ioctl(fd, TUNSETVNETLE, &little) < 0 ||
+	    ioctl(fd, TUNSETOFFLOAD, offloads) < 0)
+		return -errno;
+	(void)snprintf(uplink->interface, sizeof(uplink->interface), "%s",
+		       request.ifr_name);
+	uplink->fd = take_fd(&fd);
+	return 0;
+}
+
+static int open_named_tap(const struct switch_definition *definition,
+			  struct uplink *uplink, struct refusal *refusal)
+{
+	int r = open_tap(definition->uplink, uplink);
+
+	if (r == 0)
+		r = set_up(uplink->interface);
+	return r < 0 ? refuse_uplink(refusal, r, definition->uplink,
+				     "a TAP interface")
+		     : 0;
+}
+
+static bool is_bridge(const char *name)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/sys/class/net/%s/bridge", name);
+	return access(path, F_OK) == 0;
+}
+
+static int join_bridge(const char *bridge, const char *interface)
+{
+	SCOPED(close_fd)
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = { 0 };
+
+	(void)snprintf(request.ifr_name, IFNAMSIZ, "%s", bridge);
+	request.ifr_ifindex = (int)if_nametoindex(interface);
+	if (fd < 0 || ioctl(fd, SIOCBRADDIF, &request) < 0)
+		return -errno;
+	return 0;
+}
+
+static int open_bridge(const struct switch_definition *definition,
+		       struct uplink *uplink, struct refusal *refusal)
+{
+	const char *bridge = definition->uplink;
+	int r;
+
+	if (!is_bridge(bridge))
+		return refuse(refusal, -ENODEV, "uplink",
+			      "there is no bridge %s", bridge);
+	r = open_tap("bulkhead%d", uplink);
+	if (r == 0)
+		r = set_up(uplink->interface);
+	if (r == 0)
+		r = join_bridge(bridge, uplink->interface);
+	return r < 0 ? refuse_uplink(refusal, r, bridge,
+				     "a TAP interface in it")
+		     : 0;
+}
+
+/* Packet socket. ------------------------------------------------------------- */
+
+static int set_packet(int fd, int option)
+{
+	const int on = 1;
+
+	return setsockopt(fd, SOL_PACKET, option, &on, sizeof(on));
+}
+
+static int bind_packet(int fd, int index)
+{
+	const struct sockaddr_ll address = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = index,
+	};
+	const struct packet_mreq all = { .mr_ifindex = index,
+					 .mr_type = PACKET_MR_PROMISC };
+
+	if (set_packet(fd, PACKET_VNET_HDR) < 0 ||
+	    set_packet(fd, PACKET_AUXDATA) < 0 ||
+	    set_packet(fd, PACKET_IGNORE_OUTGOING) < 0 ||
+	    setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all,
+		       sizeof(all)) < 0 ||
+	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int open_packet(const struct switch_definition *definition,
+		       struct uplink *uplink, struct refusal *refusal)
+{
+	int index = (int)if_nametoindex(definition->uplink);
+	SCOPED(close_fd) int fd = NO_FD;
+	int r;
+
+	if (index == 0)
+		return refuse(refusal, -ENODEV, "uplink",
+			      "there is no interface %s", definition->uplink);
+	/* Protocol 0: nothing of other interfaces before it is bound. */
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	r = fd < 0 ? -errno : bind_packet(fd, index);
+	if (r < 0)
+		return refuse_uplink(refusal, r, definition->uplink,
+				     "a packet socket");
+	uplink->fd = take_fd(&fd);
+	return 0;
+}
+
+/* passt. ---------------------------------------------------------------------- */
+
+static void set_room(int fd)
+{
+	const int bytes = STREAM_BYTES;
+
+	/* A user's limit may be less; then frames are dropped sooner. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) <
+	    0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes,
+				 sizeof(bytes));
+}
+
+static int open_passt(struct uplink *uplink, struct refusal *refusal)
+{
+	const char *const arguments[] = { "passt", "-f",     "-q",
+					  "-F",    PASST_FD, NULL };
+	int fds[2];
+	pid_t pid;
+	int r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return refuse_uplink(refusal, -errno, "passt", "a socket");
+	uplink->fd = fds[0];
+	set_room(fds[0]);
+	set_room(fds[1]);
+	r = spawn_program(arguments, fds[1], &pid);
+	close_fd(&fds[1]);
+	if (r == -ENOENT)
+		return refuse(refusal, r, "uplink", "passt is not installed");
+	if (r < 0)
+		return refuse_uplink(refusal, r, "passt", "starting it");
+	uplink->passt_pidfd = pidfd_open(pid, 0);
+	if (uplink->passt_pidfd >= 0)
+		return 0;
+	r = -errno;
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	return refuse_uplink(refusal, r, "passt", "watching it");
+}
+
+int uplink_open(const struct switch_definition *definition,
+		struct uplink *ret_uplink, struct refusal *ret_refusal)
+{
+	struct uplink uplink = UPLINK_CLOSED;
+	int r = -EINVAL;
+
+	if (definition->uplink_kind == UPLINK_TAP)
+		r = open_named_tap(definition, &uplink, ret_refusal);
+	if (definition->uplink_kind == UPLINK_BRIDGE)
+		r = open_bridge(definition, &uplink, ret_refusal);
+	if (definition->uplink_kind == UPLINK_PACKET)
+		r = open_packet(definition, &uplink, ret_refusal);
+	if (definition->uplink_kind == UPLINK_PASST)
+		r = open_passt(&uplink, ret_refusal);
+	if (r < 0)
+		uplink_close(&uplink);
+	else
+		*ret_uplink = uplink;
+	return r;
+}
+
+void uplink_close(struct uplink *uplink)
+{
+	siginfo_t info;
+
+	if (uplink->passt_pidfd != NO_FD) {
+		(void)pidfd_send_signal(uplink->passt_pidfd, SIGKILL, NULL, 0);
+		(void)waitid(P_PIDFD, (id_t)uplink->passt_pidfd, &info,
+			     WEXITED);
+	}
+	close_fd(&uplink->passt_pidfd);
+	close_fd(&uplink->fd);
+	uplink->interface[0] = '\0';
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The descriptor by which a switch reaches the outside, opened by the
+ * supervisor and handed to the network service: a TAP interface, alone or in
+ * a bridge, a packet socket, or passt, which is a child process of ours.
+ *
+ * The supervisor keeps it, so that it outlives the service: TAP and bridge port
+ * stay, and so do the connections of passt.
+ *
+ * Trust      The definition has passed check_switch().
+ * Threads    The supervisor's only one.
+ * Errors     0, or a negative errno with a sentence in the refusal.
+ */
+#ifndef SUPERVISOR_UPLINK_H
+#define SUPERVISOR_UPLINK_H
+
+#include <sys/types.h>
+
+#include "base/refusal.h"
+#include "control/network.h"
+
+struct uplink {
+	int fd;                      /* owned; NO_FD: closed */
+	int passt_pidfd;             /* owned; NO_FD: none */
+	char interface[UPLINK_ROOM]; /* the TAP in use; may be empty */
+};
+
+#define UPLINK_CLOSED                       \
+	{                                   \
+		.fd = -1, .passt_pidfd = -1 \
+	}
+
+/*
+ * Open it. For every kind but UPLINK_NONE.
+ *
+ * -ENODEV  there is no such interface or bridge
+ * -EPERM   not ours to open
+ * -EBUSY   someone else has it
+ */
+int uplink_open(const struct switch_definition *definition,
+		struct uplink *ret_uplink, struct refusal *ret_refusal);
+
+/* Close it and end its passt. Safe twice. */
+void uplink_close(struct uplink *uplink);
+
+/* "tap", "passt", ...; "none". */
+const char *uplink_kind_name(uint32_t kind);
+
+#endif
