@@ -154,8 +154,9 @@ class Console:
                 self.host.argv("console", self.name, "--read-only"),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL, env=self.host.env)
-            for line in self.process.stdout:
-                self.text += line.decode(errors="replace").replace("\r", "")
+            # not by lines: memtest86+ never ends one
+            while chunk := self.process.stdout.read1(4096):
+                self.text += chunk.decode(errors="replace").replace("\r", "")
             self.process.wait()
             time.sleep(0.1)
 
