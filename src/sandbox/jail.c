@@ -122,6 +122,9 @@ static int check(const struct jail *jail)
 	for (size_t i = 0; i < jail->file_count; i++)
 		if (!is_boot_path(jail->files[i].path))
 			return -EINVAL;
+	for (size_t i = 0; i < jail->socket_count; i++)
+		if (!is_boot_path(jail->sockets[i].path))
+			return -EINVAL;
 	for (size_t i = 0; i < jail->fd_count; i++)
 		if (jail->fds[i].number < 0 ||
 		    jail->fds[i].number >= JAIL_FD_MAX)
@@ -234,6 +237,9 @@ static int run(const struct jail *jail, struct progress *progress, int report)
 	char *arguments[ARGUMENT_MAX];
 	int error = layers_check(&progress->layers, jail->required);
 
+	if (error == 0 && jail->socket_count &&
+	    !(progress->layers.in_place & SANDBOX_ROOT))
+		error = -EPERM;
 	if (error == 0)
 		error = copy_arguments(jail, arguments);
 	if (error == 0)

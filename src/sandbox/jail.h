@@ -44,6 +44,16 @@ struct jail_fd {
 	int number; /* in the program; 0 to JAIL_FD_MAX - 1 */
 };
 
+/*
+ * A socket that the program finds by its name in the jail, bound and listening
+ * before it runs. It is made by the starter, who accepts on it. Without a root
+ * of its own the program is not started.
+ */
+struct jail_socket {
+	int fd;           /* borrowed: AF_UNIX, not bound */
+	const char *path; /* below "/boot/" */
+};
+
 #define JAIL_FD_MAX   128
 #define JAIL_FILE_MAX 8
 
@@ -54,6 +64,8 @@ struct jail {
 	size_t fd_count;
 	const struct jail_file *files;
 	size_t file_count;
+	const struct jail_socket *sockets;
+	size_t socket_count;
 	uid_t uid; /* to become, if the caller is root; 0: stay */
 	gid_t gid;
 	bool has_kvm;      /* /dev/kvm is there, usable by uid */

@@ -7,13 +7,16 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/count.h"
 #include "base/scope.h"
+#include "base/text.h"
 #include "sandbox/layers.h"
 
 /* Any folder that every host has: it is covered only in this namespace. */
@@ -275,6 +278,24 @@ static int place_files(const struct jail *jail, const struct parts *parts)
 	return 0;
 }
 
+/* The name is resolved here, in the jail; the socket is the starter's. */
+static int place_sockets(const struct jail *jail)
+{
+	for (size_t i = 0; i < jail->socket_count; i++) {
+		const struct jail_socket *at = &jail->sockets[i];
+		struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+		if (text_copy(address.sun_path, sizeof(address.sun_path),
+			      at->path + 1) < 0)
+			return -ENAMETOOLONG;
+		if (bind(at->fd, (struct sockaddr *)&address, sizeof(address)) <
+			    0 ||
+		    chmod(address.sun_path, 0666) < 0 || listen(at->fd, 1) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
 static int furnish(const struct jail *jail, const struct parts *parts)
 {
 	int error;
@@ -287,6 +308,8 @@ static int furnish(const struct jail *jail, const struct parts *parts)
 		error = place_devices(jail, parts);
 	if (error == 0)
 		error = place_files(jail, parts);
+	if (error == 0)
+		error = place_sockets(jail);
 	return error;
 }
 

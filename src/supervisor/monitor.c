@@ -629,9 +629,10 @@ static int take_nic_abilities(void *data, struct message *message)
 		if (partition->nics[i].id != abilities->attachment_id)
 			continue;
 		nic_take_abilities(&partition->nics[i], abilities);
-		return 0;
+		break;
 	}
-	return -EBADMSG;
+	/* Of an interface without a driver there is nothing to know. */
+	return 0;
 }
 
 static int take_nic_counters(void *data, struct message *message)

@@ -14,7 +14,8 @@
 /* An uplink that lasted longer ends the row of those that were lost. */
 #define YOUNG_NS (10 * NS_PER_S)
 /* Between attempts to open one. */
-#define OPEN_MS 2000
+#define OPEN_FIRST_MS 100
+#define OPEN_MS       2000
 /* `switch show` waits this long for the service. */
 #define REPORT_USEC 500000u
 
@@ -179,14 +180,17 @@ static int open_uplink(struct network *network)
 	int r = uplink_open(&network->record.definition, &network->uplink,
 			    &refusal);
 
-	if (r < 0 && !network->is_failure_told)
+	network->open_failures = r < 0 ? network->open_failures + 1 : 0;
+	/* At first its last holder may be about to close it. */
+	if (network->open_failures == 2)
 		supervisor_event(network->supervisor, EVENT_ERROR,
 				 network->record.definition.name,
 				 "its uplink cannot be opened, trying on: %s",
 				 refusal.text);
-	network->is_failure_told = r < 0;
 	if (r < 0)
-		progress_later(network, OPEN_MS);
+		progress_later(network, network->open_failures == 1
+						? OPEN_FIRST_MS
+						: OPEN_MS);
 	return r;
 }
 

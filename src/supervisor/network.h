@@ -26,7 +26,7 @@ struct network {
 	struct uplink uplink;
 	uint64_t up_ns;
 	struct back_off back_off; /* of uplinks that were lost */
-	bool is_failure_told;     /* that it cannot be opened */
+	unsigned open_failures;   /* in a row */
 	sd_event_source *timer;
 	sd_event_source *passt_source;
 	uint64_t told_id;            /* instance that was told of it last */

@@ -156,7 +156,8 @@ static int add_nic(struct qemu_arguments *arguments,
 	int result = 0;
 
 	(void)snprintf(id, sizeof(id), "nic%u", index);
-	result |= add_socket(arguments, id, QEMU_FD_NIC + (int)index);
+	result |= add(arguments, "-chardev");
+	result |= add(arguments, "socket,id=%s,path=" QEMU_NIC, id, index);
 	result |= add(arguments, "-netdev");
 	result |= add(arguments, "vhost-user,id=%s-net,chardev=%s,queues=%u",
 		      id, id, nic->queue_pair_count);

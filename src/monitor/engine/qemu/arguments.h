@@ -15,11 +15,13 @@
 #define QEMU_FD_QMP    3
 #define QEMU_FD_SERIAL 4
 #define QEMU_FD_DISK   5 /* and on: one per disk */
-#define QEMU_FD_NIC    (QEMU_FD_DISK + DISK_COUNT_MAX) /* one per interface */
 
 /* Where its files are in the jail. */
 #define QEMU_KERNEL "/boot/kernel"
 #define QEMU_INITRD "/boot/initrd"
+/* Of interface N. A network backend takes no descriptor of QEMU 7.2's. */
+#define QEMU_NIC      "/boot/nic%u"
+#define QEMU_NIC_ROOM 24
 
 #define QEMU_ARGUMENT_MAX 160
 #define QEMU_TEXT_ROOM    8192

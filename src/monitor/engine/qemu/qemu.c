@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,6 +22,7 @@
 #include "sandbox/jail.h"
 
 #define LINE_ROOM     128
+#define CONNECT_MS    30000
 #define RESET_CALM_NS NS_PER_S
 
 /* What is sent over QMP. */
@@ -51,7 +54,7 @@ struct qemu {
 	struct jailed jailed;
 	int qmp_fd;                   /* owned */
 	int disk_fds[DISK_COUNT_MAX]; /* owned until taken: our ends */
-	int nic_fds[NIC_COUNT_MAX];   /* likewise */
+	int nic_fds[NIC_COUNT_MAX];   /* likewise; at first listening */
 	struct qmp qmp;
 	struct words words; /* the last ones are the reason of its end */
 	sd_event_source *qmp_source;
@@ -87,8 +90,11 @@ static void init(struct qemu *qemu, struct engine *engine)
 
 /* QEMU's ends of the sockets, and what it inherits. */
 struct ends {
-	struct jail_fd fds[3 + DISK_COUNT_MAX + NIC_COUNT_MAX];
+	struct jail_fd fds[3 + DISK_COUNT_MAX];
 	size_t count;
+	struct jail_socket sockets[NIC_COUNT_MAX];
+	size_t socket_count;
+	char names[NIC_COUNT_MAX][QEMU_NIC_ROOM];
 };
 
 static void close_ends(struct ends *ends)
@@ -107,6 +113,20 @@ static int connect_line(struct ends *ends, int number, int *ret_ours)
 	ends->fds[ends->count++] = (struct jail_fd){ pair[1], number };
 	/* Ours alone: QEMU decides about its own end. */
 	return fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+/* QEMU connects to it by its name in the jail. */
+static int listen_for_nic(struct ends *ends, uint32_t index, int *ret_ours)
+{
+	char *name = ends->names[index];
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	(void)snprintf(name, QEMU_NIC_ROOM, QEMU_NIC, index);
+	ends->sockets[ends->socket_count++] = (struct jail_socket){ fd, name };
+	*ret_ours = fd;
+	return 0;
 }
 
 static int connect_words(struct qemu *qemu, struct ends *ends)
@@ -138,8 +158,7 @@ static int connect_lines(struct qemu *qemu,
 		result = connect_line(ends, QEMU_FD_DISK + (int)i,
 				      &qemu->disk_fds[i]);
 	for (uint32_t i = 0; i < machine->nic_count && result == 0; i++)
-		result = connect_line(ends, QEMU_FD_NIC + (int)i,
-				      &qemu->nic_fds[i]);
+		result = listen_for_nic(ends, i, &qemu->nic_fds[i]);
 	return result;
 }
 
@@ -156,6 +175,8 @@ static int run_jailed(struct qemu *qemu, const struct engine_machine *machine,
 		.arguments = arguments->list,
 		.fds = ends->fds,
 		.fd_count = ends->count,
+		.sockets = ends->sockets,
+		.socket_count = ends->socket_count,
 		.files = files,
 		.file_count = *machine->initrd_fd == NO_FD ? 1 : 2,
 		.uid = machine->uid,
@@ -167,6 +188,52 @@ static int run_jailed(struct qemu *qemu, const struct engine_machine *machine,
 	qemu->is_started = result == 0;
 	if (result == 0)
 		qemu->engine->pid = qemu->jailed.pid;
+	return result;
+}
+
+/* A line to a QEMU that has ended: its end is told as any other's. */
+static int open_dead_line(int *ret_fd)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+		       pair) < 0)
+		return -errno;
+	close_fd(&pair[1]);
+	*ret_fd = pair[0];
+	return 0;
+}
+
+/* Early in its start, before it waits for us: put the line in the place of
+ * the listening socket. */
+static int accept_line(const struct qemu *qemu, int *fd)
+{
+	struct pollfd polled[] = {
+		{ .fd = *fd, .events = POLLIN },
+		{ .fd = qemu->jailed.pidfd, .events = POLLIN },
+	};
+	SCOPED(close_fd) int line = NO_FD;
+	int result = 0;
+
+	if (poll(polled, 2, CONNECT_MS) <= 0)
+		return -ETIMEDOUT;
+	if (polled[0].revents & POLLIN)
+		line = accept4(*fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (line < 0)
+		result = open_dead_line(&line);
+	if (result < 0)
+		return result;
+	close_fd(fd);
+	*fd = take_fd(&line);
+	return 0;
+}
+
+static int accept_lines(struct qemu *qemu, uint32_t count)
+{
+	int result = 0;
+
+	for (uint32_t i = 0; i < count && result == 0; i++)
+		result = accept_line(qemu, &qemu->nic_fds[i]);
 	return result;
 }
 
@@ -182,8 +249,9 @@ static int prepare(struct qemu *qemu, const struct engine_machine *machine)
 	result = qemu_arguments(machine, arguments);
 	if (result == 0)
 		result = connect_lines(qemu, machine, &ends);
-	return result == 0 ? run_jailed(qemu, machine, &ends, arguments)
-			   : result;
+	if (result == 0)
+		result = run_jailed(qemu, machine, &ends, arguments);
+	return result == 0 ? accept_lines(qemu, machine->nic_count) : result;
 }
 
 static int start(struct engine *engine, const struct engine_machine *machine)
