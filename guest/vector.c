@@ -2,11 +2,12 @@
 /*
  * vector: reach a device by instructions that KVM cannot emulate.
  *
- *   vector read RESOURCE AT     32 bytes by one AVX move, and by eight moves
- *                               of 4 bytes; prints whether they are the same
- *   vector unknown RESOURCE AT  by an AVX addition, which nobody carries out
+ *   vector read RESOURCE AT     32 bytes by two LDDQU, and by eight moves of
+ *                               4 bytes; prints whether they are the same
+ *   vector unknown RESOURCE AT  by an addition, which nobody carries out
  *
- * RESOURCE is a PCI device's resource0 below /sys.
+ * RESOURCE is a PCI device's resource0 below /sys. (Not AVX, which a guest of
+ * an emulated machine may not have: QEMU 7.2 keeps a guest's XSETBV from KVM.)
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -19,8 +20,10 @@
 
 static void read_vector(const volatile void *from, uint8_t *to)
 {
-	__asm__ volatile("vmovdqu (%0), %%ymm7\n"
-			 "vmovdqu %%ymm7, (%1)\n"
+	__asm__ volatile("lddqu (%0), %%xmm7\n"
+			 "movups %%xmm7, (%1)\n"
+			 "lddqu 16(%0), %%xmm7\n"
+			 "movups %%xmm7, 16(%1)\n"
 			 :
 			 : "r"(from), "r"(to)
 			 : "xmm7", "memory");
@@ -28,7 +31,7 @@ static void read_vector(const volatile void *from, uint8_t *to)
 
 static void add_vector(const volatile void *from)
 {
-	__asm__ volatile("vaddps (%0), %%ymm7, %%ymm7\n"
+	__asm__ volatile("addps (%0), %%xmm7\n"
 			 :
 			 : "r"(from)
 			 : "xmm7", "memory");
