@@ -135,31 +135,8 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_CHILD_QUIT, IN_ANY_STATE, quit },
 };
 
-static int receive_one(struct service *service)
-{
-	SCOPED(message_release) struct message message;
-	int r;
-
-	for (size_t i = 0; i < CONTROL_FD_MAX; i++)
-		message.fds[i] = NO_FD;
-	r = child_receive(&service->child, &message);
-	if (r == 0)
-		r = message_dispatch(from_supervisor,
-				     ARRAY_COUNT(from_supervisor), 0, service,
-				     &message);
-	return r;
-}
-
 void service_receive(struct service *service)
 {
-	int r;
-
-	do {
-		r = receive_one(service);
-	} while (r == 0);
-	if (r == -EAGAIN)
-		return;
-	log_warn("a message against the rules, dropped the link error=%s",
-		 strerrorname_np(-r));
-	child_drop(&service->child);
+	child_serve(&service->child, from_supervisor,
+		    ARRAY_COUNT(from_supervisor), service);
 }

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/scope.h"
 
 static int wait_for_message(int fd)
@@ -187,4 +188,33 @@ int child_send(struct child *child, uint32_t type, uint32_t request_id,
 {
 	return child_send_fds(child, type, request_id, body, body_bytes, NULL,
 			      0);
+}
+
+static int serve_one(struct child *child, const struct message_rule *rules,
+		     size_t rule_count, void *process)
+{
+	SCOPED(message_release) struct message message;
+	int result;
+
+	for (size_t i = 0; i < CONTROL_FD_MAX; i++)
+		message.fds[i] = NO_FD;
+	result = child_receive(child, &message);
+	if (result < 0)
+		return result;
+	return message_dispatch(rules, rule_count, 0, process, &message);
+}
+
+void child_serve(struct child *child, const struct message_rule *rules,
+		 size_t rule_count, void *process)
+{
+	int result;
+
+	do {
+		result = serve_one(child, rules, rule_count, process);
+	} while (result == 0);
+	if (result == -EAGAIN)
+		return;
+	log_warn("a message against the rules, dropped the link error=%s",
+		 strerrorname_np(-result));
+	child_drop(child);
 }

@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "control/control.h"
+#include "control/dispatch.h"
 #include "control/protocol.h"
 
 #define CHILD_RETRY_MS 100
@@ -75,6 +76,13 @@ void child_turn(struct child *child);
  * -EBADMSG  what came is no message; the link has been given up
  */
 int child_receive(struct child *child, struct message *ret_message);
+
+/*
+ * For a service, which has no states: hand every message that waits to the
+ * table's handlers. One against the rules costs the link.
+ */
+void child_serve(struct child *child, const struct message_rule *rules,
+		 size_t rule_count, void *process);
 
 /* Give the link up, for example after a message against the rules. It will be
  * made anew. */

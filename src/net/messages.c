@@ -435,30 +435,8 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_CHILD_QUIT, IN_ANY_STATE, quit },
 };
 
-static int receive_one(struct service *service)
-{
-	SCOPED(message_release) struct message message;
-	int result;
-
-	for (size_t i = 0; i < CONTROL_FD_MAX; i++)
-		message.fds[i] = NO_FD;
-	result = child_receive(&service->child, &message);
-	if (result < 0)
-		return result;
-	return message_dispatch(from_supervisor, ARRAY_COUNT(from_supervisor),
-				0, service, &message);
-}
-
 void service_receive(struct service *service)
 {
-	int result;
-
-	do {
-		result = receive_one(service);
-	} while (result == 0);
-	if (result == -EAGAIN)
-		return;
-	log_warn("a message against the rules, dropped the link error=%s",
-		 strerrorname_np(-result));
-	child_drop(&service->child);
+	child_serve(&service->child, from_supervisor,
+		    ARRAY_COUNT(from_supervisor), service);
 }
