@@ -110,7 +110,8 @@ static void set_modem_control(struct serial *serial, uint8_t value)
 
 static void receive(struct serial *serial, uint8_t byte)
 {
-	if (serial->input.count == capacity(serial)) {
+	/* A line restored may hold more than one without FIFOs takes. */
+	if (serial->input.count >= capacity(serial)) {
 		serial->has_overrun = true;
 		return;
 	}

@@ -303,6 +303,28 @@ TEST(a_hostile_image_cannot_claim_more_input_than_fits)
 	state_writer_release(&writer);
 }
 
+TEST(a_hostile_image_cannot_bring_more_than_a_line_without_fifos_holds)
+{
+	struct state_writer writer;
+	struct state_reader reader;
+
+	open_line();
+	serial.input.count = SERIAL_FIFO_BYTES;
+	serial.modem_control = UART_MCR_LOOP;
+	state_writer_init(&writer);
+	serial_save(&serial, &writer);
+	open_line();
+	state_reader_init(&reader, writer.bytes, writer.used);
+	serial_restore(&serial, &reader);
+
+	for (int i = 0; i < 300; i++) {
+		serial_write(&serial, UART_TX, 'x');
+		CHECK(serial.input.count <= SERIAL_FIFO_BYTES);
+	}
+
+	state_writer_release(&writer);
+}
+
 TEST(a_hostile_guest_cannot_confuse_the_line_by_any_access)
 {
 	struct bus bus = { 0 };
