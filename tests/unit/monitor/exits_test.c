@@ -6,9 +6,12 @@
 #include <linux/kvm.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/harness.h"
+#include "monitor/engine/kvm/calls.h"
 #include "monitor/engine/kvm/machine.h"
 
 #define DATA_OFFSET 4096
@@ -200,5 +203,48 @@ TEST(the_first_reason_is_the_one_told)
 	machine_fail(&machine, "two");
 
 	CHECK_EQ(strcmp(machine.failure, "one"), 0);
+	close_machine();
+}
+
+static uint64_t read_pending(void *device, uint64_t offset, uint32_t width)
+{
+	return msix_pending_read(device, offset, width);
+}
+
+/* What a processor's thread does, and no more than it may. */
+static int ask_narrowed(void)
+{
+	struct sandbox_program program;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    sandbox_prepare(kvm_vcpu_calls, kvm_vcpu_call_count, &program) <
+		    0 ||
+	    sandbox_narrow(&program) < 0)
+		return 2;
+	access_memory(0xd0002000, 4, false);
+	return page.run.mmio.data[0] == 1 << 1 ? 0 : 1;
+}
+
+TEST(a_hostile_guest_cannot_end_its_monitor_by_asking_what_is_pending)
+{
+	static const struct machine_outside outside;
+	static const struct bus_ops pending_ops = { .read = read_pending };
+	struct msix msix;
+	const struct bus_range range = { 0xd0002000, 8, &pending_ops, &msix };
+	int status;
+	pid_t pid;
+
+	open_machine();
+	CHECK_EQ(msix_init(&msix, 2, GSI_MSI, &outside), 0);
+	CHECK_EQ(bus_add(&machine.mmio, &range), 0);
+	msix_fire(&msix, 1);
+
+	pid = fork();
+	if (pid == 0)
+		_exit(ask_narrowed());
+
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	msix_release(&msix);
 	close_machine();
 }
