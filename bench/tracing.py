@@ -73,13 +73,29 @@ def tracing():
         folder.rmdir()
 
 
+def start(argv):
+    return subprocess.Popen(argv, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                            text=True)
+
+
+def end(process):
+    """What it had to say. bulkhead-alone is asked, so that its monitor has
+    ended when it has."""
+    process.terminate()
+    try:
+        return process.communicate(timeout=30)[1]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[1]
+
+
 def exec_to_magic(trace, argv, program, seconds=60):
     """Start argv; the time from the exec of `program` to the guest's first
     write of the magic port, in ms; the process started, still running."""
     began = None
     with trace.events(argv[0], seconds) as events:
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL)
+        process = start(argv)
         try:
             for at, event, text in events:
                 if event == "sched_process_exec" and f"/{program} " in text:
@@ -87,32 +103,21 @@ def exec_to_magic(trace, argv, program, seconds=60):
                 elif event == "kvm_pio" and began is not None:
                     return (at - began) * 1000, process
         except BaseException:
-            end(process)
+            print(end(process))
             raise
 
 
 def between_magic(trace, argv, seconds=60):
     """The time between the guest's first two writes, in ms."""
+    times = []
     with trace.events(argv[0], seconds) as events:
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL)
+        process = start(argv)
         try:
-            first, second = (at for at, event, _ in _two_writes(events))
+            for at, event, _ in events:
+                times += [at] if event == "kvm_pio" else []
+                if len(times) == 2:
+                    return (times[1] - times[0]) * 1000
         finally:
-            end(process)
-    return (second - first) * 1000
-
-
-def _two_writes(events):
-    count = 0
-    for event in events:
-        if event[1] == "kvm_pio":
-            count += 1
-            yield event
-        if count == 2:
-            return
-
-
-def end(process):
-    process.kill()
-    process.wait()
+            said = end(process)
+            if len(times) < 2:
+                print(said)
