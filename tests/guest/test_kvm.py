@@ -233,14 +233,17 @@ def test_a_monitor_holds_its_machine_and_nothing_else(host):
 
 
 def test_memtest86_boots(host):
-    console = host.up("one", boot={
+    host.up("one", boot={
         "kernel": str(bulkhead.guest_image() / "memtest"),
         "cmdline": "console=ttyS0,115200 nosmp"})
+    # it draws a screen and ends no line
+    screen = bulkhead.Terminal(host, "one", "--read-only")
 
-    bulkhead.wait_for(lambda: "Memtest86+" in console.text
-                      or "Memory" in console.text, 60,
-                      what="memtest86+ shows its screen")
+    screen.wait("Memtest86+", 60)
+    screen.wait("Testing", 60)
+
     assert host.state_of("one") == "running"
+    screen.close()
 
 
 def test_a_kernel_of_32_bits_boots(host):
