@@ -126,7 +126,7 @@ static bool is_refusal(int status)
 	static const int refused[] = { EINVAL,     EBUSY,  EEXIST,
 				       ENOENT,     ERANGE, EALREADY,
 				       EOPNOTSUPP, EPERM,  ENAMETOOLONG,
-				       ENOTCONN,   EACCES };
+				       ENOTCONN,   EACCES, ENODEV };
 
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
 		if (status == -refused[i])

@@ -24,7 +24,8 @@ def serve(host, name="served", **options):
 def programs(directory):
     """A folder with every program of ours, for a test to spoil."""
     directory.mkdir()
-    for name in ("bulkhead-disk", "bulkhead-console", "bulkhead-monitor"):
+    for name in ("bulkhead-disk", "bulkhead-console", "bulkhead-monitor",
+                 "bulkhead-net"):
         shutil.copy(bulkhead.program(name), directory / name)
     return directory
 

@@ -6,6 +6,7 @@ that begin with "played" it hands its control link to the test and sleeps; for
 all others it becomes the real program. What the test then sends is what the
 supervisor hears from that child.
 """
+import mmap
 import os
 import pathlib
 import re
@@ -14,10 +15,12 @@ import signal
 import socket
 import struct
 import sys
+import time
 
 import bulkhead
 
-PROGRAMS = {"bulkhead-monitor": 1, "bulkhead-disk": 2, "bulkhead-console": 3}
+PROGRAMS = {"bulkhead-monitor": 1, "bulkhead-disk": 2, "bulkhead-console": 3,
+            "bulkhead-net": 4}
 NAME_ROOM = 32
 TOKEN_BYTES = 16
 
@@ -173,6 +176,57 @@ def close(fds):
 
 def attachment(number, generation):
     return struct.pack("=QQ", number, generation)
+
+
+class Rings:
+    """A monitor's end of an interface's rings (src/channel/frames.c)."""
+    HEADER = 12
+    PAGE, UNIT = 4096, 16
+    OUT, IN = 128, 384  # of the ring's positions
+    PRODUCED, CONSUMED, WAKE = 0, 64, 128
+
+    def __init__(self, fds):
+        memory, self.kick, self.call = fds
+        self.map = mmap.mmap(memory, 0)
+        os.close(memory)
+        self.bytes = struct.unpack_from("=I", self.map, 8)[0]
+        self.sent = self.taken = 0
+
+    def _position(self, at):
+        return struct.unpack_from("=Q", self.map, at)[0]
+
+    def send(self, frame):
+        """One frame, which must not reach the end of the ring."""
+        at = self.PAGE + self.sent
+        struct.pack_into("=I", self.map, at, self.HEADER + len(frame))
+        self.map[at + self.UNIT:at + self.UNIT + self.HEADER] = bytes(
+            self.HEADER)
+        start = at + self.UNIT + self.HEADER
+        self.map[start:start + len(frame)] = frame
+        length = -(-(self.HEADER + len(frame)) // self.UNIT) * self.UNIT
+        self.sent += self.UNIT + length
+        struct.pack_into("=Q", self.map, self.OUT + self.PRODUCED, self.sent)
+        os.write(self.kick, struct.pack("=Q", 1))
+
+    def receive(self, seconds=5):
+        """The next frame; None when there comes none."""
+        deadline = time.monotonic() + seconds
+        while self._position(self.IN + self.PRODUCED) == self.taken:
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.002)
+        at = self.PAGE + self.bytes + self.taken
+        length = struct.unpack_from("=I", self.map, at)[0]
+        start = at + self.UNIT + self.HEADER
+        frame = bytes(self.map[start:at + self.UNIT + length])
+        self.taken += self.UNIT + -(-length // self.UNIT) * self.UNIT
+        struct.pack_into("=Q", self.map, self.IN + self.CONSUMED, self.taken)
+        return frame
+
+    def close(self):
+        self.map.close()
+        os.close(self.kick)
+        os.close(self.call)
 
 
 def disk_channel(number, generation, index=0):

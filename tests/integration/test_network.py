@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: MIT
+"""Switches and interfaces: what is refused, and who serves whom.
+
+Monitors are played; the network service between them is the real one.
+"""
+import os
+import signal
+import struct
+import subprocess
+
+import pytest
+
+import bulkhead
+import played
+from refusals import REFUSED, check_refused, document, write
+
+MONITOR = 1
+GUEST_RUNNING = 1
+
+
+@pytest.fixture
+def stage(tmp_path):
+    made = played.Stage(tmp_path / "libexec")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def host(make_host, stage):
+    return make_host(
+        config=f"libexec_dir = {stage.folder}\n",
+        environment={"BULKHEAD_FAILPOINT_FILE":
+                     str(stage.folder / "failpoint")}).start()
+
+
+def nic(**fields):
+    return {"name": "lan0", "switch": "lan", "vlan": 10, **fields}
+
+
+def define(host, name, *nics):
+    return host.call("define", write(host, document(
+        host, partition=name, disks=[], nics=list(nics))))
+
+
+class Guest:
+    """A played monitor whose interface is ours."""
+
+    def __init__(self, host, stage, name, **fields):
+        assert define(host, name, nic(**fields)).returncode == 0
+        host.run("install", name)
+        starting = subprocess.Popen(host.argv("start", name), env=host.env)
+        self.child = stage.next()
+        _, self.child.settings, fds = self.child.wait("CHILD_SETTINGS")
+        self.child.meet = fds[0]
+        self.plan = self.child.take("MONITOR_NIC")
+        self.id = struct.unpack_from("=Q", self.plan)[0]
+        self.mac = self.plan[20:26]
+        self.child.send("CHILD_READY", struct.pack("=II", 0, 0))
+        self.rings = None
+        self.up()
+        self.take_all(0.2)
+        assert starting.wait(20) == 0
+
+    def up(self):
+        """Wait for new rings."""
+        while not self.take():
+            pass
+
+    def take(self, seconds=10):
+        """One message; True if it brought new rings."""
+        name, request, body, fds = self.child.receive(seconds)
+        if name == "CHILD_PING":
+            self.child.send("CHILD_PONG", request=request)
+        if name == "MONITOR_RESUME":
+            self.child.send("MONITOR_DONE", struct.pack("=iI192s", 0, 0, b""),
+                            request=request)
+        if name == "MONITOR_COUNT":
+            self.child.send("MONITOR_DONE", bytes(200), request=request)
+        if name == "MONITOR_NIC_DOWN":
+            self.generation = 0
+        if name != "MONITOR_NIC_UP":
+            played.close(fds)
+            return False
+        if self.rings:
+            self.rings.close()
+        self.generation = struct.unpack_from("=QQ", body)[1]
+        self.rings = played.Rings(fds)
+        return True
+
+    def take_all(self, seconds=0.5):
+        """Until there is silence, or the supervisor is gone."""
+        try:
+            while True:
+                self.take(seconds)
+        except (AssertionError, played.Gone):
+            pass
+
+    def channel(self):
+        return struct.pack("=QQII", self.id, self.generation, 0, 0)
+
+    def say(self, other, text):
+        self.rings.send(other.mac + self.mac + b"\x88\xb5" +
+                        text.encode().ljust(46, b"\0"))
+
+    def hear(self, seconds=5):
+        frame = self.rings.receive(seconds)
+        return frame and frame[14:].rstrip(b"\0").decode()
+
+    def come_back(self):
+        """After the supervisor's death: say what is held."""
+        self.child.come_back(MONITOR)
+        self.child.wait("CHILD_WELCOME")
+        self.child.send("MONITOR_GUEST",
+                        struct.pack("=IIiI", GUEST_RUNNING, 0, 0, 0))
+        self.child.send("MONITOR_NIC_HELD", self.channel())
+        self.child.send("CHILD_REPORTED")
+
+
+@pytest.fixture
+def pair(host, stage):
+    host.run("switch", "define", "lan")
+    return [Guest(host, stage, f"played-{name}") for name in ("one", "two")]
+
+
+def check_talk(one, two, word):
+    one.say(two, word)
+    assert two.hear() == word
+    two.say(one, word + " back")
+    assert one.hear() == word + " back"
+
+
+def state_of(host, name):
+    return host.partition(name)["nics"][0]["state"]
+
+
+def test_no_network_means_no_network_service(host):
+    kinds = {row["kind"] for row in host.json("service", "list")}
+
+    assert "net" not in kinds
+    host.run("switch", "define", "lan")
+    bulkhead.wait_for(lambda: host.service_pid("net0"))
+
+
+BAD_SWITCHES = {
+    "bridge that is not there": (("--uplink", "bridge:nope0"), "no bridge"),
+    "interface that is not there": (("--uplink", "packet:nope0"),
+                                    "no interface"),
+    "uplink of no kind": (("--uplink", "pigeon"), "--uplink"),
+    "uplink without interface": (("--uplink", "tap"), "uplink"),
+    "VLAN 0": (("--uplink", "tap:x", "--vlan", "0"), "--vlan"),
+    "VLAN 4095": (("--uplink", "tap:x", "--tagged", "5,4095"), "--tagged"),
+    "VLAN without an uplink": (("--vlan", "5"), "uplink"),
+    "second untagged VLAN": (("--uplink", "tap:x", "--vlan", "5",
+                              "--tagged", "5"), "tagged"),
+    "service that is not there": (("--service", "net9"), "net9"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SWITCHES)
+def test_a_switch_that_cannot_be_is_refused(host, case):
+    words, sentence = BAD_SWITCHES[case]
+
+    check_refused(host.call("switch", "define", "lan", *words), REFUSED,
+                  sentence)
+    assert host.json("switch", "list") == []
+
+
+def test_an_interface_that_cannot_be_is_refused(host):
+    host.run("switch", "define", "lan")
+    mac = "02:00:00:00:00:07"
+
+    check_refused(define(host, "played-a", nic(switch="wan")), REFUSED,
+                  "nics[0].switch", "no switch wan")
+    assert define(host, "played-a", nic(mac=mac)).returncode == 0
+    check_refused(define(host, "played-b", nic(mac=mac)), REFUSED,
+                  "nics[0].mac", "played-a", "same VLAN")
+    assert define(host, "played-b", nic(mac=mac, vlan=11)).returncode == 0
+    check_refused(host.call("nic", "set", "played-b", "lan0", "--vlan", "10"),
+                  REFUSED, "mac", "played-a")
+    check_refused(host.call("nic", "add", "played-b", "lan0", "--switch",
+                            "lan"), REFUSED, "name")
+    check_refused(host.call("nic", "add", "played-b", "lan1", "--switch",
+                            "lan", "--trunk"), REFUSED, "trunk")
+    check_refused(host.call("switch", "undefine", "lan"), REFUSED, "ports")
+    assert len(host.partition("played-b")["nics"]) == 1
+
+
+def test_interfaces_come_and_go_while_a_partition_is_stopped(host):
+    host.run("switch", "define", "lan")
+    assert define(host, "played-a").returncode == 0
+
+    host.run("nic", "add", "played-a", "lan0", "--switch", "lan", "--tagged",
+             "20,30", "--rate", "1M/10ms")
+    row = host.partition("played-a")["nics"][0]
+    assert row["vlan"] == 0 and row["tagged"] == [20, 30]
+    host.run("nic", "set", "played-a", "lan0", "--tagged", "none", "--vlan",
+             "7", "--rate", "none")
+    defined = host.partition("played-a")["definition"]["nics"][0]
+    assert defined["vlan"] == 7 and "rate" not in defined
+    host.run("nic", "remove", "played-a", "lan0")
+    assert host.partition("played-a")["nics"] == []
+    host.run("switch", "undefine", "lan")
+
+
+def test_two_partitions_talk_over_a_switch(host, pair):
+    check_talk(*pair, "hello")
+
+    ports = {row["partition"]: row
+             for row in host.json("switch", "counters", "lan")}
+    assert ports["played-one"]["in_frames"] == 1
+    assert ports["played-one"]["out_frames"] == 1
+    addresses = host.json("switch", "fdb", "lan")
+    assert {(row["vlan"], row["partition"]) for row in addresses} == {
+        (10, "played-one"), (10, "played-two")}
+
+
+def test_a_vlan_changed_at_run_time_parts_and_joins(host, pair):
+    one, two = pair
+
+    host.run("nic", "set", "played-two", "lan0", "--vlan", "20")
+    one.say(two, "lost")
+    assert two.hear(0.3) is None
+    host.run("nic", "set", "played-two", "lan0", "--vlan", "10")
+    check_talk(one, two, "joined")
+    check_refused(host.call("nic", "remove", "played-two", "lan0"), REFUSED,
+                  "stopped")
+    check_refused(host.call("nic", "add", "played-two", "lan1", "--switch",
+                            "lan"), REFUSED, "stopped")
+
+
+def test_a_killed_network_service_is_replaced_with_new_rings(host, pair):
+    for turn in range(5):
+        os.kill(host.service_pid("net0"), signal.SIGKILL)
+        for guest in pair:
+            guest.up()
+        check_talk(*pair, f"again {turn}")
+
+
+def test_an_upgrade_of_the_network_service_moves_every_port(host, pair):
+    before = host.service_pid("net0")
+    upgrade = subprocess.Popen(host.argv("service", "restart", "net0"),
+                               env=host.env)
+    for guest in pair:
+        guest.up()
+
+    assert upgrade.wait(20) == 0
+    assert host.service_pid("net0") != before
+    check_talk(*pair, "moved")
+
+
+def test_rings_that_a_service_broke_are_replaced(host, pair):
+    pair[0].child.send("MONITOR_NIC_BROKEN", pair[0].channel())
+    pair[0].up()
+
+    check_talk(*pair, "mended")
+
+
+def test_a_hostile_monitor_cannot_name_an_interface_of_another(host, pair):
+    one, two = pair
+    one.child.send("MONITOR_NIC_BROKEN",
+                   struct.pack("=QQII", two.id, two.generation, 0, 0))
+    one.child.wait_killed()
+
+    assert state_of(host, "played-two") == "up"
+
+
+def kill_supervisor(host):
+    pid = host.supervisor_pid()
+    os.kill(pid, signal.SIGKILL)
+    bulkhead.wait_for(lambda: host.supervisor_pid() not in (pid, None))
+
+
+def test_no_frame_waits_for_a_supervisor(host, pair):
+    before = [guest.generation for guest in pair]
+
+    kill_supervisor(host)
+    check_talk(*pair, "alone")
+    for guest in pair:
+        guest.come_back()
+    host.wait_ready()
+    for guest in pair:
+        guest.take_all()
+
+    check_talk(*pair, "together")
+    assert [guest.generation for guest in pair] == before
+
+
+@pytest.mark.parametrize("point", ["before", "between", "after"])
+def test_a_supervisor_killed_while_it_hands_over_brings_everyone_up(
+        host, stage, pair, point):
+    dead = host.supervisor_pid()
+    (stage.folder / "failpoint").write_text(f"net.handover.{point}=kill")
+
+    os.kill(host.service_pid("net0"), signal.SIGKILL)
+    bulkhead.wait_for(lambda: host.supervisor_pid() not in (dead, None))
+    for guest in pair:
+        guest.take_all(5)
+        guest.come_back()
+    host.wait_ready()
+    for guest in pair:
+        guest.take_all()
+        assert state_of(host, guest.child.name) == "up"
+
+    check_talk(*pair, "after all")
