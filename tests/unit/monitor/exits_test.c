@@ -12,6 +12,7 @@
 
 #include "lib/harness.h"
 #include "monitor/engine/kvm/calls.h"
+#include "monitor/engine/kvm/heed.h"
 #include "monitor/engine/kvm/machine.h"
 
 #define DATA_OFFSET 4096
@@ -246,5 +247,29 @@ TEST(a_hostile_guest_cannot_end_its_monitor_by_asking_what_is_pending)
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK_EQ(status, 0);
 	msix_release(&msix);
+	close_machine();
+}
+
+static void count_event(void *context, enum event_level level, const char *text)
+{
+	(*(int *)context)++;
+}
+
+TEST(a_hostile_guest_cannot_flood_its_operator_with_warnings)
+{
+	int events = 0;
+	struct engine engine = {
+		.handler = { .event = count_event, .context = &events },
+	};
+
+	open_machine();
+	machine.engine = &engine;
+
+	for (int i = 0; i < 1000; i++) {
+		machine_note(&machine, NOTE_CRASH_KERNEL);
+		machine_heed(&machine);
+	}
+
+	CHECK(events >= 1 && events < 10);
 	close_machine();
 }

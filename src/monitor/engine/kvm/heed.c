@@ -84,11 +84,13 @@ static void set_clock(struct kvm_machine *machine)
 					  SD_EVENT_ONESHOT);
 }
 
+/* A guest can cause as many as it likes. */
 static void warn(struct kvm_machine *machine, const char *text)
 {
 	const struct engine_handler *handler = &machine->engine->handler;
 
-	handler->event(handler->context, EVENT_WARNING, text);
+	if (log_limit_passes(&machine->warnings))
+		handler->event(handler->context, EVENT_WARNING, text);
 }
 
 static void heed(struct kvm_machine *machine, uint32_t notes)

@@ -31,6 +31,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "base/log.h"
 #include "base/refusal.h"
 #include "boot/boot.h"
 #include "guestmem/guestmem.h"
@@ -103,6 +104,7 @@ struct kvm_machine {
 	pthread_mutex_t failing; /* of the two below */
 	bool has_failed;
 	char failure[160];
+	struct log_limit warnings;
 	sd_event_source *note_source;
 	sd_event_source *clock_source;
 	bool is_over; /* handler.ended was called; atomic */
