@@ -256,14 +256,6 @@ static int begin(void *process, struct message *message)
 
 /* Reports. ----------------------------------------------------------------------- */
 
-static bool is_active_trunk(const struct port *port)
-{
-	for (uint16_t vid = 1; vid <= VID_MAX; vid++)
-		if (switch_trunk(port->network->vswitch, vid) == port->number)
-			return true;
-	return false;
-}
-
 static void report_port(struct service *service, uint32_t request_id,
 			const struct port *port)
 {
@@ -277,7 +269,7 @@ static void report_port(struct service *service, uint32_t request_id,
 		.out_bytes = counters->out_bytes,
 		.finished = counters->finished,
 		.moves = counters->moves,
-		.is_trunk_active = is_active_trunk(port),
+		.is_trunk_active = network_is_active_trunk(port),
 	};
 
 	_Static_assert(DROP_COUNT <= NET_DROP_MAX, "a counter per reason");

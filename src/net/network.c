@@ -72,15 +72,28 @@ static int find_number(const struct network *network, uint16_t *ret_number)
 	return -ENOSPC;
 }
 
+bool network_is_active_trunk(const struct port *port)
+{
+	for (uint16_t vid = 1; vid <= VID_MAX; vid++)
+		if (switch_trunk(port->network->vswitch, vid) == port->number)
+			return true;
+	return false;
+}
+
+/* A trunk that stands by goes on standing by, whatever else of it changes. */
 int network_change(struct port *port,
 		   const struct switch_port_settings *settings)
 {
 	struct vswitch *vswitch = port->network->vswitch;
+	bool stands_by = port->is_trunk && !network_is_active_trunk(port);
 	int result = switch_set_port(vswitch, port->number, settings);
 
-	if (result == 0 && settings->is_trunk)
-		result = switch_activate_trunk(vswitch, port->number);
-	return result;
+	if (result < 0)
+		return result;
+	port->is_trunk = settings->is_trunk;
+	return settings->is_trunk && !stands_by
+		       ? switch_activate_trunk(vswitch, port->number)
+		       : 0;
 }
 
 int network_add(struct network *network, struct port *port,

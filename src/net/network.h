@@ -30,6 +30,7 @@ struct port {
 	struct attachment attachment;
 	struct network *network;
 	uint16_t number; /* in its switch */
+	bool is_trunk;
 	uint32_t uplink; /* enum uplink_kind; UPLINK_NONE: rings */
 	char partition[NAME_ROOM];
 	char nic[NAME_ROOM];
@@ -78,6 +79,9 @@ int network_add(struct network *network, struct port *port,
 int network_change(struct port *port,
 		   const struct switch_port_settings *settings);
 void network_remove(struct port *port);
+
+/* True if it is the active one of a VLAN. */
+bool network_is_active_trunk(const struct port *port);
 
 /* Forward one record (virtio-net header and frame) that came by this port. */
 void network_forward(struct port *port, const uint8_t *record, uint32_t bytes);

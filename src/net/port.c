@@ -11,6 +11,8 @@
 /* What a port may send before the next one's turn: the longest frame, so that
  * everyone moves in each round. */
 #define QUANTUM_BYTES FRAMES_RECORD_MOST
+/* IEEE 802.3, without the check sequence. */
+#define WIRE_BYTES_MIN 60u
 
 enum { FD_MEMORY, FD_KICK, FD_CALL, FD_COUNT };
 
@@ -112,6 +114,16 @@ void port_set_credit(struct port *port, const struct nic_definition *definition,
 
 /* Turns. -------------------------------------------------------------------- */
 
+/* What a record counts as: a frame on the wire is never shorter than this, and
+ * no work is for nothing. */
+static uint32_t wire_bytes(uint32_t record_bytes)
+{
+	const uint32_t least = FRAMES_HEADER_BYTES + WIRE_BYTES_MIN;
+
+	return (record_bytes < least ? least : record_bytes) -
+	       FRAMES_HEADER_BYTES;
+}
+
 /* True if this frame may pass now. Credit counts what is on the wire. */
 static bool may_send(struct port *port, uint32_t bytes, uint64_t now_ns)
 {
@@ -120,6 +132,7 @@ static bool may_send(struct port *port, uint32_t bytes, uint64_t now_ns)
 	if (credit_spend(&port->credit, bytes, now_ns))
 		return true;
 	port->ready_ns = credit_ready_ns(&port->credit, bytes);
+	port->deficit = 0; /* it does not grow while it waits */
 	return false;
 }
 
@@ -132,13 +145,11 @@ static bool serve_rings(struct port *port, uint64_t now_ns)
 
 	frames_beat(&port->frames);
 	while ((result = frames_next(&port->frames, &record, &bytes)) == 0) {
-		uint32_t wire_bytes = bytes > FRAMES_HEADER_BYTES
-					      ? bytes - FRAMES_HEADER_BYTES
-					      : 0;
+		uint32_t cost = wire_bytes(bytes);
 
-		if (!may_send(port, wire_bytes, now_ns))
+		if (!may_send(port, cost, now_ns))
 			return has_worked;
-		port->deficit -= wire_bytes;
+		port->deficit -= cost;
 		network_forward(port, record, bytes);
 		frames_release(&port->frames);
 		has_worked = true;

@@ -90,8 +90,8 @@ static bool read_tap(struct port *port, uint32_t *ret_bytes)
 {
 	ssize_t got = read(port->fd, buffer, FRAMES_RECORD_MOST);
 
-	if (got < 0 && errno != EAGAIN && errno != EINTR && errno != EIO &&
-	    errno != EBADFD)
+	/* EBADFD: the interface was deleted, and poll() says so for ever. */
+	if (got < 0 && errno != EAGAIN && errno != EINTR && errno != EIO)
 		port->is_broken = true;
 	if (got <= 0)
 		return false;

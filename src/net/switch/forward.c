@@ -130,11 +130,29 @@ static void deliver_finished(const struct passage *passage, uint16_t to)
 	}
 }
 
+/* Without the tag that comes off, the one behind it would be the first, and
+ * who reads tags would take the frame for one of that VLAN. */
+static bool hides_tag(const struct passage *passage,
+		      const struct switch_port_settings *receiver)
+{
+	const struct frame *frame = passage->frame;
+
+	return frame->has_tag &&
+	       (receiver->vlans.is_aware || receiver->is_trunk) &&
+	       !vlan_leaves_tagged(&receiver->vlans, passage->vid) &&
+	       frame_read16(frame->head + frame_type_offset(frame)) ==
+		       TPID_8021Q;
+}
+
 static void deliver(const struct passage *passage, uint16_t to)
 {
 	const struct vswitch *vswitch = passage->vswitch;
 	const struct port *receiver = &vswitch->ports[to];
 
+	if (hides_tag(passage, &receiver->settings)) {
+		drop(passage, passage->from, DROP_TAG);
+		return;
+	}
 	if (vswitch->ports[passage->from].settings.is_isolated &&
 	    receiver->settings.is_isolated) {
 		drop(passage, passage->from, DROP_ISOLATED);

@@ -82,7 +82,8 @@ static bool is_honest_neighbour(const struct guard *guard, const uint8_t *ip,
 	if (is_extension(protocol))
 		return false;
 	if (protocol == FRAGMENT)
-		return at + 8 <= bytes && ip[at] != ICMPV6;
+		return at + 8 <= bytes && ip[at] != ICMPV6 &&
+		       !is_extension(ip[at]) && ip[at] != FRAGMENT;
 	if (protocol != ICMPV6)
 		return true;
 	if (at >= bytes)

@@ -138,6 +138,9 @@ TEST(a_hostile_guest_cannot_hide_an_advertisement_behind_headers)
 	begin_ipv6(44, 1);
 	bytes[54] = 58;
 	CHECK_EQ(check(80), DROP_SPOOFED_IP);
+	bytes[54] = 60;
+	bytes[62] = 58;
+	CHECK_EQ(check(80), DROP_SPOOFED_IP);
 	bytes[54] = 17;
 	CHECK_EQ(check(80), DROP_COUNT);
 }

@@ -342,6 +342,34 @@ static uint64_t bytes_in_a_second(uint64_t credit, uint32_t period_us,
 	return bytes;
 }
 
+/* The bucket has room for some 2184 frames of the least length. */
+TEST(a_hostile_peer_cannot_have_work_done_for_nothing)
+{
+	uint64_t until;
+
+	start_service(NULL);
+	for (uint16_t i = 0; i < 3; i++)
+		make_peer(&peers[i], i, 10);
+	peers[0].attach.definition.credit_bytes = 1;
+	peers[0].attach.definition.period_us = 1000000;
+	for (uint16_t i = 0; i < 3; i++)
+		attach(&peers[i]);
+	begin();
+	settle();
+	for (int i = 0; i < 4000; i++) {
+		uint8_t *record;
+
+		CHECK_EQ(frames_reserve(&peers[0].frames, 1, &record), 0);
+		frames_commit(&peers[0].frames, 1);
+	}
+	show(&peers[0]);
+	until = clock_now_ns() + 50 * NS_PER_MS;
+	while (clock_now_ns() < until)
+		settle();
+	CHECK(frames_are_unread(&peers[0].frames));
+	stop();
+}
+
 /* How much less it can be is a matter of the machine; credit_test.c has it. */
 TEST(a_sender_gets_no_more_than_its_credit_and_waits_in_its_own_ring)
 {

@@ -128,6 +128,24 @@ TEST(a_hostile_guest_cannot_hop_to_another_vlan_by_a_tag)
 	rig_close(&rig);
 }
 
+TEST(a_hostile_guest_cannot_hop_by_a_tag_behind_one_that_comes_off)
+{
+	struct switch_port_settings settings;
+	uint8_t bytes[64];
+
+	set_up();
+	settings = rig_access(4, 10);
+	vlan_tagged(&settings.vlans, 20);
+	rig_add(&rig, 4, &settings);
+	(void)rig_fill_tagged(bytes, rig_mac(4), rig_mac(0), 0);
+	frame_write16(bytes + 16, TPID_8021Q);
+	frame_write16(bytes + 18, 20);
+	rig_send(&rig, 0, bytes, 64, NULL);
+	CHECK_EQ(rig.count, 0);
+	CHECK_EQ(rig_lost(&rig, 0, DROP_TAG), 1);
+	rig_close(&rig);
+}
+
 TEST(an_aware_port_sees_tags_of_all_vlans_but_its_own)
 {
 	struct switch_port_settings settings;
