@@ -12,6 +12,8 @@
 #include "base/scope.h"
 
 #define BIT(number) (1ull << (number))
+/* A guest that sets filters all day long is not the supervisor's business. */
+#define TELL_EVERY_NS (20 * NS_PER_MS)
 
 static bool is_possible(const struct monitor_nic *settings)
 {
@@ -103,18 +105,30 @@ static uint32_t offloads_of(uint64_t features)
 	return offloads;
 }
 
+void nic_tell_now(struct nic *nic)
+{
+	nic->told_ns = clock_now_ns();
+	nic->tell_ns = 0;
+	notices_put(nic->notices, &(struct notice){
+					  .kind = NOTICE_NIC_ABILITIES,
+					  .disk_index = nic->settings.index,
+				  });
+}
+
 void nic_tell_abilities(struct nic *nic)
 {
 	nic->abilities.attachment_id = nic->settings.attachment_id;
 	nic->abilities.offloads = offloads_of(nic->features);
 	nic->abilities.frame_bytes_max = nic->settings.mtu + 18;
-	/* Where the control queue is not ours its filters are not known. */
-	if (!nic->shape.has_control)
+	/* Who cannot say what it wants gets every group; where the control
+	 * queue is not ours its filters are not known. */
+	if (!nic->shape.has_control ||
+	    !(nic->features & BIT(VIRTIO_NET_F_CTRL_RX)))
 		nic->abilities.all_multicast = 1;
-	notices_put(nic->notices, &(struct notice){
-					  .kind = NOTICE_NIC_ABILITIES,
-					  .disk_index = nic->settings.index,
-				  });
+	if (clock_now_ns() - nic->told_ns < TELL_EVERY_NS)
+		nic->tell_ns = nic->told_ns + TELL_EVERY_NS;
+	else
+		nic_tell_now(nic);
 }
 
 /* The transport. ------------------------------------------------------------ */

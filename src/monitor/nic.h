@@ -60,7 +60,9 @@ struct nic {
 	struct notices *notices;
 	struct net_shape shape;
 	struct nic_counters counters;
-	struct nic_abilities abilities; /* as last told */
+	struct nic_abilities abilities;
+	uint64_t told_ns; /* when they were last told */
+	uint64_t tell_ns; /* when to tell them next; 0: not */
 
 	/* The guest's side. */
 	struct guestmem memory;
@@ -143,12 +145,15 @@ bool nic_turn(struct nic *nic);
 /* Ask both sides to be woken; true when it is safe to sleep. */
 bool nic_prepare_sleep(struct nic *nic);
 
-/* As disk_deadline_ns() and disk_tend(): silent services. */
+/* As disk_deadline_ns() and disk_tend(): silent services, and what is to be
+ * told later. */
 uint64_t nic_deadline_ns(const struct nic *nic);
 void nic_tend(struct nic *nic, uint64_t now_ns);
 
-/* The guest's driver has done something that changes what it can take. */
+/* The guest's driver has done something that changes what it can take. Told
+ * now and then only, however often that is. */
 void nic_tell_abilities(struct nic *nic);
+void nic_tell_now(struct nic *nic);
 
 /* Take what waits in the control queue (nic_control.c). */
 bool nic_control_turn(struct nic *nic);

@@ -289,7 +289,11 @@ bool nic_prepare_sleep(struct nic *nic)
 
 uint64_t nic_deadline_ns(const struct nic *nic)
 {
-	return nic->link.is_open ? nic->look_ns : 0;
+	uint64_t look_ns = nic->link.is_open ? nic->look_ns : 0;
+
+	if (!nic->tell_ns || (look_ns && look_ns < nic->tell_ns))
+		return look_ns;
+	return nic->tell_ns;
 }
 
 static void suspect(struct nic *nic, uint64_t now_ns)
@@ -310,6 +314,8 @@ void nic_tend(struct nic *nic, uint64_t now_ns)
 	bool is_waiting;
 	uint64_t beats;
 
+	if (nic->tell_ns && now_ns >= nic->tell_ns)
+		nic_tell_now(nic);
 	if (!nic->look_ns || now_ns < nic->look_ns || !nic->link.is_open)
 		return;
 	is_waiting = frames_are_unread(&nic->link.frames);

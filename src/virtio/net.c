@@ -167,12 +167,20 @@ static int fill_chains(struct net_receiver *receiver, struct ring *ring,
 	return 0;
 }
 
+/* More chains than the ring has places never come together, however long a
+ * frame waited for them. */
+static uint32_t most_chains(const struct ring *ring, uint64_t features)
+{
+	if (!(features & BIT(VIRTIO_NET_F_MRG_RXBUF)))
+		return 1;
+	return ring->size < NET_CHAINS_MAX ? ring->size : NET_CHAINS_MAX;
+}
+
 int net_receive(struct net_receiver *receiver, struct ring *ring,
 		struct guestmem *memory, uint64_t features,
 		const uint8_t *record, uint32_t bytes)
 {
-	uint32_t most =
-		features & BIT(VIRTIO_NET_F_MRG_RXBUF) ? NET_CHAINS_MAX : 1;
+	uint32_t most = most_chains(ring, features);
 	uint32_t count = 0;
 	gpa_t header = 0;
 	int result = fill_chains(receiver, ring, memory, most, record, bytes,

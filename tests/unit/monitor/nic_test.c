@@ -324,6 +324,34 @@ TEST(without_mergeable_buffers_a_frame_that_does_not_fit_is_lost_alone)
 	tear_down();
 }
 
+TEST(a_frame_longer_than_the_whole_ring_of_buffers_does_not_wait_for_ever)
+{
+	gpa_t gpa;
+
+	features = MERGEABLE;
+	set_up(false);
+	for (uint32_t i = 0; i < SIZE; i++)
+		(void)give_buffer(100, &gpa);
+	CHECK_EQ(put_frame(100 * SIZE + 1, 9), 0);
+	CHECK_EQ(put_frame(500, 9), 0);
+	turn();
+	CHECK_EQ(used_count(0), 5);
+	CHECK_EQ(nic.counters.in_dropped, 1);
+	tear_down();
+}
+
+TEST(a_driver_that_cannot_ask_for_groups_gets_all)
+{
+	features = 0;
+	set_up(true);
+	CHECK_EQ(nic.abilities.all_multicast, 1);
+	tear_down();
+	features = 1ull << VIRTIO_NET_F_CTRL_RX;
+	set_up(true);
+	CHECK_EQ(nic.abilities.all_multicast, 0);
+	tear_down();
+}
+
 TEST(frames_for_a_guest_without_a_driver_are_lost)
 {
 	set_up(false);
@@ -477,11 +505,35 @@ static uint8_t command(const uint8_t *bytes, uint32_t count)
 	return *(uint8_t *)fake_driver_at(driver, status);
 }
 
+TEST(a_hostile_guest_cannot_flood_the_supervisor_with_filters)
+{
+	struct notice notice;
+	uint32_t told = 0;
+
+	features = 1ull << VIRTIO_NET_F_CTRL_RX;
+	set_up(true);
+	start_queue(2);
+	for (uint8_t i = 0; i < 30; i++)
+		(void)command((uint8_t[]){ VIRTIO_NET_CTRL_RX,
+					   VIRTIO_NET_CTRL_RX_ALLMULTI, i & 1 },
+			      3);
+	while (notices_take(&notices, &notice) == 0)
+		told++;
+	CHECK(told < 20);
+	/* The last word comes in time. */
+	CHECK(nic_deadline_ns(&nic) > 0);
+	nic_tend(&nic, nic_deadline_ns(&nic));
+	CHECK_EQ(notices_take(&notices, &notice), 0);
+	CHECK_EQ(nic_deadline_ns(&nic), 0);
+	tear_down();
+}
+
 TEST(the_control_queue_sets_filters_and_refuses_nonsense)
 {
 	uint8_t table[2 + 4 + 4 + 6] = { VIRTIO_NET_CTRL_MAC,
 					 VIRTIO_NET_CTRL_MAC_TABLE_SET };
 
+	features = 1ull << VIRTIO_NET_F_CTRL_RX;
 	set_up(true);
 	start_queue(2);
 	CHECK_EQ(command((uint8_t[]){ VIRTIO_NET_CTRL_RX,
