@@ -85,6 +85,11 @@ TEST(an_interface_is_a_vhost_user_device_with_its_address)
 	CHECK(has("socket,id=nic0,path=/boot/nic0"));
 	CHECK(has("vhost-user,id=nic0-net,chardev=nic0,queues=1"));
 	CHECK(has("virtio-net-pci,id=nic0-device,netdev=nic0-net,mq=off,"
+		  "mac=02:00:00:ab:00:01,host_mtu=9000,romfile=,vectors=0"));
+
+	settings.accelerator = 1;
+	CHECK_EQ(qemu_arguments(&machine, &arguments), 0);
+	CHECK(has("virtio-net-pci,id=nic0-device,netdev=nic0-net,mq=off,"
 		  "mac=02:00:00:ab:00:01,host_mtu=9000,romfile="));
 	machine.nic_count = 0;
 }

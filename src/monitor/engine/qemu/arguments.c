@@ -147,10 +147,13 @@ static int add_disk(struct qemu_arguments *arguments,
 }
 
 /* The link is up from the start, and the guest is offered all that the switch
- * carries. */
+ * carries. Without KVM a network device of QEMU's that is served over vhost-user
+ * dies when the guest unmasks a message-signalled interrupt, so it has none. */
 static int add_nic(struct qemu_arguments *arguments,
+		   const struct monitor_settings *settings,
 		   const struct monitor_nic *nic, uint32_t index)
 {
+	const char *vectors = settings->accelerator == 1 ? "" : ",vectors=0";
 	const uint8_t *mac = nic->mac;
 	char id[16];
 	int result = 0;
@@ -162,12 +165,13 @@ static int add_nic(struct qemu_arguments *arguments,
 	result |= add(arguments, "vhost-user,id=%s-net,chardev=%s,queues=%u",
 		      id, id, nic->queue_pair_count);
 	result |= add(arguments, "-device");
-	result |= add(arguments,
-		      "virtio-net-pci,id=%s-device,netdev=%s-net,mq=%s,"
-		      "mac=%02x:%02x:%02x:%02x:%02x:%02x,host_mtu=%u,"
-		      "romfile=",
-		      id, id, nic->queue_pair_count > 1 ? "on" : "off", mac[0],
-		      mac[1], mac[2], mac[3], mac[4], mac[5], nic->mtu);
+	result |=
+		add(arguments,
+		    "virtio-net-pci,id=%s-device,netdev=%s-net,mq=%s,"
+		    "mac=%02x:%02x:%02x:%02x:%02x:%02x,host_mtu=%u,"
+		    "romfile=%s",
+		    id, id, nic->queue_pair_count > 1 ? "on" : "off", mac[0],
+		    mac[1], mac[2], mac[3], mac[4], mac[5], nic->mtu, vectors);
 	return result;
 }
 
@@ -186,6 +190,7 @@ int qemu_arguments(const struct engine_machine *machine,
 	for (uint32_t i = 0; i < settings->disk_count; i++)
 		result |= add_disk(ret_arguments, &machine->disks[i], i);
 	for (uint32_t i = 0; i < machine->nic_count; i++)
-		result |= add_nic(ret_arguments, &machine->nics[i], i);
+		result |=
+			add_nic(ret_arguments, settings, &machine->nics[i], i);
 	return result == 0 ? 0 : -ENOSPC;
 }
