@@ -62,7 +62,10 @@ static bool obey(struct vcpu *vcpu)
 	struct vcpus *vcpus = &vcpu->machine->vcpus;
 	bool is_on;
 
-	if (wish_of(vcpus) == VCPUS_RUN)
+	/* One kicked, and told to run before it saw that, must be let in again:
+	 * below. */
+	if (wish_of(vcpus) == VCPUS_RUN &&
+	    !__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_RELAXED))
 		return true;
 	complete(vcpu);
 	(void)pthread_mutex_lock(&vcpus->lock);
