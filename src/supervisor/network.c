@@ -47,8 +47,7 @@ static struct network *find_uplink(struct supervisor *supervisor, uint64_t id)
 	struct network *network;
 
 	TAILQ_FOREACH(network, &supervisor->networks, link)
-	if (network->record.id == id &&
-	    network->record.definition.uplink_kind != UPLINK_NONE)
+	if (network->record.id == id)
 		return network;
 	return NULL;
 }
@@ -396,25 +395,51 @@ bool networks_are_settled(struct supervisor *supervisor,
 	return is_settled;
 }
 
+static void uplink_found(struct network *network, struct instance *instance,
+			 uint64_t generation)
+{
+	network->instance = instance;
+	network->generation = generation;
+	network->up_ns = clock_now_ns();
+	network->state = NIC_IS_UP;
+	instance_client_came(instance);
+	if (network->record.definition.uplink_kind == UPLINK_NONE)
+		leave_uplink(network);
+}
+
+/* The switch that an attachment is a port of; NULL: it is none. */
+static struct network *find_switch(struct supervisor *supervisor, uint64_t id)
+{
+	const struct nic *nic = nic_find(supervisor, id);
+
+	return nic ? network_find(supervisor, nic->definition.network)
+		   : find_uplink(supervisor, id);
+}
+
 void networks_found(struct supervisor *supervisor, struct instance *instance,
 		    const struct attachment *attachment)
 {
-	struct network *network = find_uplink(supervisor, attachment->id);
+	struct network *network = find_switch(supervisor, attachment->id);
 	struct nic *nic = nic_find(supervisor, attachment->id);
 
-	/* Its loop ran before; NET_BEGIN again changes nothing. */
+	if (network && !is_of_service(network, instance->service)) {
+		process_kill(instance->process,
+			     "it claimed a port of another service");
+		return;
+	}
 	if (nic && !nic->instance) {
 		nic_found(nic, instance, attachment->generation);
 		return;
 	}
-	if (network && !network->instance) {
-		network->instance = instance;
-		network->generation = attachment->generation;
-		network->up_ns = clock_now_ns();
-		network->state = NIC_IS_UP;
-		instance_client_came(instance);
+	if (!nic && network && !network->instance) {
+		uplink_found(network, instance, attachment->generation);
 		return;
 	}
+	/* Of two who claim it, one lies: it is taken from both. */
+	if (nic && nic->instance != instance)
+		nic_leave(nic);
+	else if (network && !nic && network->instance != instance)
+		leave_uplink(network);
 	process_tell(instance->process, MSG_NET_DETACH, attachment);
 }
 

@@ -4,7 +4,9 @@
 Monitors are played; the network service between them is the real one.
 """
 import os
+import shutil
 import signal
+import socket
 import struct
 import subprocess
 
@@ -302,3 +304,118 @@ def test_a_supervisor_killed_while_it_hands_over_brings_everyone_up(
         assert state_of(host, guest.child.name) == "up"
 
     check_talk(*pair, "after all")
+
+
+# ---- uplinks -----------------------------------------------------------------
+
+BROADCAST = b"\xff" * 6
+ARP_REQUEST, ARP_REPLY = 1, 2
+
+
+@pytest.fixture
+def tap(host):
+    """The name of a TAP interface that is there as long as its switch."""
+    if os.geteuid() != 0 or not os.access("/dev/net/tun", os.W_OK):
+        pytest.skip("TAP interfaces take root and /dev/net/tun")
+    name = f"bht{os.getpid() % 100000}"
+    done = host.call("switch", "define", "lan", "--uplink", f"tap:{name}",
+                     "--vlan", "10")
+    if "fails" in done.stderr:
+        pytest.skip(done.stderr)
+    assert done.returncode == 0, done.stderr
+    return name
+
+
+def outside(interface):
+    """A socket on the host's end."""
+    made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
+                         socket.htons(0x88b5))
+    made.bind((interface, 0))
+    made.settimeout(5)
+    return made
+
+
+def test_a_tap_uplink_stays_when_its_service_dies(host, stage, tap):
+    guest = Guest(host, stage, "played-one")
+    index = socket.if_nametoindex(tap)
+    wire = outside(tap)
+
+    for word in (b"first", b"second"):
+        guest.rings.send(BROADCAST + guest.mac + b"\x88\xb5" +
+                         word.ljust(46, b"\0"))
+        assert word in wire.recv(2000)
+        wire.send(guest.mac + b"\2\0\0\0\0\x99\x88\xb5" +
+                  word.ljust(46, b"\0"))
+        assert guest.hear() == word.decode()
+        os.kill(host.service_pid("net0"), signal.SIGKILL)
+        guest.up()
+
+    wire.close()
+    assert socket.if_nametoindex(tap) == index
+    host.run("nic", "set", "played-one", "lan0", "--vlan", "11")
+    check_refused(host.call("switch", "define", "wan", "--uplink",
+                            f"tap:{tap}"), REFUSED, "uplink", "switch lan")
+
+
+def test_an_uplink_goes_with_its_switch(host, tap):
+    assert socket.if_nametoindex(tap)
+    host.run("switch", "define", "lan")
+    with pytest.raises(OSError):
+        bulkhead.wait_for(lambda: not socket.if_nametoindex(tap))
+    assert host.json("switch", "list")[0]["uplink"]["kind"] == "none"
+    bulkhead.wait_for(lambda: all(
+        row["clients"] == 0 for row in host.json("service", "list")
+        if row["kind"] == "net"), what="the service has let go")
+
+
+def ask_for(guest, address):
+    """Who has this address? The MAC address that answers."""
+    asked = struct.pack("!HHBBH6s4s6s4s", 1, 0x800, 6, 4, ARP_REQUEST,
+                        guest.mac, bytes(4), bytes(6),
+                        socket.inet_aton(address))
+    guest.rings.send(BROADCAST + guest.mac + b"\x08\x06" + asked +
+                     bytes(18))
+    while frame := guest.rings.receive():
+        if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\2":
+            return frame[22:28]
+    return None
+
+
+def passt_of(host):
+    return next((pid for pid in bulkhead.descendants(os.getpid())
+                 if "passt" in bulkhead.command_line(pid).split(" ")[0]),
+                None)
+
+
+@pytest.mark.skipif(not shutil.which("passt"), reason="no passt")
+def test_passt_answers_whoever_dies(host, stage):
+    host.run("switch", "define", "lan", "--uplink", "passt", "--vlan", "10")
+    guest = Guest(host, stage, "played-one")
+    first = bulkhead.wait_for(lambda: passt_of(host))
+
+    assert ask_for(guest, "192.0.2.1")
+    os.kill(host.service_pid("net0"), signal.SIGKILL)
+    guest.up()
+    assert ask_for(guest, "192.0.2.1")
+    assert passt_of(host) == first
+    os.kill(first, signal.SIGKILL)
+    bulkhead.wait_for(lambda: passt_of(host) not in (None, first))
+    bulkhead.wait_for(lambda: host.json("switch", "list")[0]["uplink"]["state"]
+                      == "up")
+    assert ask_for(guest, "192.0.2.1")
+
+
+def test_a_capture_is_written_to_a_file(host, pair):
+    file = host.directory / "capture.pcapng"
+    taking = subprocess.Popen(host.argv("switch", "capture", "lan", "--nic",
+                                        "played-one/lan0", "--write", file),
+                              env=host.env)
+    bulkhead.wait_for(lambda: file.exists() and file.stat().st_size)
+
+    check_talk(*pair, "on record")
+    bulkhead.wait_for(lambda: b"on record back" in file.read_bytes())
+    taking.send_signal(signal.SIGINT)
+
+    assert taking.wait(10) == 0
+    assert file.read_bytes().startswith(b"\x0a\x0d\x0d\x0a")
+    check_talk(*pair, "off record")
