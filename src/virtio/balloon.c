@@ -203,10 +203,17 @@ void virtio_balloon_serve(struct virtio_balloon *balloon)
 	pthread_mutex_unlock(&balloon->small.lock);
 }
 
+/* A huge page that goes back is reserved for nobody: another partition may have
+ * it when the guest, which never gave it up, wants it again. */
 static uint64_t offer_features(void *device)
 {
-	return VIRTIO_QUEUE_FEATURES | 1ull << VIRTIO_BALLOON_F_DEFLATE_ON_OOM |
-	       1ull << VIRTIO_BALLOON_F_REPORTING;
+	const struct virtio_balloon *balloon = device;
+	uint64_t features =
+		VIRTIO_QUEUE_FEATURES | 1ull << VIRTIO_BALLOON_F_DEFLATE_ON_OOM;
+
+	if (balloon->page_bytes == VIRTIO_BALLOON_PAGE_BYTES)
+		features |= 1ull << VIRTIO_BALLOON_F_REPORTING;
+	return features;
 }
 
 static size_t fill_config(void *device, uint8_t *space, size_t room_bytes)

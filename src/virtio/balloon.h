@@ -3,7 +3,7 @@
  * virtio-balloon (virtio 1.2, 5.5): memory that the guest does without goes
  * back to the host, page by page because the host asked for it (inflate), or
  * in large pieces because the guest does not use it just now (free page
- * reporting).
+ * reporting; not where memory is made of huge pages).
  *
  * The guest reads zeros from a page that was given back, and has it again the
  * moment it touches it: deflating is only bookkeeping, and no promise of the

@@ -189,6 +189,19 @@ TEST(free_pages_reported_as_the_specification_numbers_queues_go_back)
 	report(REPORTING);
 }
 
+TEST(a_guest_in_huge_pages_is_not_asked_which_it_does_without)
+{
+	const uint64_t reporting = 1ull << VIRTIO_BALLOON_F_REPORTING;
+
+	open_queue(INFLATE, PAGE);
+	CHECK((virtio_balloon_ops.features(&balloon) & reporting) != 0);
+	small_rig_close(&rig);
+
+	open_queue(INFLATE, 2 << 20);
+	CHECK((virtio_balloon_ops.features(&balloon) & reporting) == 0);
+	small_rig_close(&rig);
+}
+
 TEST(only_whole_pages_of_the_host_go_back)
 {
 	const struct fake_buffer buffers[] = {
@@ -198,6 +211,8 @@ TEST(only_whole_pages_of_the_host_go_back)
 	};
 
 	open_queue(REPORTING, 2 << 20);
+	/* As if that were offered. */
+	balloon.small.features |= 1ull << VIRTIO_BALLOON_F_REPORTING;
 	(void)small_rig_offer(&rig, buffers, 3);
 
 	virtio_balloon_serve(&balloon);
