@@ -44,6 +44,9 @@ struct port {
 	/* Uplink. */
 	int fd;            /* owned */
 	uint64_t retry_ns; /* half a frame of passt's waits; not before then */
+	/* What of a frame passt has no room for yet; nothing goes before it. */
+	uint8_t *rest; /* owned; NULL: nothing */
+	uint32_t rest_begin, rest_end;
 
 	struct credit credit;
 	uint64_t ready_ns; /* without credit until then; 0: not */

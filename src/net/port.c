@@ -101,6 +101,7 @@ void port_free(struct port *port)
 	close_fd(&port->kick_fd);
 	close_fd(&port->call_fd);
 	close_fd(&port->fd);
+	free(port->rest);
 	free(port);
 }
 

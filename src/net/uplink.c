@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -212,12 +213,34 @@ static uint32_t forward_stream(struct port *port, uint32_t bytes)
 	return at;
 }
 
+/* Send what is left of a frame; true when nothing is. */
+static bool send_rest(struct port *port)
+{
+	struct iovec part = { .iov_len = port->rest_end - port->rest_begin };
+	const struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t sent;
+
+	if (!port->rest)
+		return true;
+	part.iov_base = port->rest + port->rest_begin;
+	sent = sendmsg(port->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent > 0)
+		port->rest_begin += (uint32_t)sent;
+	if (port->rest_begin < port->rest_end)
+		return false;
+	free(port->rest);
+	port->rest = NULL;
+	return true;
+}
+
 static bool serve_stream(struct port *port, uint64_t now_ns)
 {
 	ssize_t got =
 		recv(port->fd, buffer, sizeof(buffer), MSG_PEEK | MSG_DONTWAIT);
 	uint32_t used;
 
+	if (!send_rest(port))
+		port->retry_ns = now_ns + HALF_NS;
 	if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
 		port->is_broken = true;
 	if (got <= 0)
@@ -242,6 +265,27 @@ bool uplink_serve(struct port *port, uint64_t now_ns)
 
 /* Out. ----------------------------------------------------------------------- */
 
+/* Half a frame is in the stream: the other half is kept, for nothing else
+ * would be understood behind it. */
+static void keep_rest(struct port *port, const struct iovec *parts, size_t sent)
+{
+	uint32_t end = 0;
+
+	port->rest = malloc(LENGTH_BYTES + FRAMES_RECORD_MOST);
+	if (!port->rest) {
+		port->is_broken = true;
+		return;
+	}
+	for (int i = 0; i < 3; i++) {
+		if (parts[i].iov_len > 0)
+			memcpy(port->rest + end, parts[i].iov_base,
+			       parts[i].iov_len);
+		end += (uint32_t)parts[i].iov_len;
+	}
+	port->rest_begin = (uint32_t)sent;
+	port->rest_end = end;
+}
+
 int uplink_deliver(struct port *port, const struct switch_delivery *delivery)
 {
 	uint32_t bytes = delivery->head_bytes + delivery->data_bytes;
@@ -254,6 +298,8 @@ int uplink_deliver(struct port *port, const struct switch_delivery *delivery)
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 3 };
 	ssize_t sent;
 
+	if (!send_rest(port))
+		return -ENOBUFS;
 	record_write_header(header, &delivery->offload);
 	if (port->uplink == UPLINK_PACKET)
 		parts[0].iov_len = PACKET_HEADER_BYTES;
@@ -268,9 +314,8 @@ int uplink_deliver(struct port *port, const struct switch_delivery *delivery)
 		sent = sendmsg(port->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent < 0)
 		return errno == EMSGSIZE ? -EMSGSIZE : -ENOBUFS;
-	/* Part of a frame in a stream: nothing after it would be understood. */
 	if (port->uplink == UPLINK_PASST &&
 	    (uint32_t)sent != LENGTH_BYTES + bytes)
-		port->is_broken = true;
+		keep_rest(port, parts, (size_t)sent);
 	return 0;
 }

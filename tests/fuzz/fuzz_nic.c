@@ -175,7 +175,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (data[0] & 8)
 		features |=
 			BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX);
-	frame_bytes = 1 + (data[2] | (uint32_t)data[3] << 8);
+	frame_bytes =
+		1 + (data[2] | (uint32_t)data[3] << 8) % FRAMES_RECORD_MOST;
 	begin();
 	memset(driver.host, 0, 1 << 16);
 	memcpy(driver.host, data + 4, bytes - 4);

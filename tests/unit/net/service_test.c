@@ -531,6 +531,38 @@ TEST(a_killed_service_leaves_its_successor_a_whole_frame)
 	close(ends[1]);
 }
 
+/* A frame of more than 48 KiB goes into a socket in two parts. */
+TEST(a_hostile_guest_cannot_end_a_full_uplink_by_long_frames)
+{
+	static uint8_t frame[65536];
+	struct pollfd wait = { .events = POLLIN };
+	uint32_t long_frames = 0;
+
+	start();
+	wait.fd = add_stream_uplink();
+	for (int i = 0; i < 20; i++) {
+		while (try_send(&peers[0], outside_mac, 60000, 7) == -EAGAIN)
+			settle();
+		show(&peers[0]);
+	}
+	settle();
+	while (poll(&wait, 1, 200) == 1) {
+		uint32_t length = read_stream_frame(wait.fd, frame);
+
+		if (frame_read16(frame + 12) == 0x8035)
+			continue;
+		CHECK_EQ(length, 60000);
+		CHECK_EQ(frame[59999], 7);
+		long_frames++;
+	}
+	CHECK(long_frames >= 2);
+	CHECK_EQ(try_send(&peers[0], outside_mac, 60, 9), 0);
+	show(&peers[0]);
+	expect_from_stream(wait.fd, 9);
+	close(wait.fd);
+	stop();
+}
+
 TEST(a_hostile_uplink_cannot_do_more_than_end_itself)
 {
 	static const uint8_t nonsense[8] = { 0xff, 0xff, 0xff, 0xff };
