@@ -612,6 +612,50 @@ TEST(a_port_that_moves_to_another_vlan_leaves_the_old_one)
 	stop();
 }
 
+/* The next frame that is no announcement comes by this trunk. */
+static void expect_by_trunk(struct peer *peer, uint8_t fill)
+{
+	const uint8_t *frame;
+
+	for (;;) {
+		CHECK(receive(peer, &frame, WAIT_MS) > 0);
+		frame += FRAMES_HEADER_BYTES;
+		if (frame_read16(frame + 16) != 0x8035)
+			break;
+		done(peer);
+	}
+	CHECK_EQ(frame[63], fill);
+	done(peer);
+}
+
+TEST(a_trunk_that_stands_by_does_so_whatever_else_of_it_changes)
+{
+	start_service(NULL);
+	for (uint16_t i = 0; i < 3; i++) {
+		struct nic_definition *definition = &peers[i].attach.definition;
+
+		make_peer(&peers[i], i, i == 0 ? 10 : 0);
+		definition->flags = i == 0 ? 0 : NIC_TRUNK;
+		definition->vids[0] = 10;
+		definition->vid_count = i == 0 ? 0 : 1;
+		attach(&peers[i]);
+	}
+	begin();
+	settle();
+	CHECK_EQ(try_send(&peers[0], outside_mac, 60, 1), 0);
+	show(&peers[0]);
+	expect_by_trunk(&peers[2], 1);
+	peers[1].attach.definition.credit_bytes = 1 << 20;
+	peers[1].attach.definition.period_us = 1000;
+	service_rig_send(&rig, MSG_NET_SET, &peers[1].attach,
+			 sizeof(peers[1].attach), NULL, 0);
+	settle();
+	CHECK_EQ(try_send(&peers[0], outside_mac, 60, 2), 0);
+	show(&peers[0]);
+	expect_by_trunk(&peers[2], 2);
+	stop();
+}
+
 TEST(a_take_over_is_an_event)
 {
 	struct child_event event;
