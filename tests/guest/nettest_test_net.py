@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+"""Guests that talk over a switch, and what becomes of it when things die."""
+import contextlib
+import os
+import signal
+import time
+
+import pytest
+
+import bulkhead
+from bulkhead import Terminal
+
+SERVICE = "net0"
+
+
+class Talker:
+    """A guest that does with its interfaces what it is told."""
+
+    def __init__(self, host, name, *nics, **fields):
+        self.host = host
+        self.name = name
+        self.asked = 0
+        self.console = host.up(name, test="net", memory="128M", nics=list(nics),
+                               **fields)
+
+    def ready(self):
+        self.console.wait("^ready")
+        self.terminal = Terminal(self.host, self.name)
+        return self
+
+    def ask(self, verb, *words):
+        self.asked += 1
+        self.terminal.type(" ".join([verb, *map(str, words)]) + "\n")
+
+    def answer(self, seconds=30):
+        """The exit status of the last verb asked for."""
+        found = self.console.wait("^did .*status=([0-9]+)", seconds,
+                                  count=self.asked)
+        return int(found.group(1))
+
+    def do(self, verb, *words):
+        self.ask(verb, *words)
+        return self.answer()
+
+    def link(self, interface="eth0"):
+        assert self.do("link", interface) == 0
+        line = self.console.lines(f"link name={interface} ")[-1]
+        return dict(word.split("=", 1) for word in line.split()[1:])
+
+    def heard(self):
+        """The words of the frames that reached a guest told to hear."""
+        return [line.split("=", 1)[1]
+                for line in self.console.lines("heard word=")]
+
+    def stream_bytes(self):
+        return self.console.values("stream heard").get("heard", 0)
+
+    def wait_stream(self, more=1 << 20, seconds=30):
+        """Until the stream has come so much further."""
+        goal = self.stream_bytes() + more
+        bulkhead.wait_for(lambda: self.stream_bytes() >= goal, seconds,
+                          what=f"{self.name}'s stream goes on")
+
+
+def nic(vlan=None, switch="lan", name="lan0", **fields):
+    vlans = {} if vlan is None else {"vlan": vlan}
+    return {"name": name, "switch": switch, **vlans, **fields}
+
+
+def drops(host, name, reason):
+    """How many frames of this partition were dropped for this reason."""
+    return sum(row["drops"][reason]
+               for row in host.json("switch", "counters", "lan")
+               if row["partition"] == name)
+
+
+def mac(host, name):
+    return host.partition(name)["nics"][0]["mac"]
+
+
+@contextlib.contextmanager
+def talkers(host, **guests):
+    """Guests by name, each with one interface, all booted at once."""
+    host.run("switch", "define", "lan")
+    made = [Talker(host, name, interface)
+            for name, interface in guests.items()]
+    yield [talker.ready() for talker in made]
+    for talker in made:
+        talker.terminal.close()
+
+
+def connect(one, two):
+    """Addresses, an answered ping, and a stream from one to two."""
+    assert one.do("address", "eth0", "10.0.0.1/24") == 0
+    assert two.do("address", "eth0", "10.0.0.2/24") == 0
+    assert one.do("ping", "10.0.0.2", 3) == 0
+    two.do("echo")
+    two.console.wait("^echo ready")
+    one.do("stream", "10.0.0.2")
+    one.wait_stream()
+
+
+def stream_result(talker):
+    talker.ask("end")
+    talker.console.wait("^streamed ")
+    return talker.console.values("streamed")
+
+
+def test_guests_of_a_vlan_talk_and_one_of_another_hears_nothing(host):
+    with talkers(host, one=nic(10), two=nic(10), other=nic(20)) as guests:
+        one, two, other = guests
+        connect(one, two)
+        assert other.do("address", "eth0", "10.0.0.3/24") == 0
+        assert other.do("ping", "10.0.0.2", 1) != 0
+        assert one.do("ping", "10.0.0.3", 1) != 0
+        result = stream_result(one)
+
+        assert result["wrong"] == 0 and result["broken"] == 0
+        assert other.link()["received"] == "0"
+        assert one.link()["address"] == mac(host, "one")
+
+
+def hop(attacker, victim, word, *vids, source=None):
+    """One frame of the attacker's to the victim."""
+    own = mac(attacker.host, attacker.name)
+    assert attacker.do("send", "eth0", source or own,
+                       mac(victim.host, victim.name), word, *vids) == 0
+
+
+def test_no_tag_and_no_borrowed_address_leads_into_another_vlan(host):
+    trunk = nic(None, tagged=[20, 30])
+    with talkers(host, victim=nic(10), near=nic(20), access=nic(20),
+                 tagger=trunk) as guests:
+        victim, near, access, tagger = guests
+        victim.do("hear", "eth0")
+        near.do("hear", "eth0")
+        victim.console.wait("^hearing")
+        near.console.wait("^hearing")
+
+        hop(access, victim, "foreign-tag", 10)
+        hop(access, victim, "double-tag", 20, 10)
+        hop(access, near, "spoofed", source="02:00:00:00:00:99")
+        hop(access, near, "borrowed", source=mac(host, "near"))
+        hop(tagger, victim, "foreign-vlan", 10)
+        hop(tagger, victim, "hidden-tag", 20, 10)
+        hop(access, near, "honest")
+        hop(tagger, near, "tagged", 20)
+        bulkhead.wait_for(lambda: {"honest", "tagged"} <= set(near.heard()),
+                          what="what may pass has passed")
+
+        assert victim.heard() == []
+        assert set(near.heard()) == {"honest", "tagged"}
+        assert drops(host, "access", "unexpected-tag") == 2
+        assert drops(host, "access", "spoofed-mac") == 2
+        assert drops(host, "tagger", "foreign-vlan") == 1
+
+
+def hang(host):
+    """Stop the service; the supervisor is to notice and replace it."""
+    host.replace_service(signal.SIGSTOP, SERVICE)
+
+
+def test_a_connection_survives_whatever_dies_between_its_guests(host):
+    with talkers(host, one=nic(10), two=nic(10)) as (one, two):
+        connect(one, two)
+        before = [one.link(), two.link()]
+
+        for _ in range(5):
+            host.replace_service(signal.SIGKILL, SERVICE)
+            one.wait_stream()
+        hang(host)
+        one.wait_stream()
+        old = host.service_pid(SERVICE)
+        host.run("service", "restart", SERVICE)
+        bulkhead.wait_for(lambda: host.service_pid(SERVICE) != old,
+                          what="another instance serves")
+        one.wait_stream()
+        host.kill_supervisor()
+        one.wait_stream()
+        host.replace_service(signal.SIGKILL, SERVICE)
+        one.wait_stream()
+        result = stream_result(one)
+        after = [one.link(), two.link()]
+
+        print(f"longest silence {result['longest_ms']} ms")
+        assert result["wrong"] == 0 and result["broken"] == 0
+        assert [link["carrier"] for link in after] == ["1", "1"]
+        assert [link["changes"] for link in after] == [
+            link["changes"] for link in before]
+        assert one.do("ping", "10.0.0.2", 2) == 0
