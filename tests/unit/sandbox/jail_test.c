@@ -100,6 +100,42 @@ TEST(a_jailed_program_reads_the_files_it_was_given)
 		     SANDBOX_ROOT, NO_FD);
 }
 
+TEST(a_jailed_program_finds_a_socket_by_its_name)
+{
+	char *const arguments[] = {
+		(char *)"perl", (char *)"-MSocket", (char *)"-e",
+		(char *)"socket(S, PF_UNIX, SOCK_STREAM, 0);"
+			"connect(S, sockaddr_un('/boot/line')) or exit 1;"
+			"syswrite(S, 'hello')",
+		NULL
+	};
+	SCOPED(close_fd)
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct jail_socket sockets[] = { { listener, "/boot/line" } };
+	struct jail jail = { .program = "/usr/bin/perl",
+			     .arguments = arguments,
+			     .sockets = sockets,
+			     .socket_count = 1,
+			     .uid = geteuid() == 0 ? FOREIGN : 0,
+			     .gid = geteuid() == 0 ? FOREIGN : 0 };
+	SCOPED(close_fd) int line = NO_FD;
+	struct sandbox_layers layers;
+	struct jailed jailed;
+	char heard[8] = "";
+	int result = jail_start(&jail, &jailed, &layers);
+
+	if (layers.missing & SANDBOX_ROOT) {
+		CHECK_EQ(result, -EPERM);
+		return;
+	}
+	CHECK_EQ(result, 0);
+	line = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	CHECK(line >= 0);
+	CHECK_EQ(read(line, heard, sizeof(heard)), 5);
+	CHECK_EQ(strcmp(heard, "hello"), 0);
+	jail_close(&jailed);
+}
+
 TEST(a_jailed_program_cannot_see_other_processes)
 {
 	check_script("test $$ = 1 && ! kill -0 2 2>/dev/null",
