@@ -3,12 +3,15 @@
  * here. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -560,6 +563,37 @@ TEST(a_hostile_guest_cannot_end_a_full_uplink_by_long_frames)
 	show(&peers[0]);
 	expect_from_stream(wait.fd, 9);
 	close(wait.fd);
+	stop();
+}
+
+/* poll() tells of it for ever, so the service must not. Where nobody may make
+ * an interface, there is nothing to see. */
+TEST(a_tap_that_is_deleted_ends_its_uplink)
+{
+	struct net_uplink uplink = {
+		.attachment = { .id = 100, .generation = 1 },
+		.kind = UPLINK_TAP,
+		.definition = { .name = "lan", .pvid = 10 },
+	};
+	struct ifreq request = { .ifr_flags =
+					 IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	struct attachment lost;
+	char command[64];
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	(void)snprintf(request.ifr_name, IFNAMSIZ, "bhtest%d", getpid());
+	(void)snprintf(command, sizeof(command), "ip link delete %s",
+		       request.ifr_name);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0) {
+		close_fd(&fd);
+		return;
+	}
+	start();
+	service_rig_send(&rig, MSG_NET_UPLINK, &uplink, sizeof(uplink), &fd, 1);
+	settle();
+	CHECK_EQ(system(command), 0);
+	service_rig_expect(&rig, MSG_NET_UPLINK_LOST, &lost, sizeof(lost));
+	close(fd);
 	stop();
 }
 
