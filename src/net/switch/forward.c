@@ -108,6 +108,9 @@ static void deliver_whole(const struct passage *passage, uint16_t to)
 	out.delivery.data = frame->bytes + frame->head_bytes;
 	out.delivery.data_bytes = frame->length - frame->head_bytes;
 	out.delivery.offload = moved_offload(passage, by);
+	/* virtio 1.2, 5.1.6.4.1: none of them without GUEST_CSUM. */
+	if (!receiver->abilities.checksum)
+		out.delivery.offload.flags = 0;
 	hand_over(passage, to, &out.delivery);
 }
 

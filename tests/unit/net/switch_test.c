@@ -265,6 +265,19 @@ TEST(a_hostile_guest_cannot_crowd_the_table)
 	rig_close(&rig);
 }
 
+TEST(a_receiver_that_knows_no_checksums_is_told_nothing_of_them)
+{
+	const struct frame_offload offload = { .flags = 6 };
+	uint8_t bytes[64];
+
+	set_up();
+	rig_send(&rig, 0, bytes, rig_fill(bytes, rig_mac(1), rig_mac(0)),
+		 &offload);
+	CHECK(rig_only(&rig, 1));
+	CHECK_EQ(rig.frames[0].offload.flags, 0);
+	rig_close(&rig);
+}
+
 TEST(a_frame_is_not_reflected)
 {
 	set_up();
