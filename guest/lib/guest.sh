@@ -32,6 +32,18 @@ switch_off()
 	poweroff -f
 }
 
+# Brings eth0 up. Nothing is on the wire that a test did not ask for.
+load_network()
+{
+	for module in failover net_failover virtio_net; do
+		insmod "/modules/$module.ko"
+	done
+	echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
+	echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
+	ip link set lo up
+	ip link set eth0 up
+}
+
 # wait_disk DEVICE: until the kernel has found it, 10 s at most.
 wait_disk()
 {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The demonstration: two guests keep their data while their disk service is
-killed, hung and upgraded and their supervisor is killed. ./run demo."""
+"""The demonstration: two guests keep their data and a connection between them
+while their disk and network services are killed, hung and upgraded and their
+supervisor is killed. ./run demo."""
 import argparse
 import os
 import pathlib
@@ -12,13 +13,18 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import bulkhead  # noqa: E402
 
-GUESTS = ("red", "blue")
+# Their addresses; the first one talks to the second.
+GUESTS = {"red": "10.0.0.1", "blue": "10.0.0.2"}
 QUIET_SECONDS = 3
 BETWEEN_SECONDS = 2
 
 
 def kill_service(host):
     host.replace_service(signal.SIGKILL)
+
+
+def kill_network(host):
+    host.replace_service(signal.SIGKILL, "net0")
 
 
 def hang_service(host):
@@ -44,9 +50,11 @@ WARM = "disk service killed, standby hot"
 HANG = "disk service stopped (hung)"
 UPGRADE = "disk service upgraded"
 SUPERVISOR = "supervisor killed"
+NETWORK = "network service killed"
 
 SCRIPT = ([(COLD, kill_service)] * 3 + [(HANG, hang_service)]
-          + [(COLD, kill_service)] * 2 + [(SUPERVISOR, kill_supervisor)]
+          + [(COLD, kill_service)] * 2 + [(NETWORK, kill_network)] * 3
+          + [(SUPERVISOR, kill_supervisor), (NETWORK, kill_network)]
           + [(None, add_standby)] + [(WARM, kill_service)] * 3
           + [(UPGRADE, upgrade_service)] + [(HANG, hang_service)]
           + [(WARM, kill_service)] * 2)
@@ -64,16 +72,21 @@ class Demo:
 
     def start_guests(self):
         self.host.run("service", "set", "disk0", "--standby", 0)
-        for name in GUESTS:
-            self.host.define(name, test="stamp", args="0,32", disks=[
-                self.host.disk(f"{name}-root", "96M")])
+        self.host.run("switch", "define", "lan")
+        for name, peer in (("red", GUESTS["blue"]), ("blue", "none")):
+            self.host.define(
+                name, test="pair", args=f"{GUESTS[name]}/24,{peer},32",
+                disks=[self.host.disk(f"{name}-root", "96M")],
+                nics=[{"name": "lan0", "switch": "lan", "vlan": 10,
+                       "rate": "1M/1s"}])
             self.host.run("install", name)
             self.host.run("start", name)
             self.consoles[name] = self.host.console(name)
             self.say(f"partition {name} runs")
         for console in self.consoles.values():
             console.wait(r"^stamp filled", 90)
-        self.say("both guests write and verify stamped blocks on ext4")
+        self.say("both guests write and verify stamped blocks on ext4, and "
+                 "talk over VLAN 10")
 
     def total(self, key):
         return sum(console.values("stamp requests").get(key, 0)
@@ -123,12 +136,21 @@ class Demo:
         for console in self.consoles.values():
             console.wait(r"^finished", 30)
 
+    def streamed(self):
+        """What became of the connection between the guests."""
+        return self.consoles["red"].values("streamed")
+
+    def is_connected(self):
+        streamed = self.streamed()
+        return (streamed.get("heard", 0) > 0 and streamed["wrong"] == 0
+                and streamed["broken"] == 0)
+
     def is_clean(self):
         wrong = sum(self.total(key) for key in
                     ("errors", "corrupt", "lost", "duplicated"))
         checks = [console.values(word) for console in self.consoles.values()
                   for word in ("stamp end", "e2fsck", "kernel")]
-        return wrong == 0 and all(
+        return wrong == 0 and self.is_connected() and all(
             check and not any(check.values()) for check in checks)
 
     def times(self, what):
@@ -142,6 +164,7 @@ class Demo:
                  self.times(COLD) + self.times(WARM)),
                 ("disk service hung with SIGSTOP", self.times(HANG)),
                 ("disk service upgraded", self.times(UPGRADE)),
+                ("network service killed with SIGKILL", self.times(NETWORK)),
                 ("supervisor killed with SIGKILL", self.times(SUPERVISOR))]
         rows += [(f"longest stall, {what}", f"{max(stalls):.0f} ms")
                  for what, stalls in self.stalls.items()]
@@ -152,6 +175,12 @@ class Demo:
                      for c in self.consoles.values()) / 1000)),
                  ("longest request with nothing amiss",
                   f"{self.quiet_ms:.0f} ms"),
+                 ("bytes over one connection between the guests",
+                  f"{self.streamed().get('heard', 0):,}"),
+                 ("of them wrong", self.streamed().get("wrong", 0)),
+                 ("times it was broken", self.streamed().get("broken", 1)),
+                 ("longest silence on it",
+                  f"{self.streamed().get('longest_ms', 0)} ms"),
                  ("lost", self.total("lost")),
                  ("duplicated", self.total("duplicated")),
                  ("corrupt", self.total("corrupt")),
