@@ -20,6 +20,9 @@
 #define RETRY_MS   1000
 /* Rings that lasted longer end the row of broken ones. */
 #define YOUNG_NS (60 * NS_PER_S)
+/* Abilities are told at most this often: the service is others', too, and one
+ * monitor must not fill its link. */
+#define ABILITIES_USEC 20000u
 
 const char *nic_state_name(enum nic_state state)
 {
@@ -67,8 +70,9 @@ static struct supervisor *supervisor_of(const struct nic *nic)
 
 static void disarm(struct nic *nic)
 {
-	sd_event_source_disable_unref(nic->timer);
-	nic->timer = NULL;
+	nic->timer = sd_event_source_disable_unref(nic->timer);
+	nic->abilities_source =
+		sd_event_source_disable_unref(nic->abilities_source);
 }
 
 static void progress(struct nic *nic)
@@ -81,7 +85,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct nic *nic = data;
 
-	disarm(nic);
+	nic->timer = sd_event_source_disable_unref(nic->timer);
 	progress(nic);
 	return 0;
 }
@@ -342,13 +346,37 @@ void nic_suspected(struct nic *nic, uint64_t generation)
 		instance_check(nic->instance, HANG_MS / 2);
 }
 
+static void tell_abilities(struct nic *nic);
+
+static int on_abilities(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct nic *nic = data;
+
+	nic->abilities_source =
+		sd_event_source_disable_unref(nic->abilities_source);
+	if (nic->are_abilities_new)
+		tell_abilities(nic);
+	return 0;
+}
+
+static void tell_abilities(struct nic *nic)
+{
+	nic->are_abilities_new = false;
+	if (nic->state == NIC_IS_UP)
+		process_tell(nic->instance->process, MSG_NET_ABILITIES,
+			     &nic->abilities);
+	(void)sd_event_add_time_relative(
+		supervisor_of(nic)->event, &nic->abilities_source,
+		CLOCK_MONOTONIC, ABILITIES_USEC, 1000, on_abilities, nic);
+}
+
 void nic_take_abilities(struct nic *nic, const struct nic_abilities *abilities)
 {
 	nic->abilities = *abilities;
 	nic->has_abilities = true;
-	if (nic->state == NIC_IS_UP)
-		process_tell(nic->instance->process, MSG_NET_ABILITIES,
-			     &nic->abilities);
+	nic->are_abilities_new = true;
+	if (!nic->abilities_source)
+		tell_abilities(nic);
 }
 
 void nic_release(struct nic *nic)

@@ -43,6 +43,8 @@ struct nic {
 	/* What its driver negotiated, for every next generation. */
 	bool has_abilities;
 	struct nic_abilities abilities;
+	bool are_abilities_new;            /* than what was told */
+	sd_event_source *abilities_source; /* while it is too soon to tell */
 	struct nic_counters counters;
 };
 
