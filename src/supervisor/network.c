@@ -101,6 +101,19 @@ static void each_nic(const struct service *service,
 	}
 }
 
+/* Every interface that this instance has, whatever switch it is for now. */
+static void each_held_nic(const struct instance *instance,
+			  void (*visit)(struct nic *nic))
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &instance->service->supervisor->partitions,
+		      link)
+	for (unsigned i = 0; i < partition->nic_count; i++)
+		if (partition->nics[i].instance == instance)
+			visit(&partition->nics[i]);
+}
+
 /* Uplinks. --------------------------------------------------------------------- */
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)
@@ -259,6 +272,14 @@ struct network *network_new(struct supervisor *supervisor,
 	return network;
 }
 
+/* Who asked for it is answered with what has come. */
+static void end_report(struct network *network)
+{
+	network->report_timer =
+		sd_event_source_disable_unref(network->report_timer);
+	ticket_done(network->supervisor, &network->report_ticket);
+}
+
 void network_free(struct network *network)
 {
 	TAILQ_REMOVE(&network->supervisor->networks, network, link);
@@ -266,8 +287,8 @@ void network_free(struct network *network)
 	if (network->instance)
 		instance_client_left(network->instance);
 	close_uplink(network);
+	end_report(network);
 	sd_event_source_disable_unref(network->timer);
-	sd_event_source_disable_unref(network->report_timer);
 	free(network);
 }
 
@@ -345,34 +366,22 @@ void networks_progress(struct supervisor *supervisor)
 		progress_service(service);
 }
 
-static void visit_died(struct nic *nic, void *context)
-{
-	if (nic->instance == context)
-		nic_instance_died(nic);
-}
-
 void networks_instance_died(struct supervisor *supervisor,
 			    struct instance *instance)
 {
 	struct network *network;
 
-	each_nic(instance->service, visit_died, instance);
+	each_held_nic(instance, nic_instance_died);
 	TAILQ_FOREACH(network, &supervisor->networks, link)
 	if (network->instance == instance)
 		let_go(network);
-}
-
-static void visit_leave(struct nic *nic, void *context)
-{
-	if (nic->instance == context)
-		nic_leave(nic);
 }
 
 void networks_leave(struct supervisor *supervisor, struct instance *instance)
 {
 	struct network *network;
 
-	each_nic(instance->service, visit_leave, instance);
+	each_held_nic(instance, nic_leave);
 	TAILQ_FOREACH(network, &supervisor->networks, link)
 	if (network->instance == instance)
 		leave_uplink(network);
@@ -444,13 +453,6 @@ void networks_found(struct supervisor *supervisor, struct instance *instance,
 }
 
 /* Reports. ------------------------------------------------------------------------- */
-
-static void end_report(struct network *network)
-{
-	network->report_timer =
-		sd_event_source_disable_unref(network->report_timer);
-	ticket_done(network->supervisor, &network->report_ticket);
-}
 
 static int on_no_report(sd_event_source *source, uint64_t usec, void *data)
 {
