@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -266,6 +267,66 @@ def test_a_hostile_monitor_cannot_name_an_interface_of_another(host, pair):
     assert state_of(host, "played-two") == "up"
 
 
+def abilities(attachment, groups):
+    """MONITOR_NIC_ABILITIES with this many groups."""
+    return struct.pack("=QIIII", attachment, 0, 1518, 0, groups) + bytes(384)
+
+
+def test_a_hostile_monitor_cannot_choke_the_service_of_others(host, pair):
+    one, two = pair
+    service = host.service_pid("net0")
+
+    os.kill(service, signal.SIGSTOP)
+    for turn in range(3000):
+        one.child.send("MONITOR_NIC_ABILITIES", abilities(one.id, turn % 64))
+    os.kill(service, signal.SIGCONT)
+    one.child.send("MONITOR_NIC_ABILITIES", abilities(one.id, 7))
+
+    check_talk(one, two, "still here")
+    assert host.service_pid("net0") == service
+
+
+def test_whoever_looks_at_a_switch_that_goes_is_answered(host):
+    host.run("switch", "define", "lan")
+    bulkhead.wait_for(lambda: host.service_pid("net0"))
+    host.run("switch", "show", "lan")
+    os.kill(host.service_pid("net0"), signal.SIGSTOP)
+    looking = subprocess.Popen(host.argv("switch", "show", "lan"),
+                               env=host.env, stdout=subprocess.DEVNULL)
+    time.sleep(0.2)
+
+    host.run("switch", "undefine", "lan")
+
+    assert looking.wait(5) == 0
+
+
+def set_switch(host, guest, switch):
+    """NIC_SET, as no verb of ours sends it."""
+    definition = struct.pack(
+        "=32s32s6sHH46sIIIIQII", b"lan0", switch.encode(), guest.mac, 10, 0,
+        b"", 0, 0, 1500, 1, 0, 0, 0).ljust(240, b"\0")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        client.settimeout(10)
+        client.connect(str(host.socket))
+        client.send(struct.pack("=II32s", 158, 1, guest.child.name.encode()) +
+                    definition)
+        answer = client.recv(8192)
+        assert struct.unpack_from("=i", answer, 8)[0] == 0, answer
+
+
+def test_an_interface_moves_while_its_old_service_hangs(host, stage, pair):
+    host.run("service", "set", "net1", "--kind", "net", "--standby", 0)
+    host.run("switch", "define", "other", "--service", "net1")
+    bulkhead.wait_for(lambda: host.service_pid("net1"))
+    os.kill(host.service_pid("net0"), signal.SIGSTOP)
+    host.run("stop", "played-one", "--force", timeout=30)
+
+    set_switch(host, pair[0], "other")
+    pair[1].up()
+    bulkhead.wait_for(lambda: state_of(host, "played-one") == "detached")
+    host.run("nic", "remove", "played-one", "lan0")
+
+
 def kill_supervisor(host):
     pid = host.supervisor_pid()
     os.kill(pid, signal.SIGKILL)
@@ -419,3 +480,50 @@ def test_a_capture_is_written_to_a_file(host, pair):
     assert taking.wait(10) == 0
     assert file.read_bytes().startswith(b"\x0a\x0d\x0d\x0a")
     check_talk(*pair, "off record")
+
+
+def descriptors(host, guests):
+    """How many the supervisor and the network service have open."""
+    for guest in guests:
+        guest.take_all(0.3)
+    return [len(os.listdir(f"/proc/{pid}/fd"))
+            for pid in (host.supervisor_pid(), host.service_pid("net0"))]
+
+
+def settled_descriptors(host, guests):
+    """The count once standbys and what is written behind have settled."""
+    seen = []
+
+    def is_steady():
+        seen.append(descriptors(host, guests))
+        return seen[-4:] == seen[-1:] * 4
+    bulkhead.wait_for(is_steady, 30, 0.2, what="descriptors settle")
+    return seen[-1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0,
+                    reason="only root may look into our processes")
+def test_kills_upgrades_and_broken_rings_leak_no_descriptor(host, pair, tap):
+    os.kill(host.service_pid("net0"), signal.SIGKILL)
+    for guest in pair:
+        guest.up()
+    before = settled_descriptors(host, pair)
+
+    for turn in range(30):
+        time.sleep(0.1)  # one that dies young is replaced later each time
+        os.kill(host.service_pid("net0"), signal.SIGKILL)
+        for guest in pair:
+            guest.up()
+    check_talk(*pair, "after kills")
+    for turn in range(5):
+        upgrade = subprocess.Popen(host.argv("service", "restart", "net0"),
+                                   env=host.env)
+        for guest in pair:
+            guest.up()
+        assert upgrade.wait(20) == 0
+    for turn in range(2):
+        pair[0].child.send("MONITOR_NIC_BROKEN", pair[0].channel())
+        pair[0].up()
+
+    check_talk(*pair, "after all")
+    assert settled_descriptors(host, pair) == before
