@@ -74,6 +74,7 @@ def test_the_monitor_is_small(host):
     assert rss_bytes(monitor, of_guest=False) <= 5 * MIB
 
 
+@pytest.mark.long
 def test_a_guest_under_load_is_saved_and_restored(host):
     console = host.up("one", test="stamp", args="0,16", cpus=2, disks=[
         host.disk(size="96M")])
