@@ -21,7 +21,6 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "engine(name): about guests of this engine only")
-    config.addinivalue_line("markers", "long: takes minutes in the rig")
     bulkhead.engine = config.getoption("--engine")
     bulkhead.kills = config.getoption("--kills")
 

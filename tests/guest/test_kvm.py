@@ -74,7 +74,6 @@ def test_the_monitor_is_small(host):
     assert rss_bytes(monitor, of_guest=False) <= 5 * MIB
 
 
-@pytest.mark.long
 def test_a_guest_under_load_is_saved_and_restored(host):
     console = host.up("one", test="stamp", args="0,16", cpus=2, disks=[
         host.disk(size="96M")])
@@ -140,7 +139,6 @@ def test_damage_in_an_image_ends_its_partition_and_nothing_else(host):
     assert host.state_of("two") == "running"
 
 
-@pytest.mark.long
 def test_saves_while_disk_services_die_lose_nothing(host):
     console = host.up("one", test="fio", args="0,24", cpus=2, disks=[
         host.disk(size="96M")])
