@@ -40,6 +40,18 @@ WANTED = {
     "kvm.recovery.corrupt": ("requests", AT_MOST, 0),
     "memory.monitor.kvm": ("MiB", AT_MOST, 5),
     "cpu.idle.wakeups": ("per_second", AT_MOST, 5),
+    "net.tcp.ratio.bridge": ("ratio", AT_LEAST, 1.0),
+    "net.tcp1500.ratio.bridge": ("ratio", AT_LEAST, 0.9),
+    "net.pps64.ratio.vde": ("ratio", AT_LEAST, 3),
+    "net.tcp.ratio.vde": ("ratio", AT_LEAST, 3),
+    "net.latency.ratio.bridge": ("ratio", AT_MOST, 3),
+    "net.restart.gap.p50": ("ms", AT_MOST, 5),
+    "net.restart.gap.p99": ("ms", AT_MOST, 40),
+    "net.restart.standby.gap.p99": ("ms", AT_MOST, 15),
+    "net.restart.tcp_broken": ("connections", AT_MOST, 0),
+    "net.credit.error": ("percent", AT_MOST, 2),
+    "net.fairness.jain": ("ratio", AT_LEAST, 0.99),
+    "memory.net.idle": ("MiB", AT_MOST, 3),
 }
 
 

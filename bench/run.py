@@ -10,12 +10,13 @@ import sys
 import disk
 import kvm
 import memory
+import net
 import recovery
 from figures import Figures
 from measure import NotMeasured
 
 GROUPS = {"disk": disk.run, "recovery": recovery.run, "memory": memory.run,
-          "kvm": kvm.run}
+          "kvm": kvm.run, "net": net.run}
 
 
 def main(argv):
