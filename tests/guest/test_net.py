@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Guests that talk over a switch, and what becomes of it when things die."""
 import contextlib
+import shutil
 import signal
 
+import pytest
+
 import bulkhead
+import outside
 from bulkhead import Terminal
 
 SERVICE = "net0"
@@ -194,3 +198,64 @@ def test_a_connection_survives_whatever_dies_between_its_guests(host):
         assert [link["changes"] for link in after] == [
             link["changes"] for link in before]
         assert one.do("ping", "10.0.0.2", 2) == 0
+
+
+# ---- passt -------------------------------------------------------------------
+
+needs_passt = pytest.mark.skipif(not shutil.which("passt"), reason="no passt")
+
+
+@pytest.fixture
+def beyond():
+    """Servers on the host's loopback."""
+    made = outside.Outside()
+    yield made
+    made.close()
+
+
+@contextlib.contextmanager
+def behind_passt(host):
+    """A guest that has an address of passt's, and its gateway."""
+    host.run("switch", "define", "wan", "--uplink", "passt")
+    guest = Talker(host, "one", nic(switch="wan")).ready()
+    assert guest.do("dhcp", "eth0") == 0
+    line = guest.console.lines("leads to gateway=")[-1]
+    yield guest, line.split("=", 1)[1]
+    guest.terminal.close()
+
+
+def fetch(guest, beyond, gateway):
+    """A page over a new connection."""
+    number = beyond.last_begun() + 1
+    guest.do("page", f"http://{gateway}:{beyond.page_port}", number)
+    assert outside.pages_of(guest.console)[number], guest.console.text[-500:]
+
+
+@needs_passt
+def test_a_connection_through_passt_survives_a_killed_network_service(
+        host, beyond):
+    with behind_passt(host) as (guest, gateway):
+        guest.do("stream", gateway, beyond.echo_port)
+        guest.wait_stream(1 << 18)
+        first = outside.passt_of(host)
+        for kill in [signal.SIGKILL] * 5 + [signal.SIGSTOP]:
+            host.replace_service(kill, SERVICE)
+            guest.wait_stream(1 << 18)
+            fetch(guest, beyond, gateway)
+        result = stream_result(guest)
+
+        assert result["wrong"] == 0 and result["broken"] == 0
+        assert outside.passt_of(host) == first
+
+
+@needs_passt
+def test_a_new_connection_works_at_once_after_passt_died(host, beyond):
+    with behind_passt(host) as (guest, gateway):
+        fetch(guest, beyond, gateway)
+        for _ in range(3):
+            outside.replace_passt(host)
+            fetch(guest, beyond, gateway)
+        host.kill_supervisor()
+        fetch(guest, beyond, gateway)
+        outside.replace_passt(host)
+        fetch(guest, beyond, gateway)
