@@ -3,11 +3,13 @@
  * talk: what a guest sends and hears over its network interface.
  *
  *   talk echo                       answer every TCP connection with its bytes
- *   talk stream ADDRESS [PORT]      send numbered bytes there, check the echo
+ *   talk stream ADDRESS             send numbered bytes there, check the echo
  *   talk send INTERFACE SOURCE DESTINATION WORD [VID]...
  *                                   one frame that carries WORD, with any
  *                                   source address and any tags
  *   talk hear INTERFACE             say each such frame that arrives
+ *   talk offloads INTERFACE on|off  have the interface, or the guest's own
+ *                                   kernel, sum and cut what is sent
  *
  * A stream goes on over one connection until SIGTERM; it says twice a second
  * how far it came, and at the end whether a byte was wrong, the connection
@@ -16,8 +18,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/ether.h>
 #include <poll.h>
@@ -27,11 +31,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PORT        7 /* of who echoes */
+#define PORT        7
 #define CHUNK_BYTES 16384u
 #define FRAME_BYTES 60u
 #define TAG_MAX     4u
@@ -169,10 +174,10 @@ static void stream_step(struct stream *stream)
 		stream_send(stream);
 }
 
-static void stream_connect(struct stream *stream, const char *address, int port)
+static void stream_connect(struct stream *stream, const char *address)
 {
 	struct sockaddr_in there = { .sin_family = AF_INET,
-				     .sin_port = htons((uint16_t)port) };
+				     .sin_port = htons(PORT) };
 
 	if (inet_pton(AF_INET, address, &there.sin_addr) != 1)
 		fail("address");
@@ -183,14 +188,14 @@ static void stream_connect(struct stream *stream, const char *address, int port)
 		fail("connect");
 }
 
-static int run_stream(const char *address, int port)
+static int run_stream(const char *address)
 {
 	struct stream stream = { .fd = -1 };
 	int64_t said_at = 0;
 
 	signal(SIGTERM, on_term);
 	signal(SIGPIPE, SIG_IGN);
-	stream_connect(&stream, address, port);
+	stream_connect(&stream, address);
 	stream.heard_at = now_ms();
 	while (!is_ending && !stream.is_broken) {
 		stream_step(&stream);
@@ -289,17 +294,40 @@ static void run_hear(const char *interface)
 	}
 }
 
+/* Offloads. ----------------------------------------------------------------- */
+
+/* In this order, because the later ones need the earlier, which drop them. */
+static int run_offloads(const char *interface, bool is_on)
+{
+	static const uint32_t verbs[] = { ETHTOOL_STXCSUM, ETHTOOL_SSG,
+					  ETHTOOL_STSO, ETHTOOL_SGSO };
+	const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct ethtool_value value = { .data = is_on };
+	struct ifreq request = { .ifr_data = (void *)&value };
+
+	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s",
+		       interface);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+		value.cmd = verbs[i];
+		if (ioctl(fd, SIOCETHTOOL, &request) < 0)
+			fail("offloads");
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc == 2 && strcmp(argv[1], "echo") == 0)
 		return run_echo();
-	if ((argc == 3 || argc == 4) && strcmp(argv[1], "stream") == 0)
-		return run_stream(argv[2], argc == 4 ? atoi(argv[3]) : PORT);
+	if (argc == 3 && strcmp(argv[1], "stream") == 0)
+		return run_stream(argv[2]);
 	if (argc >= 6 && strcmp(argv[1], "send") == 0)
 		return run_send(argc - 2, argv + 2);
 	if (argc == 3 && strcmp(argv[1], "hear") == 0)
 		run_hear(argv[2]);
-	puts("usage: talk echo|stream|send|hear ...");
+	if (argc == 4 && strcmp(argv[1], "offloads") == 0)
+		return run_offloads(argv[2], strcmp(argv[3], "on") == 0);
+	puts("usage: talk echo|stream|send|hear|offloads ...");
 	return 2;
 }

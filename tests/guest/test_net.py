@@ -1,108 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Guests that talk over a switch, and what becomes of it when things die."""
 import contextlib
+import os
 import shutil
 import signal
+import subprocess
 
 import pytest
 
 import bulkhead
-import outside
-from bulkhead import Terminal
-
-SERVICE = "net0"
-
-
-class Talker:
-    """A guest that does with its interfaces what it is told."""
-
-    def __init__(self, host, name, interface):
-        self.host = host
-        self.name = name
-        self.asked = 0
-        self.console = host.up(name, test="net", memory="128M",
-                               nics=[interface])
-
-    def ready(self):
-        self.console.wait("^ready")
-        self.terminal = Terminal(self.host, self.name)
-        return self
-
-    def ask(self, verb, *words):
-        self.asked += 1
-        self.terminal.type(" ".join([verb, *map(str, words)]) + "\n")
-
-    def answer(self, seconds=30):
-        """The exit status of the last verb asked for."""
-        found = self.console.wait("^did .*status=([0-9]+)", seconds,
-                                  count=self.asked)
-        return int(found.group(1))
-
-    def do(self, verb, *words):
-        self.ask(verb, *words)
-        return self.answer()
-
-    def link(self):
-        assert self.do("link", "eth0") == 0
-        line = self.console.lines("link name=eth0 ")[-1]
-        return dict(word.split("=", 1) for word in line.split()[1:])
-
-    def heard(self):
-        """The words of the frames that reached a guest told to hear."""
-        return [line.split("=", 1)[1]
-                for line in self.console.lines("heard word=")]
-
-    def stream_bytes(self):
-        return self.console.values("stream heard").get("heard", 0)
-
-    def wait_stream(self, more=1 << 20, seconds=60):
-        """Until the stream has come so much further."""
-        goal = self.stream_bytes() + more
-        bulkhead.wait_for(lambda: self.stream_bytes() >= goal, seconds,
-                          what=f"{self.name}'s stream goes on")
-
-
-def nic(**fields):
-    return {"name": "lan0", "switch": "lan", **fields}
-
-
-def drops(host, name, reason):
-    """How many frames of this partition were dropped for this reason."""
-    return sum(row["drops"][reason]
-               for row in host.json("switch", "counters", "lan")
-               if row["partition"] == name)
-
-
-def mac(host, name):
-    return host.partition(name)["nics"][0]["mac"]
-
-
-@contextlib.contextmanager
-def talkers(host, **guests):
-    """Guests by name, each with one interface, all booted at once."""
-    host.run("switch", "define", "lan")
-    made = [Talker(host, name, interface)
-            for name, interface in guests.items()]
-    yield [talker.ready() for talker in made]
-    for talker in made:
-        talker.terminal.close()
-
-
-def connect(one, two):
-    """Addresses, an answered ping, and a stream from one to two."""
-    assert one.do("address", "eth0", "10.0.0.1/24") == 0
-    assert two.do("address", "eth0", "10.0.0.2/24") == 0
-    assert one.do("ping", "10.0.0.2", 3) == 0
-    two.do("echo")
-    two.console.wait("^echo ready")
-    one.do("stream", "10.0.0.2")
-    one.wait_stream()
-
-
-def stream_result(talker):
-    talker.ask("end")
-    talker.console.wait("^streamed ")
-    return talker.console.values("streamed")
+from talkers import (SERVICE, connect, drops, mac, meet, nic, stream_result,
+                     talkers)
 
 
 def test_guests_of_a_vlan_talk_and_one_of_another_hears_nothing(host):
@@ -200,62 +108,116 @@ def test_a_connection_survives_whatever_dies_between_its_guests(host):
         assert one.do("ping", "10.0.0.2", 2) == 0
 
 
-# ---- passt -------------------------------------------------------------------
-
-needs_passt = pytest.mark.skipif(not shutil.which("passt"), reason="no passt")
-
-
-@pytest.fixture
-def beyond():
-    """Servers on the host's loopback."""
-    made = outside.Outside()
-    yield made
-    made.close()
-
+# -- clients that others wrote
 
 @contextlib.contextmanager
-def behind_passt(host):
-    """A guest that has an address of passt's, and its gateway."""
-    host.run("switch", "define", "wan", "--uplink", "passt")
-    guest = Talker(host, "one", nic(switch="wan")).ready()
-    assert guest.do("dhcp", "eth0") == 0
-    line = guest.console.lines("leads to gateway=")[-1]
-    yield guest, line.split("=", 1)[1]
-    guest.terminal.close()
+def captured(host, nic=None):
+    """What is sent to the switch meanwhile, or what one interface sends and
+    receives, for tshark."""
+    if not shutil.which("tshark"):
+        pytest.skip("no tshark")
+    file = host.directory / f"{nic or 'all'}.pcapng".replace("/", "-")
+    only = ("--nic", nic) if nic else ()
+    taking = subprocess.Popen(
+        host.argv("switch", "capture", "lan", "--write", file, *only),
+        env=host.env)
+    bulkhead.wait_for(lambda: file.exists() and file.stat().st_size,
+                      what="the capture has begun")
+    yield file
+    taking.send_signal(signal.SIGINT)
+    assert taking.wait(10) == 0
 
 
-def fetch(guest, beyond, gateway):
-    """A page over a new connection."""
-    number = beyond.last_begun() + 1
-    guest.do("page", f"http://{gateway}:{beyond.page_port}", number)
-    assert outside.pages_of(guest.console)[number], guest.console.text[-500:]
+def dissect(file, wanted, *fields):
+    """A row of fields for each frame of a capture that tshark finds by this
+    filter; it must understand the file to its end."""
+    words = [word for field in fields for word in ("-e", field)]
+    done = subprocess.run(
+        ["tshark", "-n", "-r", file, "-Y", wanted, "-T", "fields", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "cut short" not in done.stderr, done.stderr
+    return [line.split("\t") for line in done.stdout.splitlines()]
 
 
-@needs_passt
-def test_a_connection_through_passt_survives_a_killed_network_service(
-        host, beyond):
-    with behind_passt(host) as (guest, gateway):
-        guest.do("stream", gateway, beyond.echo_port)
-        guest.wait_stream(1 << 18)
-        first = outside.passt_of(host)
-        for kill in [signal.SIGKILL] * 5 + [signal.SIGSTOP]:
-            host.replace_service(kill, SERVICE)
-            guest.wait_stream(1 << 18)
-            fetch(guest, beyond, gateway)
-        result = stream_result(guest)
+def test_unmodified_clients_work_over_a_vlan(host):
+    with talkers(host, one=nic(vlan=10), two=nic(vlan=10)) as (one, two):
+        two.do("publish", 2048)
+        with captured(host) as file:
+            meet(one, two)
+            assert one.do("arping", "10.0.0.2", 2, "eth0") == 0
+            assert one.do("fetch", "10.0.0.2") == 0
+        two.do("serve")
+        bits, again = one.measure(2, "10.0.0.2")
+        one.do("neighbours")
 
-        assert result["wrong"] == 0 and result["broken"] == 0
-        assert outside.passt_of(host) == first
+        print(f"iperf3: {bits / 1e6:.0f} Mbit/s, {again} segments again")
+        assert bits > 1e6 and again < 100
+        sums = [talker.console.lines(word)[-1].split("=")[1] for talker, word
+                in ((one, "fetched"), (two, "published"))]
+        assert sums[0] == sums[1]
+        assert one.console.lines("neighbour 10.0.0.2")[-1].split()[2] == mac(
+            host, "two")
+        check_capture(file, mac(host, "one"), mac(host, "two"))
 
 
-@needs_passt
-def test_a_new_connection_works_at_once_after_passt_died(host, beyond):
-    with behind_passt(host) as (guest, gateway):
-        fetch(guest, beyond, gateway)
-        for _ in range(3):
-            outside.replace_passt(host)
-            fetch(guest, beyond, gateway)
-        host.kill_supervisor()
-        fetch(guest, beyond, gateway)
-        outside.replace_passt(host)
-        fetch(guest, beyond, gateway)
+def check_capture(file, one, two):
+    """Who asked and who answered, in the VLAN, and nothing strange."""
+    asked = dissect(file, "arp.opcode == 1 && arp.dst.proto_ipv4 == 10.0.0.2",
+                    "eth.src", "vlan.id")
+    answered = dissect(file, "arp.opcode == 2", "eth.src", "eth.dst")
+    echoes = dissect(file, "icmp", "eth.src", "eth.dst", "icmp.type")
+    gets = dissect(file, "http.request", "eth.src", "http.request.uri")
+
+    assert one in [row[0] for row in asked]
+    assert [two, one] in answered
+    assert [one, two, "8"] in echoes and [two, one, "0"] in echoes
+    assert [one, "/file"] in gets
+    assert dissect(file, "_ws.malformed", "frame.number") == []
+
+
+def test_a_capture_shows_what_an_attacker_got_through(host):
+    with talkers(host, victim=nic(vlan=10), near=nic(vlan=20),
+                 access=nic(vlan=20)) as (victim, near, access):
+        with captured(host) as tried, captured(
+                host, "near/lan0") as heard, captured(
+                    host, "victim/lan0") as reached:
+            hop(access, victim, "double-tag", 20, 10)
+            hop(access, victim, "foreign-tag", 10)
+            hop(access, near, "spoofed", source="02:00:00:00:00:99")
+            hop(access, near, "honest")
+            bulkhead.wait_for(lambda: b"honest" in heard.read_bytes(),
+                              what="what may pass has passed")
+
+        ours = "vlan || eth.type == 0x88b5"
+        assert dissect(tried, ours, "vlan.id") == [["20,10"], ["10"], [""],
+                                                   [""]]
+        assert dissect(heard, ours, "eth.src", "eth.dst") == [
+            [mac(host, "access"), mac(host, "near")]]
+        assert dissect(reached, ours, "eth.src") == []
+
+
+def test_a_capture_shows_what_the_host_and_a_guest_said(host):
+    if os.geteuid() != 0 or not os.access("/dev/net/tun", os.W_OK):
+        pytest.skip("TAP interfaces take root and /dev/net/tun")
+    tap = f"bhc{os.getpid() % 100000}"
+    with talkers(host, one=nic(vlan=10)) as (one,):
+        done = host.call("switch", "define", "lan", "--uplink", f"tap:{tap}",
+                         "--vlan", "10")
+        if "fails" in done.stderr:
+            pytest.skip(done.stderr)
+        assert done.returncode == 0, done.stderr
+        give_address(tap, "10.0.0.9/24")
+        assert one.do("address", "eth0", "10.0.0.1/24") == 0
+        with captured(host, "one/lan0") as file:
+            assert one.do("ping", "10.0.0.9", 2) == 0
+
+        rows = dissect(file, "icmp", "ip.src", "ip.dst", "icmp.type")
+        assert ["10.0.0.1", "10.0.0.9", "8"] in rows
+        assert ["10.0.0.9", "10.0.0.1", "0"] in rows
+
+
+def give_address(interface, address):
+    for words in (("address", "add", address, "dev", interface),
+                  ("link", "set", interface, "up")):
+        subprocess.run(["ip", *words], check=True)
