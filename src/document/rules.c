@@ -56,11 +56,12 @@ static int check_disks(const struct partition_definition *definition,
 	return r;
 }
 
-static int check_foreign(struct partition_definition *definition, uint64_t seen,
+static int check_foreign(struct partition_document *document, uint64_t seen,
 			 struct refusal *refusal)
 {
-	static const char *const not_ours[] = { "boot",    "cpu",  "memory",
-						"console", "nics", NULL };
+	static const char *const not_ours[] = { "boot", "cpu", "memory",
+						"console", NULL };
+	struct partition_definition *definition = &document->partition;
 
 	for (size_t i = 0; not_ours[i]; i++)
 		if (is_given(seen, not_ours[i]))
@@ -69,9 +70,10 @@ static int check_foreign(struct partition_definition *definition, uint64_t seen,
 	if (!is_given(seen, "vhost-user"))
 		return refuse(refusal, -EINVAL, "vhost-user",
 			      "is required by engine: foreign");
-	if (definition->disk_count != 1)
+	if (definition->disk_count + document->nic_count != 1)
 		return refuse(refusal, -EINVAL, "disks",
-			      "engine: foreign takes exactly one disk");
+			      "engine: foreign takes exactly one disk or one "
+			      "interface");
 	definition->cpu_count = 0;
 	definition->console_log_bytes = 0;
 	return 0;
@@ -186,7 +188,7 @@ int rules_check(struct partition_document *document, uint64_t seen,
 	if (missing)
 		return refuse(refusal, -EINVAL, missing->path, "is missing");
 	r = definition->engine == ENGINE_FOREIGN
-		    ? check_foreign(definition, seen, refusal)
+		    ? check_foreign(document, seen, refusal)
 		    : check_own(definition, seen, refusal);
 	if (r == 0)
 		r = check_disks(definition, refusal);

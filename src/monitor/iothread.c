@@ -41,12 +41,19 @@ static nfds_t add(struct watch *watch, int fd, bool is_event)
 	return watch->count++;
 }
 
+/* A foreign machine has one device, and one front end at a time. */
+static bool has_foreign_front(const struct iothread *io)
+{
+	return io->disk_count > 0 ? io->disks[0].disk.has_front
+				  : io->nics[0].has_front;
+}
+
 static void watch_sockets(struct iothread *io, struct watch *watch)
 {
 	watch->count = 0;
 	(void)add(watch, io->wake_fd, true);
 	watch->listener = 0;
-	if (io->listener_fd != NO_FD && !io->disks[0].disk.has_front)
+	if (io->listener_fd != NO_FD && !has_foreign_front(io))
 		watch->listener = add(watch, io->listener_fd, false);
 	for (uint32_t i = 0; i < io->disk_count; i++) {
 		const struct disk *disk = &io->disks[i].disk;
@@ -96,7 +103,10 @@ static void accept_front(struct iothread *io)
 
 	if (fd < 0)
 		return;
-	disk_attach_front(&io->disks[0].disk, fd, true);
+	if (io->disk_count > 0)
+		disk_attach_front(&io->disks[0].disk, fd, true);
+	else
+		nic_attach_front(&io->nics[0], fd);
 	notices_put(&io->notices, &(struct notice){ .kind = NOTICE_CONNECTED });
 }
 
@@ -122,16 +132,23 @@ static void read_front(struct iothread *io, uint32_t index)
 				  });
 }
 
+/* One that breaks the rules or goes leaves a dead link. */
+static void read_nic_front(struct iothread *io, uint32_t index)
+{
+	if (nic_front_readable(&io->nics[index]) < 0)
+		notices_put(&io->notices,
+			    &(struct notice){ .kind = NOTICE_DISCONNECTED });
+}
+
 static void handle_sockets(struct iothread *io, const struct watch *watch)
 {
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		if (watch->fronts[i] && watch->fds[watch->fronts[i]].revents)
 			read_front(io, i);
-	/* A front end that breaks the rules or goes leaves a dead link. */
 	for (uint32_t i = 0; i < io->nic_count; i++)
 		if (watch->nic_fronts[i] &&
 		    watch->fds[watch->nic_fronts[i]].revents)
-			(void)nic_front_readable(&io->nics[i]);
+			read_nic_front(io, i);
 	if (watch->listener && watch->fds[watch->listener].revents)
 		accept_front(io);
 }

@@ -298,13 +298,14 @@ static int check_own(const struct partition_definition *definition,
 	return r;
 }
 
-/* One disk for someone else's virtual machine. */
+/* A disk for someone else's virtual machine, or else an interface: see
+ * check_nics(). */
 static int check_foreign(const struct partition_definition *definition,
 			 const struct checking *checking)
 {
-	if (definition->disk_count != 1)
+	if (definition->disk_count > 1)
 		return refuse_field(checking, "disks",
-				    "engine: foreign takes exactly one disk");
+				    "engine: foreign takes one disk only");
 	if (definition->kernel[0] || definition->initrd[0] ||
 	    definition->cmdline[0])
 		return refuse_field(checking, "boot",

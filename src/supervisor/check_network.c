@@ -227,9 +227,11 @@ int check_nics(const struct partition_document *document,
 
 	if (count > NIC_COUNT_MAX)
 		return refuse_field(&all, "nics", "are more than 8");
-	if (count && document->partition.engine == ENGINE_FOREIGN)
-		return refuse_field(&all, "nics",
-				    "do not go with engine: foreign");
+	if (document->partition.engine == ENGINE_FOREIGN &&
+	    document->partition.disk_count + count != 1)
+		return refuse_field(&all, "disks",
+				    "engine: foreign takes exactly one disk "
+				    "or one interface");
 	for (uint32_t i = 0; r == 0 && i < count; i++) {
 		char prefix[24];
 		struct checking checking = { prefix, ret_refusal };

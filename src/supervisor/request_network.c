@@ -216,6 +216,15 @@ static int check_idle(struct request *request,
 		      partition_state_name(state));
 }
 
+static int check_not_foreign(struct request *request,
+			     const struct partition *partition)
+{
+	if (partition->record.definition.engine != ENGINE_FOREIGN)
+		return 0;
+	return refuse(&request->refusal, -EINVAL, "engine",
+		      "a foreign VMM has the one device it was defined with");
+}
+
 static int add_nic(struct request *request, struct partition *partition,
 		   const struct nic_definition *definition)
 {
@@ -223,9 +232,8 @@ static int add_nic(struct request *request, struct partition *partition,
 
 	if (r == 0)
 		r = check_idle(request, partition);
-	if (r == 0 && partition->record.definition.engine == ENGINE_FOREIGN)
-		r = refuse(&request->refusal, -EINVAL, "engine",
-			   "a foreign VMM has its own interfaces");
+	if (r == 0)
+		r = check_not_foreign(request, partition);
 	if (r == 0 && find_nic(partition, definition->name))
 		r = refuse(&request->refusal, -EEXIST, "name",
 			   "is the name of another interface");
@@ -261,6 +269,8 @@ static int remove_nic(struct request *request, struct partition *partition,
 	struct nic *nic = named_nic(request, partition, name);
 	int r = nic ? check_idle(request, partition) : -EINVAL;
 
+	if (r == 0)
+		r = check_not_foreign(request, partition);
 	if (r < 0)
 		return r;
 	r = store_delete_nic(request->supervisor->store, nic->id);

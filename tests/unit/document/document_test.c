@@ -171,6 +171,17 @@ TEST(a_foreign_document_parses_and_is_written_back)
 	CHECK_EQ(memcmp(&before, &document, sizeof(before)), 0);
 }
 
+TEST(a_foreign_document_has_an_interface_in_place_of_a_disk)
+{
+	check_accepted("partition: x\nengine: foreign\nvhost-user: /s\n"
+		       "nics: [{name: lan0, switch: lan}]\n");
+	CHECK_EQ(document.nic_count, 1);
+	check_refused("partition: x\nengine: foreign\nvhost-user: /s\n"
+		      "disks: [{" DISK "}]\n"
+		      "nics: [{name: lan0, switch: lan}]\n",
+		      "disks", "exactly one");
+}
+
 TEST(a_foreign_document_has_no_machine_of_its_own)
 {
 	check_refused("partition: x\nengine: foreign\nvhost-user: /s\n"
@@ -262,9 +273,6 @@ TEST(an_interface_that_cannot_be_is_refused_by_name)
 			   "mac: 02:00:00:00:00:01}, {name: b, switch: x, "
 			   "tagged: [3], mac: 02:00:00:00:00:01}]",
 		      "nics[1].mac", "nics[0]");
-	check_refused("partition: x\nengine: foreign\nvhost-user: /s\n"
-		      "disks: [{" DISK "}]\nnics: [{name: a, switch: x}]\n",
-		      "nics", "foreign");
 }
 
 TEST(an_unknown_field_is_refused_with_its_line)

@@ -59,11 +59,24 @@ TEST(interfaces_that_can_be_pass)
 	CHECK_EQ(check_nics(&document, &refusal), 0);
 }
 
+TEST(a_foreign_partition_takes_one_interface_in_place_of_a_disk)
+{
+	make_document();
+	document.partition.engine = ENGINE_FOREIGN;
+	memset(&document.nics[1], 0, sizeof(document.nics[1]));
+	document.nic_count = 1;
+	CHECK_EQ(check_nics(&document, &refusal), 0);
+
+	document.partition.disk_count = 1;
+	CHECK_EQ(check_nics(&document, &refusal), -EINVAL);
+	check_field("disks");
+}
+
 TEST(a_hostile_client_cannot_define_an_interface_that_cannot_be)
 {
 	REFUSED("nics", nic_count = NIC_COUNT_MAX + 1);
 	REFUSED("nics", nic_count = 1);
-	REFUSED("nics", partition.engine = ENGINE_FOREIGN);
+	REFUSED("disks", partition.engine = ENGINE_FOREIGN);
 	REFUSED("nics[1].name", nics[1].name[0] = '\0');
 	REFUSED("nics[0].switch", nics[0].network[0] = '/');
 	REFUSED("nics[0].mac", nics[0].mac[0] = 1);

@@ -198,7 +198,7 @@ TEST(a_name_that_is_no_name_is_refused)
 
 TEST(a_foreign_partition_takes_one_disk_and_a_socket)
 {
-	FOREIGN_REFUSED("disks", disk_count = 0);
+	FOREIGN_REFUSED("disks", disk_count = 2);
 	FOREIGN_REFUSED("boot", kernel[0] = '/');
 	FOREIGN_REFUSED("cpu", cpu_count = 1);
 	FOREIGN_REFUSED("memory", memory_bytes = 1);

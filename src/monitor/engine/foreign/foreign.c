@@ -12,7 +12,7 @@ static int start(struct engine *engine, const struct engine_machine *machine)
 {
 	int *listener_fd;
 
-	if (machine->settings->disk_count != 1 ||
+	if (machine->settings->disk_count + machine->nic_count != 1 ||
 	    *machine->listener_fd == NO_FD)
 		return -EINVAL;
 	listener_fd = malloc(sizeof(*listener_fd));
