@@ -20,12 +20,15 @@
 #define TCP_LAST_ONLY  0x09 /* FIN, PSH */
 #define TCP_FIRST_ONLY 0x80 /* CWR */
 #define EXTENSIONS_MAX 4
+#define ROUTING        43
+#define ROUTING_SRH    4 /* segment routing: its list is back to front */
 
 /* Where the headers of a frame to be cut are. */
 struct headers {
 	uint32_t network;   /* offset of IPv4 or IPv6 */
 	uint32_t transport; /* of TCP or UDP */
 	uint32_t end;       /* behind it */
+	uint32_t last_hop;  /* of IPv6: where the final destination stands */
 	bool is_ipv6;
 	bool is_tcp;
 };
@@ -63,7 +66,26 @@ static int find_ipv4(const struct frame *frame, struct headers *headers,
 static bool is_extension(uint8_t protocol)
 {
 	/* Hop-by-hop, routing, destination options: all of one shape. */
-	return protocol == 0 || protocol == 43 || protocol == 60;
+	return protocol == 0 || protocol == ROUTING || protocol == 60;
+}
+
+/* With hops to go, the destination that counts for checksums is the last one of
+ * the list (RFC 8200, 8.1). */
+static int find_last_hop(const struct frame *frame, struct headers *headers,
+			 uint32_t at)
+{
+	const uint8_t *routing = frame->head + at;
+	uint32_t count = routing[1] / 2u;
+
+	if (routing[3] == 0)
+		return 0;
+	/* Others compress their lists, or have none. */
+	if ((routing[2] != 0 && routing[2] != 2 && routing[2] != ROUTING_SRH) ||
+	    count == 0)
+		return -EBADMSG;
+	headers->last_hop =
+		at + 8 + (routing[2] == ROUTING_SRH ? 0 : (count - 1) * 16);
+	return 0;
 }
 
 static int find_ipv6(const struct frame *frame, struct headers *headers,
@@ -75,9 +97,12 @@ static int find_ipv6(const struct frame *frame, struct headers *headers,
 	if (frame->head_bytes - headers->network < IPV6_HEAD || ip[0] >> 4 != 6)
 		return -EBADMSG;
 	*ret_protocol = ip[6];
+	headers->last_hop = headers->network + 24;
 	for (int i = 0; i < EXTENSIONS_MAX && is_extension(*ret_protocol);
 	     i++) {
-		if (at + 8 > frame->head_bytes)
+		if (at + 8 > frame->head_bytes ||
+		    (*ret_protocol == ROUTING &&
+		     find_last_hop(frame, headers, at) < 0))
 			return -EBADMSG;
 		*ret_protocol = frame->head[at];
 		at += (frame->head[at + 1] + 1u) * 8u;
@@ -324,7 +349,9 @@ static uint64_t pseudo_header(const struct offload_piece *piece,
 		piece->head_bytes - headers->transport + piece->data_bytes;
 	uint64_t sum = (headers->is_tcp ? PROTOCOL_TCP : PROTOCOL_UDP) + bytes;
 
-	return headers->is_ipv6 ? add(sum, ip + 8, 32) : add(sum, ip + 12, 8);
+	if (!headers->is_ipv6)
+		return add(sum, ip + 12, 8);
+	return add(add(sum, ip + 8, 16), piece->head + headers->last_hop, 16);
 }
 
 static void rewrite(struct offload_piece *piece, const struct offload_cut *cut)

@@ -108,11 +108,47 @@ static void add_statics(struct vswitch *vswitch, uint16_t port,
 					     port);
 }
 
-static void drop_trunk(struct vswitch *vswitch, uint16_t port)
+static bool is_trunk_of(const struct port *port, uint16_t vid)
 {
-	for (uint32_t vid = 0; vid <= VID_MAX; vid++)
-		if (vswitch->trunks[vid] == port)
-			vswitch->trunks[vid] = FDB_NONE;
+	return port->is_used && port->settings.is_trunk &&
+	       vlan_set_has(&port->settings.vlans.members, vid);
+}
+
+static void set_trunk(struct vswitch *vswitch, uint16_t vid, uint16_t port)
+{
+	const struct switch_event event = {
+		.kind = SWITCH_TRUNK,
+		.vid = vid,
+		.port = port,
+		.before = vswitch->trunks[vid],
+	};
+
+	vswitch->trunks[vid] = port;
+	if (port != FDB_NONE)
+		switch_tell(vswitch, &event);
+}
+
+/* The trunk of a VLAN that was the active one last, of those that are left. */
+static uint16_t find_standby(const struct vswitch *vswitch, uint16_t vid)
+{
+	uint16_t found = FDB_NONE;
+
+	for (uint16_t i = 0; i < vswitch->port_end; i++)
+		if (is_trunk_of(&vswitch->ports[i], vid) &&
+		    (found == FDB_NONE ||
+		     vswitch->ports[i].activation >
+			     vswitch->ports[found].activation))
+			found = i;
+	return found;
+}
+
+/* Where it is the active trunk and can be no more, another takes over. */
+static void pass_on_trunk(struct vswitch *vswitch, uint16_t port)
+{
+	for (uint16_t vid = 0; vid <= VID_MAX; vid++)
+		if (vswitch->trunks[vid] == port &&
+		    !is_trunk_of(&vswitch->ports[port], vid))
+			set_trunk(vswitch, vid, find_standby(vswitch, vid));
 }
 
 int switch_set_port(struct vswitch *vswitch, uint16_t port,
@@ -130,7 +166,7 @@ int switch_set_port(struct vswitch *vswitch, uint16_t port,
 	if (port >= vswitch->port_end)
 		vswitch->port_end = port + 1u;
 	fdb_forget_port(&vswitch->fdb, port);
-	drop_trunk(vswitch, port);
+	pass_on_trunk(vswitch, port);
 	if (!mac_is_zero(&settings->mac))
 		add_statics(vswitch, port, settings);
 	return 0;
@@ -141,8 +177,8 @@ void switch_remove_port(struct vswitch *vswitch, uint16_t port)
 	if (!switch_find_port(vswitch, port))
 		return;
 	fdb_forget_port(&vswitch->fdb, port);
-	drop_trunk(vswitch, port);
 	memset(&vswitch->ports[port], 0, sizeof(vswitch->ports[port]));
+	pass_on_trunk(vswitch, port);
 }
 
 void switch_set_abilities(struct vswitch *vswitch, uint16_t port,
@@ -180,24 +216,14 @@ const struct switch_counters *switch_count(const struct vswitch *vswitch,
 
 int switch_activate_trunk(struct vswitch *vswitch, uint16_t port)
 {
-	const struct port *place = switch_find_port(vswitch, port);
+	struct port *place = switch_find_port(vswitch, port);
 
 	if (!place || !place->settings.is_trunk)
 		return -EINVAL;
-	for (uint16_t vid = 1; vid <= VID_MAX; vid++) {
-		struct switch_event event = {
-			.kind = SWITCH_TRUNK,
-			.vid = vid,
-			.port = port,
-			.before = vswitch->trunks[vid],
-		};
-
-		if (!vlan_set_has(&place->settings.vlans.members, vid) ||
-		    event.before == port)
-			continue;
-		vswitch->trunks[vid] = port;
-		switch_tell(vswitch, &event);
-	}
+	place->activation = ++vswitch->activation_count;
+	for (uint16_t vid = 1; vid <= VID_MAX; vid++)
+		if (is_trunk_of(place, vid) && vswitch->trunks[vid] != port)
+			set_trunk(vswitch, vid, port);
 	return 0;
 }
 

@@ -106,13 +106,15 @@ void switch_free(struct vswitch *vswitch);
 
 /*
  * Add a port, or give one new settings (its counters and what it learnt
- * outside of its VLANs are kept).
+ * outside of its VLANs are kept, and it stays the active trunk of VLANs that
+ * are still its own).
  *
  * -EINVAL  no such port number, VID or MAC possible
  * -EEXIST  the MAC is configured at another port of the same VLAN
  */
 int switch_set_port(struct vswitch *vswitch, uint16_t port,
 		    const struct switch_port_settings *settings);
+/* Where it was the active trunk, the one that was so before takes over. */
 void switch_remove_port(struct vswitch *vswitch, uint16_t port);
 
 /* What its driver negotiated. */

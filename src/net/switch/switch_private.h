@@ -11,12 +11,14 @@ struct port {
 	struct offload_abilities abilities;
 	struct switch_port_filter filter;
 	struct switch_counters counters;
-	uint64_t flap_ns; /* when one was last told of */
+	uint64_t flap_ns;    /* when one was last told of */
+	uint64_t activation; /* the how many-th its last one was; 0: none */
 };
 
 struct vswitch {
 	struct switch_outside outside;
 	uint32_t port_end; /* behind the last one used */
+	uint64_t activation_count;
 	uint16_t trunks[VID_MAX + 1];
 	struct fdb fdb;
 	struct port ports[SWITCH_PORT_MAX];

@@ -185,6 +185,56 @@ TEST(a_long_tcp_frame_becomes_segments_that_are_each_right)
 	check_tcp(true, 5001, 999);
 }
 
+/* A routing header of two addresses between IPv6 and TCP. */
+static struct frame make_routed(uint8_t type, uint8_t hops_left)
+{
+	struct frame frame = make_tcp(true, 5001, 999);
+	uint8_t *routing = bytes + HEAD + 40;
+
+	memmove(routing + 40, routing, frame.length - HEAD - 40);
+	memset(routing, 0, 8);
+	routing[0] = bytes[HEAD + 6];
+	routing[1] = 4;
+	routing[2] = type;
+	routing[3] = hops_left;
+	memset(routing + 8, 0x65, 16);
+	memset(routing + 24, 0x78, 16);
+	bytes[HEAD + 6] = 43;
+	frame.length += 40;
+	frame.offload.checksum_start += 40;
+	CHECK_EQ(frame_parse(&frame), 0);
+	return frame;
+}
+
+/* With the final destination said, is every piece's checksum right? */
+static void check_routed(uint8_t type, uint8_t hops_left, uint32_t last_hop)
+{
+	struct frame frame = make_routed(type, hops_left);
+	struct offload_piece piece;
+	struct offload_cut cut;
+
+	CHECK_EQ(offload_check(&frame), 0);
+	offload_begin(&cut, &frame);
+	while (offload_next(&cut, &piece)) {
+		uint32_t got = assemble(&piece) - HEAD - 80;
+		uint32_t pseudo = sum(6 + got, wire + HEAD + 8, 16);
+
+		pseudo = sum(pseudo, wire + HEAD + last_hop, 16);
+		CHECK_EQ(sum(pseudo, wire + HEAD + 80, got), 0xffff);
+	}
+}
+
+TEST(the_checksum_is_for_the_last_hop_of_a_route)
+{
+	struct frame compressed = make_routed(3, 1);
+
+	check_routed(0, 0, 24);
+	check_routed(0, 2, 40 + 8 + 16);
+	check_routed(2, 1, 40 + 8 + 16);
+	check_routed(4, 1, 40 + 8);
+	CHECK(offload_check(&compressed) < 0);
+}
+
 TEST(a_datagram_for_many_becomes_many)
 {
 	for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {

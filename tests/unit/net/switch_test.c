@@ -404,6 +404,38 @@ TEST(the_trunk_activated_last_wins_and_the_other_is_silent)
 	rig_close(&rig);
 }
 
+TEST(when_the_active_trunk_goes_the_one_before_it_takes_over)
+{
+	static const uint16_t both[] = { 10, 20, 0 }, one[] = { 10, 0 };
+	struct switch_port_settings second = rig_uplink(both);
+	struct switch_port_settings third = rig_uplink(both);
+
+	set_up();
+	rig_add(&rig, 5, &second);
+	rig_add(&rig, 6, &third);
+	CHECK_EQ(switch_activate_trunk(rig.vswitch, 6), 0);
+	CHECK_EQ(switch_activate_trunk(rig.vswitch, 5), 0);
+	rig.event_count = 0;
+	switch_remove_port(rig.vswitch, 5);
+	CHECK_EQ(rig.event_count, 2);
+	CHECK_EQ(rig.events[0].kind, SWITCH_TRUNK);
+	CHECK_EQ(rig.events[0].port, 6);
+	send(0, stranger, rig_mac(0));
+	CHECK(rig_only(&rig, 6));
+	/* One VLAN less: it keeps the other. */
+	third = rig_uplink(one);
+	rig_add(&rig, 6, &third);
+	send(0, stranger, rig_mac(0));
+	CHECK(rig_only(&rig, 6));
+	send(2, stranger, rig_mac(2));
+	CHECK(rig_only(&rig, 3));
+	switch_remove_port(rig.vswitch, 6);
+	switch_remove_port(rig.vswitch, 3);
+	send(0, stranger, rig_mac(0));
+	CHECK_EQ(rig.count, 0);
+	rig_close(&rig);
+}
+
 TEST(isolated_ports_talk_to_the_others_only)
 {
 	struct switch_port_settings settings;
