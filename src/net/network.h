@@ -42,11 +42,10 @@ struct port {
 	uint32_t frame_bytes_max; /* the longest that its guest can receive */
 
 	/* Uplink. */
-	int fd;            /* owned */
-	uint64_t retry_ns; /* half a frame of passt's waits; not before then */
-	/* What of a frame passt has no room for yet; nothing goes before it. */
-	uint8_t *rest; /* owned; NULL: nothing */
-	uint32_t rest_begin, rest_end;
+	int fd;             /* owned */
+	uint64_t retry_ns;  /* half a frame of passt's waits; not before then */
+	uint64_t look_ns;   /* packet socket: is its interface there? 0: yes */
+	uint32_t send_room; /* of passt's stream, in bytes of kernel memory */
 
 	struct credit credit;
 	uint64_t ready_ns; /* without credit until then; 0: not */
@@ -139,6 +138,9 @@ int port_poll_fd(const struct port *port, uint64_t now_ns);
 /* As port_serve() and port_deliver(), for an uplink. */
 bool uplink_serve(struct port *port, uint64_t now_ns);
 int uplink_deliver(struct port *port, const struct switch_delivery *delivery);
+
+/* How much a stream socket's other end may leave unread; 0: it is none. */
+uint32_t uplink_send_room(int fd);
 
 /* What an uplink of this kind takes unfinished. */
 void uplink_abilities(uint32_t kind, struct offload_abilities *ret_abilities);

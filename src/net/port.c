@@ -90,6 +90,7 @@ int port_new_uplink(const struct net_uplink *uplink, int *fd,
 		return -ENOMEM;
 	port->uplink = uplink->kind;
 	port->fd = take_fd(fd);
+	port->send_room = uplink_send_room(port->fd);
 	*ret_port = port;
 	return 0;
 }
@@ -101,7 +102,6 @@ void port_free(struct port *port)
 	close_fd(&port->kick_fd);
 	close_fd(&port->call_fd);
 	close_fd(&port->fd);
-	free(port->rest);
 	free(port);
 }
 

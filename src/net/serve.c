@@ -172,6 +172,7 @@ static uint64_t deadline_ns(const struct service *service, uint64_t now_ns)
 	for (uint32_t i = 0; i < service->port_count; i++) {
 		const struct port *port = service->ports[i];
 
+		sooner(&deadline, port->look_ns);
 		if (!port->ready_ns && port->retry_ns <= now_ns)
 			continue;
 		sooner(&deadline, max_u64(port->ready_ns, port->retry_ns));

@@ -6,17 +6,19 @@
  * of 10 bytes. The kernel takes the tag of a received frame out and puts it
  * beside it (packet(7), PACKET_AUXDATA); here it is put back. passt's stream has
  * a length of 32 bits, big endian, before each frame: it is read by peeking,
- * forwarded, and only then taken, so that a service killed at any moment
- * leaves its successor at the beginning of a frame.
+ * forwarded, and only then taken, and written whole or not at all, so that a
+ * service killed at any moment leaves its successor at the beginning of a frame.
  */
 #include <errno.h>
 #include <linux/if_packet.h>
-#include <stdlib.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/scope.h"
 #include "net/network.h"
 
@@ -27,8 +29,12 @@
 #define RECORD_ROOM (FRAMES_RECORD_MOST + TAG_BYTES)
 #define STREAM_ROOM (256u << 10)
 /* Half a frame of passt's waits for its other half. */
-#define HALF_NS    1000000u
-#define PASST_MOST 65535u
+#define HALF_NS      1000000u
+#define PASST_MOST   65535u
+#define STREAM_WHOLE (32u << 10)
+#define STREAM_SLACK (16u << 10)
+/* A removed interface is noticed so soon. */
+#define LOOK_NS (100 * NS_PER_MS)
 
 /* One thread: one buffer for what is being read. */
 static uint8_t buffer[STREAM_ROOM];
@@ -44,6 +50,16 @@ void uplink_abilities(uint32_t kind, struct offload_abilities *ret_abilities)
 		.tso4 = is_kernel,
 		.tso6 = is_kernel,
 	};
+}
+
+uint32_t uplink_send_room(int fd)
+{
+	socklen_t size = sizeof(int);
+	int bytes;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, &size) < 0)
+		return 0;
+	return bytes > 0 ? (uint32_t)bytes : 0;
 }
 
 /* Headers are little endian for TAP (VIRTIO_F_VERSION_1 was chosen) as they are
@@ -135,6 +151,29 @@ static uint32_t insert_tag(uint32_t bytes, uint16_t tci)
 	return bytes + TAG_BYTES;
 }
 
+/*
+ * An interface that is down may come up again; one that was removed is no more
+ * the one that the socket is bound to. It goes down first, and the kernel tells
+ * of no more, so look again until something comes.
+ */
+static void note_interface(struct port *port, int error)
+{
+	uint64_t now_ns = port->network->now_ns;
+	struct sockaddr_ll address = { 0 };
+	socklen_t size = sizeof(address);
+
+	if (error == 0)
+		port->look_ns = 0;
+	else if (error != EAGAIN && error != EINTR)
+		port->look_ns = now_ns;
+	if (port->look_ns == 0 || now_ns < port->look_ns)
+		return;
+	port->look_ns = now_ns + LOOK_NS;
+	if (getsockname(port->fd, (struct sockaddr *)&address, &size) < 0 ||
+	    address.sll_ifindex <= 0)
+		port->is_broken = true;
+}
+
 static bool read_packet(struct port *port, uint32_t *ret_bytes)
 {
 	/* Its header is two bytes shorter than that of our records. */
@@ -154,6 +193,7 @@ static bool read_packet(struct port *port, uint32_t *ret_bytes)
 	ssize_t got = recvmsg(port->fd, &message, MSG_DONTWAIT);
 	uint16_t tci;
 
+	note_interface(port, got < 0 ? errno : 0);
 	if (got < (ssize_t)(PACKET_HEADER_BYTES + ETHERNET_HEAD_BYTES))
 		return false;
 	*ret_bytes = (uint32_t)got + gap;
@@ -213,34 +253,12 @@ static uint32_t forward_stream(struct port *port, uint32_t bytes)
 	return at;
 }
 
-/* Send what is left of a frame; true when nothing is. */
-static bool send_rest(struct port *port)
-{
-	struct iovec part = { .iov_len = port->rest_end - port->rest_begin };
-	const struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-	ssize_t sent;
-
-	if (!port->rest)
-		return true;
-	part.iov_base = port->rest + port->rest_begin;
-	sent = sendmsg(port->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (sent > 0)
-		port->rest_begin += (uint32_t)sent;
-	if (port->rest_begin < port->rest_end)
-		return false;
-	free(port->rest);
-	port->rest = NULL;
-	return true;
-}
-
 static bool serve_stream(struct port *port, uint64_t now_ns)
 {
 	ssize_t got =
 		recv(port->fd, buffer, sizeof(buffer), MSG_PEEK | MSG_DONTWAIT);
 	uint32_t used;
 
-	if (!send_rest(port))
-		port->retry_ns = now_ns + HALF_NS;
 	if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
 		port->is_broken = true;
 	if (got <= 0)
@@ -265,25 +283,21 @@ bool uplink_serve(struct port *port, uint64_t now_ns)
 
 /* Out. ----------------------------------------------------------------------- */
 
-/* Half a frame is in the stream: the other half is kept, for nothing else
- * would be understood behind it. */
-static void keep_rest(struct port *port, const struct iovec *parts, size_t sent)
+/*
+ * May a frame be sent to passt without a part of it being left? The kernel
+ * takes up to 48 KiB at once or not at all, and goes on behind as long as there
+ * is room. A service that is killed between two parts would leave its successor
+ * a stream that nobody understands, so a long frame waits for room for all.
+ */
+static bool has_room(const struct port *port, uint32_t bytes)
 {
-	uint32_t end = 0;
+	int queued;
 
-	port->rest = malloc(LENGTH_BYTES + FRAMES_RECORD_MOST);
-	if (!port->rest) {
-		port->is_broken = true;
-		return;
-	}
-	for (int i = 0; i < 3; i++) {
-		if (parts[i].iov_len > 0)
-			memcpy(port->rest + end, parts[i].iov_base,
-			       parts[i].iov_len);
-		end += (uint32_t)parts[i].iov_len;
-	}
-	port->rest_begin = (uint32_t)sent;
-	port->rest_end = end;
+	if (bytes <= STREAM_WHOLE)
+		return true;
+	/* Memory counts, not bytes: at most as much again, and a little. */
+	return ioctl(port->fd, SIOCOUTQ, &queued) == 0 && queued >= 0 &&
+	       (uint64_t)queued + 2 * bytes + STREAM_SLACK <= port->send_room;
 }
 
 int uplink_deliver(struct port *port, const struct switch_delivery *delivery)
@@ -298,7 +312,7 @@ int uplink_deliver(struct port *port, const struct switch_delivery *delivery)
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 3 };
 	ssize_t sent;
 
-	if (!send_rest(port))
+	if (port->uplink == UPLINK_PASST && !has_room(port, bytes))
 		return -ENOBUFS;
 	record_write_header(header, &delivery->offload);
 	if (port->uplink == UPLINK_PACKET)
@@ -316,6 +330,6 @@ int uplink_deliver(struct port *port, const struct switch_delivery *delivery)
 		return errno == EMSGSIZE ? -EMSGSIZE : -ENOBUFS;
 	if (port->uplink == UPLINK_PASST &&
 	    (uint32_t)sent != LENGTH_BYTES + bytes)
-		keep_rest(port, parts, (size_t)sent);
+		port->is_broken = true; /* never seen; nobody could go on */
 	return 0;
 }

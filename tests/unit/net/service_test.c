@@ -3,9 +3,13 @@
  * here. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -566,6 +570,47 @@ TEST(a_hostile_guest_cannot_end_a_full_uplink_by_long_frames)
 	stop();
 }
 
+/* The stream, to its end, holds nothing but whole frames. */
+static void expect_whole_frames(int fd)
+{
+	static uint8_t frame[65536];
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	uint8_t byte;
+
+	while (poll(&wait, 1, 200) == 1 && recv(fd, &byte, 1, MSG_PEEK) == 1)
+		(void)read_stream_frame(fd, frame);
+}
+
+TEST(a_service_killed_amid_long_frames_leaves_whole_ones)
+{
+	struct net_uplink uplink = {
+		.attachment = { .id = 100, .generation = 1 },
+		.kind = UPLINK_PASST,
+		.definition = { .name = "lan", .pvid = 10 },
+	};
+	int ends[2];
+
+	for (uint32_t bytes = 40000; bytes <= 65000; bytes += 5000) {
+		CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				    ends),
+			 0);
+		start();
+		service_rig_send(&rig, MSG_NET_UPLINK, &uplink, sizeof(uplink),
+				 &ends[0], 1);
+		for (int i = 0; i < 20; i++) {
+			while (try_send(&peers[0], outside_mac, bytes, 7) ==
+			       -EAGAIN)
+				settle();
+			show(&peers[0]);
+		}
+		settle();
+		stop();
+		close(ends[0]);
+		expect_whole_frames(ends[1]);
+		close(ends[1]);
+	}
+}
+
 /* poll() tells of it for ever, so the service must not. Where nobody may make
  * an interface, there is nothing to see. */
 TEST(a_tap_that_is_deleted_ends_its_uplink)
@@ -592,6 +637,57 @@ TEST(a_tap_that_is_deleted_ends_its_uplink)
 	service_rig_send(&rig, MSG_NET_UPLINK, &uplink, sizeof(uplink), &fd, 1);
 	settle();
 	CHECK_EQ(system(command), 0);
+	service_rig_expect(&rig, MSG_NET_UPLINK_LOST, &lost, sizeof(lost));
+	close(fd);
+	stop();
+}
+
+/* A packet socket on this interface. */
+static int open_packet(const char *interface)
+{
+	const struct sockaddr_ll address = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = (int)if_nametoindex(interface),
+	};
+	const int on = 1;
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return fd;
+	CHECK_EQ(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)),
+		 0);
+	CHECK_EQ(bind(fd, (const struct sockaddr *)&address, sizeof(address)),
+		 0);
+	return fd;
+}
+
+/* Where nobody may make an interface, there is nothing to see. */
+TEST(a_packet_interface_that_is_deleted_ends_its_uplink)
+{
+	struct net_uplink uplink = {
+		.attachment = { .id = 100, .generation = 1 },
+		.kind = UPLINK_PACKET,
+		.definition = { .name = "lan", .pvid = 10 },
+	};
+	struct attachment lost;
+	int fd;
+
+	/* The interfaces go with the test. */
+	if (unshare(CLONE_NEWNET) < 0 ||
+	    system("ip link add bhv type veth peer name bhw 2>/dev/null") != 0)
+		return;
+	CHECK_EQ(system("ip link set bhv up && ip link set bhw up"), 0);
+	fd = open_packet("bhv");
+	CHECK(fd >= 0);
+	start();
+	service_rig_send(&rig, MSG_NET_UPLINK, &uplink, sizeof(uplink), &fd, 1);
+	settle();
+	/* Down and up again is no loss. */
+	CHECK_EQ(system("ip link set bhv down && ip link set bhv up"), 0);
+	settle();
+	CHECK_EQ(report_of(100).attachment_id, 100);
+	CHECK_EQ(system("ip link delete bhv"), 0);
 	service_rig_expect(&rig, MSG_NET_UPLINK_LOST, &lost, sizeof(lost));
 	close(fd);
 	stop();
