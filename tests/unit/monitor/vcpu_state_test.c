@@ -183,6 +183,46 @@ TEST(a_guest_that_was_promised_more_than_this_host_has_is_refused)
 	close_box(&box);
 }
 
+/* The registers are the section's end. */
+static int restore_with_last_msr(const struct box *box, uint32_t index,
+				 uint64_t value, struct refusal *refusal)
+{
+	struct kvm_msr_entry entry = { .index = index, .data = value };
+	struct state_writer writer;
+	struct state_reader reader;
+	int result;
+
+	state_writer_init(&writer);
+	CHECK_EQ(vcpu_state_save(box->vcpu_fd, &box->shape, &writer), 0);
+	memcpy(writer.bytes + writer.used - sizeof(entry), &entry,
+	       sizeof(entry));
+	state_reader_init(&reader, writer.bytes, writer.used);
+	result =
+		vcpu_state_restore(box->vcpu_fd, &box->shape, &reader, refusal);
+	state_writer_release(&writer);
+	return result;
+}
+
+TEST(a_hostile_image_cannot_set_registers_that_no_save_reads)
+{
+	struct refusal refusal = { 0 };
+	struct box box;
+	uint32_t index;
+
+	if (!open_box(&box))
+		return;
+	CHECK(box.shape.msr_count > 0);
+	index = box.shape.msrs[0];
+	CHECK_EQ(restore_with_last_msr(&box, index, 0, &refusal), 0);
+	/* KVM would take it still. */
+	box.shape.msrs[0] = UINT32_MAX;
+	CHECK_EQ(restore_with_last_msr(&box, index, 1, &refusal), -ENOTSUP);
+	CHECK(strstr(refusal.text, "not part of a processor's state"));
+	/* It never had a value. */
+	CHECK_EQ(restore_with_last_msr(&box, index, 0, NULL), 0);
+	close_box(&box);
+}
+
 TEST(a_machine_describes_its_processor)
 {
 	struct image_machine machine = { 0 };

@@ -193,6 +193,41 @@ static bool msr_is_so(int vcpu_fd, const struct kvm_msr_entry *wanted)
 				     room.entries[0].data == wanted->data);
 }
 
+static bool is_state(const struct vcpu_shape *shape, uint32_t index)
+{
+	for (uint32_t i = 0; i < shape->msr_count; i++)
+		if (shape->msrs[i] == index)
+			return true;
+	return false;
+}
+
+/*
+ * KVM takes from us what it takes from no guest, so nothing is written but what
+ * a save reads. A register that this host does not know and that never had a
+ * value is no loss.
+ */
+static int drop_strange_msrs(struct vcpu_state *state,
+			     const struct vcpu_shape *shape,
+			     struct refusal *refusal)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < state->msr_count; i++) {
+		const struct kvm_msr_entry *entry = &state->msrs[i];
+
+		if (is_state(shape, entry->index))
+			state->msrs[kept++] = *entry;
+		else if (entry->data != 0)
+			return refuse(
+				refusal, -ENOTSUP, "image",
+				"register %#x, which was saved, is not "
+				"part of a processor's state on this host",
+				entry->index);
+	}
+	state->msr_count = kept;
+	return 0;
+}
+
 static int write_msrs(int vcpu_fd, const struct vcpu_state *state,
 		      struct refusal *refusal)
 {
@@ -466,6 +501,8 @@ int vcpu_state_restore(int vcpu_fd, const struct vcpu_shape *shape,
 		return refuse(refusal, -EBADMSG, "image",
 			      "the saved state of a processor makes no sense");
 	result = check_cpuid(vcpu_fd, &state->cpuid, refusal);
+	if (result == 0)
+		result = drop_strange_msrs(state, shape, refusal);
 	if (result == 0)
 		result = restore_clock(vcpu_fd, shape, state->tsc_khz, refusal);
 	return result < 0 ? result : write_vcpu(vcpu_fd, state, refusal);

@@ -6,9 +6,9 @@
  * It may be saved while it is parked (vcpu.h): nothing that KVM came out for is
  * half done then.
  *
- * Trust      A state read is hostile: sizes and counts are checked here, values
- *            by KVM, which is asked for nothing that a guest could not be given
- *            otherwise.
+ * Trust      A state read is hostile: sizes, counts and which registers there
+ *            are is checked here, values by KVM, which is asked for nothing
+ *            that a guest could not be given otherwise.
  * Threads    The main thread, while all processors are parked.
  * Errors     0 or a negative errno.
  */
@@ -52,7 +52,8 @@ int vcpu_state_save(int vcpu_fd, const struct vcpu_shape *shape,
  * been set, and the one saved must not want more.
  *
  * -EBADMSG  the section makes no sense, or KVM does not take it
- * -ENOTSUP  the guest has seen a feature or a clock that this host lacks
+ * -ENOTSUP  the guest has seen a feature, a register or a clock that this host
+ *           lacks
  * -ENOMEM
  */
 int vcpu_state_restore(int vcpu_fd, const struct vcpu_shape *shape,
