@@ -69,7 +69,9 @@ static int machine_open(struct machine *machine)
 	machine->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (machine->kvm < 0)
 		return -errno;
-	machine->vm = ioctl(machine->kvm, KVM_CREATE_VM, 0);
+	do {
+		machine->vm = ioctl(machine->kvm, KVM_CREATE_VM, 0);
+	} while (machine->vm < 0 && errno == EINTR);
 	if (machine->vm < 0)
 		return -errno;
 	machine->memory = mmap(NULL, GUEST_BYTES, PROT_READ | PROT_WRITE,

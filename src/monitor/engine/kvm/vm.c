@@ -76,15 +76,25 @@ static void want_failures(struct vm *vm)
 	(void)call(vm->fd, KVM_ENABLE_CAP, &cap);
 }
 
+/* KVM gives up on a signal, be it one that only stops us for a moment: a reset
+ * of the guest must not fail of that. */
+static int create(struct vm *vm, int kvm_fd)
+{
+	int fd;
+
+	do {
+		fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+	} while (fd < 0 && errno == EINTR);
+	vm->fd = fd < 0 ? NO_FD : fd;
+	return fd < 0 ? -errno : 0;
+}
+
 static int make(struct vm *vm, int kvm_fd, const struct kvm_memory *memory)
 {
-	int result;
+	int result = create(vm, kvm_fd);
 
-	vm->fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
-	if (vm->fd < 0) {
-		vm->fd = NO_FD;
-		return -errno;
-	}
+	if (result < 0)
+		return result;
 	result = place_helpers(vm);
 	if (result == 0)
 		result = add_chips(vm);
