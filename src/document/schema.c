@@ -62,7 +62,7 @@ static const struct field fields[] = {
 	{ "memory.size", FIELD_SIZE, OF(memory_bytes), .least = MEMORY_BYTES_MIN, .most = MEMORY_BYTES_MAX, .unit = 1ull << 20,
 	  .help = "The guest's memory, a multiple of 1M; required unless the engine is foreign." },
 	{ "memory.huge-pages", FIELD_SWITCH, OF(huge_pages),
-	  .help = "Whether the guest's memory is made of the host's huge pages, in which case its size is a multiple of 2M and the partition starts only while enough of them are free; only for the kvm engine." },
+	  .help = "Whether the guest's memory is made of the host's huge pages, in which case its size is a multiple of 2M and the partition starts only while enough of them are free; they stay reserved for it until it ends, so it has no balloon; only for the kvm engine." },
 	{ "memory.max", FIELD_REFUSED, .help = "growing memory is not in this release" },
 	{ "disks", FIELD_LIST, .most = DISK_COUNT_MAX, .help = "The guest's disks, in the order in which it sees them." },
 	{ "disks[].name", FIELD_NAME, .is_required = true, TEXT_OF_DISK(name),

@@ -376,12 +376,26 @@ static int check_balloon(const struct partition *partition,
 	return 0;
 }
 
+/* Whatever its state: its memory would shrink, and the host get nothing. */
+static int check_reserved(const struct partition *partition,
+			  struct refusal *refusal)
+{
+	if (!partition->record.definition.huge_pages)
+		return 0;
+	return refuse(refusal, -EOPNOTSUPP, "memory.huge-pages",
+		      "the memory of partition %s is huge pages, which stay "
+		      "reserved for it: a balloon would give none back",
+		      partition->record.definition.name);
+}
+
 int partition_balloon(struct partition *partition, const struct ticket *ticket,
 		      uint64_t memory_bytes, struct refusal *refusal)
 {
 	const struct monitor_balloon balloon = { .memory_bytes = memory_bytes };
-	int r = check_guest_verb(partition, "balloon", refusal);
+	int r = check_reserved(partition, refusal);
 
+	if (r == 0)
+		r = check_guest_verb(partition, "balloon", refusal);
 	if (r == 0)
 		r = check_balloon(partition, memory_bytes, refusal);
 	if (r == 0)

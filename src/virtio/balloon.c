@@ -26,7 +26,9 @@ struct batch {
 	uint32_t pages[BATCH_PAGES];
 };
 
-/* The part of a range that is whole pages of the host. */
+/* The part of a range that is whole pages. Memory that is reserved is not to be
+ * had again for certain, and a guest that touches what is gone would end: it
+ * keeps what it gives back. */
 static void give_range(struct virtio_balloon *balloon, gpa_t gpa,
 		       uint64_t bytes)
 {
@@ -36,9 +38,9 @@ static void give_range(struct virtio_balloon *balloon, gpa_t gpa,
 		balloon->refused_count++;
 		return;
 	}
-	first = align_up_u64(gpa, balloon->page_bytes);
-	end = (gpa + bytes) & ~(balloon->page_bytes - 1ull);
-	if (first >= end)
+	first = align_up_u64(gpa, VIRTIO_BALLOON_PAGE_BYTES);
+	end = (gpa + bytes) & ~(VIRTIO_BALLOON_PAGE_BYTES - 1ull);
+	if (first >= end || balloon->is_reserved)
 		return;
 	balloon->outside.give_back(balloon->outside.context, first,
 				   end - first);
@@ -203,15 +205,13 @@ void virtio_balloon_serve(struct virtio_balloon *balloon)
 	pthread_mutex_unlock(&balloon->small.lock);
 }
 
-/* A huge page that goes back is reserved for nobody: another partition may have
- * it when the guest, which never gave it up, wants it again. */
 static uint64_t offer_features(void *device)
 {
 	const struct virtio_balloon *balloon = device;
 	uint64_t features =
 		VIRTIO_QUEUE_FEATURES | 1ull << VIRTIO_BALLOON_F_DEFLATE_ON_OOM;
 
-	if (balloon->page_bytes == VIRTIO_BALLOON_PAGE_BYTES)
+	if (!balloon->is_reserved)
 		features |= 1ull << VIRTIO_BALLOON_F_REPORTING;
 	return features;
 }
@@ -273,12 +273,12 @@ const struct virtio_device_ops virtio_balloon_ops = {
 };
 
 void virtio_balloon_init(struct virtio_balloon *balloon,
-			 struct guestmem *memory, uint32_t page_bytes,
+			 struct guestmem *memory, bool is_reserved,
 			 const struct virtio_balloon_outside *outside)
 {
 	memset(balloon, 0, sizeof(*balloon));
 	virtio_small_init(&balloon->small, memory);
-	balloon->page_bytes = page_bytes;
+	balloon->is_reserved = is_reserved;
 	balloon->outside = *outside;
 }
 

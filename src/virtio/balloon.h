@@ -3,13 +3,13 @@
  * virtio-balloon (virtio 1.2, 5.5): memory that the guest does without goes
  * back to the host, page by page because the host asked for it (inflate), or
  * in large pieces because the guest does not use it just now (free page
- * reporting; not where memory is made of huge pages).
+ * reporting). Where memory is reserved for the guest (huge pages) nothing goes
+ * back: reporting is not offered, and inflating is only bookkeeping too.
  *
  * The guest reads zeros from a page that was given back, and has it again the
  * moment it touches it: deflating is only bookkeeping, and no promise of the
  * guest is relied on. Pages given back are collected into ranges, so that
- * there are few calls, and only whole pages of the size that memory is made of
- * are given back.
+ * there are few calls, and only whole pages are given back.
  *
  * Queues: 0 inflate, 1 deflate, 4 reporting. Drivers number queues without
  * those whose feature is not offered (Linux does, 1.2 says otherwise), so
@@ -46,16 +46,15 @@ struct virtio_balloon_outside {
 struct virtio_balloon {
 	struct virtio_small small;
 	struct virtio_balloon_outside outside;
-	uint32_t page_bytes;    /* of the host's pages behind the memory */
+	bool is_reserved;       /* the memory: nothing goes back */
 	uint32_t target_pages;  /* of VIRTIO_BALLOON_PAGE_BYTES */
 	uint32_t actual_pages;  /* as the driver says */
 	uint64_t given_bytes;   /* counter; under the lock, as the next */
 	uint64_t refused_count; /* counter: ranges that are not RAM */
 };
 
-/* `page_bytes` is a power of two of at least a page. */
 void virtio_balloon_init(struct virtio_balloon *balloon,
-			 struct guestmem *memory, uint32_t page_bytes,
+			 struct guestmem *memory, bool is_reserved,
 			 const struct virtio_balloon_outside *outside);
 
 /* For the transport; the device is the struct virtio_balloon. */

@@ -226,7 +226,7 @@ static void build(void)
 	add_ports();
 	virtio_console_init(&board.console, &board.ram, &wire);
 	virtio_rng_init(&board.rng, &board.ram);
-	virtio_balloon_init(&board.balloon, &board.ram, 4096, &host);
+	virtio_balloon_init(&board.balloon, &board.ram, false, &host);
 	add(0, SLOT_DISK, 2, 2, &disk_device_ops, &board.disk);
 	add(1, SLOT_CONSOLE, 3, VIRTIO_CONSOLE_QUEUES, &virtio_console_ops,
 	    &board.console);

@@ -115,7 +115,7 @@ static void feed_balloon(uint32_t index)
 	};
 	static struct virtio_balloon balloon;
 
-	virtio_balloon_init(&balloon, &memory, 4096, &outside);
+	virtio_balloon_init(&balloon, &memory, false, &outside);
 	insist(start(&virtio_balloon_ops, &balloon, index) == 0);
 	for (int i = 0; i < TURNS; i++) {
 		moved_bytes = 0;

@@ -84,6 +84,13 @@ def test_more_huge_pages_than_the_host_has_are_refused(host):
     assert host.state_of("played-one") == "stopped"
 
 
+def test_a_partition_in_huge_pages_is_refused_a_balloon(host):
+    install(host, engine="kvm", memory={"size": "1G", "huge-pages": True})
+
+    check_refused(host.call("balloon", "played-one", "512M"), REFUSED,
+                  "memory.huge-pages", "stay reserved")
+
+
 def test_more_memory_than_the_host_has_is_refused(host):
     install(host, engine="kvm", memory={"size": "4T"})
 

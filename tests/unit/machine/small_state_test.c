@@ -15,7 +15,7 @@ static void init_all(void)
 	virtio_console_init(&console, &memory,
 			    &(struct virtio_console_outside){ 0 });
 	virtio_rng_init(&rng, &memory);
-	virtio_balloon_init(&balloon, &memory, 4096,
+	virtio_balloon_init(&balloon, &memory, false,
 			    &(struct virtio_balloon_outside){ 0 });
 }
 

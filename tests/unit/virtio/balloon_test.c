@@ -41,15 +41,20 @@ static void changed(void *context)
 	changes++;
 }
 
-static void open_queue(uint32_t index, uint32_t page_bytes)
+static void open_balloon(uint32_t index, bool is_reserved)
 {
 	const struct virtio_balloon_outside outside = { .give_back = give_back,
 							.changed = changed };
 
 	small_rig_open(&rig);
-	virtio_balloon_init(&balloon, &rig.memory, page_bytes, &outside);
+	virtio_balloon_init(&balloon, &rig.memory, is_reserved, &outside);
 	small_rig_start(&rig, &balloon.small, &virtio_balloon_ops, index);
 	CHECK_EQ(small_rig_kicks(&rig), 1); /* the first look */
+}
+
+static void open_queue(uint32_t index)
+{
+	open_balloon(index, false);
 }
 
 static void offer_pages(gpa_t list, const uint32_t *pages, uint32_t count)
@@ -79,7 +84,7 @@ TEST(neighbouring_pages_go_back_as_one_range)
 	const uint32_t pages[] = { first + 2, first,     first + 1,
 				   first + 9, first + 1, first + 3 };
 
-	open_queue(INFLATE, PAGE);
+	open_queue(INFLATE);
 	memset(rig.driver.host + (1 << 20), 0xaa, 1 << 20);
 	offer_pages(ANY, pages, 6);
 
@@ -102,7 +107,7 @@ TEST(pages_in_any_order_are_one_range_when_they_are_neighbours)
 {
 	uint32_t pages[256];
 
-	open_queue(INFLATE, PAGE);
+	open_queue(INFLATE);
 	/* 97 and 256 have no common divisor: each number comes once. */
 	for (uint32_t i = 0; i < 256; i++)
 		pages[i] = page_of(FAKE_GPA + (2 << 20)) + i * 97 % 256;
@@ -122,7 +127,7 @@ TEST(inflating_frees_the_hosts_memory_and_touching_takes_it_again)
 	uint32_t pages[256];
 	uint64_t before;
 
-	open_queue(INFLATE, PAGE);
+	open_queue(INFLATE);
 	memset(rig.driver.host, 1, FAKE_BYTES);
 	fake_driver_reset(&rig.driver);
 	virtio_balloon_ops.reset(&balloon);
@@ -146,7 +151,7 @@ TEST(deflating_is_answered)
 {
 	const uint32_t page = page_of(FAKE_GPA);
 
-	open_queue(DEFLATE, PAGE);
+	open_queue(DEFLATE);
 	offer_pages(ANY, &page, 1);
 
 	virtio_balloon_serve(&balloon);
@@ -164,7 +169,7 @@ static void report(uint32_t index)
 		{ FAKE_GPA + (3 << 20), 8192, true },
 	};
 
-	open_queue(index, PAGE);
+	open_queue(index);
 	(void)small_rig_offer(&rig, buffers, 2);
 
 	virtio_balloon_serve(&balloon);
@@ -189,37 +194,43 @@ TEST(free_pages_reported_as_the_specification_numbers_queues_go_back)
 	report(REPORTING);
 }
 
-TEST(a_guest_in_huge_pages_is_not_asked_which_it_does_without)
+TEST(memory_that_is_reserved_stays)
 {
 	const uint64_t reporting = 1ull << VIRTIO_BALLOON_F_REPORTING;
+	uint32_t pages[600];
 
-	open_queue(INFLATE, PAGE);
-	CHECK((virtio_balloon_ops.features(&balloon) & reporting) != 0);
+	for (uint32_t i = 0; i < 600; i++)
+		pages[i] = page_of(FAKE_GPA) + 512 + i;
+	open_balloon(INFLATE, true);
+	CHECK((virtio_balloon_ops.features(&balloon) & reporting) == 0);
+	offer_pages(ANY, pages, 600);
+
+	virtio_balloon_serve(&balloon);
+
+	CHECK_EQ(given_count, 0);
+	CHECK_EQ(small_rig_answer(&rig), 0);
 	small_rig_close(&rig);
 
-	open_queue(INFLATE, 2 << 20);
-	CHECK((virtio_balloon_ops.features(&balloon) & reporting) == 0);
+	open_queue(INFLATE);
+	CHECK((virtio_balloon_ops.features(&balloon) & reporting) != 0);
 	small_rig_close(&rig);
 }
 
 TEST(only_whole_pages_of_the_host_go_back)
 {
 	const struct fake_buffer buffers[] = {
-		{ FAKE_GPA + (2 << 20) + PAGE, (2 << 20) - PAGE, true },
-		{ FAKE_GPA + PAGE + 1, PAGE, true },
-		{ FAKE_GPA + (1 << 20), 3 << 20, true },
+		{ FAKE_GPA + (2 << 20) + 1, PAGE, true },
+		{ FAKE_GPA + PAGE - 1, 2 * PAGE, true },
 	};
 
-	open_queue(REPORTING, 2 << 20);
-	/* As if that were offered. */
-	balloon.small.features |= 1ull << VIRTIO_BALLOON_F_REPORTING;
-	(void)small_rig_offer(&rig, buffers, 3);
+	open_queue(REPORTING);
+	(void)small_rig_offer(&rig, buffers, 2);
 
 	virtio_balloon_serve(&balloon);
 
 	CHECK_EQ(given_count, 1);
-	CHECK_EQ(given[0].gpa, FAKE_GPA + (2 << 20));
-	CHECK_EQ(given[0].bytes, 2 << 20);
+	CHECK_EQ(given[0].gpa, FAKE_GPA + PAGE);
+	CHECK_EQ(given[0].bytes, PAGE);
 	CHECK_EQ(virtio_balloon_refused(&balloon), 0);
 
 	small_rig_close(&rig);
@@ -230,7 +241,7 @@ TEST(the_target_is_told_and_the_actual_size_is_taken)
 	struct virtio_balloon_config config;
 	uint32_t actual = 0x1234;
 
-	open_queue(INFLATE, PAGE);
+	open_queue(INFLATE);
 
 	virtio_balloon_set_target(&balloon, 64 << 20);
 	CHECK_EQ(rig.config_changes, 1);
@@ -258,7 +269,7 @@ TEST(a_hostile_guest_cannot_write_beyond_its_part_of_the_configuration)
 	uint8_t ones[16];
 
 	memset(ones, 0xff, sizeof(ones));
-	open_queue(INFLATE, PAGE);
+	open_queue(INFLATE);
 	virtio_balloon_set_target(&balloon, PAGE);
 
 	virtio_balloon_ops.config_write(&balloon, 0, ones, 4);
@@ -279,7 +290,7 @@ TEST(a_hostile_guest_cannot_give_back_what_is_not_memory)
 	const uint32_t pages[] = { 0, UINT32_MAX, page_of(FAKE_GPA) - 1,
 				   page_of(FAKE_GPA + FAKE_BYTES) };
 
-	open_queue(INFLATE, PAGE);
+	open_queue(INFLATE);
 	offer_pages(ANY, pages, 4);
 
 	virtio_balloon_serve(&balloon);
@@ -299,7 +310,7 @@ TEST(a_hostile_guest_cannot_report_what_is_not_memory)
 		{ UINT64_MAX - PAGE, PAGE, true },
 	};
 
-	open_queue(REPORTING, PAGE);
+	open_queue(REPORTING);
 	(void)small_rig_offer(&rig, buffers, 3);
 
 	virtio_balloon_serve(&balloon);
@@ -315,7 +326,7 @@ TEST(a_hostile_guest_cannot_harm_more_than_itself_by_giving_back_its_ring)
 {
 	const uint32_t pages[] = { page_of(FAKE_GPA), page_of(ANY) };
 
-	open_queue(INFLATE, PAGE);
+	open_queue(INFLATE);
 	offer_pages(ANY, pages, 2);
 
 	virtio_balloon_serve(&balloon);
@@ -337,7 +348,7 @@ TEST(a_hostile_guest_cannot_keep_us_with_one_endless_list)
 					    false };
 	int turns = 0;
 
-	open_queue(INFLATE, PAGE);
+	open_queue(INFLATE);
 	list = fake_driver_at(&rig.driver, buffer.gpa);
 	for (uint32_t i = 0; i < 1 << 18; i++)
 		list[i] = first + i % 128 * 2;
@@ -362,7 +373,7 @@ TEST(a_hostile_guest_cannot_keep_us_with_one_endless_report)
 	uint64_t done = 0;
 	int turns = 0;
 
-	open_queue(REPORTING, PAGE);
+	open_queue(REPORTING);
 	for (int i = 0; i < SMALL_RING; i++)
 		buffers[i] = (struct fake_buffer){ FAKE_GPA + (1 << 20),
 						   3 << 20, true };
@@ -391,7 +402,7 @@ TEST(a_hostile_guest_cannot_use_a_list_that_is_cut_or_not_memory)
 		{ FAKE_GPA + FAKE_BYTES - 4, 8, false },
 	};
 
-	open_queue(INFLATE, PAGE);
+	open_queue(INFLATE);
 	for (int i = 0; i < 4; i++)
 		(void)small_rig_offer(&rig, &buffers[i], 1);
 
@@ -409,7 +420,7 @@ TEST(a_hostile_guest_cannot_report_on_a_queue_that_is_for_nothing)
 {
 	const struct fake_buffer buffer = { FAKE_GPA, PAGE, true };
 
-	open_queue(NOTHING, PAGE);
+	open_queue(NOTHING);
 	(void)small_rig_offer(&rig, &buffer, 1);
 
 	virtio_balloon_serve(&balloon);

@@ -7,7 +7,6 @@
 #include <linux/memfd.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/count.h"
@@ -39,18 +38,6 @@ static int refuse_memory(struct refusal *refusal, int error, uint64_t bytes,
 		      is_huge ? " in huge pages" : "", strerror(-error));
 }
 
-/* The file system of huge pages says how large they are. */
-static int find_page_size(struct kvm_memory *memory, bool is_huge)
-{
-	struct stat info;
-
-	if (fstat(memory->fd, &info) < 0)
-		return -errno;
-	memory->page_bytes =
-		is_huge ? (uint32_t)info.st_blksize : LAYOUT_PAGE_BYTES;
-	return 0;
-}
-
 static int make_file(struct kvm_memory *memory, bool is_huge)
 {
 	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
@@ -66,7 +53,7 @@ static int make_file(struct kvm_memory *memory, bool is_huge)
 	    fcntl(memory->fd, F_ADD_SEALS,
 		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
-	return find_page_size(memory, is_huge);
+	return 0;
 }
 
 /* Huge pages are reserved here, or not to be had. Others come when they are

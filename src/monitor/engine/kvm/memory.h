@@ -30,8 +30,7 @@ struct memory_range {
 struct kvm_memory {
 	int fd; /* owned */
 	uint64_t bytes;
-	uint32_t page_bytes; /* of the pages that it is made of */
-	uint8_t *map;        /* owned; all of it */
+	uint8_t *map; /* owned; all of it */
 	struct memory_range ranges[MEMORY_RANGE_MAX];
 	uint32_t range_count;
 };

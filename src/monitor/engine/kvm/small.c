@@ -85,7 +85,7 @@ static void init_devices(struct kvm_machine *machine)
 			    &line);
 	virtio_rng_init(&all->rng, &all->fronts[SMALL_RNG].memory);
 	virtio_balloon_init(&all->balloon, &all->fronts[SMALL_BALLOON].memory,
-			    machine->memory.page_bytes, &host);
+			    machine->settings->has_huge_pages != 0, &host);
 }
 
 /* Life. ------------------------------------------------------------------------ */
