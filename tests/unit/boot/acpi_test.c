@@ -177,10 +177,8 @@ TEST(the_mcfg_names_the_ecam_of_bus_0)
 	boot_guest_close(&guest);
 }
 
-/*
- * The disassembly by iasl of one table, or NULL where iasl is not installed.
- * Without white space, which iasl is free with.
- */
+/* The disassembly by iasl of one table, without white space, which iasl is free
+ * with. */
 static char *disassemble(const char *signature)
 {
 	static char text[1 << 16];
@@ -191,8 +189,10 @@ static char *disassemble(const char *signature)
 	FILE *file;
 	int c;
 
-	if (system("command -v iasl >/dev/null") != 0)
-		return NULL;
+	if (system("command -v iasl >/dev/null") != 0) {
+		(void)fprintf(stderr, "iasl, of acpica-tools, is missing\n");
+		CHECK(!"iasl is there");
+	}
 	CHECK(mkdtemp(folder));
 	(void)snprintf(command, sizeof(command), "%s/table.dat", folder);
 	file = fopen(command, "w");
@@ -246,11 +246,6 @@ TEST(the_disassembler_reads_the_definition_block_as_it_is_meant)
 
 	write_tables(1);
 	text = disassemble("DSDT");
-	if (!text) {
-		printf("skipped: iasl is not installed\n");
-		boot_guest_close(&guest);
-		return;
-	}
 
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
 		if (!strstr(text, facts[i])) {
@@ -273,8 +268,6 @@ TEST(the_disassembler_finds_no_fault_with_the_other_tables)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *text = disassemble(names[i]);
 
-		if (!text)
-			continue;
 		CHECK(!strstr(text, "Warning"));
 		CHECK(!strstr(text, "Error"));
 		CHECK(!strstr(text, "Unknown"));
