@@ -3,7 +3,7 @@
  * talk: what a guest sends and hears over its network interface.
  *
  *   talk echo                       answer every TCP connection with its bytes
- *   talk stream ADDRESS             send numbered bytes there, check the echo
+ *   talk stream ADDRESS [PORT]      send numbered bytes there, check the echo
  *   talk send INTERFACE SOURCE DESTINATION WORD [VID]...
  *                                   one frame that carries WORD, with any
  *                                   source address and any tags
@@ -36,7 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PORT        7
+#define PORT        7 /* of who echoes */
 #define CHUNK_BYTES 16384u
 #define FRAME_BYTES 60u
 #define TAG_MAX     4u
@@ -174,10 +174,10 @@ static void stream_step(struct stream *stream)
 		stream_send(stream);
 }
 
-static void stream_connect(struct stream *stream, const char *address)
+static void stream_connect(struct stream *stream, const char *address, int port)
 {
 	struct sockaddr_in there = { .sin_family = AF_INET,
-				     .sin_port = htons(PORT) };
+				     .sin_port = htons((uint16_t)port) };
 
 	if (inet_pton(AF_INET, address, &there.sin_addr) != 1)
 		fail("address");
@@ -188,14 +188,14 @@ static void stream_connect(struct stream *stream, const char *address)
 		fail("connect");
 }
 
-static int run_stream(const char *address)
+static int run_stream(const char *address, int port)
 {
 	struct stream stream = { .fd = -1 };
 	int64_t said_at = 0;
 
 	signal(SIGTERM, on_term);
 	signal(SIGPIPE, SIG_IGN);
-	stream_connect(&stream, address);
+	stream_connect(&stream, address, port);
 	stream.heard_at = now_ms();
 	while (!is_ending && !stream.is_broken) {
 		stream_step(&stream);
@@ -320,8 +320,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc == 2 && strcmp(argv[1], "echo") == 0)
 		return run_echo();
-	if (argc == 3 && strcmp(argv[1], "stream") == 0)
-		return run_stream(argv[2]);
+	if ((argc == 3 || argc == 4) && strcmp(argv[1], "stream") == 0)
+		return run_stream(argv[2], argc == 4 ? atoi(argv[3]) : PORT);
 	if (argc >= 6 && strcmp(argv[1], "send") == 0)
 		return run_send(argc - 2, argv + 2);
 	if (argc == 3 && strcmp(argv[1], "hear") == 0)

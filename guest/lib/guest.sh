@@ -44,6 +44,39 @@ load_network()
 	ip link set eth0 up
 }
 
+# use_dhcp INTERFACE: take the address and the route that are offered there.
+use_dhcp()
+{
+	ip link set "$1" up
+	udhcpc -f -q -n -t 20 -T 1 -i "$1" -s /lib/dhcp >/dev/null
+}
+
+# fetch_page URL NUMBER: say what became of it.
+fetch_page()
+{
+	timeout 8 wget -q -O "/tmp/page$2" "$1/$2" 2>/dev/null
+	status=$?
+	say "page number=$2 status=$status sum=$(md5sum "/tmp/page$2" | cut -c1-32)"
+	rm -f "/tmp/page$2"
+}
+
+# fetch_pages URL: one a second, however long each takes, until killed.
+fetch_pages()
+{
+	number=0
+	while :; do
+		number=$((number + 1))
+		fetch_page "$1" "$number" &
+		sleep 1
+	done
+}
+
+# The address that leads on from here.
+gateway()
+{
+	ip route show default | sed -n 's/.* via \([0-9.]*\).*/\1/p'
+}
+
 # wait_disk DEVICE: until the kernel has found it, 10 s at most.
 wait_disk()
 {

@@ -204,10 +204,42 @@ static void set_room(int fd)
 				 sizeof(bytes));
 }
 
+/* A line of the kernel's table of routes that leads anywhere. */
+static bool is_default_route(const char *line)
+{
+	unsigned destination, gateway, flags, mask;
+
+	return sscanf(line, "%*s %x %x %x %*d %*d %*d %x", &destination,
+		      &gateway, &flags, &mask) == 4 &&
+	       destination == 0 && mask == 0;
+}
+
+static bool has_route_out(void)
+{
+	FILE *routes = fopen("/proc/net/route", "re");
+	bool is_found = false;
+	char line[256];
+
+	while (routes && !is_found && fgets(line, sizeof(line), routes))
+		is_found = is_default_route(line);
+	if (routes)
+		(void)fclose(routes);
+	return is_found;
+}
+
 static int open_passt(struct uplink *uplink, struct refusal *refusal)
 {
+	/* It takes its guests' addresses from the way out, and ends if there
+	 * is none. Then they reach the host itself, by these. */
 	const char *const arguments[] = { "passt", "-f",     "-q",
 					  "-F",    PASST_FD, NULL };
+	const char *const secluded[] = {
+		"passt",  "-f",        "-q", "-F",
+		PASST_FD, "-4",        "-i", "lo",
+		"-a",     "10.0.2.15", "-n", "24",
+		"-g",     "10.0.2.2",  "-M", "02:00:00:00:00:01",
+		NULL
+	};
 	int fds[2];
 	pid_t pid;
 	int r;
@@ -217,7 +249,7 @@ static int open_passt(struct uplink *uplink, struct refusal *refusal)
 	uplink->fd = fds[0];
 	set_room(fds[0]);
 	set_room(fds[1]);
-	r = spawn_program(arguments, fds[1], &pid);
+	r = spawn_program(has_route_out() ? arguments : secluded, fds[1], &pid);
 	close_fd(&fds[1]);
 	if (r == -ENOENT)
 		return refuse(refusal, r, "uplink", "passt is not installed");

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The demonstration: two guests keep their data and a connection between them
-while their disk and network services are killed, hung and upgraded and their
-supervisor is killed. ./run demo."""
+"""The demonstration: two guests keep their data, a connection between them and
+the way out while their disk and network services are killed, hung and upgraded
+and passt and their supervisor are killed. ./run demo."""
 import argparse
 import os
 import pathlib
@@ -12,11 +12,14 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import bulkhead  # noqa: E402
+import outside  # noqa: E402
 
-# Their addresses; the first one talks to the second.
-GUESTS = {"red": "10.0.0.1", "blue": "10.0.0.2"}
+# Their addresses; the first one talks to the second, and to the outside.
+GUESTS = {"red": "10.83.76.1", "blue": "10.83.76.2"}
 QUIET_SECONDS = 3
 BETWEEN_SECONDS = 2
+# A guest begins one each second: what was under way when passt died is lost.
+PAGES_LOST_MOST = 3
 
 
 def kill_service(host):
@@ -25,6 +28,10 @@ def kill_service(host):
 
 def kill_network(host):
     host.replace_service(signal.SIGKILL, "net0")
+
+
+def kill_passt(host):
+    outside.replace_passt(host)
 
 
 def hang_service(host):
@@ -51,10 +58,12 @@ HANG = "disk service stopped (hung)"
 UPGRADE = "disk service upgraded"
 SUPERVISOR = "supervisor killed"
 NETWORK = "network service killed"
+PASST = "passt killed"
 
 SCRIPT = ([(COLD, kill_service)] * 3 + [(HANG, hang_service)]
           + [(COLD, kill_service)] * 2 + [(NETWORK, kill_network)] * 3
-          + [(SUPERVISOR, kill_supervisor), (NETWORK, kill_network)]
+          + [(PASST, kill_passt), (SUPERVISOR, kill_supervisor)]
+          + [(PASST, kill_passt), (NETWORK, kill_network)]
           + [(None, add_standby)] + [(WARM, kill_service)] * 3
           + [(UPGRADE, upgrade_service)] + [(HANG, hang_service)]
           + [(WARM, kill_service)] * 2)
@@ -64,6 +73,7 @@ class Demo:
     def __init__(self, host):
         self.host = host
         self.consoles = {}
+        self.outside = outside.Outside()
         self.stalls = {}  # what happened: longest stalls felt, in ms
         self.began = time.monotonic()
 
@@ -73,12 +83,16 @@ class Demo:
     def start_guests(self):
         self.host.run("service", "set", "disk0", "--standby", 0)
         self.host.run("switch", "define", "lan")
-        for name, peer in (("red", GUESTS["blue"]), ("blue", "none")):
+        self.host.run("switch", "define", "wan", "--uplink", "passt")
+        lan = {"name": "lan0", "switch": "lan", "vlan": 10, "rate": "1M/1s"}
+        wan = {"name": "wan0", "switch": "wan"}
+        port = self.outside.page_port
+        for name, args, nics in (
+                ("red", f"{GUESTS['blue']},32,{port}", [lan, wan]),
+                ("blue", "none,32", [lan])):
             self.host.define(
-                name, test="pair", args=f"{GUESTS[name]}/24,{peer},32",
-                disks=[self.host.disk(f"{name}-root", "96M")],
-                nics=[{"name": "lan0", "switch": "lan", "vlan": 10,
-                       "rate": "1M/1s"}])
+                name, test="pair", args=f"{GUESTS[name]}/24,{args}",
+                disks=[self.host.disk(f"{name}-root", "96M")], nics=nics)
             self.host.run("install", name)
             self.host.run("start", name)
             self.consoles[name] = self.host.console(name)
@@ -87,6 +101,8 @@ class Demo:
             console.wait(r"^stamp filled", 90)
         self.say("both guests write and verify stamped blocks on ext4, and "
                  "talk over VLAN 10")
+        self.wait_page()
+        self.say("one fetches pages from outside through passt")
 
     def total(self, key):
         return sum(console.values("stamp requests").get(key, 0)
@@ -122,8 +138,20 @@ class Demo:
         return max((int(line.rsplit("period_us=", 1)[1]) / 1000
                     for line in lines), default=0.0)
 
+    def pages(self):
+        return outside.pages_of(self.consoles["red"])
+
+    def wait_page(self):
+        """Until a page is there that was asked for only now."""
+        last = self.outside.last_begun()
+        bulkhead.wait_for(
+            lambda: any(ok and number > last
+                        for number, ok in self.pages().items()),
+            what="a page comes from outside")
+
     def do(self, what, action):
         stalls = self.watch(BETWEEN_SECONDS, action)
+        self.wait_page()
         if what is None:
             return
         self.stalls.setdefault(what, []).extend(stalls)
@@ -145,12 +173,20 @@ class Demo:
         return (streamed.get("heard", 0) > 0 and streamed["wrong"] == 0
                 and streamed["broken"] == 0)
 
+    def lost_pages(self):
+        return [number for number, ok in self.pages().items() if not ok]
+
+    def may_go_out(self):
+        """Whether only passt's death cost a page."""
+        return (any(self.pages().values()) and len(self.lost_pages())
+                <= PAGES_LOST_MOST * self.times(PASST))
+
     def is_clean(self):
         wrong = sum(self.total(key) for key in
                     ("errors", "corrupt", "lost", "duplicated"))
         checks = [console.values(word) for console in self.consoles.values()
                   for word in ("stamp end", "e2fsck", "kernel")]
-        return wrong == 0 and self.is_connected() and all(
+        return wrong == 0 and self.is_connected() and self.may_go_out() and all(
             check and not any(check.values()) for check in checks)
 
     def times(self, what):
@@ -165,6 +201,7 @@ class Demo:
                 ("disk service hung with SIGSTOP", self.times(HANG)),
                 ("disk service upgraded", self.times(UPGRADE)),
                 ("network service killed with SIGKILL", self.times(NETWORK)),
+                ("passt killed with SIGKILL", self.times(PASST)),
                 ("supervisor killed with SIGKILL", self.times(SUPERVISOR))]
         rows += [(f"longest stall, {what}", f"{max(stalls):.0f} ms")
                  for what, stalls in self.stalls.items()]
@@ -181,6 +218,10 @@ class Demo:
                  ("times it was broken", self.streamed().get("broken", 1)),
                  ("longest silence on it",
                   f"{self.streamed().get('longest_ms', 0)} ms"),
+                 ("pages fetched from outside through passt",
+                  sum(self.pages().values())),
+                 ("pages lost with a passt that was killed",
+                  len(self.lost_pages())),
                  ("lost", self.total("lost")),
                  ("duplicated", self.total("duplicated")),
                  ("corrupt", self.total("corrupt")),
@@ -216,8 +257,9 @@ def main():
     print("building the guest's image, unless it is there")
     bulkhead.guest_image()
     host = bulkhead.Host()
+    demo = Demo(host)
     try:
-        demo = Demo(host.start())
+        host.start()
         is_clean = demo.run()
     except (AssertionError, bulkhead.Failed) as error:
         print(f"demo: {error}\n--- the supervisor's log ends\n"
@@ -225,6 +267,7 @@ def main():
         is_clean = False
     finally:
         left = host.close()
+        demo.outside.close()
     for line in left:
         print(f"demo: left behind: {line}", file=sys.stderr)
     print("demo: nothing lost, nothing left behind" if is_clean and not left

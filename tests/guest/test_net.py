@@ -9,8 +9,9 @@ import subprocess
 import pytest
 
 import bulkhead
-from talkers import (SERVICE, connect, drops, mac, meet, nic, stream_result,
-                     talkers)
+import outside
+from talkers import (SERVICE, Talker, connect, drops, mac, meet, nic,
+                     stream_result, talkers)
 
 
 def test_guests_of_a_vlan_talk_and_one_of_another_hears_nothing(host):
@@ -221,3 +222,64 @@ def give_address(interface, address):
     for words in (("address", "add", address, "dev", interface),
                   ("link", "set", interface, "up")):
         subprocess.run(["ip", *words], check=True)
+
+
+# ---- passt -------------------------------------------------------------------
+
+needs_passt = pytest.mark.skipif(not shutil.which("passt"), reason="no passt")
+
+
+@pytest.fixture
+def beyond():
+    """Servers on the host's loopback."""
+    made = outside.Outside()
+    yield made
+    made.close()
+
+
+@contextlib.contextmanager
+def behind_passt(host):
+    """A guest that has an address of passt's, and its gateway."""
+    host.run("switch", "define", "wan", "--uplink", "passt")
+    guest = Talker(host, "one", nic(switch="wan")).ready()
+    assert guest.do("dhcp", "eth0") == 0
+    line = guest.console.lines("leads to gateway=")[-1]
+    yield guest, line.split("=", 1)[1]
+    guest.terminal.close()
+
+
+def fetch(guest, beyond, gateway):
+    """A page over a new connection."""
+    number = beyond.last_begun() + 1
+    guest.do("page", f"http://{gateway}:{beyond.page_port}", number)
+    assert outside.pages_of(guest.console)[number], guest.console.text[-500:]
+
+
+@needs_passt
+def test_a_connection_through_passt_survives_a_killed_network_service(
+        host, beyond):
+    with behind_passt(host) as (guest, gateway):
+        guest.do("stream", gateway, beyond.echo_port)
+        guest.wait_stream(1 << 18)
+        first = outside.passt_of(host)
+        for kill in [signal.SIGKILL] * 5 + [signal.SIGSTOP]:
+            host.replace_service(kill, SERVICE)
+            guest.wait_stream(1 << 18)
+            fetch(guest, beyond, gateway)
+        result = stream_result(guest)
+
+        assert result["wrong"] == 0 and result["broken"] == 0
+        assert outside.passt_of(host) == first
+
+
+@needs_passt
+def test_a_new_connection_works_at_once_after_passt_died(host, beyond):
+    with behind_passt(host) as (guest, gateway):
+        fetch(guest, beyond, gateway)
+        for _ in range(3):
+            outside.replace_passt(host)
+            fetch(guest, beyond, gateway)
+        host.kill_supervisor()
+        fetch(guest, beyond, gateway)
+        outside.replace_passt(host)
+        fetch(guest, beyond, gateway)

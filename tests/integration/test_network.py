@@ -14,6 +14,7 @@ import time
 import pytest
 
 import bulkhead
+import outside
 import played
 from refusals import REFUSED, check_refused, document, write
 
@@ -387,7 +388,7 @@ def tap(host):
     return name
 
 
-def outside(interface):
+def wire_of(interface):
     """A socket on the host's end."""
     made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                          socket.htons(0x88b5))
@@ -399,7 +400,7 @@ def outside(interface):
 def test_a_tap_uplink_stays_when_its_service_dies(host, stage, tap):
     guest = Guest(host, stage, "played-one")
     index = socket.if_nametoindex(tap)
-    wire = outside(tap)
+    wire = wire_of(tap)
 
     for word in (b"first", b"second"):
         guest.rings.send(BROADCAST + guest.mac + b"\x88\xb5" +
@@ -442,28 +443,36 @@ def ask_for(guest, address):
     return None
 
 
-def passt_of(host):
-    return next((pid for pid in bulkhead.descendants(os.getpid())
-                 if "passt" in bulkhead.command_line(pid).split(" ")[0]),
-                None)
-
-
 @pytest.mark.skipif(not shutil.which("passt"), reason="no passt")
 def test_passt_answers_whoever_dies(host, stage):
     host.run("switch", "define", "lan", "--uplink", "passt", "--vlan", "10")
     guest = Guest(host, stage, "played-one")
-    first = bulkhead.wait_for(lambda: passt_of(host))
+    first = bulkhead.wait_for(lambda: outside.passt_of(host))
 
     assert ask_for(guest, "192.0.2.1")
     os.kill(host.service_pid("net0"), signal.SIGKILL)
     guest.up()
     assert ask_for(guest, "192.0.2.1")
-    assert passt_of(host) == first
+    assert outside.passt_of(host) == first
     os.kill(first, signal.SIGKILL)
-    bulkhead.wait_for(lambda: passt_of(host) not in (None, first))
+    bulkhead.wait_for(lambda: outside.passt_of(host) not in (None, first))
     bulkhead.wait_for(lambda: host.json("switch", "list")[0]["uplink"]["state"]
                       == "up")
     assert ask_for(guest, "192.0.2.1")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves the network")
+@pytest.mark.skipif(not shutil.which("passt"), reason="no passt")
+def test_a_host_without_a_network_is_reached_through_passt(make_host, stage):
+    host = make_host(config=f"libexec_dir = {stage.folder}\n")
+    argv = host.supervisor_argv()
+    host.supervisor_argv = lambda: ["unshare", "-n", *argv]
+    host.start()
+
+    host.run("switch", "define", "lan", "--uplink", "passt", "--vlan", "10")
+    guest = Guest(host, stage, "played-one")
+
+    assert ask_for(guest, "10.0.2.2")
 
 
 def test_a_capture_is_written_to_a_file(host, pair):
