@@ -39,6 +39,7 @@ _bulkhead_options() {
 	"switch show") echo "" ;;
 	"switch fdb") echo "" ;;
 	"switch counters") echo "" ;;
+	"switch mirror") echo "--to --nic --vlan --off" ;;
 	"switch capture") echo "--nic --snap --write" ;;
 	"service list") echo "" ;;
 	"service restart") echo "" ;;
@@ -65,7 +66,7 @@ _bulkhead_plain() {
 		--socket | --deadline | --after | --file | --vhost-user | --size | \
 			--standby | --kind | --uplink | --vlan | --tagged | --service | \
 			--switch | --rate | --addresses | --mac | --mtu | --queues | \
-			--nic | --snap | --write) skip=1 ;;
+			--nic | --snap | --write | --to) skip=1 ;;
 		-*) ;;
 		*) echo "$word" ;;
 		esac
@@ -84,7 +85,7 @@ _bulkhead() {
 		return
 		;;
 	--deadline | --after | --size | --vlan | --tagged | --rate | --addresses | \
-		--mac | --mtu | --queues | --nic | --snap) return ;;
+		--mac | --mtu | --queues | --nic | --snap | --to) return ;;
 	--switch) words=$(_bulkhead_names switch list) ;;
 	--service) words=$(_bulkhead_names service list) ;;
 	--uplink) words="none tap: bridge: packet: passt" ;;
@@ -102,7 +103,7 @@ _bulkhead() {
 			"") words=$_bulkhead_verbs ;;
 			"disk ") words="serve list" ;;
 			"nic ") words="add remove set" ;;
-			"switch ") words="define undefine list show fdb counters capture" ;;
+			"switch ") words="define undefine list show fdb counters mirror capture" ;;
 			"service ") words="list restart set" ;;
 			define)
 				mapfile -t COMPREPLY < <(compgen -f -- "$current")
@@ -116,7 +117,7 @@ _bulkhead() {
 				words=$(_bulkhead_names list)
 				;;
 			"switch undefine" | "switch show" | "switch fdb" | \
-				"switch counters" | "switch capture")
+				"switch counters" | "switch mirror" | "switch capture")
 				words=$(_bulkhead_names switch list)
 				;;
 			"service restart" | "service set")

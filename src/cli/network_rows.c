@@ -310,3 +310,47 @@ json_t *json_entry(const struct net_entry *row)
 	set_number(object, "age_ms", row->age_ms);
 	return object;
 }
+
+/* Mirrors. ------------------------------------------------------------------------- */
+
+/* "web1/lan0", "uplink", "VLAN 10" */
+static void describe_mirrored(const struct switch_mirrored *row, char *to,
+			      size_t room)
+{
+	if (row->kind == MIRROR_VLAN)
+		(void)snprintf(to, room, "VLAN %u", row->vid);
+	else if (row->kind == MIRROR_NIC && !row->from_partition[0])
+		(void)snprintf(to, room, "gone");
+	else
+		describe_port(row->from_partition, row->from_nic, to, room);
+}
+
+void mirror_table_init(struct table *table)
+{
+	static const char *const headings[] = { "MIRROR", "COPIES OF", NULL };
+
+	table_init(table, headings);
+}
+
+void mirror_table_add(struct table *table, const struct switch_mirrored *row)
+{
+	char name[2 * NAME_ROOM + 2], from[2 * NAME_ROOM + 2];
+
+	describe_port(row->partition, row->nic, name, sizeof(name));
+	describe_mirrored(row, from, sizeof(from));
+	table_add(table, "%s", name);
+	table_add(table, "%s", from);
+}
+
+json_t *json_mirror(const struct switch_mirrored *row)
+{
+	json_t *object = json_object();
+
+	set_text(object, "partition", row->partition);
+	set_text(object, "nic", row->nic);
+	set_text(object, "from_partition", row->from_partition);
+	set_text(object, "from_nic", row->from_nic);
+	set_flag(object, "from_uplink", row->kind == MIRROR_UPLINK);
+	set_number(object, "vlan", row->vid);
+	return object;
+}

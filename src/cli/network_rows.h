@@ -25,6 +25,10 @@ void entry_table_init(struct table *table);
 void entry_table_add(struct table *table, const struct net_entry *row);
 json_t *json_entry(const struct net_entry *row);
 
+void mirror_table_init(struct table *table);
+void mirror_table_add(struct table *table, const struct switch_mirrored *row);
+json_t *json_mirror(const struct switch_mirrored *row);
+
 /* "passt", "bridge"; "?" for a number this version does not know. */
 const char *uplink_name(uint32_t kind);
 

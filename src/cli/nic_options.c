@@ -89,3 +89,21 @@ int nic_options_take(struct cli *cli, const struct invocation *invocation,
 						 invocation->options[i], nic);
 	return status;
 }
+
+int nic_port_take(struct cli *cli, const char *field, const char *given,
+		  char partition[NAME_ROOM], char nic[NAME_ROOM])
+{
+	const char *slash = given ? strchr(given, '/') : NULL;
+	char name[NAME_ROOM] = "";
+	int status;
+
+	if (!given)
+		return EXIT_DONE;
+	if (!slash || slash == given || (size_t)(slash - given) >= sizeof(name))
+		return cli_complain(cli, EXIT_REFUSED, field,
+				    "wants PARTITION/NAME");
+	memcpy(name, given, (size_t)(slash - given));
+	status = cli_take_name(cli, field, name, partition);
+	return status == EXIT_DONE ? cli_take_name(cli, field, slash + 1, nic)
+				   : status;
+}

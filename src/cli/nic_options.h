@@ -20,4 +20,9 @@ int nic_options_take(struct cli *cli, const struct invocation *invocation,
 int nic_option_take(struct cli *cli, const char *name, const char *given,
 		    struct nic_definition *nic);
 
+/* A port of a switch, PARTITION/NAME, of the option `field`; NULL: not given.
+ * Returns an exit status. */
+int nic_port_take(struct cli *cli, const char *field, const char *given,
+		  char partition[NAME_ROOM], char nic[NAME_ROOM]);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/nic_options.h"
 #include "cli/verbs.h"
 
 #define COPY_BYTES (64u << 10)
@@ -28,26 +29,6 @@ static void catch_signals(void)
 
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
-}
-
-static int take_nic(struct cli *cli, const char *given,
-		    struct switch_capture *body)
-{
-	const char *slash = given ? strchr(given, '/') : NULL;
-	char partition[NAME_ROOM] = "";
-	int status;
-
-	if (!given)
-		return EXIT_DONE;
-	if (!slash || slash == given ||
-	    (size_t)(slash - given) >= sizeof(partition))
-		return cli_complain(cli, EXIT_REFUSED, "--nic",
-				    "wants PARTITION/NAME");
-	memcpy(partition, given, (size_t)(slash - given));
-	status = cli_take_name(cli, "--nic", partition, body->partition);
-	return status == EXIT_DONE
-		       ? cli_take_name(cli, "--nic", slash + 1, body->nic)
-		       : status;
 }
 
 static int take_snap(struct cli *cli, const char *given,
@@ -156,8 +137,9 @@ static int run(struct cli *cli, const struct invocation *invocation)
 		cli_take_name(cli, "name", invocation->positional, body.name);
 
 	if (status == EXIT_DONE)
-		status = take_nic(cli, invocation_option(invocation, "nic"),
-				  &body);
+		status = nic_port_take(cli, "--nic",
+				       invocation_option(invocation, "nic"),
+				       body.partition, body.nic);
 	if (status == EXIT_DONE)
 		status = take_snap(cli, invocation_option(invocation, "snap"),
 				   &body);

@@ -12,9 +12,11 @@ struct view {
 	struct table itself;
 	struct table ports;
 	struct table entries;
+	struct table mirrors;
 	json_t *object;
 	json_t *port_rows;
 	json_t *entry_rows;
+	json_t *mirror_rows;
 };
 
 static int add_row(void *data, struct message *message)
@@ -32,6 +34,10 @@ static int add_row(void *data, struct message *message)
 	} else if (message->type == MSG_SWITCH_ENTRY_ROW) {
 		entry_table_add(&view->entries, row);
 		(void)json_array_append_new(view->entry_rows, json_entry(row));
+	} else if (message->type == MSG_SWITCH_MIRROR_ROW) {
+		mirror_table_add(&view->mirrors, row);
+		(void)json_array_append_new(view->mirror_rows,
+					    json_mirror(row));
 	} else {
 		return -EBADMSG;
 	}
@@ -44,10 +50,12 @@ static void view_init(struct view *view)
 		.object = json_object(),
 		.port_rows = json_array(),
 		.entry_rows = json_array(),
+		.mirror_rows = json_array(),
 	};
 	switch_table_init(&view->itself);
 	port_table_init(&view->ports);
 	entry_table_init(&view->entries);
+	mirror_table_init(&view->mirrors);
 }
 
 static void view_release(struct view *view)
@@ -55,9 +63,11 @@ static void view_release(struct view *view)
 	table_release(&view->itself);
 	table_release(&view->ports);
 	table_release(&view->entries);
+	table_release(&view->mirrors);
 	json_decref(view->object);
 	json_decref(view->port_rows);
 	json_decref(view->entry_rows);
+	json_decref(view->mirror_rows);
 }
 
 static void print_all(struct cli *cli, struct view *view)
@@ -67,6 +77,8 @@ static void print_all(struct cli *cli, struct view *view)
 				      view->port_rows);
 		(void)json_object_set(view->object, "addresses",
 				      view->entry_rows);
+		(void)json_object_set(view->object, "mirrors",
+				      view->mirror_rows);
 		cli_print_json(json_incref(view->object));
 		return;
 	}
@@ -75,6 +87,10 @@ static void print_all(struct cli *cli, struct view *view)
 	table_print(&view->ports);
 	(void)puts("");
 	table_print(&view->entries);
+	if (json_array_size(view->mirror_rows) == 0)
+		return;
+	(void)puts("");
+	table_print(&view->mirrors);
 }
 
 static void print_entries(struct cli *cli, struct view *view)

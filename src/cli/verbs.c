@@ -34,6 +34,7 @@ const struct verb *const verbs[] = {
 	&verb_switch_show,
 	&verb_switch_fdb,
 	&verb_switch_counters,
+	&verb_switch_mirror,
 	&verb_switch_capture,
 	&verb_service_list,
 	&verb_service_restart,

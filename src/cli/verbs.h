@@ -35,6 +35,7 @@ extern const struct verb verb_switch_show;
 extern const struct verb verb_switch_fdb;
 extern const struct verb verb_switch_counters;
 extern const struct verb verb_switch_capture;
+extern const struct verb verb_switch_mirror;
 extern const struct verb verb_service_list;
 extern const struct verb verb_service_restart;
 extern const struct verb verb_service_set;

@@ -22,7 +22,8 @@
 	X(REFLECTION, "reflection", "to the port that it came from")           \
 	X(ISOLATED, "isolated", "between isolated ports")                      \
 	X(TOO_LONG, "too-long", "longer than the receiver takes")              \
-	X(NO_BUFFER, "no-buffer", "the receiver had no room")
+	X(NO_BUFFER, "no-buffer", "the receiver had no room")                  \
+	X(MIRROR, "mirror", "from or to a port that gets copies only")
 
 enum switch_drop {
 #define SWITCH_DROP(id, name, text) DROP_##id,

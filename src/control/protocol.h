@@ -312,6 +312,13 @@ struct net_entry {
 	uint32_t age_ms;
 };
 
+struct net_mirror {
+	uint64_t attachment_id;
+	uint64_t from_id; /* the port that is copied; 0: none */
+	uint32_t vid;     /* the VLAN that is copied; 0: none */
+	uint32_t reserved;
+};
+
 struct net_capture {
 	uint64_t id; /* the supervisor's */
 	char network[NAME_ROOM];
@@ -417,6 +424,24 @@ struct switch_capture {
 	char nic[NAME_ROOM];
 	uint32_t snap_bytes;
 	uint32_t reserved;
+};
+
+enum mirror_kind {
+	MIRROR_OFF,
+	MIRROR_NIC,    /* of an interface */
+	MIRROR_UPLINK, /* of the switch's uplink */
+	MIRROR_VLAN,
+	MIRROR_COUNT,
+};
+
+struct switch_mirrored {
+	char name[NAME_ROOM]; /* the switch */
+	char partition[NAME_ROOM];
+	char nic[NAME_ROOM];
+	uint32_t kind;                  /* enum mirror_kind */
+	uint32_t vid;                   /* MIRROR_VLAN */
+	char from_partition[NAME_ROOM]; /* MIRROR_NIC; in a row empty: gone */
+	char from_nic[NAME_ROOM];
 };
 
 struct nic_change {

@@ -222,6 +222,18 @@ static int set_abilities(void *process, struct message *message)
 	return 0;
 }
 
+static int mirror(void *process, struct message *message)
+{
+	const struct net_mirror *asked = (const void *)message->body;
+	struct port *port = find_port(process, asked->attachment_id);
+
+	if (asked->vid > VID_MAX)
+		return -EBADMSG;
+	if (port)
+		network_mirror(port, asked->from_id, (uint16_t)asked->vid);
+	return 0;
+}
+
 static int detach(void *process, struct message *message)
 {
 	const struct attachment *asked = (const void *)message->body;
@@ -416,6 +428,7 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_NET_ATTACH, IN_ANY_STATE, attach },
 	{ MSG_NET_SET, IN_ANY_STATE, change },
 	{ MSG_NET_ABILITIES, IN_ANY_STATE, set_abilities },
+	{ MSG_NET_MIRROR, IN_ANY_STATE, mirror },
 	{ MSG_NET_DETACH, IN_ANY_STATE, detach },
 	{ MSG_NET_ACTIVATE, IN_ANY_STATE, activate },
 	{ MSG_NET_BEGIN, IN_ANY_STATE, begin },

@@ -80,6 +80,38 @@ bool network_is_active_trunk(const struct port *port)
 	return false;
 }
 
+static uint16_t number_of(const struct network *network, uint64_t id)
+{
+	for (uint16_t i = 0; id && i < SWITCH_PORT_MAX; i++)
+		if (network->ports[i] && network->ports[i]->attachment.id == id)
+			return i;
+	return FDB_NONE;
+}
+
+/* Ports have come, gone or changed: who is a mirror of which number? */
+static void settle_mirrors(struct network *network)
+{
+	for (uint16_t i = 0; i < SWITCH_PORT_MAX; i++) {
+		const struct port *port = network->ports[i];
+		struct switch_mirror mirror;
+
+		if (!port)
+			continue;
+		mirror.from = number_of(network, port->mirror_from_id);
+		mirror.vid = port->mirror_vid;
+		(void)switch_set_mirror(
+			network->vswitch, i,
+			port->mirror_from_id || mirror.vid ? &mirror : NULL);
+	}
+}
+
+void network_mirror(struct port *port, uint64_t from_id, uint16_t vid)
+{
+	port->mirror_from_id = from_id;
+	port->mirror_vid = vid;
+	settle_mirrors(port->network);
+}
+
 /* A trunk that stands by goes on standing by, whatever else of it changes. */
 int network_change(struct port *port,
 		   const struct switch_port_settings *settings)
@@ -112,6 +144,7 @@ int network_add(struct network *network, struct port *port,
 		port->network = NULL;
 		return result;
 	}
+	settle_mirrors(network);
 	uplink_abilities(port->uplink, &abilities);
 	switch_set_abilities(network->vswitch, port->number, &abilities);
 	return 0;
@@ -126,6 +159,7 @@ void network_remove(struct port *port)
 	switch_remove_port(network->vswitch, port->number);
 	network->ports[port->number] = NULL;
 	port->network = NULL;
+	settle_mirrors(network);
 }
 
 /* Frames. ---------------------------------------------------------------------- */

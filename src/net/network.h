@@ -31,6 +31,9 @@ struct port {
 	struct network *network;
 	uint16_t number; /* in its switch */
 	bool is_trunk;
+	/* Whose frames it gets copies of; both 0: it is no mirror. */
+	uint64_t mirror_from_id;
+	uint16_t mirror_vid;
 	uint32_t uplink; /* enum uplink_kind; UPLINK_NONE: rings */
 	char partition[NAME_ROOM];
 	char nic[NAME_ROOM];
@@ -81,6 +84,10 @@ int network_add(struct network *network, struct port *port,
 int network_change(struct port *port,
 		   const struct switch_port_settings *settings);
 void network_remove(struct port *port);
+
+/* Make it a mirror of a port with this attachment, or of a VLAN; 0 and VID_NONE:
+ * one no more. The other port may come, go and come back. */
+void network_mirror(struct port *port, uint64_t from_id, uint16_t vid);
 
 /* True if it is the active one of a VLAN. */
 bool network_is_active_trunk(const struct port *port);

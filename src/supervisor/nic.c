@@ -167,6 +167,15 @@ static void fill_attach(const struct nic *nic, struct net_attach *ret_attach)
 	       sizeof(ret_attach->partition));
 }
 
+static void tell_mirror(const struct nic *nic, const struct instance *instance)
+{
+	const struct net_mirror message = { .attachment_id = nic->id,
+					    .from_id = nic->mirror.from_id,
+					    .vid = nic->mirror.vid };
+
+	process_tell(instance->process, MSG_NET_MIRROR, &message);
+}
+
 static void tell_service(struct nic *nic, struct instance *instance,
 			 const struct rings *rings)
 {
@@ -178,6 +187,8 @@ static void tell_service(struct nic *nic, struct instance *instance,
 	if (nic->has_abilities)
 		process_tell(instance->process, MSG_NET_ABILITIES,
 			     &nic->abilities);
+	if (nic->mirror.from_id || nic->mirror.vid)
+		tell_mirror(nic, instance);
 }
 
 static int give(struct nic *nic, struct instance *instance)
@@ -236,6 +247,12 @@ void nic_changed(struct nic *nic)
 		return;
 	fill_attach(nic, &attach);
 	process_tell(nic->instance->process, MSG_NET_SET, &attach);
+}
+
+void nic_mirror_changed(struct nic *nic)
+{
+	if (nic->state == NIC_IS_UP)
+		tell_mirror(nic, nic->instance);
 }
 
 /* Taking back. ------------------------------------------------------------------- */

@@ -18,6 +18,7 @@
 
 #include "control/network.h"
 #include "supervisor/service.h"
+#include "supervisor/store.h"
 
 struct partition;
 
@@ -32,7 +33,8 @@ struct nic {
 	struct partition *partition;
 	struct nic_definition definition; /* with its MAC filled in */
 	unsigned index;
-	uint64_t id; /* of the attachment */
+	uint64_t id;                 /* of the attachment */
+	struct mirror_record mirror; /* what it gets copies of */
 	uint64_t generation;
 	enum nic_state state;
 	bool is_wanted;            /* its monitor is READY */
@@ -64,6 +66,9 @@ void nic_leave(struct nic *nic);
 
 /* Give it to the instance, which has its switch already. */
 void nic_give(struct nic *nic, struct instance *instance);
+
+/* It gets copies of something else now. */
+void nic_mirror_changed(struct nic *nic);
 
 /* New settings of one that may be in use. */
 void nic_changed(struct nic *nic);

@@ -145,6 +145,48 @@ void report_switch(const struct network *network, const struct ticket *ticket)
 		   sizeof(row), NULL, 0);
 }
 
+static void report_mirror(const struct network *network, const struct nic *nic,
+			  const struct ticket *ticket)
+{
+	const struct nic *from =
+		nic_find(network->supervisor, nic->mirror.from_id);
+	struct switch_mirrored row = { .kind = MIRROR_NIC,
+				       .vid = nic->mirror.vid };
+
+	memcpy(row.name, network->record.definition.name, sizeof(row.name));
+	memcpy(row.partition, nic->partition->record.definition.name,
+	       sizeof(row.partition));
+	memcpy(row.nic, nic->definition.name, sizeof(row.nic));
+	if (nic->mirror.vid)
+		row.kind = MIRROR_VLAN;
+	else if (nic->mirror.from_id == network->record.id)
+		row.kind = MIRROR_UPLINK;
+	if (from) {
+		memcpy(row.from_partition,
+		       from->partition->record.definition.name,
+		       sizeof(row.from_partition));
+		memcpy(row.from_nic, from->definition.name,
+		       sizeof(row.from_nic));
+	}
+	ticket_row(network->supervisor, ticket, MSG_SWITCH_MIRROR_ROW, &row,
+		   sizeof(row), NULL, 0);
+}
+
+void report_mirrors(const struct network *network, const struct ticket *ticket)
+{
+	const struct partition *partition;
+
+	TAILQ_FOREACH(partition, &network->supervisor->partitions, link)
+	for (unsigned i = 0; i < partition->nic_count; i++) {
+		const struct nic *nic = &partition->nics[i];
+
+		if ((nic->mirror.from_id || nic->mirror.vid) &&
+		    strcmp(nic->definition.network,
+			   network->record.definition.name) == 0)
+			report_mirror(network, nic, ticket);
+	}
+}
+
 static const char *role_name(uint32_t role)
 {
 	if (role == ROLE_NET)

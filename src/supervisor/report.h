@@ -9,6 +9,7 @@ void report_partition(const struct partition *partition,
 		      const struct ticket *ticket);
 /* SWITCH_ROW. */
 void report_switch(const struct network *network, const struct ticket *ticket);
+void report_mirrors(const struct network *network, const struct ticket *ticket);
 
 void report_definition(const struct partition *partition,
 		       const struct ticket *ticket);

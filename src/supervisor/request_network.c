@@ -15,7 +15,7 @@
 #include "supervisor/report.h"
 #include "supervisor/request_private.h"
 
-static int refuse_store(struct request *request, int error)
+int request_refuse_store(struct request *request, int error)
 {
 	return refuse(&request->refusal, error, "",
 		      "the store cannot be written: %s",
@@ -179,7 +179,7 @@ static int set_nic(struct request *request, struct nic *nic,
 	       sizeof(record.partition));
 	r = store_put_nic(request->supervisor->store, &record);
 	if (r < 0)
-		return refuse_store(request, r);
+		return request_refuse_store(request, r);
 	nic->definition = record.definition;
 	nic_changed(nic);
 	return 0;
@@ -247,7 +247,7 @@ static int add_nic(struct request *request, struct partition *partition,
 	if (r < 0)
 		return r;
 	r = request_add_nic(partition, definition);
-	return r < 0 ? refuse_store(request, r) : 0;
+	return r < 0 ? request_refuse_store(request, r) : 0;
 }
 
 static int handle_nic_add(void *data, struct message *message)
@@ -275,7 +275,7 @@ static int remove_nic(struct request *request, struct partition *partition,
 		return r;
 	r = store_delete_nic(request->supervisor->store, nic->id);
 	if (r < 0)
-		return refuse_store(request, r);
+		return request_refuse_store(request, r);
 	partition_remove_nic(partition, nic->index);
 	return 0;
 }
@@ -310,7 +310,7 @@ static int have_service(struct request *request, const char *name)
 	r = supervisor_add_service(supervisor, name, ROLE_NET,
 				   supervisor->config.disk_standby);
 	if (r < 0)
-		return refuse_store(request, r);
+		return request_refuse_store(request, r);
 	service_settle(service_find(supervisor, name));
 	return 0;
 }
@@ -367,7 +367,7 @@ static int new_switch(struct request *request,
 	record.id = supervisor_next_attachment(supervisor);
 	r = record.id ? store_put_switch(supervisor->store, &record) : -EIO;
 	if (r < 0)
-		return refuse_store(request, r);
+		return request_refuse_store(request, r);
 	if (!network_new(supervisor, &record, &uplink))
 		return refuse(&request->refusal, -ENOMEM, "", "out of memory");
 	networks_progress(supervisor);
@@ -394,7 +394,7 @@ static int change_switch(struct request *request, struct network *network,
 	}
 	r = store_put_switch(request->supervisor->store, &record);
 	if (r < 0)
-		return refuse_store(request, r);
+		return request_refuse_store(request, r);
 	network_change(network, definition, is_same ? NULL : &uplink);
 	return 0;
 }
@@ -418,8 +418,7 @@ static int handle_switch_define(void *data, struct message *message)
 				 : new_switch(request, &definition));
 }
 
-/* The switch a request names; every such body begins with the name. */
-static struct network *named_switch(struct request *request)
+struct network *request_switch(struct request *request)
 {
 	const char *name = (const char *)request->message->body;
 	struct network *network;
@@ -449,7 +448,7 @@ static int undefine_switch(struct request *request, struct network *network)
 			      nic->partition->record.definition.name);
 	r = store_delete_switch(request->supervisor->store, name);
 	if (r < 0)
-		return refuse_store(request, r);
+		return request_refuse_store(request, r);
 	network_free(network);
 	return 0;
 }
@@ -457,7 +456,7 @@ static int undefine_switch(struct request *request, struct network *network)
 static int handle_switch_undefine(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct network *network = named_switch(request);
+	struct network *network = request_switch(request);
 
 	return network ? request_answer(request,
 					undefine_switch(request, network))
@@ -477,11 +476,12 @@ static int handle_switch_list(void *data, struct message *message)
 static int handle_switch_show(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct network *network = named_switch(request);
+	struct network *network = request_switch(request);
 
 	if (!network)
 		return 0;
 	report_switch(network, &request->ticket);
+	report_mirrors(network, &request->ticket);
 	if (network_report(network, &request->ticket) < 0)
 		return request_answer(request, 0);
 	return 0;
@@ -499,38 +499,49 @@ static int check_capture_file(struct request *request, int fd)
 	return 0;
 }
 
+int request_find_port(struct request *request, const char *network,
+		      const char *partition_name, const char *name,
+		      struct nic **ret_nic)
+{
+	struct partition *partition;
+	int r = check_name(partition_name, "nic", &request->refusal);
+
+	if (r < 0)
+		return r;
+	partition = partition_find(request->supervisor, partition_name);
+	if (!partition)
+		return refuse(&request->refusal, -ENOENT, "nic",
+			      "there is no partition %s", partition_name);
+	*ret_nic = named_nic(request, partition, name);
+	if (!*ret_nic)
+		return -EINVAL;
+	if (strcmp((*ret_nic)->definition.network, network) != 0)
+		return refuse(&request->refusal, -EINVAL, "nic",
+			      "is a port of switch %s",
+			      (*ret_nic)->definition.network);
+	return 0;
+}
+
 static int find_captured(struct request *request,
 			 const struct switch_capture *asked,
 			 struct net_capture *capture)
 {
-	struct partition *partition;
 	struct nic *nic;
 	int r;
 
 	if (!asked->partition[0] && !asked->nic[0])
 		return 0;
-	r = check_name(asked->partition, "nic", &request->refusal);
-	if (r < 0)
-		return r;
-	partition = partition_find(request->supervisor, asked->partition);
-	if (!partition)
-		return refuse(&request->refusal, -ENOENT, "nic",
-			      "there is no partition %s", asked->partition);
-	nic = named_nic(request, partition, asked->nic);
-	if (!nic)
-		return -EINVAL;
-	if (strcmp(nic->definition.network, asked->name) != 0)
-		return refuse(&request->refusal, -EINVAL, "nic",
-			      "is a port of switch %s",
-			      nic->definition.network);
-	capture->attachment_id = nic->id;
-	return 0;
+	r = request_find_port(request, asked->name, asked->partition,
+			      asked->nic, &nic);
+	if (r == 0)
+		capture->attachment_id = nic->id;
+	return r;
 }
 
 static int handle_switch_capture(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct network *network = named_switch(request);
+	struct network *network = request_switch(request);
 	struct net_capture capture = { 0 };
 	struct switch_capture asked;
 	struct instance *instance;
@@ -563,6 +574,7 @@ static const struct message_rule rules[] = {
 	{ MSG_SWITCH_LIST, IN_ANY_STATE, handle_switch_list },
 	{ MSG_SWITCH_SHOW, IN_ANY_STATE, handle_switch_show },
 	{ MSG_SWITCH_CAPTURE, IN_ANY_STATE, handle_switch_capture },
+	{ MSG_SWITCH_MIRROR, IN_ANY_STATE, request_mirror },
 	{ MSG_NIC_SET, IN_ANY_STATE, handle_nic_set },
 	{ MSG_NIC_ADD, IN_ANY_STATE, handle_nic_add },
 	{ MSG_NIC_REMOVE, IN_ANY_STATE, handle_nic_remove },

@@ -29,6 +29,21 @@ struct partition *request_partition(struct request *request);
 bool request_is_of_network(uint32_t type);
 int request_network(struct request *request, struct message *message);
 
+/* The switch a request names, whose body begins with the name; NULL: there is
+ * none, and that was answered. */
+struct network *request_switch(struct request *request);
+
+/* An interface on this switch; refused if there is none. */
+int request_find_port(struct request *request, const char *network,
+		      const char *partition_name, const char *name,
+		      struct nic **ret_nic);
+
+/* The store failed: say so. */
+int request_refuse_store(struct request *request, int error);
+
+/* request_mirror.c */
+int request_mirror(void *data, struct message *message);
+
 /* Check a document's interfaces, each and against all that are defined. */
 int request_check_nics(struct request *request,
 		       const struct partition_document *document);

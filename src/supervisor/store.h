@@ -33,7 +33,7 @@
 #include "control/protocol.h"
 #include "supervisor/lifecycle.h"
 
-#define STORE_SCHEMA_VERSION 3
+#define STORE_SCHEMA_VERSION 4
 #define STORE_EVENT_ROWS     10000 /* older events are forgotten */
 
 struct store;
@@ -165,6 +165,18 @@ int store_delete_nic(struct store *store, uint64_t id); /* -ENOENT */
 int store_each_nic(struct store *store,
 		   int (*visit)(void *context, const struct nic_record *record),
 		   void *context);
+
+struct mirror_record {
+	uint64_t id; /* of the interface that gets copies; it goes with it */
+	uint64_t from_id; /* of the port that is copied; 0: a VLAN is */
+	uint32_t vid; /* 0: a port is; with neither it is a mirror no more */
+};
+
+int store_put_mirror(struct store *store, const struct mirror_record *record);
+int store_each_mirror(struct store *store,
+		      int (*visit)(void *context,
+				   const struct mirror_record *record),
+		      void *context);
 
 /* -- services -- */
 

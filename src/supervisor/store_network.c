@@ -156,3 +156,48 @@ int store_each_nic(struct store *store,
 			return r;
 	}
 }
+
+/* -- mirrors -- */
+
+int store_put_mirror(struct store *store, const struct mirror_record *record)
+{
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, SQL_MIRROR_PUT, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_u64(store, statement, 1, record->id);
+	store_bind_u64(store, statement, 2, record->from_id);
+	store_bind_u64(store, statement, 3, record->vid);
+	return store_write_end(store, statement);
+}
+
+int store_each_mirror(struct store *store,
+		      int (*visit)(void *context,
+				   const struct mirror_record *record),
+		      void *context)
+{
+	struct mirror_record record = { 0 };
+	sqlite3_stmt *statement;
+	int r;
+
+	for (;;) {
+		r = store_read_begin(store, SQL_MIRROR_NEXT, &statement);
+		if (r < 0)
+			return r;
+		store_bind_u64(store, statement, 1, record.id);
+		r = store_read_row(store, statement);
+		if (r == 0)
+			record = (struct mirror_record){
+				.id = store_column_u64(statement, 0),
+				.from_id = store_column_u64(statement, 1),
+				.vid = store_column_u32(statement, 2),
+			};
+		store_read_end(statement);
+		if (r < 0)
+			return r == -ENOENT ? 0 : r;
+		r = visit(context, &record);
+		if (r != 0)
+			return r;
+	}
+}

@@ -93,6 +93,11 @@ static const char *const upgrades[] = {
 	" definition_version INTEGER NOT NULL,"
 	" definition BLOB NOT NULL,"
 	" UNIQUE(partition, name)) STRICT;",
+
+	"CREATE TABLE mirror("
+	" id INTEGER PRIMARY KEY REFERENCES nic(id) ON DELETE CASCADE,"
+	" from_id INTEGER NOT NULL,"
+	" vid INTEGER NOT NULL) STRICT;",
 };
 /* clang-format on */
 

@@ -222,6 +222,15 @@ static int load_nic(void *context, const struct nic_record *record)
 	return partition ? partition_add_nic(partition, record) : -EUCLEAN;
 }
 
+static int load_mirror(void *context, const struct mirror_record *record)
+{
+	struct nic *nic = nic_find(context, record->id);
+
+	if (nic)
+		nic->mirror = *record;
+	return nic ? 0 : -EUCLEAN;
+}
+
 static int load_service(void *context, const struct service_record *record)
 {
 	struct service *service;
@@ -279,6 +288,9 @@ static int load(struct supervisor *supervisor)
 				      supervisor);
 	if (r == 0)
 		r = store_each_nic(supervisor->store, load_nic, supervisor);
+	if (r == 0)
+		r = store_each_mirror(supervisor->store, load_mirror,
+				      supervisor);
 	if (r == 0)
 		r = store_each_service(supervisor->store, load_service,
 				       supervisor);

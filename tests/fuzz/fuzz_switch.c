@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 static uint32_t delivered;
 
-/* Ports 0 to 2 are in VLAN 1, port 3 in VLAN 2, 4 and 5 in both. */
+/* Ports 0 to 2 are in VLAN 1, port 3 in VLAN 2 and a mirror of
+ * port 0, 4 and 5 in both. */
 static int deliver(void *context, uint16_t port,
 		   const struct switch_delivery *delivery)
 {
@@ -40,6 +41,8 @@ static void ignore(void *context, const struct switch_event *event)
 
 static void add_ports(struct vswitch *vswitch)
 {
+	const struct switch_mirror mirror = { .from = 0, .vid = VID_NONE };
+
 	for (uint16_t i = 0; i < PORTS; i++) {
 		struct switch_port_settings settings = {
 			.mac = { { 2, 0, 0, 0, 0, (uint8_t)(i + 1) } },
@@ -62,6 +65,7 @@ static void add_ports(struct vswitch *vswitch)
 			switch_set_abilities(vswitch, i, &all);
 	}
 	(void)switch_activate_trunk(vswitch, 5);
+	(void)switch_set_mirror(vswitch, 3, &mirror);
 }
 
 /* One frame, in memory of just its length. */

@@ -475,6 +475,74 @@ def test_a_host_without_a_network_is_reached_through_passt(make_host, stage):
     assert ask_for(guest, "10.0.2.2")
 
 
+def test_a_mirror_gets_copies_whoever_dies(host, stage, pair):
+    one, two = pair
+    third = Guest(host, stage, "played-mirror", vlan=30)
+
+    host.run("switch", "mirror", "lan", "--to", "played-mirror/lan0", "--nic",
+             "played-two/lan0")
+    check_talk(one, two, "first")
+    assert [third.hear(), third.hear()] == ["first", "first back"]
+    os.kill(host.service_pid("net0"), signal.SIGKILL)
+    for guest in (one, two, third):
+        guest.up()
+    check_talk(one, two, "second")
+    assert [third.hear(), third.hear()] == ["second", "second back"]
+    kill_supervisor(host)
+    for guest in (one, two, third):
+        guest.come_back()
+    host.wait_ready()
+    row, = host.json("switch", "show", "lan")["mirrors"]
+    assert (row["partition"], row["from_partition"]) == (
+        "played-mirror", "played-two")
+
+    third.say(one, "never")
+    one.say(two, "third")
+    assert two.hear() == "third" and third.hear() == "third"
+    assert one.hear(0.3) is None
+    ports = {row["partition"]: row
+             for row in host.json("switch", "counters", "lan")}
+    assert ports["played-mirror"]["drops"]["mirror"] == 1
+    assert ports["played-mirror"]["out_frames"] == 3
+
+    host.run("switch", "mirror", "lan", "--to", "played-mirror/lan0", "--off")
+    check_talk(one, two, "last")
+    assert third.hear(0.3) is None
+    assert host.json("switch", "show", "lan")["mirrors"] == []
+
+
+BAD_MIRRORS = {
+    "without a source": ((), "one of"),
+    "two sources": (("--vlan", "10", "--off"), "one of"),
+    "of itself": (("--nic", "played-a/lan0"), "own copies"),
+    "of a mirror": (("--nic", "played-c/lan0"), "mirror itself"),
+    "VLAN 4095": (("--vlan", "4095"), "--vlan"),
+    "of an uplink that is not": (("--nic", "uplink"), "no uplink"),
+    "of nobody": (("--nic", "played-z/lan0"), "no partition"),
+    "of no port": (("--nic", "played-b"), "PARTITION/NAME"),
+    "of another switch's": (("--nic", "played-d/lan0"), "switch wan"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MIRRORS)
+def test_a_mirror_that_cannot_be_is_refused(host, case):
+    words, sentence = BAD_MIRRORS[case]
+    host.run("switch", "define", "lan")
+    host.run("switch", "define", "wan")
+    for name in ("a", "b", "c"):
+        define(host, f"played-{name}", nic())
+    define(host, "played-d", nic(switch="wan"))
+    host.run("switch", "mirror", "lan", "--to", "played-c/lan0", "--nic",
+             "played-b/lan0")
+
+    check_refused(host.call("switch", "mirror", "lan", "--to",
+                            "played-a/lan0", *words), REFUSED, sentence)
+    check_refused(host.call("switch", "mirror", "lan", "--to",
+                            "played-b/lan0", "--vlan", "10"), REFUSED,
+                  "copied to a mirror")
+    assert len(host.json("switch", "show", "lan")["mirrors"]) == 1
+
+
 def test_a_capture_is_written_to_a_file(host, pair):
     file = host.directory / "capture.pcapng"
     taking = subprocess.Popen(host.argv("switch", "capture", "lan", "--nic",

@@ -42,17 +42,26 @@ struct outgoing {
 	struct switch_delivery delivery;
 };
 
+/* A mirror that knows tags is told of every frame's VLAN. */
+static bool leaves_tagged(const struct port *receiver, uint16_t vid)
+{
+	const struct vlan_membership *vlans = &receiver->settings.vlans;
+
+	return receiver->is_mirror ? vlans->is_aware
+				   : vlan_leaves_tagged(vlans, vid);
+}
+
 /* Copy a head, with the tag that the receiver is to see, or none. Returns by
  * how much everything behind it moved. */
 static int32_t tag_head(struct outgoing *out, const struct passage *passage,
-			const struct vlan_membership *receiver,
-			const uint8_t *head, uint32_t head_bytes)
+			const struct port *receiver, const uint8_t *head,
+			uint32_t head_bytes)
 {
 	uint32_t skip = 12u + (passage->frame->has_tag ? TAG_BYTES : 0);
 	uint32_t at = 12;
 
 	memcpy(out->head, head, at);
-	if (vlan_leaves_tagged(receiver, passage->vid)) {
+	if (leaves_tagged(receiver, passage->vid)) {
 		frame_write16(out->head + at, TPID_8021Q);
 		frame_write16(out->head + at + 2,
 			      passage->priority | passage->vid);
@@ -102,8 +111,8 @@ static void deliver_whole(const struct passage *passage, uint16_t to)
 	const struct port *receiver = &passage->vswitch->ports[to];
 	const struct frame *frame = passage->frame;
 	struct outgoing out;
-	int32_t by = tag_head(&out, passage, &receiver->settings.vlans,
-			      frame->head, frame->head_bytes);
+	int32_t by = tag_head(&out, passage, receiver, frame->head,
+			      frame->head_bytes);
 
 	out.delivery.data = frame->bytes + frame->head_bytes;
 	out.delivery.data_bytes = frame->length - frame->head_bytes;
@@ -124,12 +133,39 @@ static void deliver_finished(const struct passage *passage, uint16_t to)
 	receiver->counters.finished++;
 	offload_begin(&cut, passage->frame);
 	while (offload_next(&cut, &piece)) {
-		(void)tag_head(&out, passage, &receiver->settings.vlans,
-			       piece.head, piece.head_bytes);
+		(void)tag_head(&out, passage, receiver, piece.head,
+			       piece.head_bytes);
 		out.delivery.data = piece.data;
 		out.delivery.data_bytes = piece.data_bytes;
 		out.delivery.offload = (struct frame_offload){ 0 };
 		hand_over(passage, to, &out.delivery);
+	}
+}
+
+static void deliver_either_way(const struct passage *passage, uint16_t to)
+{
+	const struct port *receiver = &passage->vswitch->ports[to];
+
+	if (offload_passes(passage->frame, &receiver->abilities))
+		deliver_whole(passage, to);
+	else
+		deliver_finished(passage, to);
+}
+
+/* Copies for the mirrors of this port, and of this VLAN unless VID_NONE. */
+static void copy_to_mirrors(const struct passage *passage, uint16_t port,
+			    uint16_t vid)
+{
+	const struct vswitch *vswitch = passage->vswitch;
+
+	for (uint16_t i = 0; vswitch->mirror_count && i < vswitch->port_end;
+	     i++) {
+		const struct port *place = &vswitch->ports[i];
+
+		if (place->is_mirror &&
+		    (place->mirror.from == port ||
+		     (vid != VID_NONE && place->mirror.vid == vid)))
+			deliver_either_way(passage, i);
 	}
 }
 
@@ -161,10 +197,8 @@ static void deliver(const struct passage *passage, uint16_t to)
 		drop(passage, passage->from, DROP_ISOLATED);
 		return;
 	}
-	if (offload_passes(passage->frame, &receiver->abilities))
-		deliver_whole(passage, to);
-	else
-		deliver_finished(passage, to);
+	deliver_either_way(passage, to);
+	copy_to_mirrors(passage, to, VID_NONE);
 }
 
 /* To whom. -------------------------------------------------------------------------- */
@@ -187,7 +221,7 @@ static void forward_group(const struct passage *passage)
 	for (uint16_t i = 0; i < vswitch->port_end; i++) {
 		const struct port *port = &vswitch->ports[i];
 
-		if (i != passage->from && port->is_used &&
+		if (i != passage->from && port->is_used && !port->is_mirror &&
 		    vlan_set_has(&port->settings.vlans.members, passage->vid) &&
 		    !is_idle_trunk(vswitch, i, passage->vid) &&
 		    wants_group(port, &passage->frame->destination))
@@ -207,6 +241,8 @@ static void forward_unicast(const struct passage *passage)
 		drop(passage, passage->from, DROP_UNKNOWN);
 	else if (to == passage->from)
 		drop(passage, passage->from, DROP_REFLECTION);
+	else if (vswitch->ports[to].is_mirror)
+		drop(passage, passage->from, DROP_MIRROR);
 	else
 		deliver(passage, to);
 }
@@ -291,6 +327,8 @@ static enum switch_drop admit(struct passage *passage)
 	const struct frame *frame = passage->frame;
 	enum switch_drop reason;
 
+	if (vswitch->ports[passage->from].is_mirror)
+		return DROP_MIRROR;
 	if (mac_is_link_local(&frame->destination))
 		return DROP_LINK_LOCAL;
 	if (mac_is_group(&frame->source) || mac_is_zero(&frame->source))
@@ -334,6 +372,7 @@ void switch_forward(struct vswitch *vswitch, uint16_t port, struct frame *frame,
 	}
 	place->counters.in_frames++;
 	place->counters.in_bytes += frame->length;
+	copy_to_mirrors(&passage, port, passage.vid);
 	if (mac_is_group(&frame->destination))
 		forward_group(&passage);
 	else

@@ -169,6 +169,8 @@ int switch_set_port(struct vswitch *vswitch, uint16_t port,
 	pass_on_trunk(vswitch, port);
 	if (!mac_is_zero(&settings->mac))
 		add_statics(vswitch, port, settings);
+	if (settings->is_trunk)
+		(void)switch_set_mirror(vswitch, port, NULL);
 	return 0;
 }
 
@@ -177,6 +179,7 @@ void switch_remove_port(struct vswitch *vswitch, uint16_t port)
 	if (!switch_find_port(vswitch, port))
 		return;
 	fdb_forget_port(&vswitch->fdb, port);
+	(void)switch_set_mirror(vswitch, port, NULL);
 	memset(&vswitch->ports[port], 0, sizeof(vswitch->ports[port]));
 	pass_on_trunk(vswitch, port);
 }
@@ -202,6 +205,23 @@ void switch_set_filter(struct vswitch *vswitch, uint16_t port,
 		place->filter.group_count = 0;
 		place->filter.all_multicast = true;
 	}
+}
+
+int switch_set_mirror(struct vswitch *vswitch, uint16_t port,
+		      const struct switch_mirror *mirror)
+{
+	struct port *place = switch_find_port(vswitch, port);
+
+	if (!place || (mirror && place->settings.is_trunk))
+		return -EINVAL;
+	if (place->is_mirror)
+		vswitch->mirror_count--;
+	place->is_mirror = mirror != NULL;
+	if (mirror) {
+		place->mirror = *mirror;
+		vswitch->mirror_count++;
+	}
+	return 0;
 }
 
 const struct switch_counters *switch_count(const struct vswitch *vswitch,

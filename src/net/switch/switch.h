@@ -44,6 +44,13 @@ struct switch_port_settings {
 	bool is_isolated; /* talks to ports that are not */
 };
 
+/* What a port gets copies of. */
+struct switch_mirror {
+	uint16_t
+		from; /* all that this port sends and gets; FDB_NONE: nothing */
+	uint16_t vid; /* all that is sent in this VLAN; VID_NONE: nothing */
+};
+
 /* What a port's driver asked for, at run time. */
 struct switch_port_filter {
 	bool all_multicast; /* also while it has more groups than fit */
@@ -122,6 +129,16 @@ void switch_set_abilities(struct vswitch *vswitch, uint16_t port,
 			  const struct offload_abilities *abilities);
 void switch_set_filter(struct vswitch *vswitch, uint16_t port,
 		       const struct switch_port_filter *filter);
+
+/*
+ * Make it a mirror; NULL: one no more. A mirror gets copies and nothing else,
+ * with a tag if it is aware of tags. What it sends is dropped, so that a copy
+ * never comes back; one it has no room for is lost to it alone.
+ *
+ * -EINVAL  no such port, or a trunk
+ */
+int switch_set_mirror(struct vswitch *vswitch, uint16_t port,
+		      const struct switch_mirror *mirror);
 
 /*
  * Make a trunk the active one of all its VLANs; the last one activated wins.

@@ -7,6 +7,8 @@
 
 struct port {
 	bool is_used;
+	bool is_mirror;
+	struct switch_mirror mirror;
 	struct switch_port_settings settings;
 	struct offload_abilities abilities;
 	struct switch_port_filter filter;
@@ -17,7 +19,8 @@ struct port {
 
 struct vswitch {
 	struct switch_outside outside;
-	uint32_t port_end; /* behind the last one used */
+	uint32_t port_end;     /* behind the last one used */
+	uint32_t mirror_count; /* most switches have none */
 	uint64_t activation_count;
 	uint16_t trunks[VID_MAX + 1];
 	struct fdb fdb;

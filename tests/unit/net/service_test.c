@@ -879,6 +879,54 @@ TEST(a_capture_that_nobody_reads_loses_frames_and_holds_up_none)
 	stop();
 }
 
+TEST(a_mirror_gets_copies_also_of_a_port_that_came_back)
+{
+	struct net_mirror mirror = { .attachment_id = 3, .from_id = 2 };
+
+	start();
+	service_rig_send(&rig, MSG_NET_MIRROR, &mirror, sizeof(mirror), NULL,
+			 0);
+	settle();
+	send_to(&peers[0], &peers[1], 1);
+	expect_fill(&peers[1], 1);
+	expect_fill(&peers[2], 1);
+	service_rig_send(&rig, MSG_NET_DETACH, &peers[1].attach.attachment,
+			 sizeof(struct attachment), NULL, 0);
+	service_rig_expect(&rig, MSG_NET_DETACHED, &peers[1].attach.attachment,
+			   sizeof(struct attachment));
+	close_peer(&peers[1]);
+	make_peer(&peers[1], 1, 10);
+	attach(&peers[1]);
+	settle();
+	send_to(&peers[0], &peers[1], 2);
+	expect_fill(&peers[1], 2);
+	expect_fill(&peers[2], 2);
+	mirror.from_id = 0;
+	service_rig_send(&rig, MSG_NET_MIRROR, &mirror, sizeof(mirror), NULL,
+			 0);
+	settle();
+	send_to(&peers[0], &peers[1], 3);
+	expect_fill(&peers[1], 3);
+	expect_nothing(&peers[2]);
+	stop();
+}
+
+TEST(a_mirror_that_is_not_read_holds_up_nobody)
+{
+	const struct net_mirror mirror = { .attachment_id = 3, .vid = 10 };
+
+	start();
+	service_rig_send(&rig, MSG_NET_MIRROR, &mirror, sizeof(mirror), NULL,
+			 0);
+	settle();
+	for (uint32_t i = 0; i < 10000; i++) {
+		send_to(&peers[0], &peers[1], (uint8_t)i);
+		expect_fill(&peers[1], (uint8_t)i);
+	}
+	expect_fill(&peers[2], 0);
+	stop();
+}
+
 TEST(an_idle_service_sleeps)
 {
 	char path[64];

@@ -496,7 +496,7 @@ TEST(a_store_of_a_newer_release_is_refused_and_left_alone)
 	CHECK_EQ(read_sql("SELECT sum(reserved = 7) FROM counter"),
 		 STORE_COUNTER_COUNT);
 
-	run_sql("PRAGMA user_version = 3");
+	run_sql("PRAGMA user_version = 4");
 	open_store();
 	close_store();
 }
@@ -510,7 +510,7 @@ TEST(a_store_of_release_0_1_0_is_taken_over)
 	CHECK_EQ(store_put_partition(store, &put), 0);
 	store_close(store);
 	/* As version 1 was. */
-	run_sql("DROP TABLE nic; DROP TABLE switch;"
+	run_sql("DROP TABLE mirror; DROP TABLE nic; DROP TABLE switch;"
 		"ALTER TABLE partition DROP COLUMN engine;"
 		"ALTER TABLE partition DROP COLUMN image_us;"
 		"ALTER TABLE partition DROP COLUMN image_bytes;"
@@ -581,6 +581,39 @@ TEST(interfaces_are_kept_and_go_with_their_partition)
 	CHECK_EQ(look_at_nics().count, 1);
 	CHECK_EQ(store_delete_partition(store, "web1"), 0);
 	CHECK_EQ(look_at_nics().count, 0);
+	close_store();
+}
+
+static int see_mirror(void *context, const struct mirror_record *record)
+{
+	struct mirror_record *seen = context;
+
+	*seen = *record;
+	return 0;
+}
+
+TEST(a_mirror_is_kept_and_goes_with_its_interface)
+{
+	struct partition_record partition = make_partition("web1");
+	struct nic_record nic = make_nic(3, "lan0");
+	struct mirror_record put = { .id = 3, .from_id = 9 };
+	struct mirror_record got = { 0 };
+
+	open_store();
+	CHECK_EQ(store_put_partition(store, &partition), 0);
+	CHECK_EQ(store_put_nic(store, &nic), 0);
+	CHECK_EQ(store_put_mirror(store, &put), 0);
+	put = (struct mirror_record){ .id = 3, .vid = 10 };
+	CHECK_EQ(store_put_mirror(store, &put), 0);
+	CHECK_EQ(store_put_nic(store, &nic), 0);
+	reopen_store();
+
+	CHECK_EQ(store_each_mirror(store, see_mirror, &got), 0);
+	CHECK_EQ(memcmp(&put, &got, sizeof(put)), 0);
+	CHECK_EQ(store_delete_nic(store, 3), 0);
+	got.id = 0;
+	CHECK_EQ(store_each_mirror(store, see_mirror, &got), 0);
+	CHECK_EQ(got.id, 0);
 	close_store();
 }
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/nic_options.h"
+#include "cli/verbs.h"
+
+static int take_source(struct cli *cli, const struct invocation *invocation,
+		       struct switch_mirrored *body)
+{
+	const char *nic = invocation_option(invocation, "nic");
+	const char *vlan = invocation_option(invocation, "vlan");
+	bool is_off = invocation_option(invocation, "off") != NULL;
+	struct nic_definition taken = { 0 };
+	int status;
+
+	if ((nic != NULL) + (vlan != NULL) + is_off != 1)
+		return cli_complain(cli, EXIT_REFUSED, "",
+				    "wants one of --nic, --vlan and --off");
+	if (is_off)
+		return EXIT_DONE;
+	if (vlan) {
+		status = nic_option_take(cli, "vlan", vlan, &taken);
+		body->kind = MIRROR_VLAN;
+		body->vid = taken.pvid;
+		return status;
+	}
+	body->kind = strcmp(nic, "uplink") == 0 ? MIRROR_UPLINK : MIRROR_NIC;
+	return body->kind == MIRROR_UPLINK
+		       ? EXIT_DONE
+		       : nic_port_take(cli, "--nic", nic, body->from_partition,
+				       body->from_nic);
+}
+
+static int run(struct cli *cli, const struct invocation *invocation)
+{
+	const char *to = invocation_option(invocation, "to");
+	struct switch_mirrored body = { 0 };
+	const struct request request = { .type = MSG_SWITCH_MIRROR,
+					 .body = &body };
+	int status =
+		cli_take_name(cli, "name", invocation->positional, body.name);
+
+	if (status == EXIT_DONE && !to)
+		return cli_complain(cli, EXIT_REFUSED, "--to", "is missing");
+	if (status == EXIT_DONE)
+		status = nic_port_take(cli, "--to", to, body.partition,
+				       body.nic);
+	if (status == EXIT_DONE)
+		status = take_source(cli, invocation, &body);
+	if (status == EXIT_DONE)
+		status = cli_call(cli, &request, NOT_LONG);
+	if (status == EXIT_DONE)
+		cli_done(cli, invocation, body.name);
+	return status;
+}
+
+const struct verb verb_switch_mirror = {
+	.name = "switch mirror",
+	.positional = "NAME",
+	.summary = "Have an interface get copies of others' frames, and "
+		   "nothing else.",
+	.options = {
+		{ "to", "PORT", "the one that gets them, PARTITION/NAME" },
+		{ "nic", "PORT", "of all that this one sends and gets, "
+				 "PARTITION/NAME or uplink" },
+		{ "vlan", "N", "of all that is sent in this VLAN" },
+		{ "off", NULL, "of nothing: it is a port like others again" },
+	},
+	.run = run,
+};
