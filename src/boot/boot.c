@@ -22,52 +22,89 @@ struct format {
 	const char *magic;
 	size_t bytes;
 	size_t offset;
+	int (*check)(const struct boot_loader *loader,
+		     const struct boot_head *head);
 	int (*load)(const struct boot_loader *loader,
 		    const struct boot_head *head,
 		    struct boot_kernel *ret_kernel);
-	const char *rule; /* why not, if there is no `load` */
+	const char *rule; /* why not; NULL: it has functions */
 };
 
 /* clang-format off */
 static const struct format formats[] = {
-	{ "HdrS",             4, MAGIC_OFFSET,      bzimage_load, NULL },
-	{ ELFMAG,             4, 0,                 elf_load,     NULL },
-	{ "ARM\x64",          4, OTHER_ARCH_OFFSET, NULL, "is for another architecture: an arm64 Image" },
-	{ "RSC\x05",          4, OTHER_ARCH_OFFSET, NULL, "is for another architecture: a RISC-V Image" },
-	{ "\x1f\x8b",         2, 0,                 NULL, "is compressed by gzip; unpack it first" },
-	{ "\x28\xb5\x2f\xfd", 4, 0,                 NULL, "is compressed by zstd; unpack it first" },
-	{ "\xfd" "7zXZ",      5, 0,                 NULL, "is compressed by xz; unpack it first" },
+	{ "HdrS",             4, MAGIC_OFFSET,      bzimage_check, bzimage_load, NULL },
+	{ ELFMAG,             4, 0,                 elf_check, elf_load, NULL },
+	{ "ARM\x64",          4, OTHER_ARCH_OFFSET, NULL, NULL, "is for another architecture: an arm64 Image" },
+	{ "RSC\x05",          4, OTHER_ARCH_OFFSET, NULL, NULL, "is for another architecture: a RISC-V Image" },
+	{ "\x1f\x8b",         2, 0,                 NULL, NULL, "is compressed by gzip; unpack it first" },
+	{ "\x28\xb5\x2f\xfd", 4, 0,                 NULL, NULL, "is compressed by zstd; unpack it first" },
+	{ "\xfd" "7zXZ",      5, 0,                 NULL, NULL, "is compressed by xz; unpack it first" },
 };
 /* clang-format on */
 
-static int load_kernel(struct boot_loader *loader,
-		       struct boot_kernel *ret_kernel)
+static int read_head(struct boot_loader *loader, struct boot_head *ret_head)
 {
-	struct boot_head head = { .bytes = { 0 } };
 	int r = boot_file_open(&loader->kernel);
 
+	memset(ret_head, 0, sizeof(*ret_head));
 	if (r < 0)
 		return r;
 	if (loader->kernel.bytes < HEAD_MIN)
 		return refuse(loader->refusal, -EINVAL, "boot.kernel",
 			      "is too short to be a kernel");
-	head.count = min_u64(loader->kernel.bytes, sizeof(head.bytes));
-	r = boot_file_read(&loader->kernel, 0, head.bytes, head.count);
+	ret_head->count =
+		min_u64(loader->kernel.bytes, sizeof(ret_head->bytes));
+	return boot_file_read(&loader->kernel, 0, ret_head->bytes,
+			      ret_head->count);
+}
+
+static int find_format(struct boot_loader *loader, struct boot_head *ret_head,
+		       const struct format **ret_format)
+{
+	int r = read_head(loader, ret_head);
+
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_COUNT(formats); i++) {
 		const struct format *format = &formats[i];
 
-		if (memcmp(head.bytes + format->offset, format->magic,
+		if (memcmp(ret_head->bytes + format->offset, format->magic,
 			   format->bytes) != 0)
 			continue;
-		if (format->load)
-			return format->load(loader, &head, ret_kernel);
+		*ret_format = format;
+		if (!format->rule)
+			return 0;
 		return refuse(loader->refusal, -EINVAL, "boot.kernel", "%s",
 			      format->rule);
 	}
 	return refuse(loader->refusal, -EINVAL, "boot.kernel",
 		      "is neither a bzImage nor an ELF file");
+}
+
+static int load_kernel(struct boot_loader *loader,
+		       struct boot_kernel *ret_kernel)
+{
+	const struct format *format;
+	struct boot_head head;
+	int r = find_format(loader, &head, &format);
+
+	return r < 0 ? r : format->load(loader, &head, ret_kernel);
+}
+
+int boot_check_kernel(int kernel_fd, struct refusal *ret_refusal)
+{
+	struct boot_loader loader = {
+		.low_end = LAYOUT_LOW_END,
+		.kernel = { .fd = kernel_fd,
+			    .field = "boot.kernel",
+			    .refusal = ret_refusal },
+		.refusal = ret_refusal,
+	};
+	const struct format *format;
+	struct boot_head head;
+	int r = find_format(&loader, &head, &format);
+
+	return r < 0 ? r : format->check(&loader, &head);
 }
 
 /* The highest place in [start, end) for this many bytes; 0: none. */

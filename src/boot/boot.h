@@ -80,6 +80,16 @@ struct boot_entry {
 };
 
 /*
+ * Is this a kernel that boot_load() takes, given memory enough? The rules are
+ * its own; nothing is loaded.
+ *
+ * -EINVAL   it is not
+ * -E2BIG    no partition has memory where it wants to be
+ * other     what reading said (a refusal is filled in all the same)
+ */
+int boot_check_kernel(int kernel_fd, struct refusal *ret_refusal);
+
+/*
  * Load everything. `ret_refusal` is filled in on failure and may be NULL.
  *
  * -EINVAL   a file, the command line or the memory's size is at fault

@@ -153,19 +153,37 @@ static void describe(const struct setup_header *header,
 	kernel->header.code32_start = (uint32_t)image->load;
 }
 
+static int read_image(const struct boot_loader *loader,
+		      const struct boot_head *head, struct setup_header *header,
+		      struct image *image)
+{
+	int r;
+
+	take_header(head, header);
+	r = check_header(loader, header);
+	if (r == 0)
+		r = find_image(loader, header, image);
+	if (r == 0)
+		r = find_place(loader, header, image);
+	return r;
+}
+
+int bzimage_check(const struct boot_loader *loader,
+		  const struct boot_head *head)
+{
+	struct setup_header header;
+	struct image image = { 0 };
+
+	return read_image(loader, head, &header, &image);
+}
+
 int bzimage_load(const struct boot_loader *loader, const struct boot_head *head,
 		 struct boot_kernel *ret_kernel)
 {
 	struct setup_header header;
 	struct image image = { 0 };
-	int r;
+	int r = read_image(loader, head, &header, &image);
 
-	take_header(head, &header);
-	r = check_header(loader, &header);
-	if (r == 0)
-		r = find_image(loader, &header, &image);
-	if (r == 0)
-		r = find_place(loader, &header, &image);
 	if (r == 0)
 		r = boot_file_load(&loader->kernel, image.file_offset,
 				   loader->memory, image.load, image.bytes);

@@ -157,7 +157,19 @@ static int check_segment(const struct boot_loader *loader,
 		if (elf->segments[i].type == PT_LOAD &&
 		    overlap(segment, &elf->segments[i]))
 			return bad(loader, "has ELF segments that overlap");
-	return 0;
+	return boot_file_check(&loader->kernel, segment->offset,
+			       segment->file_bytes);
+}
+
+static int check_segments(const struct boot_loader *loader,
+			  const struct elf *elf)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < elf->count; i++)
+		if (elf->segments[i].type == PT_LOAD)
+			r = check_segment(loader, elf, i);
+	return r;
 }
 
 static int load_segment(const struct boot_loader *loader,
@@ -180,9 +192,6 @@ static int load_segments(const struct boot_loader *loader,
 	int r = 0;
 
 	kernel->end = PLACE_KERNEL;
-	for (uint32_t i = 0; r == 0 && i < elf->count; i++)
-		if (elf->segments[i].type == PT_LOAD)
-			r = check_segment(loader, elf, i);
 	for (uint32_t i = 0; r == 0 && i < elf->count; i++) {
 		const struct segment *segment = &elf->segments[i];
 
@@ -260,21 +269,41 @@ static void describe(const struct elf *elf, struct boot_kernel *kernel)
 	kernel->header.loadflags = LOADED_HIGH;
 }
 
+static int read_elf(const struct boot_loader *loader,
+		    const struct boot_head *head, struct elf *elf,
+		    struct boot_kernel *kernel)
+{
+	int r = check_machine(loader, head);
+
+	memset(elf, 0, sizeof(*elf));
+	memset(kernel, 0, sizeof(*kernel));
+	if (r == 0)
+		r = take_header(loader, head, elf);
+	if (r == 0)
+		r = take_segments(loader, elf);
+	if (r == 0)
+		r = check_segments(loader, elf);
+	if (r == 0)
+		r = choose_entry(loader, elf, kernel);
+	return r;
+}
+
+int elf_check(const struct boot_loader *loader, const struct boot_head *head)
+{
+	struct boot_kernel kernel;
+	struct elf elf;
+
+	return read_elf(loader, head, &elf, &kernel);
+}
+
 int elf_load(const struct boot_loader *loader, const struct boot_head *head,
 	     struct boot_kernel *ret_kernel)
 {
-	struct elf elf = { 0 };
-	int r = check_machine(loader, head);
+	struct elf elf;
+	int r = read_elf(loader, head, &elf, ret_kernel);
 
-	memset(ret_kernel, 0, sizeof(*ret_kernel));
-	if (r == 0)
-		r = take_header(loader, head, &elf);
-	if (r == 0)
-		r = take_segments(loader, &elf);
 	if (r == 0)
 		r = load_segments(loader, &elf, ret_kernel);
-	if (r == 0)
-		r = choose_entry(loader, &elf, ret_kernel);
 	if (r == 0)
 		describe(&elf, ret_kernel);
 	return r;

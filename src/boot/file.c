@@ -47,8 +47,8 @@ static int read_all(const struct boot_file *file, uint64_t offset, uint8_t *to,
 	return 0;
 }
 
-static int check_range(const struct boot_file *file, uint64_t offset,
-		       uint64_t bytes)
+int boot_file_check(const struct boot_file *file, uint64_t offset,
+		    uint64_t bytes)
 {
 	if (offset <= file->bytes && bytes <= file->bytes - offset)
 		return 0;
@@ -61,7 +61,7 @@ static int check_range(const struct boot_file *file, uint64_t offset,
 int boot_file_read(const struct boot_file *file, uint64_t offset, void *to,
 		   size_t bytes)
 {
-	int r = check_range(file, offset, bytes);
+	int r = boot_file_check(file, offset, bytes);
 
 	return r < 0 ? r : read_all(file, offset, to, bytes);
 }
@@ -69,7 +69,7 @@ int boot_file_read(const struct boot_file *file, uint64_t offset, void *to,
 int boot_file_load(const struct boot_file *file, uint64_t offset,
 		   struct guestmem *memory, gpa_t gpa, uint64_t bytes)
 {
-	int r = check_range(file, offset, bytes);
+	int r = boot_file_check(file, offset, bytes);
 	uint8_t *to = guestmem_at(memory, gpa, bytes);
 
 	if (r < 0 || bytes == 0)

@@ -23,6 +23,10 @@ struct boot_file {
 /* `file` has all its fields but `bytes`. -EINVAL: not a regular file. */
 int boot_file_open(struct boot_file *file);
 
+/* -EINVAL: it does not have this much there. */
+int boot_file_check(const struct boot_file *file, uint64_t offset,
+		    uint64_t bytes);
+
 /*
  * Read exactly this much.
  *

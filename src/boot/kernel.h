@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What loading a kernel's own bytes needs and finds out: the step between
- * boot_load() and the formats. One function per format; `head` is the
- * beginning of the file, read once and decided by.
+ * boot_load() and the formats. Two functions per format: one says whether the
+ * kernel could be loaded and touches no memory, the other asks the same and
+ * loads it. `head` is the beginning of the file, read once and decided by.
  *
  * Errors     0, or a negative errno with a refusal of boot.kernel.
  */
@@ -48,8 +49,11 @@ struct boot_kernel {
 	struct setup_header header; /* Linux only */
 };
 
+int bzimage_check(const struct boot_loader *loader,
+		  const struct boot_head *head);
 int bzimage_load(const struct boot_loader *loader, const struct boot_head *head,
 		 struct boot_kernel *ret_kernel);
+int elf_check(const struct boot_loader *loader, const struct boot_head *head);
 int elf_load(const struct boot_loader *loader, const struct boot_head *head,
 	     struct boot_kernel *ret_kernel);
 

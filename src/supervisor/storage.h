@@ -113,7 +113,8 @@ int storage_fence_is_lifted(int witness_fd, uint64_t attachment_id,
 /*
  * Make a kernel or initial RAM disk ready to be handed to a monitor.
  *
- * -EINVAL  not a bzImage or ELF image, empty, or not a regular file
+ * -EINVAL  empty, not a regular file, or a kernel that src/boot does not take
+ * -E2BIG   a kernel that wants to be where no partition has memory
  */
 int storage_open_kernel(const char *path, int *ret_fd,
 			struct refusal *ret_refusal);

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/scope.h"
-#include "supervisor/storage_format.h"
+#include "boot/boot.h"
 #include "supervisor/storage_lock.h"
 
 /* A regular file with something in it, open for reading. */
@@ -36,22 +36,14 @@ int storage_open_kernel(const char *path, int *ret_fd,
 			struct refusal *ret_refusal)
 {
 	SCOPED(close_fd) int fd = NO_FD;
-	uint8_t header[1024] = { 0 };
 	uint64_t bytes;
 	int r = open_image("boot.kernel", path, &fd, &bytes, ret_refusal);
 
 	if (r < 0)
 		return r;
-	if (pread(fd, header, sizeof(header), 0) < 0)
-		return refuse(ret_refusal, -errno, "boot.kernel",
-			      "cannot be read: %s", strerror(errno));
-	r = storage_kernel_format(header, bytes);
-	if (r == -ENODATA)
-		return refuse(ret_refusal, -EINVAL, "boot.kernel",
-			      "is truncated");
+	r = boot_check_kernel(fd, ret_refusal);
 	if (r < 0)
-		return refuse(ret_refusal, r, "boot.kernel",
-			      "is not a bzImage or ELF image for x86-64");
+		return r;
 	*ret_fd = take_fd(&fd);
 	return 0;
 }

@@ -15,13 +15,4 @@
 const char *storage_format(const uint8_t first[FORMAT_SECTOR_BYTES],
 			   const uint8_t last[FORMAT_SECTOR_BYTES]);
 
-/*
- * Is the beginning of this file that of a kernel QEMU can start? `header` holds
- * its first bytes, zero beyond its end.
- *
- * -EINVAL   neither bzImage nor ELF for x86-64
- * -ENODATA  it is, but its end is missing
- */
-int storage_kernel_format(const uint8_t header[1024], uint64_t file_bytes);
-
 #endif

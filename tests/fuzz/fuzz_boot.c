@@ -2,7 +2,7 @@
 /*
  * The input is a kernel file: whatever it says, loading it ends, writes within
  * the guest's memory, and either names a rule or leaves an entry point inside
- * that memory. A byte before it chooses the command line and whether there is
+ * that memory; what loads is a kernel to who only asks. A byte before it chooses the command line and whether there is
  * an initrd.
  */
 #include <stddef.h>
@@ -56,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 				  .cpu_count = 1 };
 	struct boot_entry entry;
 	struct refusal refusal = { .field = "" };
+	int is_kernel;
 
 	if (bytes < 1 || bytes > 1 << 16)
 		return 0;
@@ -69,11 +70,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	}
 	if (data[0] & 2)
 		wish.cmdline = "";
+	is_kernel = boot_check_kernel(kernel, NULL) == 0;
 	if (boot_load(&memory, &wish, &entry, &refusal) < 0) {
 		insist(strncmp(refusal.field, "boot.", 5) == 0);
 		insist(refusal.text[0] != '\0');
 		return 0;
 	}
+	insist(is_kernel);
 	insist(entry.rip >= 0x100000 && entry.rip < MEMORY_BYTES);
 	insist(entry.mode == BOOT_LONG || entry.cr3 == 0);
 	return 0;

@@ -65,7 +65,12 @@ void boot_guest_initrd(struct boot_guest *guest, const void *bytes,
 
 int boot_guest_load(struct boot_guest *guest)
 {
+	int checked = boot_check_kernel(guest->wish.kernel_fd, NULL);
+	int loaded;
+
 	memset(&guest->refusal, 0, sizeof(guest->refusal));
-	return boot_load(&guest->memory, &guest->wish, &guest->entry,
-			 &guest->refusal);
+	loaded = boot_load(&guest->memory, &guest->wish, &guest->entry,
+			   &guest->refusal);
+	CHECK(checked == 0 || loaded < 0);
+	return loaded;
 }

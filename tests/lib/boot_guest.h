@@ -30,7 +30,7 @@ void boot_guest_kernel(struct boot_guest *guest, const void *bytes,
 void boot_guest_initrd(struct boot_guest *guest, const void *bytes,
 		       size_t count);
 
-/* What boot_load() says. */
+/* What boot_load() says; it takes no kernel that boot_check_kernel() does not. */
 int boot_guest_load(struct boot_guest *guest);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervisor/storage.h"
 
+#include <asm/bootparam.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -575,33 +577,44 @@ static int open_kernel(void)
 	return r;
 }
 
+/* The least that is a bzImage: a setup sector and `paragraphs` behind it. */
+static void make_bzimage(off_t bytes, uint32_t paragraphs)
+{
+	const struct setup_header header = {
+		.setup_sects = 1,
+		.syssize = paragraphs,
+		.boot_flag = 0xaa55,
+		.jump = 0x60eb, /* over it: it ends at 0x262 */
+		.header = 0x53726448,
+		.version = 0x0206,
+		.loadflags = LOADED_HIGH,
+		.code32_start = 0x100000,
+	};
+
+	make_image(bytes);
+	write_image(&header, sizeof(header), 0x1f1);
+}
+
 TEST(a_kernel_must_be_a_whole_bzimage)
 {
-	uint32_t paragraphs = 100;
-
 	make_image(4096);
 	CHECK_EQ(open_kernel(), -EINVAL);
 	CHECK(strstr(refusal.text, "bzImage") != NULL);
+	(void)unlink(disk.file);
 
-	write_image("HdrS", 4, 0x202);
-	write_image("\x01", 1, 0x1f1);
-	write_image(&paragraphs, 4, 0x1f4);
+	make_bzimage(4096, 100);
 	CHECK_EQ(open_kernel(), 0);
-	paragraphs = 193;
-	write_image(&paragraphs, 4, 0x1f4);
+	(void)unlink(disk.file);
+
+	make_bzimage(4096, 193);
 	CHECK_EQ(open_kernel(), -EINVAL);
-	CHECK(strstr(refusal.text, "truncated") != NULL);
+	CHECK(strstr(refusal.text, "cut short") != NULL);
 	(void)unlink(disk.file);
 }
 
 TEST(a_kernel_may_lack_what_fills_its_last_paragraph)
 {
-	uint32_t paragraphs = 192;
-
-	make_image(4096);
-	write_image("HdrS", 4, 0x202);
-	write_image("\x01", 1, 0x1f1);
-	write_image(&paragraphs, 4, 0x1f4);
+	make_bzimage(4096, 192);
 	CHECK_EQ(truncate(disk.file, 4081), 0);
 	CHECK_EQ(open_kernel(), 0);
 
@@ -610,25 +623,66 @@ TEST(a_kernel_may_lack_what_fills_its_last_paragraph)
 	(void)unlink(disk.file);
 }
 
-TEST(a_kernel_may_be_an_elf_image_of_this_architecture)
+/* An ELF image of 32 bits, entered by the note at its end. */
+struct elf_image {
+	Elf32_Ehdr header;
+	Elf32_Phdr code;
+	Elf32_Phdr note;
+	Elf32_Nhdr note_header;
+	char name[4];
+	uint32_t entry;
+};
+
+static const struct elf_image elf_kernel = {
+	.header = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB,
+				 EV_CURRENT },
+		    .e_type = ET_EXEC,
+		    .e_machine = EM_386,
+		    .e_phoff = offsetof(struct elf_image, code),
+		    .e_phentsize = sizeof(Elf32_Phdr),
+		    .e_phnum = 2 },
+	.code = { .p_type = PT_LOAD,
+		  .p_paddr = 0x100000,
+		  .p_filesz = sizeof(struct elf_image),
+		  .p_memsz = sizeof(struct elf_image) },
+	.note = { .p_type = PT_NOTE,
+		  .p_offset = offsetof(struct elf_image, note_header),
+		  .p_filesz = 20 },
+	.note_header = { .n_namesz = 4, .n_descsz = 4, .n_type = 18 },
+	.name = "Xen",
+	.entry = 0x100000,
+};
+
+static int open_elf(const struct elf_image *elf, off_t bytes)
 {
-	uint8_t elf[64] = { 0x7f, 'E', 'L', 'F', 2, 1, 1 };
+	int r;
 
-	elf[18] = 62; /* x86-64 */
-	elf[32] = 64; /* program headers begin here */
-	elf[54] = 56;
-	elf[56] = 1;
-	make_image(120);
-	write_image(elf, sizeof(elf), 0);
-	CHECK_EQ(open_kernel(), 0);
-
-	CHECK_EQ(truncate(disk.file, 119), 0);
-	CHECK_EQ(open_kernel(), -EINVAL);
-	elf[18] = 40; /* ARM */
-	write_image(elf, sizeof(elf), 0);
-	CHECK_EQ(open_kernel(), -EINVAL);
-	CHECK(strstr(refusal.text, "x86-64") != NULL);
+	make_image(bytes);
+	write_image(elf, sizeof(*elf), 0);
+	CHECK_EQ(truncate(disk.file, bytes), 0);
+	r = open_kernel();
 	(void)unlink(disk.file);
+	return r;
+}
+
+TEST(a_kernel_may_be_an_elf_image_of_32_bits_with_a_pvh_note)
+{
+	struct elf_image elf = elf_kernel;
+
+	CHECK_EQ(open_elf(&elf, sizeof(elf)), 0);
+	CHECK_EQ(open_elf(&elf, sizeof(elf) - 1), -EINVAL);
+	elf.note_header.n_type = 1;
+	CHECK_EQ(open_elf(&elf, sizeof(elf)), -EINVAL);
+	CHECK(strstr(refusal.text, "without a PVH note") != NULL);
+}
+
+TEST(a_kernel_must_be_for_this_architecture)
+{
+	struct elf_image elf = elf_kernel;
+
+	elf.header.e_machine = EM_ARM;
+	CHECK_EQ(open_elf(&elf, sizeof(elf)), -EINVAL);
+	CHECK(strstr(refusal.text, "not x86") != NULL);
 }
 
 TEST(an_initial_ram_disk_must_be_a_file_with_something_in_it)
