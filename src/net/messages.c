@@ -397,9 +397,16 @@ static int welcome(void *process, struct message *message)
 {
 	struct service *service = process;
 
-	for (uint32_t i = 0; i < service->port_count; i++)
-		send_attachment(service, MSG_NET_HELD,
-				&service->ports[i]->attachment);
+	for (uint32_t i = 0; i < service->port_count; i++) {
+		const struct port *port = service->ports[i];
+
+		send_attachment(service, MSG_NET_HELD, &port->attachment);
+		if (port->uplink != UPLINK_NONE)
+			(void)child_send_fds(
+				&service->child, MSG_NET_UPLINK_HELD, 0,
+				&port->attachment, sizeof(port->attachment),
+				&port->fd, 1);
+	}
 	(void)child_send(&service->child, MSG_CHILD_REPORTED,
 			 message->request_id, NULL, 0);
 	return 0;

@@ -7,7 +7,9 @@
 
 #include "base/clock.h"
 #include "base/count.h"
+#include "base/log.h"
 #include "base/scope.h"
+#include "supervisor/network_private.h"
 #include "supervisor/supervisor.h"
 
 #define HANG_MS HANG_MS_DEFAULT
@@ -16,8 +18,6 @@
 /* Between attempts to open one. */
 #define OPEN_FIRST_MS 100
 #define OPEN_MS       2000
-/* `switch show` waits this long for the service. */
-#define REPORT_USEC 500000u
 
 /* Finding. ------------------------------------------------------------------- */
 
@@ -47,6 +47,9 @@ static struct network *find_uplink(struct supervisor *supervisor, uint64_t id)
 	struct network *network;
 
 	TAILQ_FOREACH(network, &supervisor->networks, link)
+	if (network->record.id == id)
+		return network;
+	TAILQ_FOREACH(network, &supervisor->leaving, link)
 	if (network->record.id == id)
 		return network;
 	return NULL;
@@ -153,13 +156,18 @@ static void leave_uplink(struct network *network)
 	instance_check(network->instance, HANG_MS);
 }
 
-/* No instance has it any more. */
+static void network_free(struct network *network);
+
+/* No instance has it any more; an undefined one ends. */
 static void let_go(struct network *network)
 {
 	network->instance = NULL;
 	network->state = network->record.definition.uplink_kind == UPLINK_NONE
 				 ? NIC_IS_DETACHED
 				 : NIC_IS_WAITING;
+	ticket_done(network->supervisor, &network->left_ticket);
+	if (network->is_undefined)
+		network_free(network);
 }
 
 static void note_lost(struct network *network)
@@ -266,42 +274,53 @@ struct network *network_new(struct supervisor *supervisor,
 	network->supervisor = supervisor;
 	network->record = *record;
 	network->uplink = closed;
+	TAILQ_INIT(&network->reports);
 	take_uplink(network, uplink);
 	let_go(network);
 	TAILQ_INSERT_TAIL(&supervisor->networks, network, link);
 	return network;
 }
 
-/* Who asked for it is answered with what has come. */
-static void end_report(struct network *network)
+static void network_free(struct network *network)
 {
-	network->report_timer =
-		sd_event_source_disable_unref(network->report_timer);
-	ticket_done(network->supervisor, &network->report_ticket);
+	TAILQ_REMOVE(&network->supervisor->leaving, network, link);
+	free(network);
 }
 
-void network_free(struct network *network)
+/* Whoever asked is answered when no service has the old uplink any more: at
+ * once, if none has. */
+static void answer_when_left(struct network *network,
+			     const struct ticket *ticket)
 {
-	TAILQ_REMOVE(&network->supervisor->networks, network, link);
+	ticket_done(network->supervisor, &network->left_ticket);
+	network->left_ticket = *ticket;
+	if (!network->instance)
+		let_go(network);
+}
+
+void network_undefine(struct network *network, const struct ticket *ticket)
+{
+	struct supervisor *supervisor = network->supervisor;
+
+	TAILQ_REMOVE(&supervisor->networks, network, link);
+	TAILQ_INSERT_TAIL(&supervisor->leaving, network, link);
+	network->is_undefined = true;
 	leave_uplink(network);
-	if (network->instance)
-		instance_client_left(network->instance);
 	close_uplink(network);
-	end_report(network);
-	sd_event_source_disable_unref(network->timer);
-	free(network);
+	network_end_reports(network);
+	network->timer = sd_event_source_disable_unref(network->timer);
+	answer_when_left(network, ticket);
 }
 
 void network_change(struct network *network,
 		    const struct switch_definition *definition,
-		    struct uplink *uplink)
+		    struct uplink *uplink, const struct ticket *ticket)
 {
 	network->record.definition = *definition;
 	leave_uplink(network);
 	if (uplink)
 		take_uplink(network, uplink);
-	if (!network->instance)
-		let_go(network);
+	answer_when_left(network, ticket);
 	networks_progress(network->supervisor);
 }
 
@@ -369,12 +388,18 @@ void networks_progress(struct supervisor *supervisor)
 void networks_instance_died(struct supervisor *supervisor,
 			    struct instance *instance)
 {
-	struct network *network;
+	struct network *network, *next;
 
 	each_held_nic(instance, nic_instance_died);
 	TAILQ_FOREACH(network, &supervisor->networks, link)
 	if (network->instance == instance)
 		let_go(network);
+	for (network = TAILQ_FIRST(&supervisor->leaving); network;
+	     network = next) {
+		next = TAILQ_NEXT(network, link);
+		if (network->instance == instance)
+			let_go(network);
+	}
 }
 
 void networks_leave(struct supervisor *supervisor, struct instance *instance)
@@ -452,93 +477,6 @@ void networks_found(struct supervisor *supervisor, struct instance *instance,
 	process_tell(instance->process, MSG_NET_DETACH, attachment);
 }
 
-/* Reports. ------------------------------------------------------------------------- */
-
-static int on_no_report(sd_event_source *source, uint64_t usec, void *data)
-{
-	end_report(data);
-	return 0;
-}
-
-int network_report(struct network *network, const struct ticket *ticket)
-{
-	struct instance *instance = network_instance(network);
-	struct net_report position = { 0 };
-
-	if (!instance)
-		return -ENOTCONN;
-	if (network->report_ticket.client)
-		return -EBUSY;
-	network->report_ticket = *ticket;
-	network->report_id = ++network->supervisor->report_id;
-	(void)sd_event_add_time_relative(
-		network->supervisor->event, &network->report_timer,
-		CLOCK_MONOTONIC, REPORT_USEC, 1000, on_no_report, network);
-	process_send(instance->process, MSG_NET_REPORT, network->report_id,
-		     &position, sizeof(position), NULL, 0);
-	return 0;
-}
-
-/* Who asked for what this message answers; NULL: nobody any more. */
-static struct network *find_asking(const struct process *process,
-				   uint32_t report_id)
-{
-	struct network *network;
-
-	TAILQ_FOREACH(network, &process->supervisor->networks, link)
-	if (network->report_ticket.client && network->report_id == report_id)
-		return network;
-	return NULL;
-}
-
-static int pass_row(struct process *process, struct message *message,
-		    const char *name, uint32_t type)
-{
-	struct network *network = find_asking(process, message->request_id);
-
-	if (network &&
-	    strncmp(network->record.definition.name, name, NAME_ROOM) == 0)
-		ticket_row(process->supervisor, &network->report_ticket, type,
-			   message->body, message->body_bytes, NULL, 0);
-	return 0;
-}
-
-static int take_port(void *data, struct message *message)
-{
-	const struct net_port *row = (const void *)message->body;
-
-	if (!text_is_terminated(row->partition, sizeof(row->partition)) ||
-	    !text_is_terminated(row->nic, sizeof(row->nic)))
-		return -EBADMSG;
-	return pass_row(data, message, row->network, MSG_SWITCH_PORT_ROW);
-}
-
-static int take_entry(void *data, struct message *message)
-{
-	const struct net_entry *row = (const void *)message->body;
-
-	if (!text_is_terminated(row->partition, sizeof(row->partition)) ||
-	    !text_is_terminated(row->nic, sizeof(row->nic)))
-		return -EBADMSG;
-	return pass_row(data, message, row->network, MSG_SWITCH_ENTRY_ROW);
-}
-
-static int take_reported(void *data, struct message *message)
-{
-	const struct net_report *position = (const void *)message->body;
-	struct process *process = data;
-	struct network *network = find_asking(process, message->request_id);
-
-	if (!network)
-		return 0;
-	if (position->is_over)
-		end_report(network);
-	else
-		process_send(process, MSG_NET_REPORT, network->report_id,
-			     position, sizeof(*position), NULL, 0);
-	return 0;
-}
-
 /* Ports' ends. ----------------------------------------------------------------------- */
 
 static struct nic *find_held_nic(const struct process *process,
@@ -614,15 +552,36 @@ static int take_held(void *data, struct message *message)
 				    (const void *)message->body);
 }
 
+/* What the supervisor before us had opened: kept for the next instance. */
+static int take_uplink_held(void *data, struct message *message)
+{
+	const struct attachment *attachment = (const void *)message->body;
+	struct process *process = data;
+	struct network *network =
+		find_uplink(process->supervisor, attachment->id);
+	const struct instance *instance = process->owner;
+
+	if (!network || !is_of_service(network, instance->service) ||
+	    network->uplink.fd != NO_FD)
+		return 0;
+	if (uplink_take_back(&network->record.definition, &message->fds[0],
+			     &network->uplink) < 0)
+		log_warn("an uplink that came back is not that of switch %s, "
+			 "closing it",
+			 network->record.definition.name);
+	return 0;
+}
+
 static const struct message_rule rules[] = {
 	/* type                allowed in            handler */
 	{ MSG_NET_DETACHED, IN_ANY_STATE, take_detached },
 	{ MSG_NET_PEER_BROKEN, IN_ANY_STATE, take_peer_broken },
 	{ MSG_NET_UPLINK_LOST, IN_ANY_STATE, take_uplink_lost },
-	{ MSG_NET_PORT, IN_ANY_STATE, take_port },
-	{ MSG_NET_ENTRY, IN_ANY_STATE, take_entry },
-	{ MSG_NET_REPORTED, IN_ANY_STATE, take_reported },
+	{ MSG_NET_PORT, IN_ANY_STATE, network_take_port },
+	{ MSG_NET_ENTRY, IN_ANY_STATE, network_take_entry },
+	{ MSG_NET_REPORTED, IN_ANY_STATE, network_take_reported },
 	{ MSG_NET_HELD, IN(PROCESS_EXPECTED), take_held },
+	{ MSG_NET_UPLINK_HELD, IN(PROCESS_EXPECTED), take_uplink_held },
 };
 
 const struct process_ops net_instance_ops = {

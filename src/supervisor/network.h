@@ -5,9 +5,9 @@
  * An instance that begins to serve is given all switches of its service, their
  * uplinks and every interface whose monitor is READY, and NET_BEGIN last. An
  * uplink is a port like an interface, with the states of nic.h; its descriptor
- * stays with the supervisor, so that the next generation has it too. (After the
- * supervisor's own death only the service has it; when that dies as well, the
- * uplink is opened anew.)
+ * stays with the supervisor, so that the next generation has it too; after the
+ * supervisor's own death it comes back from the service. (When both die before
+ * that, the uplink is opened anew.)
  */
 #ifndef SUPERVISOR_NETWORK_H
 #define SUPERVISOR_NETWORK_H
@@ -29,10 +29,11 @@ struct network {
 	unsigned open_failures;   /* in a row */
 	sd_event_source *timer;
 	sd_event_source *passt_source;
-	uint64_t told_id;            /* instance that was told of it last */
-	struct ticket report_ticket; /* who waits for rows of the service */
-	uint32_t report_id;
-	sd_event_source *report_timer;
+	uint64_t told_id;          /* instance that was told of it last */
+	bool is_undefined;         /* and ends when its uplink is free */
+	struct ticket left_ticket; /* who waits until the uplink is free */
+	TAILQ_HEAD(, network_report) reports; /* network_report.c */
+	unsigned report_count;
 };
 
 TAILQ_HEAD(network_list, network);
@@ -44,13 +45,18 @@ extern const struct process_ops net_instance_ops;
 struct network *network_new(struct supervisor *supervisor,
 			    const struct switch_record *record,
 			    struct uplink *uplink);
-void network_free(struct network *network);
 struct network *network_find(struct supervisor *supervisor, const char *name);
 
-/* Its uplink's VLANs, or with `uplink` all of the uplink, are others now. */
+/* Its uplink's VLANs, or with `uplink` all of the uplink, are others now. The
+ * ticket is answered when no service has the old one any more: what it was
+ * may then be opened anew. */
 void network_change(struct network *network,
 		    const struct switch_definition *definition,
-		    struct uplink *uplink);
+		    struct uplink *uplink, const struct ticket *ticket);
+
+/* Forget it, and answer as network_change(). The network is not to be used any
+ * more. */
+void network_undefine(struct network *network, const struct ticket *ticket);
 
 /* How many interfaces are defined on it; one of them, if there are any. */
 unsigned network_count_nics(const struct network *network,
@@ -63,7 +69,8 @@ struct instance *network_instance(const struct network *network);
  * Ask the service for its ports and addresses; `ticket` gets the rows of
  * SWITCH_SHOW when they are in, or soon without them.
  *
- * -ENOTCONN  no instance serves it; -EBUSY  another client is asking
+ * -ENOTCONN  no instance serves it
+ * -EBUSY     too many ask at once
  */
 int network_report(struct network *network, const struct ticket *ticket);
 

@@ -395,7 +395,8 @@ static int change_switch(struct request *request, struct network *network,
 	r = store_put_switch(request->supervisor->store, &record);
 	if (r < 0)
 		return request_refuse_store(request, r);
-	network_change(network, definition, is_same ? NULL : &uplink);
+	network_change(network, definition, is_same ? NULL : &uplink,
+		       &request->ticket);
 	return 0;
 }
 
@@ -413,9 +414,11 @@ static int handle_switch_define(void *data, struct message *message)
 	if (r < 0)
 		return request_answer(request, r);
 	network = network_find(request->supervisor, definition.name);
-	return request_answer(
-		request, network ? change_switch(request, network, &definition)
-				 : new_switch(request, &definition));
+	if (!network)
+		return request_answer(request,
+				      new_switch(request, &definition));
+	return request_answer_if_refused(
+		request, change_switch(request, network, &definition));
 }
 
 struct network *request_switch(struct request *request)
@@ -449,7 +452,7 @@ static int undefine_switch(struct request *request, struct network *network)
 	r = store_delete_switch(request->supervisor->store, name);
 	if (r < 0)
 		return request_refuse_store(request, r);
-	network_free(network);
+	network_undefine(network, &request->ticket);
 	return 0;
 }
 
@@ -458,8 +461,8 @@ static int handle_switch_undefine(void *data, struct message *message)
 	struct request *request = data;
 	struct network *network = request_switch(request);
 
-	return network ? request_answer(request,
-					undefine_switch(request, network))
+	return network ? request_answer_if_refused(
+				 request, undefine_switch(request, network))
 		       : 0;
 }
 
@@ -477,26 +480,44 @@ static int handle_switch_show(void *data, struct message *message)
 {
 	struct request *request = data;
 	struct network *network = request_switch(request);
+	int r;
 
 	if (!network)
 		return 0;
 	report_switch(network, &request->ticket);
 	report_mirrors(network, &request->ticket);
-	if (network_report(network, &request->ticket) < 0)
+	r = network_report(network, &request->ticket);
+	if (r == -ENOTCONN)
 		return request_answer(request, 0);
-	return 0;
+	if (r < 0)
+		(void)refuse(&request->refusal, r, "",
+			     "too many look at switch %s at once",
+			     network->record.definition.name);
+	return request_answer_if_refused(request, r);
 }
 
-/* Only what cannot keep the service waiting, and ends when its reader does. */
-static int check_capture_file(struct request *request, int fd)
+/*
+ * Only what cannot keep the service waiting, and ends when its reader does: the
+ * client's pipe, opened anew, because whether a descriptor blocks could be
+ * changed at any time by everyone who shares it.
+ */
+static int open_capture_pipe(struct request *request, int fd, int *ret_fd)
 {
+	int flags = fcntl(fd, F_GETFL);
 	struct stat stat;
+	char path[32];
 
-	if (fstat(fd, &stat) < 0 || !S_ISFIFO(stat.st_mode) ||
-	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY ||
+	    fstat(fd, &stat) < 0 || !S_ISFIFO(stat.st_mode))
 		return refuse(&request->refusal, -EINVAL, "file",
 			      "a capture is written to a pipe");
-	return 0;
+	*ret_fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (*ret_fd >= 0)
+		return 0;
+	return refuse(&request->refusal, -errno, "file",
+		      "the pipe of a capture cannot be opened: %s",
+		      strerror(errno));
 }
 
 int request_find_port(struct request *request, const char *network,
@@ -543,6 +564,7 @@ static int handle_switch_capture(void *data, struct message *message)
 	struct request *request = data;
 	struct network *network = request_switch(request);
 	struct net_capture capture = { 0 };
+	SCOPED(close_fd) int fd = NO_FD;
 	struct switch_capture asked;
 	struct instance *instance;
 	int r;
@@ -551,7 +573,7 @@ static int handle_switch_capture(void *data, struct message *message)
 		return 0;
 	memcpy(&asked, message->body, sizeof(asked));
 	instance = network_instance(network);
-	r = check_capture_file(request, message->fds[0]);
+	r = open_capture_pipe(request, message->fds[0], &fd);
 	if (r == 0)
 		r = find_captured(request, &asked, &capture);
 	if (r == 0 && !instance)
@@ -563,7 +585,7 @@ static int handle_switch_capture(void *data, struct message *message)
 	capture.snap_bytes = asked.snap_bytes;
 	memcpy(capture.network, asked.name, sizeof(capture.network));
 	process_send(instance->process, MSG_NET_CAPTURE, 0, &capture,
-		     sizeof(capture), message->fds, 1);
+		     sizeof(capture), &fd, 1);
 	return request_answer(request, 0);
 }
 

@@ -411,6 +411,7 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 	TAILQ_INIT(&supervisor->services);
 	TAILQ_INIT(&supervisor->partitions);
 	TAILQ_INIT(&supervisor->networks);
+	TAILQ_INIT(&supervisor->leaving);
 	supervisor->meet_fd = NO_FD;
 	supervisor->started_ns = clock_now_ns();
 	r = store_open(&supervisor->store, supervisor->config.state_dir,

@@ -35,7 +35,8 @@ struct supervisor {
 	struct service_list services;
 	struct partition_list partitions;
 	struct network_list networks;
-	uint32_t report_id; /* last used by network_report() */
+	struct network_list leaving; /* undefined; a service has the uplink */
+	uint32_t report_id;          /* last used by network_report() */
 	struct client_list *clients;
 	struct engine_probe *probe;
 	struct adoption *adoption; /* while is_adopting */

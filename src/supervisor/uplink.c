@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
+#include <linux/major.h>
 #include <linux/sockios.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -15,13 +16,16 @@
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/scope.h"
 #include "supervisor/spawn_child.h"
 
-#define VNET_HEADER_BYTES 12 /* struct virtio_net_hdr_v1 */
+#define TUN_MINOR         200 /* /dev/net/tun */
+#define VNET_HEADER_BYTES 12  /* struct virtio_net_hdr_v1 */
 /* Room for a whole window of TCP on its way to passt. */
 #define STREAM_BYTES (4 << 20)
 #define PASST_FD     "3" /* spawn_program() puts it there */
@@ -187,6 +191,8 @@ static int open_packet(const struct switch_definition *definition,
 	if (r < 0)
 		return refuse_uplink(refusal, r, definition->uplink,
 				     "a packet socket");
+	(void)snprintf(uplink->interface, sizeof(uplink->interface), "%s",
+		       definition->uplink);
 	uplink->fd = take_fd(&fd);
 	return 0;
 }
@@ -283,6 +289,84 @@ int uplink_open(const struct switch_definition *definition,
 	else
 		*ret_uplink = uplink;
 	return r;
+}
+
+/* Taking back. ---------------------------------------------------------------- */
+
+static bool is_in_bridge(const char *interface, const char *bridge)
+{
+	char path[64], target[128];
+	const char *name;
+	ssize_t bytes;
+
+	(void)snprintf(path, sizeof(path), "/sys/class/net/%s/master",
+		       interface);
+	bytes = readlink(path, target, sizeof(target) - 1);
+	if (bytes < 0)
+		return false;
+	target[bytes] = '\0';
+	name = strrchr(target, '/');
+	return strcmp(name ? name + 1 : target, bridge) == 0;
+}
+
+static bool is_tap(int fd, const struct switch_definition *definition,
+		   char *ret_name)
+{
+	struct ifreq request = { 0 };
+	struct stat stat;
+
+	if (fstat(fd, &stat) < 0 || !S_ISCHR(stat.st_mode) ||
+	    stat.st_rdev != makedev(MISC_MAJOR, TUN_MINOR) ||
+	    ioctl(fd, TUNGETIFF, &request) < 0)
+		return false;
+	request.ifr_name[IFNAMSIZ - 1] = '\0';
+	(void)snprintf(ret_name, UPLINK_ROOM, "%s", request.ifr_name);
+	return definition->uplink_kind == UPLINK_BRIDGE
+		       ? is_in_bridge(ret_name, definition->uplink)
+		       : strcmp(ret_name, definition->uplink) == 0;
+}
+
+static bool is_socket(int fd, int option, int wanted)
+{
+	socklen_t size = sizeof(int);
+	int value;
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 &&
+	       value == wanted;
+}
+
+static bool is_packet(int fd, const struct switch_definition *definition,
+		      char *ret_name)
+{
+	struct sockaddr_ll address = { 0 };
+	socklen_t size = sizeof(address);
+
+	(void)snprintf(ret_name, UPLINK_ROOM, "%s", definition->uplink);
+	return is_socket(fd, SO_DOMAIN, AF_PACKET) &&
+	       getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
+	       address.sll_ifindex > 0 &&
+	       address.sll_ifindex == (int)if_nametoindex(definition->uplink);
+}
+
+int uplink_take_back(const struct switch_definition *definition, int *fd,
+		     struct uplink *ret_uplink)
+{
+	struct uplink uplink = UPLINK_CLOSED;
+	bool is_it = false;
+
+	if (definition->uplink_kind == UPLINK_TAP ||
+	    definition->uplink_kind == UPLINK_BRIDGE)
+		is_it = is_tap(*fd, definition, uplink.interface);
+	if (definition->uplink_kind == UPLINK_PACKET)
+		is_it = is_packet(*fd, definition, uplink.interface);
+	if (definition->uplink_kind == UPLINK_PASST)
+		is_it = is_socket(*fd, SO_DOMAIN, AF_UNIX) &&
+			is_socket(*fd, SO_TYPE, SOCK_STREAM);
+	if (!is_it)
+		return -EINVAL;
+	uplink.fd = take_fd(fd);
+	*ret_uplink = uplink;
+	return 0;
 }
 
 void uplink_close(struct uplink *uplink)

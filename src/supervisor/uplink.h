@@ -22,7 +22,7 @@
 struct uplink {
 	int fd;                      /* owned; NO_FD: closed */
 	int passt_pidfd;             /* owned; NO_FD: none */
-	char interface[UPLINK_ROOM]; /* the TAP in use; may be empty */
+	char interface[UPLINK_ROOM]; /* in use; empty: passt */
 };
 
 #define UPLINK_CLOSED                       \
@@ -39,6 +39,17 @@ struct uplink {
  */
 int uplink_open(const struct switch_definition *definition,
 		struct uplink *ret_uplink, struct refusal *ret_refusal);
+
+/*
+ * Take the descriptor of an uplink that an earlier supervisor opened, back from
+ * its service, if it is what the definition says. passt is no child any more,
+ * so that its end is told of by the service alone. Takes the descriptor only
+ * on success.
+ *
+ * -EINVAL  it is something else
+ */
+int uplink_take_back(const struct switch_definition *definition, int *fd,
+		     struct uplink *ret_uplink);
 
 /* Close it and end its passt. Safe twice. */
 void uplink_close(struct uplink *uplink);

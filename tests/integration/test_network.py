@@ -301,14 +301,68 @@ def test_whoever_looks_at_a_switch_that_goes_is_answered(host):
     assert looking.wait(5) == 0
 
 
+def connect(host):
+    """A client of its own."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    client.settimeout(10)
+    client.connect(str(host.socket))
+    return client
+
+
+REPLY, SWITCH_SHOW, SWITCH_PORT_ROW, SWITCH_CAPTURE = 100, 154, 155, 157
+
+
+def ports_told(client):
+    """How many rows of ports come before the answer, which is yes."""
+    rows = 0
+    while True:
+        answer = client.recv(8192)
+        kind, _, status = struct.unpack_from("=IIi", answer)
+        if kind == REPLY:
+            assert status == 0, answer
+            return rows
+        rows += kind == SWITCH_PORT_ROW
+
+
+def test_everyone_who_looks_at_a_switch_sees_its_ports(host, pair):
+    service = host.service_pid("net0")
+    clients = [connect(host) for _ in range(5)]
+
+    os.kill(service, signal.SIGSTOP)
+    for client in clients:
+        client.send(struct.pack("=II32s", SWITCH_SHOW, 1, b"lan"))
+    time.sleep(0.05)
+    os.kill(service, signal.SIGCONT)
+
+    assert [ports_told(client) for client in clients] == [2] * 5
+    for client in clients:
+        client.close()
+
+
+def test_whoever_shares_the_pipe_of_a_capture_cannot_stop_its_switch(
+        host, pair):
+    one, two = pair
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    with connect(host) as client:
+        socket.send_fds(client, [struct.pack(
+            "=II32s32s32sII", SWITCH_CAPTURE, 1, b"lan", b"", b"", 0, 0)],
+            [writer])
+        assert struct.unpack_from("=IIi", client.recv(8192))[2] == 0
+    os.set_blocking(writer, True)
+    check_talk(one, two, "on record")
+
+    for turn in range(2000):
+        check_talk(one, two, f"{turn} " + 30 * "x")
+    os.close(reader)
+    os.close(writer)
+
+
 def set_switch(host, guest, switch):
     """NIC_SET, as no verb of ours sends it."""
     definition = struct.pack(
         "=32s32s6sHH46sIIIIQII", b"lan0", switch.encode(), guest.mac, 10, 0,
         b"", 0, 0, 1500, 1, 0, 0, 0).ljust(240, b"\0")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-        client.settimeout(10)
-        client.connect(str(host.socket))
+    with connect(host) as client:
         client.send(struct.pack("=II32s", 158, 1, guest.child.name.encode()) +
                     definition)
         answer = client.recv(8192)
@@ -428,6 +482,38 @@ def test_an_uplink_goes_with_its_switch(host, tap):
     bulkhead.wait_for(lambda: all(
         row["clients"] == 0 for row in host.json("service", "list")
         if row["kind"] == "net"), what="the service has let go")
+
+
+def test_what_was_an_uplink_may_be_one_again_at_once(host, tap):
+    for turn in range(10):
+        host.run("switch", "undefine", "lan")
+        host.run("switch", "define", "wan", "--uplink", f"tap:{tap}",
+                 "--vlan", 10)
+        host.run("switch", "define", "wan")
+        host.run("switch", "define", "lan", "--uplink", f"tap:{tap}",
+                 "--vlan", 10)
+        host.run("switch", "undefine", "wan")
+
+    assert socket.if_nametoindex(tap)
+
+
+def test_an_uplink_stays_when_the_supervisor_dies_and_then_its_service(
+        host, stage, tap):
+    guest = Guest(host, stage, "played-one")
+    index = socket.if_nametoindex(tap)
+
+    kill_supervisor(host)
+    guest.come_back()
+    host.wait_ready()
+    assert host.json("switch", "list")[0]["uplink"]["interface"] == tap
+    os.kill(host.service_pid("net0"), signal.SIGKILL)
+    guest.up()
+    wire = outside(tap)
+    guest.rings.send(BROADCAST + guest.mac + b"\x88\xb5" + bytes(46))
+
+    assert wire.recv(2000)[6:12] == guest.mac
+    assert socket.if_nametoindex(tap) == index
+    wire.close()
 
 
 def ask_for(guest, address):
