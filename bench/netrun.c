@@ -258,28 +258,7 @@ static int send_batch(struct side *side, struct netframe *frame,
 	return 0;
 }
 
-static int flood(struct side *side)
-{
-	struct run *run = side->run;
-	struct netframe frame;
-	uint64_t number = 0;
-
-	make_frame(run, &frame, side->index, 0);
-	while (!is_over(run, clock_now_ns())) {
-		int error = send_batch(side, &frame, &number, BATCH);
-
-		netport_flush(&side->port);
-		if (error == -EAGAIN)
-			(void)netport_wait(&side->port,
-					   clock_now_ns() + LOOK_NS, true);
-		else if (error)
-			return error;
-	}
-	run->result->senders[side->index].sent = number;
-	return 0;
-}
-
-/* The newest number that port 0 has seen. */
+/* The newest number that port 0 has seen; what else came is nobody's. */
 static void take_acks(struct side *side, uint64_t *seen)
 {
 	struct netframe frame;
@@ -288,6 +267,28 @@ static void take_acks(struct side *side, uint64_t *seen)
 	while (netport_receive(&side->port, &frame) == 0)
 		if (read_stamp(&frame, &stamp) && stamp.number > *seen)
 			*seen = stamp.number;
+}
+
+static int flood(struct side *side)
+{
+	struct run *run = side->run;
+	struct netframe frame;
+	uint64_t number = 0, none = 0;
+
+	make_frame(run, &frame, side->index, 0);
+	while (!is_over(run, clock_now_ns())) {
+		int error = send_batch(side, &frame, &number, BATCH);
+
+		netport_flush(&side->port);
+		if (error && error != -EAGAIN)
+			return error;
+		take_acks(side, &none);
+		if (error)
+			(void)netport_wait(&side->port,
+					   clock_now_ns() + LOOK_NS, true);
+	}
+	run->result->senders[side->index].sent = number;
+	return 0;
 }
 
 static int stream(struct side *side)
@@ -406,14 +407,14 @@ static int send_paced(struct side *side)
 {
 	struct run *run = side->run;
 	uint64_t each_ns = NS_PER_S / run->settings->rate;
-	uint64_t number = 0, next_ns = clock_now_ns();
+	uint64_t number = 0, none = 0, next_ns = clock_now_ns();
 	struct netframe frame;
 	int error = 0;
 
 	make_frame(run, &frame, side->index, 0);
 	while (!is_over(run, clock_now_ns())) {
 		while (netport_wait(&side->port, next_ns, false) == 0)
-			take_acks(side, &number);
+			take_acks(side, &none);
 		next_ns += each_ns;
 		write_stamp(&frame, side->index, number + 1, clock_now_ns());
 		error = netport_send(&side->port, &frame);
