@@ -48,6 +48,7 @@ static const unsigned char next[PARTITION_STATE_COUNT][PARTITION_EVENT_COUNT] = 
 	AT(SAVING) = {
 		ON(SAVED)        = TO(SAVED),
 		ON(FAILED)       = TO_BEFORE_SAVE,
+		ON(STOP)         = TO(STOPPING),
 		ON(MONITOR_LOST) = TO(STOPPED),
 	},
 	AT(SAVED) = {

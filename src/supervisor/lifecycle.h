@@ -18,7 +18,7 @@
  *   SAVED                    --STOP-->          STOPPED
  *   RESTORING                --READY-->         RUNNING or PAUSED, as before
  *   RESTORING                --FAILED-->        SAVED
- *   STARTING, RUNNING, PAUSED --STOP-->         STOPPING
+ *   STARTING, RUNNING, PAUSED, SAVING --STOP--> STOPPING
  *   RUNNING, STOPPING        --OFF-->           STOPPED
  *   STARTING, RUNNING, PAUSED, SAVING, STOPPING --MONITOR_LOST--> STOPPED
  *   RESTORING                --MONITOR_LOST-->  SAVED
@@ -32,7 +32,8 @@
  *   RUNNING      A monitor lives and its virtual processors run.
  *   PAUSED       A monitor lives, no virtual processor runs; requests in flight
  *                may finish or stay recorded.
- *   SAVING       As PAUSED, its memory is being written; has a deadline.
+ *   SAVING       As PAUSED, its memory is being written; has a deadline. Only a
+ *                forced STOP is taken, and gives the save up.
  *   SAVED        No process; a complete image of its memory is stored. STOP
  *                discards it.
  *   RESTORING    A monitor lives and reads the image; has a deadline. READY

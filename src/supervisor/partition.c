@@ -474,6 +474,27 @@ static void stop_monitor(struct partition *partition, uint32_t deadline_ms,
 	partition_press_power_button(partition, deadline_ms);
 }
 
+static int check_stop(const struct partition *partition, bool is_forced,
+		      struct refusal *refusal)
+{
+	enum partition_state state = partition_state(partition);
+	bool is_possible = lifecycle_allows(&partition->record.lifecycle,
+					    PARTITION_EVENT_STOP);
+
+	if (state == PARTITION_STOPPING)
+		is_possible = is_forced;
+	if (state == PARTITION_SAVING)
+		is_possible = save_is_undecided(partition);
+	if (!is_possible)
+		return refuse_verb(partition, PARTITION_EVENT_STOP, refusal);
+	if (state != PARTITION_SAVING || is_forced)
+		return 0;
+	return refuse(refusal, -EINVAL, "state",
+		      "partition %s is saving; only a forced stop is possible "
+		      "now, and gives the save up",
+		      partition->record.definition.name);
+}
+
 int partition_stop(struct partition *partition, const struct ticket *ticket,
 		   uint32_t deadline_ms, bool is_forced,
 		   struct refusal *refusal)
@@ -485,19 +506,16 @@ int partition_stop(struct partition *partition, const struct ticket *ticket,
 		return save_discard(partition, ticket, refusal);
 	if (deadline_ms == 0)
 		deadline_ms = partition->record.definition.stop_ms;
-	if (was == PARTITION_STOPPING) {
-		if (!is_forced)
-			return refuse_verb(partition, PARTITION_EVENT_STOP,
-					   refusal);
-	} else {
-		if (!lifecycle_allows(&partition->record.lifecycle,
-				      PARTITION_EVENT_STOP))
-			return refuse_verb(partition, PARTITION_EVENT_STOP,
-					   refusal);
+	r = check_stop(partition, is_forced, refusal);
+	if (r < 0)
+		return r;
+	if (was != PARTITION_STOPPING) {
 		r = partition_try(partition, PARTITION_EVENT_STOP, "");
 		if (r < 0)
 			return partition_refuse_store(partition, r, refusal);
 	}
+	if (was == PARTITION_SAVING)
+		save_give_up(partition);
 	ticket_failed(partition->supervisor, &partition->ticket, -ECANCELED,
 		      "the partition is being stopped");
 	partition->is_stop_wanted = true;

@@ -178,6 +178,18 @@ void save_answered(struct partition *partition, int status, const char *text)
 	}
 }
 
+bool save_is_undecided(const struct partition *partition)
+{
+	return !partition->record.image.saved_us;
+}
+
+void save_give_up(struct partition *partition)
+{
+	partition->save.step = SAVE_NOT;
+	partition_disarm(partition);
+	save_forget_image(partition);
+}
+
 void save_reconcile(struct partition *partition)
 {
 	if (partition->record.image.saved_us)

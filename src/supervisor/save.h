@@ -35,6 +35,12 @@ int save_discard(struct partition *partition, const struct ticket *ticket,
 /* In SAVING: the monitor answered the step under way. */
 void save_answered(struct partition *partition, int status, const char *text);
 
+/* In SAVING: may it still be given up? Not once its image is recorded. */
+bool save_is_undecided(const struct partition *partition);
+
+/* It is STOPPING instead: nothing is left of the save. */
+void save_give_up(struct partition *partition);
+
 /* In SAVING: a monitor is back and the question was lost. */
 void save_reconcile(struct partition *partition);
 

@@ -273,6 +273,29 @@ def test_a_monitor_that_dies_while_it_saves_leaves_no_image(host, stage):
     assert host.state_of(NAME) == "stopped" and files(host) == []
 
 
+def test_a_forced_stop_gives_a_save_up(host, stage):
+    monitor = start(host, stage)
+    verb = Verb(host, "save")
+    monitor.answer("MONITOR_PAUSE")
+    request, _, fds = monitor.child.wait("MONITOR_SAVE")
+    os.write(fds[0], IMAGE)
+    check_refused(host.call("stop", NAME), REFUSED, "state",
+                  "is saving; only a forced stop is possible")
+    assert host.state_of(NAME) == "saving"
+    monitor.child.send("MONITOR_PROGRESS", struct.pack("=QQ", 1, 2), (),
+                       request)
+
+    stop = subprocess.Popen(host.argv("stop", "--force", NAME), env=host.env)
+    monitor.child.take("CHILD_QUIT")
+    check_refused(verb.end(), FAILED, "is being stopped")
+    assert files(host) == []
+    played.close(fds)
+    monitor.end()
+
+    assert stop.wait(20) == 0
+    assert host.state_of(NAME) == "stopped" and files(host) == []
+
+
 @pytest.mark.parametrize("words,status", [
     ("image: its memory is damaged at byte 4096", REFUSED),
     ("no memory for its page tables", FAILED)])

@@ -43,6 +43,35 @@ struct world {
 };
 
 static struct world one, two;
+static bool is_disk_held; /* atomic, as the next */
+static bool is_held_disk_synchronised;
+
+/* In place of the C library's: a disk of this host that does not answer. */
+int fdatasync(int fd)
+{
+	while (__atomic_load_n(&is_disk_held, __ATOMIC_ACQUIRE)) {
+		__atomic_store_n(&is_held_disk_synchronised, true,
+				 __ATOMIC_RELEASE);
+		(void)usleep(1000);
+	}
+	return 0;
+}
+
+static void hold_disk(void)
+{
+	__atomic_store_n(&is_disk_held, true, __ATOMIC_RELEASE);
+}
+
+static void await_held_disk(void)
+{
+	while (!__atomic_load_n(&is_held_disk_synchronised, __ATOMIC_ACQUIRE))
+		(void)usleep(1000);
+}
+
+static void release_disk(void)
+{
+	__atomic_store_n(&is_disk_held, false, __ATOMIC_RELEASE);
+}
 
 static void on_ready(void *context, enum guest_state state)
 {
@@ -244,6 +273,16 @@ static int save(struct world *world)
 		 0);
 	await(world, &world->is_done);
 	return image_fd;
+}
+
+/* For verbs that are answered at once. */
+static int outcome_of(struct world *world, enum engine_verb verb,
+		      const struct engine_argument *argument)
+{
+	world->is_done = false;
+	CHECK_EQ(kvm_engine.command(&world->engine, verb, 5, argument), 0);
+	CHECK(world->is_done);
+	return world->done_status;
 }
 
 static void put_marks(struct world *world)
@@ -471,6 +510,36 @@ TEST(a_save_that_fails_says_why_and_can_be_tried_again)
 	CHECK_EQ(close(image_fd), 0);
 	machine_thaw(machine_of(&one));
 	CHECK(!one.io.disks[0].disk.is_frozen);
+	stop(&one);
+}
+
+TEST(a_save_that_was_given_up_is_in_the_way_of_the_next_one_only)
+{
+	const struct engine_argument argument = { .image_fd = new_file(0) };
+	const struct engine_argument next = { .image_fd = new_file(0) };
+
+	if (!has_kvm())
+		return;
+	plan(&one, 1, 64 * MIB);
+	CHECK_EQ(start(&one, NO_FD), 0);
+	hold_disk();
+	CHECK_EQ(kvm_engine.command(&one.engine, ENGINE_SAVE, 5, &argument), 0);
+	await_held_disk();
+	CHECK_EQ(outcome_of(&one, ENGINE_RESET, NULL), -EBUSY);
+	CHECK(strstr(one.done_text, "the host is still writing"));
+
+	CHECK_EQ(outcome_of(&one, ENGINE_RESUME, NULL), 0);
+	CHECK_EQ(outcome_of(&one, ENGINE_RESET, NULL), 0);
+	CHECK_EQ(outcome_of(&one, ENGINE_POWERDOWN, NULL), 0);
+	CHECK_EQ(outcome_of(&one, ENGINE_PAUSE, NULL), 0);
+	CHECK_EQ(outcome_of(&one, ENGINE_SAVE, &next), -EBUSY);
+	CHECK(strstr(one.done_text, "the host is still writing"));
+
+	one.is_done = false;
+	release_disk();
+	await(&one, &one.is_done);
+	CHECK_EQ(close(save(&one)), 0);
+	CHECK_EQ(one.done_status, 0);
 	stop(&one);
 }
 

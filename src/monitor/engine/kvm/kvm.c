@@ -158,6 +158,29 @@ static int carry_out(struct kvm_machine *machine, enum engine_verb verb,
 	return -EOPNOTSUPP;
 }
 
+/* While a machine is saved, going on is how the save is given up. After that its
+ * thread may still wait for a disk, which is in the way of the next save only. */
+static bool is_in_the_way(const struct kvm_save *save, enum engine_verb verb)
+{
+	if (!save->is_saving || verb == ENGINE_RESUME)
+		return false;
+	return save->is_frozen || verb == ENGINE_SAVE;
+}
+
+static int answer_busy(const struct kvm_machine *machine, enum engine_verb verb,
+		       uint32_t request_id,
+		       const struct engine_argument *argument)
+{
+	const struct engine_handler *handler = &machine->engine->handler;
+	SCOPED(close_fd)
+	int image_fd = verb == ENGINE_SAVE ? argument->image_fd : NO_FD;
+
+	handler->done(handler->context, request_id, -EBUSY,
+		      "the last save has not ended: the host is still "
+		      "writing");
+	return 0;
+}
+
 static int command(struct engine *engine, enum engine_verb verb,
 		   uint32_t request_id, const struct engine_argument *argument)
 {
@@ -169,9 +192,8 @@ static int command(struct engine *engine, enum engine_verb verb,
 	machine_heed(machine);
 	if (machine->is_over)
 		return -ESRCH;
-	/* Going on is how a save is given up. */
-	if (machine->save.is_saving && verb != ENGINE_RESUME)
-		return -EBUSY;
+	if (is_in_the_way(&machine->save, verb))
+		return answer_busy(machine, verb, request_id, argument);
 	if (verb == ENGINE_SAVE)
 		return machine_save(machine, request_id, argument->image_fd);
 	result = carry_out(machine, verb, argument);
