@@ -194,6 +194,26 @@ static int on_passt_end(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
+void networks_check_bridges(struct supervisor *supervisor)
+{
+	struct network *network;
+
+	TAILQ_FOREACH(network, &supervisor->networks, link)
+	{
+		const struct switch_definition *definition =
+			&network->record.definition;
+
+		if (definition->uplink_kind != UPLINK_BRIDGE ||
+		    network->state != NIC_IS_UP ||
+		    network->uplink.fd == NO_FD ||
+		    uplink_is_in_bridge(&network->uplink, definition->uplink))
+			continue;
+		note_lost(network);
+		leave_uplink(network);
+	}
+	networks_progress(supervisor);
+}
+
 static int open_uplink(struct network *network)
 {
 	struct refusal refusal = { 0 };
@@ -240,6 +260,7 @@ static void give_uplink(struct network *network, struct instance *instance)
 	if (network->uplink.fd == NO_FD && open_uplink(network) < 0)
 		return;
 	watch_passt(network);
+	network_watch(network);
 	network->generation = supervisor_next_generation(network->supervisor);
 	message.attachment.id = network->record.id;
 	message.attachment.generation = network->generation;
@@ -436,6 +457,7 @@ static void uplink_found(struct network *network, struct instance *instance,
 	network->generation = generation;
 	network->up_ns = clock_now_ns();
 	network->state = NIC_IS_UP;
+	network_watch(network);
 	instance_client_came(instance);
 	if (network->record.definition.uplink_kind == UPLINK_NONE)
 		leave_uplink(network);

@@ -14,4 +14,11 @@ int network_take_port(void *data, struct message *message);
 int network_take_entry(void *data, struct message *message);
 int network_take_reported(void *data, struct message *message);
 
+/* network_watch.c: for an uplink in a bridge, have networks_check_bridges()
+ * called when interfaces change. */
+void network_watch(const struct network *network);
+
+/* Uplinks whose interface is in its bridge no more are lost. */
+void networks_check_bridges(struct supervisor *supervisor);
+
 #endif

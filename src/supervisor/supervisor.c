@@ -455,6 +455,7 @@ void supervisor_close(struct supervisor *supervisor)
 	cgroup_base_close(&supervisor->cgroups);
 	close_fd(&supervisor->meet_fd);
 	sd_event_source_disable_unref(supervisor->flush_source);
+	sd_event_source_disable_unref(supervisor->link_source);
 	sd_event_source_disable_unref(supervisor->shutdown_timer);
 	sd_event_unref(supervisor->event);
 }

@@ -35,8 +35,9 @@ struct supervisor {
 	struct service_list services;
 	struct partition_list partitions;
 	struct network_list networks;
-	struct network_list leaving; /* undefined; a service has the uplink */
-	uint32_t report_id;          /* last used by network_report() */
+	struct network_list leaving;  /* undefined; a service has the uplink */
+	sd_event_source *link_source; /* of network_watch.c */
+	uint32_t report_id;           /* last used by network_report() */
 	struct client_list *clients;
 	struct engine_probe *probe;
 	struct adoption *adoption; /* while is_adopting */

@@ -293,14 +293,14 @@ int uplink_open(const struct switch_definition *definition,
 
 /* Taking back. ---------------------------------------------------------------- */
 
-static bool is_in_bridge(const char *interface, const char *bridge)
+bool uplink_is_in_bridge(const struct uplink *uplink, const char *bridge)
 {
 	char path[64], target[128];
 	const char *name;
 	ssize_t bytes;
 
 	(void)snprintf(path, sizeof(path), "/sys/class/net/%s/master",
-		       interface);
+		       uplink->interface);
 	bytes = readlink(path, target, sizeof(target) - 1);
 	if (bytes < 0)
 		return false;
@@ -310,7 +310,7 @@ static bool is_in_bridge(const char *interface, const char *bridge)
 }
 
 static bool is_tap(int fd, const struct switch_definition *definition,
-		   char *ret_name)
+		   struct uplink *uplink)
 {
 	struct ifreq request = { 0 };
 	struct stat stat;
@@ -320,10 +320,11 @@ static bool is_tap(int fd, const struct switch_definition *definition,
 	    ioctl(fd, TUNGETIFF, &request) < 0)
 		return false;
 	request.ifr_name[IFNAMSIZ - 1] = '\0';
-	(void)snprintf(ret_name, UPLINK_ROOM, "%s", request.ifr_name);
+	(void)snprintf(uplink->interface, sizeof(uplink->interface), "%s",
+		       request.ifr_name);
 	return definition->uplink_kind == UPLINK_BRIDGE
-		       ? is_in_bridge(ret_name, definition->uplink)
-		       : strcmp(ret_name, definition->uplink) == 0;
+		       ? uplink_is_in_bridge(uplink, definition->uplink)
+		       : strcmp(uplink->interface, definition->uplink) == 0;
 }
 
 static bool is_socket(int fd, int option, int wanted)
@@ -336,12 +337,13 @@ static bool is_socket(int fd, int option, int wanted)
 }
 
 static bool is_packet(int fd, const struct switch_definition *definition,
-		      char *ret_name)
+		      struct uplink *uplink)
 {
 	struct sockaddr_ll address = { 0 };
 	socklen_t size = sizeof(address);
 
-	(void)snprintf(ret_name, UPLINK_ROOM, "%s", definition->uplink);
+	(void)snprintf(uplink->interface, sizeof(uplink->interface), "%s",
+		       definition->uplink);
 	return is_socket(fd, SO_DOMAIN, AF_PACKET) &&
 	       getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
 	       address.sll_ifindex > 0 &&
@@ -356,9 +358,9 @@ int uplink_take_back(const struct switch_definition *definition, int *fd,
 
 	if (definition->uplink_kind == UPLINK_TAP ||
 	    definition->uplink_kind == UPLINK_BRIDGE)
-		is_it = is_tap(*fd, definition, uplink.interface);
+		is_it = is_tap(*fd, definition, &uplink);
 	if (definition->uplink_kind == UPLINK_PACKET)
-		is_it = is_packet(*fd, definition, uplink.interface);
+		is_it = is_packet(*fd, definition, &uplink);
 	if (definition->uplink_kind == UPLINK_PASST)
 		is_it = is_socket(*fd, SO_DOMAIN, AF_UNIX) &&
 			is_socket(*fd, SO_TYPE, SOCK_STREAM);

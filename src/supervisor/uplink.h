@@ -14,6 +14,7 @@
 #ifndef SUPERVISOR_UPLINK_H
 #define SUPERVISOR_UPLINK_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/refusal.h"
@@ -50,6 +51,9 @@ int uplink_open(const struct switch_definition *definition,
  */
 int uplink_take_back(const struct switch_definition *definition, int *fd,
 		     struct uplink *ret_uplink);
+
+/* Is its interface a port of this bridge? */
+bool uplink_is_in_bridge(const struct uplink *uplink, const char *bridge);
 
 /* Close it and end its passt. Safe twice. */
 void uplink_close(struct uplink *uplink);
