@@ -181,13 +181,19 @@ class Demo:
         return (any(self.pages().values()) and len(self.lost_pages())
                 <= PAGES_LOST_MOST * self.times(PASST))
 
+    def resets(self):
+        """How often a guest that nobody reset booted again."""
+        return sum(len(console.lines("up ")) - 1
+                   for console in self.consoles.values())
+
     def is_clean(self):
-        wrong = sum(self.total(key) for key in
-                    ("errors", "corrupt", "lost", "duplicated"))
+        counted = sum(self.total(key) for key in
+                      ("errors", "corrupt", "lost", "duplicated"))
         checks = [console.values(word) for console in self.consoles.values()
                   for word in ("stamp end", "e2fsck", "kernel")]
-        return wrong == 0 and self.is_connected() and self.may_go_out() and all(
-            check and not any(check.values()) for check in checks)
+        return (counted + self.resets() == 0 and self.is_connected()
+                and self.may_go_out()
+                and all(check and not any(check.values()) for check in checks))
 
     def times(self, what):
         return len(self.stalls.get(what, [])) // len(GUESTS)
@@ -226,6 +232,7 @@ class Demo:
                  ("duplicated", self.total("duplicated")),
                  ("corrupt", self.total("corrupt")),
                  ("guest I/O errors", self.total("errors")),
+                 ("guests that began anew", self.resets()),
                  ("guest kernel complaints", sum(
                      c.values("kernel").get("errors", 0)
                      for c in self.consoles.values()))]
@@ -251,6 +258,11 @@ def read_options():
     bulkhead.engine = parser.parse_args().engine
 
 
+def print_log(host):
+    print(f"--- the supervisor's log ends\n{host.log()[-3000:]}",
+          file=sys.stderr)
+
+
 def main():
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     read_options()
@@ -261,9 +273,11 @@ def main():
     try:
         host.start()
         is_clean = demo.run()
+        if not is_clean:
+            print_log(host)
     except (AssertionError, bulkhead.Failed) as error:
-        print(f"demo: {error}\n--- the supervisor's log ends\n"
-              f"{host.log()[-3000:]}", file=sys.stderr)
+        print(f"demo: {error}", file=sys.stderr)
+        print_log(host)
         is_clean = False
     finally:
         left = host.close()

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import http.server
 import os
+import re
 import signal
 import socketserver
 import threading
@@ -69,12 +70,12 @@ class Outside:
 
 
 def pages_of(console):
-    """Of each page that a guest fetched: did it get it whole and right?"""
-    said = [dict(word.split("=", 1) for word in line.split()[1:])
+    """Of each page that a guest fetched: did it get it whole and right? Where
+    two of them spoke at once, there is no telling."""
+    said = [re.fullmatch(r"page number=(\d+) status=(\d+) sum=([0-9a-f]*)", line)
             for line in console.lines("page number=")]
-    return {int(page["number"]):
-            page["status"] == "0" and page.get("sum") == PAGE_SUM
-            for page in said}
+    return {int(page[1]): page[2] == "0" and page[3] == PAGE_SUM
+            for page in said if page}
 
 
 def passt_of(host):
