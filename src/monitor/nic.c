@@ -57,6 +57,18 @@ int nic_init(struct nic *nic, const struct monitor_nic *settings,
 	return nic->receiver.segments ? 0 : -ENOMEM;
 }
 
+void nic_set_announce(struct nic *nic, bool must_announce)
+{
+	if (must_announce &&
+	    !(nic->features & BIT(VIRTIO_NET_F_GUEST_ANNOUNCE)))
+		return;
+	/* The configuration space is read by others' threads. */
+	__atomic_store_n(&nic->shape.must_announce, must_announce,
+			 __ATOMIC_RELEASE);
+	if (must_announce)
+		virtio_config_changed(&nic->transport);
+}
+
 static void forget_life(struct nic *nic)
 {
 	for (uint32_t i = 0; i < NIC_QUEUE_MAX; i++)
@@ -64,6 +76,7 @@ static void forget_life(struct nic *nic)
 	init_queues(nic);
 	nic->features = 0;
 	nic->is_driven = false;
+	nic_set_announce(nic, false);
 	nic->wants_buffers = false;
 	nic->active_pairs = 1;
 	memcpy(nic->shape.mac, nic->settings.mac, sizeof(nic->shape.mac));

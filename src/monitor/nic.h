@@ -70,6 +70,7 @@ struct nic {
 	struct virtio_transport transport;
 	bool has_front;
 	bool is_frozen; /* of a saved partition: the guest's side stands still */
+	bool is_restored; /* and has not gone on yet */
 	bool is_driven; /* its driver has set up a ring since the last reset */
 	uint64_t features;
 	uint32_t active_pairs;
@@ -126,7 +127,7 @@ void nic_down(struct nic *nic);
 /* Saved partitions (nic_state.c). ------------------------------------------ */
 
 /* Take nothing from the guest and write nothing to its memory, until it
- * thaws. */
+ * thaws. One that was restored then announces itself, if its driver can. */
 void nic_freeze(struct nic *nic);
 void nic_thaw(struct nic *nic);
 
@@ -154,6 +155,9 @@ void nic_tend(struct nic *nic, uint64_t now_ns);
  * now and then only, however often that is. */
 void nic_tell_abilities(struct nic *nic);
 void nic_tell_now(struct nic *nic);
+
+/* Whether the guest is to announce itself (nic.c). */
+void nic_set_announce(struct nic *nic, bool must_announce);
 
 /* Take what waits in the control queue (nic_control.c). */
 bool nic_control_turn(struct nic *nic);

@@ -132,6 +132,11 @@ static int obey(struct nic *nic, const struct command *command)
 		if (number == VIRTIO_NET_CTRL_MAC_ADDR_SET)
 			return set_address(nic, command);
 		return -EOPNOTSUPP;
+	case VIRTIO_NET_CTRL_ANNOUNCE:
+		if (number != VIRTIO_NET_CTRL_ANNOUNCE_ACK)
+			return -EOPNOTSUPP;
+		nic_set_announce(nic, false);
+		return 0;
 	case VIRTIO_NET_CTRL_MQ:
 		if (number == VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET)
 			return set_pairs(nic, command);

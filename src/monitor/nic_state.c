@@ -12,6 +12,9 @@ void nic_freeze(struct nic *nic)
 void nic_thaw(struct nic *nic)
 {
 	nic->is_frozen = false;
+	if (nic->is_restored)
+		nic_set_announce(nic, true);
+	nic->is_restored = false;
 }
 
 void nic_state_save(const struct nic *nic, struct state_writer *writer)
@@ -33,6 +36,7 @@ void nic_state_restore(struct nic *nic, struct state_reader *reader)
 	uint32_t pairs, groups;
 
 	nic_freeze(nic);
+	nic->is_restored = true;
 	(void)state_enter(reader, STATE_NIC, STATE_VERSION);
 	state_get(reader, nic->shape.mac, sizeof(nic->shape.mac));
 	pairs = state_get_u16(reader);

@@ -136,7 +136,8 @@ static int check_same(struct request *request, const struct nic *nic,
 	const struct nic_definition *now = &nic->definition;
 	const char *field = NULL;
 
-	if (!partition_has_monitor(partition_state(nic->partition)))
+	if (!partition_has_monitor(partition_state(nic->partition)) &&
+	    partition_state(nic->partition) != PARTITION_SAVED)
 		return 0;
 	if (strcmp(now->network, wanted->network) != 0)
 		field = "switch";

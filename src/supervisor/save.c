@@ -218,11 +218,6 @@ int partition_save(struct partition *partition, const struct ticket *ticket,
 			      "partition %s runs under qemu, which saves no "
 			      "guest; the kvm engine does",
 			      name_of(partition));
-	if (partition->nic_count)
-		return refuse(refusal, -EOPNOTSUPP, "nics",
-			      "partition %s has network interfaces, which "
-			      "are not saved in this release",
-			      name_of(partition));
 	r = image_create(state_dir(partition), name_of(partition),
 			 &partition->image_fd);
 	if (r < 0)

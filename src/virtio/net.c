@@ -27,7 +27,8 @@ uint64_t net_features(const struct net_shape *shape)
 	if (shape->has_control)
 		features |= BIT(VIRTIO_NET_F_CTRL_VQ) |
 			    BIT(VIRTIO_NET_F_CTRL_RX) |
-			    BIT(VIRTIO_NET_F_CTRL_MAC_ADDR);
+			    BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) |
+			    BIT(VIRTIO_NET_F_GUEST_ANNOUNCE);
 	return features;
 }
 
@@ -42,6 +43,8 @@ size_t net_fill_config(const struct net_shape *shape, uint8_t *space,
 	/* What follows belongs to features that are not offered. */
 	size_t bytes = offsetof(struct virtio_net_config, speed);
 
+	if (__atomic_load_n(&shape->must_announce, __ATOMIC_ACQUIRE))
+		config.status |= VIRTIO_NET_S_ANNOUNCE;
 	memcpy(config.mac, shape->mac, sizeof(config.mac));
 	if (bytes > room_bytes)
 		bytes = room_bytes;

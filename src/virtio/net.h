@@ -38,6 +38,8 @@ struct net_shape {
 	uint16_t mtu;
 	uint16_t queue_pair_count;
 	bool has_control; /* the control queue is ours, not a front end's */
+	/* Its guest is to tell the network where it is (5.1.6.5.4). */
+	bool must_announce;
 };
 
 /* VERSION_1, EVENT_IDX, INDIRECT_DESC and those of virtio-net that hold. */

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -109,14 +110,41 @@ def test_a_connection_survives_whatever_dies_between_its_guests(host):
         assert one.do("ping", "10.0.0.2", 2) == 0
 
 
+def announcement(address, guest_mac):
+    """The end of an ARP request by which a station says where it is."""
+    station = bytes.fromhex(guest_mac.replace(":", ""))
+    return station + socket.inet_aton(address) + bytes(6) + \
+        socket.inet_aton(address)
+
+
+@pytest.mark.engine("kvm")
+def test_a_connection_survives_that_its_guests_are_saved_and_restored(host):
+    with talkers(host, one=nic(vlan=10), two=nic(vlan=10)) as (one, two):
+        connect(one, two)
+        before = one.link()
+        with captured(host, "two/lan0") as file:
+            for saved in ("two", "two", "one"):
+                host.run("save", saved)
+                assert host.state_of(saved) == "saved"
+                host.run("restore", saved)
+                one.wait_stream()
+            wanted = announcement("10.0.0.2", mac(host, "two"))
+            bulkhead.wait_for(lambda: wanted in file.read_bytes(),
+                              what="the guest says where it is")
+        one.terminal.close()
+        one.terminal = bulkhead.Terminal(host, "one")
+        result = stream_result(one)
+
+        assert result["wrong"] == 0 and result["broken"] == 0
+        assert one.link()["changes"] == before["changes"]
+
+
 # -- clients that others wrote
 
 @contextlib.contextmanager
 def captured(host, nic=None):
     """What is sent to the switch meanwhile, or what one interface sends and
-    receives, for tshark."""
-    if not shutil.which("tshark"):
-        pytest.skip("no tshark")
+    receives."""
     file = host.directory / f"{nic or 'all'}.pcapng".replace("/", "-")
     only = ("--nic", nic) if nic else ()
     taking = subprocess.Popen(
@@ -132,6 +160,8 @@ def captured(host, nic=None):
 def dissect(file, wanted, *fields):
     """A row of fields for each frame of a capture that tshark finds by this
     filter; it must understand the file to its end."""
+    if not shutil.which("tshark"):
+        pytest.skip("no tshark")
     words = [word for field in fields for word in ("-e", field)]
     done = subprocess.run(
         ["tshark", "-n", "-r", file, "-Y", wanted, "-T", "fields", *words],

@@ -558,7 +558,16 @@ TEST(the_control_queue_sets_filters_and_refuses_nonsense)
 	tear_down();
 }
 
-static void move_to_another_monitor(void)
+/* What the driver reads of its link. */
+static uint16_t link_status(void)
+{
+	struct virtio_net_config config;
+
+	(void)nic_device_ops.config(&nic, (void *)&config, sizeof(config));
+	return config.status;
+}
+
+static void move_to_another_monitor(bool has_control)
 {
 	struct state_writer writer;
 	struct state_reader reader;
@@ -567,7 +576,7 @@ static void move_to_another_monitor(void)
 	nic_state_save(&nic, &writer);
 	guestmem_clear(&nic.memory);
 	nic_release(&nic);
-	CHECK_EQ(nic_init(&nic, &settings, &notices, false), 0);
+	CHECK_EQ(nic_init(&nic, &settings, &notices, has_control), 0);
 	for (uint32_t i = 0; i < 3; i++) {
 		uint64_t shift = (uint64_t)i * FAKE_BYTES * 4;
 		const struct guestmem_place place = {
@@ -609,7 +618,7 @@ TEST(a_saved_interface_stands_still_and_goes_on_elsewhere)
 	CHECK_EQ(take_frame(2), 0);
 	CHECK_EQ(used_count(0), 0);
 
-	move_to_another_monitor();
+	move_to_another_monitor(false);
 	turn();
 	CHECK_EQ(take_frame(2), 0);
 	nic_thaw(&nic);
@@ -620,6 +629,37 @@ TEST(a_saved_interface_stands_still_and_goes_on_elsewhere)
 	CHECK_EQ(used_count(0), 1);
 	CHECK_EQ(used_count(1), 2);
 	CHECK_EQ(nic.abilities.all_multicast, 1);
+	tear_down();
+}
+
+TEST(a_restored_interface_is_announced_until_its_driver_has_done_so)
+{
+	features = 1ull << VIRTIO_NET_F_GUEST_ANNOUNCE;
+	set_up(true);
+	nic_freeze(&nic);
+	nic_thaw(&nic);
+	CHECK_EQ(link_status(), VIRTIO_NET_S_LINK_UP);
+	nic_freeze(&nic);
+	move_to_another_monitor(true);
+	start_queue(2);
+	CHECK_EQ(link_status(), VIRTIO_NET_S_LINK_UP);
+	nic_thaw(&nic);
+	CHECK_EQ(link_status(), VIRTIO_NET_S_LINK_UP | VIRTIO_NET_S_ANNOUNCE);
+	CHECK_EQ(command((uint8_t[]){ VIRTIO_NET_CTRL_ANNOUNCE,
+				      VIRTIO_NET_CTRL_ANNOUNCE_ACK },
+			 2),
+		 VIRTIO_NET_OK);
+	CHECK_EQ(link_status(), VIRTIO_NET_S_LINK_UP);
+	tear_down();
+}
+
+TEST(a_driver_that_cannot_announce_is_not_asked_to)
+{
+	set_up(true);
+	nic_freeze(&nic);
+	move_to_another_monitor(true);
+	nic_thaw(&nic);
+	CHECK_EQ(link_status(), VIRTIO_NET_S_LINK_UP);
 	tear_down();
 }
 
