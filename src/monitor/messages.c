@@ -406,7 +406,7 @@ static int pong(void *process, struct message *message)
 {
 	struct monitor *monitor = process;
 
-	if (monitor->io.is_running)
+	if (monitor_has_io(monitor))
 		iothread_call(&monitor->io, nothing, NULL);
 	(void)child_send(&monitor->child, MSG_CHILD_PONG, message->request_id,
 			 NULL, 0);

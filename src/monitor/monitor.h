@@ -88,6 +88,12 @@ struct monitor {
 	struct log_limit event_limit;
 };
 
+/* Will the I/O thread answer who waits for it? */
+static inline bool monitor_has_io(const struct monitor *monitor)
+{
+	return monitor->io.is_running && !monitor->engine.is_stuck;
+}
+
 /* The one writer of monitor->state. */
 void monitor_enter(struct monitor *monitor, enum monitor_state state);
 

@@ -136,6 +136,8 @@ static void report_abilities(struct monitor *monitor, uint32_t index)
 {
 	struct nic_question question = { .index = index };
 
+	if (!monitor_has_io(monitor))
+		return;
 	iothread_call(&monitor->io, look_at_abilities, &question);
 	(void)tell(monitor, MSG_MONITOR_NIC_ABILITIES, &question.abilities,
 		   sizeof(question.abilities));
@@ -191,10 +193,13 @@ void report_held(struct monitor *monitor)
 {
 	struct disk_counters counters[DISK_COUNT_MAX];
 
+	/* There was nobody to hear it. */
+	if (monitor->guest.state == GUEST_ENGINE_DIED)
+		report_engine_end(monitor, monitor->guest.exit_status);
 	monitor->is_guest_reported =
 		tell(monitor, MSG_MONITOR_GUEST, &monitor->guest,
 		     sizeof(monitor->guest)) == 0;
-	if (monitor->io.is_running) {
+	if (monitor_has_io(monitor)) {
 		iothread_call(&monitor->io, count_disks, counters);
 		for (uint32_t i = 0; i < monitor->io.disk_count; i++)
 			report_disk(monitor, &counters[i]);

@@ -93,6 +93,9 @@ struct engine {
 	pid_t pid;     /* of a process of its own; 0: none */
 	const char *last_words; /* why it ended; "" if nobody knows */
 	bool is_paused;
+	/* It has ended, and the I/O thread may wait for memory that will never
+	 * come: nobody may wait for that thread any more. */
+	bool is_stuck;
 };
 
 struct engine_ops {

@@ -561,5 +561,6 @@ TEST(damaged_memory_ends_the_guest_with_a_sentence)
 	CHECK_EQ(start(&two, dup(image_fd)), 0);
 	await(&two, &two.has_ended);
 	CHECK(strstr(two.engine.last_words, "saved image is damaged: memory"));
+	CHECK(two.engine.is_stuck);
 	_exit(0);
 }

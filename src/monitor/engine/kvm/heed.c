@@ -24,7 +24,8 @@ static void end(struct kvm_machine *machine, const char *why)
 
 	if (machine->is_over)
 		return;
-	if (machine_is_stuck(machine))
+	machine->engine->is_stuck = machine_is_stuck(machine);
+	if (machine->engine->is_stuck)
 		vcpus_park(&machine->vcpus);
 	else
 		vcpus_park_all(&machine->vcpus);
