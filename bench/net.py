@@ -12,6 +12,7 @@ PAIRS = 5
 KILLS = 50
 SETTLE_S = (0.10, 0.20)  # traffic between two kills
 SOON_NS = 50_000_000
+SILENCE_S = 3
 SENDERS = 8
 # A fake guest's memory, as its monitor maps it.
 GUEST_MEMORY = "/memfd:fakenic"
@@ -100,20 +101,25 @@ def wait_standby(system, count):
             if row["pid"]], 30, 0.01, what="a standby is ready")
 
 
-def kill_often(system, standby, rate):
-    """How long nothing came after each kill, beyond the pace."""
+def kill_often(system, standby, rate, kills):
+    """When the active instance was killed, and what the receiver saw."""
     load = netload.start(system.specs, mode="paced", rate=rate, seconds=3600,
                          gap_us=100)
     times = []
     time.sleep(0.5)
-    for _ in range(KILLS):
+    for _ in range(kills):
         wait_standby(system, standby)
         time.sleep(random.uniform(*SETTLE_S))
         times.append(time.monotonic_ns())
         system.host.replace_service(signal.SIGKILL, "net0")
     time.sleep(0.3)
     load.send_signal(signal.SIGTERM)
-    found = netload.finish(load)
+    return times, netload.finish(load)
+
+
+def restart(system, standby, rate):
+    """How long nothing came after each kill, beyond the pace."""
+    times, found = kill_often(system, standby, rate, KILLS)
     if found["gaps_unlisted"]:
         raise NotMeasured("too many gaps to list")
     gaps = [gap_ms(found["gaps"], at_ns) for at_ns in times]
@@ -130,7 +136,7 @@ def restarts(figures):
     for standby in 0, 1:
         with netload.made(netload.Ours, 2, standby=standby) as ours:
             gaps[standby] = [gap for rate in (200, 5000)
-                             for gap in kill_often(ours, standby, rate)]
+                             for gap in restart(ours, standby, rate)]
     figures.add("net.restart.gap.p50", median(gaps[0]))
     figures.add("net.restart.gap.p99", percentile(gaps[0], 0.99))
     figures.add("net.restart.standby.gap.p99", percentile(gaps[1], 0.99))
@@ -138,8 +144,12 @@ def restarts(figures):
 
 # -- bandwidth
 
+def bytes_per_s(mbit):
+    return mbit * 125_000
+
+
 def credit_error(system, mbit, frame_bytes):
-    system.set_rate(1, mbit * 125_000)
+    system.set_rate(1, bytes_per_s(mbit))
     found = bits_per_s(netload.run(system, mode="flood", bytes=frame_bytes,
                                    seconds=2, warmup_ms=500))
     error = abs(found / 1e6 - mbit) / mbit * 100
@@ -172,20 +182,25 @@ def fairness(figures):
 
 # -- memory
 
+def idle_pss(system):
+    """The network service's, in MiB, after load, its ports being silent."""
+    netload.run(system, **STREAM)
+    load = netload.start(system.specs, mode="idle", seconds=3600)
+    time.sleep(SILENCE_S)
+    for program in netload.PROGRAMS:
+        for pid in system.pids_of(program):
+            context(f"process {pid} {program}: PSS "
+                    f"{pss_bytes(pid, GUEST_MEMORY) / MIB:.2f} MiB")
+    weight = max(pss_bytes(pid, GUEST_MEMORY)
+                 for pid in system.pids_of("bulkhead-net")) / MIB
+    load.terminate()
+    load.communicate()
+    return weight
+
+
 def memory(figures):
     with netload.made(netload.Ours, 2) as ours:
-        netload.run(ours, **STREAM)
-        load = netload.start(ours.specs, mode="idle", seconds=3600)
-        time.sleep(3)
-        for program in netload.PROGRAMS:
-            for pid in ours.pids_of(program):
-                context(f"process {pid} {program}: PSS "
-                        f"{pss_bytes(pid, GUEST_MEMORY) / MIB:.2f} MiB")
-        figures.add("memory.net.idle",
-                    max(pss_bytes(pid, GUEST_MEMORY)
-                        for pid in ours.pids_of("bulkhead-net")) / MIB)
-        load.terminate()
-        load.communicate()
+        figures.add("memory.net.idle", idle_pss(ours))
 
 
 # Each measures some of the figures and is given the table of them. One that

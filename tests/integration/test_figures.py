@@ -13,6 +13,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 
 import measure  # noqa: E402
 import memory  # noqa: E402
+import net  # noqa: E402
+import netload  # noqa: E402
 import recovery  # noqa: E402
 
 KILLS = 20
@@ -57,3 +59,33 @@ def test_our_processes_are_small(image):
 
     assert disk <= 3
     assert monitor <= 5
+
+
+@pytest.mark.parametrize("standby", [0, 1])
+def test_frames_go_on_in_order_when_the_network_service_is_killed(standby):
+    random.seed(standby)
+    with netload.made(netload.Ours, 2, standby=standby) as system:
+        times, found = net.kill_often(system, standby, 1000, KILLS // 2)
+
+    assert len(times) == KILLS // 2
+    assert found["disordered"] == 0
+    assert found["count"] > 0.5 * found["senders"][0]["sent"], found
+    # What is sent while nobody serves is lost, and nothing else.
+    outage_s = sum(late for *_, late, lost in found["gaps"] if lost) / 1e9
+    assert found["lost"] <= 1000 * outage_s + 2 * len(times)
+
+
+@pytest.mark.parametrize("frame_bytes", [64, 1500])
+def test_a_port_gets_no_more_than_its_credit(frame_bytes):
+    with netload.made(netload.Ours, 2) as system:
+        system.set_rate(1, net.bytes_per_s(20))
+        found = net.bits_per_s(netload.run(
+            system, mode="flood", bytes=frame_bytes, warmup_ms=500, seconds=2))
+
+    assert 0.5 * 20e6 < found < 1.02 * 20e6
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may weigh them")
+def test_the_network_service_is_small():
+    with netload.made(netload.Ours, 2) as system:
+        assert net.idle_pss(system) <= 3
