@@ -24,61 +24,15 @@
 #include "base/scope.h"
 #include "channel/frames.h"
 #include "lib/harness.h"
+#include "lib/net_peer.h"
 #include "lib/service_rig.h"
 #include "net/switch/drop.h"
 #include "net/switch/ethernet.h"
 
-#define GENERATION 5
-#define WAIT_MS    5000
-#define RING_BYTES (256u << 10)
-
-/* A monitor's end of one port. */
-struct peer {
-	struct net_attach attach;
-	struct frames frames;
-	int memfd, kick, call;
-};
+#define WAIT_MS 5000
 
 static struct service_rig rig;
-static struct peer peers[4];
-
-static void make_peer(struct peer *peer, uint16_t number, uint16_t pvid)
-{
-	*peer = (struct peer){
-		.attach = {
-			.attachment = { .id = number + 1u,
-					.generation = GENERATION },
-			.partition = "guest",
-			.definition = {
-				.name = "lan0",
-				.network = "lan",
-				.mac = { 2, 0, 0, 0, 0, (uint8_t)number },
-				.pvid = pvid,
-				.mtu = 1500,
-				.queue_pair_count = 1,
-			},
-		},
-	};
-	CHECK_EQ(frames_create(RING_BYTES, GENERATION, &peer->memfd), 0);
-	CHECK_EQ(frames_open(&peer->frames, peer->memfd, FRAMES_MONITOR), 0);
-	peer->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	peer->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-}
-
-static void attach(struct peer *peer)
-{
-	service_rig_send(&rig, MSG_NET_ATTACH, &peer->attach,
-			 sizeof(peer->attach),
-			 (int[]){ peer->memfd, peer->kick, peer->call }, 3);
-}
-
-static void close_peer(struct peer *peer)
-{
-	frames_close(&peer->frames);
-	close_fd(&peer->memfd);
-	close_fd(&peer->kick);
-	close_fd(&peer->call);
-}
+static struct net_peer peers[4];
 
 static void start_service(const char *environment)
 {
@@ -105,8 +59,8 @@ static void start(void)
 {
 	start_service(NULL);
 	for (uint16_t i = 0; i < 3; i++) {
-		make_peer(&peers[i], i, i < 2 ? 10 : 20);
-		attach(&peers[i]);
+		peer_make(&peers[i], i, i < 2 ? 10 : 20);
+		peer_attach(&peers[i], &rig);
 	}
 	begin();
 	settle();
@@ -115,87 +69,32 @@ static void start(void)
 static void stop(void)
 {
 	for (uint16_t i = 0; i < 3; i++)
-		close_peer(&peers[i]);
+		peer_close(&peers[i]);
 	service_rig_stop(&rig);
 }
 
-static int try_send(struct peer *peer, const uint8_t *to, uint32_t length,
+static void send_to(struct net_peer *from, const struct net_peer *to,
 		    uint8_t fill)
 {
-	uint8_t *record, *frame;
-	int result = frames_reserve(&peer->frames, FRAMES_HEADER_BYTES + length,
-				    &record);
-
-	if (result < 0)
-		return result;
-	memset(record, 0, FRAMES_HEADER_BYTES);
-	frame = record + FRAMES_HEADER_BYTES;
-	memset(frame, fill, length);
-	memcpy(frame, to, MAC_BYTES);
-	memcpy(frame + MAC_BYTES, peer->attach.definition.mac, MAC_BYTES);
-	frame_write16(frame + 12, 0x88b5);
-	frames_commit(&peer->frames, FRAMES_HEADER_BYTES + length);
-	return 0;
+	CHECK_EQ(peer_try_send(from, to->attach.definition.mac, 60, fill), 0);
+	peer_show(from);
 }
 
-static void show(struct peer *peer)
-{
-	static const uint64_t one = 1;
-
-	if (frames_publish(&peer->frames))
-		CHECK_EQ(write(peer->kick, &one, sizeof(one)), 8);
-}
-
-static void send_to(struct peer *from, const struct peer *to, uint8_t fill)
-{
-	CHECK_EQ(try_send(from, to->attach.definition.mac, 60, fill), 0);
-	show(from);
-}
-
-/* Wait for the next record; 0 if none comes in time. */
-static uint32_t receive(struct peer *peer, const uint8_t **ret_record,
-			int timeout_ms)
-{
-	uint64_t until = clock_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
-	uint32_t bytes;
-	int result;
-
-	while ((result = frames_next(&peer->frames, ret_record, &bytes)) ==
-		       -EAGAIN &&
-	       clock_now_ns() < until) {
-		struct pollfd wait = { .fd = peer->call, .events = POLLIN };
-		uint64_t count;
-
-		if (frames_prepare_sleep(&peer->frames) &&
-		    poll(&wait, 1, 20) > 0)
-			CHECK_EQ(read(peer->call, &count, 8), 8);
-	}
-	return result == 0 ? bytes : 0;
-}
-
-static void done(struct peer *peer)
-{
-	static const uint64_t one = 1;
-
-	frames_release(&peer->frames);
-	if (frames_acknowledge(&peer->frames))
-		CHECK_EQ(write(peer->kick, &one, sizeof(one)), 8);
-}
-
-static void expect_fill(struct peer *peer, uint8_t fill)
+static void expect_fill(struct net_peer *peer, uint8_t fill)
 {
 	const uint8_t *record;
 
-	CHECK_EQ(receive(peer, &record, WAIT_MS), FRAMES_HEADER_BYTES + 60);
+	CHECK_EQ(peer_receive(peer, &record, WAIT_MS),
+		 FRAMES_HEADER_BYTES + 60);
 	CHECK_EQ(record[FRAMES_HEADER_BYTES + 59], fill);
-	done(peer);
+	peer_done(peer);
 }
 
-static void expect_nothing(struct peer *peer)
+static void expect_nothing(struct net_peer *peer)
 {
 	const uint8_t *record;
 
-	CHECK_EQ(receive(peer, &record, 50), 0);
+	CHECK_EQ(peer_receive(peer, &record, 50), 0);
 }
 
 TEST(frames_go_to_the_neighbour_and_nobody_else)
@@ -212,13 +111,13 @@ TEST(frames_go_to_the_neighbour_and_nobody_else)
 TEST(no_frame_passes_before_everybody_is_there_again)
 {
 	start_service(NULL);
-	make_peer(&peers[0], 0, 10);
-	make_peer(&peers[1], 1, 10);
-	make_peer(&peers[2], 2, 10);
-	attach(&peers[0]);
+	peer_make(&peers[0], 0, 10);
+	peer_make(&peers[1], 1, 10);
+	peer_make(&peers[2], 2, 10);
+	peer_attach(&peers[0], &rig);
 	send_to(&peers[0], &peers[1], 7);
 	settle();
-	attach(&peers[1]);
+	peer_attach(&peers[1], &rig);
 	settle();
 	expect_nothing(&peers[1]);
 	begin();
@@ -258,10 +157,10 @@ TEST(a_slow_receiver_loses_its_own_frames_and_blocks_nobody)
 
 	start();
 	for (; sent < 20000; sent++) {
-		while (try_send(&peers[0], peers[1].attach.definition.mac, 60,
-				1) < 0)
-			show(&peers[0]);
-		show(&peers[0]);
+		while (peer_try_send(&peers[0], peers[1].attach.definition.mac,
+				     60, 1) < 0)
+			peer_show(&peers[0]);
+		peer_show(&peers[0]);
 	}
 	send_to(&peers[1], &peers[0], 9);
 	expect_fill(&peers[0], 9);
@@ -279,9 +178,11 @@ TEST(a_hostile_peer_cannot_take_more_than_its_port_with_it)
 	/* A length that is not there. */
 	send_to(&peers[0], &peers[1], 1);
 	expect_fill(&peers[1], 1);
-	CHECK_EQ(try_send(&peers[0], peers[1].attach.definition.mac, 60, 1), 0);
-	memset(peers[0].frames.out.bytes, 0xee, RING_BYTES);
-	show(&peers[0]);
+	CHECK_EQ(
+		peer_try_send(&peers[0], peers[1].attach.definition.mac, 60, 1),
+		0);
+	memset(peers[0].frames.out.bytes, 0xee, PEER_RING_BYTES);
+	peer_show(&peers[0]);
 	service_rig_expect(&rig, MSG_NET_PEER_BROKEN, &broken, sizeof(broken));
 	CHECK_EQ(broken.id, 1);
 	send_to(&peers[1], &peers[0], 2);
@@ -295,10 +196,10 @@ TEST(a_hostile_peer_cannot_stop_the_service_by_a_blocking_eventfd)
 
 	start_service(NULL);
 	for (uint16_t i = 0; i < 3; i++)
-		make_peer(&peers[i], i, 10);
+		peer_make(&peers[i], i, 10);
 	close(peers[0].call);
 	peers[0].call = eventfd(0, EFD_CLOEXEC);
-	attach(&peers[0]);
+	peer_attach(&peers[0], &rig);
 	service_rig_expect(&rig, MSG_NET_PEER_BROKEN, &broken, sizeof(broken));
 	stop();
 }
@@ -309,9 +210,9 @@ TEST(rings_of_another_generation_are_refused)
 
 	start_service(NULL);
 	for (uint16_t i = 0; i < 3; i++)
-		make_peer(&peers[i], i, 10);
+		peer_make(&peers[i], i, 10);
 	peers[0].attach.attachment.generation++;
-	attach(&peers[0]);
+	peer_attach(&peers[0], &rig);
 	service_rig_expect(&rig, MSG_NET_PEER_BROKEN, &broken, sizeof(broken));
 	stop();
 }
@@ -326,22 +227,22 @@ static uint64_t bytes_in_a_second(uint64_t credit, uint32_t period_us,
 
 	start_service(NULL);
 	for (uint16_t i = 0; i < 3; i++)
-		make_peer(&peers[i], i, 10);
+		peer_make(&peers[i], i, 10);
 	peers[0].attach.definition.credit_bytes = credit;
 	peers[0].attach.definition.period_us = period_us;
 	for (uint16_t i = 0; i < 3; i++)
-		attach(&peers[i]);
+		peer_attach(&peers[i], &rig);
 	begin();
 	settle();
 	begin_ns = clock_now_ns();
 	do {
-		while (try_send(&peers[0], peers[1].attach.definition.mac,
-				length, 1) == 0)
+		while (peer_try_send(&peers[0], peers[1].attach.definition.mac,
+				     length, 1) == 0)
 			;
-		show(&peers[0]);
-		while (receive(&peers[1], &record, 0)) {
+		peer_show(&peers[0]);
+		while (peer_receive(&peers[1], &record, 0)) {
 			bytes += length;
-			done(&peers[1]);
+			peer_done(&peers[1]);
 		}
 		*ret_ns = clock_now_ns() - begin_ns;
 	} while (*ret_ns < NS_PER_S);
@@ -356,11 +257,11 @@ TEST(a_hostile_peer_cannot_have_work_done_for_nothing)
 
 	start_service(NULL);
 	for (uint16_t i = 0; i < 3; i++)
-		make_peer(&peers[i], i, 10);
+		peer_make(&peers[i], i, 10);
 	peers[0].attach.definition.credit_bytes = 1;
 	peers[0].attach.definition.period_us = 1000000;
 	for (uint16_t i = 0; i < 3; i++)
-		attach(&peers[i]);
+		peer_attach(&peers[i], &rig);
 	begin();
 	settle();
 	for (int i = 0; i < 4000; i++) {
@@ -369,7 +270,7 @@ TEST(a_hostile_peer_cannot_have_work_done_for_nothing)
 		CHECK_EQ(frames_reserve(&peers[0].frames, 1, &record), 0);
 		frames_commit(&peers[0].frames, 1);
 	}
-	show(&peers[0]);
+	peer_show(&peers[0]);
 	until = clock_now_ns() + 50 * NS_PER_MS;
 	while (clock_now_ns() < until)
 		settle();
@@ -462,8 +363,8 @@ TEST(unknown_destinations_go_out_and_the_outside_comes_in)
 
 	start();
 	fd = add_stream_uplink();
-	CHECK_EQ(try_send(&peers[0], outside_mac, 60, 5), 0);
-	show(&peers[0]);
+	CHECK_EQ(peer_try_send(&peers[0], outside_mac, 60, 5), 0);
+	peer_show(&peers[0]);
 	expect_from_stream(fd, 5);
 	fill_stream_frame(record, 6);
 	CHECK_EQ(write(fd, record, 64), 64);
@@ -548,9 +449,10 @@ TEST(a_hostile_guest_cannot_end_a_full_uplink_by_long_frames)
 	start();
 	wait.fd = add_stream_uplink();
 	for (int i = 0; i < 20; i++) {
-		while (try_send(&peers[0], outside_mac, 60000, 7) == -EAGAIN)
+		while (peer_try_send(&peers[0], outside_mac, 60000, 7) ==
+		       -EAGAIN)
 			settle();
-		show(&peers[0]);
+		peer_show(&peers[0]);
 	}
 	settle();
 	while (poll(&wait, 1, 200) == 1) {
@@ -563,8 +465,8 @@ TEST(a_hostile_guest_cannot_end_a_full_uplink_by_long_frames)
 		long_frames++;
 	}
 	CHECK(long_frames >= 2);
-	CHECK_EQ(try_send(&peers[0], outside_mac, 60, 9), 0);
-	show(&peers[0]);
+	CHECK_EQ(peer_try_send(&peers[0], outside_mac, 60, 9), 0);
+	peer_show(&peers[0]);
 	expect_from_stream(wait.fd, 9);
 	close(wait.fd);
 	stop();
@@ -598,10 +500,10 @@ TEST(a_service_killed_amid_long_frames_leaves_whole_ones)
 		service_rig_send(&rig, MSG_NET_UPLINK, &uplink, sizeof(uplink),
 				 &ends[0], 1);
 		for (int i = 0; i < 20; i++) {
-			while (try_send(&peers[0], outside_mac, bytes, 7) ==
-			       -EAGAIN)
+			while (peer_try_send(&peers[0], outside_mac, bytes,
+					     7) == -EAGAIN)
 				settle();
-			show(&peers[0]);
+			peer_show(&peers[0]);
 		}
 		settle();
 		stop();
@@ -723,7 +625,7 @@ TEST(a_detached_port_is_gone_and_its_descriptors_too)
 	settle();
 	CHECK_EQ(report_of(1).drops[DROP_UNKNOWN], 1);
 	/* It may come again. */
-	attach(&peers[1]);
+	peer_attach(&peers[1], &rig);
 	settle();
 	stop();
 }
@@ -743,19 +645,19 @@ TEST(a_port_that_moves_to_another_vlan_leaves_the_old_one)
 }
 
 /* The next frame that is no announcement comes by this trunk. */
-static void expect_by_trunk(struct peer *peer, uint8_t fill)
+static void expect_by_trunk(struct net_peer *peer, uint8_t fill)
 {
 	const uint8_t *frame;
 
 	for (;;) {
-		CHECK(receive(peer, &frame, WAIT_MS) > 0);
+		CHECK(peer_receive(peer, &frame, WAIT_MS) > 0);
 		frame += FRAMES_HEADER_BYTES;
 		if (frame_read16(frame + 16) != 0x8035)
 			break;
-		done(peer);
+		peer_done(peer);
 	}
 	CHECK_EQ(frame[63], fill);
-	done(peer);
+	peer_done(peer);
 }
 
 TEST(a_trunk_that_stands_by_does_so_whatever_else_of_it_changes)
@@ -764,24 +666,24 @@ TEST(a_trunk_that_stands_by_does_so_whatever_else_of_it_changes)
 	for (uint16_t i = 0; i < 3; i++) {
 		struct nic_definition *definition = &peers[i].attach.definition;
 
-		make_peer(&peers[i], i, i == 0 ? 10 : 0);
+		peer_make(&peers[i], i, i == 0 ? 10 : 0);
 		definition->flags = i == 0 ? 0 : NIC_TRUNK;
 		definition->vids[0] = 10;
 		definition->vid_count = i == 0 ? 0 : 1;
-		attach(&peers[i]);
+		peer_attach(&peers[i], &rig);
 	}
 	begin();
 	settle();
-	CHECK_EQ(try_send(&peers[0], outside_mac, 60, 1), 0);
-	show(&peers[0]);
+	CHECK_EQ(peer_try_send(&peers[0], outside_mac, 60, 1), 0);
+	peer_show(&peers[0]);
 	expect_by_trunk(&peers[2], 1);
 	peers[1].attach.definition.credit_bytes = 1 << 20;
 	peers[1].attach.definition.period_us = 1000;
 	service_rig_send(&rig, MSG_NET_SET, &peers[1].attach,
 			 sizeof(peers[1].attach), NULL, 0);
 	settle();
-	CHECK_EQ(try_send(&peers[0], outside_mac, 60, 2), 0);
-	show(&peers[0]);
+	CHECK_EQ(peer_try_send(&peers[0], outside_mac, 60, 2), 0);
+	peer_show(&peers[0]);
 	expect_by_trunk(&peers[2], 2);
 	stop();
 }
@@ -796,15 +698,15 @@ TEST(a_take_over_is_an_event)
 	service_rig_expect(&rig, MSG_NET_DETACHED, &event,
 			   sizeof(struct attachment));
 	peers[0].attach.definition.flags = NIC_ANY_MAC;
-	close_peer(&peers[0]);
-	make_peer(&peers[0], 0, 10);
+	peer_close(&peers[0]);
+	peer_make(&peers[0], 0, 10);
 	peers[0].attach.definition.flags = NIC_ANY_MAC;
-	attach(&peers[0]);
+	peer_attach(&peers[0], &rig);
 	settle();
 	memcpy(peers[0].attach.definition.mac, peers[1].attach.definition.mac,
 	       6);
-	CHECK_EQ(try_send(&peers[0], outside_mac, 60, 1), 0);
-	show(&peers[0]);
+	CHECK_EQ(peer_try_send(&peers[0], outside_mac, 60, 1), 0);
+	peer_show(&peers[0]);
 	service_rig_expect(&rig, MSG_CHILD_EVENT, &event, sizeof(event));
 	CHECK(strstr(event.text, "02:00:00:00:00:01"));
 	CHECK(strstr(event.text, "refused"));
@@ -894,9 +796,9 @@ TEST(a_mirror_gets_copies_also_of_a_port_that_came_back)
 			 sizeof(struct attachment), NULL, 0);
 	service_rig_expect(&rig, MSG_NET_DETACHED, &peers[1].attach.attachment,
 			   sizeof(struct attachment));
-	close_peer(&peers[1]);
-	make_peer(&peers[1], 1, 10);
-	attach(&peers[1]);
+	peer_close(&peers[1]);
+	peer_make(&peers[1], 1, 10);
+	peer_attach(&peers[1], &rig);
 	settle();
 	send_to(&peers[0], &peers[1], 2);
 	expect_fill(&peers[1], 2);
