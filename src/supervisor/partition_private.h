@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What partition.c, launch.c and monitor.c share and nobody else needs. */
+/* What partition.c, launch.c and the files of monitor_private.h share and nobody
+ * else needs. */
 #ifndef SUPERVISOR_PARTITION_PRIVATE_H
 #define SUPERVISOR_PARTITION_PRIVATE_H
 

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of a monitor's life, and what follows. */
+#include "supervisor/monitor_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/count.h"
+#include "base/failpoint.h"
+#include "supervisor/hold.h"
+#include "supervisor/launch.h"
+#include "supervisor/partition_private.h"
+#include "supervisor/save.h"
+#include "supervisor/supervisor.h"
+
+/* Restarts by policy: at once, then with growing pauses while they come soon
+ * after each other. */
+#define RESTART_CALM_NS  (30 * NS_PER_S)
+#define RESTART_FIRST_MS 50u
+#define RESTART_MOST_MS  10000u
+/* What its last monitor held may be free a moment later; not for ever. */
+#define RESTARTS_BUSY 8u
+
+static uint64_t restart_delay_ms(const struct partition *partition)
+{
+	uint64_t ms = RESTART_FIRST_MS;
+
+	for (uint32_t i = 1;
+	     i < partition->record.restarts && ms < RESTART_MOST_MS; i++)
+		ms *= 2;
+	return min_u64(ms, RESTART_MOST_MS);
+}
+
+static int on_restart(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct partition *partition = data;
+	struct refusal refusal = { 0 };
+	int r;
+
+	partition_disarm(partition);
+	r = launch_prepare(partition, &refusal);
+	if (r == -EBUSY && partition->record.restarts++ < RESTARTS_BUSY) {
+		partition_arm(partition, restart_delay_ms(partition),
+			      on_restart);
+		return 0;
+	}
+	if (r < 0) {
+		partition_must(partition, PARTITION_EVENT_FAILED, refusal.text);
+		supervisor_shutdown_progress(partition->supervisor);
+		return 0;
+	}
+	launch_go(partition);
+	return 0;
+}
+
+/* The field of the definition that a failed start is about; NULL: none. */
+static const char *field_at_fault(const char *reason)
+{
+	static const char *const fields[] = {
+		"boot.kernel",  "boot.initrd",
+		"boot.cmdline", "memory.huge-pages",
+		"memory.size",  "cpu.virtual",
+		"image",        "engine",
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
+		size_t length = strlen(fields[i]);
+
+		if (strncmp(reason, fields[i], length) == 0 &&
+		    strncmp(reason + length, ": ", 2) == 0)
+			return fields[i];
+	}
+	return NULL;
+}
+
+static void tell_failure(struct partition *partition)
+{
+	const char *reason = partition->end.reason;
+	const char *field = field_at_fault(reason);
+
+	if (field && partition->end.event == PARTITION_EVENT_FAILED) {
+		struct refusal refusal = { 0 };
+
+		(void)refuse(&refusal, -EINVAL, field, "%s",
+			     reason + strlen(field) + 2);
+		ticket_refused(partition->supervisor, &partition->ticket,
+			       -EINVAL, &refusal);
+		return;
+	}
+	ticket_failed(partition->supervisor, &partition->ticket, -EIO, reason);
+}
+
+static void finish_end(struct partition *partition)
+{
+	enum partition_event event = partition->end.event;
+	struct supervisor *supervisor = partition->supervisor;
+	bool was_saving = partition_state(partition) == PARTITION_SAVING;
+	bool was_restoring = partition_state(partition) == PARTITION_RESTORING;
+
+	partition->end.is_pending = false;
+	if (event == PARTITION_EVENT_SAVED) {
+		(void)failpoint("save.ended");
+		hold_note(partition);
+	}
+	if (event == PARTITION_EVENT_SAVED || was_restoring)
+		hold_keep(partition);
+	launch_release(partition);
+	partition->engine_pid = 0;
+	partition_disarm(partition);
+	partition_must(partition, event, partition->end.reason);
+	partition->save.step = SAVE_NOT;
+	if (was_saving)
+		save_forget_image(partition);
+	if (event == PARTITION_EVENT_RESTART) {
+		ticket_failed(supervisor, &partition->ticket, -EIO,
+			      partition->end.reason);
+		partition_arm(partition, restart_delay_ms(partition),
+			      on_restart);
+		return;
+	}
+	if (event == PARTITION_EVENT_OFF || event == PARTITION_EVENT_SAVED)
+		ticket_done(supervisor, &partition->ticket);
+	else
+		tell_failure(partition);
+	supervisor_shutdown_progress(supervisor);
+}
+
+void partition_disk_released(struct partition *partition)
+{
+	if (!partition->end.is_pending || partition->monitor)
+		return;
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		if (partition->disks[i].state != DISK_IS_DETACHED)
+			return;
+	finish_end(partition);
+}
+
+void partition_end(struct partition *partition, enum partition_event event,
+		   const char *reason)
+{
+	char why[TEXT_ROOM];
+
+	(void)snprintf(why, sizeof(why), "%s", reason);
+	memcpy(partition->end.reason, why, sizeof(why));
+	partition->end.event = event;
+	partition->end.is_pending = false;
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		disk_unwant(&partition->disks[i]);
+	for (unsigned i = 0; i < partition->nic_count; i++)
+		nic_unwant(&partition->nics[i]);
+	/* Armed last, so that the disks above release it only once. */
+	partition->end.is_pending = true;
+	partition_disk_released(partition);
+}
+
+static bool wants_restart(const struct partition *partition, bool is_failure)
+{
+	uint32_t policy = partition->record.definition.restart;
+
+	if (partition->is_stop_wanted || partition->supervisor->is_ending ||
+	    !lifecycle_allows(&partition->record.lifecycle,
+			      PARTITION_EVENT_RESTART))
+		return false;
+	/* A start that failed is the user's to look at. */
+	if (partition_state(partition) == PARTITION_STARTING &&
+	    partition->record.restarts == 0)
+		return false;
+	if (partition->engine == ENGINE_FOREIGN)
+		return true;
+	return policy == RESTART_ALWAYS ||
+	       (policy == RESTART_ON_FAILURE && is_failure);
+}
+
+enum partition_event monitor_end_event(struct partition *partition,
+				       bool is_failure)
+{
+	enum partition_state state = partition_state(partition);
+
+	if (wants_restart(partition, is_failure)) {
+		struct process *monitor = partition->monitor;
+
+		if (monitor &&
+		    clock_now_ns() - monitor->started_ns > RESTART_CALM_NS)
+			partition->record.restarts = 0;
+		partition->record.restarts++;
+		return PARTITION_EVENT_RESTART;
+	}
+	if (state == PARTITION_STARTING || state == PARTITION_RESTORING)
+		return PARTITION_EVENT_FAILED;
+	if (state == PARTITION_SAVING)
+		return save_end_event(partition);
+	if (state == PARTITION_STOPPING ||
+	    (state == PARTITION_RUNNING && !is_failure))
+		return PARTITION_EVENT_OFF;
+	return PARTITION_EVENT_MONITOR_LOST;
+}
+
+void monitor_died(struct process *process, const char *reason)
+{
+	struct partition *partition = process->owner;
+	bool is_failure = partition->guest_state != GUEST_OFF;
+	char why[TEXT_ROOM] = "";
+	enum partition_event event;
+
+	partition_counted(partition);
+	if (partition->supervisor->is_adopting) {
+		partition->monitor = NULL;
+		return;
+	}
+	event = monitor_end_event(partition, is_failure);
+	if (event != PARTITION_EVENT_OFF && event != PARTITION_EVENT_SAVED)
+		(void)snprintf(
+			why, sizeof(why), "%s%s",
+			process->last_words[0] ? "" : "its monitor: ", reason);
+	for (unsigned i = 0; i < partition->nic_count; i++)
+		nic_unwant(&partition->nics[i]);
+	partition->monitor = NULL;
+	console_close(partition);
+	/* One that did not come back kept the witnesses. */
+	launch_reopen_witnesses(partition);
+	partition_end(partition, event, why);
+}
