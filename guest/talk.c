@@ -7,7 +7,8 @@
  *   talk send INTERFACE SOURCE DESTINATION WORD [VID]...
  *                                   one frame that carries WORD, with any
  *                                   source address and any tags
- *   talk hear INTERFACE             say each such frame that arrives
+ *   talk hear INTERFACE [GROUP]     say each such frame that arrives, also
+ *                                   those to a multicast address
  *   talk offloads INTERFACE on|off  have the interface, or the guest's own
  *                                   kernel, sum and cut what is sent
  *
@@ -272,10 +273,26 @@ static const char *word_of(const uint8_t *frame)
 	return (const char *)frame + at + 2;
 }
 
-static void run_hear(const char *interface)
+static void join(int fd, const char *interface, const char *group)
+{
+	struct packet_mreq request = {
+		.mr_ifindex = (int)if_nametoindex(interface),
+		.mr_type = PACKET_MR_MULTICAST,
+		.mr_alen = ETH_ALEN,
+	};
+
+	if (!ether_aton_r(group, (void *)request.mr_address) ||
+	    setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request,
+		       sizeof(request)) < 0)
+		fail("join");
+}
+
+static void run_hear(const char *interface, const char *group)
 {
 	const int fd = packet_socket(interface);
 
+	if (group)
+		join(fd, interface, group);
 	puts("BULKHEAD hearing");
 	for (;;) {
 		uint8_t frame[FRAME_BYTES + 1] = { 0 };
@@ -324,8 +341,8 @@ int main(int argc, char **argv)
 		return run_stream(argv[2], argc == 4 ? atoi(argv[3]) : PORT);
 	if (argc >= 6 && strcmp(argv[1], "send") == 0)
 		return run_send(argc - 2, argv + 2);
-	if (argc == 3 && strcmp(argv[1], "hear") == 0)
-		run_hear(argv[2]);
+	if ((argc == 3 || argc == 4) && strcmp(argv[1], "hear") == 0)
+		run_hear(argv[2], argv[3]);
 	if (argc == 4 && strcmp(argv[1], "offloads") == 0)
 		return run_offloads(argv[2], strcmp(argv[3], "on") == 0);
 	puts("usage: talk echo|stream|send|hear|offloads ...");

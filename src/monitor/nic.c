@@ -133,15 +133,36 @@ void nic_tell_abilities(struct nic *nic)
 	nic->abilities.attachment_id = nic->settings.attachment_id;
 	nic->abilities.offloads = offloads_of(nic->features);
 	nic->abilities.frame_bytes_max = nic->settings.mtu + 18;
-	/* Who cannot say what it wants gets every group; where the control
-	 * queue is not ours its filters are not known. */
-	if (!nic->shape.has_control ||
-	    !(nic->features & BIT(VIRTIO_NET_F_CTRL_RX)))
+	/* Who cannot say what it wants gets every group, and who has said it
+	 * to a front end that has not told us yet. */
+	if (nic->shape.has_control
+		    ? !(nic->features & BIT(VIRTIO_NET_F_CTRL_RX))
+		    : !nic->has_filter)
 		nic->abilities.all_multicast = 1;
 	if (clock_now_ns() - nic->told_ns < TELL_EVERY_NS)
 		nic->tell_ns = nic->told_ns + TELL_EVERY_NS;
 	else
 		nic_tell_now(nic);
+}
+
+void nic_set_filter(struct nic *nic, const struct nic_filter *filter)
+{
+	nic->has_filter = true;
+	nic->abilities.all_multicast = filter->takes_all_groups;
+	nic->abilities.group_count = filter->group_count;
+	_Static_assert(sizeof(nic->abilities.groups) == sizeof(filter->groups),
+		       "the same groups");
+	memcpy(nic->abilities.groups, filter->groups, sizeof(filter->groups));
+	nic_tell_abilities(nic);
+}
+
+static void tell_started(struct nic *nic)
+{
+	nic->has_filter = false;
+	notices_put(nic->notices, &(struct notice){
+					  .kind = NOTICE_NIC_STARTED,
+					  .disk_index = nic->settings.index,
+				  });
 }
 
 /* The transport. ------------------------------------------------------------ */
@@ -199,6 +220,8 @@ static int start_queue(void *device, uint32_t index,
 	queue->has_pushed = true; /* signal once, whatever was said before */
 	nic->wants_buffers = false;
 	nic->is_driven = true;
+	if (index == 0 && !nic->shape.has_control)
+		tell_started(nic);
 	if (index == 0)
 		nic_tell_abilities(nic);
 	return 0;

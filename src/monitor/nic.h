@@ -46,6 +46,13 @@ struct nic_queue {
 	bool has_pushed; /* since the guest was last asked about a signal */
 };
 
+/* Which groups' frames the guest wants. */
+struct nic_filter {
+	bool takes_all_groups;
+	uint32_t group_count;
+	uint8_t groups[NIC_GROUP_MAX][6];
+};
+
 /* The rings of one generation of the service. */
 struct nic_link {
 	struct frames frames;
@@ -71,7 +78,8 @@ struct nic {
 	bool has_front;
 	bool is_frozen; /* of a saved partition: the guest's side stands still */
 	bool is_restored; /* and has not gone on yet */
-	bool is_driven; /* its driver has set up a ring since the last reset */
+	bool has_filter; /* where the control queue is not ours: we were told */
+	bool is_driven;  /* its driver has set up a ring since the last reset */
 	uint64_t features;
 	uint32_t active_pairs;
 	uint32_t turn; /* the transmit queue whose turn it is */
@@ -100,6 +108,10 @@ void nic_release(struct nic *nic);
 
 /* For the transport; the device is the struct nic. */
 extern const struct virtio_device_ops nic_device_ops;
+
+/* Where the control queue is not ours: what the front end has for the driver
+ * that has started (NOTICE_NIC_STARTED) or that changed it. */
+void nic_set_filter(struct nic *nic, const struct nic_filter *filter);
 
 /* Of its queues: two a pair, and one for control where that is ours. */
 uint32_t nic_queue_count(const struct nic *nic);

@@ -28,6 +28,7 @@ enum notice_kind {
 	NOTICE_NIC_SUSPECT,
 	NOTICE_NIC_BROKEN,
 	NOTICE_NIC_ABILITIES, /* look at nic.abilities */
+	NOTICE_NIC_STARTED,   /* a driver; the engine knows its filter */
 };
 
 struct notice {

@@ -287,6 +287,11 @@ static void report_notice(struct monitor *monitor, const struct notice *notice)
 	case NOTICE_NIC_ABILITIES:
 		report_abilities(monitor, notice->disk_index);
 		break;
+	case NOTICE_NIC_STARTED:
+		if (monitor->engine.ops->nic_started)
+			monitor->engine.ops->nic_started(&monitor->engine,
+							 notice->disk_index);
+		break;
 	}
 }
 

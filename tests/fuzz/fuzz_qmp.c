@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "monitor/engine/qemu/qmp.h"
 
@@ -27,20 +28,34 @@ static void answered(void *context, uint32_t number, int status,
 		abort();
 }
 
+static void filter_changed(void *context, const char *device)
+{
+	if (strlen(device) > QMP_LINE_MAX)
+		abort();
+}
+
+static void filtered(void *context, uint32_t number,
+		     const struct nic_filter *filter)
+{
+	if (filter->group_count > NIC_GROUP_MAX)
+		abort();
+}
+
 static void ask(struct qmp *qmp)
 {
 	char line[128];
 
 	for (uint32_t i = 1; i <= COMMANDS; i++) {
 		answers[i] = 0;
-		if (qmp_command(qmp, i, "stop", line, sizeof(line)) <= 0)
+		if (qmp_command(qmp, i, "stop", NULL, line, sizeof(line)) <= 0)
 			abort();
 	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-	const struct qmp_handler handler = { happened, answered, NULL };
+	const struct qmp_handler handler = { happened, answered, filter_changed,
+					     filtered, NULL };
 	size_t piece = bytes > 0 ? data[0] + 1u : 1;
 	struct qmp qmp;
 

@@ -63,6 +63,27 @@ def test_no_tag_and_no_borrowed_address_leads_into_another_vlan(host):
         assert drops(host, "tagger", "foreign-vlan") == 1
 
 
+GROUP = "01:00:5e:01:02:03"
+
+
+def test_frames_to_a_group_reach_only_who_joined_it(host):
+    with talkers(host, one=nic(vlan=10), member=nic(vlan=10),
+                 other=nic(vlan=10)) as (one, member, other):
+        member.do("hear", "eth0", GROUP)
+        other.do("hear", "eth0")
+        member.console.wait("^hearing")
+        other.console.wait("^hearing")
+
+        def has_heard():
+            assert one.do("send", "eth0", mac(host, "one"), GROUP, "all") == 0
+            return "all" in member.heard()
+        bulkhead.wait_for(has_heard, what="its filter is known")
+        hop(one, other, "alone")
+        bulkhead.wait_for(lambda: "alone" in other.heard(), what="one is heard")
+
+        assert other.heard() == ["alone"]
+
+
 def test_a_guest_that_knows_vlans_is_in_several(host):
     with talkers(host, router=nic(tagged=[10, 20]), one=nic(vlan=10),
                  two=nic(vlan=20)) as (router, one, two):

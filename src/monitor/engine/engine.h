@@ -119,6 +119,9 @@ struct engine_ops {
 		       uint32_t request_id,
 		       const struct engine_argument *argument);
 	void (*close)(struct engine *engine);
+	/* A driver has started on this interface, whose control queue the
+	 * engine keeps: find out its filter. NULL: it keeps none. */
+	void (*nic_started)(struct engine *engine, uint32_t index);
 	/* One row per mnemonic carried out for the guest; NULL: it never is. */
 	void (*interventions)(const struct engine *engine,
 			      void (*row)(void *context,

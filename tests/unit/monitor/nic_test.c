@@ -352,6 +352,29 @@ TEST(a_driver_that_cannot_ask_for_groups_gets_all)
 	tear_down();
 }
 
+TEST(a_filter_that_a_front_end_keeps_holds_until_the_next_driver)
+{
+	const struct nic_filter filter = { .group_count = 1,
+					   .groups = { { 1, 2, 3 } } };
+	struct notice notice;
+	bool is_asked = false;
+
+	set_up(false);
+	CHECK_EQ(nic.abilities.all_multicast, 1);
+	nic_set_filter(&nic, &filter);
+	CHECK_EQ(nic.abilities.all_multicast, 0);
+	CHECK_EQ(nic.abilities.group_count, 1);
+	CHECK_EQ(nic.abilities.groups[0][2], 3);
+	while (notices_take(&notices, &notice) == 0)
+		;
+	start_queue(0);
+	CHECK_EQ(nic.abilities.all_multicast, 1);
+	while (notices_take(&notices, &notice) == 0)
+		is_asked |= notice.kind == NOTICE_NIC_STARTED;
+	CHECK(is_asked);
+	tear_down();
+}
+
 TEST(frames_for_a_guest_without_a_driver_are_lost)
 {
 	set_up(false);

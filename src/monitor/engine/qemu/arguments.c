@@ -167,10 +167,10 @@ static int add_nic(struct qemu_arguments *arguments,
 	result |= add(arguments, "-device");
 	result |=
 		add(arguments,
-		    "virtio-net-pci,id=%s-device,netdev=%s-net,mq=%s,"
+		    "virtio-net-pci,id=" QEMU_NIC_DEVICE ",netdev=%s-net,mq=%s,"
 		    "mac=%02x:%02x:%02x:%02x:%02x:%02x,host_mtu=%u,"
 		    "romfile=%s",
-		    id, id, nic->queue_pair_count > 1 ? "on" : "off", mac[0],
+		    index, id, nic->queue_pair_count > 1 ? "on" : "off", mac[0],
 		    mac[1], mac[2], mac[3], mac[4], mac[5], nic->mtu, vectors);
 	return result;
 }

@@ -22,6 +22,8 @@
 /* Of interface N. A network backend takes no descriptor of QEMU 7.2's. */
 #define QEMU_NIC      "/boot/nic%u"
 #define QEMU_NIC_ROOM 24
+/* What QEMU calls its device. */
+#define QEMU_NIC_DEVICE "nic%u-device"
 
 #define QEMU_ARGUMENT_MAX 160
 #define QEMU_TEXT_ROOM    8192

@@ -32,6 +32,7 @@ enum order {
 	ORDER_STOP,
 	ORDER_POWERDOWN,
 	ORDER_RESET,
+	ORDER_FILTER,
 };
 
 static const char *const names[] = {
@@ -40,17 +41,19 @@ static const char *const names[] = {
 	[ORDER_STOP] = "stop",
 	[ORDER_POWERDOWN] = "system_powerdown",
 	[ORDER_RESET] = "system_reset",
+	[ORDER_FILTER] = "query-rx-filter",
 };
 
 /* An order under way. */
 struct pending {
-	uint32_t number; /* QMP's; 0: free */
-	uint32_t request_id;
+	uint32_t number;     /* QMP's; 0: free */
+	uint32_t request_id; /* ORDER_FILTER: the interface's index */
 	enum order order;
 };
 
 struct qemu {
 	struct engine *engine;
+	struct iothread *io;
 	struct jailed jailed;
 	int qmp_fd;                   /* owned */
 	int disk_fds[DISK_COUNT_MAX]; /* owned until taken: our ends */
@@ -65,15 +68,21 @@ struct qemu {
 	bool is_started;
 	bool is_guest_off; /* the guest switched itself off */
 	bool is_panicked;
+	bool is_filter_due[NIC_COUNT_MAX]; /* to be asked for once more */
 };
 
 static void happened(void *context, enum qmp_event event, bool is_guest);
 static void answered(void *context, uint32_t number, int status,
 		     const char *text);
+static void filter_changed(void *context, const char *device);
+static void note_filter_answered(struct qemu *qemu, uint32_t index);
+static void filtered(void *context, uint32_t number,
+		     const struct nic_filter *filter);
 
 static void init(struct qemu *qemu, struct engine *engine)
 {
-	const struct qmp_handler own = { happened, answered, qemu };
+	const struct qmp_handler own = { happened, answered, filter_changed,
+					 filtered, qemu };
 
 	qemu->engine = engine;
 	qemu->jailed.pidfd = NO_FD;
@@ -276,6 +285,7 @@ static int attach(struct engine *engine, struct iothread *io)
 {
 	struct qemu *qemu = engine->own;
 
+	qemu->io = io;
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		disk_attach_front(&io->disks[i].disk,
 				  take_fd(&qemu->disk_fds[i]), false);
@@ -305,7 +315,7 @@ static bool is_pending(const struct qemu *qemu, enum order order)
 static int send_order(struct qemu *qemu, enum order order, uint32_t request_id)
 {
 	struct pending *pending = find_pending(qemu, 0);
-	char line[LINE_ROOM];
+	char line[LINE_ROOM], arguments[LINE_ROOM / 2];
 	int bytes;
 
 	if (qemu->qmp_fd == NO_FD)
@@ -314,7 +324,10 @@ static int send_order(struct qemu *qemu, enum order order, uint32_t request_id)
 		return -EBUSY;
 	if (++qemu->last_number == 0)
 		qemu->last_number = 1;
-	bytes = qmp_command(&qemu->qmp, qemu->last_number, names[order], line,
+	(void)snprintf(arguments, sizeof(arguments),
+		       "{\"name\":\"" QEMU_NIC_DEVICE "\"}", request_id);
+	bytes = qmp_command(&qemu->qmp, qemu->last_number, names[order],
+			    order == ORDER_FILTER ? arguments : NULL, line,
 			    sizeof(line));
 	if (bytes < 0)
 		return bytes;
@@ -366,6 +379,10 @@ static void answered(void *context, uint32_t number, int status,
 		return;
 	was = *pending;
 	*pending = (struct pending){ 0 };
+	if (was.order == ORDER_FILTER) {
+		note_filter_answered(qemu, was.request_id);
+		return;
+	}
 	if (was.order != ORDER_CAPABILITIES)
 		handler->done(handler->context, was.request_id, status, text);
 	else if (status == 0)
@@ -426,6 +443,83 @@ static void happened(void *context, enum qmp_event event, bool is_guest)
 		tell_changed(qemu, GUEST_PANICKED);
 		break;
 	}
+}
+
+/* Filters. ------------------------------------------------------------------ */
+
+struct filtering {
+	uint32_t index;
+	const struct nic_filter *filter;
+};
+
+/* By the I/O thread. */
+static void set_filter(struct iothread *io, void *argument)
+{
+	const struct filtering *filtering = argument;
+
+	if (filtering->index < io->nic_count)
+		nic_set_filter(&io->nics[filtering->index], filtering->filter);
+}
+
+static void filtered(void *context, uint32_t number,
+		     const struct nic_filter *filter)
+{
+	struct qemu *qemu = context;
+	const struct pending *pending = find_pending(qemu, number);
+	struct filtering filtering = { .filter = filter };
+
+	if (!pending || pending->order != ORDER_FILTER || !qemu->io)
+		return;
+	filtering.index = pending->request_id;
+	iothread_call(qemu->io, set_filter, &filtering);
+}
+
+static bool is_filter_pending(const struct qemu *qemu, uint32_t index)
+{
+	for (size_t i = 0; i < QMP_PENDING_MAX; i++)
+		if (qemu->pending[i].number &&
+		    qemu->pending[i].order == ORDER_FILTER &&
+		    qemu->pending[i].request_id == index)
+			return true;
+	return false;
+}
+
+/* One question at a time for each, so that verbs find room. */
+static void ask_filter(struct qemu *qemu, uint32_t index)
+{
+	qemu->is_filter_due[index] = is_filter_pending(qemu, index);
+	if (qemu->is_filter_due[index])
+		return;
+	if (send_order(qemu, ORDER_FILTER, index) < 0)
+		log_warn("cannot ask for a filter, taking every group "
+			 "interface=%u",
+			 index);
+}
+
+/* Refused or not: a driver that is not known of gets every group. */
+static void note_filter_answered(struct qemu *qemu, uint32_t index)
+{
+	if (qemu->is_filter_due[index])
+		ask_filter(qemu, index);
+}
+
+static void filter_changed(void *context, const char *device)
+{
+	struct qemu *qemu = context;
+
+	for (uint32_t i = 0; qemu->io && i < qemu->io->nic_count; i++) {
+		char name[QEMU_NIC_ROOM];
+
+		(void)snprintf(name, sizeof(name), QEMU_NIC_DEVICE, i);
+		if (strcmp(name, device) == 0)
+			ask_filter(qemu, i);
+	}
+}
+
+static void nic_started(struct engine *engine, uint32_t index)
+{
+	if (index < NIC_COUNT_MAX)
+		ask_filter(engine->own, index);
 }
 
 /* Watching. ---------------------------------------------------------------- */
@@ -552,6 +646,7 @@ const struct engine_ops qemu_engine = {
 	.sealed = sealed,
 	.command = command,
 	.close = close_engine,
+	.nic_started = nic_started,
 	.calls = calls,
 	.call_count = ARRAY_COUNT(calls),
 };

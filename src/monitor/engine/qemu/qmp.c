@@ -10,6 +10,7 @@
 #include "base/count.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "monitor/engine/qemu/filter.h"
 
 static const struct {
 	const char *name;
@@ -43,8 +44,11 @@ void qmp_release(struct qmp *qmp)
 static int handle_event(struct qmp *qmp, const json_t *object, const char *name)
 {
 	const json_t *data = json_object_get(object, "data");
+	const char *device = json_string_value(json_object_get(data, "name"));
 	bool is_guest = json_is_true(json_object_get(data, "guest"));
 
+	if (strcmp(name, "NIC_RX_FILTER_CHANGED") == 0 && device)
+		qmp->handler.filter_changed(qmp->handler.context, device);
 	for (size_t i = 0; i < ARRAY_COUNT(events); i++)
 		if (strcmp(events[i].name, name) == 0)
 			qmp->handler.happened(qmp->handler.context,
@@ -68,6 +72,8 @@ static int handle_answer(struct qmp *qmp, const json_t *object)
 {
 	const json_t *error = json_object_get(object, "error");
 	const json_t *id = json_object_get(object, "id");
+	const json_t *returned = json_object_get(object, "return");
+	struct nic_filter filter;
 	const char *words;
 	char text[QMP_TEXT_ROOM] = "";
 
@@ -76,6 +82,10 @@ static int handle_answer(struct qmp *qmp, const json_t *object)
 	words = json_string_value(json_object_get(error, "desc"));
 	if (words)
 		text_escape(text, sizeof(text), words, strlen(words));
+	if (json_is_array(returned) && filter_read(returned, &filter) == 0)
+		qmp->handler.filtered(qmp->handler.context,
+				      (uint32_t)json_integer_value(id),
+				      &filter);
 	qmp->handler.answered(qmp->handler.context,
 			      (uint32_t)json_integer_value(id),
 			      error ? -EIO : 0, text);
@@ -144,15 +154,18 @@ int qmp_feed(struct qmp *qmp, const char *bytes, size_t count)
 	return 0;
 }
 
-int qmp_command(struct qmp *qmp, uint32_t number, const char *command, char *to,
-		size_t room)
+int qmp_command(struct qmp *qmp, uint32_t number, const char *command,
+		const char *arguments, char *to, size_t room)
 {
 	for (size_t i = 0; i < QMP_PENDING_MAX; i++) {
 		if (qmp->pending[i] != 0)
 			continue;
 		qmp->pending[i] = number;
-		return snprintf(to, room, "{\"execute\":\"%s\",\"id\":%u}\r\n",
-				command, number);
+		return snprintf(to, room,
+				"{\"execute\":\"%s\",%s%s%s\"id\":%u}\r\n",
+				command, arguments ? "\"arguments\":" : "",
+				arguments ? arguments : "",
+				arguments ? "," : "", number);
 	}
 	return -EBUSY;
 }

@@ -18,8 +18,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Longest line we take. QEMU's own answers to our commands are far shorter. */
-#define QMP_LINE_MAX    16384
+#include "monitor/nic.h"
+
+/* Longest line we take. QEMU's own answers to our commands are shorter, also
+ * for an interface with every VLAN there is. */
+#define QMP_LINE_MAX    65536
 #define QMP_PENDING_MAX 16
 #define QMP_TEXT_ROOM   128
 
@@ -40,6 +43,11 @@ struct qmp_handler {
 	 * QEMU's own words, printable). */
 	void (*answered)(void *context, uint32_t number, int status,
 			 const char *text);
+	/* What this device takes has changed (its QEMU name, unchecked). */
+	void (*filter_changed)(void *context, const char *device);
+	/* Before answered(), for a command whose answer tells of a filter. */
+	void (*filtered)(void *context, uint32_t number,
+			 const struct nic_filter *filter);
 	void *context;
 };
 
@@ -62,12 +70,12 @@ void qmp_release(struct qmp *qmp);
 int qmp_feed(struct qmp *qmp, const char *bytes, size_t count);
 
 /*
- * Write the line that asks for `command` (a literal without arguments) into
- * `room`, and expect an answer with this number (not 0). Returns its length.
+ * Write the line that asks for `command`, a literal with JSON `arguments` or
+ * NULL, into `room`, and expect an answer with this number (not 0). Returns its length.
  *
  * -EBUSY  too many are unanswered
  */
-int qmp_command(struct qmp *qmp, uint32_t number, const char *command, char *to,
-		size_t room);
+int qmp_command(struct qmp *qmp, uint32_t number, const char *command,
+		const char *arguments, char *to, size_t room);
 
 #endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/engine/qemu/filter.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAC_CHARACTERS 17
+
+static bool is_word(const json_t *object, const char *key, const char *word)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value && strcmp(value, word) == 0;
+}
+
+static int read_address(const json_t *item, uint8_t address[6])
+{
+	const char *text = json_string_value(item);
+	int used = 0;
+
+	if (!text || strlen(text) != MAC_CHARACTERS ||
+	    sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", address,
+		   address + 1, address + 2, address + 3, address + 4,
+		   address + 5, &used) != 6)
+		return -EBADMSG;
+	return used == MAC_CHARACTERS ? 0 : -EBADMSG;
+}
+
+static int read_groups(const json_t *table, struct nic_filter *filter)
+{
+	int result = json_is_array(table) ? 0 : -EBADMSG;
+
+	if (json_array_size(table) > NIC_GROUP_MAX)
+		return -EBADMSG;
+	for (size_t i = 0; i < json_array_size(table) && result == 0; i++)
+		result = read_address(json_array_get(table, i),
+				      filter->groups[filter->group_count++]);
+	return result;
+}
+
+int filter_read(const json_t *returned, struct nic_filter *ret_filter)
+{
+	const json_t *object = json_array_get(returned, 0);
+	bool takes_all =
+		!json_is_false(json_object_get(object, "promiscuous")) ||
+		!json_is_false(json_object_get(object, "multicast-overflow"));
+
+	*ret_filter = (struct nic_filter){ 0 };
+	if (json_array_size(returned) != 1 || !json_is_object(object))
+		return -EBADMSG;
+	if (is_word(object, "multicast", "none") && !takes_all)
+		return 0;
+	if (is_word(object, "multicast", "normal") && !takes_all &&
+	    read_groups(json_object_get(object, "multicast-table"),
+			ret_filter) == 0)
+		return 0;
+	*ret_filter = (struct nic_filter){ .takes_all_groups = true };
+	return 0;
+}
