@@ -4,6 +4,7 @@
 The monitor of engine kvm is played, so a test chooses what it answers, and
 when it dies.
 """
+import errno
 import fcntl
 import json
 import os
@@ -139,11 +140,11 @@ class Monitor:
         self.child.send("CHILD_REPORTED")
 
 
-def start(host, stage, engine="kvm"):
+def start(host, stage, engine="kvm", **fields):
     """A partition that runs under a played monitor."""
     host.run("define", write(host, document(
         host, partition=NAME, engine=engine, restart="never",
-        disks=[disk(host)])))
+        disks=[disk(host)], **fields)))
     host.run("install", NAME)
     verb = Verb(host, "start")
     monitor = Monitor(stage)
@@ -358,6 +359,40 @@ def test_what_a_saved_partition_cannot_do_is_refused(host, stage):
     check_refused(host.call("define", host.directory / "one.yaml"), REFUSED,
                   "defined already")
     assert host.state_of(NAME) == "saved"
+
+
+NIC_SET = 158
+
+
+def change_mtu(host, mtu):
+    """NIC_SET, as no verb of ours sends it; the status of its answer."""
+    mac = bytes.fromhex(host.partition(NAME)["nics"][0]["mac"].replace(":", ""))
+    definition = struct.pack(
+        "=32s32s6sHH46sIIIIQII", b"lan0", b"lan", mac, 20, 0, b"", 0, 0, mtu,
+        1, 0, 0, 0).ljust(240, b"\0")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        client.settimeout(10)
+        client.connect(str(host.socket))
+        client.send(struct.pack("=II32s", NIC_SET, 1, NAME.encode()) +
+                    definition)
+        return struct.unpack_from("=i", client.recv(8192), 8)[0]
+
+
+def test_a_saved_guests_interface_stays_as_the_guest_knows_it(host, stage):
+    host.run("switch", "define", "lan")
+    monitor = start(host, stage, nics=[{"name": "lan0", "switch": "lan"}])
+    save(host, monitor)
+
+    check_refused(host.call("nic", "remove", NAME, "lan0"), REFUSED, "saved")
+    host.run("nic", "set", NAME, "lan0", "--vlan", 20)
+    assert change_mtu(host, 1500) == 0
+    assert change_mtu(host, 9000) == -errno.EBUSY
+    verb, monitor = restoring(host, stage)
+    monitor.ready()
+    monitor.answer("MONITOR_RESUME")
+
+    assert verb.end().returncode == 0
+    assert "MONITOR_NIC" in monitor.names
 
 
 @pytest.mark.parametrize("verb,state", [("stop", "stopped"),
