@@ -206,6 +206,15 @@ int frames_reserve(struct frames *frames, uint32_t bytes, uint8_t **ret_at)
 	return 0;
 }
 
+bool frames_are_crowded(struct frames *frames)
+{
+	uint64_t reserve = frames->ring_bytes / 4;
+
+	if (has_room(frames, reserve) || frames->is_broken)
+		return false;
+	return look_for_room(frames) == 0 && !has_room(frames, reserve);
+}
+
 void frames_commit(struct frames *frames, uint32_t bytes)
 {
 	struct frames_way *way = &frames->out;

@@ -94,6 +94,9 @@ int frames_reserve(struct frames *frames, uint32_t bytes, uint8_t **ret_at);
 /* The record reserved last is complete, with this many bytes of it used. */
 void frames_commit(struct frames *frames, uint32_t bytes);
 
+/* More than three quarters of the ring are full, as far as is known. */
+bool frames_are_crowded(struct frames *frames);
+
 /* Show the peer what was committed; true: write its eventfd. */
 bool frames_publish(struct frames *frames);
 

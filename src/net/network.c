@@ -38,6 +38,7 @@ int network_new(const char *name,
 
 	if (!network)
 		return -ENOMEM;
+	network->sender = SWITCH_PORT_MAX;
 	network->tell = tell;
 	network->context = context;
 	(void)snprintf(network->name, sizeof(network->name), "%s", name);
@@ -212,7 +213,9 @@ void network_forward(struct port *port, const uint8_t *record, uint32_t bytes)
 	frame.length = bytes - FRAMES_HEADER_BYTES;
 	record_read_header(record, &frame.offload);
 	capture(port, CAPTURE_IN, frame.bytes, frame.length, NULL, 0);
+	network->sender = port->number;
 	switch_forward(network->vswitch, port->number, &frame, network->now_ns);
+	network->sender = SWITCH_PORT_MAX;
 }
 
 /* Events. ------------------------------------------------------------------------ */

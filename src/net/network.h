@@ -20,6 +20,7 @@
 #include "control/protocol.h"
 #include "net/capture.h"
 #include "net/switch/credit.h"
+#include "net/switch/share.h"
 #include "net/switch/switch.h"
 
 #define NETWORK_CAPTURES_MOST 4
@@ -43,6 +44,7 @@ struct port {
 	int kick_fd;              /* owned: the monitor wakes us */
 	int call_fd;              /* owned: we wake the monitor */
 	uint32_t frame_bytes_max; /* the longest that its guest can receive */
+	struct share share;       /* of its ring, among those who send to it */
 
 	/* Uplink. */
 	int fd;             /* owned */
@@ -65,6 +67,8 @@ struct network {
 	struct port *ports[SWITCH_PORT_MAX]; /* by number; borrowed */
 	struct capture *captures[NETWORK_CAPTURES_MOST]; /* owned */
 	uint64_t now_ns;                                 /* of this turn */
+	/* The port that a frame came by; SWITCH_PORT_MAX: it is our own. */
+	uint16_t sender;
 	void (*tell)(void *context, enum event_level level, const char *text);
 	void *context;
 };

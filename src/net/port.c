@@ -182,6 +182,9 @@ int port_deliver(struct port *port, const struct switch_delivery *delivery)
 	if (delivery->offload.gso_type == VIRTIO_NET_HDR_GSO_NONE &&
 	    bytes > port->frame_bytes_max)
 		return -EMSGSIZE;
+	if (frames_are_crowded(&port->frames) &&
+	    share_is_ahead(&port->share, port->network->sender))
+		return -ENOBUFS;
 	result = frames_reserve(&port->frames, FRAMES_HEADER_BYTES + bytes,
 				&record);
 	if (result < 0) {
@@ -194,6 +197,7 @@ int port_deliver(struct port *port, const struct switch_delivery *delivery)
 	memcpy(record + delivery->head_bytes, delivery->data,
 	       delivery->data_bytes);
 	frames_commit(&port->frames, FRAMES_HEADER_BYTES + bytes);
+	share_count(&port->share, port->network->sender, bytes);
 	port->has_output = true;
 	return 0;
 }

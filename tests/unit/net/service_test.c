@@ -170,6 +170,40 @@ TEST(a_slow_receiver_loses_its_own_frames_and_blocks_nobody)
 	stop();
 }
 
+static void flood(struct net_peer *peer, const struct net_peer *to)
+{
+	for (uint32_t sent = 0; sent < 20000; sent++) {
+		while (peer_try_send(peer, to->attach.definition.mac, 60, 1) <
+		       0)
+			peer_show(peer);
+		peer_show(peer);
+	}
+	settle();
+}
+
+TEST(a_hostile_guest_cannot_take_all_the_room_of_another)
+{
+	const uint8_t *record;
+	uint32_t fill;
+
+	start_service(NULL);
+	for (uint16_t i = 0; i < 3; i++) {
+		peer_make(&peers[i], i, 10);
+		peer_attach(&peers[i], &rig);
+	}
+	begin();
+	settle();
+	flood(&peers[0], &peers[1]);
+	send_to(&peers[2], &peers[1], 7);
+	settle();
+	do {
+		CHECK(peer_receive(&peers[1], &record, WAIT_MS) > 0);
+		fill = record[FRAMES_HEADER_BYTES + 59];
+		peer_done(&peers[1]);
+	} while (fill != 7);
+	stop();
+}
+
 TEST(a_hostile_peer_cannot_take_more_than_its_port_with_it)
 {
 	struct attachment broken;
