@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of engine qemu share: qemu.c has its life, launch.c starts the
+ * process, orders.c talks to it over QMP.
+ *
+ * Trust      QEMU is as hostile as its guest.
+ * Threads    The main thread.
+ * Errors     0 or a negative errno.
+ */
+#ifndef MONITOR_ENGINE_QEMU_QEMU_PRIVATE_H
+#define MONITOR_ENGINE_QEMU_QEMU_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/definition.h"
+#include "monitor/engine/engine.h"
+#include "monitor/engine/qemu/qmp.h"
+#include "monitor/engine/qemu/words.h"
+#include "sandbox/jail.h"
+
+/* What is sent over QMP. */
+enum order {
+	ORDER_CAPABILITIES,
+	ORDER_CONTINUE,
+	ORDER_STOP,
+	ORDER_POWERDOWN,
+	ORDER_RESET,
+	ORDER_FILTER,
+};
+
+/* An order under way. */
+struct pending {
+	uint32_t number;     /* QMP's; 0: free */
+	uint32_t request_id; /* ORDER_FILTER: the interface's index */
+	enum order order;
+};
+
+struct qemu {
+	struct engine *engine;
+	struct iothread *io;
+	struct jailed jailed;
+	int qmp_fd;                   /* owned */
+	int disk_fds[DISK_COUNT_MAX]; /* owned until taken: our ends */
+	int nic_fds[NIC_COUNT_MAX];   /* likewise; at first listening */
+	struct qmp qmp;
+	struct words words; /* the last ones are the reason of its end */
+	sd_event_source *qmp_source;
+	sd_event_source *end_source;
+	struct pending pending[QMP_PENDING_MAX];
+	uint32_t last_number;
+	uint64_t reset_ns; /* the last reset */
+	bool is_started;
+	bool is_guest_off; /* the guest switched itself off */
+	bool is_panicked;
+	bool is_filter_due[NIC_COUNT_MAX]; /* to be asked for once more */
+};
+
+/* launch.c: run it in its jail, with our ends of its lines in `qemu`. */
+int qemu_launch(struct qemu *qemu, const struct engine_machine *machine);
+
+/*
+ * orders.c: send one; its outcome goes to the engine's handler.
+ *
+ * -ESRCH   it does not listen any more
+ * -EBUSY   it has not answered the ones before
+ * -EAGAIN  it does not read
+ */
+int qemu_order(struct qemu *qemu, enum order order, uint32_t request_id);
+
+/* orders.c: for struct qmp_handler; `context` is the struct qemu. */
+void qemu_happened(void *context, enum qmp_event event, bool is_guest);
+void qemu_answered(void *context, uint32_t number, int status,
+		   const char *text);
+void qemu_filter_changed(void *context, const char *device);
+void qemu_filtered(void *context, uint32_t number,
+		   const struct nic_filter *filter);
+
+/* orders.c: ask what this interface takes, to tell the I/O thread. */
+void qemu_ask_filter(struct qemu *qemu, uint32_t index);
+
+/* orders.c: end the process; its end will be noticed. */
+void qemu_kill(struct qemu *qemu, const char *why);
+
+#endif
