@@ -170,6 +170,16 @@ TEST(a_slow_receiver_loses_its_own_frames_and_blocks_nobody)
 	stop();
 }
 
+/* Until so many frames for a port went in or were dropped. */
+static void wait_for_frames(uint64_t attachment_id, uint64_t count)
+{
+	struct net_port port;
+
+	do {
+		port = report_of(attachment_id);
+	} while (port.out_frames + port.drops[DROP_NO_BUFFER] < count);
+}
+
 static void flood(struct net_peer *peer, const struct net_peer *to)
 {
 	for (uint32_t sent = 0; sent < 20000; sent++) {
@@ -178,7 +188,7 @@ static void flood(struct net_peer *peer, const struct net_peer *to)
 			peer_show(peer);
 		peer_show(peer);
 	}
-	settle();
+	wait_for_frames(to->attach.attachment.id, 20000);
 }
 
 TEST(a_hostile_guest_cannot_take_all_the_room_of_another)
@@ -195,7 +205,7 @@ TEST(a_hostile_guest_cannot_take_all_the_room_of_another)
 	settle();
 	flood(&peers[0], &peers[1]);
 	send_to(&peers[2], &peers[1], 7);
-	settle();
+	wait_for_frames(2, 20001);
 	do {
 		CHECK(peer_receive(&peers[1], &record, WAIT_MS) > 0);
 		fill = record[FRAMES_HEADER_BYTES + 59];
@@ -656,8 +666,8 @@ TEST(a_detached_port_is_gone_and_its_descriptors_too)
 	service_rig_expect(&rig, MSG_NET_DETACHED, &over, sizeof(over));
 	CHECK_EQ(over.id, 2);
 	send_to(&peers[0], &peers[1], 1);
-	settle();
-	CHECK_EQ(report_of(1).drops[DROP_UNKNOWN], 1);
+	while (report_of(1).drops[DROP_UNKNOWN] == 0)
+		continue;
 	/* It may come again. */
 	peer_attach(&peers[1], &rig);
 	settle();
