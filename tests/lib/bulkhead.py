@@ -136,29 +136,15 @@ def cgroups(state):
     return set()
 
 
-class Console:
-    """Follows a partition's console; attaches again when it is cut off."""
+class Transcript:
+    """What a guest has said so far, and waiting for more of it."""
 
-    def __init__(self, host, name):
-        self.host = host
+    def __init__(self, name):
         self.name = name
         self.text = ""
-        self.is_ending = False
-        self.process = None
-        self.thread = threading.Thread(target=self._follow, daemon=True)
-        self.thread.start()
 
-    def _follow(self):
-        while not self.is_ending:
-            self.process = subprocess.Popen(
-                self.host.argv("console", self.name, "--read-only"),
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL, env=self.host.env)
-            # not by lines: memtest86+ never ends one
-            while chunk := self.process.stdout.read1(4096):
-                self.text += chunk.decode(errors="replace").replace("\r", "")
-            self.process.wait()
-            time.sleep(0.1)
+    def add(self, chunk):
+        self.text += chunk.decode(errors="replace").replace("\r", "")
 
     def lines(self, word=""):
         """What the guest said to the host, those lines that begin so."""
@@ -183,6 +169,30 @@ class Console:
         lines = self.lines(word)
         pairs = re.findall(r"(\w+)=(\d+)\b", lines[-1]) if lines else []
         return {key: int(value) for key, value in pairs}
+
+
+class Console(Transcript):
+    """Follows a partition's console; attaches again when it is cut off."""
+
+    def __init__(self, host, name):
+        super().__init__(name)
+        self.host = host
+        self.is_ending = False
+        self.process = None
+        self.thread = threading.Thread(target=self._follow, daemon=True)
+        self.thread.start()
+
+    def _follow(self):
+        while not self.is_ending:
+            self.process = subprocess.Popen(
+                self.host.argv("console", self.name, "--read-only"),
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL, env=self.host.env)
+            # not by lines: memtest86+ never ends one
+            while chunk := self.process.stdout.read1(4096):
+                self.add(chunk)
+            self.process.wait()
+            time.sleep(0.1)
 
     def close(self):
         self.is_ending = True

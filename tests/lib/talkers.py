@@ -11,12 +11,12 @@ SERVICE = "net0"
 class Talker:
     """A guest that does with its interfaces what it is told."""
 
-    def __init__(self, host, name, interface):
+    def __init__(self, host, name, interface, **fields):
         self.host = host
         self.name = name
         self.asked = 0
-        self.console = host.up(name, test="net", memory="128M",
-                               nics=[interface])
+        self.console = host.up(name, test="net", nics=[interface],
+                               **{"memory": "128M", **fields})
 
     def ready(self):
         self.console.wait("^ready")
@@ -46,8 +46,8 @@ class Talker:
     def measure(self, seconds, address, *options):
         """TCP to a guest that serves: bits a second, and segments that were
         sent again, as iperf3 counts them."""
-        found = self.values("measured", "measure", seconds, address, *options,
-                            seconds=seconds)
+        found = self.values("measured", "measure", address, "-t", seconds,
+                            *options, seconds=seconds)
         return found["kbits"] * 1000, found["again"]
 
     def link(self):
