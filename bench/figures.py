@@ -107,5 +107,17 @@ def median(values):
     return (ranked[middle - 1] + ranked[middle]) / 2
 
 
+def compare(measure_ours, measure_peer, pairs):
+    """Both in turn, changing places; medians of ours, the peer's, and of the
+    ratio."""
+    mine, theirs = [], []
+    for number in range(pairs):
+        both = [(mine, measure_ours), (theirs, measure_peer)]
+        for values, measure in both if number % 2 else reversed(both):
+            values.append(measure())
+    ratio = median([a / b for a, b in zip(mine, theirs)])
+    return median(mine), median(theirs), ratio
+
+
 def _number(value):
     return f"{value:d}" if isinstance(value, int) else f"{value:.3f}"

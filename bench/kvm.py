@@ -9,7 +9,7 @@ import tempfile
 import time
 
 import tracing
-from figures import context, median
+from figures import compare, context
 from measure import MIB, NotMeasured, bulkhead, rss_bytes
 
 GUESTS = bulkhead.BUILD / "bench"
@@ -54,18 +54,6 @@ def empty_folder():
         yield pathlib.Path(name)
 
 
-def compare(measure_ours, measure_peer, pairs=PAIRS):
-    """Both in turn, changing places; medians of ours, the peer's, and of the
-    ratio."""
-    mine, theirs = [], []
-    for number in range(pairs):
-        both = [(mine, measure_ours), (theirs, measure_peer)]
-        for values, measure in both if number % 2 else reversed(both):
-            values.append(measure())
-    ratio = median([a / b for a, b in zip(mine, theirs)])
-    return median(mine), median(theirs), ratio
-
-
 def exec_to_magic(trace, argv, program):
     took, process = tracing.exec_to_magic(trace, argv, program)
     tracing.end(process)
@@ -75,7 +63,7 @@ def exec_to_magic(trace, argv, program):
 def add_compared(figures, name, argvs, trace):
     mine, theirs, ratio = compare(
         lambda: exec_to_magic(trace, argvs[0], MONITOR),
-        lambda: exec_to_magic(trace, argvs[1], QEMU))
+        lambda: exec_to_magic(trace, argvs[1], QEMU), PAIRS)
     context(f"{name}: peer {' '.join(argvs[1])}")
     context(f"{name}: ours {mine:.1f} ms, peer {theirs:.1f} ms, medians of "
             f"{PAIRS}")
@@ -130,7 +118,7 @@ def measure_doorbell(figures, trace, folder):
         return tracing.between_magic(trace, argv) * 1000 / ROUND_TRIPS
     mine, theirs, ratio = compare(
         lambda: us_each(ours(folder, kernel, "--disk")),
-        lambda: us_each(argv))
+        lambda: us_each(argv), PAIRS)
     context("exit.doorbell.roundtrip.ratio: a request that no medium is asked "
             f"for (GET_ID), {ROUND_TRIPS} times; peer {' '.join(argv)}")
     context(f"exit.doorbell.roundtrip.ratio: ours {mine:.1f} us, peer "
@@ -164,7 +152,7 @@ def measure_restore(figures, trace, folder):
                 folder, GUESTS / "fill.elf", "--restore",
                 f"{images}/{memory}", memory=memory), MONITOR)
         mine, theirs, ratio = compare(lambda: restore(large),
-                                      lambda: restore(small))
+                                      lambda: restore(small), PAIRS)
     context(f"restore.first_instruction.ratio: 1 GiB {mine:.1f} ms, 128 MiB "
             f"{theirs:.1f} ms")
     figures.add("restore.first_instruction.ratio", ratio)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""Real guests: TCP beside QEMU's TAP interfaces on Linux' bridge, and TCP
+connections while the network service is killed."""
+import contextlib
+import fcntl
+import os
+import pathlib
+import struct
+import subprocess
+import threading
+
+from figures import compare, context
+from measure import NotMeasured, bulkhead
+
+import talkers
+
+ADDRESSES = "10.0.0.1/24", "10.0.0.2/24"
+SERVER = "10.0.0.2"
+MEMORY = "192M"
+SECONDS = 4
+PAIRS = 5
+KILLS = 100
+
+# linux/if_tun.h
+TUNSETIFF = 0x400454ca
+IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
+
+
+# -- the peer: the same guests on a bridge
+
+class Beside(talkers.Talker):
+    """A guest of QEMU's own, whose interface is a TAP on the bridge."""
+
+    def __init__(self, name, argv, tap):
+        self.name = name
+        self.asked = 0
+        self.console = bulkhead.Transcript(name)
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE,
+                                        pass_fds=[tap])
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def _follow(self):
+        while chunk := self.process.stdout.read1(4096):
+            self.console.add(chunk)
+
+    def ready(self):
+        self.console.wait("^ready", 120)
+        self.terminal = self
+        return self
+
+    def type(self, text):
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def beside(argv, tap):
+    """The command line of an engine's QEMU, with a TAP (an open one) for its
+    interface, and its serial line here."""
+    image = bulkhead.guest_image()
+    made = argv[:1]
+    for option, value in zip(argv[1:], argv[2:] + [""]):
+        if not option.startswith("-"):
+            continue
+        if option in ("-S", "-chardev", "-mon"):
+            continue
+        value = {"-kernel": str(image / "vmlinuz"),
+                 "-initrd": str(image / "initrd"), "-serial": "stdio",
+                 "-netdev": f"tap,id=nic0-net,fd={tap}"}.get(option, value)
+        made += [option] + ([] if value.startswith("-") else [value])
+    return made
+
+
+def command_line(pid):
+    words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return [word.decode() for word in words[:-1]]
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True)
+
+
+def open_tap(name):
+    """A TAP interface that is there as long as its descriptor."""
+    tap = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(tap, TUNSETIFF, struct.pack(
+        "16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+    return tap
+
+
+@contextlib.contextmanager
+def bridge():
+    """A bridge and two TAP interfaces on it, open."""
+    if os.geteuid() != 0 or not os.access("/dev/net/tun", os.W_OK):
+        raise NotMeasured("TAP interfaces take root and /dev/net/tun")
+    name = f"bhb{os.getpid() % 100000}"
+    if subprocess.run(["ip", "link", "add", name, "type", "bridge"],
+                      stderr=subprocess.DEVNULL, check=False).returncode:
+        raise NotMeasured("this kernel has no bridge")
+    taps = []
+    try:
+        for number in range(2):
+            taps.append(open_tap(f"{name}t{number}"))
+            ip("link", "set", f"{name}t{number}", "master", name)
+            ip("link", "set", f"{name}t{number}", "up")
+        ip("link", "set", name, "up")
+        yield taps
+    finally:
+        for tap in taps:
+            os.close(tap)
+        ip("link", "delete", name)
+
+
+# -- measuring
+
+@contextlib.contextmanager
+def two_guests(host):
+    with talkers.talkers(host, one=talkers.nic(), two=talkers.nic()) as both:
+        yield both
+
+
+def meet(one, two):
+    for talker, address in zip((one, two), ADDRESSES):
+        talker.do("address", "eth0", address)
+    one.do("ping", SERVER, 2)
+    two.do("serve")
+
+
+def mbits(one):
+    bits, again = one.measure(SECONDS, SERVER, "-O", 1)
+    context(f"  {one.name}: {bits / 1e6:.0f} Mbit/s, {again} segments again")
+    return bits / 1e6
+
+
+def compare_pairs(figures, name, ours, theirs):
+    mine, peer, ratio = compare(lambda: mbits(ours), lambda: mbits(theirs),
+                                PAIRS)
+    context(f"{name}: ours {mine:.0f} Mbit/s, peer {peer:.0f} Mbit/s, medians "
+            f"of {PAIRS} times {SECONDS} s")
+    figures.add(name, ratio)
+
+
+def tcp(figures):
+    """Four guests, all up all the time; two at a time talk."""
+    host = bulkhead.Host().start()
+    with contextlib.ExitStack() as stack:
+        stack.callback(host.close)
+        taps = stack.enter_context(bridge())
+        ours = stack.enter_context(two_guests(host))
+        theirs = []
+        for talker, tap in zip(ours, taps):
+            argv = beside(command_line(host.engine_pid(talker.name)), tap)
+            theirs.append(Beside(f"beside-{talker.name}", argv, tap))
+            stack.callback(theirs[-1].close)
+        context(f"net.tcp: peer {' '.join(argv)}")
+        for talker in theirs:
+            talker.ready()
+        for pair in ours, theirs:
+            meet(*pair)
+        compare_pairs(figures, "net.tcp.ratio.bridge", ours[0], theirs[0])
+        for talker in (*ours, *theirs):
+            assert talker.do("offloads", "eth0", "off") == 0
+        compare_pairs(figures, "net.tcp1500.ratio.bridge", ours[0], theirs[0])
+
+
+def restart(figures):
+    """How many of the connections broke, and how many bytes were wrong."""
+    host = bulkhead.Host().start()
+    with contextlib.ExitStack() as stack:
+        stack.callback(host.close)
+        one, two = stack.enter_context(two_guests(host))
+        talkers.connect(one, two)
+        for _ in range(KILLS):
+            host.replace_service(name=talkers.SERVICE)
+            one.wait_stream(1 << 16)
+        result = talkers.stream_result(one)
+    context(f"net.restart.tcp_broken: {KILLS} kills under {result['heard']} "
+            f"bytes there and back, {result['wrong']} wrong; longest silence "
+            f"{result['longest_ms']} ms")
+    figures.add("net.restart.tcp_broken",
+                int(result["broken"] or result["wrong"] > 0))
