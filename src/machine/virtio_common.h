@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The common configuration of a virtio PCI function (virtio 1.2, 4.1.4.3), and
- * what writing it does. Private to virtio_pci.c and virtio_common.c.
+ * what writing it does. Private to virtio_pci.c, virtio_common.c
+ * (status and queues), virtio_registers.c and virtio_state.c.
  */
 #ifndef MACHINE_VIRTIO_COMMON_H
 #define MACHINE_VIRTIO_COMMON_H
 
 #include "machine/virtio_pci.h"
+
+/* Of struct virtio_pci's feature_select. */
+enum { OF_DEVICE, OF_DRIVER };
 
 uint64_t common_read(struct virtio_pci *device, uint64_t offset,
 		     uint32_t width);
@@ -28,6 +32,19 @@ void common_restore(struct virtio_pci *device, struct state_reader *reader);
 
 /* Tell the driver that the device needs a reset; from any thread. */
 void common_break(struct virtio_pci *device);
+
+/* What the device offers. */
+uint64_t common_offered(const struct virtio_pci *device);
+
+/* Serve the queue if it has all it needs. The one place that decides. */
+void common_start_when_ready(struct virtio_pci *device, uint32_t index);
+
+/* Registers, as the driver reads and writes them. */
+uint32_t common_get_status(struct virtio_pci *device);
+void common_set_status(struct virtio_pci *device, uint32_t value);
+void common_set_config_vector(struct virtio_pci *device, uint32_t value);
+void common_set_queue_size(struct virtio_pci *device, uint32_t value);
+void common_set_queue_vector(struct virtio_pci *device, uint32_t value);
 
 /* A configuration change interrupt; from any thread. */
 void common_interrupt(struct virtio_pci *device);
