@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What an engine is: how a monitor runs guest code. One folder each beside this
- * file; adding one is a folder, a line in engines.c and a word in the
- * document's schema. Nothing else of the monitor names an engine.
+ * file; adding one is a folder and a line in engines.c. Nothing else of the
+ * monitor names an engine; docs/architecture.md, 9, has what others know of it.
  *
  *   start    before the monitor's own sandbox, one thread: open what cannot be
  *            opened later, load the guest, start nothing of it
- *   attach   in the sandbox, before the I/O thread runs: give every disk its
- *            front (vhost-user socket or PCI device)
+ *   attach   in the sandbox, before the I/O thread runs: give every disk and
+ *            interface its front (vhost-user socket or PCI device)
  *   watch    after iothread_start(), before the seal: threads, event sources
  *   sealed   after the seal: the guest's processors may be made to run by a
  *            verb from here on; handler.ready follows
