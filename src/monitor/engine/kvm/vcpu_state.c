@@ -10,11 +10,9 @@
 
 #include "base/count.h"
 #include "base/scope.h"
+#include "monitor/engine/kvm/vcpu_msrs.h"
 
 #define CPUID_MOST 256
-#define MSRS_MOST  2048
-/* KVM takes 256 in one call. */
-#define MSRS_AT_ONCE 128
 /* A clock that differs by less is the same one, measured twice; KVM's own bound
  * (tsc_tolerance_ppm). */
 #define TSC_PPM 250
@@ -22,11 +20,6 @@
 struct cpuid_room {
 	struct kvm_cpuid2 table;
 	struct kvm_cpuid_entry2 entries[CPUID_MOST];
-};
-
-struct msr_room {
-	struct kvm_msrs msrs;
-	struct kvm_msr_entry entries[MSRS_AT_ONCE];
 };
 
 /* All of a processor but what has no fixed size. */
@@ -41,15 +34,14 @@ struct vcpu_state {
 	struct kvm_lapic_state lapic;
 	struct kvm_vcpu_events events;
 	uint8_t *xsave; /* owned; shape->xsave_bytes */
-	uint32_t msr_count;
-	struct kvm_msr_entry *msrs; /* owned */
+	struct vcpu_msrs msrs;
 };
 
 static void state_free(struct vcpu_state **state)
 {
 	if (*state) {
 		free((*state)->xsave);
-		free((*state)->msrs);
+		vcpu_msrs_release(&(*state)->msrs);
 	}
 	free(*state);
 }
@@ -61,8 +53,7 @@ static struct vcpu_state *state_new(const struct vcpu_shape *shape)
 	if (!state)
 		return NULL;
 	state->xsave = calloc(1, shape->xsave_bytes);
-	state->msrs = calloc(MSRS_MOST, sizeof(*state->msrs));
-	if (!state->xsave || !state->msrs)
+	if (!state->xsave || vcpu_msrs_init(&state->msrs) < 0)
 		state_free(&state);
 	return state;
 }
@@ -74,25 +65,6 @@ static int ask(int fd, unsigned long request, void *argument)
 
 /* This host. ---------------------------------------------------------------- */
 
-static int read_msr_list(struct vcpu_shape *shape, int kvm_fd)
-{
-	struct {
-		struct kvm_msr_list list;
-		uint32_t indices[MSRS_MOST];
-	} room = { .list.nmsrs = MSRS_MOST };
-	int result = ask(kvm_fd, KVM_GET_MSR_INDEX_LIST, &room);
-
-	if (result < 0)
-		return result;
-	shape->msr_count = room.list.nmsrs;
-	shape->msrs = calloc(shape->msr_count, sizeof(*shape->msrs));
-	if (!shape->msrs)
-		return -ENOMEM;
-	memcpy(shape->msrs, room.indices,
-	       shape->msr_count * sizeof(*shape->msrs));
-	return 0;
-}
-
 int vcpu_shape_read(struct vcpu_shape *shape, int kvm_fd, int vm_fd)
 {
 	int bytes = ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
@@ -103,7 +75,7 @@ int vcpu_shape_read(struct vcpu_shape *shape, int kvm_fd, int vm_fd)
 		shape->xsave_bytes = (uint32_t)bytes;
 	shape->has_tsc_control =
 		ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_CONTROL) > 0;
-	return read_msr_list(shape, kvm_fd);
+	return vcpu_msrs_list(shape, kvm_fd);
 }
 
 void vcpu_shape_release(struct vcpu_shape *shape)
@@ -153,112 +125,6 @@ int vcpu_describe(int vcpu_fd, const struct vcpu_shape *shape,
 	return 0;
 }
 
-/* Model-specific registers. ------------------------------------------------- */
-
-/* KVM stops at the first one that this processor does not have: skip it. */
-static int read_msrs(int vcpu_fd, const struct vcpu_shape *shape,
-		     struct vcpu_state *state)
-{
-	struct msr_room room;
-	uint32_t next = 0;
-
-	while (next < shape->msr_count) {
-		uint32_t count = (uint32_t)min_u64(MSRS_AT_ONCE,
-						   shape->msr_count - next);
-		int got;
-
-		memset(&room, 0, sizeof(room));
-		room.msrs.nmsrs = count;
-		for (uint32_t i = 0; i < count; i++)
-			room.entries[i].index = shape->msrs[next + i];
-		got = ioctl(vcpu_fd, KVM_GET_MSRS, &room);
-		if (got < 0)
-			return -errno;
-		memcpy(state->msrs + state->msr_count, room.entries,
-		       (uint32_t)got * sizeof(*room.entries));
-		state->msr_count += (uint32_t)got;
-		next += (uint32_t)got + ((uint32_t)got < count);
-	}
-	return 0;
-}
-
-/* Some cannot be written; nothing is lost if it has the value anyhow, or never
- * had one. */
-static bool msr_is_so(int vcpu_fd, const struct kvm_msr_entry *wanted)
-{
-	struct msr_room room = { .msrs.nmsrs = 1 };
-
-	room.entries[0].index = wanted->index;
-	return wanted->data == 0 || (ioctl(vcpu_fd, KVM_GET_MSRS, &room) == 1 &&
-				     room.entries[0].data == wanted->data);
-}
-
-static bool is_state(const struct vcpu_shape *shape, uint32_t index)
-{
-	for (uint32_t i = 0; i < shape->msr_count; i++)
-		if (shape->msrs[i] == index)
-			return true;
-	return false;
-}
-
-/*
- * KVM takes from us what it takes from no guest, so nothing is written but what
- * a save reads. A register that this host does not know and that never had a
- * value is no loss.
- */
-static int drop_strange_msrs(struct vcpu_state *state,
-			     const struct vcpu_shape *shape,
-			     struct refusal *refusal)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < state->msr_count; i++) {
-		const struct kvm_msr_entry *entry = &state->msrs[i];
-
-		if (is_state(shape, entry->index))
-			state->msrs[kept++] = *entry;
-		else if (entry->data != 0)
-			return refuse(
-				refusal, -ENOTSUP, "image",
-				"register %#x, which was saved, is not "
-				"part of a processor's state on this host",
-				entry->index);
-	}
-	state->msr_count = kept;
-	return 0;
-}
-
-static int write_msrs(int vcpu_fd, const struct vcpu_state *state,
-		      struct refusal *refusal)
-{
-	struct msr_room room;
-	uint32_t next = 0;
-
-	while (next < state->msr_count) {
-		uint32_t count = (uint32_t)min_u64(MSRS_AT_ONCE,
-						   state->msr_count - next);
-		int done;
-
-		memset(&room, 0, sizeof(room));
-		room.msrs.nmsrs = count;
-		memcpy(room.entries, state->msrs + next,
-		       count * sizeof(*room.entries));
-		done = ioctl(vcpu_fd, KVM_SET_MSRS, &room);
-		if (done < 0)
-			return -errno;
-		next += (uint32_t)done;
-		if ((uint32_t)done == count)
-			continue;
-		if (!msr_is_so(vcpu_fd, &state->msrs[next]))
-			return refuse(refusal, -ENOTSUP, "image",
-				      "this host does not take the saved value "
-				      "of register %#x",
-				      state->msrs[next].index);
-		next++;
-	}
-	return 0;
-}
-
 /* Saving. -------------------------------------------------------------------- */
 
 static int read_vcpu(int vcpu_fd, const struct vcpu_shape *shape,
@@ -286,7 +152,7 @@ static int read_vcpu(int vcpu_fd, const struct vcpu_shape *shape,
 	for (size_t i = 0; i < ARRAY_COUNT(parts) && result == 0; i++)
 		result = ask(vcpu_fd, parts[i].request, parts[i].to);
 	if (result == 0)
-		result = read_msrs(vcpu_fd, shape, state);
+		result = vcpu_msrs_read(&state->msrs, vcpu_fd, shape);
 	/* Last: what the others made of it. */
 	return result < 0 ? result
 			  : ask(vcpu_fd, KVM_GET_VCPU_EVENTS, &state->events);
@@ -309,8 +175,9 @@ static void write_state(const struct vcpu_state *state, uint32_t xsave_bytes,
 	state_put(writer, &state->events, sizeof(state->events));
 	state_put_u32(writer, xsave_bytes);
 	state_put(writer, state->xsave, xsave_bytes);
-	state_put_u32(writer, state->msr_count);
-	state_put(writer, state->msrs, state->msr_count * sizeof(*state->msrs));
+	state_put_u32(writer, state->msrs.count);
+	state_put(writer, state->msrs.list,
+		  state->msrs.count * sizeof(*state->msrs.list));
 	state_end(writer);
 }
 
@@ -364,8 +231,10 @@ static int read_state(struct vcpu_state *state, const struct vcpu_shape *shape,
 	state_get(reader, &state->events, sizeof(state->events));
 	xsave_bytes = get_count(reader, 1, shape->xsave_bytes);
 	state_get(reader, state->xsave, xsave_bytes);
-	state->msr_count = get_count(reader, sizeof(*state->msrs), MSRS_MOST);
-	state_get(reader, state->msrs, state->msr_count * sizeof(*state->msrs));
+	state->msrs.count =
+		get_count(reader, sizeof(*state->msrs.list), VCPU_MSRS_MOST);
+	state_get(reader, state->msrs.list,
+		  state->msrs.count * sizeof(*state->msrs.list));
 	state_leave(reader);
 	if (state->xcrs.nr_xcrs > KVM_MAX_XCRS)
 		state_refuse(reader);
@@ -479,7 +348,7 @@ static int write_vcpu(int vcpu_fd, struct vcpu_state *state,
 				      "KVM does not take the saved %s: %s",
 				      parts[i].name, strerror(errno));
 	}
-	result = write_msrs(vcpu_fd, state, refusal);
+	result = vcpu_msrs_write(&state->msrs, vcpu_fd, refusal);
 	if (result == 0 &&
 	    (ask(vcpu_fd, KVM_SET_MP_STATE, &state->mp) < 0 ||
 	     ask(vcpu_fd, KVM_SET_VCPU_EVENTS, &state->events) < 0))
@@ -502,7 +371,7 @@ int vcpu_state_restore(int vcpu_fd, const struct vcpu_shape *shape,
 			      "the saved state of a processor makes no sense");
 	result = check_cpuid(vcpu_fd, &state->cpuid, refusal);
 	if (result == 0)
-		result = drop_strange_msrs(state, shape, refusal);
+		result = vcpu_msrs_check(&state->msrs, shape, refusal);
 	if (result == 0)
 		result = restore_clock(vcpu_fd, shape, state->tsc_khz, refusal);
 	return result < 0 ? result : write_vcpu(vcpu_fd, state, refusal);
