@@ -51,22 +51,22 @@ use_dhcp()
 	udhcpc -f -q -n -t 20 -T 1 -i "$1" -s /lib/dhcp >/dev/null
 }
 
-# fetch_page URL NUMBER: say what became of it.
+# fetch_page URL NUMBER SECONDS: say what became of it in this time.
 fetch_page()
 {
-	timeout 8 wget -q -O "/tmp/page$2" "$1/$2" 2>/dev/null
+	timeout "$3" wget -q -O "/tmp/page$2" "$1/$2" 2>/dev/null
 	status=$?
 	say "page number=$2 status=$status sum=$(md5sum "/tmp/page$2" | cut -c1-32)"
 	rm -f "/tmp/page$2"
 }
 
-# fetch_pages URL: one a second, however long each takes, until killed.
+# fetch_pages URL SECONDS: begin one a second, until killed.
 fetch_pages()
 {
 	number=0
 	while :; do
 		number=$((number + 1))
-		fetch_page "$1" "$number" &
+		fetch_page "$1" "$number" "$2" &
 		sleep 1
 	done
 }

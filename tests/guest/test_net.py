@@ -302,7 +302,8 @@ def behind_passt(host):
 def fetch(guest, beyond, gateway):
     """A page over a new connection."""
     number = beyond.last_begun() + 1
-    guest.do("page", f"http://{gateway}:{beyond.page_port}", number)
+    guest.do("page", f"http://{gateway}:{beyond.page_port}", number,
+             bulkhead.scaled(8))
     assert outside.pages_of(guest.console)[number], guest.console.text[-500:]
 
 
