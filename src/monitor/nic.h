@@ -91,7 +91,6 @@ struct nic {
 	bool is_full;       /* the service is to say when there is room */
 	bool wants_buffers; /* frames wait for the guest's buffers */
 	uint32_t starved;   /* the receive queue that has none */
-	bool has_woken;     /* the service slept when last kicked */
 	uint64_t lost_ns;   /* when the outage began; 0: none */
 	uint64_t beats;     /* of the service, when last looked at */
 	uint64_t beats_ns;  /* when they had last changed */

@@ -134,10 +134,8 @@ static bool transmit(struct nic *nic)
 		has_worked |= transmit_from(nic, transmit_queue(nic, pair));
 	}
 	nic->turn++;
-	if (nic->link.is_open && frames_publish(&nic->link.frames)) {
-		nic->has_woken = true;
+	if (nic->link.is_open && frames_publish(&nic->link.frames))
 		wake(nic->link.kick_fd);
-	}
 	return has_worked;
 }
 
@@ -213,7 +211,6 @@ static bool receive(struct nic *nic)
 	if (result == -EBADMSG) {
 		lose_service(nic);
 	} else if (frames_acknowledge(frames)) {
-		nic->has_woken = true;
 		wake(nic->link.kick_fd);
 	}
 	return count > 0;
