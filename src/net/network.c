@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 
 /* RFC 903: what a bridge learns an address from, and nobody answers. */
 #define TYPE_RARP     0x8035
@@ -194,6 +195,8 @@ static int deliver(void *context, uint16_t number,
 
 	if (!port || port->is_broken || port->is_detaching)
 		return -ENOBUFS;
+	network->work += max_u64(delivery->head_bytes + delivery->data_bytes,
+				 NETWORK_WORK_LEAST);
 	result = port->uplink == UPLINK_NONE ? port_deliver(port, delivery)
 					     : uplink_deliver(port, delivery);
 	if (result == 0)

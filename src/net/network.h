@@ -24,6 +24,8 @@
 #include "net/switch/switch.h"
 
 #define NETWORK_CAPTURES_MOST 4
+/* The work of a delivery is as for so many bytes at least. */
+#define NETWORK_WORK_LEAST 512u
 
 struct network;
 
@@ -69,6 +71,7 @@ struct network {
 	uint64_t now_ns;                                 /* of this turn */
 	/* The port that a frame came by; SWITCH_PORT_MAX: it is our own. */
 	uint16_t sender;
+	uint64_t work; /* done so far, in bytes */
 	void (*tell)(void *context, enum event_level level, const char *text);
 	void *context;
 };
@@ -125,6 +128,10 @@ void port_free(struct port *port);
 /* Give its credit anew. */
 void port_set_credit(struct port *port, const struct nic_definition *definition,
 		     uint64_t now_ns);
+
+/* It has nothing more to send: what it did not use of its turn is not saved, but
+ * what it owes is. */
+void port_end_turn(struct port *port);
 
 /*
  * Read frames and forward them until its deficit or credit is used up; true if

@@ -5,12 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/count.h"
 #include "base/scope.h"
 #include "net/network.h"
 
 /* What a port may send before the next one's turn: the longest frame, so that
  * everyone moves in each round. */
 #define QUANTUM_BYTES FRAMES_RECORD_MOST
+/* A short frame costs as much work as one of this length: so many fit into a
+ * turn, and the next port waits no longer for a flood of them. */
+#define SHORT_BYTES (QUANTUM_BYTES / 64)
 /* IEEE 802.3, without the check sequence. */
 #define WIRE_BYTES_MIN 60u
 
@@ -125,6 +129,12 @@ static uint32_t wire_bytes(uint32_t record_bytes)
 	       FRAMES_HEADER_BYTES;
 }
 
+void port_end_turn(struct port *port)
+{
+	if (port->deficit > 0)
+		port->deficit = 0;
+}
+
 /* True if this frame may pass now. Credit counts what is on the wire. */
 static bool may_send(struct port *port, uint32_t bytes, uint64_t now_ns)
 {
@@ -133,8 +143,20 @@ static bool may_send(struct port *port, uint32_t bytes, uint64_t now_ns)
 	if (credit_spend(&port->credit, bytes, now_ns))
 		return true;
 	port->ready_ns = credit_ready_ns(&port->credit, bytes);
-	port->deficit = 0; /* it does not grow while it waits */
+	port_end_turn(port); /* it does not grow while it waits */
 	return false;
+}
+
+/* Forward it, and charge the sender for the work that it made: a copy for
+ * everyone who was given one. */
+static void forward(struct port *port, const uint8_t *record, uint32_t bytes)
+{
+	uint64_t before = port->network->work;
+	uint64_t work;
+
+	network_forward(port, record, bytes);
+	work = port->network->work - before;
+	port->deficit -= (int64_t)max_u64(work, SHORT_BYTES);
 }
 
 static bool serve_rings(struct port *port, uint64_t now_ns)
@@ -146,16 +168,13 @@ static bool serve_rings(struct port *port, uint64_t now_ns)
 
 	frames_beat(&port->frames);
 	while ((result = frames_next(&port->frames, &record, &bytes)) == 0) {
-		uint32_t cost = wire_bytes(bytes);
-
-		if (!may_send(port, cost, now_ns))
+		if (!may_send(port, wire_bytes(bytes), now_ns))
 			return has_worked;
-		port->deficit -= cost;
-		network_forward(port, record, bytes);
+		forward(port, record, bytes);
 		frames_release(&port->frames);
 		has_worked = true;
 	}
-	port->deficit = 0; /* what is not used is not saved */
+	port_end_turn(port);
 	if (result == -EBADMSG)
 		port->is_broken = true;
 	return has_worked;

@@ -277,7 +277,7 @@ bool uplink_serve(struct port *port, uint64_t now_ns)
 				  ? serve_stream(port, now_ns)
 				  : serve_datagrams(port);
 
-	port->deficit = 0;
+	port_end_turn(port);
 	return has_worked;
 }
 

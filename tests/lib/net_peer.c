@@ -14,6 +14,12 @@
 
 void peer_make(struct net_peer *peer, uint16_t number, uint16_t pvid)
 {
+	peer_make_rings(peer, number, pvid, PEER_RING_BYTES);
+}
+
+void peer_make_rings(struct net_peer *peer, uint16_t number, uint16_t pvid,
+		     uint32_t ring_bytes)
+{
 	*peer = (struct net_peer){
 		.attach = {
 			.attachment = { .id = number + 1u,
@@ -29,8 +35,7 @@ void peer_make(struct net_peer *peer, uint16_t number, uint16_t pvid)
 			},
 		},
 	};
-	CHECK_EQ(frames_create(PEER_RING_BYTES, PEER_GENERATION, &peer->memfd),
-		 0);
+	CHECK_EQ(frames_create(ring_bytes, PEER_GENERATION, &peer->memfd), 0);
 	CHECK_EQ(frames_open(&peer->frames, peer->memfd, FRAMES_MONITOR), 0);
 	peer->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	peer->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

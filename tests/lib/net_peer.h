@@ -22,6 +22,9 @@ struct net_peer {
 
 /* Port `number` of switch "lan", with MAC 02:00:00:00:00:NUMBER, unaware. */
 void peer_make(struct net_peer *peer, uint16_t number, uint16_t pvid);
+/* With rings of this size instead of PEER_RING_BYTES. */
+void peer_make_rings(struct net_peer *peer, uint16_t number, uint16_t pvid,
+		     uint32_t ring_bytes);
 void peer_close(struct net_peer *peer);
 
 void peer_attach(const struct net_peer *peer, struct service_rig *rig);
