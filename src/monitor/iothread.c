@@ -110,45 +110,37 @@ static void accept_front(struct iothread *io)
 	notices_put(&io->notices, &(struct notice){ .kind = NOTICE_CONNECTED });
 }
 
-static void read_front(struct iothread *io, uint32_t index)
+static void tell_front_end(struct iothread *io, enum notice_kind event,
+			   uint32_t index, int result)
 {
-	int result = disk_front_readable(&io->disks[index].disk);
-
-	if (result == 0)
-		return;
-	/* Its guest waits for this disk from now on: say why. */
+	/* Its guest waits for this device from now on: say why. */
 	if (result == -EBADMSG)
 		notices_put(&io->notices,
 			    &(struct notice){
-				    .kind = NOTICE_EVENT,
+				    .kind = event,
 				    .disk_index = index,
 				    .level = EVENT_ERROR,
 				    .text = "its front end broke the rules of "
 					    "vhost-user and was dropped",
 			    });
-	notices_put(&io->notices, &(struct notice){
-					  .kind = NOTICE_DISCONNECTED,
-					  .disk_index = index,
-				  });
-}
-
-/* One that breaks the rules or goes leaves a dead link. */
-static void read_nic_front(struct iothread *io, uint32_t index)
-{
-	if (nic_front_readable(&io->nics[index]) < 0)
-		notices_put(&io->notices,
-			    &(struct notice){ .kind = NOTICE_DISCONNECTED });
+	if (result < 0)
+		notices_put(&io->notices, &(struct notice){
+						  .kind = NOTICE_DISCONNECTED,
+						  .disk_index = index,
+					  });
 }
 
 static void handle_sockets(struct iothread *io, const struct watch *watch)
 {
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		if (watch->fronts[i] && watch->fds[watch->fronts[i]].revents)
-			read_front(io, i);
+			tell_front_end(io, NOTICE_EVENT, i,
+				       disk_front_readable(&io->disks[i].disk));
 	for (uint32_t i = 0; i < io->nic_count; i++)
 		if (watch->nic_fronts[i] &&
 		    watch->fds[watch->nic_fronts[i]].revents)
-			read_nic_front(io, i);
+			tell_front_end(io, NOTICE_NIC_EVENT, i,
+				       nic_front_readable(&io->nics[i]));
 	if (watch->listener && watch->fds[watch->listener].revents)
 		accept_front(io);
 }

@@ -29,6 +29,7 @@ enum notice_kind {
 	NOTICE_NIC_BROKEN,
 	NOTICE_NIC_ABILITIES, /* look at nic.abilities */
 	NOTICE_NIC_STARTED,   /* a driver; the engine knows its filter */
+	NOTICE_NIC_EVENT,     /* as NOTICE_EVENT */
 };
 
 struct notice {

@@ -209,16 +209,15 @@ void report_held(struct monitor *monitor)
 	(void)tell(monitor, MSG_CHILD_REPORTED, NULL, 0);
 }
 
-static void report_event(struct monitor *monitor, const struct notice *notice)
+static void report_event(struct monitor *monitor, const struct notice *notice,
+			 const char *kind, const char *name)
 {
-	const struct monitor_disk *settings =
-		&monitor->io.disks[notice->disk_index].disk.settings;
 	struct child_event event = { .level = notice->level };
 
 	if (log_limit_passes(&monitor->event_limit))
-		log_warn("%s disk=%s", notice->text, settings->name);
-	(void)snprintf(event.text, sizeof(event.text), "disk %s: %s",
-		       settings->name, notice->text);
+		log_warn("%s %s=%s", notice->text, kind, name);
+	(void)snprintf(event.text, sizeof(event.text), "%s %s: %s", kind, name,
+		       notice->text);
 	(void)tell(monitor, MSG_CHILD_EVENT, &event, sizeof(event));
 }
 
@@ -276,7 +275,12 @@ static void report_notice(struct monitor *monitor, const struct notice *notice)
 			report_guest(monitor, GUEST_DISCONNECTED, 0);
 		break;
 	case NOTICE_EVENT:
-		report_event(monitor, notice);
+		report_event(monitor, notice, "disk", disk->settings.name);
+		break;
+	case NOTICE_NIC_EVENT:
+		report_event(
+			monitor, notice, "interface",
+			monitor->io.nics[notice->disk_index].settings.name);
 		break;
 	case NOTICE_NIC_SUSPECT:
 		tell_nic(monitor, MSG_MONITOR_NIC_SUSPECT, notice);

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The figures that hold on any machine, busy or not: what is lost, and what
 is weighed. ./run bench measures the rest."""
+import contextlib
 import os
 import pathlib
 import random
 import signal
+import socket
 import sys
 
 import pytest
@@ -73,6 +75,22 @@ def test_frames_go_on_in_order_when_the_network_service_is_killed(standby):
     # What is sent while nobody serves is lost, and nothing else.
     outage_s = sum(late for *_, late, lost in found["gaps"] if lost) / 1e9
     assert found["lost"] <= 1000 * outage_s + 2 * len(times)
+
+
+def test_a_front_end_that_breaks_the_rules_is_dropped_and_the_next_one_served():
+    with netload.made(netload.Ours, 2) as system:
+        with socket.socket(socket.AF_UNIX) as front:
+            front.settimeout(10)
+            front.connect(system.specs[0].removeprefix("vhost:"))
+            front.sendall(b"\xff" * 64)
+            with contextlib.suppress(ConnectionResetError):
+                assert front.recv(1) == b""
+        measure.bulkhead.wait_for(
+            lambda: "interface lan0: its front end broke the rules" in
+            system.host.run("events"), what="the event is told")
+        found = netload.run(system, mode="paced")
+
+    assert found["count"] > 0
 
 
 @pytest.mark.parametrize("frame_bytes", [64, 1500])
