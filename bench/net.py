@@ -6,7 +6,6 @@ import time
 
 import net_guests
 import netload
-import rig
 from figures import context, median, percentile
 from measure import MIB, NotMeasured, bulkhead, pss_bytes
 
@@ -207,33 +206,16 @@ def memory(figures):
 
 # Each measures some of the figures and is given the table of them. One that
 # cannot be had here does not keep the others from being measured.
-MEASURES = [beside_vde, restarts, credits, fairness, memory,
-            net_guests.restarts]
-BESIDE_BRIDGE = [beside_bridge, net_guests.beside_bridge]
+MEASURES = [beside_vde, beside_bridge, restarts, credits, fairness, memory,
+            net_guests.beside_bridge, net_guests.restarts]
 
 
-def measure_each(measures, figures):
+def run(figures):
     missing = []
-    for measure in measures:
+    for measure in MEASURES:
         try:
             measure(figures)
         except NotMeasured as error:
             missing.append(f"{measure.__module__}.{measure.__name__}: {error}")
     if missing:
         raise NotMeasured("; ".join(missing))
-
-
-def run_beside_bridge(figures):
-    measure_each(BESIDE_BRIDGE, figures)
-
-
-def measure_beside_bridge(figures):
-    """Here, or where a kernel with a bridge is emulated."""
-    if net_guests.has_bridge():
-        run_beside_bridge(figures)
-    else:
-        rig.measure("net-bridge", figures)
-
-
-def run(figures):
-    measure_each([*MEASURES, measure_beside_bridge], figures)

@@ -17,21 +17,19 @@ from measure import NotMeasured
 
 GROUPS = {"disk": disk.run, "recovery": recovery.run, "memory": memory.run,
           "kvm": kvm.run, "net": net.run}
-# Parts of a group, for where it is divided between machines.
-PARTS = {"net-bridge": net.run_beside_bridge}
 
 
 def main(argv):
     names = argv[1:] or list(GROUPS)
     for name in names:
-        if name not in GROUPS | PARTS:
+        if name not in GROUPS:
             print(f"usage: run.py [{'|'.join(GROUPS)}]", file=sys.stderr)
             return 2
     figures = Figures()
     status = 0
     for name in names:
         try:
-            (GROUPS | PARTS)[name](figures)
+            GROUPS[name](figures)
         except NotMeasured as error:
             print(f"not measured: {name}: {error}")
             status = 1
