@@ -278,6 +278,27 @@ TEST(a_receiver_that_knows_no_checksums_is_told_nothing_of_them)
 	rig_close(&rig);
 }
 
+TEST(what_a_cable_says_of_checksums_is_not_believed)
+{
+	const struct frame_offload valid = {
+		.flags = VIRTIO_NET_HDR_F_DATA_VALID
+	};
+	const struct offload_abilities able = { .checksum = true };
+	uint8_t bytes[64];
+
+	set_up();
+	switch_set_abilities(rig.vswitch, 1, &able);
+	rig_send(&rig, 0, bytes, rig_fill(bytes, rig_mac(1), rig_mac(0)),
+		 &valid);
+	CHECK(rig_only(&rig, 1));
+	CHECK_EQ(rig.frames[0].offload.flags, VIRTIO_NET_HDR_F_DATA_VALID);
+	rig_send(&rig, 3, bytes,
+		 rig_fill_tagged(bytes, rig_mac(1), stranger, 10), &valid);
+	CHECK(rig_only(&rig, 1));
+	CHECK_EQ(rig.frames[0].offload.flags, 0);
+	rig_close(&rig);
+}
+
 TEST(a_frame_is_not_reflected)
 {
 	set_up();
