@@ -16,8 +16,8 @@ import talkers
 
 ADDRESSES = "10.0.0.1/24", "10.0.0.2/24"
 SERVER = "10.0.0.2"
-SECONDS = 3
-PAIRS = 7
+SECONDS = 2
+PAIRS = 15
 KILLS = 100
 BRIDGE = f"bhb{os.getpid() % 100000}"
 
@@ -131,7 +131,7 @@ def meet(one, two):
 
 
 def mbits(one):
-    bits, again = one.measure(SECONDS, SERVER, "-O", 1)
+    bits, again = one.measure(SECONDS, SERVER)
     context(f"  {one.name}: {bits / 1e6:.0f} Mbit/s, {again} segments again")
     return bits / 1e6
 
