@@ -333,6 +333,12 @@ static void hear_bob(struct talk *talk)
 	}
 }
 
+static void note_ping(struct measured *measured, uint64_t ns)
+{
+	if (measured->ping_count < PINGS_MOST)
+		measured->ping_ns[measured->ping_count++] = ns;
+}
+
 static void hear_alice(struct talk *talk)
 {
 	struct measured *measured = talk->measured;
@@ -345,9 +351,7 @@ static void hear_alice(struct talk *talk)
 		peer_done(&peers[ALICE]);
 		if (!is_ping || !talk->pinged_ns)
 			continue;
-		if (measured->ping_count < PINGS_MOST)
-			measured->ping_ns[measured->ping_count++] =
-				clock_now_ns() - talk->pinged_ns;
+		note_ping(measured, clock_now_ns() - talk->pinged_ns);
 		talk->pinged_ns = 0;
 	}
 }
@@ -362,7 +366,11 @@ static void speak(struct talk *talk)
 		(void)peer_try_send(alice, bob, BULK_BYTES, FILL_BULK);
 		talk->measured->sent++;
 	}
-	if (!talk->pinged_ns || now_ns - talk->pinged_ns > LOST_PING_NS) {
+	if (talk->pinged_ns && now_ns - talk->pinged_ns > LOST_PING_NS) {
+		note_ping(talk->measured, LOST_PING_NS);
+		talk->pinged_ns = 0;
+	}
+	if (!talk->pinged_ns) {
 		talk->pinged_ns = now_ns;
 		(void)peer_try_send(alice, bob, PING_BYTES, FILL_PING);
 	}
@@ -430,7 +438,7 @@ static int compare_double(const void *a, const void *b)
 	return (*one > *other) - (*one < *other);
 }
 
-/* Of the pings; one that never came back counts as the slowest. */
+/* Of the pings; one that never came back took as long as it was waited for. */
 static double median_ping(struct measured *measured)
 {
 	if (measured->ping_count == 0)
