@@ -2,8 +2,8 @@
 /*
  * The input is a kernel file: whatever it says, loading it ends, writes within
  * the guest's memory, and either names a rule or leaves an entry point inside
- * that memory; what loads is a kernel to who only asks. A byte before it chooses the command line and whether there is
- * an initrd.
+ * that memory; what loads is a kernel to who only asks. A byte before it
+ * chooses the command line and whether there is an initrd.
  */
 #include <stddef.h>
 #include <stdint.h>
