@@ -62,8 +62,10 @@ def test_a_file_comes_whole_while_its_network_is_killed(host, pair):
     assert two.do("publish", 32768) == 0
     one.ask("fetch", "10.0.0.2", "--limit-rate", "4M")
     kills = 0
+    until = time.monotonic() + bulkhead.scaled(180)
 
     while len(one.console.lines("did ")) < one.asked:
+        assert time.monotonic() < until, one.console.text[-500:]
         host.replace_service(name=SERVICE)
         time.sleep(chance.uniform(0, 0.4))
         kills += 1
