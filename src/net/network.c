@@ -114,18 +114,20 @@ void network_mirror(struct port *port, uint64_t from_id, uint16_t vid)
 	settle_mirrors(port->network);
 }
 
-/* A trunk that stands by goes on standing by, whatever else of it changes. */
+/* A trunk that stands by in a VLAN goes on standing by, whatever else of it
+ * changes. */
 int network_change(struct port *port,
 		   const struct switch_port_settings *settings)
 {
 	struct vswitch *vswitch = port->network->vswitch;
-	bool stands_by = port->is_trunk && !network_is_active_trunk(port);
+	bool was_trunk = port->is_trunk;
 	int result = switch_set_port(vswitch, port->number, settings);
 
 	if (result < 0)
 		return result;
 	port->is_trunk = settings->is_trunk;
-	return settings->is_trunk && !stands_by
+	settle_mirrors(port->network);
+	return settings->is_trunk && !was_trunk
 		       ? switch_activate_trunk(vswitch, port->number)
 		       : 0;
 }
@@ -146,7 +148,6 @@ int network_add(struct network *network, struct port *port,
 		port->network = NULL;
 		return result;
 	}
-	settle_mirrors(network);
 	uplink_abilities(port->uplink, &abilities);
 	switch_set_abilities(network->vswitch, port->number, &abilities);
 	return 0;

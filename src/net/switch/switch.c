@@ -142,13 +142,21 @@ static uint16_t find_standby(const struct vswitch *vswitch, uint16_t vid)
 	return found;
 }
 
-/* Where it is the active trunk and can be no more, another takes over. */
-static void pass_on_trunk(struct vswitch *vswitch, uint16_t port)
+/* Where it is the active trunk and can be no more, another takes over; where
+ * there is none it need not stand by, once it was activated. */
+static void settle_trunks(struct vswitch *vswitch, uint16_t port)
 {
-	for (uint16_t vid = 0; vid <= VID_MAX; vid++)
-		if (vswitch->trunks[vid] == port &&
-		    !is_trunk_of(&vswitch->ports[port], vid))
+	const struct port *place = &vswitch->ports[port];
+
+	for (uint16_t vid = 0; vid <= VID_MAX; vid++) {
+		uint16_t active = vswitch->trunks[vid];
+
+		if (active == port && !is_trunk_of(place, vid))
 			set_trunk(vswitch, vid, find_standby(vswitch, vid));
+		else if (active == FDB_NONE && place->activation &&
+			 is_trunk_of(place, vid))
+			set_trunk(vswitch, vid, port);
+	}
 }
 
 int switch_set_port(struct vswitch *vswitch, uint16_t port,
@@ -166,7 +174,7 @@ int switch_set_port(struct vswitch *vswitch, uint16_t port,
 	if (port >= vswitch->port_end)
 		vswitch->port_end = port + 1u;
 	fdb_forget_port(&vswitch->fdb, port);
-	pass_on_trunk(vswitch, port);
+	settle_trunks(vswitch, port);
 	if (!mac_is_zero(&settings->mac))
 		add_statics(vswitch, port, settings);
 	if (settings->is_trunk)
@@ -181,7 +189,7 @@ void switch_remove_port(struct vswitch *vswitch, uint16_t port)
 	fdb_forget_port(&vswitch->fdb, port);
 	(void)switch_set_mirror(vswitch, port, NULL);
 	memset(&vswitch->ports[port], 0, sizeof(vswitch->ports[port]));
-	pass_on_trunk(vswitch, port);
+	settle_trunks(vswitch, port);
 }
 
 void switch_set_abilities(struct vswitch *vswitch, uint16_t port,

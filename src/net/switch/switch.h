@@ -114,7 +114,7 @@ void switch_free(struct vswitch *vswitch);
 /*
  * Add a port, or give one new settings (its counters and what it learnt
  * outside of its VLANs are kept, and it stays the active trunk of VLANs that
- * are still its own).
+ * are still its own, and becomes that of new ones that have none).
  *
  * -EINVAL  no such port number, VID or MAC possible
  * -EEXIST  the MAC is configured at another port of the same VLAN

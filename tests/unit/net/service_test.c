@@ -732,6 +732,31 @@ TEST(a_trunk_that_stands_by_does_so_whatever_else_of_it_changes)
 	stop();
 }
 
+TEST(a_trunk_stands_by_in_one_vlan_while_it_is_active_in_another)
+{
+	start_service(NULL);
+	for (uint16_t i = 0; i < 3; i++) {
+		struct nic_definition *definition = &peers[i].attach.definition;
+
+		peer_make(&peers[i], i, i == 0 ? 10 : 0);
+		definition->flags = i == 0 ? 0 : NIC_TRUNK;
+		definition->vids[0] = 10;
+		definition->vids[1] = 20;
+		definition->vid_count = i == 0 ? 0 : 3 - i;
+		peer_attach(&peers[i], &rig);
+	}
+	begin();
+	settle();
+	/* The first trunk is the active one of VLAN 20, and only of that. */
+	service_rig_send(&rig, MSG_NET_SET, &peers[1].attach,
+			 sizeof(peers[1].attach), NULL, 0);
+	settle();
+	CHECK_EQ(peer_try_send(&peers[0], outside_mac, 60, 1), 0);
+	peer_show(&peers[0]);
+	expect_by_trunk(&peers[2], 1);
+	stop();
+}
+
 TEST(a_take_over_is_an_event)
 {
 	struct child_event event;
@@ -854,6 +879,27 @@ TEST(a_mirror_gets_copies_also_of_a_port_that_came_back)
 	send_to(&peers[0], &peers[1], 3);
 	expect_fill(&peers[1], 3);
 	expect_nothing(&peers[2]);
+	stop();
+}
+
+TEST(a_mirror_that_was_a_trunk_for_a_while_is_a_mirror_again)
+{
+	const struct net_mirror mirror = { .attachment_id = 3, .from_id = 2 };
+	struct nic_definition *definition = &peers[2].attach.definition;
+
+	start();
+	service_rig_send(&rig, MSG_NET_MIRROR, &mirror, sizeof(mirror), NULL,
+			 0);
+	definition->flags = NIC_TRUNK;
+	service_rig_send(&rig, MSG_NET_SET, &peers[2].attach,
+			 sizeof(peers[2].attach), NULL, 0);
+	definition->flags = 0;
+	service_rig_send(&rig, MSG_NET_SET, &peers[2].attach,
+			 sizeof(peers[2].attach), NULL, 0);
+	settle();
+	send_to(&peers[0], &peers[1], 1);
+	expect_fill(&peers[1], 1);
+	expect_fill(&peers[2], 1);
 	stop();
 }
 

@@ -457,6 +457,22 @@ TEST(when_the_active_trunk_goes_the_one_before_it_takes_over)
 	rig_close(&rig);
 }
 
+TEST(a_trunk_that_stands_by_takes_a_new_vlan_that_has_none)
+{
+	static const uint16_t one[] = { 10, 0 }, both[] = { 10, 30, 0 };
+	struct switch_port_settings second = rig_uplink(one);
+
+	set_up();
+	rig_add(&rig, 5, &second);
+	CHECK_EQ(switch_activate_trunk(rig.vswitch, 5), 0);
+	CHECK_EQ(switch_activate_trunk(rig.vswitch, 3), 0);
+	second = rig_uplink(both);
+	rig_add(&rig, 5, &second);
+	CHECK_EQ(switch_trunk(rig.vswitch, 10), 3);
+	CHECK_EQ(switch_trunk(rig.vswitch, 30), 5);
+	rig_close(&rig);
+}
+
 TEST(isolated_ports_talk_to_the_others_only)
 {
 	struct switch_port_settings settings;
