@@ -86,17 +86,23 @@ static void set_filter(struct iothread *io, void *argument)
 		nic_set_filter(&io->nics[filtering->index], filtering->filter);
 }
 
+static void tell_filter(struct qemu *qemu, uint32_t index,
+			const struct nic_filter *filter)
+{
+	struct filtering filtering = { index, filter };
+
+	if (qemu->io)
+		iothread_call(qemu->io, set_filter, &filtering);
+}
+
 void qemu_filtered(void *context, uint32_t number,
 		   const struct nic_filter *filter)
 {
 	struct qemu *qemu = context;
 	const struct pending *pending = find_pending(qemu, number);
-	struct filtering filtering = { .filter = filter };
 
-	if (!pending || pending->order != ORDER_FILTER || !qemu->io)
-		return;
-	filtering.index = pending->request_id;
-	iothread_call(qemu->io, set_filter, &filtering);
+	if (pending && pending->order == ORDER_FILTER)
+		tell_filter(qemu, pending->request_id, filter);
 }
 
 static bool is_filter_pending(const struct qemu *qemu, uint32_t index)
@@ -112,13 +118,16 @@ static bool is_filter_pending(const struct qemu *qemu, uint32_t index)
 /* One question at a time for each, so that verbs find room. */
 void qemu_ask_filter(struct qemu *qemu, uint32_t index)
 {
+	static const struct nic_filter all = { .takes_all_groups = true };
+
 	qemu->is_filter_due[index] = is_filter_pending(qemu, index);
 	if (qemu->is_filter_due[index])
 		return;
-	if (qemu_order(qemu, ORDER_FILTER, index) < 0)
-		log_warn("cannot ask for a filter, taking every group "
-			 "interface=%u",
-			 index);
+	if (qemu_order(qemu, ORDER_FILTER, index) == 0)
+		return;
+	log_warn("cannot ask for a filter, taking every group interface=%u",
+		 index);
+	tell_filter(qemu, index, &all);
 }
 
 /* Refused or not: a driver that is not known of gets every group. */
