@@ -184,11 +184,16 @@ static int change(void *process, struct message *message)
 
 	if (!port || port->uplink != UPLINK_NONE)
 		return 0;
+	/* A supervisor that is new tells all again: nothing is forgotten. */
+	if (memcmp(&port->definition, &asked->definition,
+		   sizeof(port->definition)) == 0)
+		return 0;
 	result = network_port_settings(&asked->definition, &settings);
 	if (result == 0)
 		result = network_change(port, &settings);
 	if (result < 0)
 		return result;
+	port->definition = asked->definition;
 	port_set_credit(port, &asked->definition, clock_now_ns());
 	return 0;
 }

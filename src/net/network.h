@@ -42,6 +42,7 @@ struct port {
 	char nic[NAME_ROOM];
 
 	/* Rings. */
+	struct nic_definition definition; /* as last told */
 	struct frames frames;
 	int kick_fd;              /* owned: the monitor wakes us */
 	int call_fd;              /* owned: we wake the monitor */

@@ -71,6 +71,7 @@ int port_new(const struct net_attach *attach, int *fds, uint64_t now_ns,
 
 	if (!port)
 		return -ENOMEM;
+	port->definition = attach->definition;
 	memcpy(port->partition, attach->partition, sizeof(port->partition));
 	memcpy(port->nic, attach->definition.name, sizeof(port->nic));
 	port->partition[NAME_ROOM - 1] = port->nic[NAME_ROOM - 1] = '\0';

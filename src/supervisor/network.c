@@ -459,7 +459,9 @@ static void uplink_found(struct network *network, struct instance *instance,
 	network->state = NIC_IS_UP;
 	network_watch(network);
 	instance_client_came(instance);
-	if (network->record.definition.uplink_kind == UPLINK_NONE)
+	/* What it has was not given back: it is not what is defined by now. */
+	if (network->record.definition.uplink_kind == UPLINK_NONE ||
+	    network->uplink.fd == NO_FD)
 		leave_uplink(network);
 }
 

@@ -353,8 +353,13 @@ void nic_found(struct nic *nic, struct instance *instance, uint64_t generation)
 	nic->state = NIC_IS_UP;
 	instance_client_came(instance);
 	/* Different lives, or no monitor: take it back and begin anew. */
-	if (!is_known)
+	if (!is_known) {
 		nic_leave(nic);
+		return;
+	}
+	/* What was stored last may never have been told. */
+	nic_changed(nic);
+	nic_mirror_changed(nic);
 }
 
 void nic_suspected(struct nic *nic, uint64_t generation)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/count.h"
+#include "base/failpoint.h"
 #include "base/scope.h"
 #include "control/dispatch.h"
 #include "supervisor/check.h"
@@ -181,6 +182,7 @@ static int set_nic(struct request *request, struct nic *nic,
 	r = store_put_nic(request->supervisor->store, &record);
 	if (r < 0)
 		return request_refuse_store(request, r);
+	(void)failpoint("net.set.stored");
 	nic->definition = record.definition;
 	nic_changed(nic);
 	return 0;
@@ -396,6 +398,7 @@ static int change_switch(struct request *request, struct network *network,
 	r = store_put_switch(request->supervisor->store, &record);
 	if (r < 0)
 		return request_refuse_store(request, r);
+	(void)failpoint("net.switch.stored");
 	network_change(network, definition, is_same ? NULL : &uplink,
 		       &request->ticket);
 	return 0;

@@ -337,6 +337,21 @@ def test_a_supervisor_killed_while_it_hands_over_brings_everyone_up(
     check_talk(*pair, "after all")
 
 
+def test_a_change_that_a_killed_supervisor_never_told_is_made(
+        host, stage, pair):
+    dead = host.supervisor_pid()
+    (stage.folder / "failpoint").write_text("net.set.stored=kill")
+
+    host.call("nic", "set", "played-two", "lan0", "--vlan", "11")
+    bulkhead.wait_for(lambda: host.supervisor_pid() not in (dead, None))
+    for guest in pair:
+        guest.come_back()
+    host.wait_ready()
+
+    pair[0].say(pair[1], "secret")
+    assert pair[1].hear(0.3) is None
+
+
 # ---- uplinks -----------------------------------------------------------------
 
 BROADCAST = b"\xff" * 6
@@ -429,6 +444,20 @@ def test_an_uplink_stays_when_the_supervisor_dies_and_then_its_service(
     assert wire.recv(2000)[6:12] == guest.mac
     assert socket.if_nametoindex(tap) == index
     wire.close()
+
+
+def test_an_uplink_that_is_another_by_now_is_made_anew(host, stage, tap):
+    dead, other = host.supervisor_pid(), f"{tap}x"
+    (stage.folder / "failpoint").write_text("net.switch.stored=kill")
+
+    host.call("switch", "define", "lan", "--uplink", f"tap:{other}", "--vlan",
+              "10")
+    bulkhead.wait_for(lambda: host.supervisor_pid() not in (dead, None))
+    host.wait_ready()
+
+    def names():
+        return [name for _, name in socket.if_nameindex()]
+    bulkhead.wait_for(lambda: other in names() and tap not in names())
 
 
 def ask_for(guest, address):
