@@ -383,7 +383,7 @@ static int wait(void *own, uint64_t deadline_ns, bool for_room)
 {
 	struct fakenic *nic = own;
 	struct queue *transmit = &nic->queues[TRANSMIT];
-	uint16_t out;
+	uint16_t out, enough = 0;
 	int error = 0;
 
 	refill(nic);
@@ -393,8 +393,10 @@ static int wait(void *own, uint64_t deadline_ns, bool for_room)
 		return spin(nic, deadline_ns, for_room);
 	/* As Linux: once three quarters of what is out have been sent. */
 	out = (uint16_t)(transmit->produced - transmit->reaped);
+	if (for_room)
+		enough = (uint16_t)(out * 3 / 4 + 1);
 	want_interrupt(&nic->queues[RECEIVE], 1);
-	want_interrupt(transmit, for_room ? (uint16_t)(out * 3 / 4 + 1) : 0);
+	want_interrupt(transmit, enough);
 	/* The wish before the look that follows (virtio 1.2, 2.7.7). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	while (!error && !has_used(&nic->queues[RECEIVE]) &&
