@@ -10,7 +10,6 @@
 #include <linux/sockios.h>
 #include <net/ethernet.h>
 #include <net/if.h>
-#include <net/route.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -211,8 +210,8 @@ static void set_room(int fd)
 				 sizeof(bytes));
 }
 
-/* A line of the kernel's tables of routes that leads anywhere. */
-static bool is_default_route4(const char *line)
+/* A line of the kernel's table of routes that leads anywhere. */
+static bool is_default_route(const char *line)
 {
 	unsigned destination, gateway, flags, mask;
 
@@ -221,34 +220,17 @@ static bool is_default_route4(const char *line)
 	       destination == 0 && mask == 0;
 }
 
-static bool is_default_route6(const char *line)
+static bool has_route_out(void)
 {
-	unsigned bits, flags;
-	char destination[33];
-
-	/* Without any the kernel has one that refuses. */
-	return sscanf(line, "%32s %x %*s %*x %*s %*x %*x %*x %x", destination,
-		      &bits, &flags) == 3 &&
-	       bits == 0 && (flags & RTF_REJECT) == 0;
-}
-
-static bool has_line(const char *path, bool (*is_wanted)(const char *line))
-{
-	FILE *lines = fopen(path, "re");
+	FILE *routes = fopen("/proc/net/route", "re");
 	bool is_found = false;
 	char line[256];
 
-	while (lines && !is_found && fgets(line, sizeof(line), lines))
-		is_found = is_wanted(line);
-	if (lines)
-		(void)fclose(lines);
+	while (routes && !is_found && fgets(line, sizeof(line), routes))
+		is_found = is_default_route(line);
+	if (routes)
+		(void)fclose(routes);
 	return is_found;
-}
-
-static bool has_route_out(void)
-{
-	return has_line("/proc/net/route", is_default_route4) ||
-	       has_line("/proc/net/ipv6_route", is_default_route6);
 }
 
 static int open_passt(struct uplink *uplink, struct refusal *refusal)

@@ -505,28 +505,6 @@ def test_a_host_without_a_network_is_reached_through_passt(make_host, stage):
     assert ask_for(guest, "10.0.2.2")
 
 
-WAY_OUT_BY_IPV6 = """
-ip link set lo up && ip tuntap add out0 mode tap && ip link set out0 up &&
-ip addr add 2001:db8::2/64 dev out0 nodad &&
-ip route add default via 2001:db8::1 dev out0 && exec "$@"
-"""
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves the network")
-@pytest.mark.skipif(not shutil.which("passt"), reason="no passt")
-def test_a_way_out_by_ipv6_alone_is_one(make_host, stage):
-    host = make_host(config=f"libexec_dir = {stage.folder}\n")
-    argv = host.supervisor_argv()
-    host.supervisor_argv = lambda: ["unshare", "-n", "sh", "-c",
-                                    WAY_OUT_BY_IPV6, "sh", *argv]
-    host.start()
-
-    host.run("switch", "define", "lan", "--uplink", "passt", "--vlan", "10")
-    passt = bulkhead.wait_for(lambda: outside.passt_of(host))
-    with open(f"/proc/{passt}/cmdline", encoding="ascii") as words:
-        assert "10.0.2.15" not in words.read().split("\0")
-
-
 def test_a_mirror_gets_copies_whoever_dies(host, stage, pair):
     one, two = pair
     third = Guest(host, stage, "played-mirror", vlan=30)
