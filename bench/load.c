@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/count.h"
 #include "base/scope.h"
-#include "base/text.h"
+#include "numbers.h"
 #include "workload.h"
 
 static volatile int stop_asked;
@@ -50,14 +50,6 @@ struct numbers {
 		connect_ms, drain_ms, stall_us;
 };
 
-struct number_option {
-	const char *name;
-	size_t at; /* in struct numbers */
-	uint64_t least;
-	uint64_t most;
-	uint64_t unless_given;
-};
-
 /* clang-format off */
 #define AT(field) offsetof(struct numbers, field)
 static const struct number_option number_options[] = {
@@ -75,12 +67,6 @@ static const struct number_option number_options[] = {
 };
 /* clang-format on */
 
-static uint64_t *number_at(struct numbers *numbers,
-			   const struct number_option *option)
-{
-	return (uint64_t *)(void *)((char *)numbers + option->at);
-}
-
 static void ask_stop(int signal_number)
 {
 	stop_asked = 1;
@@ -90,21 +76,6 @@ static _Noreturn void refuse(const char *what, const char *value)
 {
 	(void)fprintf(stderr, "bulkhead-load: %s: %s\n%s", what, value, usage);
 	exit(2);
-}
-
-static void set_number(struct numbers *numbers, const char *name,
-		       const char *value)
-{
-	for (size_t i = 0; i < ARRAY_COUNT(number_options); i++) {
-		const struct number_option *option = &number_options[i];
-
-		if (strcmp(option->name, name) != 0)
-			continue;
-		if (text_parse_size(value, option->most,
-				    number_at(numbers, option)) ||
-		    *number_at(numbers, option) < option->least)
-			refuse(name, value);
-	}
 }
 
 static enum workload_op parse_op(const char *name)
@@ -156,9 +127,7 @@ static void parse(struct workload_settings *settings, int argc, char **argv)
 	struct numbers numbers;
 	int index = 0, letter;
 
-	for (size_t i = 0; i < ARRAY_COUNT(number_options); i++)
-		*number_at(&numbers, &number_options[i]) =
-			number_options[i].unless_given;
+	numbers_fill(number_options, ARRAY_COUNT(number_options), &numbers);
 	while ((letter = getopt_long(argc, argv, "", options, &index)) != -1) {
 		if (letter == 's')
 			settings->path = optarg;
@@ -168,10 +137,12 @@ static void parse(struct workload_settings *settings, int argc, char **argv)
 			settings->is_verifying = true;
 		else if (letter == 'p')
 			settings->is_spinning = true;
-		else if (letter == 'n')
-			set_number(&numbers, options[index].name, optarg);
-		else
+		else if (letter != 'n')
 			refuse("option", argv[optind - 1]);
+		else if (numbers_set(number_options,
+				     ARRAY_COUNT(number_options), &numbers,
+				     options[index].name, optarg) < 0)
+			refuse(options[index].name, optarg);
 	}
 	if (!settings->path || optind < argc)
 		refuse("argument", settings->path ? argv[optind] : "socket");

@@ -11,9 +11,9 @@
 #include "base/clock.h"
 #include "base/count.h"
 #include "base/scope.h"
-#include "base/text.h"
 #include "netport.h"
 #include "netrun.h"
+#include "numbers.h"
 
 static volatile int stop_asked;
 
@@ -49,11 +49,7 @@ struct numbers {
 
 /* clang-format off */
 #define AT(field) offsetof(struct numbers, field)
-static const struct number_option {
-	const char *name;
-	size_t at; /* in struct numbers */
-	uint64_t least, most, unless_given;
-} number_options[] = {
+static const struct number_option number_options[] = {
 	{ "bytes",     AT(bytes),     NETRUN_BYTES_LEAST, NETPORT_FRAME_MOST, 64 },
 	{ "gso",       AT(gso),       0, NETPORT_FRAME_MOST, 0 },
 	{ "queue",     AT(queue),     16, 1024, 256 },
@@ -93,27 +89,6 @@ static _Noreturn void refuse(const char *what, const char *value)
 	exit(2);
 }
 
-static uint64_t *number_at(struct numbers *numbers,
-			   const struct number_option *option)
-{
-	return (uint64_t *)(void *)((char *)numbers + option->at);
-}
-
-static void set_number(struct numbers *numbers, const char *name,
-		       const char *value)
-{
-	for (size_t i = 0; i < ARRAY_COUNT(number_options); i++) {
-		const struct number_option *option = &number_options[i];
-
-		if (strcmp(option->name, name) != 0)
-			continue;
-		if (text_parse_size(value, option->most,
-				    number_at(numbers, option)) ||
-		    *number_at(numbers, option) < option->least)
-			refuse(name, value);
-	}
-}
-
 static enum netrun_mode parse_mode(const char *name)
 {
 	for (uint32_t i = 0; i < NETRUN_MODE_COUNT; i++)
@@ -150,9 +125,7 @@ static void parse(struct netrun_settings *settings, int argc, char **argv)
 	struct numbers numbers;
 	int index = 0, letter;
 
-	for (size_t i = 0; i < ARRAY_COUNT(number_options); i++)
-		*number_at(&numbers, &number_options[i]) =
-			number_options[i].unless_given;
+	numbers_fill(number_options, ARRAY_COUNT(number_options), &numbers);
 	while ((letter = getopt_long(argc, argv, "", options, &index)) != -1) {
 		if (letter == 'p' && settings->port_count < NETRUN_PORTS_MOST)
 			settings->specs[settings->port_count++] = optarg;
@@ -160,10 +133,12 @@ static void parse(struct netrun_settings *settings, int argc, char **argv)
 			settings->mode = parse_mode(optarg);
 		else if (letter == 's')
 			settings->is_spinning = true;
-		else if (letter == 'n')
-			set_number(&numbers, options[index].name, optarg);
-		else
+		else if (letter != 'n')
 			refuse("option", argv[optind - 1]);
+		else if (numbers_set(number_options,
+				     ARRAY_COUNT(number_options), &numbers,
+				     options[index].name, optarg) < 0)
+			refuse(options[index].name, optarg);
 	}
 	if (optind < argc)
 		refuse("argument", argv[optind]);
