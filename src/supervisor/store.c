@@ -231,6 +231,44 @@ void store_read_end(sqlite3_stmt *statement)
 	reset(statement);
 }
 
+int store_read_record(struct store *store, sqlite3_stmt *statement,
+		      store_columns *columns, void *ret_record)
+{
+	int r = store_read_row(store, statement);
+
+	if (r == 0)
+		r = columns(statement, ret_record);
+	if (r == -EUCLEAN)
+		(void)store_fail(store, SQLITE_CORRUPT);
+	store_read_end(statement);
+	return r;
+}
+
+int store_read_by_id(struct store *store, enum statement which, uint64_t id,
+		     store_columns *columns, void *ret_record)
+{
+	sqlite3_stmt *statement;
+	int r = store_read_begin(store, which, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_u64(store, statement, 1, id);
+	return store_read_record(store, statement, columns, ret_record);
+}
+
+int store_read_by_name(struct store *store, enum statement which,
+		       const char *name, store_columns *columns,
+		       void *ret_record)
+{
+	sqlite3_stmt *statement;
+	int r = store_read_begin(store, which, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_text(store, statement, 1, name);
+	return store_read_record(store, statement, columns, ret_record);
+}
+
 static void note_bind(struct store *store, int code)
 {
 	if (store->bind_error == SQLITE_OK)

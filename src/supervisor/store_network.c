@@ -35,8 +35,9 @@ int store_delete_switch(struct store *store, const char *name)
 	return store_write_end_found(store, statement);
 }
 
-static int column_switch(sqlite3_stmt *statement, struct switch_record *ret)
+static int column_switch(sqlite3_stmt *statement, void *ret_record)
 {
+	struct switch_record *ret = ret_record;
 	char name[NAME_ROOM];
 	int r = store_column_text(statement, 0, name, sizeof(name));
 
@@ -57,25 +58,15 @@ int store_each_switch(struct store *store,
 		      void *context)
 {
 	struct switch_record record = { 0 };
-	sqlite3_stmt *statement;
+	char after[NAME_ROOM] = "";
 	int r;
 
 	for (;;) {
-		char after[NAME_ROOM];
-
-		memcpy(after, record.definition.name, sizeof(after));
-		r = store_read_begin(store, SQL_SWITCH_NEXT, &statement);
-		if (r < 0)
-			return r;
-		store_bind_text(store, statement, 1, after);
-		r = store_read_row(store, statement);
-		if (r == 0)
-			r = column_switch(statement, &record);
-		if (r == -EUCLEAN)
-			(void)store_fail(store, SQLITE_CORRUPT);
-		store_read_end(statement);
+		r = store_read_by_name(store, SQL_SWITCH_NEXT, after,
+				       column_switch, &record);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
+		memcpy(after, record.definition.name, sizeof(after));
 		r = visit(context, &record);
 		if (r != 0)
 			return r;
@@ -111,8 +102,9 @@ int store_delete_nic(struct store *store, uint64_t id)
 	return store_write_end_found(store, statement);
 }
 
-static int column_nic(sqlite3_stmt *statement, struct nic_record *ret)
+static int column_nic(sqlite3_stmt *statement, void *ret_record)
 {
+	struct nic_record *ret = ret_record;
 	char name[NAME_ROOM];
 	int r = store_column_text(statement, 1, ret->partition,
 				  sizeof(ret->partition));
@@ -135,20 +127,11 @@ int store_each_nic(struct store *store,
 		   void *context)
 {
 	struct nic_record record = { 0 };
-	sqlite3_stmt *statement;
 	int r;
 
 	for (;;) {
-		r = store_read_begin(store, SQL_NIC_NEXT, &statement);
-		if (r < 0)
-			return r;
-		store_bind_u64(store, statement, 1, record.id);
-		r = store_read_row(store, statement);
-		if (r == 0)
-			r = column_nic(statement, &record);
-		if (r == -EUCLEAN)
-			(void)store_fail(store, SQLITE_CORRUPT);
-		store_read_end(statement);
+		r = store_read_by_id(store, SQL_NIC_NEXT, record.id, column_nic,
+				     &record);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 		r = visit(context, &record);
@@ -172,28 +155,27 @@ int store_put_mirror(struct store *store, const struct mirror_record *record)
 	return store_write_end(store, statement);
 }
 
+static int column_mirror(sqlite3_stmt *statement, void *ret_record)
+{
+	*(struct mirror_record *)ret_record = (struct mirror_record){
+		.id = store_column_u64(statement, 0),
+		.from_id = store_column_u64(statement, 1),
+		.vid = store_column_u32(statement, 2),
+	};
+	return 0;
+}
+
 int store_each_mirror(struct store *store,
 		      int (*visit)(void *context,
 				   const struct mirror_record *record),
 		      void *context)
 {
 	struct mirror_record record = { 0 };
-	sqlite3_stmt *statement;
 	int r;
 
 	for (;;) {
-		r = store_read_begin(store, SQL_MIRROR_NEXT, &statement);
-		if (r < 0)
-			return r;
-		store_bind_u64(store, statement, 1, record.id);
-		r = store_read_row(store, statement);
-		if (r == 0)
-			record = (struct mirror_record){
-				.id = store_column_u64(statement, 0),
-				.from_id = store_column_u64(statement, 1),
-				.vid = store_column_u32(statement, 2),
-			};
-		store_read_end(statement);
+		r = store_read_by_id(store, SQL_MIRROR_NEXT, record.id,
+				     column_mirror, &record);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 		r = visit(context, &record);

@@ -53,9 +53,9 @@ int store_put_partition_state(struct store *store,
 	return store_write_end_found(store, statement);
 }
 
-static int column_partition(sqlite3_stmt *statement,
-			    struct partition_record *ret_record)
+static int column_partition(sqlite3_stmt *statement, void *ret)
 {
+	struct partition_record *ret_record = ret;
 	char name[NAME_ROOM];
 	int r = store_column_text(statement, 0, name, sizeof(name));
 
@@ -82,29 +82,11 @@ static int column_partition(sqlite3_stmt *statement,
 	return r;
 }
 
-/* The row whose name fits the statement's condition. */
-static int read_partition(struct store *store, enum statement which,
-			  const char *name, struct partition_record *ret_record)
-{
-	sqlite3_stmt *statement;
-	int r = store_read_begin(store, which, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_text(store, statement, 1, name);
-	r = store_read_row(store, statement);
-	if (r == 0)
-		r = column_partition(statement, ret_record);
-	if (r == -EUCLEAN)
-		(void)store_fail(store, SQLITE_CORRUPT);
-	store_read_end(statement);
-	return r;
-}
-
 int store_get_partition(struct store *store, const char *name,
 			struct partition_record *ret_record)
 {
-	return read_partition(store, SQL_PARTITION_GET, name, ret_record);
+	return store_read_by_name(store, SQL_PARTITION_GET, name,
+				  column_partition, ret_record);
 }
 
 int store_delete_partition(struct store *store, const char *name)
@@ -128,7 +110,8 @@ int store_each_partition(struct store *store,
 	int r;
 
 	for (;;) {
-		r = read_partition(store, SQL_PARTITION_NEXT, after, &record);
+		r = store_read_by_name(store, SQL_PARTITION_NEXT, after,
+				       column_partition, &record);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 		memcpy(after, record.definition.name, sizeof(after));
@@ -163,9 +146,9 @@ int store_put_attachment(struct store *store,
 	return store_write_end(store, statement);
 }
 
-static int column_attachment(sqlite3_stmt *statement,
-			     struct attachment_record *ret_record)
+static int column_attachment(sqlite3_stmt *statement, void *ret)
 {
+	struct attachment_record *ret_record = ret;
 	int r = store_column_text(statement, 1, ret_record->partition,
 				  sizeof(ret_record->partition));
 
@@ -202,11 +185,8 @@ static int read_attachment(struct store *store, enum statement which,
 	store_bind_u64(store, statement, 1, id);
 	if (partition)
 		store_bind_text(store, statement, 2, partition);
-	r = store_read_row(store, statement);
-	if (r == 0)
-		r = column_attachment(statement, ret_record);
-	store_read_end(statement);
-	return r;
+	return store_read_record(store, statement, column_attachment,
+				 ret_record);
 }
 
 int store_get_attachment(struct store *store, uint64_t id,
@@ -261,31 +241,23 @@ int store_put_service(struct store *store, const struct service_record *record)
 	return store_write_end(store, statement);
 }
 
-static int read_service(struct store *store, enum statement which,
-			const char *name, struct service_record *ret_record)
+static int column_service(sqlite3_stmt *statement, void *ret)
 {
-	sqlite3_stmt *statement;
-	int r = store_read_begin(store, which, &statement);
+	struct service_record *ret_record = ret;
+	int r = store_column_text(statement, 0, ret_record->name,
+				  sizeof(ret_record->name));
 
-	if (r < 0)
-		return r;
-	store_bind_text(store, statement, 1, name);
-	r = store_read_row(store, statement);
-	if (r == 0) {
-		r = store_column_text(statement, 0, ret_record->name,
-				      sizeof(ret_record->name));
-		ret_record->role = store_column_u32(statement, 1);
-		ret_record->standby_count = store_column_u32(statement, 2);
-		ret_record->restarts = store_column_u32(statement, 3);
-	}
-	store_read_end(statement);
+	ret_record->role = store_column_u32(statement, 1);
+	ret_record->standby_count = store_column_u32(statement, 2);
+	ret_record->restarts = store_column_u32(statement, 3);
 	return r;
 }
 
 int store_get_service(struct store *store, const char *name,
 		      struct service_record *ret_record)
 {
-	return read_service(store, SQL_SERVICE_GET, name, ret_record);
+	return store_read_by_name(store, SQL_SERVICE_GET, name, column_service,
+				  ret_record);
 }
 
 int store_delete_service(struct store *store, const char *name)
@@ -309,7 +281,8 @@ int store_each_service(struct store *store,
 	int r;
 
 	for (;;) {
-		r = read_service(store, SQL_SERVICE_NEXT, after, &record);
+		r = store_read_by_name(store, SQL_SERVICE_NEXT, after,
+				       column_service, &record);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 		memcpy(after, record.name, sizeof(after));
@@ -353,8 +326,9 @@ int store_delete_child(struct store *store, uint64_t instance)
 	return store_write_end(store, statement);
 }
 
-static int column_child(sqlite3_stmt *statement, struct child_record *ret)
+static int column_child(sqlite3_stmt *statement, void *ret_record)
 {
+	struct child_record *ret = ret_record;
 	int r = store_column_text(statement, 7, ret->name, sizeof(ret->name));
 
 	if (r == 0)
@@ -379,18 +353,11 @@ int store_each_child(struct store *store,
 		     void *context)
 {
 	struct child_record record = { 0 };
-	sqlite3_stmt *statement;
 	int r;
 
 	for (;;) {
-		r = store_read_begin(store, SQL_CHILD_NEXT, &statement);
-		if (r < 0)
-			return r;
-		store_bind_u64(store, statement, 1, record.instance);
-		r = store_read_row(store, statement);
-		if (r == 0)
-			r = column_child(statement, &record);
-		store_read_end(statement);
+		r = store_read_by_id(store, SQL_CHILD_NEXT, record.instance,
+				     column_child, &record);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 		r = visit(context, &record);

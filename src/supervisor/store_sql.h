@@ -5,7 +5,8 @@
  *
  * A write is store_write_begin(), binds, store_write_end(). Failed binds are
  * remembered and reported by store_write_end(). A read is store_read_begin(),
- * binds, store_read_row(), columns, store_read_end().
+ * binds, store_read_row(), columns, store_read_end(); store_read_record() is
+ * what follows the binds.
  */
 #ifndef SUPERVISOR_STORE_SQL_H
 #define SUPERVISOR_STORE_SQL_H
@@ -65,6 +66,23 @@ int store_read_begin(struct store *store, enum statement which,
 /* 0 with a row; -ENOENT at the end. */
 int store_read_row(struct store *store, sqlite3_stmt *statement);
 void store_read_end(sqlite3_stmt *statement);
+
+/* The columns of a row as a record. -EUCLEAN: they are none. */
+typedef int store_columns(sqlite3_stmt *statement, void *ret_record);
+
+/*
+ * One row as a record, from the row to the end of the read, or a whole read by
+ * the statement's only parameter.
+ * -ENOENT   no such row
+ * -EUCLEAN  the row is not one that could have been written
+ */
+int store_read_record(struct store *store, sqlite3_stmt *statement,
+		      store_columns *columns, void *ret_record);
+int store_read_by_id(struct store *store, enum statement which, uint64_t id,
+		     store_columns *columns, void *ret_record);
+int store_read_by_name(struct store *store, enum statement which,
+		       const char *name, store_columns *columns,
+		       void *ret_record);
 
 void store_bind_u64(struct store *store, sqlite3_stmt *statement, int index,
 		    uint64_t value);
