@@ -16,7 +16,7 @@ import pytest
 import bulkhead
 import outside
 import played
-from played_guest import Guest, define, nic
+from played_guest import Guest, define, nic, wire_of
 from refusals import REFUSED, check_refused
 
 
@@ -370,15 +370,6 @@ def tap(host):
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr
     return name
-
-
-def wire_of(interface):
-    """A socket on the host's end."""
-    made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
-                         socket.htons(0x88b5))
-    made.bind((interface, 0))
-    made.settimeout(5)
-    return made
 
 
 def test_a_tap_uplink_stays_when_its_service_dies(host, stage, tap):

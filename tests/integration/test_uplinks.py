@@ -15,7 +15,7 @@ import pytest
 
 import bulkhead
 import played
-from played_guest import Guest
+from played_guest import Guest, wire_of
 from refusals import REFUSED, check_refused
 
 BROADCAST = b"\xff" * 6
@@ -101,15 +101,6 @@ def guest(host, stage, uplink):
     return Guest(host, stage, "played-one")
 
 
-def listen(interface):
-    """A socket on the host's end of it."""
-    made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
-                         socket.htons(0x88b5))
-    made.bind((interface, 0))
-    made.settimeout(0.2)
-    return made
-
-
 def is_heard(wire, guest, word):
     """Does what the guest sends come out?"""
     guest.rings.send(BROADCAST + guest.mac + TYPE + word.ljust(46, b"\0"))
@@ -123,7 +114,7 @@ def is_heard(wire, guest, word):
 
 def check_talk(uplink, guest, word):
     """Frames go out and in. A bridge's port is heard after a moment."""
-    with listen(uplink.wire) as wire:
+    with wire_of(uplink.wire, 0.2) as wire:
         bulkhead.wait_for(lambda: is_heard(wire, guest, word))
         wire.send(guest.mac + OUTSIDE + TYPE + word.ljust(46, b"\0"))
         assert guest.hear() == word.decode()

@@ -450,21 +450,26 @@ class Host:
         return left
 
 
-class Raw:
-    """A guest that does single requests on /dev/vda as it is told."""
+class Told:
+    """A guest that does what it is told on its console, and says how it went."""
 
-    def __init__(self, host, disk, name="one"):
-        self.console = host.up(name, test="raw", disks=[disk])
-        self.console.wait("^ready")
-        self.terminal = Terminal(host, name)
+    def __init__(self, host, name, **fields):
+        self.host = host
+        self.name = name
         self.asked = 0
+        self.console = host.up(name, **fields)
+
+    def ready(self):
+        self.console.wait("^ready")
+        self.terminal = Terminal(self.host, self.name)
+        return self
 
     def ask(self, verb, *words):
         self.asked += 1
         self.terminal.type(" ".join([verb, *map(str, words)]) + "\n")
 
     def answer(self, seconds=30):
-        """The exit status of the last request asked for."""
+        """The exit status of the last verb asked for."""
         found = self.console.wait("^did .*status=([0-9]+)", seconds,
                                   count=self.asked)
         return int(found.group(1))
@@ -472,3 +477,11 @@ class Raw:
     def do(self, verb, *words):
         self.ask(verb, *words)
         return self.answer()
+
+
+class Raw(Told):
+    """A guest that does single requests on /dev/vda as it is told."""
+
+    def __init__(self, host, disk, name="one"):
+        super().__init__(host, name, test="raw", disks=[disk])
+        self.ready()

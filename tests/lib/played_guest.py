@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A partition whose monitor, and so whose interface, a test plays."""
+import socket
 import struct
 import subprocess
 
@@ -17,6 +18,15 @@ def nic(**fields):
 def define(host, name, *nics):
     return host.call("define", write(host, document(
         host, partition=name, disks=[], nics=list(nics))))
+
+
+def wire_of(interface, seconds=5):
+    """A socket on the host's end of an uplink."""
+    made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
+                         socket.htons(0x88b5))
+    made.bind((interface, 0))
+    made.settimeout(seconds)
+    return made
 
 
 class Guest:

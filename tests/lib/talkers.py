@@ -3,39 +3,16 @@
 import contextlib
 
 import bulkhead
-from bulkhead import Terminal
 
 SERVICE = "net0"
 
 
-class Talker:
+class Talker(bulkhead.Told):
     """A guest that does with its interfaces what it is told."""
 
     def __init__(self, host, name, interface, **fields):
-        self.host = host
-        self.name = name
-        self.asked = 0
-        self.console = host.up(name, test="net", nics=[interface],
-                               **{"memory": "128M", **fields})
-
-    def ready(self):
-        self.console.wait("^ready")
-        self.terminal = Terminal(self.host, self.name)
-        return self
-
-    def ask(self, verb, *words):
-        self.asked += 1
-        self.terminal.type(" ".join([verb, *map(str, words)]) + "\n")
-
-    def answer(self, seconds=30):
-        """The exit status of the last verb asked for."""
-        found = self.console.wait("^did .*status=([0-9]+)", seconds,
-                                  count=self.asked)
-        return int(found.group(1))
-
-    def do(self, verb, *words):
-        self.ask(verb, *words)
-        return self.answer()
+        super().__init__(host, name, test="net", nics=[interface],
+                         **{"memory": "128M", **fields})
 
     def values(self, word, verb, *words, seconds=0):
         """The numbers that a verb which must succeed said in a line."""
