@@ -63,7 +63,6 @@ def make_host(request):
 
     yield make
     left = []
-    request.node.has_fallen = any(host.has_fallen() for host in hosts)
     for host in hosts:
         if getattr(request.node, "has_failed", False) and host.log_path.exists():
             print(f"--- supervisor's log\n{host.log()[-8000:]}")

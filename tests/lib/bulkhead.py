@@ -297,10 +297,6 @@ class Host:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
-    def has_fallen(self):
-        """Whether a guest of engine kvm ended in a triple fault."""
-        return self.log_path.exists() and "(triple fault)" in self.log()
-
     # -- verbs
 
     def argv(self, *words):
