@@ -28,6 +28,13 @@ int request_answer_if_refused(struct request *request, int r)
 	return r < 0 ? request_answer(request, r) : 0;
 }
 
+int request_refuse_store(struct request *request, int error)
+{
+	return refuse(&request->refusal, error, "",
+		      "the store cannot be written: %s",
+		      store_error(request->supervisor->store));
+}
+
 struct partition *request_partition(struct request *request)
 {
 	const char *name = (const char *)request->message->body;
@@ -97,9 +104,7 @@ static int define(struct request *request,
 	if (r == 0)
 		return 0;
 	partition_free(partition);
-	return refuse(&request->refusal, r, "",
-		      "the store cannot be written: %s",
-		      store_error(supervisor->store));
+	return request_refuse_store(request, r);
 }
 
 static int handle_define(void *data, struct message *message)
@@ -366,9 +371,7 @@ static int service_set(struct request *request)
 	record.restarts = service ? service->restarts : 0;
 	r = store_put_service(supervisor->store, &record);
 	if (r < 0)
-		return refuse(&request->refusal, r, "",
-			      "the store cannot be written: %s",
-			      store_error(supervisor->store));
+		return request_refuse_store(request, r);
 	if (!service)
 		r = service_add(supervisor, settings->name, settings->role,
 				settings->standby_count, &service);

@@ -25,6 +25,9 @@ int request_answer_if_refused(struct request *request, int r);
  * is none, and that was answered. */
 struct partition *request_partition(struct request *request);
 
+/* The store failed: say so. */
+int request_refuse_store(struct request *request, int error);
+
 /* request_network.c: the rules of switches and interfaces. */
 bool request_is_of_network(uint32_t type);
 int request_network(struct request *request, struct message *message);
@@ -33,16 +36,18 @@ int request_network(struct request *request, struct message *message);
  * none, and that was answered. */
 struct network *request_switch(struct request *request);
 
+/* request_mirror.c */
+int request_mirror(void *data, struct message *message);
+
+/* request_nic.c: handlers of rules. */
+int request_nic_set(void *data, struct message *message);
+int request_nic_add(void *data, struct message *message);
+int request_nic_remove(void *data, struct message *message);
+
 /* An interface on this switch; refused if there is none. */
 int request_find_port(struct request *request, const char *network,
 		      const char *partition_name, const char *name,
 		      struct nic **ret_nic);
-
-/* The store failed: say so. */
-int request_refuse_store(struct request *request, int error);
-
-/* request_mirror.c */
-int request_mirror(void *data, struct message *message);
 
 /* Check a document's interfaces, each and against all that are defined. */
 int request_check_nics(struct request *request,
