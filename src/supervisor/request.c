@@ -150,16 +150,23 @@ static int handle_install(void *data, struct message *message)
 	return request_answer(request, r);
 }
 
-static int handle_start(void *data, struct message *message)
+/* A verb that needs no more than the partition's name. */
+static int answer_verb(struct request *request,
+		       int (*verb)(struct partition *partition,
+				   const struct ticket *ticket,
+				   struct refusal *refusal))
 {
-	struct request *request = data;
 	struct partition *partition = request_partition(request);
 
 	if (!partition)
 		return 0;
 	return request_answer_if_refused(
-		request, partition_start(partition, &request->ticket,
-					 &request->refusal));
+		request, verb(partition, &request->ticket, &request->refusal));
+}
+
+static int handle_start(void *data, struct message *message)
+{
+	return answer_verb(data, partition_start);
 }
 
 static int handle_stop(void *data, struct message *message)
@@ -183,62 +190,27 @@ static int handle_stop(void *data, struct message *message)
 
 static int handle_pause(void *data, struct message *message)
 {
-	struct request *request = data;
-	struct partition *partition = request_partition(request);
-
-	if (!partition)
-		return 0;
-	return request_answer_if_refused(
-		request, partition_pause(partition, &request->ticket,
-					 &request->refusal));
+	return answer_verb(data, partition_pause);
 }
 
 static int handle_resume(void *data, struct message *message)
 {
-	struct request *request = data;
-	struct partition *partition = request_partition(request);
-
-	if (!partition)
-		return 0;
-	return request_answer_if_refused(
-		request, partition_resume(partition, &request->ticket,
-					  &request->refusal));
+	return answer_verb(data, partition_resume);
 }
 
 static int handle_reset(void *data, struct message *message)
 {
-	struct request *request = data;
-	struct partition *partition = request_partition(request);
-
-	if (!partition)
-		return 0;
-	return request_answer_if_refused(
-		request, partition_reset(partition, &request->ticket,
-					 &request->refusal));
+	return answer_verb(data, partition_reset);
 }
 
 static int handle_save(void *data, struct message *message)
 {
-	struct request *request = data;
-	struct partition *partition = request_partition(request);
-
-	if (!partition)
-		return 0;
-	return request_answer_if_refused(
-		request,
-		partition_save(partition, &request->ticket, &request->refusal));
+	return answer_verb(data, partition_save);
 }
 
 static int handle_restore(void *data, struct message *message)
 {
-	struct request *request = data;
-	struct partition *partition = request_partition(request);
-
-	if (!partition)
-		return 0;
-	return request_answer_if_refused(
-		request, partition_restore(partition, &request->ticket,
-					   &request->refusal));
+	return answer_verb(data, partition_restore);
 }
 
 static int handle_balloon(void *data, struct message *message)

@@ -138,6 +138,22 @@ int request_find_port(struct request *request, const char *network,
 	return 0;
 }
 
+/* What changes an interface of the partition that a request names. */
+static int answer_change(struct request *request,
+			 int (*change)(struct request *request,
+				       struct partition *partition,
+				       const struct nic_definition *definition))
+{
+	struct partition *partition = request_partition(request);
+	struct nic_change asked;
+
+	if (!partition)
+		return 0;
+	memcpy(&asked, request->message->body, sizeof(asked));
+	return request_answer(request,
+			      change(request, partition, &asked.definition));
+}
+
 /* What a guest has been told cannot change under it. */
 static int check_same(struct request *request, const struct nic *nic,
 		      const struct nic_definition *wanted)
@@ -175,17 +191,21 @@ static int check_change(struct request *request, struct nic *nic,
 	return r < 0 ? r : check_against_all(request, wanted, "", nic);
 }
 
-static int set_nic(struct request *request, struct nic *nic,
+static int set_nic(struct request *request, struct partition *partition,
 		   const struct nic_definition *wanted)
 {
-	struct nic_record record = { .id = nic->id, .definition = *wanted };
+	struct nic *nic = named_nic(request, partition, wanted->name);
+	struct nic_record record = { .definition = *wanted };
 	int r;
 
+	if (!nic)
+		return -EINVAL;
+	record.id = nic->id;
 	fill_mac(nic->id, &record.definition);
 	r = check_change(request, nic, &record.definition);
 	if (r < 0)
 		return r;
-	memcpy(record.partition, nic->partition->record.definition.name,
+	memcpy(record.partition, partition->record.definition.name,
 	       sizeof(record.partition));
 	r = store_put_nic(request->supervisor->store, &record);
 	if (r < 0)
@@ -198,18 +218,7 @@ static int set_nic(struct request *request, struct nic *nic,
 
 int request_nic_set(void *data, struct message *message)
 {
-	struct request *request = data;
-	struct partition *partition = request_partition(request);
-	struct nic_change change;
-	struct nic *nic;
-
-	if (!partition)
-		return 0;
-	memcpy(&change, message->body, sizeof(change));
-	nic = named_nic(request, partition, change.definition.name);
-	return request_answer(request,
-			      nic ? set_nic(request, nic, &change.definition)
-				  : -EINVAL);
+	return answer_change(data, set_nic);
 }
 
 /* An interface comes and goes only while no guest sees it. */
@@ -263,21 +272,13 @@ static int add_nic(struct request *request, struct partition *partition,
 
 int request_nic_add(void *data, struct message *message)
 {
-	struct request *request = data;
-	struct partition *partition = request_partition(request);
-	struct nic_change change;
-
-	if (!partition)
-		return 0;
-	memcpy(&change, message->body, sizeof(change));
-	return request_answer(request,
-			      add_nic(request, partition, &change.definition));
+	return answer_change(data, add_nic);
 }
 
 static int remove_nic(struct request *request, struct partition *partition,
-		      const char *name)
+		      const struct nic_definition *definition)
 {
-	struct nic *nic = named_nic(request, partition, name);
+	struct nic *nic = named_nic(request, partition, definition->name);
 	int r = nic ? check_idle(request, partition) : -EINVAL;
 
 	if (r == 0)
@@ -293,13 +294,5 @@ static int remove_nic(struct request *request, struct partition *partition,
 
 int request_nic_remove(void *data, struct message *message)
 {
-	struct request *request = data;
-	struct partition *partition = request_partition(request);
-	struct nic_change change;
-
-	if (!partition)
-		return 0;
-	memcpy(&change, message->body, sizeof(change));
-	return request_answer(request, remove_nic(request, partition,
-						  change.definition.name));
+	return answer_change(data, remove_nic);
 }
