@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* A switch's uplink: opened, given to a service, lost and made anew. */
+#include "base/clock.h"
+#include "base/scope.h"
+#include "supervisor/network_private.h"
+#include "supervisor/supervisor.h"
+
+#define HANG_MS HANG_MS_DEFAULT
+/* An uplink that lasted longer ends the row of those that were lost. */
+#define YOUNG_NS (10 * NS_PER_S)
+/* Between attempts to open one. */
+#define OPEN_FIRST_MS 100
+#define OPEN_MS       2000
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct network *network = data;
+
+	network->timer = sd_event_source_disable_unref(network->timer);
+	networks_progress(network->supervisor);
+	return 0;
+}
+
+static void progress_later(struct network *network, uint64_t ms)
+{
+	if (network->timer)
+		return;
+	(void)sd_event_add_time_relative(network->supervisor->event,
+					 &network->timer, CLOCK_MONOTONIC,
+					 ms * 1000, 1000, on_timer, network);
+}
+
+void network_close_uplink(struct network *network)
+{
+	network->passt_source =
+		sd_event_source_disable_unref(network->passt_source);
+	uplink_close(&network->uplink);
+}
+
+void network_leave_uplink(struct network *network)
+{
+	struct attachment attachment = { network->record.id,
+					 network->generation };
+
+	if (network->state != NIC_IS_UP)
+		return;
+	network->state = NIC_IS_DETACHING;
+	process_tell(network->instance->process, MSG_NET_DETACH, &attachment);
+	instance_check(network->instance, HANG_MS);
+}
+
+void network_note_lost(struct network *network)
+{
+	supervisor_event(
+		network->supervisor, EVENT_WARNING,
+		network->record.definition.name,
+		"the uplink %s %s was lost; it is made anew",
+		uplink_kind_name(network->record.definition.uplink_kind),
+		network->record.definition.uplink);
+	back_off_note(&network->back_off, network->up_ns, YOUNG_NS,
+		      clock_now_ns());
+	network_close_uplink(network);
+}
+
+static int on_passt_end(sd_event_source *source, int fd, uint32_t events,
+			void *data)
+{
+	struct network *network = data;
+
+	network_note_lost(network);
+	network_leave_uplink(network);
+	networks_progress(network->supervisor);
+	return 0;
+}
+
+void networks_check_bridges(struct supervisor *supervisor)
+{
+	struct network *network;
+
+	TAILQ_FOREACH(network, &supervisor->networks, link)
+	{
+		const struct switch_definition *definition =
+			&network->record.definition;
+
+		if (definition->uplink_kind != UPLINK_BRIDGE ||
+		    network->state != NIC_IS_UP ||
+		    network->uplink.fd == NO_FD ||
+		    uplink_is_in_bridge(&network->uplink, definition->uplink))
+			continue;
+		network_note_lost(network);
+		network_leave_uplink(network);
+	}
+	networks_progress(supervisor);
+}
+
+static int open_uplink(struct network *network)
+{
+	struct refusal refusal = { 0 };
+	int r = uplink_open(&network->record.definition, &network->uplink,
+			    &refusal);
+
+	network->open_failures = r < 0 ? network->open_failures + 1 : 0;
+	/* At first its last holder may be about to close it. */
+	if (network->open_failures == 2)
+		supervisor_event(network->supervisor, EVENT_ERROR,
+				 network->record.definition.name,
+				 "its uplink cannot be opened, trying on: %s",
+				 refusal.text);
+	if (r < 0)
+		progress_later(network, network->open_failures == 1
+						? OPEN_FIRST_MS
+						: OPEN_MS);
+	return r;
+}
+
+static void watch_passt(struct network *network)
+{
+	if (network->uplink.passt_pidfd != NO_FD && !network->passt_source)
+		(void)sd_event_add_io(network->supervisor->event,
+				      &network->passt_source,
+				      network->uplink.passt_pidfd, EPOLLIN,
+				      on_passt_end, network);
+}
+
+void network_give_uplink(struct network *network, struct instance *instance)
+{
+	uint64_t wait_ms = back_off_wait_ms(&network->back_off, clock_now_ns());
+	struct net_uplink message = {
+		.kind = network->record.definition.uplink_kind,
+		.definition = network->record.definition,
+	};
+
+	if (network->state != NIC_IS_WAITING)
+		return;
+	if (wait_ms) {
+		progress_later(network, wait_ms);
+		return;
+	}
+	if (network->uplink.fd == NO_FD && open_uplink(network) < 0)
+		return;
+	watch_passt(network);
+	network_watch(network);
+	network->generation = supervisor_next_generation(network->supervisor);
+	message.attachment.id = network->record.id;
+	message.attachment.generation = network->generation;
+	process_send(instance->process, MSG_NET_UPLINK, 0, &message,
+		     sizeof(message), &network->uplink.fd, 1);
+	network->state = NIC_IS_UP;
+	network->up_ns = clock_now_ns();
+	network->instance = instance;
+	instance_client_came(instance);
+}
+
+void network_take_uplink(struct network *network, struct uplink *uplink)
+{
+	const struct uplink closed = UPLINK_CLOSED;
+
+	network_close_uplink(network);
+	network->uplink = *uplink;
+	*uplink = closed;
+}
+
+void network_uplink_found(struct network *network, struct instance *instance,
+			  uint64_t generation)
+{
+	network->instance = instance;
+	network->generation = generation;
+	network->up_ns = clock_now_ns();
+	network->state = NIC_IS_UP;
+	network_watch(network);
+	instance_client_came(instance);
+	/* What it has was not given back: it is not what is defined by now. */
+	if (network->record.definition.uplink_kind == UPLINK_NONE ||
+	    network->uplink.fd == NO_FD)
+		network_leave_uplink(network);
+}
