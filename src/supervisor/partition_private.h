@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What partition.c, launch.c and the files of monitor_private.h share and nobody
- * else needs. */
+/* What the files of partitions, launch.c and those of monitor_private.h share
+ * and nobody else needs. */
 #ifndef SUPERVISOR_PARTITION_PRIVATE_H
 #define SUPERVISOR_PARTITION_PRIVATE_H
 
@@ -37,6 +37,9 @@ int partition_check_engine_verb(struct partition *partition,
 int partition_refuse_store(struct partition *partition, int error,
 			   struct refusal *refusal);
 void partition_tell_state(struct partition *partition);
+
+/* An uninstall that has ended, or must. */
+void partition_drop_uninstall(struct partition *partition);
 
 /* Counters are in, or will not come: answer the PARTITION_SHOW. */
 void partition_counted(struct partition *partition);

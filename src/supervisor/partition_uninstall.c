@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* How a partition gives up its storage, and is forgotten. */
+#include <errno.h>
+
+#include "supervisor/hold.h"
+#include "supervisor/install.h"
+#include "supervisor/partition_private.h"
+#include "supervisor/save.h"
+#include "supervisor/supervisor.h"
+
+void partition_drop_uninstall(struct partition *partition)
+{
+	sd_event_source_disable_unref(partition->uninstall_source);
+	partition->uninstall_source = NULL;
+	uninstall_free(partition->uninstall);
+	partition->uninstall = NULL;
+}
+
+static int on_uninstall(sd_event_source *source, int fd, uint32_t events,
+			void *data);
+
+static void uninstall_step(struct partition *partition)
+{
+	struct supervisor *supervisor = partition->supervisor;
+	struct refusal refusal = { 0 };
+	int r;
+
+	sd_event_source_disable_unref(partition->uninstall_source);
+	partition->uninstall_source = NULL;
+	r = uninstall_finish(partition->uninstall, &refusal);
+	if (r == -EAGAIN) {
+		r = sd_event_add_io(supervisor->event,
+				    &partition->uninstall_source,
+				    uninstall_fd(partition->uninstall), EPOLLIN,
+				    on_uninstall, partition);
+		if (r >= 0)
+			return;
+	}
+	partition_drop_uninstall(partition);
+	if (r < 0) {
+		ticket_refused(supervisor, &partition->ticket, r, &refusal);
+		return;
+	}
+	(void)store_get_partition(supervisor->store,
+				  partition->record.definition.name,
+				  &partition->record);
+	save_forget_image(partition);
+	partition_tell_state(partition);
+	ticket_done(supervisor, &partition->ticket);
+}
+
+static int on_uninstall(sd_event_source *source, int fd, uint32_t events,
+			void *data)
+{
+	uninstall_step(data);
+	return 0;
+}
+
+int partition_uninstall(struct partition *partition,
+			const struct ticket *ticket, bool is_scrubbed,
+			struct refusal *refusal)
+{
+	int r = partition_check_verb(partition, PARTITION_EVENT_UNINSTALL,
+				     refusal);
+
+	if (r < 0)
+		return r;
+	hold_drop(partition);
+	r = uninstall_begin(&partition->uninstall, partition->supervisor->store,
+			    partition->record.definition.name,
+			    is_scrubbed ? SCRUB_FIRST : SCRUB_NOT, refusal);
+	if (r < 0) {
+		if (partition_state(partition) == PARTITION_SAVED)
+			hold_open(partition);
+		return r;
+	}
+	partition->ticket = *ticket;
+	uninstall_step(partition);
+	return 0;
+}
+
+void partition_resume_uninstall(struct partition *partition,
+				struct uninstall *uninstall)
+{
+	partition->uninstall = uninstall;
+	uninstall_step(partition);
+}
+
+int partition_undefine(struct partition *partition, struct refusal *refusal)
+{
+	struct supervisor *supervisor = partition->supervisor;
+	int r;
+
+	r = partition_check_verb(partition, PARTITION_EVENT_UNDEFINE, refusal);
+	if (r < 0)
+		return r;
+	r = store_delete_partition(supervisor->store,
+				   partition->record.definition.name);
+	if (r < 0)
+		return partition_refuse_store(partition, r, refusal);
+	console_log_remove(supervisor, partition->record.definition.name);
+	partition_event_text(partition, EVENT_INFO, "is undefined");
+	partition_free(partition);
+	return 0;
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/* Verbs: checked, begun, and their ends awaited. */
+#include <errno.h>
+
+#include "supervisor/launch.h"
+#include "supervisor/partition_private.h"
+#include "supervisor/report.h"
+#include "supervisor/save.h"
+#include "supervisor/supervisor.h"
+
+/* A monitor that is told to end gets this long. */
+#define QUIT_MS 3000
+/* `show` waits this long for a monitor's counters. */
+#define COUNT_USEC 500000u
+
+/* The sentence for a verb that the table refuses. */
+static int refuse_verb(const struct partition *partition,
+		       enum partition_event event, struct refusal *refusal)
+{
+	return refuse(refusal, -EINVAL, "state",
+		      "partition %s is %s; %s is not possible now",
+		      partition->record.definition.name,
+		      partition_state_name(partition_state(partition)),
+		      partition_event_name(event));
+}
+
+int partition_check_verb(const struct partition *partition,
+			 enum partition_event event, struct refusal *refusal)
+{
+	if (!lifecycle_allows(&partition->record.lifecycle, event))
+		return refuse_verb(partition, event, refusal);
+	if (partition->ticket.client || partition->uninstall ||
+	    partition->end.is_pending)
+		return refuse(refusal, -EBUSY, "state",
+			      "another operation on partition %s is under way",
+			      partition->record.definition.name);
+	return 0;
+}
+
+int partition_refuse_store(struct partition *partition, int r,
+			   struct refusal *refusal)
+{
+	return refuse(refusal, r, "", "the store cannot be written: %s",
+		      store_error(partition->supervisor->store));
+}
+
+int partition_start(struct partition *partition, const struct ticket *ticket,
+		    struct refusal *refusal)
+{
+	int r;
+
+	if (partition_state(partition) == PARTITION_SAVED)
+		return refuse(
+			refusal, -EINVAL, "state",
+			"partition %s is saved: restore it, or stop it to "
+			"discard what is saved",
+			partition->record.definition.name);
+	r = partition_check_verb(partition, PARTITION_EVENT_START, refusal);
+	if (r < 0)
+		return r;
+	r = launch_prepare(partition, refusal);
+	if (r < 0)
+		return r;
+	partition->record.restarts = 0;
+	partition->is_stop_wanted = false;
+	r = partition_try(partition, PARTITION_EVENT_START, "");
+	if (r < 0) {
+		launch_release(partition);
+		return partition_refuse_store(partition, r, refusal);
+	}
+	partition->ticket = *ticket;
+	launch_go(partition);
+	return 0;
+}
+
+static void ask_monitor_with(struct partition *partition, uint32_t type,
+			     enum partition_event event,
+			     const struct ticket *ticket, const void *body,
+			     size_t body_bytes)
+{
+	partition->ticket = *ticket;
+	partition->verb_event = event;
+	partition->verb_id++;
+	process_send(partition->monitor, type, partition->verb_id, body,
+		     body_bytes, NULL, 0);
+}
+
+static void ask_monitor(struct partition *partition, uint32_t type,
+			enum partition_event event, const struct ticket *ticket)
+{
+	ask_monitor_with(partition, type, event, ticket, NULL, 0);
+}
+
+static int refuse_foreign(const struct partition *partition,
+			  struct refusal *refusal)
+{
+	return refuse(refusal, -EOPNOTSUPP, "engine",
+		      "partition %s runs under a foreign VMM: ask that",
+		      partition->record.definition.name);
+}
+
+int partition_check_engine_verb(struct partition *partition,
+				enum partition_event event,
+				struct refusal *refusal)
+{
+	int r = partition_check_verb(partition, event, refusal);
+
+	if (r == 0 && partition->engine == ENGINE_FOREIGN)
+		return refuse_foreign(partition, refusal);
+	return r;
+}
+
+static int ask_engine(struct partition *partition, uint32_t type,
+		      enum partition_event event, const struct ticket *ticket,
+		      struct refusal *refusal)
+{
+	int r = partition_check_engine_verb(partition, event, refusal);
+
+	if (r < 0)
+		return r;
+	partition->is_paused_by_policy = false;
+	ask_monitor(partition, type, event, ticket);
+	return 0;
+}
+
+int partition_pause(struct partition *partition, const struct ticket *ticket,
+		    struct refusal *refusal)
+{
+	return ask_engine(partition, MSG_MONITOR_PAUSE, PARTITION_EVENT_PAUSE,
+			  ticket, refusal);
+}
+
+int partition_resume(struct partition *partition, const struct ticket *ticket,
+		     struct refusal *refusal)
+{
+	return ask_engine(partition, MSG_MONITOR_RESUME, PARTITION_EVENT_RESUME,
+			  ticket, refusal);
+}
+
+/* For verbs that change no state: a guest of ours must be there. */
+static int check_guest_verb(const struct partition *partition, const char *verb,
+			    struct refusal *refusal)
+{
+	enum partition_state state = partition_state(partition);
+
+	if (state != PARTITION_RUNNING && state != PARTITION_PAUSED)
+		return refuse(refusal, -EINVAL, "state",
+			      "partition %s is %s; %s is not possible now",
+			      partition->record.definition.name,
+			      partition_state_name(state), verb);
+	if (partition->engine == ENGINE_FOREIGN)
+		return refuse_foreign(partition, refusal);
+	if (partition->ticket.client || !partition->monitor)
+		return refuse(refusal, -EBUSY, "state",
+			      "another operation on partition %s is under way",
+			      partition->record.definition.name);
+	return 0;
+}
+
+int partition_reset(struct partition *partition, const struct ticket *ticket,
+		    struct refusal *refusal)
+{
+	int r = check_guest_verb(partition, "reset", refusal);
+
+	if (r == 0)
+		ask_monitor(partition, MSG_MONITOR_RESET, PARTITION_EVENT_COUNT,
+			    ticket);
+	return r;
+}
+
+static int check_balloon(const struct partition *partition,
+			 uint64_t memory_bytes, struct refusal *refusal)
+{
+	uint64_t most = partition->record.definition.memory_bytes;
+
+	if (partition->engine != ENGINE_KVM)
+		return refuse(refusal, -EOPNOTSUPP, "engine",
+			      "partition %s runs under qemu, which has no "
+			      "balloon; the kvm engine has",
+			      partition->record.definition.name);
+	if (memory_bytes < MEMORY_BYTES_MIN || memory_bytes > most)
+		return refuse(refusal, -ERANGE, "size",
+			      "must be between %lluM and the %lluM that the "
+			      "partition has",
+			      MEMORY_BYTES_MIN >> 20,
+			      (unsigned long long)most >> 20);
+	return 0;
+}
+
+/* Whatever its state: its memory would shrink, and the host get nothing. */
+static int check_reserved(const struct partition *partition,
+			  struct refusal *refusal)
+{
+	if (!partition->record.definition.huge_pages)
+		return 0;
+	return refuse(refusal, -EOPNOTSUPP, "memory.huge-pages",
+		      "the memory of partition %s is huge pages, which stay "
+		      "reserved for it: a balloon would give none back",
+		      partition->record.definition.name);
+}
+
+int partition_balloon(struct partition *partition, const struct ticket *ticket,
+		      uint64_t memory_bytes, struct refusal *refusal)
+{
+	const struct monitor_balloon balloon = { .memory_bytes = memory_bytes };
+	int r = check_reserved(partition, refusal);
+
+	if (r == 0)
+		r = check_guest_verb(partition, "balloon", refusal);
+	if (r == 0)
+		r = check_balloon(partition, memory_bytes, refusal);
+	if (r == 0)
+		ask_monitor_with(partition, MSG_MONITOR_BALLOON,
+				 PARTITION_EVENT_COUNT, ticket, &balloon,
+				 sizeof(balloon));
+	return r;
+}
+
+void partition_pause_by_policy(struct partition *partition)
+{
+	struct ticket nobody = { 0 };
+
+	if (partition_state(partition) != PARTITION_RUNNING ||
+	    partition->ticket.client || partition->engine == ENGINE_FOREIGN)
+		return;
+	partition->is_paused_by_policy = true;
+	ask_monitor(partition, MSG_MONITOR_PAUSE, PARTITION_EVENT_PAUSE,
+		    &nobody);
+}
+
+void partition_disk_came_up(struct partition *partition)
+{
+	struct ticket nobody = { 0 };
+
+	/* Under way: its end asks again. */
+	if (!partition->is_paused_by_policy || partition->ticket.client ||
+	    partition_state(partition) != PARTITION_PAUSED)
+		return;
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		if (partition->disks[i].state != DISK_IS_UP)
+			return;
+	partition->is_paused_by_policy = false;
+	ask_monitor(partition, MSG_MONITOR_RESUME, PARTITION_EVENT_RESUME,
+		    &nobody);
+}
+
+static int on_stop_deadline(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct partition *partition = data;
+
+	partition_disarm(partition);
+	partition_event_text(partition, EVENT_WARNING,
+			     "did not power off in time: switched off");
+	if (partition->monitor)
+		process_quit(partition->monitor, QUIT_MS);
+	return 0;
+}
+
+void partition_press_power_button(struct partition *partition,
+				  uint32_t deadline_ms)
+{
+	/* A paused guest cannot hear the button. */
+	process_send(partition->monitor, MSG_MONITOR_RESUME, 0, NULL, 0, NULL,
+		     0);
+	process_send(partition->monitor, MSG_MONITOR_POWERDOWN, 0, NULL, 0,
+		     NULL, 0);
+	partition_arm(partition, deadline_ms, on_stop_deadline);
+}
+
+static void stop_monitor(struct partition *partition, uint32_t deadline_ms,
+			 bool is_forced, enum partition_state was)
+{
+	if (!partition->monitor) {
+		partition_end(partition, PARTITION_EVENT_OFF, "");
+		return;
+	}
+	if (is_forced || was == PARTITION_STARTING ||
+	    partition->engine == ENGINE_FOREIGN) {
+		partition_disarm(partition);
+		process_quit(partition->monitor, QUIT_MS);
+		return;
+	}
+	partition_press_power_button(partition, deadline_ms);
+}
+
+static int check_stop(const struct partition *partition, bool is_forced,
+		      struct refusal *refusal)
+{
+	enum partition_state state = partition_state(partition);
+	bool is_possible = lifecycle_allows(&partition->record.lifecycle,
+					    PARTITION_EVENT_STOP);
+
+	if (state == PARTITION_STOPPING)
+		is_possible = is_forced;
+	if (state == PARTITION_SAVING)
+		is_possible = save_is_undecided(partition);
+	if (!is_possible)
+		return refuse_verb(partition, PARTITION_EVENT_STOP, refusal);
+	if (state != PARTITION_SAVING || is_forced)
+		return 0;
+	return refuse(refusal, -EINVAL, "state",
+		      "partition %s is saving; only a forced stop is possible "
+		      "now, and gives the save up",
+		      partition->record.definition.name);
+}
+
+int partition_stop(struct partition *partition, const struct ticket *ticket,
+		   uint32_t deadline_ms, bool is_forced,
+		   struct refusal *refusal)
+{
+	enum partition_state was = partition_state(partition);
+	int r;
+
+	if (was == PARTITION_SAVED)
+		return save_discard(partition, ticket, refusal);
+	if (deadline_ms == 0)
+		deadline_ms = partition->record.definition.stop_ms;
+	r = check_stop(partition, is_forced, refusal);
+	if (r < 0)
+		return r;
+	if (was != PARTITION_STOPPING) {
+		r = partition_try(partition, PARTITION_EVENT_STOP, "");
+		if (r < 0)
+			return partition_refuse_store(partition, r, refusal);
+	}
+	if (was == PARTITION_SAVING)
+		save_give_up(partition);
+	ticket_failed(partition->supervisor, &partition->ticket, -ECANCELED,
+		      "the partition is being stopped");
+	partition->is_stop_wanted = true;
+	partition->verb_id++; /* an answer still to come means nothing now */
+	partition->ticket = *ticket;
+	stop_monitor(partition, deadline_ms, is_forced, was);
+	return 0;
+}
+
+void partition_counted(struct partition *partition)
+{
+	sd_event_source_disable_unref(partition->count_timer);
+	partition->count_timer = NULL;
+	if (partition->count_ticket.client)
+		report_show(partition, &partition->count_ticket);
+}
+
+static int on_not_counted(sd_event_source *source, uint64_t usec, void *data)
+{
+	partition_counted(data);
+	return 0;
+}
+
+int partition_count(struct partition *partition, const struct ticket *ticket)
+{
+	if (!partition->monitor || partition->monitor->state != PROCESS_READY)
+		return -ENOTCONN;
+	if (partition->count_ticket.client)
+		return -EBUSY;
+	partition->count_ticket = *ticket;
+	partition->intervention_count = 0;
+	(void)sd_event_add_time_relative(
+		partition->supervisor->event, &partition->count_timer,
+		CLOCK_MONOTONIC, COUNT_USEC, 1000, on_not_counted, partition);
+	process_send(partition->monitor, MSG_MONITOR_COUNT,
+		     PARTITION_COUNT_REQUEST, NULL, 0, NULL, 0);
+	return 0;
+}
