@@ -5,6 +5,9 @@
 
 #include "lib/harness.h"
 
+const struct mac rig_broadcast = { { 255, 255, 255, 255, 255, 255 } };
+const struct mac rig_stranger = { { 2, 9, 9, 9, 9, 9 } };
+
 static int deliver(void *context, uint16_t port,
 		   const struct switch_delivery *delivery)
 {
@@ -133,4 +136,48 @@ uint64_t rig_lost(const struct net_rig *rig, uint16_t port,
 bool rig_only(const struct net_rig *rig, uint16_t port)
 {
 	return rig->count == 1 && rig->frames[0].port == port;
+}
+
+void rig_add_access(struct net_rig *rig, uint16_t port, uint16_t pvid)
+{
+	struct switch_port_settings settings = rig_access(port, pvid);
+
+	rig_add(rig, port, &settings);
+}
+
+void rig_add_aware(struct net_rig *rig, uint16_t port, uint16_t pvid,
+		   uint16_t vid)
+{
+	struct switch_port_settings settings = rig_access(port, pvid);
+
+	vlan_tagged(&settings.vlans, vid);
+	rig_add(rig, port, &settings);
+}
+
+void rig_open_lan(struct net_rig *rig)
+{
+	static const uint16_t vids[] = { 10, 20, 0 };
+	struct switch_port_settings uplink = rig_uplink(vids);
+
+	rig_open(rig);
+	rig_add_access(rig, 0, 10);
+	rig_add_access(rig, 1, 10);
+	rig_add_access(rig, 2, 20);
+	rig_add(rig, 3, &uplink);
+	CHECK_EQ(switch_activate_trunk(rig->vswitch, 3), 0);
+}
+
+void rig_say(struct net_rig *rig, uint16_t port, struct mac to, struct mac from)
+{
+	uint8_t bytes[64];
+
+	rig_send(rig, port, bytes, rig_fill(bytes, to, from), NULL);
+}
+
+void rig_say_tagged(struct net_rig *rig, uint16_t port, struct mac to,
+		    struct mac from, uint16_t tci)
+{
+	uint8_t bytes[64];
+
+	rig_send(rig, port, bytes, rig_fill_tagged(bytes, to, from, tci), NULL);
 }

@@ -7,50 +7,11 @@
 
 static struct net_rig rig;
 
-static const struct mac broadcast = { { 255, 255, 255, 255, 255, 255 } };
-static const struct mac stranger = { { 2, 9, 9, 9, 9, 9 } };
 static const struct mac group = { { 0x01, 0, 0x5e, 1, 2, 3 } };
-
-static void add_access(uint16_t port, uint16_t pvid)
-{
-	struct switch_port_settings settings = rig_access(port, pvid);
-
-	rig_add(&rig, port, &settings);
-}
-
-/* Ports 0 and 1 in VLAN 10, port 2 in 20, an uplink with both at 3. */
-static void set_up(void)
-{
-	static const uint16_t vids[] = { 10, 20, 0 };
-	struct switch_port_settings uplink = rig_uplink(vids);
-
-	rig_open(&rig);
-	add_access(0, 10);
-	add_access(1, 10);
-	add_access(2, 20);
-	rig_add(&rig, 3, &uplink);
-	CHECK_EQ(switch_activate_trunk(rig.vswitch, 3), 0);
-}
-
-static void send(uint16_t port, struct mac to, struct mac from)
-{
-	uint8_t bytes[64];
-
-	rig_send(&rig, port, bytes, rig_fill(bytes, to, from), NULL);
-}
-
-static void send_tagged(uint16_t port, struct mac to, struct mac from,
-			uint16_t tci)
-{
-	uint8_t bytes[64];
-
-	rig_send(&rig, port, bytes, rig_fill_tagged(bytes, to, from, tci),
-		 NULL);
-}
 
 TEST(neighbours_of_a_vlan_hear_each_other_before_either_has_spoken)
 {
-	set_up();
+	rig_open_lan(&rig);
 	CHECK_EQ(rig_talk(&rig, 0, 1), 1);
 	CHECK(rig_only(&rig, 1));
 	CHECK_EQ(rig.frames[0].length, 60);
@@ -59,11 +20,11 @@ TEST(neighbours_of_a_vlan_hear_each_other_before_either_has_spoken)
 
 TEST(a_frame_never_leaves_its_vlan)
 {
-	set_up();
+	rig_open_lan(&rig);
 	/* Not known in VLAN 10, so it goes out by the trunk. */
 	CHECK_EQ(rig_talk(&rig, 0, 2), 1);
 	CHECK(rig_only(&rig, 3));
-	send(0, broadcast, rig_mac(0));
+	rig_say(&rig, 0, rig_broadcast, rig_mac(0));
 	CHECK_EQ(rig.count, 2);
 	CHECK_EQ(rig.frames[0].port, 1);
 	CHECK_EQ(rig.frames[1].port, 3);
@@ -72,11 +33,11 @@ TEST(a_frame_never_leaves_its_vlan)
 
 TEST(an_unknown_destination_goes_to_the_active_trunk_or_nowhere)
 {
-	set_up();
-	send(0, stranger, rig_mac(0));
+	rig_open_lan(&rig);
+	rig_say(&rig, 0, rig_stranger, rig_mac(0));
 	CHECK(rig_only(&rig, 3));
 	switch_remove_port(rig.vswitch, 3);
-	send(0, stranger, rig_mac(0));
+	rig_say(&rig, 0, rig_stranger, rig_mac(0));
 	CHECK_EQ(rig.count, 0);
 	CHECK_EQ(rig_lost(&rig, 0, DROP_UNKNOWN), 1);
 	rig_close(&rig);
@@ -84,13 +45,13 @@ TEST(an_unknown_destination_goes_to_the_active_trunk_or_nowhere)
 
 TEST(a_tag_is_inserted_for_a_trunk_and_removed_for_an_unaware_port)
 {
-	set_up();
-	send(0, stranger, rig_mac(0));
+	rig_open_lan(&rig);
+	rig_say(&rig, 0, rig_stranger, rig_mac(0));
 	CHECK_EQ(rig.frames[0].length, 64);
 	CHECK_EQ(frame_read16(rig.frames[0].bytes + 12), TPID_8021Q);
 	CHECK_EQ(frame_read16(rig.frames[0].bytes + 14), 10);
 	CHECK_EQ(frame_read16(rig.frames[0].bytes + 16), 0x88b5);
-	send_tagged(3, rig_mac(1), stranger, 0x600a);
+	rig_say_tagged(&rig, 3, rig_mac(1), rig_stranger, 0x600a);
 	CHECK(rig_only(&rig, 1));
 	CHECK_EQ(rig.frames[0].length, 60);
 	CHECK_EQ(frame_read16(rig.frames[0].bytes + 12), 0x88b5);
@@ -99,25 +60,31 @@ TEST(a_tag_is_inserted_for_a_trunk_and_removed_for_an_unaware_port)
 
 TEST(a_priority_tag_takes_the_pvid_and_keeps_its_priority)
 {
-	set_up();
-	send_tagged(0, stranger, rig_mac(0), 0xb000);
+	rig_open_lan(&rig);
+	rig_say_tagged(&rig, 0, rig_stranger, rig_mac(0), 0xb000);
 	CHECK(rig_only(&rig, 3));
 	CHECK_EQ(frame_read16(rig.frames[0].bytes + 14), 0xb00a);
 	rig_close(&rig);
+}
+
+/* From port 0: behind this tag, one of VLAN 20. */
+static void fill_twice_tagged(uint8_t *bytes, struct mac to, uint16_t tci)
+{
+	(void)rig_fill_tagged(bytes, to, rig_mac(0), tci);
+	frame_write16(bytes + 16, TPID_8021Q);
+	frame_write16(bytes + 18, 20);
 }
 
 TEST(a_hostile_guest_cannot_hop_to_another_vlan_by_a_tag)
 {
 	uint8_t bytes[64];
 
-	set_up();
-	send_tagged(0, rig_mac(2), rig_mac(0), 20);
+	rig_open_lan(&rig);
+	rig_say_tagged(&rig, 0, rig_mac(2), rig_mac(0), 20);
 	CHECK_EQ(rig.count, 0);
 	CHECK_EQ(rig_lost(&rig, 0, DROP_TAG), 1);
 	/* Two tags: the outer one decides, and it is refused as well. */
-	(void)rig_fill_tagged(bytes, rig_mac(2), rig_mac(0), 10);
-	frame_write16(bytes + 16, TPID_8021Q);
-	frame_write16(bytes + 18, 20);
+	fill_twice_tagged(bytes, rig_mac(2), 10);
 	rig_send(&rig, 0, bytes, 64, NULL);
 	CHECK_EQ(rig.count, 0);
 	/* Behind a priority tag, the inner one is payload, in VLAN 10. */
@@ -130,16 +97,11 @@ TEST(a_hostile_guest_cannot_hop_to_another_vlan_by_a_tag)
 
 TEST(a_hostile_guest_cannot_hop_by_a_tag_behind_one_that_comes_off)
 {
-	struct switch_port_settings settings;
 	uint8_t bytes[64];
 
-	set_up();
-	settings = rig_access(4, 10);
-	vlan_tagged(&settings.vlans, 20);
-	rig_add(&rig, 4, &settings);
-	(void)rig_fill_tagged(bytes, rig_mac(4), rig_mac(0), 0);
-	frame_write16(bytes + 16, TPID_8021Q);
-	frame_write16(bytes + 18, 20);
+	rig_open_lan(&rig);
+	rig_add_aware(&rig, 4, 10, 20);
+	fill_twice_tagged(bytes, rig_mac(4), 0);
 	rig_send(&rig, 0, bytes, 64, NULL);
 	CHECK_EQ(rig.count, 0);
 	CHECK_EQ(rig_lost(&rig, 0, DROP_TAG), 1);
@@ -148,22 +110,18 @@ TEST(a_hostile_guest_cannot_hop_by_a_tag_behind_one_that_comes_off)
 
 TEST(an_aware_port_sees_tags_of_all_vlans_but_its_own)
 {
-	struct switch_port_settings settings;
-
-	set_up();
-	settings = rig_access(4, 10);
-	vlan_tagged(&settings.vlans, 20);
-	rig_add(&rig, 4, &settings);
+	rig_open_lan(&rig);
+	rig_add_aware(&rig, 4, 10, 20);
 	CHECK_EQ(rig_talk(&rig, 0, 4), 1);
 	CHECK_EQ(rig.frames[0].length, 60);
 	CHECK_EQ(rig_talk(&rig, 2, 4), 1);
 	CHECK_EQ(rig.frames[0].length, 64);
 	CHECK_EQ(frame_read16(rig.frames[0].bytes + 14), 20);
-	send_tagged(4, rig_mac(2), rig_mac(4), 20);
+	rig_say_tagged(&rig, 4, rig_mac(2), rig_mac(4), 20);
 	CHECK(rig_only(&rig, 2));
-	send_tagged(4, rig_mac(2), rig_mac(4), 30);
+	rig_say_tagged(&rig, 4, rig_mac(2), rig_mac(4), 30);
 	CHECK_EQ(rig_lost(&rig, 4, DROP_VLAN), 1);
-	send_tagged(4, rig_mac(2), rig_mac(4), 4095);
+	rig_say_tagged(&rig, 4, rig_mac(2), rig_mac(4), 4095);
 	CHECK_EQ(rig_lost(&rig, 4, DROP_VLAN), 2);
 	rig_close(&rig);
 }
@@ -173,10 +131,10 @@ TEST(without_a_pvid_an_untagged_frame_has_no_vlan)
 	static const uint16_t vids[] = { 10, 0 };
 	struct switch_port_settings settings = rig_uplink(vids);
 
-	set_up();
+	rig_open_lan(&rig);
 	rig_add(&rig, 5, &settings);
 	CHECK_EQ(switch_activate_trunk(rig.vswitch, 5), 0);
-	send(5, rig_mac(0), stranger);
+	rig_say(&rig, 5, rig_mac(0), rig_stranger);
 	CHECK_EQ(rig.count, 0);
 	CHECK_EQ(rig_lost(&rig, 5, DROP_VLAN), 1);
 	rig_close(&rig);
@@ -184,18 +142,18 @@ TEST(without_a_pvid_an_untagged_frame_has_no_vlan)
 
 TEST(a_hostile_guest_cannot_take_over_a_configured_mac)
 {
-	set_up();
-	send(1, broadcast, rig_mac(0));
+	rig_open_lan(&rig);
+	rig_say(&rig, 1, rig_broadcast, rig_mac(0));
 	CHECK_EQ(rig.count, 0);
 	CHECK_EQ(rig_lost(&rig, 1, DROP_TAKE_OVER), 1);
 	CHECK_EQ(rig.event_count, 3); /* two of the trunk */
 	CHECK_EQ(rig.events[2].kind, SWITCH_TAKE_OVER);
 	CHECK_EQ(rig.events[2].before, 0);
 	/* Told of once a second, however often it tries. */
-	send(1, broadcast, rig_mac(0));
+	rig_say(&rig, 1, rig_broadcast, rig_mac(0));
 	CHECK_EQ(rig.event_count, 3);
 	rig.now_ns += 2000000000;
-	send(1, broadcast, rig_mac(0));
+	rig_say(&rig, 1, rig_broadcast, rig_mac(0));
 	CHECK_EQ(rig.event_count, 4);
 	CHECK_EQ(rig_talk(&rig, 1, 0), 1);
 	CHECK(rig_only(&rig, 0));
@@ -204,8 +162,8 @@ TEST(a_hostile_guest_cannot_take_over_a_configured_mac)
 
 TEST(nor_can_anyone_outside)
 {
-	set_up();
-	send_tagged(3, rig_mac(1), rig_mac(0), 10);
+	rig_open_lan(&rig);
+	rig_say_tagged(&rig, 3, rig_mac(1), rig_mac(0), 10);
 	CHECK_EQ(rig.count, 0);
 	CHECK_EQ(rig_lost(&rig, 3, DROP_TAKE_OVER), 1);
 	rig_close(&rig);
@@ -213,35 +171,35 @@ TEST(nor_can_anyone_outside)
 
 TEST(a_learnt_address_moves_and_is_told_of)
 {
-	set_up();
-	send(0, broadcast, stranger);
-	send(1, stranger, rig_mac(1));
+	rig_open_lan(&rig);
+	rig_say(&rig, 0, rig_broadcast, rig_stranger);
+	rig_say(&rig, 1, rig_stranger, rig_mac(1));
 	CHECK(rig_only(&rig, 0));
 	rig.now_ns += 2000000000;
-	send(1, broadcast, stranger);
+	rig_say(&rig, 1, rig_broadcast, rig_stranger);
 	CHECK_EQ(rig.events[rig.event_count - 1].kind, SWITCH_FLAP);
 	CHECK_EQ(switch_count(rig.vswitch, 1)->moves, 1);
-	send(0, stranger, rig_mac(0));
+	rig_say(&rig, 0, rig_stranger, rig_mac(0));
 	CHECK(rig_only(&rig, 1));
 	/* It moves out of the house. */
 	rig.now_ns += 2000000000;
-	send_tagged(3, rig_mac(0), stranger, 10);
-	send(0, stranger, rig_mac(0));
+	rig_say_tagged(&rig, 3, rig_mac(0), rig_stranger, 10);
+	rig_say(&rig, 0, rig_stranger, rig_mac(0));
 	CHECK(rig_only(&rig, 3));
 	rig_close(&rig);
 }
 
 TEST(a_learnt_address_is_forgotten_when_it_is_silent)
 {
-	set_up();
-	send(0, broadcast, stranger);
+	rig_open_lan(&rig);
+	rig_say(&rig, 0, rig_broadcast, rig_stranger);
 	rig.now_ns += FDB_AGE_NS - 1;
 	switch_age(rig.vswitch, rig.now_ns);
-	send(1, stranger, rig_mac(1));
+	rig_say(&rig, 1, rig_stranger, rig_mac(1));
 	CHECK(rig_only(&rig, 0));
 	rig.now_ns += 1;
 	switch_age(rig.vswitch, rig.now_ns);
-	send(1, stranger, rig_mac(1));
+	rig_say(&rig, 1, rig_stranger, rig_mac(1));
 	CHECK(rig_only(&rig, 3));
 	CHECK_EQ(rig_talk(&rig, 1, 0), 1);
 	CHECK(rig_only(&rig, 0));
@@ -252,15 +210,15 @@ TEST(a_hostile_guest_cannot_crowd_the_table)
 {
 	struct mac invented = { { 2, 8, 0, 0, 0, 0 } };
 
-	set_up();
+	rig_open_lan(&rig);
 	for (uint32_t i = 0; i < 100000; i++) {
 		invented.bytes[3] = (uint8_t)(i >> 16);
 		invented.bytes[4] = (uint8_t)(i >> 8);
 		invented.bytes[5] = (uint8_t)i;
-		send(0, rig_mac(1), invented);
+		rig_say(&rig, 0, rig_mac(1), invented);
 	}
-	send(1, broadcast, stranger);
-	send(0, stranger, rig_mac(0));
+	rig_say(&rig, 1, rig_broadcast, rig_stranger);
+	rig_say(&rig, 0, rig_stranger, rig_mac(0));
 	CHECK(rig_only(&rig, 1));
 	rig_close(&rig);
 }
@@ -270,7 +228,7 @@ TEST(a_receiver_that_knows_no_checksums_is_told_nothing_of_them)
 	const struct frame_offload offload = { .flags = 6 };
 	uint8_t bytes[64];
 
-	set_up();
+	rig_open_lan(&rig);
 	rig_send(&rig, 0, bytes, rig_fill(bytes, rig_mac(1), rig_mac(0)),
 		 &offload);
 	CHECK(rig_only(&rig, 1));
@@ -286,14 +244,14 @@ TEST(what_a_cable_says_of_checksums_is_not_believed)
 	const struct offload_abilities able = { .checksum = true };
 	uint8_t bytes[64];
 
-	set_up();
+	rig_open_lan(&rig);
 	switch_set_abilities(rig.vswitch, 1, &able);
 	rig_send(&rig, 0, bytes, rig_fill(bytes, rig_mac(1), rig_mac(0)),
 		 &valid);
 	CHECK(rig_only(&rig, 1));
 	CHECK_EQ(rig.frames[0].offload.flags, VIRTIO_NET_HDR_F_DATA_VALID);
 	rig_send(&rig, 3, bytes,
-		 rig_fill_tagged(bytes, rig_mac(1), stranger, 10), &valid);
+		 rig_fill_tagged(bytes, rig_mac(1), rig_stranger, 10), &valid);
 	CHECK(rig_only(&rig, 1));
 	CHECK_EQ(rig.frames[0].offload.flags, 0);
 	rig_close(&rig);
@@ -301,11 +259,12 @@ TEST(what_a_cable_says_of_checksums_is_not_believed)
 
 TEST(a_frame_is_not_reflected)
 {
-	set_up();
+	rig_open_lan(&rig);
 	CHECK_EQ(rig_talk(&rig, 0, 0), 0);
 	CHECK_EQ(rig_lost(&rig, 0, DROP_REFLECTION), 1);
 	/* Nor what the outside has for the outside. */
-	send_tagged(3, stranger, (struct mac){ { 2, 7, 7, 7, 7, 7 } }, 10);
+	rig_say_tagged(&rig, 3, rig_stranger,
+		       (struct mac){ { 2, 7, 7, 7, 7, 7 } }, 10);
 	CHECK_EQ(rig.count, 0);
 	CHECK_EQ(rig_lost(&rig, 3, DROP_REFLECTION), 1);
 	rig_close(&rig);
@@ -315,20 +274,20 @@ TEST(frames_of_the_link_itself_go_nowhere)
 {
 	struct mac local = { { 0x01, 0x80, 0xc2, 0, 0, 0x0e } };
 
-	set_up();
-	send(0, local, rig_mac(0));
+	rig_open_lan(&rig);
+	rig_say(&rig, 0, local, rig_mac(0));
 	CHECK_EQ(rig.count, 0);
 	local.bytes[5] = 0x10;
-	send(0, local, rig_mac(0));
+	rig_say(&rig, 0, local, rig_mac(0));
 	CHECK_EQ(rig.count, 1);
 	rig_close(&rig);
 }
 
 TEST(a_hostile_guest_cannot_send_from_a_group_or_nobody)
 {
-	set_up();
-	send(0, rig_mac(1), group);
-	send(0, rig_mac(1), (struct mac){ { 0 } });
+	rig_open_lan(&rig);
+	rig_say(&rig, 0, rig_mac(1), group);
+	rig_say(&rig, 0, rig_mac(1), (struct mac){ { 0 } });
 	CHECK_EQ(rig_lost(&rig, 0, DROP_SOURCE), 2);
 	rig_close(&rig);
 }
@@ -337,7 +296,7 @@ TEST(a_hostile_guest_cannot_send_a_piece_of_a_frame)
 {
 	uint8_t bytes[64];
 
-	set_up();
+	rig_open_lan(&rig);
 	for (uint32_t length = 0; length < 14; length++) {
 		(void)rig_fill(bytes, rig_mac(1), rig_mac(0));
 		rig_send(&rig, 0, bytes, length, NULL);
@@ -354,7 +313,7 @@ TEST(the_longest_frame_passes_and_a_longer_one_does_not)
 {
 	static uint8_t bytes[FRAME_BYTES_MAX + 1];
 
-	set_up();
+	rig_open_lan(&rig);
 	(void)rig_fill(bytes, rig_mac(1), rig_mac(0));
 	rig_send(&rig, 0, bytes, FRAME_BYTES_MAX, NULL);
 	CHECK(rig_only(&rig, 1));
@@ -368,16 +327,17 @@ TEST(a_multicast_reaches_who_asked_for_it)
 {
 	struct switch_port_filter filter = { .group_count = 1 };
 
-	set_up();
-	send(0, group, rig_mac(0));
+	rig_open_lan(&rig);
+	rig_say(&rig, 0, group, rig_mac(0));
 	CHECK(rig_only(&rig, 3));
 	filter.groups[0] = group;
 	switch_set_filter(rig.vswitch, 1, &filter);
-	send(0, group, rig_mac(0));
+	rig_say(&rig, 0, group, rig_mac(0));
 	CHECK_EQ(rig.count, 2);
 	filter = (struct switch_port_filter){ .all_multicast = true };
 	switch_set_filter(rig.vswitch, 1, &filter);
-	send(0, (struct mac){ { 0x33, 0x33, 0, 0, 0, 1 } }, rig_mac(0));
+	rig_say(&rig, 0, (struct mac){ { 0x33, 0x33, 0, 0, 0, 1 } },
+		rig_mac(0));
 	CHECK_EQ(rig.count, 2);
 	rig_close(&rig);
 }
@@ -386,90 +346,10 @@ TEST(a_filter_with_more_groups_than_fit_lets_all_pass)
 {
 	struct switch_port_filter filter = { .group_count = 4000000000u };
 
-	set_up();
+	rig_open_lan(&rig);
 	switch_set_filter(rig.vswitch, 1, &filter);
-	send(0, group, rig_mac(0));
+	rig_say(&rig, 0, group, rig_mac(0));
 	CHECK_EQ(rig.count, 2);
-	rig_close(&rig);
-}
-
-TEST(the_trunk_activated_last_wins_and_the_other_is_silent)
-{
-	static const uint16_t vids[] = { 10, 0 };
-	struct switch_port_settings second = rig_uplink(vids);
-	size_t cursor = 0;
-
-	set_up();
-	rig_add(&rig, 5, &second);
-	send(0, stranger, rig_mac(0));
-	CHECK(rig_only(&rig, 3));
-	CHECK_EQ(switch_activate_trunk(rig.vswitch, 5), 0);
-	CHECK_EQ(rig.events[2].kind, SWITCH_TRUNK);
-	CHECK_EQ(rig.events[2].vid, 10);
-	CHECK_EQ(rig.events[2].before, 3);
-	send(0, stranger, rig_mac(0));
-	CHECK(rig_only(&rig, 5));
-	/* VLAN 20 was not touched. */
-	send(2, stranger, rig_mac(2));
-	CHECK(rig_only(&rig, 3));
-	send_tagged(3, rig_mac(0), stranger, 10);
-	CHECK_EQ(rig.count, 0);
-	CHECK_EQ(rig_lost(&rig, 3, DROP_INACTIVE), 1);
-	send(0, broadcast, rig_mac(0));
-	CHECK_EQ(rig.count, 2);
-	CHECK_EQ(rig.frames[1].port, 5);
-	/* What it is to announce outside: the two of VLAN 10. */
-	CHECK(switch_next_inside(rig.vswitch, 5, &cursor));
-	CHECK(switch_next_inside(rig.vswitch, 5, &cursor));
-	CHECK(!switch_next_inside(rig.vswitch, 5, &cursor));
-	rig_close(&rig);
-}
-
-TEST(when_the_active_trunk_goes_the_one_before_it_takes_over)
-{
-	static const uint16_t both[] = { 10, 20, 0 }, one[] = { 10, 0 };
-	struct switch_port_settings second = rig_uplink(both);
-	struct switch_port_settings third = rig_uplink(both);
-
-	set_up();
-	rig_add(&rig, 5, &second);
-	rig_add(&rig, 6, &third);
-	CHECK_EQ(switch_activate_trunk(rig.vswitch, 6), 0);
-	CHECK_EQ(switch_activate_trunk(rig.vswitch, 5), 0);
-	rig.event_count = 0;
-	switch_remove_port(rig.vswitch, 5);
-	CHECK_EQ(rig.event_count, 2);
-	CHECK_EQ(rig.events[0].kind, SWITCH_TRUNK);
-	CHECK_EQ(rig.events[0].port, 6);
-	send(0, stranger, rig_mac(0));
-	CHECK(rig_only(&rig, 6));
-	/* One VLAN less: it keeps the other. */
-	third = rig_uplink(one);
-	rig_add(&rig, 6, &third);
-	send(0, stranger, rig_mac(0));
-	CHECK(rig_only(&rig, 6));
-	send(2, stranger, rig_mac(2));
-	CHECK(rig_only(&rig, 3));
-	switch_remove_port(rig.vswitch, 6);
-	switch_remove_port(rig.vswitch, 3);
-	send(0, stranger, rig_mac(0));
-	CHECK_EQ(rig.count, 0);
-	rig_close(&rig);
-}
-
-TEST(a_trunk_that_stands_by_takes_a_new_vlan_that_has_none)
-{
-	static const uint16_t one[] = { 10, 0 }, both[] = { 10, 30, 0 };
-	struct switch_port_settings second = rig_uplink(one);
-
-	set_up();
-	rig_add(&rig, 5, &second);
-	CHECK_EQ(switch_activate_trunk(rig.vswitch, 5), 0);
-	CHECK_EQ(switch_activate_trunk(rig.vswitch, 3), 0);
-	second = rig_uplink(both);
-	rig_add(&rig, 5, &second);
-	CHECK_EQ(switch_trunk(rig.vswitch, 10), 3);
-	CHECK_EQ(switch_trunk(rig.vswitch, 30), 5);
 	rig_close(&rig);
 }
 
@@ -477,7 +357,7 @@ TEST(isolated_ports_talk_to_the_others_only)
 {
 	struct switch_port_settings settings;
 
-	set_up();
+	rig_open_lan(&rig);
 	for (uint16_t port = 4; port <= 5; port++) {
 		settings = rig_access(port, 10);
 		settings.is_isolated = true;
@@ -492,7 +372,7 @@ TEST(isolated_ports_talk_to_the_others_only)
 
 TEST(what_a_receiver_cannot_take_is_its_own_loss)
 {
-	set_up();
+	rig_open_lan(&rig);
 	rig.refusal = -ENOBUFS;
 	CHECK_EQ(rig_talk(&rig, 0, 1), 0);
 	rig.refusal = -EMSGSIZE;
@@ -508,7 +388,7 @@ TEST(impossible_settings_are_refused_and_change_nothing)
 {
 	struct switch_port_settings settings;
 
-	set_up();
+	rig_open_lan(&rig);
 	settings = rig_access(1, 10);
 	settings.mac = rig_mac(0);
 	CHECK_EQ(switch_set_port(rig.vswitch, 1, &settings), -EEXIST);
@@ -534,7 +414,7 @@ TEST(the_same_mac_may_be_in_two_vlans)
 {
 	struct switch_port_settings settings = rig_access(0, 20);
 
-	set_up();
+	rig_open_lan(&rig);
 	rig_add(&rig, 4, &settings);
 	CHECK_EQ(rig_talk(&rig, 1, 0), 1);
 	CHECK(rig_only(&rig, 0));
@@ -545,8 +425,8 @@ TEST(the_same_mac_may_be_in_two_vlans)
 
 TEST(a_port_of_another_vlan_is_forgotten_in_the_old_one)
 {
-	set_up();
-	add_access(1, 20);
+	rig_open_lan(&rig);
+	rig_add_access(&rig, 1, 20);
 	CHECK_EQ(rig_talk(&rig, 0, 1), 1);
 	CHECK(rig_only(&rig, 3));
 	CHECK_EQ(rig_talk(&rig, 2, 1), 1);
@@ -561,102 +441,4 @@ TEST(every_reason_has_a_name_of_its_own)
 			CHECK(strcmp(switch_drop_name(i),
 				     switch_drop_name(j)) != 0);
 	CHECK(strcmp(switch_drop_name(DROP_COUNT), "unknown") == 0);
-}
-
-static void mirror(uint16_t port, uint16_t from, uint16_t vid)
-{
-	const struct switch_mirror mirror = { .from = from, .vid = vid };
-
-	CHECK_EQ(switch_set_mirror(rig.vswitch, port, &mirror), 0);
-}
-
-TEST(a_mirror_of_a_port_gets_what_that_sends_and_gets)
-{
-	set_up();
-	add_access(4, 30);
-	mirror(4, 1, VID_NONE);
-	CHECK_EQ(rig_talk(&rig, 0, 1), 2);
-	CHECK_EQ(rig.frames[0].port, 1);
-	CHECK_EQ(rig.frames[1].port, 4);
-	CHECK_EQ(rig_talk(&rig, 1, 0), 2);
-	CHECK_EQ(rig.frames[0].port, 4);
-	send(2, broadcast, rig_mac(2));
-	CHECK(rig_only(&rig, 3));
-	CHECK_EQ(switch_count(rig.vswitch, 4)->out_frames, 2);
-	CHECK_EQ(switch_set_mirror(rig.vswitch, 4, NULL), 0);
-	CHECK_EQ(rig_talk(&rig, 0, 1), 1);
-	rig_close(&rig);
-}
-
-TEST(a_mirror_of_a_vlan_gets_each_of_its_frames_once)
-{
-	set_up();
-	add_access(4, 10);
-	mirror(4, FDB_NONE, 10);
-	CHECK_EQ(rig_talk(&rig, 0, 1), 2);
-	send(0, broadcast, rig_mac(0));
-	CHECK_EQ(rig.count, 3);
-	CHECK_EQ(rig.frames[0].port, 4);
-	send(0, stranger, rig_mac(0));
-	CHECK_EQ(rig.count, 2);
-	CHECK_EQ(rig_talk(&rig, 2, 1), 1);
-	CHECK(rig_only(&rig, 3));
-	rig_close(&rig);
-}
-
-TEST(a_mirror_that_knows_tags_is_told_of_the_vlan)
-{
-	struct switch_port_settings settings;
-
-	set_up();
-	settings = rig_access(4, 10);
-	vlan_tagged(&settings.vlans, 30);
-	rig_add(&rig, 4, &settings);
-	mirror(4, 0, VID_NONE);
-	CHECK_EQ(rig_talk(&rig, 0, 1), 2);
-	CHECK_EQ(rig.frames[0].port, 4);
-	CHECK_EQ(rig.frames[0].length, 64);
-	CHECK_EQ(frame_read16(rig.frames[0].bytes + 14), 10);
-	rig_close(&rig);
-}
-
-TEST(a_hostile_guest_cannot_send_from_a_mirror_so_copies_never_come_back)
-{
-	set_up();
-	add_access(4, 10);
-	mirror(4, 0, VID_NONE);
-	CHECK_EQ(rig_talk(&rig, 4, 1), 0);
-	CHECK_EQ(rig_lost(&rig, 4, DROP_MIRROR), 1);
-	CHECK_EQ(rig_talk(&rig, 1, 4), 0);
-	CHECK_EQ(rig_lost(&rig, 1, DROP_MIRROR), 1);
-	rig_close(&rig);
-}
-
-TEST(a_mirror_without_room_loses_copies_and_holds_up_nobody)
-{
-	set_up();
-	add_access(4, 30);
-	mirror(4, 0, VID_NONE);
-	rig.refusal = -ENOBUFS;
-	CHECK_EQ(rig_talk(&rig, 0, 1), 0);
-	CHECK_EQ(rig_lost(&rig, 4, DROP_NO_BUFFER), 1);
-	CHECK_EQ(rig_lost(&rig, 0, DROP_NO_BUFFER), 0);
-	CHECK_EQ(switch_count(rig.vswitch, 0)->in_frames, 1);
-	rig_close(&rig);
-}
-
-TEST(a_trunk_cannot_be_a_mirror)
-{
-	const struct switch_mirror of_vlan = { .from = FDB_NONE, .vid = 10 };
-	struct switch_port_settings settings;
-
-	set_up();
-	CHECK_EQ(switch_set_mirror(rig.vswitch, 3, &of_vlan), -EINVAL);
-	CHECK_EQ(switch_set_mirror(rig.vswitch, 7, &of_vlan), -EINVAL);
-	mirror(1, 0, VID_NONE);
-	settings = rig_access(1, 10);
-	settings.is_trunk = true;
-	rig_add(&rig, 1, &settings);
-	CHECK_EQ(rig_talk(&rig, 0, 1), 1);
-	rig_close(&rig);
 }
