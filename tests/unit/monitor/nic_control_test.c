@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* What a guest wants to receive: by its control queue, or its front end. */
+#include <linux/virtio_net.h>
+#include <string.h>
+
+#include "lib/harness.h"
+#include "nic_rig.h"
+
+static struct nic_rig rig;
+
+TEST(a_driver_that_cannot_ask_for_groups_gets_all)
+{
+	rig.features = 0;
+	nic_rig_start(&rig, true);
+	CHECK_EQ(rig.nic.abilities.all_multicast, 1);
+	nic_rig_stop(&rig);
+	rig.features = 1ull << VIRTIO_NET_F_CTRL_RX;
+	nic_rig_start(&rig, true);
+	CHECK_EQ(rig.nic.abilities.all_multicast, 0);
+	nic_rig_stop(&rig);
+}
+
+TEST(a_filter_that_a_front_end_keeps_holds_until_the_next_driver)
+{
+	const struct nic_filter filter = { .group_count = 1,
+					   .groups = { { 1, 2, 3 } } };
+	struct notice notice;
+	bool is_asked = false;
+
+	nic_rig_start(&rig, false);
+	CHECK_EQ(rig.nic.abilities.all_multicast, 1);
+	nic_set_filter(&rig.nic, &filter);
+	CHECK_EQ(rig.nic.abilities.all_multicast, 0);
+	CHECK_EQ(rig.nic.abilities.group_count, 1);
+	CHECK_EQ(rig.nic.abilities.groups[0][2], 3);
+	while (notices_take(&rig.notices, &notice) == 0)
+		;
+	nic_rig_start_queue(&rig, 0);
+	CHECK_EQ(rig.nic.abilities.all_multicast, 1);
+	while (notices_take(&rig.notices, &notice) == 0)
+		is_asked |= notice.kind == NOTICE_NIC_STARTED;
+	CHECK(is_asked);
+	nic_rig_stop(&rig);
+}
+
+TEST(a_hostile_guest_cannot_flood_the_supervisor_with_filters)
+{
+	struct notice notice;
+	uint32_t told = 0;
+
+	rig.features = 1ull << VIRTIO_NET_F_CTRL_RX;
+	nic_rig_start(&rig, true);
+	nic_rig_start_queue(&rig, 2);
+	for (uint8_t i = 0; i < 30; i++)
+		(void)nic_rig_command(&rig,
+				      (uint8_t[]){ VIRTIO_NET_CTRL_RX,
+						   VIRTIO_NET_CTRL_RX_ALLMULTI,
+						   i & 1 },
+				      3);
+	while (notices_take(&rig.notices, &notice) == 0)
+		told++;
+	CHECK(told < 20);
+	/* The last word comes in time. */
+	CHECK(nic_deadline_ns(&rig.nic) > 0);
+	nic_tend(&rig.nic, nic_deadline_ns(&rig.nic));
+	CHECK_EQ(notices_take(&rig.notices, &notice), 0);
+	CHECK_EQ(nic_deadline_ns(&rig.nic), 0);
+	nic_rig_stop(&rig);
+}
+
+TEST(the_control_queue_sets_filters_and_refuses_nonsense)
+{
+	uint8_t table[2 + 4 + 4 + 6] = { VIRTIO_NET_CTRL_MAC,
+					 VIRTIO_NET_CTRL_MAC_TABLE_SET };
+
+	rig.features = 1ull << VIRTIO_NET_F_CTRL_RX;
+	nic_rig_start(&rig, true);
+	nic_rig_start_queue(&rig, 2);
+	CHECK_EQ(nic_rig_command(&rig,
+				 (uint8_t[]){ VIRTIO_NET_CTRL_RX,
+					      VIRTIO_NET_CTRL_RX_ALLMULTI, 1 },
+				 3),
+		 VIRTIO_NET_OK);
+	CHECK_EQ(rig.nic.abilities.all_multicast, 1);
+	table[6] = 1;
+	table[10] = 0x33;
+	CHECK_EQ(nic_rig_command(&rig, table, sizeof(table)), VIRTIO_NET_OK);
+	CHECK_EQ(rig.nic.abilities.group_count, 1);
+	CHECK_EQ(rig.nic.abilities.groups[0][0], 0x33);
+	table[6] = 2; /* more than it sends */
+	CHECK_EQ(nic_rig_command(&rig, table, sizeof(table)), VIRTIO_NET_ERR);
+	memset(table + 2, 0xff, 4);
+	CHECK_EQ(nic_rig_command(&rig, table, sizeof(table)), VIRTIO_NET_OK);
+	CHECK(rig.nic.abilities.group_count > NIC_GROUP_MAX);
+	CHECK_EQ(nic_rig_command(&rig, (uint8_t[]){ 200, 1 }, 2),
+		 VIRTIO_NET_ERR);
+	CHECK_EQ(nic_rig_command(&rig,
+				 (uint8_t[]){ VIRTIO_NET_CTRL_MQ, 0, 9, 0 }, 4),
+		 VIRTIO_NET_ERR);
+	CHECK_EQ(nic_rig_command(&rig, (uint8_t[]){ 1 }, 1), VIRTIO_NET_ERR);
+	nic_rig_stop(&rig);
+}
