@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "sandbox/sandbox.h"
+#include "supervisor/placer.h"
 #include "supervisor/spawn_child.h"
 #include "supervisor/supervisor.h"
 
@@ -105,7 +106,6 @@ static void process_free(struct process *process)
 	sd_event_source_disable_unref(process->control_source);
 	sd_event_source_disable_unref(process->death_source);
 	sd_event_source_disable_unref(process->deadline_source);
-	sd_event_source_disable_unref(process->place_source);
 	control_close(&process->control);
 	close_fd(&process->pidfd);
 	free(process);
@@ -381,7 +381,11 @@ static int on_death(sd_event_source *source, int fd, uint32_t events,
 	describe_end(process);
 	process->state = PROCESS_DYING;
 	process->ops->died(process, process->reason);
-	(void)waitid(P_PIDFD, (id_t)process->pidfd, NULL, WEXITED | WNOHANG);
+	/* While it is being moved its number must not get a new meaning: it is
+	 * reaped when that is done (supervisor.c). */
+	if (placer_drop(supervisor->placer, process->id))
+		(void)waitid(P_PIDFD, (id_t)process->pidfd, NULL,
+			     WEXITED | WNOHANG);
 	supervisor_forget_child(supervisor, process->id);
 	process_free(process);
 	supervisor_shutdown_progress(supervisor);

@@ -85,7 +85,6 @@ struct process {
 	sd_event_source *control_source;
 	sd_event_source *death_source;
 	sd_event_source *deadline_source;
-	sd_event_source *place_source; /* until it is in its control group */
 };
 
 TAILQ_HEAD(process_list, process);

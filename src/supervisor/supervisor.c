@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,6 +19,7 @@
 #include "supervisor/engine.h"
 #include "supervisor/image.h"
 #include "supervisor/install.h"
+#include "supervisor/placer.h"
 #include "supervisor/save.h"
 
 /* Uids without a name, far from those of people and packages. */
@@ -26,7 +29,6 @@
 #define CHILD_TASKS 1024
 /* Deferred writes reach the disk this long after they were queued. */
 #define FLUSH_USEC 50000u
-#define PLACE_USEC 30000u
 /* ... and are tried again when it is full. */
 #define RETRY_USEC 5000000u
 
@@ -73,7 +75,7 @@ static int on_flush(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct supervisor *supervisor = data;
 
-	cgroup_sweep(&supervisor->cgroups);
+	placer_sweep(supervisor->placer);
 	if (store_has_deferred(supervisor->store) &&
 	    store_flush_deferred(supervisor->store) < 0) {
 		log_warn("the store cannot be written, going on: %s",
@@ -103,37 +105,66 @@ static void name_group(const struct process *process, char *to)
 	(void)snprintf(to, NAME_ROOM, "c%llu", (unsigned long long)process->id);
 }
 
-static void place(struct process *process)
+static void note_placed(struct process *process, int result)
 {
-	const struct cgroup_limits limits = { .process_count = CHILD_TASKS };
-	char group[NAME_ROOM];
-
-	name_group(process, group);
-	if (cgroup_place(&process->supervisor->cgroups, group, process->pid,
-			 &limits) < 0)
+	if (result < 0)
 		return;
 	process->missing &= ~(uint32_t)SANDBOX_CGROUP;
 	process->layers |= SANDBOX_CGROUP;
 }
 
-static int on_place(sd_event_source *source, uint64_t usec, void *data)
+static struct process *find_process(struct supervisor *supervisor, uint64_t id)
 {
-	place(data);
+	struct process *process;
+
+	TAILQ_FOREACH(process, &supervisor->processes, link)
+	if (process->id == id)
+		return process;
+	return NULL;
+}
+
+/* One that has ended meanwhile is still to be reaped (process.c), and its
+ * group to be removed. */
+static int on_placed(sd_event_source *source, int fd, uint32_t events,
+		     void *data)
+{
+	struct supervisor *supervisor = data;
+	struct placement placed;
+	struct process *process;
+
+	while (placer_take(supervisor->placer, &placed)) {
+		process = find_process(supervisor, placed.id);
+		if (process) {
+			note_placed(process, placed.result);
+		} else {
+			(void)waitid(P_PIDFD, (id_t)placed.pidfd, NULL,
+				     WEXITED | WNOHANG);
+			flush_soon(supervisor);
+		}
+		close_fd(&placed.pidfd);
+	}
 	return 0;
 }
 
-/* Moving a process takes the kernel ten milliseconds, which guests behind a
- * dead service would wait for. */
+/* No guest runs without limits: a monitor is placed before it hears of one. */
 void supervisor_place_child(struct process *process)
 {
+	struct placer *placer = process->supervisor->placer;
+	struct placement placement = {
+		.id = process->id,
+		.pid = process->pid,
+		.pidfd = process->pidfd,
+		.limits = { .process_count = CHILD_TASKS },
+	};
+
 	process->missing |= SANDBOX_CGROUP;
-	if (process->role == ROLE_MONITOR && !process->is_adopted) {
-		place(process);
+	if (!placer)
 		return;
-	}
-	(void)sd_event_add_time_relative(
-		process->supervisor->event, &process->place_source,
-		CLOCK_MONOTONIC, PLACE_USEC, 1000, on_place, process);
+	name_group(process, placement.group);
+	if (process->role == ROLE_MONITOR && !process->is_adopted)
+		note_placed(process, placer_place(placer, &placement));
+	else
+		(void)placer_put(placer, &placement);
 }
 
 void supervisor_remember_child(struct supervisor *supervisor,
@@ -390,17 +421,27 @@ static int make_directories(const struct supervisor *supervisor,
 
 /* Named for the state directory: two supervisors on one host have different
  * ones, and the successor of a dead one has the same. */
-static void open_cgroups(struct supervisor *supervisor)
+static int open_cgroups(struct supervisor *supervisor)
 {
 	char name[NAME_ROOM];
 	struct stat state;
+	int r;
 
 	if (stat(supervisor->config.state_dir, &state) < 0)
-		return;
+		return -errno;
 	(void)snprintf(name, sizeof(name), "bulkhead-%llx-%llx",
 		       (unsigned long long)state.st_dev,
 		       (unsigned long long)state.st_ino);
-	(void)cgroup_base_open(name, &supervisor->cgroups);
+	/* An optional layer: this host may have none. */
+	if (cgroup_base_open(name, &supervisor->cgroups) < 0)
+		return 0;
+	r = placer_new(&supervisor->placer, &supervisor->cgroups);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(supervisor->event, &supervisor->placed_source,
+			    placer_fd(supervisor->placer), EPOLLIN, on_placed,
+			    supervisor);
+	return r < 0 ? r : 0;
 }
 
 int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
@@ -427,9 +468,10 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 				       supervisor->config.qemu);
 	if (r == 0)
 		r = events_new(&supervisor->events, supervisor->store);
+	if (r == 0)
+		r = open_cgroups(supervisor);
 	if (r < 0)
 		return refuse(refusal, r, "", "cannot start: %s", strerror(-r));
-	open_cgroups(supervisor);
 	r = clients_check(supervisor, refusal);
 	if (r < 0)
 		return r;
@@ -452,6 +494,8 @@ void supervisor_close(struct supervisor *supervisor)
 	engine_probe_free(supervisor->probe);
 	events_free(supervisor->events);
 	store_close(supervisor->store);
+	sd_event_source_disable_unref(supervisor->placed_source);
+	placer_free(supervisor->placer);
 	cgroup_base_close(&supervisor->cgroups);
 	close_fd(&supervisor->meet_fd);
 	sd_event_source_disable_unref(supervisor->flush_source);

@@ -23,6 +23,7 @@
 struct client_list;
 struct adoption;
 struct engine_probe;
+struct placer;
 
 struct supervisor {
 	struct config config;
@@ -30,6 +31,8 @@ struct supervisor {
 	struct events *events;
 	sd_event *event;
 	struct cgroup_base cgroups;
+	struct placer *placer; /* NULL: no control groups on this host */
+	sd_event_source *placed_source;
 	int meet_fd; /* the directory children find us in */
 	struct process_list processes;
 	struct service_list services;
@@ -71,7 +74,8 @@ bool supervisor_may_be_child(uid_t uid);
 /* The uid a child becomes: its own when we are root, else 0 (stay). */
 uint32_t supervisor_uid_for(struct supervisor *supervisor, uint64_t id);
 
-/* Into its control group, or back where a dead supervisor may have left it. */
+/* Into its control group, or back where a dead supervisor may have left it: a
+ * new monitor now, the others soon (placer.h). */
 void supervisor_place_child(struct process *process);
 
 /* The store's rows of children and their control groups: a monitor's before
