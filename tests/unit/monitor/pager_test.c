@@ -277,7 +277,9 @@ TEST(a_damaged_chunk_is_told_and_given_to_nobody)
 	open_pager();
 	if (pager_is_lazy(&pager)) {
 		CHECK_EQ(pager_start(&pager, NULL), 0);
-		check_chunk(0, 2);
+		/* Only what the image has: once it has failed, nobody gives
+		 * the zeros in between any more. */
+		CHECK_EQ(word_at(0, 2, 1), 3);
 		while (sem_wait(&failures) < 0)
 			CHECK_EQ(errno, EINTR);
 		CHECK_EQ(pager_failure(&pager, &chunk), -EBADMSG);
