@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Block devices, where we may make one: a loop device. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "lib/harness.h"
+#include "storage_rig.h"
+
+static struct storage_rig rig;
+static char loop[64];
+
+static bool make_loop(void)
+{
+	char command[PATH_ROOM + 64];
+	FILE *pipe;
+
+	storage_rig_make(&rig, 1 << 20);
+	(void)snprintf(command, sizeof(command),
+		       "losetup -f --show %s 2>/dev/null", rig.disk.file);
+	pipe = popen(command, "re");
+	CHECK(pipe != NULL);
+	loop[0] = '\0';
+	(void)!fgets(loop, sizeof(loop), pipe);
+	(void)pclose(pipe);
+	loop[strcspn(loop, "\n")] = '\0';
+	if (!loop[0]) {
+		(void)unlink(rig.disk.file);
+		(void)fprintf(stderr, "no loop device here, not tried\n");
+		return false;
+	}
+	(void)unlink(rig.disk.file);
+	(void)text_copy(rig.disk.file, sizeof(rig.disk.file), loop);
+	return true;
+}
+
+static void drop_loop(void)
+{
+	char command[96];
+
+	(void)snprintf(command, sizeof(command), "losetup -d %s", loop);
+	CHECK_EQ(system(command), 0);
+}
+
+TEST(a_block_device_is_claimed_by_its_writer)
+{
+	struct storage_facts expected;
+	int witness, generation, plain;
+
+	if (!make_loop())
+		return;
+	CHECK_EQ(storage_rig_inspect(&rig), 0);
+	CHECK(rig.facts.is_block_device);
+	CHECK_EQ(rig.facts.size_bytes, 1 << 20);
+	witness = storage_rig_witness(&rig);
+	CHECK(witness >= 0);
+	expected = rig.facts;
+
+	CHECK_EQ(open(loop, O_RDONLY | O_EXCL | O_CLOEXEC), -1);
+	CHECK_EQ(errno, EBUSY);
+	CHECK_EQ(storage_rig_witness(&rig), -EBUSY);
+	generation = storage_rig_generation(&rig, witness);
+	CHECK(generation >= 0);
+	CHECK_EQ(storage_check_witness(witness, &rig.disk, &expected), 0);
+	(void)close(generation);
+	(void)close(witness);
+	plain = open(loop, O_RDWR | O_CLOEXEC);
+	CHECK_EQ(storage_check_witness(plain, &rig.disk, &expected), -EBADMSG);
+	(void)close(plain);
+	drop_loop();
+}
+
+TEST(a_block_device_may_have_several_readers)
+{
+	int first, second, claim;
+
+	if (!make_loop())
+		return;
+	rig.disk.access = DISK_READ_ONLY;
+	first = storage_rig_witness(&rig);
+	second = storage_rig_witness(&rig);
+	CHECK(first >= 0 && second >= 0);
+	(void)close(first);
+	(void)close(second);
+
+	claim = open(loop, O_RDWR | O_EXCL | O_CLOEXEC);
+	CHECK(claim >= 0);
+	CHECK_EQ(storage_rig_witness(&rig), -EBUSY);
+	(void)close(claim);
+	drop_loop();
+}
+
+TEST(a_block_device_may_be_larger_than_the_disk_but_not_smaller)
+{
+	if (!make_loop())
+		return;
+	rig.disk.size_bytes = 4096;
+	CHECK_EQ(storage_rig_inspect(&rig), 0);
+	CHECK_EQ(rig.facts.size_bytes, 4096);
+
+	rig.disk.size_bytes = 2 << 20;
+	CHECK_EQ(storage_rig_inspect(&rig), -EINVAL);
+	drop_loop();
+}
