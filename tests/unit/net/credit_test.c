@@ -42,6 +42,56 @@ TEST(a_sender_gets_its_rate_whatever_its_frames)
 	}
 }
 
+/* 1000 Mbit/s, given for every ten milliseconds. */
+TEST(a_periods_credit_comes_evenly)
+{
+	const uint64_t a_millisecond = 125000;
+	struct credit credit;
+	uint64_t sent = 0, now = 0;
+
+	credit_init(&credit, 10 * a_millisecond, 10000, 0);
+	credit.left = 0;
+	for (uint64_t end = MS; end <= 100 * MS; end += MS) {
+		while (now < end) {
+			if (credit_spend(&credit, 1514, now))
+				sent += 1514;
+			else
+				now = credit_ready_ns(&credit, 1514);
+		}
+		CHECK(sent <= end / MS * a_millisecond + a_millisecond / 2);
+		CHECK(sent + a_millisecond / 2 >= end / MS * a_millisecond);
+	}
+}
+
+TEST(who_waits_for_credit_is_not_woken_for_each_frame)
+{
+	struct credit credit;
+	uint64_t wakes = 0;
+
+	credit_init(&credit, 1250000, 10000, 0);
+	credit.left = 0;
+	for (uint64_t now = 0; now < 100 * MS; wakes++) {
+		while (credit_spend(&credit, 64, now))
+			;
+		now = credit_ready_ns(&credit, 64);
+	}
+	CHECK(wakes <= 100 * MS / CREDIT_GRAIN_NS + 1);
+}
+
+TEST(looking_often_takes_no_credit_away)
+{
+	struct credit credit;
+	uint64_t sent = 0;
+
+	credit_init(&credit, 12500, 10000, 0);
+	credit.left = 0;
+	for (uint64_t now = 0; now < 1000 * MS; now += 333)
+		if (credit_spend(&credit, 64, now))
+			sent += 64;
+	CHECK(sent <= 1250000);
+	CHECK(sent >= 1250000 - 1250000 / 100);
+}
+
 TEST(what_was_saved_is_bounded_by_the_bucket)
 {
 	struct credit credit;
