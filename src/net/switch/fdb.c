@@ -5,7 +5,6 @@
 
 void fdb_init(struct fdb *fdb, uint32_t seed)
 {
-	memset(fdb, 0, sizeof(*fdb));
 	fdb->seed = seed;
 	for (uint32_t i = 0; i < FDB_BUCKET_COUNT; i++)
 		fdb->buckets[i] = FDB_NONE;

@@ -54,6 +54,7 @@ enum fdb_learnt {
 	FDB_FULL,      /* no room, or the port's quota is used up */
 };
 
+/* `fdb` is all zeros: its entries take no memory until they are used. */
 void fdb_init(struct fdb *fdb, uint32_t seed);
 
 /*
