@@ -6,6 +6,7 @@
 
 #include "base/count.h"
 #include "cli/cli.h"
+#include "cli/rows.h"
 #include "document/schema.h"
 #include "document/units.h"
 
@@ -29,21 +30,6 @@ uint32_t uplink_of_name(const char *name, size_t bytes)
 				       memcmp(uplinks[kind], name, bytes) != 0))
 		kind++;
 	return kind;
-}
-
-static void set_text(json_t *object, const char *key, const char *text)
-{
-	(void)json_object_set_new(object, key, json_foreign(text));
-}
-
-static void set_number(json_t *object, const char *key, uint64_t value)
-{
-	(void)json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
-static void set_flag(json_t *object, const char *key, bool value)
-{
-	(void)json_object_set_new(object, key, json_boolean(value));
 }
 
 static void add_number(struct table *table, uint64_t value)
@@ -112,24 +98,25 @@ json_t *json_nic(const struct nic_row *row)
 	char mac[MAC_ROOM];
 
 	mac_write(mac, row->definition.mac);
-	set_text(object, "partition", row->partition);
-	set_text(object, "name", row->definition.name);
-	set_text(object, "switch", row->definition.network);
-	set_text(object, "state", row->state);
-	set_text(object, "mac", mac);
-	set_number(object, "vlan", row->definition.pvid);
+	json_set_text(object, "partition", row->partition);
+	json_set_text(object, "name", row->definition.name);
+	json_set_text(object, "switch", row->definition.network);
+	json_set_text(object, "state", row->state);
+	json_set_text(object, "mac", mac);
+	json_set_number(object, "vlan", row->definition.pvid);
 	(void)json_object_set_new(
 		object, "tagged",
 		json_vids(row->definition.vids, row->definition.vid_count));
-	set_number(object, "generation", counters->generation);
-	set_number(counted, "in_frames", counters->in_frames);
-	set_number(counted, "in_bytes", counters->in_bytes);
-	set_number(counted, "out_frames", counters->out_frames);
-	set_number(counted, "out_bytes", counters->out_bytes);
-	set_number(counted, "in_dropped", counters->in_dropped);
-	set_number(counted, "violations", counters->violations);
-	set_number(counted, "outages", counters->outages);
-	set_number(counted, "outage_longest_us", counters->outage_longest_us);
+	json_set_number(object, "generation", counters->generation);
+	json_set_number(counted, "in_frames", counters->in_frames);
+	json_set_number(counted, "in_bytes", counters->in_bytes);
+	json_set_number(counted, "out_frames", counters->out_frames);
+	json_set_number(counted, "out_bytes", counters->out_bytes);
+	json_set_number(counted, "in_dropped", counters->in_dropped);
+	json_set_number(counted, "violations", counters->violations);
+	json_set_number(counted, "outages", counters->outages);
+	json_set_number(counted, "outage_longest_us",
+			counters->outage_longest_us);
 	(void)json_object_set_new(object, "counters", counted);
 	return object;
 }
@@ -183,15 +170,15 @@ json_t *json_switch(const struct switch_row *row)
 	const struct switch_definition *definition = &row->definition;
 	json_t *object = json_object(), *uplink = json_object();
 
-	set_text(object, "name", definition->name);
-	set_text(object, "service", definition->service);
-	set_number(object, "ports", row->port_count);
-	set_number(object, "instance_pid", row->instance_pid);
-	set_text(uplink, "kind", uplink_name(definition->uplink_kind));
-	set_text(uplink, "name", definition->uplink);
-	set_text(uplink, "interface", row->interface);
-	set_text(uplink, "state", row->uplink_state);
-	set_number(uplink, "vlan", definition->pvid);
+	json_set_text(object, "name", definition->name);
+	json_set_text(object, "service", definition->service);
+	json_set_number(object, "ports", row->port_count);
+	json_set_number(object, "instance_pid", row->instance_pid);
+	json_set_text(uplink, "kind", uplink_name(definition->uplink_kind));
+	json_set_text(uplink, "name", definition->uplink);
+	json_set_text(uplink, "interface", row->interface);
+	json_set_text(uplink, "state", row->uplink_state);
+	json_set_number(uplink, "vlan", definition->pvid);
 	(void)json_object_set_new(
 		uplink, "tagged",
 		json_vids(definition->vids, definition->vid_count));
@@ -259,18 +246,18 @@ json_t *json_port(const struct net_port *row)
 {
 	json_t *object = json_object(), *drops = json_object();
 
-	set_text(object, "partition", row->partition);
-	set_text(object, "nic", row->nic);
-	set_flag(object, "is_uplink", !row->partition[0]);
-	set_flag(object, "is_trunk_active", row->is_trunk_active);
-	set_number(object, "in_frames", row->in_frames);
-	set_number(object, "in_bytes", row->in_bytes);
-	set_number(object, "out_frames", row->out_frames);
-	set_number(object, "out_bytes", row->out_bytes);
-	set_number(object, "finished", row->finished);
-	set_number(object, "moves", row->moves);
+	json_set_text(object, "partition", row->partition);
+	json_set_text(object, "nic", row->nic);
+	json_set_flag(object, "is_uplink", !row->partition[0]);
+	json_set_flag(object, "is_trunk_active", row->is_trunk_active);
+	json_set_number(object, "in_frames", row->in_frames);
+	json_set_number(object, "in_bytes", row->in_bytes);
+	json_set_number(object, "out_frames", row->out_frames);
+	json_set_number(object, "out_bytes", row->out_bytes);
+	json_set_number(object, "finished", row->finished);
+	json_set_number(object, "moves", row->moves);
 	for (size_t i = 0; i < ARRAY_COUNT(drop_names); i++)
-		set_number(drops, drop_names[i], row->drops[i]);
+		json_set_number(drops, drop_names[i], row->drops[i]);
 	(void)json_object_set_new(object, "drops", drops);
 	return object;
 }
@@ -302,12 +289,12 @@ json_t *json_entry(const struct net_entry *row)
 	char mac[MAC_ROOM];
 
 	mac_write(mac, row->mac);
-	set_number(object, "vlan", row->vid);
-	set_text(object, "mac", mac);
-	set_text(object, "partition", row->partition);
-	set_text(object, "nic", row->nic);
-	set_flag(object, "is_static", row->is_static);
-	set_number(object, "age_ms", row->age_ms);
+	json_set_number(object, "vlan", row->vid);
+	json_set_text(object, "mac", mac);
+	json_set_text(object, "partition", row->partition);
+	json_set_text(object, "nic", row->nic);
+	json_set_flag(object, "is_static", row->is_static);
+	json_set_number(object, "age_ms", row->age_ms);
 	return object;
 }
 
@@ -346,11 +333,11 @@ json_t *json_mirror(const struct switch_mirrored *row)
 {
 	json_t *object = json_object();
 
-	set_text(object, "partition", row->partition);
-	set_text(object, "nic", row->nic);
-	set_text(object, "from_partition", row->from_partition);
-	set_text(object, "from_nic", row->from_nic);
-	set_flag(object, "from_uplink", row->kind == MIRROR_UPLINK);
-	set_number(object, "vlan", row->vid);
+	json_set_text(object, "partition", row->partition);
+	json_set_text(object, "nic", row->nic);
+	json_set_text(object, "from_partition", row->from_partition);
+	json_set_text(object, "from_nic", row->from_nic);
+	json_set_flag(object, "from_uplink", row->kind == MIRROR_UPLINK);
+	json_set_number(object, "vlan", row->vid);
 	return object;
 }

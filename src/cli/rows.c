@@ -8,14 +8,19 @@
 #include "document/schema.h"
 #include "sandbox/sandbox.h"
 
-static void set_text(json_t *object, const char *key, const char *text)
+void json_set_text(json_t *object, const char *key, const char *text)
 {
 	(void)json_object_set_new(object, key, json_foreign(text));
 }
 
-static void set_number(json_t *object, const char *key, uint64_t value)
+void json_set_number(json_t *object, const char *key, uint64_t value)
 {
 	(void)json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+void json_set_flag(json_t *object, const char *key, bool value)
+{
+	(void)json_object_set_new(object, key, json_boolean(value));
 }
 
 const char *engine_name(uint32_t engine)
@@ -36,18 +41,18 @@ json_t *json_partition(const struct partition_row *row)
 {
 	json_t *object = json_object();
 
-	set_text(object, "name", row->name);
-	set_text(object, "state", row->state_name);
-	set_text(object, "engine", engine_name(row->engine));
-	set_number(object, "monitor_pid", row->monitor_pid);
-	set_number(object, "engine_pid", row->engine_pid);
-	set_number(object, "cpus", row->cpu_count);
-	set_number(object, "memory_bytes", row->memory_bytes);
-	set_number(object, "disk_count", row->disk_count);
-	set_number(object, "disks_up", row->disks_up);
-	set_number(object, "restarts", row->restarts);
-	set_number(object, "running_ms", row->running_ms);
-	set_text(object, "reason", row->reason);
+	json_set_text(object, "name", row->name);
+	json_set_text(object, "state", row->state_name);
+	json_set_text(object, "engine", engine_name(row->engine));
+	json_set_number(object, "monitor_pid", row->monitor_pid);
+	json_set_number(object, "engine_pid", row->engine_pid);
+	json_set_number(object, "cpus", row->cpu_count);
+	json_set_number(object, "memory_bytes", row->memory_bytes);
+	json_set_number(object, "disk_count", row->disk_count);
+	json_set_number(object, "disks_up", row->disks_up);
+	json_set_number(object, "restarts", row->restarts);
+	json_set_number(object, "running_ms", row->running_ms);
+	json_set_text(object, "reason", row->reason);
 	return object;
 }
 
@@ -156,20 +161,21 @@ static json_t *json_counters(const struct disk_counters *counters)
 {
 	json_t *object = json_object();
 
-	set_number(object, "reads", counters->reads);
-	set_number(object, "writes", counters->writes);
-	set_number(object, "flushes", counters->flushes);
-	set_number(object, "others", counters->others);
-	set_number(object, "read_bytes", counters->read_bytes);
-	set_number(object, "written_bytes", counters->written_bytes);
-	set_number(object, "errors", counters->errors);
-	set_number(object, "replayed", counters->replayed);
-	set_number(object, "outages", counters->outages);
-	set_number(object, "outage_longest_us", counters->outage_longest_us);
-	set_number(object, "outage_total_us", counters->outage_total_us);
-	set_number(object, "violations", counters->violations);
-	set_number(object, "in_flight", counters->in_flight);
-	set_number(object, "held", counters->held);
+	json_set_number(object, "reads", counters->reads);
+	json_set_number(object, "writes", counters->writes);
+	json_set_number(object, "flushes", counters->flushes);
+	json_set_number(object, "others", counters->others);
+	json_set_number(object, "read_bytes", counters->read_bytes);
+	json_set_number(object, "written_bytes", counters->written_bytes);
+	json_set_number(object, "errors", counters->errors);
+	json_set_number(object, "replayed", counters->replayed);
+	json_set_number(object, "outages", counters->outages);
+	json_set_number(object, "outage_longest_us",
+			counters->outage_longest_us);
+	json_set_number(object, "outage_total_us", counters->outage_total_us);
+	json_set_number(object, "violations", counters->violations);
+	json_set_number(object, "in_flight", counters->in_flight);
+	json_set_number(object, "held", counters->held);
 	return object;
 }
 
@@ -177,16 +183,15 @@ json_t *json_disk(const struct disk_row *row)
 {
 	json_t *object = json_object();
 
-	set_text(object, "partition", row->partition);
-	set_text(object, "name", row->disk);
-	set_text(object, "service", row->service);
-	set_text(object, "file", row->file);
-	set_text(object, "state", row->state);
-	set_number(object, "size_bytes", row->size_bytes);
-	(void)json_object_set_new(object, "read_only",
-				  json_boolean(row->read_only));
-	set_number(object, "instance_pid", row->instance_pid);
-	set_number(object, "generation", row->counters.generation);
+	json_set_text(object, "partition", row->partition);
+	json_set_text(object, "name", row->disk);
+	json_set_text(object, "service", row->service);
+	json_set_text(object, "file", row->file);
+	json_set_text(object, "state", row->state);
+	json_set_number(object, "size_bytes", row->size_bytes);
+	json_set_flag(object, "read_only", row->read_only);
+	json_set_number(object, "instance_pid", row->instance_pid);
+	json_set_number(object, "generation", row->counters.generation);
 	(void)json_object_set_new(object, "counters",
 				  json_counters(&row->counters));
 	return object;
@@ -196,8 +201,8 @@ json_t *json_intervention(const struct intervention *row)
 {
 	json_t *object = json_object();
 
-	set_text(object, "mnemonic", row->mnemonic);
-	set_number(object, "count", row->count);
+	json_set_text(object, "mnemonic", row->mnemonic);
+	json_set_number(object, "count", row->count);
 	return object;
 }
 
@@ -205,8 +210,8 @@ json_t *json_image(const struct image_row *row)
 {
 	json_t *object = json_object();
 
-	set_number(object, "saved_us", row->saved_us);
-	set_number(object, "bytes", row->bytes);
+	json_set_number(object, "saved_us", row->saved_us);
+	json_set_number(object, "bytes", row->bytes);
 	return object;
 }
 
@@ -225,8 +230,8 @@ json_t *json_layers(const struct layer_row *row)
 {
 	json_t *object = json_object();
 
-	set_text(object, "process", row->process);
-	set_number(object, "pid", row->pid);
+	json_set_text(object, "process", row->process);
+	json_set_number(object, "pid", row->pid);
 	(void)json_object_set_new(object, "layers",
 				  json_layer_names(row->layers));
 	(void)json_object_set_new(object, "missing",
@@ -238,16 +243,16 @@ json_t *json_service(const struct service_row *row)
 {
 	json_t *object = json_object();
 
-	set_text(object, "name", row->name);
-	set_text(object, "kind", row->kind);
-	set_text(object, "role", row->state);
-	set_number(object, "pid", row->pid);
-	set_number(object, "restarts", row->restarts);
-	set_number(object, "clients", row->client_count);
-	set_number(object, "standby_wanted", row->standby_wanted);
-	set_number(object, "instance", row->instance);
-	set_number(object, "age_ms", row->age_ms);
-	set_number(object, "last_outage_us", row->last_outage_us);
+	json_set_text(object, "name", row->name);
+	json_set_text(object, "kind", row->kind);
+	json_set_text(object, "role", row->state);
+	json_set_number(object, "pid", row->pid);
+	json_set_number(object, "restarts", row->restarts);
+	json_set_number(object, "clients", row->client_count);
+	json_set_number(object, "standby_wanted", row->standby_wanted);
+	json_set_number(object, "instance", row->instance);
+	json_set_number(object, "age_ms", row->age_ms);
+	json_set_number(object, "last_outage_us", row->last_outage_us);
 	return object;
 }
 
@@ -255,11 +260,11 @@ json_t *json_event(const struct event_row *row)
 {
 	json_t *object = json_object();
 
-	set_number(object, "sequence", row->sequence);
-	set_number(object, "time_us", row->time_us);
-	set_text(object, "level", event_level_name(row->level));
-	set_text(object, "subject", row->subject);
-	set_text(object, "text", row->text);
+	json_set_number(object, "sequence", row->sequence);
+	json_set_number(object, "time_us", row->time_us);
+	json_set_text(object, "level", event_level_name(row->level));
+	json_set_text(object, "subject", row->subject);
+	json_set_text(object, "text", row->text);
 	return object;
 }
 
@@ -267,13 +272,13 @@ json_t *json_supervisor(const struct supervisor_row *row)
 {
 	json_t *object = json_object();
 
-	set_text(object, "version", row->version);
-	set_number(object, "pid", row->pid);
-	set_number(object, "keeper_pid", row->keeper_pid);
-	set_number(object, "age_ms", row->age_ms);
-	set_number(object, "uid", row->uid);
-	set_number(object, "adopted", row->adopted);
-	set_text(object, "engine", row->engine);
-	set_text(object, "engine_reason", row->engine_reason);
+	json_set_text(object, "version", row->version);
+	json_set_number(object, "pid", row->pid);
+	json_set_number(object, "keeper_pid", row->keeper_pid);
+	json_set_number(object, "age_ms", row->age_ms);
+	json_set_number(object, "uid", row->uid);
+	json_set_number(object, "adopted", row->adopted);
+	json_set_text(object, "engine", row->engine);
+	json_set_text(object, "engine_reason", row->engine_reason);
 	return object;
 }

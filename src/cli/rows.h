@@ -18,6 +18,11 @@ json_t *json_service(const struct service_row *row);
 json_t *json_event(const struct event_row *row);
 json_t *json_supervisor(const struct supervisor_row *row);
 
+/* A member of a row; the text is of someone else. */
+void json_set_text(json_t *object, const char *key, const char *text);
+void json_set_number(json_t *object, const char *key, uint64_t value);
+void json_set_flag(json_t *object, const char *key, bool value);
+
 /* "qemu"; "?" for a number this version does not know. */
 const char *engine_name(uint32_t engine);
 

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
-#include "cli/cli.h"
 #include "cli/disk_table.h"
+#include "cli/listing.h"
 #include "cli/rows.h"
 #include "cli/verbs.h"
-
-struct listing {
-	struct table table;
-	json_t *rows;
-};
 
 static int add_row(void *data, struct message *message)
 {
@@ -25,23 +20,10 @@ static int add_row(void *data, struct message *message)
 
 static int run(struct cli *cli, const struct invocation *invocation)
 {
-	struct listing listing = { .rows = json_array() };
-	const struct request request = {
-		.type = MSG_DISK_LIST,
-		.on_row = add_row,
-		.row_data = &listing,
-	};
-	int status;
+	struct listing listing;
 
 	disk_table_init(&listing.table);
-	status = cli_call(cli, &request, NOT_LONG);
-	if (status == EXIT_DONE && cli->is_json)
-		cli_print_json(json_incref(listing.rows));
-	else if (status == EXIT_DONE)
-		table_print(&listing.table);
-	json_decref(listing.rows);
-	table_release(&listing.table);
-	return status;
+	return listing_run(cli, &listing, MSG_DISK_LIST, add_row);
 }
 
 const struct verb verb_disk_list = {

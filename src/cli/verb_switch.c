@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/listing.h"
 #include "cli/network_rows.h"
 #include "cli/nic_options.h"
 #include "cli/verbs.h"
@@ -104,11 +105,6 @@ const struct verb verb_switch_undefine = {
 	.run = run_undefine,
 };
 
-struct listing {
-	struct table table;
-	json_t *rows;
-};
-
 static int add_row(void *data, struct message *message)
 {
 	struct listing *listing = data;
@@ -123,23 +119,10 @@ static int add_row(void *data, struct message *message)
 
 static int run_list(struct cli *cli, const struct invocation *invocation)
 {
-	struct listing listing = { .rows = json_array() };
-	const struct request request = {
-		.type = MSG_SWITCH_LIST,
-		.on_row = add_row,
-		.row_data = &listing,
-	};
-	int status;
+	struct listing listing;
 
 	switch_table_init(&listing.table);
-	status = cli_call(cli, &request, NOT_LONG);
-	if (status == EXIT_DONE && cli->is_json)
-		cli_print_json(json_incref(listing.rows));
-	else if (status == EXIT_DONE)
-		table_print(&listing.table);
-	json_decref(listing.rows);
-	table_release(&listing.table);
-	return status;
+	return listing_run(cli, &listing, MSG_SWITCH_LIST, add_row);
 }
 
 const struct verb verb_switch_list = {
