@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
 
 import bulkhead  # noqa: E402
+import played  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -76,3 +77,11 @@ def make_host(request):
 def host(make_host):
     """A running supervisor with an empty state of its own."""
     return make_host().start()
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """Where children of a supervisor are played (played.py)."""
+    made = played.Stage(tmp_path / "libexec")
+    yield made
+    made.close()

@@ -17,13 +17,6 @@ EVENT_ERROR = 2
 
 
 @pytest.fixture
-def stage(tmp_path):
-    made = played.Stage(tmp_path / "libexec")
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def host(make_host, stage):
     """A supervisor that believes in KVM; its monitors are played."""
     return make_host(

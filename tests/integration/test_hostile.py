@@ -19,13 +19,6 @@ FLOOD = 3000
 
 
 @pytest.fixture
-def stage(tmp_path):
-    made = played.Stage(tmp_path / "libexec")
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def host(make_host, stage):
     """A supervisor whose children may be played, and one real partition."""
     made = make_host(config=f"libexec_dir = {stage.folder}\n").start()

@@ -15,16 +15,8 @@ import pytest
 
 import bulkhead
 import outside
-import played
 from played_guest import Guest, define, nic, wire_of
 from refusals import REFUSED, check_refused
-
-
-@pytest.fixture
-def stage(tmp_path):
-    made = played.Stage(tmp_path / "libexec")
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -30,13 +30,6 @@ IMAGE = b"a guest" * 1000
 
 
 @pytest.fixture
-def stage(tmp_path):
-    made = played.Stage(tmp_path / "libexec")
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def arm(tmp_path):
     """Kill the supervisor at a point it reaches from now on."""
     def armed(point):
@@ -153,6 +146,16 @@ def start(host, stage, engine="kvm", **fields):
     monitor.answer("MONITOR_RESUME")
     assert verb.end().returncode == 0
     return monitor
+
+
+def saving(host, stage):
+    """A save whose monitor was told to write, and has not begun."""
+    monitor = start(host, stage)
+    verb = Verb(host, "save")
+    monitor.answer("MONITOR_PAUSE")
+    _, _, fds = monitor.child.wait("MONITOR_SAVE")
+    played.close(fds)
+    return verb, monitor
 
 
 def save(host, monitor):
@@ -471,11 +474,7 @@ def test_qemu_and_foreign_guests_are_not_saved(host, stage):
 
 
 def test_a_save_without_progress_is_given_up(host, stage):
-    monitor = start(host, stage)
-    verb = Verb(host, "save")
-    monitor.answer("MONITOR_PAUSE")
-    _, _, fds = monitor.child.wait("MONITOR_SAVE")
-    played.close(fds)
+    verb, monitor = saving(host, stage)
 
     monitor.answer("MONITOR_RESUME")
 
@@ -485,11 +484,7 @@ def test_a_save_without_progress_is_given_up(host, stage):
 
 
 def test_a_monitor_that_never_lets_its_guest_run_on_is_ended(host, stage):
-    monitor = start(host, stage)
-    verb = Verb(host, "save")
-    monitor.answer("MONITOR_PAUSE")
-    _, _, fds = monitor.child.wait("MONITOR_SAVE")
-    played.close(fds)
+    verb, monitor = saving(host, stage)
 
     monitor.child.wait("MONITOR_RESUME")
     monitor.child.wait_killed()
@@ -553,11 +548,7 @@ def test_a_restore_that_takes_too_long_leaves_it_saved(host, stage):
 
 
 def test_a_save_whose_link_is_lost_is_taken_back(host, stage):
-    monitor = start(host, stage)
-    verb = Verb(host, "save")
-    monitor.answer("MONITOR_PAUSE")
-    _, _, fds = monitor.child.wait("MONITOR_SAVE")
-    played.close(fds)
+    verb, monitor = saving(host, stage)
 
     monitor.come_back(GUEST_PAUSED)
     monitor.answer("MONITOR_RESUME")

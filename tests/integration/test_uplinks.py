@@ -14,7 +14,6 @@ import subprocess
 import pytest
 
 import bulkhead
-import played
 from played_guest import Guest, wire_of
 from refusals import REFUSED, check_refused
 
@@ -37,13 +36,6 @@ def make(words):
     done = ip(words)
     if done.returncode:
         pytest.skip(f"ip {words}: {done.stderr}")
-
-
-@pytest.fixture
-def stage(tmp_path):
-    made = played.Stage(tmp_path / "libexec")
-    yield made
-    made.close()
 
 
 @pytest.fixture
