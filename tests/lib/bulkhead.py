@@ -92,12 +92,16 @@ def adopt_orphans():
 
 
 def parent_of(pid):
+    """None: it is dead, and holds nothing open any more."""
+    process = pathlib.Path(f"/proc/{pid}")
     try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        stat = (process / "stat").read_text()
+        threads = os.listdir(process / "task")
     except OSError:
         return None
     state, parent = stat.rsplit(")", 1)[1].split()[:2]
-    return None if state == "Z" else int(parent)
+    # The first thread may be a zombie while others are still ending.
+    return None if state == "Z" and len(threads) == 1 else int(parent)
 
 
 def descendants(pid):
