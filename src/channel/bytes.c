@@ -68,18 +68,17 @@ int bytes_create(uint32_t output_bytes, int *ret_memfd)
 
 int bytes_open(struct bytes *bytes, int memfd)
 {
-	size_t map_bytes = position_sealed_bytes(memfd);
 	struct bytes_shared *shared;
 	uint64_t output_bytes;
+	size_t map_bytes;
+	void *map;
+	int r;
 
 	*bytes = (struct bytes){ 0 };
-	if (map_bytes < PAGE)
-		return -EBADMSG;
-	shared = mmap(NULL, map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      memfd, 0);
-	if (shared == MAP_FAILED)
-		return -errno;
-	(void)madvise(shared, map_bytes, MADV_DONTDUMP);
+	r = position_map(memfd, PAGE, &map, &map_bytes);
+	if (r < 0)
+		return r;
+	shared = map;
 	output_bytes = __atomic_load_n(&shared->output_bytes, __ATOMIC_RELAXED);
 	if (shared->magic != MAGIC || !size_is_valid(output_bytes) ||
 	    memory_bytes(output_bytes) != map_bytes) {

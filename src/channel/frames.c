@@ -99,18 +99,17 @@ static void connect_ways(struct frames *frames)
 
 int frames_open(struct frames *frames, int memfd, enum frames_end end)
 {
-	size_t map_bytes = position_sealed_bytes(memfd);
 	struct frames_shared *shared;
 	uint32_t ring_bytes;
+	size_t map_bytes;
+	void *map;
+	int r;
 
 	*frames = (struct frames){ 0 };
-	if (map_bytes < PAGE)
-		return -EBADMSG;
-	shared = mmap(NULL, map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      memfd, 0);
-	if (shared == MAP_FAILED)
-		return -errno;
-	(void)madvise(shared, map_bytes, MADV_DONTDUMP);
+	r = position_map(memfd, PAGE, &map, &map_bytes);
+	if (r < 0)
+		return r;
+	shared = map;
 	ring_bytes = __atomic_load_n(&shared->ring_bytes, __ATOMIC_RELAXED);
 	if (shared->magic != MAGIC || !size_is_valid(ring_bytes) ||
 	    memory_bytes(ring_bytes) != map_bytes) {

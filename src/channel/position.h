@@ -11,10 +11,12 @@
 #ifndef CHANNEL_POSITION_H
 #define CHANNEL_POSITION_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #define POSITION_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
@@ -54,16 +56,27 @@ static inline bool position_prepare_sleep(struct position *wake_at,
 	return position_load(position) == at;
 }
 
-/* Size of a file that can no longer change in size; 0: not ours to trust. */
-static inline size_t position_sealed_bytes(int memfd)
+/*
+ * Map a file of the peer that can no longer change in size.
+ *
+ * -EBADMSG  it can, or is smaller than that
+ */
+static inline int position_map(int memfd, size_t least_bytes, void **ret_map,
+			       size_t *ret_bytes)
 {
 	struct stat status;
 	int seals = fcntl(memfd, F_GET_SEALS);
 
 	if (seals < 0 || (seals & POSITION_SEALS) != POSITION_SEALS ||
-	    fstat(memfd, &status) < 0)
-		return 0;
-	return (size_t)status.st_size;
+	    fstat(memfd, &status) < 0 || (size_t)status.st_size < least_bytes)
+		return -EBADMSG;
+	*ret_bytes = (size_t)status.st_size;
+	*ret_map = mmap(NULL, *ret_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			memfd, 0);
+	if (*ret_map == MAP_FAILED)
+		return -errno;
+	(void)madvise(*ret_map, *ret_bytes, MADV_DONTDUMP);
+	return 0;
 }
 
 #endif
