@@ -9,23 +9,27 @@
 #include "base/count.h"
 #include "monitor/sandbox.h"
 
+/* What a vhost-user front end needs. Its kicks are made non-blocking, and never
+ * the other way: a service that shares an eventfd with us must not come to wait
+ * on it, for it serves others too. */
 /* clang-format off */
+#define FRONT_END_CALLS \
+	SANDBOX_CALL(accept4, "a foreign front end comes"), \
+	SANDBOX_CALL(recvfrom, "vhost-user, QMP"), \
+	SANDBOX_CALL(sendto, "vhost-user, QMP"), \
+	SANDBOX_CALL_IF(fcntl, 1, F_GETFL, "kicks from a front end are made non-blocking"), \
+	{ .number = __NR_fcntl, .condition_count = 2, \
+	  .conditions = { { .argument = 1, .mask = UINT32_MAX, .value = F_SETFL }, \
+			  { .argument = 2, .mask = O_NONBLOCK, .value = O_NONBLOCK } }, \
+	  .reason = "kicks from a front end are made non-blocking" }, \
+	SANDBOX_CALL_IF(fcntl, 1, F_GET_SEALS, "a channel must be sealed"), \
+	SANDBOX_CALL_IF(fcntl, 1, F_ADD_SEALS, "a new in-flight region is sealed"), \
+	SANDBOX_CALL(memfd_create, "a new in-flight region for a foreign front end"), \
+	SANDBOX_CALL(ftruncate, "a new in-flight region for a foreign front end")
+
 const struct sandbox_call monitor_calls[] = {
 	/* I/O thread: a vhost-user front end. */
-	SANDBOX_CALL(accept4, "a foreign front end comes"),
-	SANDBOX_CALL(recvfrom, "vhost-user, QMP"),
-	SANDBOX_CALL(sendto, "vhost-user, QMP"),
-	SANDBOX_CALL_IF(fcntl, 1, F_GETFL, "kicks from a front end are made non-blocking"),
-	/* Never the other way: a service that shares an eventfd with us must not
-	 * come to wait on it, for it serves others too. */
-	{ .number = __NR_fcntl, .condition_count = 2,
-	  .conditions = { { .argument = 1, .mask = UINT32_MAX, .value = F_SETFL },
-			  { .argument = 2, .mask = O_NONBLOCK, .value = O_NONBLOCK } },
-	  .reason = "kicks from a front end are made non-blocking" },
-	SANDBOX_CALL_IF(fcntl, 1, F_GET_SEALS, "a channel must be sealed"),
-	SANDBOX_CALL_IF(fcntl, 1, F_ADD_SEALS, "a new in-flight region is sealed"),
-	SANDBOX_CALL(memfd_create, "a new in-flight region for a foreign front end"),
-	SANDBOX_CALL(ftruncate, "a new in-flight region for a foreign front end"),
+	FRONT_END_CALLS,
 
 	/* Threads give up what only others need. */
 	SANDBOX_NARROW_CALL,
@@ -57,20 +61,7 @@ const struct sandbox_call monitor_io_calls[] = {
 	SANDBOX_CALL_IF(ioctl, 1, KVM_IRQ_LINE, "a guest without message interrupts"),
 
 	/* A vhost-user front end. */
-	SANDBOX_CALL(accept4, "a foreign front end comes"),
-	SANDBOX_CALL(recvfrom, "vhost-user, QMP"),
-	SANDBOX_CALL(sendto, "vhost-user, QMP"),
-	SANDBOX_CALL_IF(fcntl, 1, F_GETFL, "kicks from a front end are made non-blocking"),
-	/* Never the other way: a service that shares an eventfd with us must not
-	 * come to wait on it, for it serves others too. */
-	{ .number = __NR_fcntl, .condition_count = 2,
-	  .conditions = { { .argument = 1, .mask = UINT32_MAX, .value = F_SETFL },
-			  { .argument = 2, .mask = O_NONBLOCK, .value = O_NONBLOCK } },
-	  .reason = "kicks from a front end are made non-blocking" },
-	SANDBOX_CALL_IF(fcntl, 1, F_GET_SEALS, "a channel must be sealed"),
-	SANDBOX_CALL_IF(fcntl, 1, F_ADD_SEALS, "a new in-flight region is sealed"),
-	SANDBOX_CALL(memfd_create, "a new in-flight region for a foreign front end"),
-	SANDBOX_CALL(ftruncate, "a new in-flight region for a foreign front end"),
+	FRONT_END_CALLS,
 };
 
 const struct sandbox_call monitor_witness_calls[] = {
