@@ -105,7 +105,7 @@ static const struct field fields[] = {
 	{ "nics[].queues", FIELD_COUNT, OF_NIC(queue_pair_count), .least = 1, .most = NIC_QUEUE_PAIR_MAX, .fallback = 1,
 	  .help = "How many pairs of queues the interface offers to the guest." },
 	{ "nics[].rate", FIELD_RATE, OF_NIC(credit_bytes), .fallback_text = "no limit",
-	  .help = "What the guest may send: so many bytes in each period, and what it saved up." },
+	  .help = "What the guest may send: so many bytes a period, evenly, and what it saved up." },
 	{ "nics[].addresses", FIELD_ADDRESSES, OF_NIC(ipv4), .most = NIC_ADDRESS_MAX, .fallback_text = "any",
 	  .help = "IPv4 and IPv6 addresses; when any are given the guest sends from no others." },
 	{ "console", FIELD_GROUP, .help = "The console; not for engine: foreign." },
