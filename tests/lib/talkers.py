@@ -10,9 +10,9 @@ SERVICE = "net0"
 class Talker(bulkhead.Told):
     """A guest that does with its interfaces what it is told."""
 
-    def __init__(self, host, name, interface, **fields):
+    def __init__(self, host, name, interface, memory="128M"):
         super().__init__(host, name, test="net", nics=[interface],
-                         **{"memory": "128M", **fields})
+                         memory=memory)
 
     def values(self, word, verb, *words, seconds=0):
         """The numbers that a verb which must succeed said in a line."""
@@ -63,10 +63,10 @@ def mac(host, name):
 
 
 @contextlib.contextmanager
-def talkers(host, **guests):
+def talkers(host, memory="128M", **guests):
     """Guests by name, each with one interface, all booted at once."""
     host.run("switch", "define", "lan")
-    made = [Talker(host, name, interface)
+    made = [Talker(host, name, interface, memory)
             for name, interface in guests.items()]
     yield [talker.ready() for talker in made]
     for talker in made:
