@@ -83,7 +83,7 @@ const struct sandbox_call sandbox_base_calls[] = {
 	SANDBOX_CALL(getrandom, "malloc's key"),
 	SANDBOX_CALL(sched_getaffinity, "malloc counts processors"),
 
-	/* Signals and the end. Signals to itself are in seal.c. */
+	/* Signals and the end. Signals to itself are in filter.c. */
 	SANDBOX_CALL(rt_sigreturn, "end of a signal handler"),
 	SANDBOX_CALL(rt_sigprocmask, "abort, threads"),
 	SANDBOX_CALL(rt_sigaction, "abort"),

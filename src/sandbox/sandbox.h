@@ -156,9 +156,10 @@ struct sandbox_call {
 		SANDBOX_CALL(rseq, "start of a thread")
 
 /*
- * Install the last filter for all threads: the calls every process of ours
- * needs (sandbox_base_calls) and those of the table. Anything else ends the
- * process. No memory can become executable.
+ * Install the last filter for all threads: the calls of the table and those
+ * every process of ours needs (sandbox_base_calls), in this order: the first
+ * line that hits decides. Anything else ends the process. No memory can become
+ * executable.
  *
  * Base list (base.c): read, write, close, epoll, poll, timers, futex, memory
  * without PROT_EXEC, signal return and masks, exit, getrandom, and the control
