@@ -22,13 +22,10 @@ TYPE = b"\x88\xb5"
 TUNSETIFF = 0x400454ca
 IFF_TAP, IFF_NO_PI = 2, 0x1000
 OUTSIDE = b"\2\0\0\0\0\x99"
-# Not that of busybox.
-IP = next((path for path in ("/usr/bin/ip", "/usr/sbin/ip")
-           if os.path.exists(path)), "ip")
 
 
 def ip(words):
-    return subprocess.run([IP, *words.split()], capture_output=True,
+    return subprocess.run(["ip", *words.split()], capture_output=True,
                           text=True)
 
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,11 +15,15 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/scope.h"
 #include "lib/harness.h"
+
+#define QUOTED(text_)   #text_
+#define TEXT_OF(macro_) QUOTED(macro_)
 
 static char directory[64];
 static struct cgroup_base base;
@@ -119,6 +124,36 @@ static void put(uint64_t id, const char *group, pid_t pid, int pidfd)
 	CHECK_EQ(placer_put(placer, &placement), 0);
 }
 
+/* Does a thread of ours wait for the other end of a named pipe? */
+static bool is_opening(void)
+{
+	static const char wanted[] = TEXT_OF(__NR_openat) " ";
+	glob_t found;
+	bool is_found = false;
+
+	CHECK_EQ(glob("/proc/self/task/*/syscall", 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc && !is_found; i++) {
+		SCOPED(close_fd) int fd = NO_FD;
+		char text[sizeof(wanted)] = "";
+
+		fd = open(found.gl_pathv[i], O_RDONLY | O_CLOEXEC);
+		is_found = fd >= 0 && read(fd, text, strlen(wanted)) > 0 &&
+			   strcmp(text, wanted) == 0;
+	}
+	globfree(&found);
+	return is_found;
+}
+
+/* The first placement: a move that goes on until let_move(). */
+static void begin_move(uint64_t id, const char *group, pid_t pid, int pidfd)
+{
+	make_group(group);
+	put(id, group, pid, pidfd);
+	for (int tries = 0; !is_opening() && tries < 5000; tries++)
+		(void)usleep(1000);
+	CHECK(is_opening());
+}
+
 static bool has_result(int ms)
 {
 	struct pollfd done = { .fd = placer_fd(placer), .events = POLLIN };
@@ -164,9 +199,7 @@ TEST(one_that_cannot_wait_goes_before_those_that_do)
 	pid_t pid = start_sleeper(&pidfd), helper;
 
 	open_placer();
-	make_group("two");
-	put(2, "two", pid, pidfd);
-	(void)usleep(20000); /* at hand now */
+	begin_move(2, "two", pid, pidfd);
 	make_group("one");
 	put(1, "one", pid, pidfd);
 	urgent.pid = pid;
@@ -205,10 +238,8 @@ TEST(a_placement_is_dropped_only_while_it_waits)
 	pid_t pid = start_sleeper(&pidfd);
 
 	open_placer();
-	make_group("one");
-	put(1, "one", pid, pidfd);
+	begin_move(1, "one", pid, pidfd);
 	put(2, "two", pid, pidfd);
-	(void)usleep(20000);
 
 	CHECK(placer_drop(placer, 2));
 	CHECK(!placer_drop(placer, 1));
@@ -230,9 +261,7 @@ TEST(groups_are_swept_when_nobody_waits_for_a_place)
 	pid_t pid = start_sleeper(&pidfd);
 
 	open_placer();
-	make_group("one");
-	put(1, "one", pid, pidfd);
-	(void)usleep(20000);
+	begin_move(1, "one", pid, pidfd);
 	CHECK_EQ(mkdirat(base.fds[0], "left", 0700), 0);
 
 	placer_sweep(placer);
@@ -254,9 +283,7 @@ TEST(a_placer_ends_with_placements_that_wait)
 	pid_t pid = start_sleeper(&pidfd);
 
 	open_placer();
-	make_group("one");
-	put(1, "one", pid, pidfd);
-	(void)usleep(20000);
+	begin_move(1, "one", pid, pidfd);
 	put(2, "two", pid, pidfd);
 	CHECK_EQ(let_move("one"), pid);
 	close_placer();
