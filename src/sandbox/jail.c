@@ -78,13 +78,42 @@ static const int refused_calls[] = {
 	SCMP_SYS(ioperm),
 };
 
-static int refuse_calls(scmp_filter_ctx filter)
+/* In a user namespace of its own it would have every capability again. The one
+ * for time is not clone()'s: its bit is a signal's there. */
+static const uint64_t refused_clones[] = {
+	CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+	CLONE_NEWUSER, CLONE_NEWPID,    CLONE_NEWNET,
+};
+
+static int refuse_namespaces(scmp_filter_ctx filter)
 {
 	const uint32_t action = SCMP_ACT_ERRNO(EPERM);
 	int error = 0;
 
+	for (size_t i = 0; error == 0 && i < ARRAY_COUNT(refused_clones); i++)
+		error = seccomp_rule_add(filter, action, SCMP_SYS(clone), 1,
+					 SCMP_A0(SCMP_CMP_MASKED_EQ,
+						 refused_clones[i],
+						 refused_clones[i]));
+	/* Its flags are behind a pointer. The C library takes clone() then. */
+	if (error == 0)
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
+					 SCMP_SYS(clone3), 0);
+	return error;
+}
+
+static int refuse_calls(scmp_filter_ctx filter)
+{
+	const uint32_t action = SCMP_ACT_ERRNO(EPERM);
+	int error = refuse_namespaces(filter);
+
 	for (size_t i = 0; error == 0 && i < ARRAY_COUNT(refused_calls); i++)
 		error = seccomp_rule_add(filter, action, refused_calls[i], 0);
+	/* It ends with its starter, whether it likes that or not. */
+	if (error == 0)
+		error = seccomp_rule_add(
+			filter, action, SCMP_SYS(prctl), 1,
+			SCMP_A0_32(SCMP_CMP_EQ, PR_SET_PDEATHSIG, 0));
 	/* Some families (vsock) do not know network namespaces. */
 	if (error == 0)
 		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT),
@@ -186,8 +215,10 @@ static void reset_signals(void)
 	(void)signal(SIGPIPE, SIG_DFL);
 }
 
-static void take_layers(const struct jail *jail, struct sandbox_layers *layers)
+static int take_layers(const struct jail *jail, struct sandbox_layers *layers)
 {
+	int error;
+
 	layers_unshare(layers);
 	layers_record(layers, SANDBOX_ROOT,
 		      layers->in_place & SANDBOX_MOUNT_NAMESPACE
@@ -200,7 +231,11 @@ static void take_layers(const struct jail *jail, struct sandbox_layers *layers)
 	layers_record(layers, SANDBOX_CAPABILITIES, layers_drop_capabilities());
 	layers_record(layers, SANDBOX_NO_NEW_PRIVS,
 		      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0);
+	/* After the last change of uid, which takes it back; before the filter,
+	 * which refuses it. */
+	error = prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0;
 	layers_record(layers, SANDBOX_SECCOMP, seal());
+	return error;
 }
 
 /* Without a root of its own the program reaches its files by descriptor. */
@@ -249,9 +284,7 @@ static int run(const struct jail *jail, struct progress *progress, int report)
 	if (!(progress->layers.in_place & SANDBOX_ROOT))
 		name_files(jail, arguments);
 	reset_signals();
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		return -errno;
-	/* Fails, fatally, if the starter died before the line above. */
+	/* Fails, fatally, if the starter died before its death was to be told. */
 	if (write(report, progress, sizeof(*progress)) < 0)
 		return -errno;
 	(void)execve(jail->program, arguments, environment);
@@ -265,8 +298,9 @@ static void child_main(const struct jail *jail, struct progress *progress,
 
 	if (report < 0)
 		_exit(1);
-	take_layers(jail, &progress->layers);
-	progress->error = run(jail, progress, report);
+	progress->error = take_layers(jail, &progress->layers);
+	if (progress->error == 0)
+		progress->error = run(jail, progress, report);
 	(void)!write(report, progress, sizeof(*progress));
 	_exit(1);
 }

@@ -149,6 +149,27 @@ TEST(a_jailed_program_cannot_mount_or_make_namespaces)
 		     SANDBOX_SECCOMP, NO_FD);
 }
 
+/* Each with a user namespace, which gives the right to all others. */
+TEST(a_jailed_program_cannot_make_namespaces_by_starting_a_process)
+{
+	check_script(
+		"exec perl -e '"
+		"for (0, 0x20000, 0x2000000, 0x4000000, 0x8000000,"
+		"     0x20000000, 0x40000000) {"
+		"  my $pid = syscall(56, 0x10000000 | $_ | 17, 0, 0, 0, 0);"
+		"  exit(1) if $pid != -1 || $! != 1;"
+		"}'",
+		SANDBOX_SECCOMP, NO_FD);
+}
+
+/* Its flags cannot be seen; a C library that gets ENOSYS takes clone(). */
+TEST(a_jailed_program_has_no_clone3_and_starts_processes_all_the_same)
+{
+	check_script("perl -e 'exit(syscall(435, 0, 0) != -1 || $! != 38)' && "
+		     "perl -e 'exit(system(\"/bin/true\") != 0)'",
+		     SANDBOX_SECCOMP, NO_FD);
+}
+
 TEST(a_jailed_program_inherits_only_what_is_listed)
 {
 	SCOPED(close_fd) int listed = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -225,6 +246,56 @@ TEST(a_jailed_program_ends_with_its_starter)
 	CHECK(ends_within(pidfd, 5000));
 	(void)close(ends[0]);
 	(void)close(ends[1]);
+}
+
+/* Tells what came of its attempt, then of a second one by fork, and stays. */
+static int start_rebel(int to, struct jailed *ret_jailed)
+{
+	static char *const arguments[] = {
+		(char *)"perl", (char *)"-e",
+		(char *)"fork;"
+			"syscall(157, 1, 0, 0, 0, 0);"
+			"open(OUT, '>&=3'); syswrite(OUT, 'x');"
+			"sleep 60",
+		NULL
+	};
+	const struct jail_fd fds[] = { { to, 3 } };
+	const struct jail jail = { .program = "/usr/bin/perl",
+				   .arguments = arguments,
+				   .fds = fds,
+				   .fd_count = 1,
+				   .uid = FOREIGN,
+				   .gid = FOREIGN };
+	struct sandbox_layers layers;
+
+	return jail_start(&jail, ret_jailed, &layers);
+}
+
+/* Its end and its child's close the pipe. */
+TEST(a_captured_program_cannot_outlive_its_starter)
+{
+	int ends[2], status;
+	pid_t starter;
+	char byte;
+
+	CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
+	starter = fork();
+	if (starter == 0) {
+		struct jailed jailed;
+
+		if (start_rebel(ends[1], &jailed) < 0)
+			_exit(1);
+		for (;;)
+			(void)pause();
+	}
+	(void)close(ends[1]);
+	CHECK_EQ(read(ends[0], &byte, 1), 1);
+	CHECK_EQ(read(ends[0], &byte, 1), 1);
+
+	CHECK_EQ(kill(starter, SIGKILL), 0);
+	CHECK_EQ(waitpid(starter, &status, 0), starter);
+	CHECK_EQ(read(ends[0], &byte, 1), 0);
+	(void)close(ends[0]);
 }
 
 TEST(closing_kills_and_reaps)
