@@ -172,9 +172,12 @@ static int answer_busy(const struct kvm_machine *machine, enum engine_verb verb,
 		       const struct engine_argument *argument)
 {
 	const struct engine_handler *handler = &machine->engine->handler;
-	SCOPED(close_fd)
-	int image_fd = verb == ENGINE_SAVE ? argument->image_fd : NO_FD;
 
+	if (verb == ENGINE_SAVE) {
+		int image_fd = argument->image_fd;
+
+		close_fd(&image_fd);
+	}
 	handler->done(handler->context, request_id, -EBUSY,
 		      "the last save has not ended: the host is still "
 		      "writing");
