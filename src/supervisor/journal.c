@@ -101,7 +101,7 @@ static int read_entry(struct store *store, uint64_t after,
 		r = copy_blob(statement, ret_entry, ret_blob);
 	ret_entry->id = store_column_u64(statement, 0);
 	ret_entry->op = store_column_u32(statement, 1);
-	store_read_end(statement);
+	store_read_end(store, statement);
 	return r;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/failpoint.h"
+#include "supervisor/errand.h"
 #include "supervisor/store_sql.h"
 
 static const char *const texts[SQL_COUNT] = {
@@ -55,6 +56,24 @@ const char *store_error(const struct store *store)
 	return store->error;
 }
 
+/* Who may wait waits aside. The loop never does: it is told to come again. */
+int store_lock(struct store *store)
+{
+	if (pthread_mutex_trylock(&store->lock) == 0)
+		return 0;
+	if (!errand_is_current())
+		return store_fail(store, SQLITE_BUSY);
+	errand_step_aside();
+	(void)pthread_mutex_lock(&store->lock);
+	errand_step_back();
+	return 0;
+}
+
+void store_unlock(struct store *store)
+{
+	(void)pthread_mutex_unlock(&store->lock);
+}
+
 static int find_statement(struct store *store, enum statement which,
 			  sqlite3_stmt **ret_statement)
 {
@@ -90,10 +109,15 @@ static int step_once(struct store *store, enum statement which)
 
 int store_begin(struct store *store)
 {
-	int r = step_once(store, SQL_BEGIN);
+	int r = store_lock(store);
 
 	if (r < 0)
 		return r;
+	r = step_once(store, SQL_BEGIN);
+	if (r < 0) {
+		store_unlock(store);
+		return r;
+	}
 	store->is_open = true;
 	r = store_drain(store);
 	if (r < 0)
@@ -101,12 +125,23 @@ int store_begin(struct store *store)
 	return r;
 }
 
+/* The one step that waits for the disk. */
 static int commit(struct store *store)
 {
-	(void)failpoint("store.commit.before");
+	sqlite3_stmt *statement;
+	int r = find_statement(store, SQL_COMMIT, &statement);
+	int code;
+
+	if (r < 0)
+		return r;
 	if (failpoint("store.commit.full"))
 		return store_fail(store, SQLITE_FULL);
-	return step_once(store, SQL_COMMIT);
+	errand_step_aside();
+	(void)failpoint("store.commit.before");
+	code = sqlite3_step(statement);
+	reset(statement);
+	errand_step_back();
+	return code == SQLITE_DONE ? 0 : store_fail(store, code);
 }
 
 int store_commit(struct store *store)
@@ -119,6 +154,7 @@ int store_commit(struct store *store)
 	}
 	store->is_open = false;
 	store_drain_committed(store);
+	store_unlock(store);
 	(void)failpoint("store.commit.after");
 	return 0;
 }
@@ -135,6 +171,7 @@ void store_rollback(struct store *store)
 	}
 	store->is_open = false;
 	store_drain_rolled_back(store);
+	store_unlock(store);
 }
 
 int store_scope_begin(struct store_scope *scope, struct store *store)
@@ -163,17 +200,26 @@ void store_scope_end(struct store_scope *scope)
 int store_write_begin(struct store *store, enum statement which,
 		      sqlite3_stmt **ret_statement)
 {
-	bool is_own = !store->is_open;
-	int r = is_own ? store_begin(store) : 0;
+	bool is_own;
+	int r = store_lock(store);
 
 	if (r < 0)
 		return r;
+	is_own = !store->is_open;
+	r = is_own ? store_begin(store) : 0;
+	if (r < 0) {
+		store_unlock(store);
+		return r;
+	}
 	/* Set last: draining makes writes of its own. */
 	store->is_own = is_own;
 	store->bind_error = SQLITE_OK;
 	r = find_statement(store, which, ret_statement);
-	if (r < 0 && is_own)
+	if (r == 0)
+		return 0;
+	if (is_own)
 		store_rollback(store);
+	store_unlock(store);
 	return r;
 }
 
@@ -183,6 +229,7 @@ static int step_write(struct store *store, sqlite3_stmt *statement)
 
 	if (code == SQLITE_OK)
 		code = sqlite3_step(statement);
+	store->changed_rows = sqlite3_changes(store->database);
 	reset(statement);
 	return code == SQLITE_DONE ? 0 : store_fail(store, code);
 }
@@ -193,11 +240,11 @@ int store_write_end(struct store *store, sqlite3_stmt *statement)
 	int r = step_write(store, statement);
 
 	store->is_own = false;
-	if (!is_own)
-		return r;
-	if (r == 0)
-		return store_commit(store);
-	store_rollback(store);
+	if (is_own && r == 0)
+		r = store_commit(store);
+	else if (is_own)
+		store_rollback(store);
+	store_unlock(store);
 	return r;
 }
 
@@ -205,14 +252,21 @@ int store_write_end_found(struct store *store, sqlite3_stmt *statement)
 {
 	int r = store_write_end(store, statement);
 
-	return r == 0 && sqlite3_changes(store->database) == 0 ? -ENOENT : r;
+	return r == 0 && store->changed_rows == 0 ? -ENOENT : r;
 }
 
 int store_read_begin(struct store *store, enum statement which,
 		     sqlite3_stmt **ret_statement)
 {
+	int r = store_lock(store);
+
+	if (r < 0)
+		return r;
 	store->bind_error = SQLITE_OK;
-	return find_statement(store, which, ret_statement);
+	r = find_statement(store, which, ret_statement);
+	if (r < 0)
+		store_unlock(store);
+	return r;
 }
 
 int store_read_row(struct store *store, sqlite3_stmt *statement)
@@ -226,9 +280,10 @@ int store_read_row(struct store *store, sqlite3_stmt *statement)
 	return code == SQLITE_DONE ? -ENOENT : store_fail(store, code);
 }
 
-void store_read_end(sqlite3_stmt *statement)
+void store_read_end(struct store *store, sqlite3_stmt *statement)
 {
 	reset(statement);
+	store_unlock(store);
 }
 
 int store_read_record(struct store *store, sqlite3_stmt *statement,
@@ -240,7 +295,7 @@ int store_read_record(struct store *store, sqlite3_stmt *statement,
 		r = columns(statement, ret_record);
 	if (r == -EUCLEAN)
 		(void)store_fail(store, SQLITE_CORRUPT);
-	store_read_end(statement);
+	store_read_end(store, statement);
 	return r;
 }
 

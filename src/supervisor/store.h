@@ -14,8 +14,12 @@
  * or by store_flush_deferred() from the idle loop. A crash loses them; nothing
  * else depends on them (invariant I5: re-adoption reconciles).
  *
+ * A commit waits for the disk: an errand (errand.h) steps aside for it, and for
+ * others who use the store. The loop only defers; anything else that it asks
+ * while an errand is at it fails with -EBUSY.
+ *
  * Trust      The file is ours; a damaged one is reported, never believed.
- * Threads    The supervisor's only one.
+ * Threads    Those of the supervisor, each with its turn.
  * Errors     -ENOENT no such row; -ENOSPC the disk is full; -EIO it fails;
  *            -EUCLEAN the file is damaged; -ENOMEM. After an error inside a
  *            transaction only store_rollback() helps. store_error() has the
@@ -88,6 +92,14 @@ struct partition_record {
 	struct saved_image image;
 	char reason[TEXT_ROOM]; /* why it is in this state; may be empty */
 };
+
+/*
+ * All of it but the definition, by the next transaction or flush; a later one of
+ * the same partition takes its place. Never dropped. -ENOMEM
+ */
+int store_defer_state(struct store *store,
+		      const struct partition_record *record);
+bool store_has_deferred_states(const struct store *store);
 
 /* Insert or replace the whole record. */
 int store_put_partition(struct store *store,
@@ -257,9 +269,10 @@ int store_each_event(struct store *store, uint64_t after, unsigned limit,
 bool store_has_deferred(const struct store *store);
 
 /*
- * Write it all in one transaction, without waiting for the disk (save for the
- * rare checkpoint): a crash of ours loses none of it. On error everything stays
- * queued, except that beyond STORE_DEFERRED_MAX the oldest events are dropped.
+ * Write it all in one transaction. With states among it they are on disk when
+ * it returns 0; else nobody waits for the disk (save for the rare checkpoint):
+ * a crash of ours loses none of it. On error everything stays queued, except
+ * that beyond STORE_DEFERRED_MAX the oldest events are dropped.
  */
 #define STORE_DEFERRED_MAX 1024
 int store_flush_deferred(struct store *store);

@@ -13,6 +13,7 @@ enum deferred_kind {
 	DEFERRED_CHILD_GONE,
 	DEFERRED_SERVICE_RESTARTS,
 	DEFERRED_EVENT,
+	DEFERRED_STATE,
 };
 
 struct deferred {
@@ -22,29 +23,41 @@ struct deferred {
 		struct child_record child;
 		struct service_record service;
 		struct event_row event;
+		struct partition_record *partition; /* owned: it is large */
 	};
 };
 
 /* -- the queue -- */
 
-static void forget(struct store *store, struct deferred *deferred)
+static void forget(struct store *store, struct deferred_list *list,
+		   struct deferred *deferred)
 {
-	if (!deferred)
-		return;
-	TAILQ_REMOVE(&store->deferred, deferred, link);
+	TAILQ_REMOVE(list, deferred, link);
 	store->deferred_count--;
+	if (deferred->kind == DEFERRED_STATE) {
+		store->state_count--;
+		free(deferred->partition);
+	}
 	free(deferred);
 }
 
-/* Make room: an old event is worth least. */
+/* Make room: an old event is worth least, a state of a partition most. */
 static void drop_one(struct store *store)
 {
-	struct deferred *deferred;
+	struct deferred *deferred, *dropped = NULL;
 
 	TAILQ_FOREACH(deferred, &store->deferred, link)
-	if (deferred->kind == DEFERRED_EVENT)
-		break;
-	forget(store, deferred ? deferred : TAILQ_FIRST(&store->deferred));
+	{
+		if (deferred->kind == DEFERRED_EVENT) {
+			dropped = deferred;
+			break;
+		}
+		if (!dropped && deferred->kind != DEFERRED_STATE)
+			dropped = deferred;
+	}
+	if (!dropped)
+		return;
+	forget(store, &store->deferred, dropped);
 	store->dropped_count++;
 }
 
@@ -56,8 +69,7 @@ static struct deferred *queue(struct store *store, enum deferred_kind kind)
 		store->dropped_count++;
 		return NULL;
 	}
-	/* A transaction is short, and may have written the first ones. */
-	if (store->deferred_count >= STORE_DEFERRED_MAX && !store->is_open)
+	if (store->deferred_count >= STORE_DEFERRED_MAX)
 		drop_one(store);
 	deferred->kind = kind;
 	TAILQ_INSERT_TAIL(&store->deferred, deferred, link);
@@ -101,10 +113,54 @@ void store_defer_event(struct store *store, const struct event_row *row)
 		deferred->event = *row;
 }
 
+/* One that waits already, of the same partition. */
+static struct deferred *find_state(struct store *store, const char *name)
+{
+	struct deferred *deferred;
+
+	TAILQ_FOREACH(deferred, &store->deferred, link)
+	if (deferred->kind == DEFERRED_STATE &&
+	    strcmp(deferred->partition->definition.name, name) == 0)
+		return deferred;
+	return NULL;
+}
+
+int store_defer_state(struct store *store,
+		      const struct partition_record *record)
+{
+	struct deferred *deferred = find_state(store, record->definition.name);
+	struct partition_record *copy;
+
+	if (deferred) {
+		*deferred->partition = *record;
+		return 0;
+	}
+	copy = malloc(sizeof(*copy));
+	deferred = copy ? queue(store, DEFERRED_STATE) : NULL;
+	if (!deferred) {
+		free(copy);
+		return -ENOMEM;
+	}
+	*copy = *record;
+	deferred->partition = copy;
+	store->state_count++;
+	return 0;
+}
+
+bool store_has_deferred_states(const struct store *store)
+{
+	return store->state_count > 0;
+}
+
+static void free_list(struct store *store, struct deferred_list *list)
+{
+	while (!TAILQ_EMPTY(list))
+		forget(store, list, TAILQ_FIRST(list));
+}
+
 void store_free_deferred(struct store *store)
 {
-	while (!TAILQ_EMPTY(&store->deferred))
-		forget(store, TAILQ_FIRST(&store->deferred));
+	free_list(store, &store->deferred);
 }
 
 /* -- writing it -- */
@@ -152,6 +208,14 @@ static int trim_events(struct store *store, uint64_t newest)
 	return store_write_end(store, statement);
 }
 
+/* One that is not defined any more has no state. */
+static int put_state(struct store *store, const struct partition_record *record)
+{
+	int r = store_put_partition_state(store, record);
+
+	return r == -ENOENT ? 0 : r;
+}
+
 static int write_one(struct store *store, const struct deferred *deferred)
 {
 	switch (deferred->kind) {
@@ -163,6 +227,8 @@ static int write_one(struct store *store, const struct deferred *deferred)
 		return put_service_restarts(store, &deferred->service);
 	case DEFERRED_EVENT:
 		return put_event(store, &deferred->event);
+	case DEFERRED_STATE:
+		return put_state(store, deferred->partition);
 	}
 	return 0;
 }
@@ -203,8 +269,8 @@ int store_drain(struct store *store)
 	uint64_t newest_event = 0;
 	int r = refill(store);
 
-	store->drained_count = 0;
-	TAILQ_FOREACH(deferred, &store->deferred, link)
+	TAILQ_CONCAT(&store->draining, &store->deferred, link);
+	TAILQ_FOREACH(deferred, &store->draining, link)
 	{
 		if (r == 0)
 			r = write_one(store, deferred);
@@ -212,22 +278,39 @@ int store_drain(struct store *store)
 			return r;
 		if (deferred->kind == DEFERRED_EVENT)
 			newest_event = deferred->event.sequence;
-		store->drained_count++;
 	}
 	return r < 0 ? r : trim_events(store, newest_event);
 }
 
 void store_drain_committed(struct store *store)
 {
-	for (; store->drained_count > 0; store->drained_count--)
-		forget(store, TAILQ_FIRST(&store->deferred));
+	free_list(store, &store->draining);
 	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++)
 		store->counters[i].last_on_disk = store->counters[i].last;
 }
 
+/* What was queued meanwhile is newer. */
+static void queue_again(struct store *store)
+{
+	struct deferred *deferred;
+
+	while ((deferred = TAILQ_LAST(&store->draining, deferred_list))) {
+		if (deferred->kind == DEFERRED_STATE &&
+		    find_state(store, deferred->partition->definition.name)) {
+			forget(store, &store->draining, deferred);
+			continue;
+		}
+		TAILQ_REMOVE(&store->draining, deferred, link);
+		TAILQ_INSERT_HEAD(&store->deferred, deferred, link);
+	}
+	while (store->deferred_count > STORE_DEFERRED_MAX &&
+	       store->deferred_count > store->state_count)
+		drop_one(store);
+}
+
 void store_drain_rolled_back(struct store *store)
 {
-	store->drained_count = 0;
+	queue_again(store);
 	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++)
 		store->counters[i].last = store->counters[i].last_on_disk;
 }
@@ -242,26 +325,34 @@ bool store_has_deferred(const struct store *store)
 	return false;
 }
 
-/*
- * Without waiting for the disk: what is deferred is worth nothing after the
- * host itself has died, as the children have died with it. The next commit of
- * an operation makes it durable. SQLite runs this pragma when it compiles it.
- */
+/* SQLite runs this pragma when it compiles it. */
 static void set_synchronous(struct store *store, const char *pragma)
 {
 	(void)sqlite3_exec(store->database, pragma, NULL, NULL, NULL);
 }
 
+/*
+ * Without a state among it, without waiting for the disk: the rest is worth
+ * nothing after the host itself has died, as the children have died with it.
+ * The next commit of an operation makes it durable.
+ */
 int store_flush_deferred(struct store *store)
 {
-	int r;
+	bool is_lazy;
+	int r = store_lock(store);
 
-	set_synchronous(store, "PRAGMA synchronous = NORMAL");
+	if (r < 0)
+		return r;
+	is_lazy = store->state_count == 0;
+	if (is_lazy)
+		set_synchronous(store, "PRAGMA synchronous = NORMAL");
 	/* The transaction that begins writes what is queued. */
 	r = store_begin(store);
 	if (r == 0)
 		r = store_commit(store);
-	set_synchronous(store, "PRAGMA synchronous = FULL");
+	if (is_lazy)
+		set_synchronous(store, "PRAGMA synchronous = FULL");
+	store_unlock(store);
 	return r;
 }
 
@@ -280,7 +371,7 @@ int store_load_counters(struct store *store)
 		r = store_read_row(store, statement);
 		if (r == 0)
 			counter->last = store_column_u64(statement, 0);
-		store_read_end(statement);
+		store_read_end(store, statement);
 		if (r < 0 && r != -ENOENT)
 			return r;
 		/* What the last life reserved and did not use is lost. */
@@ -295,14 +386,20 @@ int store_next(struct store *store, enum store_counter which,
 {
 	struct counter *counter = &store->counters[which];
 
-	if (counter->next > counter->last) {
-		int r = reserve(store, which);
+	int r = 0;
 
+	/* What another's transaction has reserved counts when it is on disk. */
+	if (counter->next > counter->last_on_disk) {
+		r = store_lock(store);
 		if (r < 0)
 			return r;
+		if (counter->next > counter->last)
+			r = reserve(store, which);
+		store_unlock(store);
 	}
-	*ret_number = counter->next++;
-	return 0;
+	if (r == 0)
+		*ret_number = counter->next++;
+	return r;
 }
 
 /* -- events -- */
@@ -326,7 +423,7 @@ static int read_event(struct store *store, uint64_t after,
 	ret_row->sequence = store_column_u64(statement, 0);
 	ret_row->time_us = store_column_u64(statement, 1);
 	ret_row->level = store_column_u32(statement, 2);
-	store_read_end(statement);
+	store_read_end(store, statement);
 	return r;
 }
 

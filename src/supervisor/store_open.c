@@ -173,6 +173,17 @@ static int open_all(struct store *store, const char *state_dir,
 	return 0;
 }
 
+/* A walk's visitor may write, and a transaction's writes are locked too. */
+static void init_lock(struct store *store)
+{
+	pthread_mutexattr_t attributes;
+
+	(void)pthread_mutexattr_init(&attributes);
+	(void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+	(void)pthread_mutex_init(&store->lock, &attributes);
+	(void)pthread_mutexattr_destroy(&attributes);
+}
+
 int store_open(struct store **ret_store, const char *state_dir,
 	       struct refusal *ret_refusal)
 {
@@ -182,7 +193,9 @@ int store_open(struct store **ret_store, const char *state_dir,
 	if (!store)
 		return refuse(ret_refusal, -ENOMEM, "", "out of memory");
 	store->lock_fd = NO_FD;
+	init_lock(store);
 	TAILQ_INIT(&store->deferred);
+	TAILQ_INIT(&store->draining);
 	r = open_all(store, state_dir, ret_refusal);
 	if (r < 0)
 		return r;
@@ -194,7 +207,8 @@ int store_open(struct store **ret_store, const char *state_dir,
 
 void store_close(struct store *store)
 {
-	if (!store)
+	/* Somebody waits for the disk; what is not committed is not needed. */
+	if (!store || store_lock(store) < 0)
 		return;
 	if (store->is_open)
 		store_rollback(store);
@@ -205,5 +219,7 @@ void store_close(struct store *store)
 		(void)sqlite3_finalize(store->statements[i]);
 	(void)sqlite3_close(store->database);
 	close_fd(&store->lock_fd);
+	store_unlock(store);
+	(void)pthread_mutex_destroy(&store->lock);
 	free(store);
 }

@@ -11,6 +11,7 @@
 #ifndef SUPERVISOR_STORE_SQL_H
 #define SUPERVISOR_STORE_SQL_H
 
+#include <pthread.h>
 #include <sqlite3.h>
 #include <sys/queue.h>
 
@@ -34,6 +35,10 @@ struct deferred;
 TAILQ_HEAD(deferred_list, deferred);
 
 struct store {
+	/* Of everything that SQLite has, recursive; held through a transaction,
+	 * and through a read. The rest belongs to who has the supervisor's
+	 * turn (errand.h). */
+	pthread_mutex_t lock;
 	sqlite3 *database;
 	sqlite3_stmt *statements[SQL_COUNT];
 	int lock_fd;
@@ -42,9 +47,11 @@ struct store {
 	bool is_own;    /* and the current write opened it */
 	int bind_error; /* first SQLite code of the binds in progress */
 	struct counter counters[STORE_COUNTER_COUNT];
+	int changed_rows; /* by the last write */
 	struct deferred_list deferred;
-	unsigned deferred_count;
-	unsigned drained_count; /* of those, written in this transaction */
+	struct deferred_list draining; /* written in this transaction */
+	unsigned deferred_count;       /* in both */
+	unsigned state_count;          /* of those, states of partitions */
 	uint64_t dropped_count;
 	char error[160];
 };
@@ -54,6 +61,14 @@ int store_prepare_schema(struct store *store, struct refusal *refusal);
 
 /* Note the sentence for an SQLite code and return its errno. */
 int store_fail(struct store *store, int code);
+
+/*
+ * Alone with SQLite. Recursive; who waits steps aside.
+ *
+ * -EBUSY  the loop asked, which must not wait
+ */
+int store_lock(struct store *store);
+void store_unlock(struct store *store);
 
 int store_write_begin(struct store *store, enum statement which,
 		      sqlite3_stmt **ret_statement);
@@ -65,7 +80,7 @@ int store_read_begin(struct store *store, enum statement which,
 		     sqlite3_stmt **ret_statement);
 /* 0 with a row; -ENOENT at the end. */
 int store_read_row(struct store *store, sqlite3_stmt *statement);
-void store_read_end(sqlite3_stmt *statement);
+void store_read_end(struct store *store, sqlite3_stmt *statement);
 
 /* The columns of a row as a record. -EUCLEAN: they are none. */
 typedef int store_columns(sqlite3_stmt *statement, void *ret_record);

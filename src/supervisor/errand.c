@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/errand.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+
+#include "base/scope.h"
+
+/* A definition, a plan and a message or two fit; pages cost when touched. */
+#define STACK_BYTES (512u << 10)
+
+struct errand {
+	TAILQ_ENTRY(errand) link; /* while it wants the turn */
+	struct errands *errands;
+	void (*work)(void *context);
+	void *context;
+	pthread_t thread;
+	sem_t has_turn; /* posted by who gives it the turn */
+	sem_t has_left; /* posted when it gives the turn back */
+	bool is_aside;
+	bool is_over;
+};
+
+TAILQ_HEAD(errand_list, errand);
+
+struct errands {
+	sd_event_source *source;
+	int wake_fd;
+	unsigned count;       /* threads; changed by who has the turn */
+	pthread_mutex_t lock; /* of `waiting` alone */
+	struct errand_list waiting;
+};
+
+static _Thread_local struct errand *current;
+
+static void wait_for(sem_t *semaphore)
+{
+	while (sem_wait(semaphore) < 0)
+		assert(errno == EINTR);
+}
+
+/* -- the errand's side -- */
+
+static void *run(void *context)
+{
+	struct errand *errand = context;
+
+	current = errand;
+	wait_for(&errand->has_turn);
+	errand->work(errand->context);
+	errand->is_over = true;
+	(void)sem_post(&errand->has_left);
+	return NULL;
+}
+
+void errand_step_aside(void)
+{
+	if (!current)
+		return;
+	assert(!current->is_aside);
+	current->is_aside = true;
+	(void)sem_post(&current->has_left);
+}
+
+void errand_step_back(void)
+{
+	struct errands *errands;
+	int error = errno; /* of the call that was waited for */
+
+	if (!current)
+		return;
+	errands = current->errands;
+	(void)pthread_mutex_lock(&errands->lock);
+	TAILQ_INSERT_TAIL(&errands->waiting, current, link);
+	(void)pthread_mutex_unlock(&errands->lock);
+	(void)eventfd_write(errands->wake_fd, 1);
+	wait_for(&current->has_turn);
+	current->is_aside = false;
+	errno = error;
+}
+
+bool errand_is_current(void)
+{
+	return current;
+}
+
+/* -- the side of who has the turn -- */
+
+static void give_turn(struct errand *errand)
+{
+	(void)sem_post(&errand->has_turn);
+	wait_for(&errand->has_left);
+	if (!errand->is_over)
+		return;
+	(void)pthread_join(errand->thread, NULL);
+	errand->errands->count--;
+	(void)sem_destroy(&errand->has_turn);
+	(void)sem_destroy(&errand->has_left);
+	free(errand);
+}
+
+static struct errand *take_waiting(struct errands *errands)
+{
+	struct errand *errand;
+
+	(void)pthread_mutex_lock(&errands->lock);
+	errand = TAILQ_FIRST(&errands->waiting);
+	if (errand)
+		TAILQ_REMOVE(&errands->waiting, errand, link);
+	(void)pthread_mutex_unlock(&errands->lock);
+	return errand;
+}
+
+static int on_wake(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct errands *errands = data;
+	struct errand *errand;
+	eventfd_t count;
+
+	/* One a turn of the loop, which has more urgent things to do. */
+	(void)eventfd_read(fd, &count);
+	errand = take_waiting(errands);
+	if (!errand)
+		return 0;
+	(void)eventfd_write(fd, 1);
+	give_turn(errand);
+	return 0;
+}
+
+int errands_new(struct errands **ret_errands, sd_event *event)
+{
+	struct errands *errands = calloc(1, sizeof(*errands));
+	int r;
+
+	if (!errands)
+		return -ENOMEM;
+	TAILQ_INIT(&errands->waiting);
+	(void)pthread_mutex_init(&errands->lock, NULL);
+	errands->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = errands->wake_fd < 0
+		    ? -errno
+		    : sd_event_add_io(event, &errands->source, errands->wake_fd,
+				      EPOLLIN, on_wake, errands);
+	if (r < 0) {
+		errands_free(errands);
+		return r;
+	}
+	*ret_errands = errands;
+	return 0;
+}
+
+void errands_free(struct errands *errands)
+{
+	if (!errands)
+		return;
+	sd_event_source_disable_unref(errands->source);
+	/* Who comes back finds it, and waits until the process has ended. */
+	if (errands->count)
+		return;
+	close_fd(&errands->wake_fd);
+	(void)pthread_mutex_destroy(&errands->lock);
+	free(errands);
+}
+
+/* Signals belong to the main thread. */
+static int start_thread(struct errand *errand)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	int error = pthread_attr_init(&attributes);
+
+	if (error)
+		return -error;
+	(void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&errand->thread, &attributes, run, errand);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	(void)pthread_attr_destroy(&attributes);
+	return -error;
+}
+
+static struct errand *errand_new(struct errands *errands,
+				 void (*work)(void *context), void *context)
+{
+	struct errand *errand = calloc(1, sizeof(*errand));
+
+	if (!errand)
+		return NULL;
+	errand->errands = errands;
+	errand->work = work;
+	errand->context = context;
+	(void)sem_init(&errand->has_turn, 0, 0);
+	(void)sem_init(&errand->has_left, 0, 0);
+	if (start_thread(errand) == 0)
+		return errand;
+	(void)sem_destroy(&errand->has_turn);
+	(void)sem_destroy(&errand->has_left);
+	free(errand);
+	return NULL;
+}
+
+void errand_run(struct errands *errands, void (*work)(void *context),
+		void *context)
+{
+	struct errand *errand = NULL;
+
+	if (errands && errands->count < ERRANDS_MAX)
+		errand = errand_new(errands, work, context);
+	if (!errand) {
+		work(context);
+		return;
+	}
+	errands->count++;
+	give_turn(errand);
+}
+
+static void close_one(void *context)
+{
+	int fd = (int)(intptr_t)context;
+
+	errand_step_aside();
+	close_fd(&fd);
+	errand_step_back();
+}
+
+void errand_close(struct errands *errands, int *fd)
+{
+	if (*fd != NO_FD)
+		errand_run(errands, close_one, (void *)(intptr_t)*fd);
+	*fd = NO_FD;
+}
