@@ -23,7 +23,7 @@ _bulkhead_options() {
 	"console") echo "--read-only --take-over" ;;
 	"list") echo "" ;;
 	"show") echo "" ;;
-	"uninstall") echo "--scrub" ;;
+	"uninstall") echo "--remove-images --scrub" ;;
 	"undefine") echo "" ;;
 	"events") echo "--after --follow" ;;
 	"logs") echo "" ;;

@@ -197,19 +197,27 @@ int cli_take_name(struct cli *cli, const char *field, const char *given,
 	return EXIT_DONE;
 }
 
-void cli_done(const struct cli *cli, const struct invocation *invocation,
-	      const char *name)
+void cli_done_with(const struct cli *cli, const struct invocation *invocation,
+		   const char *name, json_t *more)
 {
-	json_t *done;
+	json_t *done = json_object();
 
-	if (!cli->is_json)
-		return;
-	done = json_object();
 	(void)json_object_set_new(done, "done",
 				  json_string(invocation->verb->name));
 	if (name)
 		(void)json_object_set_new(done, "name", json_foreign(name));
-	cli_print_json(done);
+	(void)json_object_update(done, more);
+	json_decref(more);
+	if (cli->is_json)
+		cli_print_json(done);
+	else
+		json_decref(done);
+}
+
+void cli_done(const struct cli *cli, const struct invocation *invocation,
+	      const char *name)
+{
+	cli_done_with(cli, invocation, name, json_object());
 }
 
 int cli_call_name(struct cli *cli, const struct invocation *invocation,

@@ -54,6 +54,10 @@ int cli_take_name(struct cli *cli, const char *field, const char *given,
 void cli_done(const struct cli *cli, const struct invocation *invocation,
 	      const char *name);
 
+/* The same with more members, an object that is released. */
+void cli_done_with(const struct cli *cli, const struct invocation *invocation,
+		   const char *name, json_t *more);
+
 /* Say "bulkhead: FIELD: TEXT" on stderr, with --json the object too; returns
  * the status. */
 int cli_complain(const struct cli *cli, int status, const char *field,

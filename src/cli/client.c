@@ -40,6 +40,7 @@ static const struct row_text {
 	ROW_TEXT(DISK_ROW, disk_row, file),
 	ROW_TEXT(DISK_ROW, disk_row, state),
 	ROW_TEXT(INTERVENTION_ROW, intervention, mnemonic),
+	ROW_TEXT(IMAGE_LEFT_ROW, image_left_row, file),
 	ROW_TEXT(LAYER_ROW, layer_row, process),
 	ROW_TEXT(SERVICE_ROW, service_row, name),
 	ROW_TEXT(SERVICE_ROW, service_row, kind),

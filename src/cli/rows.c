@@ -215,6 +215,15 @@ json_t *json_image(const struct image_row *row)
 	return object;
 }
 
+json_t *json_image_left(const struct image_left_row *row)
+{
+	json_t *object = json_object();
+
+	json_set_text(object, "file", row->file);
+	json_set_number(object, "size_bytes", row->bytes);
+	return object;
+}
+
 static json_t *json_layer_names(uint32_t bits)
 {
 	json_t *names = json_array();

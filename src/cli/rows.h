@@ -13,6 +13,7 @@ json_t *json_definition(const struct partition_document *document);
 json_t *json_disk(const struct disk_row *row);
 json_t *json_intervention(const struct intervention *row);
 json_t *json_image(const struct image_row *row);
+json_t *json_image_left(const struct image_left_row *row);
 json_t *json_layers(const struct layer_row *row);
 json_t *json_service(const struct service_row *row);
 json_t *json_event(const struct event_row *row);

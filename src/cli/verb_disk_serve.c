@@ -90,14 +90,20 @@ static int call_named(struct cli *cli, uint32_t type, const void *body)
 	return cli_call(cli, &request, NOT_LONG);
 }
 
+static int pass_over(void *data, struct message *row)
+{
+	return 0;
+}
+
 /* Take back what was done, so that a refusal leaves nothing behind; what was
  * said already says why. */
 static void take_back(struct cli *cli, const struct partition_name *name,
 		      bool is_installed)
 {
-	struct partition_uninstall body = { 0 };
+	struct partition_uninstall body = { .removes_images = 1 };
 	const struct request uninstall = { .type = MSG_PARTITION_UNINSTALL,
-					   .body = &body };
+					   .body = &body,
+					   .on_row = pass_over };
 	const struct request undefine = { .type = MSG_PARTITION_UNDEFINE,
 					  .body = name };
 	struct reply reply;

@@ -359,8 +359,14 @@ struct partition_balloon {
 
 struct partition_uninstall {
 	char name[NAME_ROOM];
-	uint32_t is_scrubbed; /* overwrite before release */
-	uint32_t reserved;
+	uint32_t is_scrubbed;    /* overwrite, then remove, what it may */
+	uint32_t removes_images; /* that install created */
+};
+
+/* An image that an uninstall leaves where it is. */
+struct image_left_row {
+	char file[PATH_ROOM];
+	uint64_t bytes;
 };
 
 struct partition_row {

@@ -6,8 +6,9 @@
  *
  * Install reserves every image of the definition and creates those that are
  * missing: under a temporary name beside it, sized, noted in the journal, then
- * renamed without replacing. Uninstall scrubs if asked, removes the images that
- * install created, and leaves others alone.
+ * renamed without replacing. Uninstall keeps every image, as what is in one is
+ * its owner's; asked to, it removes those that install created, or overwrites
+ * all of them first.
  *
  * Errors     Negative errno with the refusal filled in. Nothing has changed
  *            then.
@@ -41,7 +42,12 @@ int install_check_disk(struct store *store, uint64_t attachment_id,
 
 struct uninstall;
 
-enum scrub_wish { SCRUB_NOT, SCRUB_FIRST };
+enum image_wish {
+	IMAGES_KEEP,
+	IMAGES_REMOVE, /* those that install created */
+	IMAGES_SCRUB,  /* overwrite what may be written, then the same */
+	IMAGE_WISH_COUNT,
+};
 
 /*
  * Begin to release the storage of a partition that is STOPPED or SAVED. From
@@ -49,7 +55,7 @@ enum scrub_wish { SCRUB_NOT, SCRUB_FIRST };
  * 0 the partition is busy. -EBUSY a program holds an image.
  */
 int uninstall_begin(struct uninstall **ret_uninstall, struct store *store,
-		    const char *partition, enum scrub_wish wish,
+		    const char *partition, enum image_wish wish,
 		    struct refusal *ret_refusal);
 
 /* To poll for reading after -EAGAIN from uninstall_finish(); NO_FD before. */
@@ -64,6 +70,12 @@ const char *uninstall_partition(const struct uninstall *uninstall);
  * uninstall_begin().
  */
 int uninstall_finish(struct uninstall *uninstall, struct refusal *ret_refusal);
+
+/* After it returned 0: each image that stays where it is. */
+void uninstall_each_left(const struct uninstall *uninstall,
+			 void (*visit)(void *context, const char *file,
+				       uint64_t size_bytes),
+			 void *context);
 
 /* Safe on NULL and at any time; the intent stays if it was not finished. */
 void uninstall_free(struct uninstall *uninstall);

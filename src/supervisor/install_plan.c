@@ -11,7 +11,7 @@
 
 static bool is_sound(const struct plan *plan)
 {
-	if (plan->file_count > DISK_COUNT_MAX)
+	if (plan->file_count > DISK_COUNT_MAX || plan->wish >= IMAGE_WISH_COUNT)
 		return false;
 	for (unsigned i = 0; i < plan->file_count; i++)
 		if (!text_is_terminated(plan->files[i].file, PATH_ROOM) ||
@@ -94,18 +94,31 @@ int plan_sync_directory(const char *file)
 }
 
 /*
- * 1 removed, 0 none of ours there. By inode alone: the number of the device may
- * be another after the host has booted again.
+ * 1 it is there, 0 none of ours is. By inode alone: the number of the device
+ * may be another after the host has booted again.
  */
-static int remove_if_ours(const struct planned_file *file)
+static int find_ours(const struct planned_file *file)
 {
 	struct stat status;
 
 	if (lstat(file->file, &status) < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-	if (!S_ISREG(status.st_mode) || status.st_ino != file->inode)
-		return 0;
+	return S_ISREG(status.st_mode) && status.st_ino == file->inode;
+}
+
+/* 1 removed, 0 none of ours there. */
+static int remove_if_ours(const struct planned_file *file)
+{
+	int r = find_ours(file);
+
+	if (r <= 0)
+		return r;
 	return unlink(file->file) < 0 ? -errno : 1;
+}
+
+bool plan_is_left(const struct planned_file *file)
+{
+	return file->is_block_device || find_ours(file) != 0;
 }
 
 static int undo_file(const struct plan *plan, unsigned index)
@@ -142,9 +155,9 @@ int plan_undo(const struct plan *plan)
 int plan_remove(const struct plan *plan)
 {
 	for (unsigned i = 0; i < plan->file_count; i++) {
-		int r = plan->files[i].is_created
-				? remove_if_ours(&plan->files[i])
-				: 0;
+		bool is_removed =
+			plan->wish != IMAGES_KEEP && plan->files[i].is_created;
+		int r = is_removed ? remove_if_ours(&plan->files[i]) : 0;
 
 		if (r > 0)
 			r = plan_sync_directory(plan->files[i].file);

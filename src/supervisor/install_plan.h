@@ -8,6 +8,7 @@
 #ifndef SUPERVISOR_INSTALL_PLAN_H
 #define SUPERVISOR_INSTALL_PLAN_H
 
+#include "supervisor/install.h"
 #include "supervisor/journal.h"
 #include "supervisor/storage.h"
 
@@ -19,14 +20,14 @@ struct planned_file {
 	uint64_t inode;
 	uint32_t is_read_only;
 	uint32_t is_block_device;
-	uint32_t is_created; /* by install: made now, or removed now */
+	uint32_t is_created; /* by install: now, or when it was reserved */
 	uint32_t is_noted;   /* install: device and inode are of our file */
 };
 
 struct plan {
 	uint64_t nonce; /* in the names of temporary files */
 	uint32_t file_count;
-	uint32_t is_scrubbed; /* uninstall only */
+	uint32_t wish; /* uninstall only: enum image_wish */
 	struct planned_file files[DISK_COUNT_MAX];
 };
 
@@ -46,7 +47,11 @@ int plan_sync_directory(const char *file);
 /* Remove what an unfinished install made; what is not ours stays. */
 int plan_undo(const struct plan *plan);
 
-/* Remove the files that install created, unless others took their place. */
+/* If that is wished, remove the files that install created, unless others took
+ * their place. */
 int plan_remove(const struct plan *plan);
+
+/* Is the file of this plan still there? */
+bool plan_is_left(const struct planned_file *file);
 
 #endif

@@ -19,6 +19,7 @@
 #include "supervisor/client.h"
 #include "supervisor/console.h"
 #include "supervisor/disk.h"
+#include "supervisor/install.h"
 #include "supervisor/nic.h"
 #include "supervisor/store.h"
 
@@ -111,7 +112,7 @@ int partition_reset(struct partition *partition, const struct ticket *ticket,
 int partition_balloon(struct partition *partition, const struct ticket *ticket,
 		      uint64_t memory_bytes, struct refusal *refusal);
 int partition_uninstall(struct partition *partition,
-			const struct ticket *ticket, bool is_scrubbed,
+			const struct ticket *ticket, enum image_wish wish,
 			struct refusal *refusal);
 int partition_undefine(struct partition *partition, struct refusal *refusal);
 

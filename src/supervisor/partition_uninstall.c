@@ -19,6 +19,16 @@ void partition_drop_uninstall(struct partition *partition)
 static int on_uninstall(sd_event_source *source, int fd, uint32_t events,
 			void *data);
 
+static void tell_left(void *context, const char *file, uint64_t size_bytes)
+{
+	struct partition *partition = context;
+	struct image_left_row row = { .bytes = size_bytes };
+
+	(void)text_copy(row.file, sizeof(row.file), file);
+	ticket_row(partition->supervisor, &partition->ticket,
+		   MSG_IMAGE_LEFT_ROW, &row, sizeof(row), NULL, 0);
+}
+
 static void uninstall_step(struct partition *partition)
 {
 	struct supervisor *supervisor = partition->supervisor;
@@ -36,6 +46,8 @@ static void uninstall_step(struct partition *partition)
 		if (r >= 0)
 			return;
 	}
+	if (r == 0)
+		uninstall_each_left(partition->uninstall, tell_left, partition);
 	partition_drop_uninstall(partition);
 	if (r < 0) {
 		ticket_refused(supervisor, &partition->ticket, r, &refusal);
@@ -57,7 +69,7 @@ static int on_uninstall(sd_event_source *source, int fd, uint32_t events,
 }
 
 int partition_uninstall(struct partition *partition,
-			const struct ticket *ticket, bool is_scrubbed,
+			const struct ticket *ticket, enum image_wish wish,
 			struct refusal *refusal)
 {
 	int r = partition_check_verb(partition, PARTITION_EVENT_UNINSTALL,
@@ -67,8 +79,7 @@ int partition_uninstall(struct partition *partition,
 		return r;
 	hold_drop(partition);
 	r = uninstall_begin(&partition->uninstall, partition->supervisor->store,
-			    partition->record.definition.name,
-			    is_scrubbed ? SCRUB_FIRST : SCRUB_NOT, refusal);
+			    partition->record.definition.name, wish, refusal);
 	if (r < 0) {
 		if (partition_state(partition) == PARTITION_SAVED)
 			hold_open(partition);

@@ -227,6 +227,13 @@ static int handle_balloon(void *data, struct message *message)
 				  wish->memory_bytes, &request->refusal));
 }
 
+static enum image_wish image_wish_of(const struct partition_uninstall *wish)
+{
+	if (wish->is_scrubbed)
+		return IMAGES_SCRUB;
+	return wish->removes_images ? IMAGES_REMOVE : IMAGES_KEEP;
+}
+
 static int handle_uninstall(void *data, struct message *message)
 {
 	const struct partition_uninstall *wish = (const void *)message->body;
@@ -238,7 +245,7 @@ static int handle_uninstall(void *data, struct message *message)
 	return request_answer_if_refused(
 		request,
 		partition_uninstall(partition, &request->ticket,
-				    wish->is_scrubbed != 0, &request->refusal));
+				    image_wish_of(wish), &request->refusal));
 }
 
 static int handle_undefine(void *data, struct message *message)

@@ -135,7 +135,7 @@ struct attachment_record {
 	uint64_t size_bytes;
 	uint32_t is_read_only;
 	uint32_t is_block_device;
-	uint32_t is_created; /* by install, so uninstall removes it */
+	uint32_t is_created; /* by install, so uninstall may remove it */
 	uint64_t saved_ns;   /* changed_ns when the guest was last SAVED */
 };
 

@@ -78,7 +78,9 @@ static bool is_touched(const struct plan *plan, unsigned index)
 {
 	const struct planned_file *file = &plan->files[index];
 
-	return file->is_created || (plan->is_scrubbed && !file->is_read_only);
+	if (plan->wish == IMAGES_SCRUB && !file->is_read_only)
+		return true;
+	return plan->wish != IMAGES_KEEP && file->is_created;
 }
 
 /* Hold what will be scrubbed or removed, so that nobody uses it meanwhile. */
@@ -134,15 +136,14 @@ static int check_state(const struct uninstall *uninstall,
 }
 
 /* The intent that an earlier attempt left; what is wished now counts. */
-static int take_intent(struct uninstall *uninstall, enum scrub_wish wish,
+static int take_intent(struct uninstall *uninstall, enum image_wish wish,
 		       struct refusal *refusal)
 {
 	struct plan *plan = &uninstall->plan;
-	uint32_t is_scrubbed = wish == SCRUB_FIRST;
 	int r = 0;
 
-	if (plan->is_scrubbed != is_scrubbed) {
-		plan->is_scrubbed = is_scrubbed;
+	if (plan->wish != wish) {
+		plan->wish = wish;
 		r = journal_update(uninstall->store, uninstall->intent_id, plan,
 				   sizeof(*plan));
 	}
@@ -152,7 +153,7 @@ static int take_intent(struct uninstall *uninstall, enum scrub_wish wish,
 }
 
 /* A new intent, or the one that is there. */
-static int intend(struct uninstall *uninstall, enum scrub_wish wish,
+static int intend(struct uninstall *uninstall, enum image_wish wish,
 		  struct refusal *refusal)
 {
 	enum journal_op op;
@@ -163,7 +164,7 @@ static int intend(struct uninstall *uninstall, enum scrub_wish wish,
 		return take_intent(uninstall, wish, refusal);
 	if (r == -ENOENT) {
 		memset(&uninstall->plan, 0, sizeof(uninstall->plan));
-		uninstall->plan.is_scrubbed = wish == SCRUB_FIRST;
+		uninstall->plan.wish = wish;
 		r = store_each_attachment(uninstall->store,
 					  uninstall->partition, add_file,
 					  &uninstall->plan);
@@ -180,7 +181,7 @@ static int intend(struct uninstall *uninstall, enum scrub_wish wish,
 }
 
 int uninstall_begin(struct uninstall **ret_uninstall, struct store *store,
-		    const char *partition, enum scrub_wish wish,
+		    const char *partition, enum image_wish wish,
 		    struct refusal *ret_refusal)
 {
 	SCOPED(free_uninstall)
@@ -242,7 +243,7 @@ static int end_scrub(struct uninstall *uninstall)
 static bool needs_scrub(const struct uninstall *uninstall, unsigned index)
 {
 	/* A read-only one is not held. */
-	return uninstall->plan.is_scrubbed &&
+	return uninstall->plan.wish == IMAGES_SCRUB &&
 	       uninstall->witness_fds[index] != NO_FD;
 }
 
@@ -314,6 +315,19 @@ int uninstall_finish(struct uninstall *uninstall, struct refusal *ret_refusal)
 	return r < 0 ? refuse_store(uninstall, r, ret_refusal) : 0;
 }
 
+void uninstall_each_left(const struct uninstall *uninstall,
+			 void (*visit)(void *context, const char *file,
+				       uint64_t size_bytes),
+			 void *context)
+{
+	for (unsigned i = 0; i < uninstall->plan.file_count; i++) {
+		const struct planned_file *file = &uninstall->plan.files[i];
+
+		if (plan_is_left(file))
+			visit(context, file->file, file->size_bytes);
+	}
+}
+
 /* -- at start -- */
 
 struct recovering {
@@ -344,9 +358,9 @@ static int resume_uninstall(const struct recovering *recovering,
 	if (r < 0)
 		r = refuse(&refusal, r, "", "its journal entry is damaged");
 	else
-		r = uninstall_begin(
-			&uninstall, recovering->store, entry->subject,
-			plan.is_scrubbed ? SCRUB_FIRST : SCRUB_NOT, &refusal);
+		r = uninstall_begin(&uninstall, recovering->store,
+				    entry->subject, (enum image_wish)plan.wish,
+				    &refusal);
 	if (r == 0)
 		recovery->resume(recovery->context, uninstall);
 	else

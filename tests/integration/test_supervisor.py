@@ -118,7 +118,7 @@ def test_a_kill_at_any_step_of_any_verb_leaves_the_old_state_or_the_new(armed):
 
 def undo(host, verb):
     """One step back, so that the next point finds the state before."""
-    back = {"define": ["undefine"], "install": ["uninstall"],
+    back = {"define": ["undefine"], "install": ["uninstall", "--remove-images"],
             "start": ["stop", "--force"], "stop": ["start"],
             "uninstall": ["install"], "undefine": ["define"]}[verb]
     done = act(host, back[0], None if back[0] == "define" else back[1:])

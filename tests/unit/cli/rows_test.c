@@ -33,6 +33,13 @@ TEST(a_service_row_has_its_keys)
 		   "instance age_ms last_outage_us ");
 }
 
+TEST(an_image_that_is_left_has_its_keys)
+{
+	const struct image_left_row row = { .file = "/srv/web1.img" };
+
+	check_keys(json_image_left(&row), "file size_bytes ");
+}
+
 TEST(a_partition_row_has_its_keys)
 {
 	const struct partition_row row = { .name = "web1" };

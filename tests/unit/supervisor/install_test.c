@@ -29,6 +29,7 @@
 static char directory[64];
 static struct store *store;
 static struct refusal refusal;
+static int left_count; /* of the last uninstall */
 static struct partition_record record;
 
 static void path_of(char to[PATH_ROOM], const char *name)
@@ -36,7 +37,7 @@ static void path_of(char to[PATH_ROOM], const char *name)
 	(void)snprintf(to, PATH_ROOM, "%s/images/%s", directory, name);
 }
 
-static void make_file(const char *name, uint8_t fill)
+static void fill_file(const char *name, uint8_t fill)
 {
 	char path[PATH_ROOM];
 	uint8_t data[OLD_BYTES];
@@ -44,7 +45,7 @@ static void make_file(const char *name, uint8_t fill)
 
 	memset(data, fill, sizeof(data));
 	path_of(path, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	CHECK(fd >= 0);
 	CHECK_EQ(write(fd, data, sizeof(data)), OLD_BYTES);
 	CHECK_EQ(close(fd), 0);
@@ -122,7 +123,7 @@ static void make_world(void)
 	CHECK(mkdtemp(directory) != NULL);
 	path_of(path, "");
 	CHECK_EQ(mkdir(path, 0700), 0);
-	make_file("old.img", 0xaa);
+	fill_file("old.img", 0xaa);
 	record = make_record("web1");
 	add_disk(&record.definition, "new0", NEW_BYTES);
 	add_disk(&record.definition, "old", 0);
@@ -145,6 +146,11 @@ static void open_store(void)
 	CHECK_EQ(store_open(&store, state, &refusal), 0);
 }
 
+static void count_left(void *context, const char *file, uint64_t size_bytes)
+{
+	left_count++;
+}
+
 static int finish(struct uninstall *uninstall)
 {
 	int r;
@@ -158,11 +164,14 @@ static int finish(struct uninstall *uninstall)
 		poller.fd = uninstall_fd(uninstall);
 		CHECK_EQ(poll(&poller, 1, 5000), 1);
 	}
+	left_count = 0;
+	if (r == 0)
+		uninstall_each_left(uninstall, count_left, NULL);
 	uninstall_free(uninstall);
 	return r;
 }
 
-static int uninstall(enum scrub_wish wish)
+static int uninstall(enum image_wish wish)
 {
 	struct uninstall *uninstalling;
 	int r = uninstall_begin(&uninstalling, store, "web1", wish, &refusal);
@@ -230,14 +239,19 @@ static void check_uninstalled(void)
 }
 
 /* ... or installed. */
-static void check_installed(void)
+static void check_images(void)
 {
-	CHECK_EQ(attachments(), 3);
-	CHECK_EQ(intents(), 0);
 	CHECK_EQ(count_files(), 3);
 	CHECK_EQ(size_of("new0.img"), NEW_BYTES);
 	CHECK_EQ(size_of("new1.img"), NEW_BYTES);
 	CHECK_EQ(first_byte_of("old.img"), 0xaa);
+}
+
+static void check_installed(void)
+{
+	CHECK_EQ(attachments(), 3);
+	CHECK_EQ(intents(), 0);
+	check_images();
 }
 
 static enum partition_state stored_state(void)
@@ -277,21 +291,63 @@ TEST(install_creates_what_is_missing_and_reserves_all)
 	close_world();
 }
 
+TEST(uninstall_keeps_every_image_unless_it_is_told_otherwise)
+{
+	open_installed();
+	CHECK_EQ(uninstall(IMAGES_KEEP), 0);
+
+	CHECK_EQ(stored_state(), PARTITION_UNINSTALLED);
+	CHECK_EQ(attachments(), 0);
+	CHECK_EQ(intents(), 0);
+	check_images();
+	CHECK_EQ(left_count, 3);
+	close_world();
+}
+
+TEST(an_image_that_uninstall_kept_is_found_by_the_next_install)
+{
+	open_installed();
+	fill_file("new0.img", 0xbb);
+	CHECK_EQ(uninstall(IMAGES_KEEP), 0);
+	CHECK_EQ(store_get_partition(store, "web1", &record), 0);
+
+	CHECK_EQ(install_partition(store, &record, &refusal), 0);
+	check_installed();
+	CHECK_EQ(first_byte_of("new0.img"), 0xbb);
+	close_world();
+}
+
+TEST(uninstall_does_not_wait_for_an_image_that_it_keeps)
+{
+	struct storage_facts facts;
+	int held = NO_FD;
+
+	open_installed();
+	CHECK_EQ(storage_open_witness(&record.definition.disks[0], 0, &held,
+				      &facts, &refusal),
+		 0);
+
+	CHECK_EQ(uninstall(IMAGES_KEEP), 0);
+	close_fd(&held);
+	close_world();
+}
+
 TEST(uninstall_removes_what_install_created_and_nothing_else)
 {
 	open_installed();
-	CHECK_EQ(uninstall(SCRUB_NOT), 0);
+	CHECK_EQ(uninstall(IMAGES_REMOVE), 0);
 
 	CHECK_EQ(stored_state(), PARTITION_UNINSTALLED);
 	check_uninstalled();
 	CHECK_EQ(first_byte_of("old.img"), 0xaa);
+	CHECK_EQ(left_count, 1);
 	close_world();
 }
 
 TEST(uninstall_with_scrub_overwrites_what_it_leaves)
 {
 	open_installed();
-	CHECK_EQ(uninstall(SCRUB_FIRST), 0);
+	CHECK_EQ(uninstall(IMAGES_SCRUB), 0);
 
 	check_uninstalled();
 	CHECK_EQ(first_byte_of("old.img"), 0);
@@ -301,7 +357,7 @@ TEST(uninstall_with_scrub_overwrites_what_it_leaves)
 TEST(a_partition_can_be_installed_again)
 {
 	open_installed();
-	CHECK_EQ(uninstall(SCRUB_NOT), 0);
+	CHECK_EQ(uninstall(IMAGES_REMOVE), 0);
 	CHECK_EQ(store_get_partition(store, "web1", &record), 0);
 
 	CHECK_EQ(install_partition(store, &record, &refusal), 0);
@@ -316,7 +372,7 @@ TEST(a_read_only_disk_is_not_scrubbed)
 	CHECK_EQ(store_put_partition(store, &record), 0);
 	CHECK_EQ(install_partition(store, &record, &refusal), 0);
 
-	CHECK_EQ(uninstall(SCRUB_FIRST), 0);
+	CHECK_EQ(uninstall(IMAGES_SCRUB), 0);
 	CHECK_EQ(first_byte_of("old.img"), 0xaa);
 	close_world();
 }
@@ -341,7 +397,7 @@ TEST(only_an_uninstalled_partition_is_installed_and_only_a_stopped_released)
 
 	record.lifecycle.state = PARTITION_RUNNING;
 	CHECK_EQ(store_put_partition_state(store, &record), 0);
-	CHECK_EQ(uninstall(SCRUB_NOT), -EINVAL);
+	CHECK_EQ(uninstall(IMAGES_REMOVE), -EINVAL);
 	check_installed();
 	close_world();
 }
@@ -415,7 +471,7 @@ TEST(an_image_in_use_is_neither_installed_nor_released)
 	CHECK_EQ(storage_open_witness(&record.definition.disks[0], 0, &witness,
 				      &facts, &refusal),
 		 0);
-	CHECK_EQ(uninstall(SCRUB_NOT), -EBUSY);
+	CHECK_EQ(uninstall(IMAGES_REMOVE), -EBUSY);
 	check_installed();
 	CHECK(!uninstall_is_pending(store, "web1"));
 	close_fd(&witness);
@@ -429,10 +485,10 @@ TEST(uninstall_leaves_a_file_that_took_the_place_of_ours)
 	open_installed();
 	path_of(ours, "new0.img");
 	path_of(other, "other.img");
-	make_file("other.img", 0xbb);
+	fill_file("other.img", 0xbb);
 	CHECK_EQ(rename(other, ours), 0);
 
-	CHECK_EQ(uninstall(SCRUB_FIRST), 0);
+	CHECK_EQ(uninstall(IMAGES_SCRUB), 0);
 	CHECK_EQ(first_byte_of("new0.img"), 0xbb);
 	CHECK_EQ(attachments(), 0);
 	close_world();
@@ -446,7 +502,7 @@ TEST(uninstall_does_not_miss_a_file_that_was_removed)
 	path_of(ours, "new0.img");
 	CHECK_EQ(unlink(ours), 0);
 
-	CHECK_EQ(uninstall(SCRUB_FIRST), 0);
+	CHECK_EQ(uninstall(IMAGES_SCRUB), 0);
 	check_uninstalled();
 	close_world();
 }
@@ -456,13 +512,13 @@ TEST(an_uninstall_that_was_given_up_is_pending_and_can_be_finished)
 	struct uninstall *uninstalling;
 
 	open_installed();
-	CHECK_EQ(uninstall_begin(&uninstalling, store, "web1", SCRUB_FIRST,
+	CHECK_EQ(uninstall_begin(&uninstalling, store, "web1", IMAGES_SCRUB,
 				 &refusal),
 		 0);
 	uninstall_free(uninstalling);
 	CHECK(uninstall_is_pending(store, "web1"));
 
-	CHECK_EQ(uninstall(SCRUB_NOT), 0);
+	CHECK_EQ(uninstall(IMAGES_REMOVE), 0);
 	check_uninstalled();
 	CHECK_EQ(first_byte_of("old.img"), 0xaa);
 	close_world();
@@ -555,7 +611,7 @@ static void install_life(void)
 
 static void uninstall_life(void)
 {
-	(void)uninstall(SCRUB_FIRST);
+	(void)uninstall(IMAGES_SCRUB);
 }
 
 static void recover_life(void)
@@ -576,7 +632,7 @@ static void check_new_life(void)
 {
 	CHECK_EQ(stored_state(), PARTITION_STOPPED);
 	check_installed();
-	CHECK_EQ(uninstall(SCRUB_NOT), 0);
+	CHECK_EQ(uninstall(IMAGES_REMOVE), 0);
 }
 
 static void check_released_life(void)
@@ -800,7 +856,7 @@ TEST(a_file_that_appears_meanwhile_is_kept_and_install_refused)
 	}
 	CHECK_EQ(waitpid(child, &status, WUNTRACED), child);
 	CHECK(WIFSTOPPED(status));
-	make_file("new1.img", 0xcc);
+	fill_file("new1.img", 0xcc);
 	CHECK_EQ(kill(child, SIGCONT), 0);
 	CHECK_EQ(waitpid(child, &status, 0), child);
 
