@@ -7,8 +7,10 @@
  *   talk send INTERFACE SOURCE DESTINATION WORD [VID]...
  *                                   one frame that carries WORD, with any
  *                                   source address and any tags
- *   talk hear INTERFACE [GROUP]     say each such frame that arrives, also
- *                                   those to a multicast address
+ *   talk hear INTERFACE [GROUP [COUNT]]
+ *                                   say each such frame that arrives, also
+ *                                   those to a multicast address, or to so
+ *                                   many that differ in their last byte
  *   talk offloads INTERFACE on|off  have the interface, or the guest's own
  *                                   kernel, sum and cut what is sent
  *
@@ -273,7 +275,7 @@ static const char *word_of(const uint8_t *frame)
 	return (const char *)frame + at + 2;
 }
 
-static void join(int fd, const char *interface, const char *group)
+static void join(int fd, const char *interface, const char *group, int count)
 {
 	struct packet_mreq request = {
 		.mr_ifindex = (int)if_nametoindex(interface),
@@ -281,18 +283,20 @@ static void join(int fd, const char *interface, const char *group)
 		.mr_alen = ETH_ALEN,
 	};
 
-	if (!ether_aton_r(group, (void *)request.mr_address) ||
-	    setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request,
-		       sizeof(request)) < 0)
-		fail("join");
+	if (!ether_aton_r(group, (void *)request.mr_address))
+		fail("address");
+	for (int i = 0; i < count; i++, request.mr_address[5]++)
+		if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request,
+			       sizeof(request)) < 0)
+			fail("join");
 }
 
-static void run_hear(const char *interface, const char *group)
+static void run_hear(const char *interface, const char *group, int count)
 {
 	const int fd = packet_socket(interface);
 
 	if (group)
-		join(fd, interface, group);
+		join(fd, interface, group, count);
 	puts("BULKHEAD hearing");
 	for (;;) {
 		uint8_t frame[FRAME_BYTES + 1] = { 0 };
@@ -341,8 +345,8 @@ int main(int argc, char **argv)
 		return run_stream(argv[2], argc == 4 ? atoi(argv[3]) : PORT);
 	if (argc >= 6 && strcmp(argv[1], "send") == 0)
 		return run_send(argc - 2, argv + 2);
-	if ((argc == 3 || argc == 4) && strcmp(argv[1], "hear") == 0)
-		run_hear(argv[2], argv[3]);
+	if (argc >= 3 && argc <= 5 && strcmp(argv[1], "hear") == 0)
+		run_hear(argv[2], argv[3], argc == 5 ? atoi(argv[4]) : 1);
 	if (argc == 4 && strcmp(argv[1], "offloads") == 0)
 		return run_offloads(argv[2], strcmp(argv[3], "on") == 0);
 	puts("usage: talk echo|stream|send|hear|offloads ...");

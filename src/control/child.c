@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "control/ranges.h"
 
 static int wait_for_message(int fd)
 {
@@ -175,6 +176,10 @@ int child_send_fds(struct child *child, uint32_t type, uint32_t request_id,
 {
 	if (child->link.fd == NO_FD)
 		return -EPIPE;
+	if (!message_is_in_range(type, body)) {
+		log_error("a message out of its range, not sent type=%u", type);
+		return -EBADMSG;
+	}
 	if (control_send(&child->link, type, request_id, body, body_bytes, fds,
 			 fd_count)) {
 		child_drop(child);

@@ -93,7 +93,9 @@ void child_drop(struct child *child);
  * that takes no more is given up, and what was to be said is said by the report
  * after the next CHILD_WELCOME.
  *
- * -EPIPE  the link is lost
+ * -EPIPE    the link is lost
+ * -EBADMSG  a field is out of its range (ranges.h), a fault of ours: it is not
+ *           sent, because the supervisor would end this process for it
  */
 int child_send(struct child *child, uint32_t type, uint32_t request_id,
 	       const void *body, size_t body_bytes);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "control/protocol.h"
+#include "control/ranges.h"
 
 static const struct message_rule *find(const struct message_rule *rules,
 				       size_t rule_count, uint32_t type)
@@ -23,7 +24,8 @@ int message_dispatch(const struct message_rule *rules, size_t rule_count,
 	rule = find(rules, rule_count, message->type);
 	shape = message_shape(message->type);
 	if (!rule || !shape || message->body_bytes != shape->body_bytes ||
-	    message->fd_count != shape->fd_count)
+	    message->fd_count != shape->fd_count ||
+	    !message_is_in_range(message->type, message->body))
 		return -EBADMSG;
 	if (!(rule->allowed_in & IN(state)))
 		return -EBUSY;

@@ -119,6 +119,9 @@ struct disk_channel {
 	uint32_t is_alone;
 };
 
+/* A status beyond it is no errno. */
+#define ERRNO_MOST 4095
+
 struct monitor_result {
 	int32_t status; /* 0 or -errno */
 	uint32_t reserved;
@@ -229,15 +232,17 @@ enum nic_offload {
 	NIC_OFFLOAD_ECN = 1u << 3,
 	NIC_OFFLOAD_USO4 = 1u << 4,
 	NIC_OFFLOAD_USO6 = 1u << 5,
+	NIC_OFFLOAD_ALL = (1u << 6) - 1,
 };
 
-#define NIC_GROUP_MAX 64
+#define NIC_GROUP_MAX      64
+#define NIC_FRAME_OVERHEAD 18 /* beyond the MTU: Ethernet's header and a tag */
 
 struct nic_abilities {
 	uint64_t attachment_id;
 	uint32_t offloads;        /* bits of enum nic_offload */
 	uint32_t frame_bytes_max; /* longest that the guest can receive */
-	uint32_t all_multicast;
+	uint32_t all_multicast;   /* also while it has more groups than fit */
 	uint32_t group_count;
 	uint8_t groups[NIC_GROUP_MAX][6];
 };

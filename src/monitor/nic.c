@@ -79,6 +79,8 @@ static void forget_life(struct nic *nic)
 	nic_set_announce(nic, false);
 	nic->wants_buffers = false;
 	nic->active_pairs = 1;
+	nic->all_groups = 0;
+	nic->abilities.group_count = 0;
 	memcpy(nic->shape.mac, nic->settings.mac, sizeof(nic->shape.mac));
 }
 
@@ -132,13 +134,14 @@ void nic_tell_abilities(struct nic *nic)
 {
 	nic->abilities.attachment_id = nic->settings.attachment_id;
 	nic->abilities.offloads = offloads_of(nic->features);
-	nic->abilities.frame_bytes_max = nic->settings.mtu + 18;
+	nic->abilities.frame_bytes_max = nic->settings.mtu + NIC_FRAME_OVERHEAD;
 	/* Who cannot say what it wants gets every group, and who has said it
 	 * to a front end that has not told us yet. */
-	if (nic->shape.has_control
-		    ? !(nic->features & BIT(VIRTIO_NET_F_CTRL_RX))
-		    : !nic->has_filter)
-		nic->abilities.all_multicast = 1;
+	nic->abilities.all_multicast =
+		nic->all_groups != 0 ||
+		(nic->shape.has_control
+			 ? !(nic->features & BIT(VIRTIO_NET_F_CTRL_RX))
+			 : !nic->has_filter);
 	if (clock_now_ns() - nic->told_ns < TELL_EVERY_NS)
 		nic->tell_ns = nic->told_ns + TELL_EVERY_NS;
 	else
@@ -148,7 +151,7 @@ void nic_tell_abilities(struct nic *nic)
 void nic_set_filter(struct nic *nic, const struct nic_filter *filter)
 {
 	nic->has_filter = true;
-	nic->abilities.all_multicast = filter->takes_all_groups;
+	nic->all_groups = filter->takes_all_groups ? NIC_ALL_MULTICAST : 0;
 	nic->abilities.group_count = filter->group_count;
 	_Static_assert(sizeof(nic->abilities.groups) == sizeof(filter->groups),
 		       "the same groups");

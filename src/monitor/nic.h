@@ -53,6 +53,14 @@ struct nic_filter {
 	uint8_t groups[NIC_GROUP_MAX][6];
 };
 
+/* Bits of nic.all_groups: why its guest gets every group. */
+enum nic_all_groups {
+	NIC_ALL_MULTICAST = 1u << 0,
+	NIC_PROMISCUOUS = 1u << 1,     /* of what the switch has for it */
+	NIC_GROUPS_OVERFLOW = 1u << 2, /* it wants more than fit */
+	NIC_ALL_GROUPS_BITS = (1u << 3) - 1,
+};
+
 /* The rings of one generation of the service. */
 struct nic_link {
 	struct frames frames;
@@ -68,8 +76,9 @@ struct nic {
 	struct net_shape shape;
 	struct nic_counters counters;
 	struct nic_abilities abilities;
-	uint64_t told_ns; /* when they were last told */
-	uint64_t tell_ns; /* when to tell them next; 0: not */
+	uint32_t all_groups; /* bits of enum nic_all_groups */
+	uint64_t told_ns;    /* when they were last told */
+	uint64_t tell_ns;    /* when to tell them next; 0: not */
 
 	/* The guest's side. */
 	struct guestmem memory;

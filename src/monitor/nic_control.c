@@ -51,6 +51,20 @@ static uint32_t read32(const uint8_t *at)
 	return value;
 }
 
+static void switch_all_groups(struct nic *nic, enum nic_all_groups reason,
+			      bool is_on)
+{
+	nic->all_groups = is_on ? nic->all_groups | reason
+				: nic->all_groups & ~(uint32_t)reason;
+}
+
+static int take_all_groups(struct nic *nic)
+{
+	switch_all_groups(nic, NIC_GROUPS_OVERFLOW, true);
+	nic->abilities.group_count = 0;
+	return 0;
+}
+
 /* Two tables: addresses of its own (the switch knows the one it may have), then
  * groups. More than fit means all of them. */
 static int set_groups(struct nic *nic, const struct command *command)
@@ -61,20 +75,20 @@ static int set_groups(struct nic *nic, const struct command *command)
 	if (command->count < 4)
 		return -EBADMSG;
 	unicast = read32(data);
-	nic->abilities.group_count = NIC_GROUP_MAX + 1;
 	if (command->is_cut || unicast > NIC_GROUP_MAX)
-		return 0;
+		return take_all_groups(nic);
 	at = 4 + 6 * unicast;
 	if (command->count < at + 4)
 		return -EBADMSG;
 	groups = read32(data + at);
 	at += 4;
 	if (groups > NIC_GROUP_MAX)
-		return 0;
+		return take_all_groups(nic);
 	if (command->count < at + 6 * groups)
 		return -EBADMSG;
 	memcpy(nic->abilities.groups, data + at, 6 * (size_t)groups);
 	nic->abilities.group_count = groups;
+	switch_all_groups(nic, NIC_GROUPS_OVERFLOW, false);
 	return 0;
 }
 
@@ -95,11 +109,10 @@ static int set_mode(struct nic *nic, const struct command *command)
 	is_on = command->bytes[2] != 0;
 	switch (command->bytes[1]) {
 	case VIRTIO_NET_CTRL_RX_ALLMULTI:
-		nic->abilities.all_multicast = is_on;
+		switch_all_groups(nic, NIC_ALL_MULTICAST, is_on);
 		return 0;
 	case VIRTIO_NET_CTRL_RX_PROMISC:
-		/* Of what the switch has for it: every group. */
-		nic->abilities.all_multicast = is_on;
+		switch_all_groups(nic, NIC_PROMISCUOUS, is_on);
 		return 0;
 	default:
 		return -EOPNOTSUPP;

@@ -11,19 +11,14 @@
 #include "supervisor/save.h"
 #include "supervisor/supervisor.h"
 
-/* Statuses beyond it are no errno. */
-#define ERRNO_MOST 4095
-
 static int take_done(void *data, struct message *message)
 {
 	const struct monitor_result *result = (const void *)message->body;
 	struct process *process = data;
 	struct partition *partition = process->owner;
-	int status = result->status >= -ERRNO_MOST ? result->status : -EIO;
+	int status = result->status;
 	char text[TEXT_ROOM];
 
-	if (!text_is_terminated(result->text, sizeof(result->text)))
-		return -EBADMSG;
 	text_escape(text, sizeof(text), result->text, strlen(result->text));
 	if (message->request_id == PARTITION_COUNT_REQUEST) {
 		partition_counted(partition);
@@ -71,8 +66,6 @@ static int take_guest(void *data, struct message *message)
 	struct process *process = data;
 	struct partition *partition = process->owner;
 
-	if (change->state < GUEST_RUNNING || change->state > GUEST_DISCONNECTED)
-		return -EBADMSG;
 	/* How a failure ends is no success. */
 	if (partition->guest_state != GUEST_PANICKED &&
 	    partition->guest_state != GUEST_ENGINE_DIED)
@@ -189,8 +182,6 @@ static int take_intervention(void *data, struct message *message)
 	struct process *process = data;
 	struct partition *partition = process->owner;
 
-	if (!text_is_terminated(told->mnemonic, sizeof(told->mnemonic)))
-		return -EBADMSG;
 	if (partition->intervention_count < INTERVENTIONS_MAX)
 		partition->interventions[partition->intervention_count++] =
 			*told;
@@ -288,8 +279,6 @@ static int take_nic_abilities(void *data, struct message *message)
 	struct process *process = data;
 	struct partition *partition = process->owner;
 
-	if (abilities->group_count > NIC_GROUP_MAX)
-		return -EBADMSG;
 	for (unsigned i = 0; i < partition->nic_count; i++) {
 		if (partition->nics[i].id != abilities->attachment_id)
 			continue;

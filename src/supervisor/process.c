@@ -243,9 +243,6 @@ static int take_event(void *data, struct message *message)
 	struct process *process = data;
 	char text[sizeof(event->text)];
 
-	if (event->level > EVENT_ERROR ||
-	    !text_is_terminated(event->text, sizeof(event->text)))
-		return -EBADMSG;
 	text_escape(text, sizeof(text), event->text, strlen(event->text));
 	if (process->state == PROCESS_STARTING && event->level == EVENT_ERROR)
 		(void)snprintf(process->last_words, sizeof(process->last_words),

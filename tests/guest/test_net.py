@@ -84,6 +84,24 @@ def test_frames_to_a_group_reach_only_who_joined_it(host):
         assert other.heard() == ["alone"]
 
 
+def test_a_guest_that_joins_more_groups_than_fit_gets_them_all(host):
+    with talkers(host, one=nic(vlan=10), member=nic(vlan=10)) as talking:
+        one, member = talking
+        monitor = host.partition("member")["monitor_pid"]
+        member.do("hear", "eth0", "01:00:5e:01:02:00", 100)
+        member.console.wait("^hearing")
+
+        def has_heard():
+            for last in "00", "63":
+                group = f"01:00:5e:01:02:{last}"
+                assert one.do("send", "eth0", mac(host, "one"), group,
+                              f"to-{last}") == 0
+            return {"to-00", "to-63"} <= set(member.heard())
+        bulkhead.wait_for(has_heard, what="frames to its groups arrive")
+
+        assert host.partition("member")["monitor_pid"] == monitor
+
+
 def test_a_guest_that_knows_vlans_is_in_several(host):
     with talkers(host, router=nic(tagged=[10, 20]), one=nic(vlan=10),
                  two=nic(vlan=20)) as (router, one, two):

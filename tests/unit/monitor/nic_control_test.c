@@ -3,6 +3,7 @@
 #include <linux/virtio_net.h>
 #include <string.h>
 
+#include "control/ranges.h"
 #include "lib/harness.h"
 #include "nic_rig.h"
 
@@ -89,14 +90,102 @@ TEST(the_control_queue_sets_filters_and_refuses_nonsense)
 	CHECK_EQ(rig.nic.abilities.groups[0][0], 0x33);
 	table[6] = 2; /* more than it sends */
 	CHECK_EQ(nic_rig_command(&rig, table, sizeof(table)), VIRTIO_NET_ERR);
-	memset(table + 2, 0xff, 4);
-	CHECK_EQ(nic_rig_command(&rig, table, sizeof(table)), VIRTIO_NET_OK);
-	CHECK(rig.nic.abilities.group_count > NIC_GROUP_MAX);
+	CHECK_EQ(rig.nic.abilities.group_count, 1);
 	CHECK_EQ(nic_rig_command(&rig, (uint8_t[]){ 200, 1 }, 2),
 		 VIRTIO_NET_ERR);
 	CHECK_EQ(nic_rig_command(&rig,
 				 (uint8_t[]){ VIRTIO_NET_CTRL_MQ, 0, 9, 0 }, 4),
 		 VIRTIO_NET_ERR);
 	CHECK_EQ(nic_rig_command(&rig, (uint8_t[]){ 1 }, 1), VIRTIO_NET_ERR);
+	nic_rig_stop(&rig);
+}
+
+/* Join so many groups, and leave those that were joined before. */
+static void join(uint32_t count)
+{
+	uint8_t table[2 + 4 + 4 + 6 * 80] = { VIRTIO_NET_CTRL_MAC,
+					      VIRTIO_NET_CTRL_MAC_TABLE_SET };
+
+	memcpy(table + 6, &count, sizeof(count));
+	for (uint32_t i = 0; i < count; i++) {
+		table[10 + 6 * i] = 0x33;
+		table[15 + 6 * i] = (uint8_t)i;
+	}
+	CHECK_EQ(nic_rig_command(&rig, table, 10 + 6 * count), VIRTIO_NET_OK);
+}
+
+static bool may_be_told(void)
+{
+	return message_is_in_range(MSG_MONITOR_NIC_ABILITIES,
+				   &rig.nic.abilities);
+}
+
+TEST(a_hostile_guest_cannot_join_so_many_groups_that_its_monitor_is_ended)
+{
+	rig.features = 1ull << VIRTIO_NET_F_CTRL_RX;
+	nic_rig_start(&rig, true);
+	nic_rig_start_queue(&rig, 2);
+	CHECK(may_be_told());
+	for (uint32_t count = 0; count <= 80; count++) {
+		join(count);
+		CHECK(may_be_told());
+		CHECK_EQ(rig.nic.abilities.all_multicast,
+			 count > NIC_GROUP_MAX);
+		CHECK_EQ(rig.nic.abilities.group_count,
+			 count > NIC_GROUP_MAX ? 0 : count);
+	}
+	join(3);
+	CHECK_EQ(rig.nic.abilities.all_multicast, 0);
+	CHECK_EQ(rig.nic.abilities.group_count, 3);
+	nic_rig_stop(&rig);
+}
+
+TEST(too_many_addresses_of_its_own_give_a_guest_every_group)
+{
+	uint8_t table[2 + 4 + 4] = { VIRTIO_NET_CTRL_MAC,
+				     VIRTIO_NET_CTRL_MAC_TABLE_SET };
+
+	rig.features = 1ull << VIRTIO_NET_F_CTRL_RX;
+	nic_rig_start(&rig, true);
+	nic_rig_start_queue(&rig, 2);
+	memset(table + 2, 0xff, 4);
+	CHECK_EQ(nic_rig_command(&rig, table, sizeof(table)), VIRTIO_NET_OK);
+	CHECK_EQ(rig.nic.abilities.all_multicast, 1);
+	CHECK(may_be_told());
+	nic_rig_stop(&rig);
+}
+
+TEST(a_guest_that_stops_to_be_promiscuous_still_gets_the_groups_it_wants)
+{
+	uint8_t command[3] = { VIRTIO_NET_CTRL_RX };
+
+	rig.features = 1ull << VIRTIO_NET_F_CTRL_RX;
+	nic_rig_start(&rig, true);
+	nic_rig_start_queue(&rig, 2);
+	for (uint8_t i = 0; i < 4; i++) {
+		command[1] = i & 1 ? VIRTIO_NET_CTRL_RX_ALLMULTI
+				   : VIRTIO_NET_CTRL_RX_PROMISC;
+		command[2] = i < 2;
+		CHECK_EQ(nic_rig_command(&rig, command, 3), VIRTIO_NET_OK);
+		CHECK_EQ(rig.nic.abilities.all_multicast, i < 3);
+	}
+	join(65);
+	command[2] = 0;
+	CHECK_EQ(nic_rig_command(&rig, command, 3), VIRTIO_NET_OK);
+	CHECK_EQ(rig.nic.abilities.all_multicast, 1);
+	nic_rig_stop(&rig);
+}
+
+TEST(a_reset_forgets_the_groups_of_the_driver_before)
+{
+	rig.features = 1ull << VIRTIO_NET_F_CTRL_RX;
+	nic_rig_start(&rig, true);
+	nic_rig_start_queue(&rig, 2);
+	join(65);
+	nic_device_ops.reset(&rig.nic);
+	CHECK_EQ(nic_device_ops.set_features(&rig.nic, rig.features), 0);
+	nic_rig_start_queue(&rig, 0);
+	CHECK_EQ(rig.nic.abilities.all_multicast, 0);
+	CHECK_EQ(rig.nic.abilities.group_count, 0);
 	nic_rig_stop(&rig);
 }

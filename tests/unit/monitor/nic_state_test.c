@@ -25,7 +25,7 @@ TEST(a_saved_interface_stands_still_and_goes_on_elsewhere)
 	nic_rig_send(&rig, 200, 200, 1);
 	nic_rig_turn(&rig);
 	CHECK_EQ(nic_rig_take(&rig, 1), 200);
-	rig.nic.abilities.all_multicast = 1;
+	rig.nic.all_groups = NIC_PROMISCUOUS;
 
 	nic_freeze(&rig.nic);
 	nic_rig_send(&rig, 300, 300, 2);
@@ -46,7 +46,7 @@ TEST(a_saved_interface_stands_still_and_goes_on_elsewhere)
 	nic_rig_turn(&rig);
 	CHECK_EQ(nic_rig_used(&rig, 0), 1);
 	CHECK_EQ(nic_rig_used(&rig, 1), 2);
-	CHECK_EQ(rig.nic.abilities.all_multicast, 1);
+	CHECK_EQ(rig.nic.all_groups, NIC_PROMISCUOUS);
 	nic_rig_stop(&rig);
 }
 
