@@ -123,6 +123,7 @@ int config_default(struct config *ret_config, struct refusal *ret_refusal)
 		.log_level = LOG_INFO,
 		.disk_standby = 1,
 		.ready_ms = 10000,
+		.verb_ms = 30000,
 		.save_ms = 300000,
 		.shutdown_ms = 60000,
 	};

@@ -32,6 +32,7 @@ struct config {
 	enum log_level log_level;
 	uint32_t disk_standby; /* standbys of a new disk service: 0 or 1 */
 	uint32_t ready_ms;     /* a child not READY by then failed to start */
+	uint32_t verb_ms;      /* a verb that its monitor has not done fails */
 	uint32_t save_ms;      /* a save without progress for so long fails */
 	uint32_t shutdown_ms;  /* for all partitions at host shutdown */
 };

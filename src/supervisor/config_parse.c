@@ -31,6 +31,7 @@ static const struct key keys[] = {
 	{ "log_level",    KIND_LOG_LEVEL, OF(log_level),    0, 0 },
 	{ "disk_standby", KIND_NUMBER,    OF(disk_standby), 0, 1 },
 	{ "ready_ms",     KIND_NUMBER,    OF(ready_ms),     100, MS_MAX },
+	{ "verb_ms",      KIND_NUMBER,    OF(verb_ms),      100, MS_MAX },
 	{ "save_ms",      KIND_NUMBER,    OF(save_ms),      100, MS_MAX },
 	{ "shutdown_ms",  KIND_NUMBER,    OF(shutdown_ms),  1000, MS_MAX },
 };

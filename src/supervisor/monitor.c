@@ -18,6 +18,13 @@ static void boot_done(struct partition *partition)
 	ticket_done(partition->supervisor, &partition->ticket);
 }
 
+/* Its guest has run nothing yet. */
+static void boot(struct partition *partition)
+{
+	partition_ask(partition, MSG_MONITOR_RESUME, PARTITION_EVENT_BOOTED,
+		      NULL, 0, NULL);
+}
+
 void partition_want_disks(struct partition *partition)
 {
 	for (unsigned i = 0; i < partition->disk_count; i++)
@@ -47,12 +54,26 @@ static bool reconcile_saved(struct partition *partition, bool is_paused)
 	return true;
 }
 
+/* It lost its link and is back: what was asked or answered in between is lost.
+ * A stop, a save and a restore go on by themselves. */
+static void lose_question(struct partition *partition)
+{
+	enum partition_state state = partition_state(partition);
+
+	partition_forget_questions(partition);
+	if (state != PARTITION_STOPPING && state != PARTITION_SAVING &&
+	    state != PARTITION_RESTORING)
+		ticket_failed(partition->supervisor, &partition->ticket, -EIO,
+			      "its monitor lost the question");
+}
+
 /* What the monitor that came back says of its guest, against the record. */
 static void reconcile_state(struct partition *partition)
 {
 	enum partition_state state = partition_state(partition);
 	bool is_paused = partition->guest_state == GUEST_PAUSED;
 
+	lose_question(partition);
 	if (reconcile_saved(partition, is_paused))
 		return;
 	if (state == PARTITION_STOPPING &&
@@ -73,10 +94,7 @@ static void reconcile_state(struct partition *partition)
 		return;
 	}
 	if (state == PARTITION_STARTING && is_paused) {
-		partition->verb_event = PARTITION_EVENT_BOOTED;
-		partition->verb_id++;
-		process_send(partition->monitor, MSG_MONITOR_RESUME,
-			     partition->verb_id, NULL, 0, NULL, 0);
+		boot(partition);
 		return;
 	}
 	if (state == PARTITION_STARTING)
@@ -85,17 +103,6 @@ static void reconcile_state(struct partition *partition)
 		partition_must(partition, PARTITION_EVENT_PAUSE, "");
 	if (state == PARTITION_PAUSED && !is_paused)
 		partition_must(partition, PARTITION_EVENT_RESUME, "");
-}
-
-/* It lost its link and is back: what was asked or answered in between is
- * lost. */
-static void monitor_returned(struct partition *partition)
-{
-	if (partition_state(partition) != PARTITION_STOPPING &&
-	    partition_state(partition) != PARTITION_SAVING)
-		ticket_failed(partition->supervisor, &partition->ticket, -EIO,
-			      "its monitor lost the question");
-	reconcile_state(partition);
 }
 
 void monitor_ready(struct process *process)
@@ -116,17 +123,13 @@ void monitor_ready(struct process *process)
 	}
 	partition_want_disks(partition);
 	if (partition_state(partition) != PARTITION_STARTING) {
-		monitor_returned(partition);
+		reconcile_state(partition);
 		return;
 	}
-	if (partition->engine == ENGINE_FOREIGN) {
+	if (partition->engine == ENGINE_FOREIGN)
 		boot_done(partition);
-		return;
-	}
-	partition->verb_event = PARTITION_EVENT_BOOTED;
-	partition->verb_id++;
-	process_send(process, MSG_MONITOR_RESUME, partition->verb_id, NULL, 0,
-		     NULL, 0);
+	else
+		boot(partition);
 }
 
 /* Re-adoption. */

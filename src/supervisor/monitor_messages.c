@@ -11,12 +11,21 @@
 #include "supervisor/save.h"
 #include "supervisor/supervisor.h"
 
+static void apply(struct partition *partition, enum partition_event event)
+{
+	if (event != PARTITION_EVENT_COUNT)
+		partition_must(partition, event,
+			       partition->is_paused_by_policy ? POLICY_PAUSE
+							      : "");
+}
+
 static int take_done(void *data, struct message *message)
 {
 	const struct monitor_result *result = (const void *)message->body;
 	struct process *process = data;
 	struct partition *partition = process->owner;
 	int status = result->status;
+	enum partition_event event;
 	char text[TEXT_ROOM];
 
 	text_escape(text, sizeof(text), result->text, strlen(result->text));
@@ -24,12 +33,22 @@ static int take_done(void *data, struct message *message)
 		partition_counted(partition);
 		return 0;
 	}
-	if (message->request_id != partition->verb_id)
+	if (!partition_answered(partition, message->request_id, &event))
 		return 0;
+	if (message->request_id != partition->verb_id) {
+		/* Nobody waits for it any more, and it has happened. */
+		if (status >= 0)
+			apply(partition, event);
+		partition_disk_came_up(partition);
+		return 0;
+	}
 	if (partition_state(partition) == PARTITION_SAVING) {
 		save_answered(partition, status, text);
 		return 0;
 	}
+	/* What follows from it answers. */
+	if (partition->guest_state == GUEST_OFF)
+		return 0;
 	if (status < 0 && (partition_state(partition) == PARTITION_STARTING ||
 			   restore_is_unfinished(partition))) {
 		process_kill(process, text);
@@ -44,10 +63,7 @@ static int take_done(void *data, struct message *message)
 			      text);
 		return 0;
 	}
-	if (partition->verb_event != PARTITION_EVENT_COUNT)
-		partition_must(partition, partition->verb_event,
-			       partition->is_paused_by_policy ? POLICY_PAUSE
-							      : "");
+	apply(partition, event);
 	ticket_done(partition->supervisor, &partition->ticket);
 	/* Its disks may have come back before the pause they caused. */
 	partition_disk_came_up(partition);

@@ -106,6 +106,7 @@ void partition_free(struct partition *partition)
 {
 	TAILQ_REMOVE(&partition->supervisor->partitions, partition, link);
 	partition_disarm(partition);
+	partition_forget_questions(partition);
 	sd_event_source_disable_unref(partition->count_timer);
 	partition_drop_uninstall(partition);
 	for (unsigned i = 0; i < partition->disk_count; i++)
@@ -162,8 +163,21 @@ int partition_try(struct partition *partition, enum partition_event event,
 		return r;
 	(void)failpoint("state.after");
 	partition->record = record;
+	partition->is_unstored = false;
 	partition_tell_state(partition);
 	return 0;
+}
+
+int partition_store(struct partition *partition)
+{
+	int r;
+
+	if (!partition->is_unstored)
+		return 0;
+	r = store_put_partition_state(partition->supervisor->store,
+				      &partition->record);
+	partition->is_unstored = r < 0;
+	return r;
 }
 
 void partition_must(struct partition *partition, enum partition_event event,
@@ -173,12 +187,13 @@ void partition_must(struct partition *partition, enum partition_event event,
 
 	if (partition_try(partition, event, reason) == 0)
 		return;
-	/* The world has changed whether the store can say so or not; the next
-	 * start of the supervisor reconciles. */
-	if (lifecycle_apply(&record->lifecycle, event) == 0)
-		partition_event_text(
-			partition, EVENT_ERROR,
-			"is %s, which cannot be stored: %s",
-			partition_state_name(partition_state(partition)),
-			store_error(partition->supervisor->store));
+	/* The world has changed whether the store can say so or not. */
+	if (lifecycle_apply(&record->lifecycle, event) < 0)
+		return;
+	(void)snprintf(record->reason, sizeof(record->reason), "%s", reason);
+	partition->is_unstored = true;
+	partition_event_text(partition, EVENT_ERROR,
+			     "is %s, which cannot be stored yet: %s",
+			     partition_state_name(partition_state(partition)),
+			     store_error(partition->supervisor->store));
 }

@@ -36,6 +36,13 @@ enum save_step {
 /* Different instructions carried out for one guest; more are not told. */
 #define INTERVENTIONS_MAX 64
 
+/* Asked of a monitor, by request_id; 0: none. */
+struct question {
+	uint32_t id;
+	enum partition_event event; /* to apply; PARTITION_EVENT_COUNT: none */
+};
+#define QUESTIONS_MAX 8
+
 struct partition {
 	TAILQ_ENTRY(partition) link;
 	struct supervisor *supervisor;
@@ -49,11 +56,13 @@ struct partition {
 	struct nic nics[NIC_COUNT_MAX];
 	unsigned nic_count; /* as defined, also without a monitor */
 	struct console console;
-	struct ticket ticket;     /* who waits for the verb under way */
-	uint32_t verb_event;      /* enum partition_event to apply when done */
-	uint32_t verb_id;         /* request_id of the message to the monitor */
+	struct ticket ticket; /* who waits for the verb under way */
+	struct question questions[QUESTIONS_MAX]; /* without an answer */
+	uint32_t verb_id; /* of the last one: request_id of its message */
+	sd_event_source *question_timer; /* its deadline */
 	bool is_stop_wanted;      /* a client asked; policy does not restart */
 	bool is_paused_by_policy; /* until its disks are back */
+	bool is_unstored;         /* the store is behind; tried again */
 	uint32_t guest_state;     /* last MONITOR_GUEST; enum guest_state */
 	/* What to apply when every disk is released. */
 	struct {

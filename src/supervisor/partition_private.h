@@ -15,9 +15,29 @@ enum partition_state partition_state(const struct partition *partition);
 int partition_try(struct partition *partition, enum partition_event event,
 		  const char *reason);
 
-/* The same for what has happened already and cannot be refused. */
+/* The same for what has happened already and cannot be refused: if it cannot be
+ * stored, that is tried again until it can, and verbs are refused until then. */
 void partition_must(struct partition *partition, enum partition_event event,
 		    const char *reason);
+
+/* Write the record if the store is behind it. */
+int partition_store(struct partition *partition);
+
+/*
+ * Ask the monitor. When it is done `event` is applied, unless that is
+ * PARTITION_EVENT_COUNT. Has a deadline: a start fails then, any other verb is
+ * only answered. `fd` may be NULL.
+ */
+void partition_ask(struct partition *partition, uint32_t type,
+		   enum partition_event event, const void *body,
+		   size_t body_bytes, const int *fd);
+
+/* It is done. False: it was not asked, or that was forgotten. */
+bool partition_answered(struct partition *partition, uint32_t id,
+			enum partition_event *ret_event);
+
+/* No answer means anything any more. */
+void partition_forget_questions(struct partition *partition);
 
 /*
  * The monitor is gone, or was never there: let go of the disks, and when all
@@ -27,9 +47,9 @@ void partition_must(struct partition *partition, enum partition_event event,
 void partition_end(struct partition *partition, enum partition_event event,
 		   const char *reason);
 
-/* Refuse a verb that the state does not allow or that another one is in the way
- * of; the second also what is a foreign VMM's business. */
-int partition_check_verb(const struct partition *partition,
+/* Refuse a verb that the state or a shutdown does not allow or that another one
+ * is in the way of; the second also what is a foreign VMM's business. */
+int partition_check_verb(struct partition *partition,
 			 enum partition_event event, struct refusal *refusal);
 int partition_check_engine_verb(struct partition *partition,
 				enum partition_event event,

@@ -24,17 +24,20 @@ static int refuse_verb(const struct partition *partition,
 		      partition_event_name(event));
 }
 
-int partition_check_verb(const struct partition *partition,
-			 enum partition_event event, struct refusal *refusal)
+static bool is_busy(const struct partition *partition)
 {
-	if (!lifecycle_allows(&partition->record.lifecycle, event))
-		return refuse_verb(partition, event, refusal);
-	if (partition->ticket.client || partition->uninstall ||
-	    partition->end.is_pending)
-		return refuse(refusal, -EBUSY, "state",
-			      "another operation on partition %s is under way",
-			      partition->record.definition.name);
-	return 0;
+	return partition->ticket.client || partition->uninstall ||
+	       partition->end.is_pending || restore_is_unfinished(partition);
+}
+
+static int check_busy(const struct partition *partition,
+		      struct refusal *refusal)
+{
+	if (!is_busy(partition))
+		return 0;
+	return refuse(refusal, -EBUSY, "state",
+		      "another operation on partition %s is under way",
+		      partition->record.definition.name);
 }
 
 int partition_refuse_store(struct partition *partition, int r,
@@ -42,6 +45,25 @@ int partition_refuse_store(struct partition *partition, int r,
 {
 	return refuse(refusal, r, "", "the store cannot be written: %s",
 		      store_error(partition->supervisor->store));
+}
+
+int partition_check_verb(struct partition *partition,
+			 enum partition_event event, struct refusal *refusal)
+{
+	int r;
+
+	if (partition->supervisor->is_ending)
+		return refuse(refusal, -EINVAL, "state",
+			      "the supervisor is shutting down; %s is not "
+			      "possible now",
+			      partition_event_name(event));
+	if (!lifecycle_allows(&partition->record.lifecycle, event))
+		return refuse_verb(partition, event, refusal);
+	r = check_busy(partition, refusal);
+	if (r < 0)
+		return r;
+	r = partition_store(partition);
+	return r < 0 ? partition_refuse_store(partition, r, refusal) : 0;
 }
 
 int partition_start(struct partition *partition, const struct ticket *ticket,
@@ -73,24 +95,6 @@ int partition_start(struct partition *partition, const struct ticket *ticket,
 	return 0;
 }
 
-static void ask_monitor_with(struct partition *partition, uint32_t type,
-			     enum partition_event event,
-			     const struct ticket *ticket, const void *body,
-			     size_t body_bytes)
-{
-	partition->ticket = *ticket;
-	partition->verb_event = event;
-	partition->verb_id++;
-	process_send(partition->monitor, type, partition->verb_id, body,
-		     body_bytes, NULL, 0);
-}
-
-static void ask_monitor(struct partition *partition, uint32_t type,
-			enum partition_event event, const struct ticket *ticket)
-{
-	ask_monitor_with(partition, type, event, ticket, NULL, 0);
-}
-
 static int refuse_foreign(const struct partition *partition,
 			  struct refusal *refusal)
 {
@@ -119,7 +123,8 @@ static int ask_engine(struct partition *partition, uint32_t type,
 	if (r < 0)
 		return r;
 	partition->is_paused_by_policy = false;
-	ask_monitor(partition, type, event, ticket);
+	partition->ticket = *ticket;
+	partition_ask(partition, type, event, NULL, 0, NULL);
 	return 0;
 }
 
@@ -150,11 +155,17 @@ static int check_guest_verb(const struct partition *partition, const char *verb,
 			      partition_state_name(state), verb);
 	if (partition->engine == ENGINE_FOREIGN)
 		return refuse_foreign(partition, refusal);
-	if (partition->ticket.client || !partition->monitor)
-		return refuse(refusal, -EBUSY, "state",
-			      "another operation on partition %s is under way",
-			      partition->record.definition.name);
-	return 0;
+	return check_busy(partition, refusal);
+}
+
+/* The guest's state stays what it is. */
+static void ask_guest_verb(struct partition *partition, uint32_t type,
+			   const struct ticket *ticket, const void *body,
+			   size_t body_bytes)
+{
+	partition->ticket = *ticket;
+	partition_ask(partition, type, PARTITION_EVENT_COUNT, body, body_bytes,
+		      NULL);
 }
 
 int partition_reset(struct partition *partition, const struct ticket *ticket,
@@ -163,8 +174,7 @@ int partition_reset(struct partition *partition, const struct ticket *ticket,
 	int r = check_guest_verb(partition, "reset", refusal);
 
 	if (r == 0)
-		ask_monitor(partition, MSG_MONITOR_RESET, PARTITION_EVENT_COUNT,
-			    ticket);
+		ask_guest_verb(partition, MSG_MONITOR_RESET, ticket, NULL, 0);
 	return r;
 }
 
@@ -210,28 +220,23 @@ int partition_balloon(struct partition *partition, const struct ticket *ticket,
 	if (r == 0)
 		r = check_balloon(partition, memory_bytes, refusal);
 	if (r == 0)
-		ask_monitor_with(partition, MSG_MONITOR_BALLOON,
-				 PARTITION_EVENT_COUNT, ticket, &balloon,
-				 sizeof(balloon));
+		ask_guest_verb(partition, MSG_MONITOR_BALLOON, ticket, &balloon,
+			       sizeof(balloon));
 	return r;
 }
 
 void partition_pause_by_policy(struct partition *partition)
 {
-	struct ticket nobody = { 0 };
-
 	if (partition_state(partition) != PARTITION_RUNNING ||
-	    partition->ticket.client || partition->engine == ENGINE_FOREIGN)
+	    is_busy(partition) || partition->engine == ENGINE_FOREIGN)
 		return;
 	partition->is_paused_by_policy = true;
-	ask_monitor(partition, MSG_MONITOR_PAUSE, PARTITION_EVENT_PAUSE,
-		    &nobody);
+	partition_ask(partition, MSG_MONITOR_PAUSE, PARTITION_EVENT_PAUSE, NULL,
+		      0, NULL);
 }
 
 void partition_disk_came_up(struct partition *partition)
 {
-	struct ticket nobody = { 0 };
-
 	/* Under way: its end asks again. */
 	if (!partition->is_paused_by_policy || partition->ticket.client ||
 	    partition_state(partition) != PARTITION_PAUSED)
@@ -240,8 +245,8 @@ void partition_disk_came_up(struct partition *partition)
 		if (partition->disks[i].state != DISK_IS_UP)
 			return;
 	partition->is_paused_by_policy = false;
-	ask_monitor(partition, MSG_MONITOR_RESUME, PARTITION_EVENT_RESUME,
-		    &nobody);
+	partition_ask(partition, MSG_MONITOR_RESUME, PARTITION_EVENT_RESUME,
+		      NULL, 0, NULL);
 }
 
 static int on_stop_deadline(sd_event_source *source, uint64_t usec, void *data)
@@ -328,7 +333,7 @@ int partition_stop(struct partition *partition, const struct ticket *ticket,
 	ticket_failed(partition->supervisor, &partition->ticket, -ECANCELED,
 		      "the partition is being stopped");
 	partition->is_stop_wanted = true;
-	partition->verb_id++; /* an answer still to come means nothing now */
+	partition_forget_questions(partition);
 	partition->ticket = *ticket;
 	stop_monitor(partition, deadline_ms, is_forced, was);
 	return 0;

@@ -44,9 +44,7 @@ static int store_record(struct partition *partition,
 
 static void ask(struct partition *partition, uint32_t type, const int *fd)
 {
-	partition->verb_id++;
-	process_send(partition->monitor, type, partition->verb_id, NULL, 0, fd,
-		     fd ? 1 : 0);
+	partition_ask(partition, type, PARTITION_EVENT_COUNT, NULL, 0, fd);
 }
 
 static int on_impatient(sd_event_source *source, uint64_t usec, void *data);
