@@ -9,12 +9,24 @@
 #include "supervisor/storage_lock.h"
 #include "supervisor/supervisor.h"
 
+bool hold_has_any(const struct partition *partition)
+{
+	for (unsigned i = 0; i < DISK_COUNT_MAX; i++)
+		if (partition->held_fds[i] != NO_FD)
+			return true;
+	return false;
+}
+
 void hold_keep(struct partition *partition)
 {
-	hold_drop(partition);
-	for (unsigned i = 0; i < partition->disk_count; i++)
-		partition->held_fds[i] =
-			take_fd(&partition->disks[i].witness_fd);
+	for (unsigned i = 0; i < partition->disk_count; i++) {
+		int *witness_fd = &partition->disks[i].witness_fd;
+
+		if (*witness_fd == NO_FD)
+			continue;
+		close_fd(&partition->held_fds[i]);
+		partition->held_fds[i] = take_fd(witness_fd);
+	}
 }
 
 static int note_disk(const struct disk *disk)
@@ -49,7 +61,8 @@ static void open_disk(struct partition *partition, struct disk *disk)
 {
 	struct refusal refusal = { 0 };
 
-	if (storage_open_witness(disk->definition, disk->index,
+	if (partition->held_fds[disk->index] == NO_FD &&
+	    storage_open_witness(disk->definition, disk->index,
 				 &partition->held_fds[disk->index],
 				 &disk->facts, &refusal) < 0)
 		partition_event_text(partition, EVENT_WARNING,
@@ -59,7 +72,6 @@ static void open_disk(struct partition *partition, struct disk *disk)
 
 void hold_open(struct partition *partition)
 {
-	hold_drop(partition);
 	if (launch_load_disks(partition) < 0)
 		return;
 	for (unsigned i = 0; i < partition->disk_count; i++)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a SAVED partition keeps of its disks: the witnesses with their locks, so
- * that no other program writes what its guest believes to know, and the time at
- * which each image was changed last, which outlives us and the host. A restore
- * finds out what happened while nobody held the lock.
+ * What a partition without a monitor keeps of its disks, while a guest believes
+ * to know them: the witnesses with their locks, so that no other program writes
+ * to them. One is SAVED; then also the time at which each image was changed
+ * last is kept, which outlives us and the host, so that a restore finds out
+ * what happened while nobody held the lock. The other is the restart of a
+ * monitor whose guest, a foreign VMM's, runs on.
  *
  * Errors     -EINVAL with the refusal filled in: changed since it was saved.
  */
@@ -12,15 +14,17 @@
 
 #include "supervisor/partition.h"
 
-/* Before launch_release() of a partition that becomes SAVED: its disks are
+/* Before launch_release(), which then leaves these locks alone: the disks are
  * quiet. */
 void hold_keep(struct partition *partition);
 
 /* Note what a guest leaves behind whose save is complete. */
 void hold_note(struct partition *partition);
 
-/* At start, or after a restore was refused: take the locks anew. What cannot be
- * had is told as an event. */
+bool hold_has_any(const struct partition *partition);
+
+/* At start, or after a restore was refused: take the locks that are missing.
+ * What cannot be had is told as an event. */
 void hold_open(struct partition *partition);
 
 /* Let go. */

@@ -63,30 +63,46 @@ int launch_load_disks(struct partition *partition)
 				     partition);
 }
 
-static int open_witness(struct disk *disk, struct refusal *refusal)
+static int *held_fd_of(const struct disk *disk)
 {
-	int *held_fd = &disk->partition->held_fds[disk->index];
+	return &disk->partition->held_fds[disk->index];
+}
+
+/* A restore has its locks already, and so has the restart of a monitor whose
+ * guest runs on. */
+static int take_witness(struct disk *disk, struct refusal *refusal)
+{
+	int *held_fd = held_fd_of(disk);
 	int r;
 
-	/* A restore has its locks already. */
 	if (*held_fd != NO_FD &&
-	    storage_check_witness(*held_fd, disk->definition, &disk->facts) ==
-		    0)
+	    storage_check_witness(*held_fd, disk->definition, &disk->facts) < 0)
+		close_fd(held_fd);
+	if (*held_fd == NO_FD)
+		return storage_open_witness(disk->definition, disk->index,
+					    &disk->witness_fd, &disk->facts,
+					    refusal);
+	r = storage_check_alone(*held_fd, disk->definition, disk->index,
+				refusal);
+	if (r == 0)
 		disk->witness_fd = take_fd(held_fd);
-	close_fd(held_fd);
-	r = disk->witness_fd == NO_FD
-		    ? storage_open_witness(disk->definition, disk->index,
-					   &disk->witness_fd, &disk->facts,
-					   refusal)
-		    : 0;
-	if (r < 0)
-		return r;
-	r = install_check_disk(disk->partition->supervisor->store, disk->id,
-			       disk->index, &disk->facts, refusal);
+	return r;
+}
+
+static int check_installed(struct disk *disk, struct refusal *refusal)
+{
+	return install_check_disk(disk->partition->supervisor->store, disk->id,
+				  disk->index, &disk->facts, refusal);
+}
+
+static int open_witness(struct disk *disk, struct refusal *refusal)
+{
+	int r = take_witness(disk, refusal);
+
+	if (r == 0)
+		r = check_installed(disk, refusal);
 	if (r == 0 && partition_state(disk->partition) == PARTITION_SAVED)
 		r = hold_check(disk, refusal);
-	if (r < 0)
-		close_fd(&disk->witness_fd);
 	return r;
 }
 
@@ -119,15 +135,27 @@ static int open_witnesses(struct partition *partition, struct refusal *refusal)
 	return 0;
 }
 
+static int reopen_witness(struct disk *disk, struct refusal *refusal)
+{
+	int r = storage_open_served(disk->definition, disk->index,
+				    &disk->witness_fd, &disk->facts, refusal);
+
+	if (r == 0)
+		r = check_installed(disk, refusal);
+	if (r < 0)
+		close_fd(&disk->witness_fd);
+	return r;
+}
+
 void launch_reopen_witnesses(struct partition *partition)
 {
-	struct refusal refusal;
+	struct refusal refusal = { 0 };
 
 	for (unsigned i = 0; i < partition->disk_count; i++) {
 		struct disk *disk = &partition->disks[i];
 
 		if (disk->witness_fd == NO_FD &&
-		    open_witness(disk, &refusal) < 0) {
+		    reopen_witness(disk, &refusal) < 0) {
 			partition_event_text(partition, EVENT_WARNING, "%s: %s",
 					     refusal.field, refusal.text);
 			continue;
@@ -285,6 +313,7 @@ void launch_release(struct partition *partition)
 
 int launch_prepare(struct partition *partition, struct refusal *refusal)
 {
+	bool was_held = hold_has_any(partition);
 	int r;
 
 	r = check_guest(partition, refusal);
@@ -297,6 +326,8 @@ int launch_prepare(struct partition *partition, struct refusal *refusal)
 				     "the host cannot make its ring: %s",
 				     strerror(-r));
 	}
+	if (r < 0 && was_held)
+		hold_keep(partition);
 	if (r < 0)
 		launch_release(partition);
 	else

@@ -47,6 +47,7 @@ static int on_restart(sd_event_source *source, uint64_t usec, void *data)
 		return 0;
 	}
 	if (r < 0) {
+		hold_drop(partition);
 		partition_must(partition, PARTITION_EVENT_FAILED, refusal.text);
 		supervisor_shutdown_progress(partition->supervisor);
 		return 0;
@@ -92,6 +93,14 @@ static void tell_failure(struct partition *partition)
 	ticket_failed(partition->supervisor, &partition->ticket, -EIO, reason);
 }
 
+/* Without us: its next monitor must find the disks as this one left them. */
+static bool guest_runs_on(const struct partition *partition,
+			  enum partition_event event)
+{
+	return event == PARTITION_EVENT_RESTART &&
+	       partition->engine == ENGINE_FOREIGN;
+}
+
 static void finish_end(struct partition *partition)
 {
 	enum partition_event event = partition->end.event;
@@ -104,8 +113,11 @@ static void finish_end(struct partition *partition)
 		(void)failpoint("save.ended");
 		hold_note(partition);
 	}
-	if (event == PARTITION_EVENT_SAVED || was_restoring)
+	if (event == PARTITION_EVENT_SAVED || was_restoring ||
+	    guest_runs_on(partition, event))
 		hold_keep(partition);
+	else
+		hold_drop(partition);
 	launch_release(partition);
 	partition->engine_pid = 0;
 	partition_disarm(partition);

@@ -77,7 +77,7 @@ struct partition {
 		uint64_t done_bytes;
 		uint64_t told_ns; /* when the client was told last */
 	} save;
-	int held_fds[DISK_COUNT_MAX]; /* witnesses while SAVED; or NO_FD */
+	int held_fds[DISK_COUNT_MAX]; /* witnesses (hold.h); or NO_FD */
 	int image_fd;                 /* on its way to the monitor; or NO_FD */
 	struct intervention interventions[INTERVENTIONS_MAX];
 	unsigned intervention_count;

@@ -13,13 +13,14 @@
 
 #include "base/count.h"
 #include "base/scope.h"
+#include "supervisor/storage_lock.h"
 
 #define CHUNK_BYTES (1u << 20)
 #define STACK_BYTES (64u << 10)
 #define PAGE_BYTES  4096
 
 struct scrub {
-	int fd; /* borrowed */
+	int fd; /* owned; for writing */
 	int done_fd;
 	uint64_t size_bytes;
 	void *zeros;
@@ -110,6 +111,8 @@ static int prepare(struct scrub *scrub)
 {
 	int error;
 
+	if (scrub->fd < 0)
+		return scrub->fd;
 	scrub->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (scrub->done_fd < 0)
 		return -errno;
@@ -120,14 +123,14 @@ static int prepare(struct scrub *scrub)
 	return start_thread(scrub);
 }
 
-int scrub_start(struct scrub **ret_scrub, int fd, uint64_t size_bytes)
+int scrub_start(struct scrub **ret_scrub, int witness_fd, uint64_t size_bytes)
 {
 	struct scrub *scrub = calloc(1, sizeof(*scrub));
 	int r;
 
 	if (!scrub)
 		return -ENOMEM;
-	scrub->fd = fd;
+	scrub->fd = storage_reopen(witness_fd, O_RDWR);
 	scrub->done_fd = NO_FD;
 	scrub->size_bytes = size_bytes;
 	scrub->result = -EAGAIN;
@@ -158,6 +161,7 @@ void scrub_free(struct scrub *scrub)
 	if (scrub->has_thread)
 		(void)pthread_join(scrub->thread, NULL);
 	close_fd(&scrub->done_fd);
+	close_fd(&scrub->fd);
 	free(scrub->zeros);
 	free(scrub);
 }

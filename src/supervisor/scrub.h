@@ -16,10 +16,10 @@
 struct scrub;
 
 /*
- * Overwrite everything the image holds with zeros and fdatasync it. Borrows
- * `fd` (open for writing) until scrub_free(). Holes of a sparse file are left.
+ * Overwrite everything the image holds with zeros and fdatasync it, through
+ * a description of its own. Holes of a sparse file are left.
  */
-int scrub_start(struct scrub **ret_scrub, int fd, uint64_t size_bytes);
+int scrub_start(struct scrub **ret_scrub, int witness_fd, uint64_t size_bytes);
 
 /* Readable when it has ended; owned by the scrub. */
 int scrub_fd(const struct scrub *scrub);

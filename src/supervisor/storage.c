@@ -113,11 +113,6 @@ static int check_kind(const struct subject *subject, int path_fd,
 	return 0;
 }
 
-static int access_flags(const struct disk_definition *disk)
-{
-	return disk->access == DISK_READ_ONLY ? O_RDONLY : O_RDWR;
-}
-
 static int refuse_open(const struct subject *subject, int error)
 {
 	if (error == -EBUSY)
@@ -129,6 +124,21 @@ static int refuse_open(const struct subject *subject, int error)
 			   strerror(-error));
 }
 
+/* What is to be written to must be open for it once. */
+static int check_writable(const struct subject *subject, int path_fd)
+{
+	SCOPED(close_fd) int writable = NO_FD;
+	int r;
+
+	if (subject->disk->access == DISK_READ_ONLY)
+		return 0;
+	r = storage_reopen(path_fd, O_RDWR);
+	if (r < 0)
+		return r;
+	writable = r;
+	return 0;
+}
+
 /*
  * A device for writing is claimed for as long as W lives. One for reading may
  * have several readers, and a claim would be exclusive among them too; so it is
@@ -136,14 +146,26 @@ static int refuse_open(const struct subject *subject, int error)
  */
 static int open_device(const struct subject *subject, int path_fd)
 {
-	SCOPED(close_fd) int claim = NO_FD;
-	int flags = access_flags(subject->disk);
-	int r = storage_reopen(path_fd, flags | O_EXCL);
+	SCOPED(close_fd) int claim = storage_reopen(path_fd, O_RDONLY | O_EXCL);
+	int r = claim;
 
-	if (r < 0 || flags == O_RDWR)
+	if (r < 0) {
+		claim = NO_FD;
 		return r;
-	claim = r;
-	return storage_reopen(path_fd, flags);
+	}
+	if (subject->disk->access == DISK_READ_ONLY)
+		return storage_reopen(path_fd, O_RDONLY);
+	r = check_writable(subject, path_fd);
+	return r < 0 ? r : take_fd(&claim);
+}
+
+/* Writable first: an overlay copies the file up then, and W is to be of what
+ * is written to. */
+static int open_file(const struct subject *subject, int path_fd)
+{
+	int r = check_writable(subject, path_fd);
+
+	return r < 0 ? r : storage_reopen(path_fd, O_RDONLY);
 }
 
 static int device_facts(int fd, struct storage_facts *facts)
@@ -223,39 +245,76 @@ static int refuse_locked(const struct subject *subject, int fd, int error)
 			   "or a QEMU");
 }
 
-int storage_open_witness(const struct disk_definition *disk, unsigned index,
-			 int *ret_witness_fd, struct storage_facts *ret_facts,
-			 struct refusal *ret_refusal)
+/* W without its lock. */
+static int open_unlocked(const struct subject *subject, int *ret_witness_fd)
 {
-	struct subject subject = { disk, index, ret_refusal };
-	SCOPED(close_fd) int path_fd = open_path(disk->file);
-	SCOPED(close_fd) int fd = NO_FD;
+	SCOPED(close_fd) int path_fd = open_path(subject->disk->file);
 	struct stat status;
 	int r = path_fd;
 
 	if (r < 0) {
 		path_fd = NO_FD;
-		return refuse_open(&subject, r);
+		return refuse_open(subject, r);
 	}
 	if (fstat(path_fd, &status) < 0)
-		return refuse_open(&subject, -errno);
-	r = check_kind(&subject, path_fd, &status);
+		return refuse_open(subject, -errno);
+	r = check_kind(subject, path_fd, &status);
 	if (r < 0)
 		return r;
-	r = S_ISBLK(status.st_mode)
-		    ? open_device(&subject, path_fd)
-		    : storage_reopen(path_fd, access_flags(disk));
+	r = S_ISBLK(status.st_mode) ? open_device(subject, path_fd)
+				    : open_file(subject, path_fd);
 	if (r < 0)
-		return refuse_open(&subject, r);
-	fd = r;
-	r = storage_lock(fd, disk);
+		return refuse_open(subject, r);
+	*ret_witness_fd = r;
+	return 0;
+}
+
+typedef int lock_witness(int fd, const struct disk_definition *disk);
+
+static int open_witness(const struct subject *subject, lock_witness *lock,
+			int *ret_witness_fd, struct storage_facts *ret_facts)
+{
+	SCOPED(close_fd) int fd = NO_FD;
+	int r = open_unlocked(subject, &fd);
+
 	if (r < 0)
-		return refuse_locked(&subject, fd, r);
-	r = storage_find_facts(fd, disk, ret_facts);
+		return r;
+	r = lock(fd, subject->disk);
 	if (r < 0)
-		return refuse_open(&subject, r);
+		return refuse_locked(subject, fd, r);
+	r = storage_find_facts(fd, subject->disk, ret_facts);
+	if (r < 0)
+		return refuse_open(subject, r);
 	*ret_witness_fd = take_fd(&fd);
 	return 0;
+}
+
+int storage_open_witness(const struct disk_definition *disk, unsigned index,
+			 int *ret_witness_fd, struct storage_facts *ret_facts,
+			 struct refusal *ret_refusal)
+{
+	struct subject subject = { disk, index, ret_refusal };
+
+	return open_witness(&subject, storage_lock, ret_witness_fd, ret_facts);
+}
+
+int storage_open_served(const struct disk_definition *disk, unsigned index,
+			int *ret_witness_fd, struct storage_facts *ret_facts,
+			struct refusal *ret_refusal)
+{
+	struct subject subject = { disk, index, ret_refusal };
+
+	return open_witness(&subject, storage_share_lock, ret_witness_fd,
+			    ret_facts);
+}
+
+int storage_check_alone(int witness_fd, const struct disk_definition *disk,
+			unsigned index, struct refusal *ret_refusal)
+{
+	struct subject subject = { disk, index, ret_refusal };
+	int r = storage_lock(witness_fd, disk);
+
+	return r < 0 ? refuse_locked(&subject, witness_fd, r) : 0;
 }
 
 static int check_size(const struct subject *subject,

@@ -5,16 +5,20 @@
  * Raw regular files and block devices only. Every file is opened by path once
  * and known by its descriptor from then on. A disk in use has
  *
- *   a witness W      one open file description per attachment. Holds the OFD
- *                    lock on the whole image (and O_EXCL on a block device) as
- *                    long as any duplicate of it lives; QEMU's byte locks
- *                    conflict with it as they should. A write-back error is
- *                    told once to W's fdatasync, whoever else was told of it;
- *                    that call renews W for the next error.
+ *   a witness W      one open file description per attachment, for reading
+ *                    only: its monitor has it too and is as hostile as its
+ *                    guest. Holds the OFD lock on the whole image (and O_EXCL
+ *                    on a block device) as long as any duplicate of it lives;
+ *                    QEMU's byte locks conflict with it as they should. A
+ *                    write-back error is told once to W's fdatasync, whoever
+ *                    else was told of it; that call renews W for the next
+ *                    error.
  *   generations G    one open file description per service instance, each made
- *                    from W. Holds the fence byte: a lock that ends when the
- *                    last reference to G ends, that of a request still in the
- *                    kernel included (invariant I4).
+ *                    from W. Holds the same lock, so the image stays locked for
+ *                    as long as anyone of ours may write to it, and the fence
+ *                    byte: a lock that ends when the last reference to G ends,
+ *                    that of a request still in the kernel included (invariant
+ *                    I4).
  *
  * Trust      The files may hold anything. The path comes from a client who may
  *            open any path as this process may (SECURITY.md).
@@ -81,12 +85,29 @@ int storage_open_witness(const struct disk_definition *disk, unsigned index,
 			 struct refusal *ret_refusal);
 
 /*
+ * The same after we were away: a generation of this disk may still be with its
+ * service, so this alone is no leave to use the image. With the fence lifted,
+ * storage_check_alone() gives it.
+ */
+int storage_open_served(const struct disk_definition *disk, unsigned index,
+			int *ret_witness_fd, struct storage_facts *ret_facts,
+			struct refusal *ret_refusal);
+
+/*
+ * Check that nobody but this witness has a lock on the image, before a new
+ * generation: as storage_open_witness() does.
+ */
+int storage_check_alone(int witness_fd, const struct disk_definition *disk,
+			unsigned index, struct refusal *ret_refusal);
+
+/*
  * Check a witness that came back from a monitor: the file that `facts` names
- * (device, inode), same access, lock held (taken again if it was dropped). The
- * block sizes in `facts` are filled in; its size stays.
+ * (device, inode), open for reading, lock held (taken again if it was dropped).
+ * The block sizes in `facts` are filled in; its size stays.
  *
  * -EBADMSG  not the witness of this disk
- * -EBUSY    its lock was dropped and someone else has it
+ * -EBADF    not open for reading
+ * -EBUSY    its lock was dropped and someone has locked it for himself alone
  */
 int storage_check_witness(int witness_fd, const struct disk_definition *disk,
 			  struct storage_facts *facts);
@@ -97,6 +118,7 @@ int storage_check_witness(int witness_fd, const struct disk_definition *disk,
  * own copy at once: while it keeps one, the fence cannot lift.
  *
  * -EAGAIN  the fence of an earlier generation is not lifted yet
+ * -EBUSY   someone took the image: its lock had been dropped
  */
 int storage_open_generation(int witness_fd, uint64_t attachment_id,
 			    const struct disk_definition *disk,

@@ -14,9 +14,16 @@
  * permission n. n is 0 for consistent reads, 1 for writes, 2 for writes that
  * change nothing, 3 for resizing.
  *
- * A writer of ours locks all bytes for writing. A reader holds read locks that
- * say in these words "I read, and share that with nobody who writes": all bytes
- * but those a QEMU that also only reads must find free.
+ * We do the same. All our locks are read locks, which a descriptor that is open
+ * for reading can hold (so a monitor carries them and can change nothing by it)
+ * and which several descriptions of ours hold at once (so a service's keeps the
+ * image locked after its supervisor and its monitor have died). Taking an image
+ * is taking them and then asking whether anyone else has one that conflicts; of
+ * two who do so at once, one or both are refused.
+ *
+ * A writer locks all bytes, "I do everything and share nothing". A reader says
+ * "I read, and share that with nobody who writes": all bytes but those that a
+ * QEMU that also only reads must find free.
  */
 #define QEMU_WRITES   101 /* the first byte that no mere reader locks */
 #define QEMU_NO_READS 200 /* the last one */
@@ -50,26 +57,33 @@ static int is_free(int fd, short type, uint64_t start, uint64_t bytes)
 	return lock.l_type == F_UNLCK;
 }
 
-static int lock_for_reading(int fd)
+int storage_share_lock(int fd, const struct disk_definition *disk)
 {
-	int r = set_lock(fd, F_RDLCK, 0, QEMU_WRITES);
+	int r;
 
+	if (disk->access != DISK_READ_ONLY)
+		return set_lock(fd, F_RDLCK, 0, STORAGE_LOCK_BYTES);
+	r = set_lock(fd, F_RDLCK, 0, QEMU_WRITES);
 	if (r == 0)
 		r = set_lock(fd, F_RDLCK, QEMU_NO_READS + 1,
 			     STORAGE_LOCK_BYTES - QEMU_NO_READS - 1);
-	if (r == 0)
-		r = is_free(fd, F_WRLCK, QEMU_WRITES,
-			    QEMU_NO_READS - QEMU_WRITES + 1);
-	if (r < 0)
-		return r;
-	return r ? 0 : -EBUSY;
+	return r;
 }
 
 int storage_lock(int fd, const struct disk_definition *disk)
 {
+	int r = storage_share_lock(fd, disk);
+
+	if (r < 0)
+		return r;
 	if (disk->access == DISK_READ_ONLY)
-		return lock_for_reading(fd);
-	return set_lock(fd, F_WRLCK, 0, STORAGE_LOCK_BYTES);
+		r = is_free(fd, F_WRLCK, QEMU_WRITES,
+			    QEMU_NO_READS - QEMU_WRITES + 1);
+	else
+		r = is_free(fd, F_WRLCK, 0, STORAGE_LOCK_BYTES);
+	if (r < 0)
+		return r;
+	return r ? 0 : -EBUSY;
 }
 
 int storage_lock_holder(int fd, const struct disk_definition *disk)
@@ -95,15 +109,6 @@ static bool is_same_file(const struct stat *status,
 	       status->st_ino == expected->inode;
 }
 
-static bool has_access(int fd, const struct disk_definition *disk)
-{
-	int flags = fcntl(fd, F_GETFL);
-	int wanted = disk->access == DISK_READ_ONLY ? O_RDONLY : O_RDWR;
-
-	return flags >= 0 && (flags & O_PATH) == 0 &&
-	       (flags & O_ACCMODE) == wanted;
-}
-
 /* F_GETFL does not tell O_EXCL; that nobody can claim the device does. */
 static bool is_claimed(int fd)
 {
@@ -124,12 +129,12 @@ int storage_check_witness(int witness_fd, const struct disk_definition *disk,
 
 	if (fstat(witness_fd, &status) < 0)
 		return -errno;
-	if (!is_same_file(&status, facts) || !has_access(witness_fd, disk))
+	if (!is_same_file(&status, facts))
 		return -EBADMSG;
 	if (facts->is_block_device && disk->access == DISK_READ_WRITE &&
 	    !is_claimed(witness_fd))
 		return -EBADMSG;
-	r = storage_lock(witness_fd, disk);
+	r = storage_share_lock(witness_fd, disk);
 	if (r == 0)
 		r = storage_find_facts(witness_fd, disk, &found);
 	if (r < 0)
@@ -180,13 +185,20 @@ int storage_open_generation(int witness_fd, uint64_t attachment_id,
 
 	if (r <= 0)
 		return r < 0 ? r : -EAGAIN;
+	/* Between generations W alone has the lock, and its monitor has W. */
+	r = failpoint("fence.skip") ? storage_share_lock(witness_fd, disk)
+				    : storage_lock(witness_fd, disk);
+	if (r < 0)
+		return r;
 	if (disk->cache == DISK_DIRECT)
 		flags |= O_DIRECT;
 	r = storage_reopen(witness_fd, flags);
 	if (r < 0)
 		return r;
 	fd = r;
-	r = take_fence(fd, attachment_id, disk);
+	r = storage_share_lock(fd, disk);
+	if (r == 0)
+		r = take_fence(fd, attachment_id, disk);
 	if (r == 0)
 		*ret_generation_fd = take_fd(&fd);
 	return r;

@@ -23,11 +23,19 @@ int storage_open_directory(const struct disk_definition *disk, unsigned index,
 			   struct refusal *ret_refusal);
 
 /*
- * Take the lock of a witness on this description; again is no harm.
+ * Take the lock of a witness on this description; again is no harm. Nobody else
+ * may have one, a generation neither.
  *
  * -EBUSY  someone else has one that conflicts
  */
 int storage_lock(int fd, const struct disk_definition *disk);
+
+/*
+ * The same beside descriptions of our own that have it.
+ *
+ * -EBUSY  someone has locked it for himself alone
+ */
+int storage_share_lock(int fd, const struct disk_definition *disk);
 
 /* The process whose lock conflicts; 0 when the kernel does not say. */
 int storage_lock_holder(int fd, const struct disk_definition *disk);

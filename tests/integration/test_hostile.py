@@ -197,6 +197,21 @@ def test_a_monitor_that_comes_back_with_a_foreign_file_is_ended(host, stage,
     host.wait_ready()
 
 
+def test_a_monitor_cannot_cut_its_image_through_the_witness(host, stage):
+    monitor = start_monitor(host, stage)
+    image = host.directory / "played-one.img"
+
+    with pytest.raises(OSError):
+        os.ftruncate(monitor.witness, 512)
+    with pytest.raises(OSError):
+        os.pwrite(monitor.witness, b"x", 0)
+
+    assert image.stat().st_size == 32 << 20
+    os.fdatasync(monitor.witness)
+    host.run("stop", "played-one", "--force")
+    os.close(monitor.witness)
+
+
 def test_a_stranger_without_the_token_is_sent_away(host, stage, calm):
     monitor = start_monitor(host, stage)
     monitor.settings = bytes(len(monitor.settings))

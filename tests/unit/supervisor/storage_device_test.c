@@ -58,6 +58,7 @@ TEST(a_block_device_is_claimed_by_its_writer)
 	CHECK_EQ(rig.facts.size_bytes, 1 << 20);
 	witness = storage_rig_witness(&rig);
 	CHECK(witness >= 0);
+	CHECK_EQ(fcntl(witness, F_GETFL) & O_ACCMODE, O_RDONLY);
 	expected = rig.facts;
 
 	CHECK_EQ(open(loop, O_RDONLY | O_EXCL | O_CLOEXEC), -1);
@@ -68,7 +69,7 @@ TEST(a_block_device_is_claimed_by_its_writer)
 	CHECK_EQ(storage_check_witness(witness, &rig.disk, &expected), 0);
 	(void)close(generation);
 	(void)close(witness);
-	plain = open(loop, O_RDWR | O_CLOEXEC);
+	plain = open(loop, O_RDONLY | O_CLOEXEC);
 	CHECK_EQ(storage_check_witness(plain, &rig.disk, &expected), -EBADMSG);
 	(void)close(plain);
 	drop_loop();

@@ -2,10 +2,13 @@
 /* Who may use an image: witnesses, generations and their fences. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/scope.h"
 #include "lib/harness.h"
 #include "storage_rig.h"
 
@@ -116,21 +119,43 @@ TEST(a_qemu_that_only_reads_shares_an_image_with_readers)
 	(void)unlink(rig.disk.file);
 }
 
-TEST(the_holder_of_an_old_lock_is_named)
+/* Record locks are of a process, so they conflict with OFD ones. */
+static pid_t lock_in_child(void)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_start = 0, .l_len = 10 };
+	int told[2];
+	pid_t child;
+	char byte;
+
+	CHECK_EQ(pipe2(told, O_CLOEXEC), 0);
+	child = fork();
+	if (child == 0) {
+		int fd = open(rig.disk.file, O_RDWR | O_CLOEXEC);
+
+		if (fcntl(fd, F_SETLK, &lock) == 0)
+			(void)!write(told[1], "x", 1);
+		for (;;)
+			(void)pause();
+	}
+	CHECK_EQ(read(told[0], &byte, 1), 1);
+	(void)close(told[0]);
+	(void)close(told[1]);
+	return child;
+}
+
+TEST(the_holder_of_an_old_lock_is_named)
+{
 	char holder[32];
-	int fd;
+	pid_t child;
 
 	storage_rig_make(&rig, 8192);
-	fd = open(rig.disk.file, O_RDWR | O_CLOEXEC);
-	CHECK_EQ(fcntl(fd, F_SETLK, &lock), 0);
-	/* Record locks are of the process, so they conflict with OFD ones. */
+	child = lock_in_child();
 	CHECK_EQ(storage_rig_inspect(&rig), -EBUSY);
 
-	(void)snprintf(holder, sizeof(holder), "process %d", (int)getpid());
+	(void)snprintf(holder, sizeof(holder), "process %d", (int)child);
 	CHECK(strstr(rig.refusal.text, holder) != NULL);
-	(void)close(fd);
+	(void)kill(child, SIGKILL);
+	CHECK_EQ(waitpid(child, NULL, 0), child);
 	(void)unlink(rig.disk.file);
 }
 
@@ -155,6 +180,16 @@ TEST(a_fence_lifts_when_the_last_reference_of_a_generation_ends)
 	(void)unlink(rig.disk.file);
 }
 
+static int open_served(void)
+{
+	int fd = NO_FD;
+
+	CHECK_EQ(storage_open_served(&rig.disk, 3, &fd, &rig.facts,
+				     &rig.refusal),
+		 0);
+	return fd;
+}
+
 TEST(an_old_generation_fences_a_later_attachment_of_the_image)
 {
 	int witness, generation;
@@ -164,11 +199,49 @@ TEST(an_old_generation_fences_a_later_attachment_of_the_image)
 	generation = storage_rig_generation(&rig, witness);
 	(void)close(witness);
 
-	witness = storage_rig_witness(&rig);
-	CHECK(witness >= 0);
+	witness = open_served();
 	CHECK_EQ(storage_fence_is_lifted(witness, 6, &rig.disk), 0);
+	CHECK_EQ(storage_check_alone(witness, &rig.disk, 3, &rig.refusal),
+		 -EBUSY);
 	(void)close(generation);
 	CHECK_EQ(storage_fence_is_lifted(witness, 6, &rig.disk), 1);
+	CHECK_EQ(storage_check_alone(witness, &rig.disk, 3, &rig.refusal), 0);
+	(void)close(witness);
+	(void)unlink(rig.disk.file);
+}
+
+TEST(an_image_stays_locked_while_its_service_may_write_to_it)
+{
+	struct flock lock = { .l_type = F_WRLCK };
+	int witness, generation, stranger;
+
+	storage_rig_make(&rig, 8192);
+	witness = storage_rig_witness(&rig);
+	generation = storage_rig_generation(&rig, witness);
+	stranger = open(rig.disk.file, O_RDWR | O_CLOEXEC);
+	/* Its supervisor and its monitor die. */
+	(void)close(witness);
+
+	CHECK_EQ(storage_rig_witness(&rig), -EBUSY);
+	CHECK_EQ(fcntl(stranger, F_OFD_SETLK, &lock), -1);
+	(void)close(generation);
+	CHECK_EQ(fcntl(stranger, F_OFD_SETLK, &lock), 0);
+	(void)close(stranger);
+	(void)unlink(rig.disk.file);
+}
+
+TEST(an_image_that_someone_took_gets_no_generation)
+{
+	struct flock unlock = { .l_type = F_UNLCK };
+	int witness, qemu;
+
+	storage_rig_make(&rig, 8192);
+	witness = storage_rig_witness(&rig);
+	CHECK_EQ(fcntl(witness, F_OFD_SETLK, &unlock), 0);
+	qemu = hold_byte(101);
+
+	CHECK_EQ(storage_rig_generation(&rig, witness), -EBUSY);
+	(void)close(qemu);
 	(void)close(witness);
 	(void)unlink(rig.disk.file);
 }
@@ -211,6 +284,23 @@ TEST(a_direct_generation_is_opened_with_o_direct)
 	(void)unlink(rig.disk.file);
 }
 
+TEST(a_hostile_peer_cannot_change_an_image_through_its_witness)
+{
+	char byte = 'x';
+	int witness;
+
+	storage_rig_make(&rig, 8192);
+	witness = storage_rig_witness(&rig);
+
+	CHECK_EQ(fcntl(witness, F_GETFL) & O_ACCMODE, O_RDONLY);
+	CHECK_EQ(ftruncate(witness, 512), -1);
+	CHECK_EQ(fallocate(witness, 0, 8192, 512), -1);
+	CHECK_EQ(pwrite(witness, &byte, 1, 0), -1);
+	CHECK_EQ(fdatasync(witness), 0);
+	(void)close(witness);
+	(void)unlink(rig.disk.file);
+}
+
 TEST(a_witness_that_came_back_is_accepted)
 {
 	struct storage_facts expected;
@@ -245,11 +335,11 @@ TEST(a_hostile_peer_cannot_return_another_descriptor_as_witness)
 	other = open("/dev/null", O_RDWR | O_CLOEXEC);
 	CHECK_EQ(storage_check_witness(other, &rig.disk, &expected), -EBADMSG);
 	(void)close(other);
-	other = open(rig.disk.file, O_RDONLY | O_CLOEXEC);
-	CHECK_EQ(storage_check_witness(other, &rig.disk, &expected), -EBADMSG);
+	other = open(rig.disk.file, O_WRONLY | O_CLOEXEC);
+	CHECK_EQ(storage_check_witness(other, &rig.disk, &expected), -EBADF);
 	(void)close(other);
 	other = open(rig.disk.file, O_PATH | O_CLOEXEC);
-	CHECK_EQ(storage_check_witness(other, &rig.disk, &expected), -EBADMSG);
+	CHECK_EQ(storage_check_witness(other, &rig.disk, &expected), -EBADF);
 	(void)close(other);
 	(void)unlink(rig.disk.file);
 }
@@ -267,10 +357,14 @@ TEST(a_hostile_peer_cannot_drop_the_lock_of_its_witness_unseen)
 
 	other = storage_rig_witness(&rig);
 	CHECK(other >= 0);
-	CHECK_EQ(storage_check_witness(witness, &rig.disk, &expected), -EBUSY);
-	(void)close(other);
+	/* It is ours again, but nobody writes to it while another has it. */
 	CHECK_EQ(storage_check_witness(witness, &rig.disk, &expected), 0);
+	CHECK_EQ(storage_rig_generation(&rig, witness), -EBUSY);
+	(void)close(other);
 	CHECK_EQ(storage_rig_witness(&rig), -EBUSY);
+	other = storage_rig_generation(&rig, witness);
+	CHECK(other >= 0);
+	(void)close(other);
 	(void)close(witness);
 	(void)unlink(rig.disk.file);
 }
