@@ -30,9 +30,9 @@ _bulkhead_options() {
 	"doctor") echo "" ;;
 	"disk serve") echo "--file --vhost-user --size --read-only --direct" ;;
 	"disk list") echo "" ;;
-	"nic add") echo "--switch --vlan --tagged --rate --addresses --mac --mtu --queues --trunk --isolated --any-mac" ;;
+	"nic add") echo "--switch --vlan --tagged --rate --addresses --mac --mtu --queues --trunk --isolated --any-mac --router" ;;
 	"nic remove") echo "" ;;
-	"nic set") echo "--vlan --tagged --rate --addresses" ;;
+	"nic set") echo "--vlan --tagged --rate --addresses --router" ;;
 	"switch define") echo "--uplink --vlan --tagged --service" ;;
 	"switch undefine") echo "" ;;
 	"switch list") echo "" ;;
@@ -90,6 +90,7 @@ _bulkhead() {
 	--service) words=$(_bulkhead_names service list) ;;
 	--uplink) words="none tap: bridge: packet: passt" ;;
 	--standby) words="0 1" ;;
+	--router) words="true false" ;;
 	--kind) words="disk console net" ;;
 	*)
 		verb=${plain[0]-}

@@ -72,8 +72,8 @@ int nic_option_take(struct cli *cli, const char *name, const char *given,
 		return EXIT_DONE;
 	if (field_is_list(field))
 		return store_list(cli, field, name, given, nic);
-	return store(cli, field, name,
-		     field->type == FIELD_FLAG ? "true" : given, nic);
+	/* A switch of the command line has no value: it is on. */
+	return store(cli, field, name, *given ? given : "true", nic);
 }
 
 int nic_options_take(struct cli *cli, const struct invocation *invocation,

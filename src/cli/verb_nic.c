@@ -82,6 +82,7 @@ const struct verb verb_nic_add = {
 		{ "trunk", NULL, "takes frames for unknown addresses" },
 		{ "isolated", NULL, "only with ports that are not isolated" },
 		{ "any-mac", NULL, "may send from any MAC address" },
+		{ "router", NULL, "may be a router and answer DHCP" },
 	},
 	.run = run_add,
 };
@@ -164,8 +165,12 @@ const struct verb verb_nic_set = {
 	.name = "nic set",
 	.positional = "PARTITION",
 	.second = "NAME",
-	.summary = "Change an interface's VLANs, rate or addresses, also "
-		   "while the guest runs.",
-	.options = { VLAN_OPTIONS },
+	.summary = "Change an interface's VLANs, rate, addresses or role, "
+		   "also while the guest runs.",
+	.options = {
+		VLAN_OPTIONS,
+		{ "router", "BOOL",
+		  "whether it may be a router and answer DHCP" },
+	},
 	.run = run_set,
 };

@@ -23,7 +23,9 @@
 	X(ISOLATED, "isolated", "between isolated ports")                      \
 	X(TOO_LONG, "too-long", "longer than the receiver takes")              \
 	X(NO_BUFFER, "no-buffer", "the receiver had no room")                  \
-	X(MIRROR, "mirror", "from or to a port that gets copies only")
+	X(MIRROR, "mirror", "from or to a port that gets copies only")         \
+	X(ROUTER, "rogue-router",                                              \
+	  "a router's or a DHCP server's word, from a port that is neither")
 
 enum switch_drop {
 #define SWITCH_DROP(id, name, text) DROP_##id,

@@ -32,6 +32,9 @@ enum nic_flag {
 	NIC_ISOLATED = 1u << 1, /* talks to ports that are not isolated */
 	/* May send from any MAC; without it others are dropped, but a trunk's. */
 	NIC_ANY_MAC = 1u << 2,
+	/* May advertise routers and answer DHCP; so may a trunk. */
+	NIC_ROUTER = 1u << 3,
+	NIC_FLAGS_ALL = (1u << 4) - 1,
 };
 
 /* A network interface of a partition: one port of a switch. */

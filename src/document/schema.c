@@ -100,6 +100,8 @@ static const struct field fields[] = {
 	  .help = "Whether it exchanges frames only with ports that are not isolated." },
 	{ "nics[].any-mac", FIELD_FLAG, OF_NIC(flags), .unit = NIC_ANY_MAC,
 	  .help = "Whether the guest may send from other MAC addresses than its own." },
+	{ "nics[].router", FIELD_FLAG, OF_NIC(flags), .unit = NIC_ROUTER,
+	  .help = "Whether the guest may advertise itself as a router, redirect others and answer DHCP, by IPv4 and IPv6; a trunk may." },
 	{ "nics[].mtu", FIELD_COUNT, OF_NIC(mtu), .least = NIC_MTU_MIN, .most = NIC_MTU_MAX, .fallback = NIC_MTU_DEFAULT,
 	  .help = "The longest packet in bytes." },
 	{ "nics[].queues", FIELD_COUNT, OF_NIC(queue_pair_count), .least = 1, .most = NIC_QUEUE_PAIR_MAX, .fallback = 1,

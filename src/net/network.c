@@ -336,6 +336,8 @@ static int fill_guard(struct guard *guard,
 		return -EINVAL;
 	guard->checks_mac =
 		(definition->flags & (NIC_ANY_MAC | NIC_TRUNK)) == 0;
+	guard->checks_router =
+		(definition->flags & (NIC_ROUTER | NIC_TRUNK)) == 0;
 	memcpy(guard->mac.bytes, definition->mac, MAC_BYTES);
 	guard->ipv4_count = definition->ipv4_count;
 	guard->ipv6_count = definition->ipv6_count;

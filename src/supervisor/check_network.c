@@ -7,8 +7,7 @@
 
 #include "base/text.h"
 
-#define VID_MOST  4094
-#define FLAGS_ALL (NIC_TRUNK | NIC_ISOLATED | NIC_ANY_MAC)
+#define VID_MOST 4094
 
 struct checking {
 	const char *prefix;
@@ -144,7 +143,7 @@ static int check_numbers(const struct checking *checking,
 {
 	int r = 0;
 
-	if (nic->flags & ~(uint32_t)FLAGS_ALL)
+	if (nic->flags & ~(uint32_t)NIC_FLAGS_ALL)
 		r = refuse_field(checking, "flags", "are not known");
 	if (r == 0)
 		r = check_range(checking, "priority", nic->priority, 0,

@@ -25,7 +25,10 @@ static int deliver(void *context, uint16_t port,
 {
 	uint32_t sum = 0;
 
-	if (port >= PORTS || delivery->head_bytes < 14)
+	if (port >= PORTS || delivery->head_bytes < 14 ||
+	    delivery->offload.flags & ~3 ||
+	    (delivery->offload.gso_type == 0 && delivery->offload.head_bytes) ||
+	    delivery->offload.head_bytes > delivery->head_bytes)
 		abort();
 	for (uint32_t i = 0; i < delivery->head_bytes; i++)
 		sum += delivery->head[i];

@@ -125,6 +125,34 @@ def test_two_partitions_talk_over_a_switch(host, pair):
         (10, "played-one"), (10, "played-two")}
 
 
+def offer(guest, other):
+    """An answer of DHCP, as a server sends it."""
+    address = struct.pack("=4B", 10, 0, 0, 9)
+    guest.rings.send(
+        other.mac + guest.mac +
+        struct.pack("!HBBHHHBBH", 0x0800, 0x45, 0, 46, 0, 0, 64, 17, 0) +
+        address + address + struct.pack("!HHHH", 67, 68, 26, 0) + bytes(18))
+
+
+def test_a_guest_that_is_no_router_cannot_answer_dhcp(host, pair):
+    one, two = pair
+
+    offer(one, two)
+    check_talk(one, two, "after")
+    row = next(row for row in host.json("switch", "counters", "lan")
+               if row["partition"] == "played-one")
+    assert row["drops"]["rogue-router"] == 1
+    host.run("nic", "set", "played-one", "lan0", "--router", "true")
+    check_talk(one, two, "it may now")
+    offer(one, two)
+    assert two.rings.receive()[12:14] == b"\x08\x00"
+    host.run("nic", "set", "played-one", "lan0", "--router", "false")
+    offer(one, two)
+    check_talk(one, two, "no more")
+    check_refused(host.call("nic", "set", "played-one", "lan0", "--router",
+                            "perhaps"), REFUSED, "--router")
+
+
 def test_a_vlan_changed_at_run_time_parts_and_joins(host, pair):
     one, two = pair
 

@@ -12,7 +12,7 @@
 /* A frame under way. */
 struct passage {
 	struct vswitch *vswitch;
-	const struct frame *frame;
+	struct frame *frame;
 	uint64_t now_ns;
 	uint16_t from;
 	uint16_t vid;
@@ -339,7 +339,7 @@ static enum switch_drop admit(struct passage *passage)
 		reason = guard_check(&settings->guard, frame);
 	if (reason != DROP_COUNT)
 		return reason;
-	if (offload_check(frame) < 0)
+	if (offload_check(passage->frame) < 0)
 		return DROP_OFFLOAD;
 	if (frame->offload.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM &&
 	    !settings->is_trunk && is_foreign(passage))

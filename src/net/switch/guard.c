@@ -8,12 +8,22 @@
 #define TYPE_IPV6 0x86dd
 
 #define IPV4_HEAD      20u
+#define IPV4_OFFSET    0x1fff /* of a fragment */
 #define IPV6_HEAD      40u
 #define ARP_BYTES      28u
-#define ADVERTISEMENT  136
-#define ICMPV6         58
 #define FRAGMENT       44
-#define EXTENSIONS_MAX 4
+#define EXTENSIONS_MAX 5 /* a fragment's among them */
+
+#define ICMP            1
+#define ICMP_REDIRECT   5
+#define ICMP_ROUTER     9
+#define ICMPV6          58
+#define ICMPV6_ROUTER   134
+#define ADVERTISEMENT   136
+#define ICMPV6_REDIRECT 137
+#define UDP             17
+#define DHCP_CLIENT     68
+#define DHCPV6_CLIENT   546
 
 static bool is_among(const uint8_t *address, const void *addresses,
 		     uint32_t count, uint32_t bytes)
@@ -65,31 +75,54 @@ static bool is_extension(uint8_t protocol)
 	return protocol == 0 || protocol == 43 || protocol == 60;
 }
 
+/* What an IPv6 packet carries behind its extensions. */
+struct upper {
+	uint32_t at;
+	uint8_t protocol; /* as the first header that was not walked says */
+	bool is_found;    /* false: the chain hides it */
+	bool is_fragment;
+	bool is_later; /* of the fragments, not the first */
+};
+
+static struct upper find_upper(const uint8_t *ip, uint32_t bytes)
+{
+	struct upper upper = { .at = IPV6_HEAD, .protocol = ip[6] };
+
+	for (int i = 0; i < EXTENSIONS_MAX; i++) {
+		const uint8_t *header = ip + upper.at;
+		bool is_fragment = upper.protocol == FRAGMENT;
+
+		if (upper.is_later ||
+		    (!is_fragment && !is_extension(upper.protocol)))
+			break;
+		if (upper.at + 8 > bytes)
+			return upper;
+		upper.protocol = header[0];
+		upper.is_fragment |= is_fragment;
+		upper.is_later = is_fragment && frame_read16(header + 2) >> 3;
+		upper.at += is_fragment ? 8u : (header[1] + 1u) * 8u;
+	}
+	upper.is_found =
+		upper.protocol != FRAGMENT && !is_extension(upper.protocol);
+	return upper;
+}
+
 /* Who advertises an address claims it, whatever the source address says. A
  * chain of headers that hides what it carries is refused (RFC 6980). */
 static bool is_honest_neighbour(const struct guard *guard, const uint8_t *ip,
 				uint32_t bytes)
 {
-	uint8_t protocol = ip[6];
-	uint32_t at = IPV6_HEAD;
+	struct upper upper = find_upper(ip, bytes);
 
-	for (int i = 0; i < EXTENSIONS_MAX && is_extension(protocol); i++) {
-		if (at + 8 > bytes)
-			return false;
-		protocol = ip[at];
-		at += (ip[at + 1] + 1u) * 8u;
-	}
-	if (is_extension(protocol))
+	if (!upper.is_found || (upper.protocol == ICMPV6 && upper.is_fragment))
 		return false;
-	if (protocol == FRAGMENT)
-		return at + 8 <= bytes && ip[at] != ICMPV6 &&
-		       !is_extension(ip[at]) && ip[at] != FRAGMENT;
-	if (protocol != ICMPV6)
+	if (upper.protocol != ICMPV6)
 		return true;
-	if (at >= bytes)
+	if (upper.at >= bytes)
 		return false;
-	return ip[at] != ADVERTISEMENT ||
-	       (at + 24 <= bytes && may_be_ipv6(guard, ip + at + 8));
+	return ip[upper.at] != ADVERTISEMENT ||
+	       (upper.at + 24 <= bytes &&
+		may_be_ipv6(guard, ip + upper.at + 8));
 }
 
 static bool is_honest_ipv6(const struct guard *guard, const uint8_t *ip,
@@ -118,6 +151,62 @@ static bool is_honest_ip(const struct guard *guard, const struct frame *frame)
 	}
 }
 
+/* Routers and DHCP servers. ------------------------------------------------- */
+
+/* What a UDP datagram has for a client's port is an answer, whoever sends it. */
+static bool is_datagram_to(const uint8_t *udp, uint32_t bytes, uint16_t port)
+{
+	return bytes < 4 || frame_read16(udp + 2) == port;
+}
+
+static bool is_router_ipv4(const uint8_t *ip, uint32_t bytes)
+{
+	uint32_t at = (ip[0] & 15u) * 4u;
+
+	/* The ports, or the type, are in the first fragment. */
+	if (frame_read16(ip + 6) & IPV4_OFFSET)
+		return false;
+	if (ip[9] == UDP)
+		return at > bytes ||
+		       is_datagram_to(ip + at, bytes - at, DHCP_CLIENT);
+	return ip[9] == ICMP && (at >= bytes || ip[at] == ICMP_REDIRECT ||
+				 ip[at] == ICMP_ROUTER);
+}
+
+/* A chain of headers that hides what it carries may carry just that. */
+static bool is_router_ipv6(const uint8_t *ip, uint32_t bytes)
+{
+	struct upper upper = find_upper(ip, bytes);
+	uint32_t at = upper.at;
+
+	if (upper.is_later)
+		return false;
+	if (!upper.is_found)
+		return true;
+	if (upper.protocol == UDP)
+		return at > bytes ||
+		       is_datagram_to(ip + at, bytes - at, DHCPV6_CLIENT);
+	return upper.protocol == ICMPV6 &&
+	       (at >= bytes || ip[at] == ICMPV6_ROUTER ||
+		ip[at] == ICMPV6_REDIRECT);
+}
+
+static bool is_of_router(const struct frame *frame)
+{
+	uint32_t offset = frame_type_offset(frame);
+	const uint8_t *packet = frame->head + offset + 2;
+	uint32_t bytes = frame->head_bytes - offset - 2;
+
+	switch (frame_read16(frame->head + offset)) {
+	case TYPE_IPV4:
+		return bytes >= IPV4_HEAD && is_router_ipv4(packet, bytes);
+	case TYPE_IPV6:
+		return bytes >= IPV6_HEAD && is_router_ipv6(packet, bytes);
+	default:
+		return false;
+	}
+}
+
 enum switch_drop guard_check(const struct guard *guard,
 			     const struct frame *frame)
 {
@@ -126,5 +215,7 @@ enum switch_drop guard_check(const struct guard *guard,
 	if (guard->ipv4_count + guard->ipv6_count > 0 &&
 	    !is_honest_ip(guard, frame))
 		return DROP_SPOOFED_IP;
+	if (guard->checks_router && is_of_router(frame))
+		return DROP_ROUTER;
 	return DROP_COUNT;
 }

@@ -3,11 +3,15 @@
  * Anti-spoofing: what a port may claim to be. The source MAC, and the sender's
  * addresses in IPv4, ARP, IPv6 and neighbour advertisements.
  *
+ * Unless a port is a router's, nothing passes that would make it one for its
+ * neighbours: router advertisements and redirects, and answers of DHCP.
+ *
  * A sender without an address yet (0.0.0.0, ::) may ask for one. With any IPv6
  * address configured, so is the link-local one made of the MAC.
  *
  * Source     RFC 826 (ARP), RFC 4861, 4.4 (neighbour advertisement), RFC 4291,
- *            appendix A (EUI-64).
+ *            appendix A (EUI-64), RFC 7113 (router advertisements in chains of
+ *            headers), RFC 7610 (DHCP), RFC 792 and 1256 (ICMP of routers).
  */
 #ifndef NET_SWITCH_GUARD_H
 #define NET_SWITCH_GUARD_H
@@ -22,6 +26,7 @@
 
 struct guard {
 	bool checks_mac;
+	bool checks_router; /* it is none, and no DHCP server */
 	struct mac mac;
 	uint32_t ipv4_count; /* 0: not checked, unless IPv6 is */
 	uint32_t ipv6_count;

@@ -167,9 +167,9 @@ static bool type_fits(uint8_t type, const struct headers *headers)
 	}
 }
 
-static int check_cut(const struct frame *frame)
+static int check_cut(struct frame *frame)
 {
-	const struct frame_offload *offload = &frame->offload;
+	struct frame_offload *offload = &frame->offload;
 	struct headers headers;
 	uint32_t data;
 
@@ -183,10 +183,24 @@ static int check_cut(const struct frame *frame)
 	if (offload->segment_bytes == 0 ||
 	    data > (uint32_t)offload->segment_bytes * OFFLOAD_PIECES_MAX)
 		return -EBADMSG;
+	offload->head_bytes = (uint16_t)headers.end;
 	return 0;
 }
 
-int offload_check(const struct frame *frame)
+/* Of a header's fields, those that mean something (virtio 1.2, 5.1.6.2). */
+static void clear_unused(struct frame_offload *offload)
+{
+	if (offload->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
+		offload->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	} else {
+		offload->flags &= VIRTIO_NET_HDR_F_DATA_VALID;
+		offload->checksum_start = offload->checksum_offset = 0;
+	}
+	if (offload->gso_type == VIRTIO_NET_HDR_GSO_NONE)
+		offload->head_bytes = offload->segment_bytes = 0;
+}
+
+int offload_check(struct frame *frame)
 {
 	const struct frame_offload *offload = &frame->offload;
 	uint32_t place =
@@ -196,6 +210,7 @@ int offload_check(const struct frame *frame)
 	    (offload->checksum_start < frame_type_offset(frame) + 2 ||
 	     place + 2 > frame->head_bytes))
 		return -EBADMSG;
+	clear_unused(&frame->offload);
 	if (offload->gso_type == VIRTIO_NET_HDR_GSO_NONE)
 		return 0;
 	return check_cut(frame);

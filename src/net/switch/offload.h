@@ -37,11 +37,13 @@ struct offload_abilities {
 
 /*
  * Is what the virtio-net header says of this parsed frame possible? Sizes and
- * offsets are compared and, for a frame to be cut, its headers.
+ * offsets are compared and, for a frame to be cut, its headers. What nobody
+ * asked for, or only the sender knows, is taken out of the header: the receiver
+ * is told nothing that was not checked.
  *
  * -EBADMSG  no; drop it
  */
-int offload_check(const struct frame *frame);
+int offload_check(struct frame *frame);
 
 /* True when the receiver takes the frame as it is. */
 bool offload_passes(const struct frame *frame,

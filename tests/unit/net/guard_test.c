@@ -25,12 +25,17 @@ static void begin(uint16_t type)
 	frame_write16(bytes + 12, type);
 }
 
-static enum switch_drop check(uint32_t length)
+static enum switch_drop check_by(const struct guard *guard, uint32_t length)
 {
 	struct frame frame = { .bytes = bytes, .length = length };
 
 	CHECK_EQ(frame_parse(&frame), 0);
-	return guard_check(&guarded, &frame);
+	return guard_check(guard, &frame);
+}
+
+static enum switch_drop check(uint32_t length)
+{
+	return check_by(&guarded, length);
 }
 
 static void begin_ipv4(uint8_t last)
@@ -165,4 +170,123 @@ TEST(a_hostile_guest_cannot_hide_behind_another_protocol)
 	CHECK_EQ(check(60), DROP_SPOOFED_IP);
 	begin(0x88b5);
 	CHECK_EQ(check(60), DROP_SPOOFED_IP);
+}
+
+/* Any address, but no router. */
+static const struct guard no_router = { .checks_router = true };
+static const struct guard router = { .checks_router = false };
+
+static void check_router(uint32_t length, enum switch_drop reason)
+{
+	CHECK_EQ(check_by(&no_router, length), reason);
+	CHECK_EQ(check_by(&router, length), DROP_COUNT);
+}
+
+static void begin_ports(uint32_t at, uint16_t from, uint16_t to)
+{
+	frame_write16(bytes + at, from);
+	frame_write16(bytes + at + 2, to);
+}
+
+TEST(a_hostile_guest_cannot_answer_dhcp)
+{
+	begin_ipv4(9);
+	bytes[23] = 17;
+	begin_ports(34, 67, 68);
+	check_router(60, DROP_ROUTER);
+	/* Its port of origin is the server's choice. */
+	begin_ports(34, 4000, 68);
+	check_router(60, DROP_ROUTER);
+	begin_ports(34, 68, 67);
+	check_router(60, DROP_COUNT);
+	/* Cut off within the ports; behind options. */
+	check_router(37, DROP_ROUTER);
+	bytes[14] = 0x46;
+	begin_ports(38, 67, 68);
+	check_router(60, DROP_ROUTER);
+	/* A later fragment has data where the ports were. */
+	bytes[21] = 1;
+	check_router(60, DROP_COUNT);
+	/* The same numbers in a TCP segment are no DHCP. */
+	bytes[21] = 0;
+	bytes[23] = 6;
+	check_router(60, DROP_COUNT);
+}
+
+TEST(a_hostile_guest_cannot_answer_dhcp_of_ipv6)
+{
+	begin_ipv6(17, 9);
+	begin_ports(54, 547, 546);
+	check_router(80, DROP_ROUTER);
+	begin_ports(54, 546, 547);
+	check_router(80, DROP_COUNT);
+	check_router(57, DROP_ROUTER);
+}
+
+TEST(a_hostile_guest_cannot_advertise_itself_as_a_router)
+{
+	static const uint8_t words[] = { 134, 137 };
+
+	for (size_t i = 0; i < sizeof(words); i++) {
+		begin_ipv6(58, 9);
+		bytes[54] = words[i];
+		check_router(80, DROP_ROUTER);
+		/* Behind options, and in the first of two fragments. */
+		begin_ipv6(60, 9);
+		bytes[54] = 58;
+		bytes[62] = words[i];
+		check_router(80, DROP_ROUTER);
+		bytes[20] = 44;
+		bytes[57] = 1;
+		check_router(80, DROP_ROUTER);
+		bytes[54] = 60;
+		bytes[62] = 58;
+		bytes[70] = words[i];
+		check_router(80, DROP_ROUTER);
+	}
+	begin_ipv4(9);
+	bytes[23] = 1;
+	bytes[34] = 9;
+	check_router(60, DROP_ROUTER);
+	bytes[34] = 5;
+	check_router(60, DROP_ROUTER);
+	bytes[34] = 8;
+	check_router(60, DROP_COUNT);
+	check_router(34, DROP_ROUTER);
+}
+
+TEST(a_hostile_guest_cannot_advertise_a_router_behind_headers_that_hide_it)
+{
+	begin_ipv6(60, 9);
+	bytes[55] = 255;
+	check_router(80, DROP_ROUTER);
+	bytes[55] = 0;
+	for (uint32_t at = 54; at < 120; at += 8)
+		bytes[at] = 60;
+	check_router(128, DROP_ROUTER);
+	/* The type is beyond the frame. */
+	begin_ipv6(58, 9);
+	check_router(54, DROP_ROUTER);
+}
+
+TEST(a_guest_that_is_no_router_pings_and_finds_its_neighbours)
+{
+	static const uint8_t words[] = { 128, 129, 133, 135, 136, 143 };
+
+	for (size_t i = 0; i < sizeof(words); i++) {
+		begin_ipv6(58, 9);
+		bytes[54] = words[i];
+		check_router(80, DROP_COUNT);
+	}
+	/* A long echo: its first fragment, and what follows. */
+	begin_ipv6(44, 9);
+	bytes[54] = 58;
+	bytes[57] = 1;
+	bytes[62] = 128;
+	check_router(80, DROP_COUNT);
+	bytes[57] = 8;
+	bytes[62] = 134; /* data */
+	check_router(80, DROP_COUNT);
+	begin_arp(9, 9);
+	check_router(60, DROP_COUNT);
 }

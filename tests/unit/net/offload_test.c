@@ -379,3 +379,30 @@ TEST(a_hostile_guest_cannot_change_a_header_after_it_was_checked)
 	CHECK_EQ(piece.head_bytes, 66);
 	check_wire(assemble(&piece), false, 6);
 }
+
+TEST(a_hostile_guest_cannot_tell_another_what_nobody_checked)
+{
+	struct frame frame = make_tcp(false, 3000, 1000);
+	const struct frame plain = make_tcp(false, 600, 0);
+
+	frame.offload.flags = 0xff;
+	frame.offload.head_bytes = 0xffff;
+	CHECK_EQ(offload_check(&frame), 0);
+	CHECK_EQ(frame.offload.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+	CHECK_EQ(frame.offload.head_bytes, HEAD + 20 + 32);
+
+	frame = plain;
+	frame.offload = (struct frame_offload){
+		.flags = 0xff & ~VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.head_bytes = 0xffff,
+		.segment_bytes = 0xffff,
+		.checksum_start = 0xffff,
+		.checksum_offset = 0xffff,
+	};
+	CHECK_EQ(offload_check(&frame), 0);
+	CHECK_EQ(frame.offload.flags, VIRTIO_NET_HDR_F_DATA_VALID);
+	CHECK_EQ(frame.offload.head_bytes, 0);
+	CHECK_EQ(frame.offload.segment_bytes, 0);
+	CHECK_EQ(frame.offload.checksum_start, 0);
+	CHECK_EQ(frame.offload.checksum_offset, 0);
+}

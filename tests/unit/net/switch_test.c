@@ -236,6 +236,25 @@ TEST(a_receiver_that_knows_no_checksums_is_told_nothing_of_them)
 	rig_close(&rig);
 }
 
+TEST(a_hostile_guest_cannot_pass_bits_of_its_header_on_to_another)
+{
+	const struct frame_offload hostile = { .flags = 0xfe,
+					       .head_bytes = 0xffff,
+					       .segment_bytes = 7 };
+	const struct offload_abilities able = { .checksum = true };
+	uint8_t bytes[64];
+
+	rig_open_lan(&rig);
+	switch_set_abilities(rig.vswitch, 1, &able);
+	rig_send(&rig, 0, bytes, rig_fill(bytes, rig_mac(1), rig_mac(0)),
+		 &hostile);
+	CHECK(rig_only(&rig, 1));
+	CHECK_EQ(rig.frames[0].offload.flags, VIRTIO_NET_HDR_F_DATA_VALID);
+	CHECK_EQ(rig.frames[0].offload.head_bytes, 0);
+	CHECK_EQ(rig.frames[0].offload.segment_bytes, 0);
+	rig_close(&rig);
+}
+
 TEST(what_a_cable_says_of_checksums_is_not_believed)
 {
 	const struct frame_offload valid = {

@@ -85,7 +85,7 @@ TEST(a_hostile_client_cannot_define_an_interface_that_cannot_be)
 	REFUSED("nics[0].tagged", nics[0].vid_count = 1);
 	REFUSED("nics[0].tagged", nics[0].vid_count = 21);
 	REFUSED("nics[0].tagged", nics[0].vids[0] = 5);
-	REFUSED("nics[0].flags", nics[0].flags = 8);
+	REFUSED("nics[0].flags", nics[0].flags = 16);
 	REFUSED("nics[0].mtu", nics[0].mtu = 0);
 	REFUSED("nics[0].mtu", nics[0].mtu = NIC_MTU_MAX + 1);
 	REFUSED("nics[0].queues", nics[0].queue_pair_count = 5);
