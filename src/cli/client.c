@@ -139,7 +139,11 @@ static bool are_texts_terminated(const struct message *message)
 static int take_message(struct client *client, const struct request *request,
 			struct message *message, struct reply *ret_reply)
 {
-	if (message->request_id != client->last_request_id ||
+	bool is_turned_away =
+		message->type == MSG_REPLY && message->request_id == 0;
+
+	if ((message->request_id != client->last_request_id &&
+	     !is_turned_away) ||
 	    !has_its_shape(message) || !are_texts_terminated(message))
 		return -EBADMSG;
 	if (message->type == MSG_REPLY) {
@@ -157,6 +161,10 @@ static int receive_one(struct client *client, const struct request *request,
 	SCOPED(message_release) struct message message;
 	int r = control_receive(&client->control, &message);
 
+	/* What it said before it hung up comes after the news that it has. */
+	if (r == -EPIPE)
+		r = control_receive(&client->control, &message);
+
 	if (r == -EAGAIN)
 		return wait_for(client, POLLIN, since_ns);
 	if (r < 0)
@@ -172,6 +180,8 @@ int client_call(struct client *client, const struct request *request,
 
 	client->last_request_id++;
 	r = send_request(client, request, since_ns);
+	if (r == -EPIPE)
+		r = 0;
 	while (r == 0)
 		r = receive_one(client, request, since_ns, ret_reply);
 	return r < 0 ? r : 0;

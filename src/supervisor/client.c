@@ -13,10 +13,9 @@
 
 #include "base/log.h"
 #include "base/scope.h"
-#include "supervisor/client_private.h"
+#include "supervisor/client_room.h"
 #include "supervisor/supervisor.h"
 
-#define CLIENTS_MAX 64
 /* Rows a client has not read yet; one that is further behind is dropped. */
 #define OUTBOX_BYTES (4u << 20)
 /* Guests may be waiting for a child's message: children go first. */
@@ -25,11 +24,8 @@
 #define CONNECT_USEC  1000000
 #define CONNECT_BURST 500
 
-TAILQ_HEAD(client_queue, client);
-
 struct client_list {
-	struct client_queue all;
-	unsigned count;
+	struct client_queue all; /* the one silent longest first */
 	uint64_t last_id;
 	int listen_fd;
 	gid_t group; /* that may connect besides us and root */
@@ -46,7 +42,6 @@ static void client_free(struct client *client)
 		events_unfollow(client->supervisor->events, follow_event,
 				client);
 	TAILQ_REMOVE(&list->all, client, link);
-	list->count--;
 	sd_event_source_disable_unref(client->source);
 	control_close(&client->control);
 	outbox_clear(&client->outbox);
@@ -99,9 +94,16 @@ void ticket_row(struct supervisor *supervisor, const struct ticket *ticket,
 static void answer(struct supervisor *supervisor, struct ticket *ticket,
 		   const struct reply *reply)
 {
-	ticket_row(supervisor, ticket, MSG_REPLY, reply, sizeof(*reply), NULL,
-		   0);
+	struct client *client = find_client(supervisor, ticket->client);
+
 	ticket->client = 0;
+	if (!client)
+		return;
+	send_to(client, MSG_REPLY, ticket->request_id, reply, sizeof(*reply),
+		NULL, 0);
+	client->pending_count--;
+	TAILQ_REMOVE(&supervisor->clients->all, client, link);
+	TAILQ_INSERT_TAIL(&supervisor->clients->all, client, link);
 }
 
 void ticket_done(struct supervisor *supervisor, struct ticket *ticket)
@@ -179,7 +181,8 @@ static int on_message(sd_event_source *source, int fd, uint32_t events,
 	if (r == -EAGAIN)
 		return 0;
 	if (r == 0) {
-		r = client_request(client, &message);
+		client->pending_count++;
+		client_request(client, &message);
 		message_release(&message);
 	}
 	if (r < 0 || client->is_broken)
@@ -187,7 +190,9 @@ static int on_message(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
-static bool may_ask(const struct supervisor *supervisor, int fd)
+/* Fills in who it is. */
+static bool may_ask(const struct supervisor *supervisor, int fd,
+		    struct client *newcomer)
 {
 	struct ucred who;
 	socklen_t size = sizeof(who);
@@ -196,7 +201,9 @@ static bool may_ask(const struct supervisor *supervisor, int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
 		return false;
-	if (who.uid == 0 || who.uid == geteuid())
+	newcomer->uid = who.uid;
+	newcomer->is_privileged = who.uid == 0 || who.uid == geteuid();
+	if (newcomer->is_privileged)
 		return true;
 	if (supervisor->clients->group == (gid_t)-1)
 		return false;
@@ -210,6 +217,34 @@ static bool may_ask(const struct supervisor *supervisor, int fd)
 	return false;
 }
 
+/* A REPLY to request 0: to whatever it will ask, or has asked. */
+static void turn_away(struct control *control, const char *text)
+{
+	struct reply reply = { .status = -EBUSY, .refused = 1 };
+
+	(void)snprintf(reply.text, sizeof(reply.text), "%s", text);
+	(void)control_send(control, MSG_REPLY, 0, &reply, sizeof(reply), NULL,
+			   0);
+}
+
+static bool make_room(struct supervisor *supervisor, struct control *control,
+		      const struct client *newcomer)
+{
+	struct client *leaver;
+
+	if (!client_has_room(&supervisor->clients->all, newcomer, &leaver)) {
+		turn_away(control, "too many requests are under way: wait "
+				   "until one has ended");
+		return false;
+	}
+	if (leaver) {
+		turn_away(&leaver->control, "the connection was idle while "
+					    "others waited for one: try again");
+		client_free(leaver);
+	}
+	return true;
+}
+
 static int on_connect(sd_event_source *source, int fd, uint32_t events,
 		      void *data)
 {
@@ -217,20 +252,20 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events,
 	struct client_list *list = supervisor->clients;
 	SCOPED(close_fd)
 	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client newcomer = { .supervisor = supervisor };
 	struct client *client;
 
-	if (peer < 0 || list->count == CLIENTS_MAX ||
-	    !may_ask(supervisor, peer))
+	if (peer < 0 || !may_ask(supervisor, peer, &newcomer) ||
+	    !make_room(supervisor, &(struct control){ peer }, &newcomer))
 		return 0;
 	client = calloc(1, sizeof(*client));
 	if (!client)
 		return 0;
-	client->supervisor = supervisor;
+	*client = newcomer;
 	client->id = ++list->last_id;
 	client->control.fd = take_fd(&peer);
 	outbox_open(&client->outbox, &client->control, OUTBOX_BYTES);
 	TAILQ_INSERT_TAIL(&list->all, client, link);
-	list->count++;
 	if (sd_event_add_io(supervisor->event, &client->source,
 			    client->control.fd, EPOLLIN, on_message,
 			    client) < 0 ||

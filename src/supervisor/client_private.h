@@ -10,10 +10,15 @@
 #include "supervisor/client.h"
 #include "supervisor/outbox.h"
 
+TAILQ_HEAD(client_queue, client);
+
 struct client {
 	TAILQ_ENTRY(client) link;
 	struct supervisor *supervisor;
 	uint64_t id;
+	uid_t uid;
+	bool is_privileged;     /* root, or the supervisor's own user */
+	unsigned pending_count; /* of its requests have no REPLY yet */
 	struct control control;
 	struct outbox outbox;
 	bool is_broken;
@@ -21,13 +26,8 @@ struct client {
 	sd_event_source *source;
 };
 
-/*
- * Check and carry out one request. A request that is refused is answered and
- * returns 0.
- *
- * -EBADMSG  not a request, or of the wrong shape: drop the client
- */
-int client_request(struct client *client, struct message *message);
+/* Check and carry out one request, or answer that it is refused. */
+void client_request(struct client *client, struct message *message);
 
 /* Send events from now on. -EALREADY */
 int client_follow(struct client *client, uint32_t request_id);

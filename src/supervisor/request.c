@@ -504,7 +504,7 @@ static const struct message_rule rules[] = {
 	{ MSG_DISK_LIST, IN_ANY_STATE, handle_disk_list },
 };
 
-int client_request(struct client *client, struct message *message)
+void client_request(struct client *client, struct message *message)
 {
 	struct request request = {
 		.client = client,
@@ -513,8 +513,17 @@ int client_request(struct client *client, struct message *message)
 		.ticket = { client->id, message->request_id },
 	};
 
-	if (request_is_of_network(message->type))
-		return request_network(&request, message);
-	return message_dispatch(rules, ARRAY_COUNT(rules), 0, &request,
-				message);
+	int r = request_is_of_network(message->type)
+			? request_network(&request, message)
+			: message_dispatch(rules, ARRAY_COUNT(rules), 0,
+					   &request, message);
+
+	/* A newer command may ask for what a later release has. */
+	if (r < 0)
+		(void)request_answer(
+			&request, refuse(&request.refusal, -EOPNOTSUPP, "",
+					 "request %u is not one that release "
+					 "%s of the supervisor knows: see "
+					 "bulkhead version",
+					 message->type, BULKHEAD_VERSION));
 }

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What an operator asks for is done as asked, told, and kept on record."""
 import json
+import os
+import socket
+import struct
 
-from refusals import REFUSED, check_refused, disk, document, write
+import pytest
+
+from refusals import disk, document, write
 
 
 def define(host, name="one", **options):
@@ -32,3 +37,82 @@ def test_uninstall_removes_the_images_when_told_to(host):
 
     assert said == {"done": "uninstall", "name": "one", "kept": []}
     assert not image.exists()
+
+
+# ---- clients ----------------------------------------------------------------
+
+EVENT_LIST = 120
+REPLY = 100
+CLIENTS_OF_USER = 16
+
+
+def connect(host):
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    link.connect(str(host.socket))
+    link.settimeout(20)
+    return link
+
+
+def ask(link, number, body=b""):
+    link.send(struct.pack("=II", number, 7) + body)
+
+
+def answer(link):
+    """The reply: to which request, its status and its text."""
+    packet = link.recv(8192)
+    number, request = struct.unpack_from("=II", packet)
+    assert number == REPLY, number
+    return (request, struct.unpack_from("=i", packet, 8)[0],
+            packet[80:].split(b"\0")[0].decode())
+
+
+def follow(host):
+    link = connect(host)
+    ask(link, EVENT_LIST, struct.pack("=QII", 2 ** 62, 1, 0))
+    ask(link, 9999)
+    answer(link)
+    return link
+
+
+def test_idle_clients_lock_nobody_out(host):
+    links = [connect(host) for _ in range(80)]
+
+    assert host.call("list").returncode == 0
+    request, status, text = answer(links[0])
+    assert request == 0 and status != 0 and "idle" in text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_one_user_cannot_take_the_places_of_another(make_host):
+    host = make_host(config="socket_group = daemon\n")
+    os.chmod(host.directory, 0o711)
+    host.state.mkdir()
+    os.chmod(host.state, 0o711)
+    host.start()
+    os.setegid(host.socket.stat().st_gid)
+    os.seteuid(65534)
+    try:
+        links = [follow(host) for _ in range(CLIENTS_OF_USER)]
+        one_more = connect(host)
+        request, status, text = answer(one_more)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+    assert request == 0 and status != 0 and "too many" in text
+    assert host.call("list").returncode == 0
+    assert len(links) == CLIENTS_OF_USER
+
+
+@pytest.mark.parametrize("number,body", [(9999, b""), (1, b""),
+                                         (EVENT_LIST, b"short")])
+def test_an_unknown_request_is_refused_and_the_link_stays(host, number, body):
+    link = connect(host)
+
+    ask(link, number, body)
+    request, status, text = answer(link)
+
+    assert request == 7 and status < 0
+    assert f"request {number} is not one" in text
+    ask(link, 9999)
+    assert answer(link)[0] == 7

@@ -95,6 +95,35 @@ TEST(a_supervisor_that_goes_away_is_an_error)
 	end();
 }
 
+TEST(a_client_that_is_turned_away_hears_why)
+{
+	struct reply refused = { .status = -EBUSY,
+				 .refused = 1,
+				 .text = "too many" };
+
+	begin();
+	say(MSG_REPLY, 0, &refused, sizeof(refused));
+	control_close(&supervisor);
+	CHECK_EQ(ask(), 0);
+	CHECK_EQ(strcmp(reply.text, "too many"), 0);
+	end();
+}
+
+TEST(a_client_that_is_dropped_with_its_request_unread_hears_why)
+{
+	struct reply refused = { .status = -EBUSY, .refused = 1 };
+
+	begin();
+	CHECK_EQ(control_send(&client.control, MSG_PARTITION_LIST, 1, NULL, 0,
+			      NULL, 0),
+		 0);
+	say(MSG_REPLY, 0, &refused, sizeof(refused));
+	control_close(&supervisor);
+	CHECK_EQ(ask(), 0);
+	CHECK_EQ(reply.status, -EBUSY);
+	end();
+}
+
 TEST(no_supervisor_is_an_error)
 {
 	CHECK_EQ(client_open(&client, "/nowhere/socket"), -ENOENT);
