@@ -3,6 +3,7 @@
  * bulkhead-console: keeps, logs and serves the consoles of partitions. Started
  * by bulkheadd with its control link on descriptor 3; it takes no arguments.
  */
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@ static int enter_sandbox(struct child *child, struct sandbox_layers *ret_layers)
 		.root_fd = child->meet_fd,
 		.uid = child->settings.uid,
 		.gid = child->settings.gid,
+		.required = child->settings.required,
 		.file_count = DESCRIPTORS_MOST,
 	};
 	int r = sandbox_enter(&wish, ret_layers);
@@ -43,6 +45,8 @@ static int start(struct child *child)
 		r = service_seal(&layers);
 	if (r == 0)
 		r = child_ready(child, layers.in_place, layers.missing);
+	if (r == -EPERM)
+		child_say(child, EVENT_ERROR, sandbox_lack(&layers));
 	return r;
 }
 

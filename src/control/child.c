@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -86,6 +87,14 @@ int child_ready(struct child *child, uint32_t layers, uint32_t missing)
 	child->is_ready = true;
 	return child_send(child, MSG_CHILD_READY, 0, &child->ready,
 			  sizeof(child->ready));
+}
+
+void child_say(struct child *child, uint32_t level, const char *text)
+{
+	struct child_event event = { .level = level };
+
+	(void)snprintf(event.text, sizeof(event.text), "%s", text);
+	(void)child_send(child, MSG_CHILD_EVENT, 0, &event, sizeof(event));
 }
 
 int child_fd(const struct child *child)

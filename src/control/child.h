@@ -60,6 +60,9 @@ void child_close_meet(struct child *child);
 /* Send CHILD_READY with the layers in place and those missing. */
 int child_ready(struct child *child, uint32_t layers, uint32_t missing);
 
+/* Send CHILD_EVENT, cut when it is too long. */
+void child_say(struct child *child, uint32_t level, const char *text);
+
 /* NO_FD while the link is lost. May change in every function below. */
 int child_fd(const struct child *child);
 

@@ -50,6 +50,10 @@ struct child_settings {
 	uint32_t log_level; /* enum log_level */
 	uint32_t uid;       /* to become when root; 0: stay */
 	uint32_t gid;
+	/* Bits of enum sandbox_layer without which it must not run, nor what
+	 * it starts in a jail. */
+	uint32_t required;
+	uint32_t jail_required;
 };
 
 struct child_ready {

@@ -3,6 +3,7 @@
  * bulkhead-disk: serves disks to monitors. Started by bulkheadd with its
  * control link on descriptor 3; it takes no arguments.
  */
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static int enter_sandbox(struct child *child, struct sandbox_layers *ret_layers)
 		.root_fd = child->meet_fd,
 		.uid = child->settings.uid,
 		.gid = child->settings.gid,
+		.required = child->settings.required,
 		.file_count = DESCRIPTORS_MOST,
 	};
 	int error = sandbox_enter(&wish, ret_layers);
@@ -53,6 +55,8 @@ static int start(struct child *child)
 		error = service_seal(&layers);
 	if (!error)
 		error = child_ready(child, layers.in_place, layers.missing);
+	if (error == -EPERM)
+		child_say(child, EVENT_ERROR, sandbox_lack(&layers));
 	return error;
 }
 

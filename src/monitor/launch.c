@@ -38,6 +38,13 @@ static void close_rest(struct monitor *monitor)
 	close_fd(&monitor->image_fd);
 }
 
+static void say_lack(struct monitor *monitor,
+		     const struct sandbox_layers *layers)
+{
+	if (layers->required & layers->missing)
+		child_say(&monitor->child, EVENT_ERROR, sandbox_lack(layers));
+}
+
 static int start_engine(struct monitor *monitor)
 {
 	struct monitor_disk disks[DISK_COUNT_MAX];
@@ -54,6 +61,7 @@ static int start_engine(struct monitor *monitor)
 		.listener_fd = &monitor->listener_fd,
 		.uid = monitor->child.settings.uid,
 		.gid = monitor->child.settings.gid,
+		.jail_required = monitor->child.settings.jail_required,
 	};
 	struct engine *engine = &monitor->engine;
 	int result;
@@ -66,6 +74,8 @@ static int start_engine(struct monitor *monitor)
 	result = engine->ops->start(engine, &machine);
 	if (result == 0)
 		log_engine(engine);
+	if (result == -EPERM)
+		say_lack(monitor, &engine->layers);
 	close_rest(monitor);
 	return result;
 }
@@ -78,12 +88,15 @@ static int enter_sandbox(struct monitor *monitor)
 		.root_fd = monitor->child.meet_fd,
 		.uid = settings->uid,
 		.gid = settings->gid,
+		.required = settings->required,
 		.file_count = FILE_COUNT_MOST,
 		.file_bytes = memory + memory / 256 + IMAGE_REST_BYTES,
 		.may_signal = monitor->engine.ops->has_process,
 	};
 	int result = sandbox_enter(&wish, &monitor->layers);
 
+	if (result == -EPERM)
+		say_lack(monitor, &monitor->layers);
 	child_close_meet(&monitor->child);
 	return result;
 }
@@ -160,6 +173,7 @@ static int watch(struct monitor *monitor)
 
 static int seal(struct monitor *monitor)
 {
+	int result;
 	const struct engine_ops *ops = monitor->engine.ops;
 	SCOPED(free_pointer) struct sandbox_call *calls = NULL;
 	size_t count = monitor_call_count + ops->call_count;
@@ -171,7 +185,10 @@ static int seal(struct monitor *monitor)
 	if (ops->call_count > 0)
 		memcpy(calls + monitor_call_count, ops->calls,
 		       ops->call_count * sizeof(*calls));
-	return sandbox_seal(calls, count, &monitor->layers);
+	result = sandbox_seal(calls, count, &monitor->layers);
+	if (result == -EPERM)
+		say_lack(monitor, &monitor->layers);
+	return result;
 }
 
 static int prepare_threads(struct monitor *monitor)

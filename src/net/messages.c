@@ -23,13 +23,9 @@ static void send_attachment(struct service *service, uint32_t type,
 void service_tell(void *context, enum event_level level, const char *text)
 {
 	struct service *service = context;
-	struct child_event event = { .level = level };
 
-	if (!log_limit_passes(&service->event_limit))
-		return;
-	(void)snprintf(event.text, sizeof(event.text), "%s", text);
-	(void)child_send(&service->child, MSG_CHILD_EVENT, 0, &event,
-			 sizeof(event));
+	if (log_limit_passes(&service->event_limit))
+		child_say(&service->child, level, text);
 }
 
 void service_report_over(struct service *service, const struct port *port)

@@ -245,7 +245,7 @@ int sandbox_seal(const struct sandbox_call *calls, size_t count,
 		return error;
 	if (program.count == 0) {
 		layers_record(layers, SANDBOX_SECCOMP, -EINVAL);
-		return 0;
+		return layers_check(layers, layers->required);
 	}
 	error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 	if (error == 0)

@@ -298,6 +298,7 @@ static void child_main(const struct jail *jail, struct progress *progress,
 
 	if (report < 0)
 		_exit(1);
+	progress->layers.required = jail->required;
 	progress->error = take_layers(jail, &progress->layers);
 	if (progress->error == 0)
 		progress->error = run(jail, progress, report);

@@ -127,6 +127,9 @@ int layers_drop_capabilities(void)
 	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
 }
 
+/* All names with an errno each, and what is said around them. */
+#define TEXT_BYTES 768
+
 static const struct {
 	const char *name;
 	const char *risk;
@@ -163,6 +166,24 @@ const char *sandbox_layer_name(unsigned int index)
 const char *sandbox_layer_risk(unsigned int index)
 {
 	return index < SANDBOX_LAYER_COUNT ? texts[index].risk : "";
+}
+
+const char *sandbox_lack(const struct sandbox_layers *layers)
+{
+	static char text[TEXT_BYTES];
+	uint32_t lack = layers->required & layers->missing;
+	int used = 0;
+
+	for (unsigned int i = 0; i < SANDBOX_LAYER_COUNT; i++)
+		if (lack & (1u << i))
+			used += snprintf(text + used, sizeof(text) - used,
+					 "%s%s (%s)",
+					 used ? ", " : "its sandbox lacks ",
+					 texts[i].name,
+					 strerrorname_np(layers->errors[i]));
+	(void)snprintf(text + used, sizeof(text) - used,
+		       "; allow_missing in bulkheadd.conf(5) may name it");
+	return text;
 }
 
 void sandbox_layer_list(uint32_t bits, char *to, size_t room)

@@ -63,6 +63,7 @@ int sandbox_enter(const struct sandbox *wish, struct sandbox_layers *ret_layers)
 	struct sandbox_layers *layers = ret_layers;
 
 	memset(layers, 0, sizeof(*layers));
+	layers->required = wish->required;
 	layers_record(layers, SANDBOX_NO_NEW_PRIVS,
 		      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0);
 	layers_record(layers, SANDBOX_LIMITS, set_limits(wish));
@@ -81,5 +82,6 @@ int sandbox_enter(const struct sandbox *wish, struct sandbox_layers *ret_layers)
 	/* Last: a change of uid resets it. */
 	layers_record(layers, SANDBOX_NOT_DUMPABLE,
 		      prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0);
-	return layers_check(layers, wish->required);
+	return layers_check(layers,
+			    wish->required & ~(uint32_t)SANDBOX_SECCOMP);
 }

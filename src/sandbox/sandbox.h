@@ -21,7 +21,8 @@
  * Threads    sandbox_enter() is called while the process has one thread,
  *            sandbox_seal() from any; it binds every thread, also later ones.
  * Errors     0 or a negative errno. A missing layer is not an error, unless
- *            the wish requires it.
+ *            the wish requires it: sandbox_seal() misses seccomp,
+ *            sandbox_enter() every other.
  */
 #ifndef SANDBOX_SANDBOX_H
 #define SANDBOX_SANDBOX_H
@@ -57,7 +58,14 @@ enum sandbox_layer {
 
 #define SANDBOX_LAYER_COUNT 15
 
+/* Any user can have these on any host. */
+#define SANDBOX_REQUIRED \
+	(SANDBOX_NO_NEW_PRIVS | SANDBOX_CAPABILITIES | SANDBOX_SECCOMP)
+/* Root can have these too, and without one a child keeps rights of root's. */
+#define SANDBOX_REQUIRED_OF_ROOT (SANDBOX_REQUIRED | SANDBOX_ROOT | SANDBOX_UID)
+
 struct sandbox_layers {
+	uint32_t required;               /* as wished */
 	uint32_t in_place;               /* bits of enum sandbox_layer */
 	uint32_t missing;                /* wished for, not in place */
 	int errors[SANDBOX_LAYER_COUNT]; /* errno by bit index, if missing */
@@ -74,7 +82,7 @@ struct sandbox {
 	uint32_t file_count;   /* RLIMIT_NOFILE */
 	uint64_t locked_bytes; /* RLIMIT_MEMLOCK */
 	uint64_t file_bytes;   /* RLIMIT_FSIZE: of any file it writes */
-	uint32_t required;     /* layers without which sandbox_enter() fails */
+	uint32_t required;     /* layers without which it is no sandbox */
 	/* A process that is to signal others started before (a monitor its
 	 * engine) cannot have Landlock's scope for signals. */
 	bool may_signal;
@@ -167,8 +175,9 @@ struct sandbox_call {
  * path is refused with EACCES. Files, fcntl, dup, eventfds, threads and
  * children are each the table's business.
  *
- * A kernel without seccomp is a missing layer, not an error.
+ * A kernel without seccomp is a missing layer.
  *
+ * -EPERM   it is missing and required
  * -EINVAL  a line of the table is wrong
  * -ENOMEM
  */
@@ -230,6 +239,10 @@ const char *sandbox_layer_name(unsigned int index);
 
 /* What is open while that layer is missing: a sentence for an operator. */
 const char *sandbox_layer_risk(unsigned int index);
+
+/* A sentence for an operator: which required layers are missing, with the
+ * errno, and what lets a process start without. Valid until the next call. */
+const char *sandbox_lack(const struct sandbox_layers *layers);
 
 /*
  * Write the names of the layers in `bits`, separated by commas, or "none".

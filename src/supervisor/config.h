@@ -35,6 +35,9 @@ struct config {
 	uint32_t verb_ms;      /* a verb that its monitor has not done fails */
 	uint32_t save_ms;      /* a save without progress for so long fails */
 	uint32_t shutdown_ms;  /* for all partitions at host shutdown */
+	/* Layers (enum sandbox_layer) that a child may lack though they are
+	 * required. */
+	uint32_t allow_missing;
 };
 
 /*

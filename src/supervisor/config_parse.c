@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "base/count.h"
+#include "sandbox/sandbox.h"
 #include "supervisor/config.h"
 
 #define MS_MAX 3600000
 
-enum kind { KIND_PATH, KIND_GROUP, KIND_LOG_LEVEL, KIND_NUMBER };
+enum kind { KIND_PATH, KIND_GROUP, KIND_LOG_LEVEL, KIND_NUMBER, KIND_LAYERS };
 
 struct key {
 	const char *name;
@@ -34,6 +35,7 @@ static const struct key keys[] = {
 	{ "verb_ms",      KIND_NUMBER,    OF(verb_ms),      100, MS_MAX },
 	{ "save_ms",      KIND_NUMBER,    OF(save_ms),      100, MS_MAX },
 	{ "shutdown_ms",  KIND_NUMBER,    OF(shutdown_ms),  1000, MS_MAX },
+	{ "allow_missing", KIND_LAYERS,   OF(allow_missing), 0, 0 },
 };
 
 static const struct {
@@ -119,6 +121,50 @@ static int set_number(const struct reading *reading, const struct key *key,
 	return refuse_line(reading, key->name, rule);
 }
 
+static char *trim(char *text)
+{
+	char *end;
+
+	text += strspn(text, " \t");
+	end = text + strlen(text);
+	while (end > text && strchr(" \t\r", end[-1]))
+		end--;
+	*end = '\0';
+	return text;
+}
+
+/* A bit of SANDBOX_REQUIRED_OF_ROOT by its name; 0: none. */
+static uint32_t find_required(const char *name)
+{
+	for (unsigned int i = 0; i < SANDBOX_LAYER_COUNT; i++)
+		if (strcmp(sandbox_layer_name(i), name) == 0)
+			return SANDBOX_REQUIRED_OF_ROOT & (1u << i);
+	return 0;
+}
+
+static int set_layers(const struct reading *reading, const struct key *key,
+		      const char *value)
+{
+	char names[128], *rest = names, rule[192], layers[128];
+	uint32_t bits = 0;
+
+	(void)snprintf(names, sizeof(names), "%s", value);
+	for (char *name = strsep(&rest, ","); name; name = strsep(&rest, ",")) {
+		uint32_t bit = find_required(trim(name));
+
+		if (!bit) {
+			sandbox_layer_list(SANDBOX_REQUIRED_OF_ROOT, layers,
+					   sizeof(layers));
+			(void)snprintf(rule, sizeof(rule), "must be some of %s",
+				       layers);
+			return refuse_line(reading, key->name, rule);
+		}
+		bits |= bit;
+	}
+	memcpy((char *)reading->config + key->offset, &bits, sizeof(bits));
+	return 0;
+}
+
 static int set_key(const struct reading *reading, const struct key *key,
 		   const char *value)
 {
@@ -131,20 +177,10 @@ static int set_key(const struct reading *reading, const struct key *key,
 		return set_log_level(reading, key, value);
 	case KIND_NUMBER:
 		return set_number(reading, key, value);
+	case KIND_LAYERS:
+		return set_layers(reading, key, value);
 	}
 	return -EINVAL;
-}
-
-static char *trim(char *text)
-{
-	char *end;
-
-	text += strspn(text, " \t");
-	end = text + strlen(text);
-	while (end > text && strchr(" \t\r", end[-1]))
-		end--;
-	*end = '\0';
-	return text;
 }
 
 static int read_pair(struct reading *reading, char *name, const char *value)

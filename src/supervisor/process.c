@@ -443,13 +443,22 @@ static struct process *process_new(struct supervisor *supervisor, uint32_t role,
 static void send_settings(struct process *process)
 {
 	struct supervisor *supervisor = process->supervisor;
+	const bool is_root = geteuid() == 0;
 	struct child_settings settings = {
 		.role = process->role,
 		.log_level = supervisor->config.log_level,
 		.uid = supervisor_uid_for(supervisor, process->id),
+		.required =
+			is_root ? SANDBOX_REQUIRED_OF_ROOT : SANDBOX_REQUIRED,
+		/* Without a root of its own a captured QEMU has the files of
+		 * whoever started us. */
+		.jail_required = SANDBOX_REQUIRED | SANDBOX_ROOT |
+				 (is_root ? SANDBOX_UID : 0),
 	};
 
 	settings.gid = settings.uid;
+	settings.required &= ~supervisor->config.allow_missing;
+	settings.jail_required &= ~supervisor->config.allow_missing;
 	memcpy(settings.name, process->name, sizeof(settings.name));
 	memcpy(settings.token, process->token, sizeof(settings.token));
 	process_send(process, MSG_CHILD_SETTINGS, 0, &settings,

@@ -76,6 +76,7 @@ struct engine_machine {
 	int *listener_fd; /* where a foreign front end comes; or NO_FD */
 	uid_t uid;        /* that the monitor will have */
 	gid_t gid;
+	uint32_t jail_required; /* layers without which no jail is to be */
 };
 
 /* Arguments of the verbs that have any. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -112,6 +113,57 @@ TEST(a_required_layer_that_is_missing_is_a_failure)
 	CHECK_EQ(status, 0);
 }
 
+static int status_of(pid_t pid)
+{
+	int status;
+
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+/* A process on a kernel without filters: the question for them fails. */
+static int seal_without_seccomp(uint32_t required)
+{
+	struct sandbox_layers layers = { .required = required };
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(prctl), 1,
+			     SCMP_A0(SCMP_CMP_EQ, PR_GET_SECCOMP)) < 0 ||
+	    seccomp_load(filter) < 0)
+		return 1;
+	return -sandbox_seal(NULL, 0, &layers);
+}
+
+TEST(a_missing_filter_is_a_failure_where_it_is_required)
+{
+	pid_t required = fork(), optional;
+
+	if (required == 0)
+		_exit(seal_without_seccomp(SANDBOX_SECCOMP));
+	optional = fork();
+	if (optional == 0)
+		_exit(seal_without_seccomp(0));
+
+	CHECK_EQ(WEXITSTATUS(status_of(required)), EPERM);
+	CHECK_EQ(status_of(optional), 0);
+}
+
+TEST(what_is_required_and_missing_is_told_with_its_error)
+{
+	struct sandbox_layers layers = { .required = SANDBOX_REQUIRED_OF_ROOT,
+					 .in_place = SANDBOX_NO_NEW_PRIVS,
+					 .missing = SANDBOX_ROOT | SANDBOX_UID |
+						    SANDBOX_LANDLOCK };
+	const char *text;
+
+	layers.errors[__builtin_ctz(SANDBOX_ROOT)] = EACCES;
+	layers.errors[__builtin_ctz(SANDBOX_UID)] = EPERM;
+	text = sandbox_lack(&layers);
+
+	CHECK(strstr(text, "lacks root (EACCES), uid (EPERM);"));
+	CHECK(strstr(text, "allow_missing"));
+}
+
 static int count_limit(void)
 {
 	struct rlimit limit;
@@ -157,14 +209,6 @@ TEST(a_thread_older_than_the_seal_is_sealed)
 	}
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
-}
-
-static int status_of(pid_t pid)
-{
-	int status;
-
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	return status;
 }
 
 /* In its own process: 0 when the file is refused and the parent can be

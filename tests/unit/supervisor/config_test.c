@@ -9,6 +9,7 @@
 
 #include "base/count.h"
 #include "lib/harness.h"
+#include "sandbox/sandbox.h"
 
 static struct config config;
 static struct refusal refusal;
@@ -53,7 +54,8 @@ TEST(every_setting_can_be_set)
 		       "ready_ms = 100\n"
 		       "verb_ms = 300\n"
 		       "save_ms = 200\n"
-		       "shutdown_ms = 3600000"),
+		       "shutdown_ms = 3600000\n"
+		       "allow_missing = uid, root"),
 		 0);
 
 	CHECK_EQ(strcmp(config.state_dir, "/a"), 0);
@@ -67,6 +69,7 @@ TEST(every_setting_can_be_set)
 	CHECK_EQ(config.verb_ms, 300);
 	CHECK_EQ(config.save_ms, 200);
 	CHECK_EQ(config.shutdown_ms, 3600000);
+	CHECK_EQ(config.allow_missing, SANDBOX_UID | SANDBOX_ROOT);
 }
 
 static void check_refused(const char *text, const char *field, const char *rule)
@@ -221,4 +224,11 @@ TEST(a_file_that_is_named_must_be_there)
 	CHECK_EQ(LOAD("--config", path), 0);
 	CHECK_EQ(config.ready_ms, 123);
 	(void)unlink(path);
+}
+
+TEST(a_layer_that_cannot_be_required_cannot_be_allowed_to_miss)
+{
+	check_refused("allow_missing = landlock\n", "b.conf:1",
+		      "must be some of no-new-privs,root,uid,capabilities,");
+	check_refused("allow_missing = uid,\n", "b.conf:1", "must be some of");
 }

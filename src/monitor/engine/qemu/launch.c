@@ -109,6 +109,7 @@ static int run_jailed(struct qemu *qemu, const struct engine_machine *machine,
 		.uid = machine->uid,
 		.gid = machine->gid,
 		.has_kvm = machine->settings->accelerator == 1,
+		.required = machine->jail_required,
 	};
 	int result = jail_start(&jail, &qemu->jailed, &qemu->engine->layers);
 
