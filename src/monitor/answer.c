@@ -61,6 +61,7 @@ void request_push(struct request *request)
 	inflight_push(&queue->inflight, &queue->ring, request->head, written);
 	queue->has_pushed = true;
 	count(disk, request, request->status);
+	flush_note_told(request);
 	request_enter(request, REQUEST_FREE);
 }
 
@@ -86,26 +87,7 @@ void request_answer(struct request *request, uint8_t status)
 		request_push(request);
 	else
 		request_enter(request, REQUEST_DONE);
-}
-
-/* Its answer promises that data is on stable storage. */
-static bool promises_storage(const struct disk *disk,
-			     const struct request *request)
-{
-	if (request->blk.operation == BLK_FLUSH)
-		return true;
-	return (request->blk.operation == BLK_WRITE ||
-		request->blk.operation == BLK_WRITE_ZEROES) &&
-	       !(disk->features & 1ull << VIRTIO_BLK_F_FLUSH);
-}
-
-/* The kernel tells an error once per description: the dead service may have
- * been told one that its successor is not. */
-static bool needs_witness(const struct disk *disk,
-			  const struct request *request)
-{
-	return (request->is_replayed || disk->is_in_doubt) &&
-	       promises_storage(disk, request);
+	flush_advance(request->queue->disk);
 }
 
 static void hold_for_space(struct request *request)
@@ -124,6 +106,7 @@ static void hold_for_space(struct request *request)
 	}
 	request_enter(request, REQUEST_NO_SPACE);
 	disk->retry_ns = clock_now_ns() + RETRY_NS;
+	flush_advance(disk);
 }
 
 static void note_space(struct disk *disk, const struct request *request)
@@ -141,14 +124,6 @@ static void note_space(struct disk *disk, const struct request *request)
 		    });
 }
 
-static uint64_t ask_witness(struct disk *disk)
-{
-	disk->asked++;
-	disk->outside.ask_witness(disk->outside.context, disk->settings.index,
-				  disk->asked);
-	return disk->asked;
-}
-
 void request_finish(struct request *request)
 {
 	struct disk *disk = request->queue->disk;
@@ -160,46 +135,19 @@ void request_finish(struct request *request)
 		request_enter(request, REQUEST_ISSUING);
 		return;
 	}
-	/* Not a FLUSH: what it was told once it is not told again, so that
-	 * trying it anew would turn the error into success. */
 	if (error == -ENOSPC && request_is_change(request)) {
 		end_suspicion(request);
 		hold_for_space(request);
 		return;
 	}
-	if (error == 0 && needs_witness(disk, request)) {
-		end_suspicion(request);
-		request_enter(request, REQUEST_WITNESS);
-		disk->is_in_doubt = false;
-		request->asked = ask_witness(disk);
-		return;
-	}
-	/* The guest hears of this error now, so the witness is not to tell it
-	 * a second time. */
-	if (error != 0 && promises_storage(disk, request))
-		(void)ask_witness(disk);
 	if (error == 0)
 		note_space(disk, request);
-	request_answer(request, status_of(error));
-}
-
-void disk_witnessed(struct disk *disk, uint64_t asked, int result)
-{
-	struct request *request = disk->oldest;
-
-	if (disk->has_lost_error)
-		result = -EIO;
-	disk->has_lost_error = false;
-	while (request) {
-		struct request *newer = request->newer;
-
-		if (request->state == REQUEST_WITNESS &&
-		    request->asked <= asked)
-			request_answer(request,
-				       status_of(result < 0 ? -EIO : 0));
-		request = newer;
+	if (error == 0 && flush_is_promised(request)) {
+		end_suspicion(request);
+		flush_begin(request);
+		return;
 	}
-	disk_signal(disk);
+	request_answer(request, status_of(error));
 }
 
 /* The data of a READ, to where the guest wants it. -ESTALE: its ring stands
@@ -244,8 +192,6 @@ static void take_answer(struct disk *disk, struct chunk *chunk, int error)
 			error = deliver(disk, request, chunk);
 		if (error != 0 && request->error == 0)
 			request->error = error;
-	} else if (error != 0) {
-		disk->is_in_doubt = true;
 	}
 	lane_return(&disk->lane, chunk);
 	if (request && request->out_count == 0 &&

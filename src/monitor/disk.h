@@ -14,6 +14,7 @@
  *   memory.c    the guest's memory changes under running rings
  *   issue.c     rings -> table -> lane
  *   answer.c    lane -> table -> rings
+ *   flush.c     FLUSHes, and what else promises stable storage
  *   recovery.c  a service lost, found, silent; long outages; a full host disk
  *   disk_state.c  standing still for a saved image, and going on from one
  *   table.c     the table itself
@@ -117,10 +118,6 @@ struct disk {
 	bool is_alone;   /* its instance serves nobody else */
 	bool is_blocked; /* what waits in the rings cannot be sent now */
 	bool was_up;
-	/* An error of the disk may have been told to a service that is gone or
-	 * to a guest that was reset: what next promises that data is stable
-	 * asks the witness too. */
-	bool is_in_doubt;
 	bool has_wished_pause; /* in this outage */
 	bool is_first_answer_due;
 	uint64_t lost_ns;  /* when the outage began */
@@ -131,13 +128,19 @@ struct disk {
 	uint64_t stale_ns;     /* since when there are stale chunks */
 	uint64_t retry_ns;     /* when to try requests without space again */
 	uint64_t copied_bytes; /* of writes, in this turn */
-	uint64_t asked;        /* askings of the witness so far */
 	uint64_t now_ns;       /* of this turn, roughly */
+
+	/* Stable storage (flush.c). */
+	uint64_t asked;     /* askings of the witness so far */
+	uint64_t witnessed; /* the last that it answered */
+	bool has_unasked;   /* FLUSHes wait for older changes */
+	/* Data of this disk was lost on its way to stable storage. */
+	bool has_flush_error;
+	const struct queue *told_on; /* the guest knows, from this queue */
 
 	/* Of a saved partition: nothing is taken from the guest nor told to it;
 	 * what was restored is taken up when it thaws. */
 	bool is_frozen;
-	bool has_lost_error;         /* owed to the next FLUSH */
 	struct saved_request *saved; /* owned; in the order taken */
 	uint32_t saved_count;
 
@@ -195,13 +198,9 @@ void disk_state_save(const struct disk *disk, struct state_writer *writer);
 /*
  * Read one, into a fresh disk, which is frozen then: before its transport
  * starts the queues, as it does when it is restored. Requests without an answer
- * are executed (again) once it thaws, FLUSHes as replayed ones.
+ * are executed (again) once it thaws.
  */
 void disk_state_restore(struct disk *disk, struct state_reader *reader);
-
-/* Its witness was synchronised by somebody else, with an error, which the next
- * FLUSH is to hear of. */
-void disk_owe_error(struct disk *disk);
 
 /* I/O (issue.c, answer.c). ---------------------------------------------- */
 
@@ -217,9 +216,22 @@ static inline bool disk_has_large(const struct disk *disk)
 	return disk->lane.large_count > 0;
 }
 
+/* Stable storage (flush.c). ----------------------------------------------- */
+
 /* The witness was synchronised for everyone who had asked up to the number
  * `asked`: 0 or a negative errno. */
 void disk_witnessed(struct disk *disk, uint64_t asked, int result);
+
+/* Its witness was synchronised by somebody else, with an error, which the next
+ * FLUSH is to hear of. */
+void disk_owe_error(struct disk *disk);
+
+/* Nothing is asked of the service nor of the witness. */
+static inline bool disk_is_quiet(const struct disk *disk)
+{
+	return (!disk->lane.is_open || disk->lane.out_count == 0) &&
+	       disk->asked == disk->witnessed;
+}
 
 /* Service's side (recovery.c). ------------------------------------------- */
 

@@ -19,12 +19,6 @@ void disk_freeze(struct disk *disk)
 	disk->is_frozen = true;
 }
 
-void disk_owe_error(struct disk *disk)
-{
-	disk->has_lost_error = true;
-	disk->is_in_doubt = true;
-}
-
 /* Saving. -------------------------------------------------------------------- */
 
 static void put_request(struct state_writer *writer,
@@ -75,7 +69,7 @@ void disk_state_save(const struct disk *disk, struct state_writer *writer)
 {
 	state_begin(writer, STATE_DISK, STATE_VERSION);
 	state_put_u64(writer, disk->settings.size_bytes);
-	state_put_u8(writer, disk->has_lost_error);
+	state_put_u8(writer, disk->has_flush_error);
 	/* Restored and saved again before it ran: as it was restored. */
 	state_put_u32(writer, disk->saved_count + kept_in_table(disk));
 	for (uint32_t i = 0; i < disk->saved_count; i++)
@@ -133,9 +127,7 @@ void disk_state_restore(struct disk *disk, struct state_reader *reader)
 	(void)state_enter(reader, STATE_DISK, STATE_VERSION);
 	if (state_get_u64(reader) != disk->settings.size_bytes)
 		state_refuse(reader);
-	disk->has_lost_error = state_get_u8(reader) != 0;
-	/* The services of its earlier life may have been told of an error. */
-	disk->is_in_doubt = true;
+	disk->has_flush_error = state_get_u8(reader) != 0;
 	get_requests(disk, reader, state_get_u32(reader));
 	state_leave(reader);
 }

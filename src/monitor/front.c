@@ -201,6 +201,7 @@ static int start_queue(void *device, uint32_t index,
 	struct queue *queue = &disk->queues[index];
 	uint16_t heads[RING_SIZE_MAX];
 	uint16_t count = 0;
+	bool was_used = queue->ring.next_used != 0 || disk->told_on == queue;
 	bool has_gone_on;
 	int result;
 
@@ -218,6 +219,9 @@ static int start_queue(void *device, uint32_t index,
 	result = ring_start(&queue->ring, disk->features, heads, count);
 	if (result < 0)
 		return result;
+	/* Rings begin at zero, and go on anywhere else. */
+	if (was_used && queue->ring.next_used == 0 && count == 0)
+		flush_begin_life(disk);
 	serve(queue, wanted);
 	/* What was saved is taken up in the order of all queues, later. */
 	if (!has_gone_on && disk->saved_count == 0)
@@ -307,6 +311,7 @@ static void reset(void *device)
 
 	inflight_region_clear(&disk->region);
 	forget_life(disk);
+	flush_begin_life(disk);
 }
 
 const struct virtio_device_ops disk_device_ops = {

@@ -180,21 +180,10 @@ static int timeout_ms(const struct iothread *io)
 	return deadline <= now ? 0 : (int)((deadline - now) / NS_PER_MS) + 1;
 }
 
-static void take_witnesses(struct iothread *io)
-{
-	uint64_t answered;
-	int result;
-
-	for (uint32_t i = 0; i < io->disk_count; i++)
-		if (witness_take(&io->disks[i].witness, &answered, &result))
-			disk_witnessed(&io->disks[i].disk, answered, result);
-}
-
 static void tend(struct iothread *io)
 {
 	uint64_t now = clock_now_ns();
 
-	take_witnesses(io);
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		disk_tend(&io->disks[i].disk, now);
 	for (uint32_t i = 0; i < io->nic_count; i++)
@@ -225,9 +214,23 @@ static void look_around(struct iothread *io)
 	tend(io);
 }
 
+static bool take_witness(struct iothread_disk *own)
+{
+	uint64_t answered;
+	int result;
+
+	if (!witness_take(&own->witness, &answered, &result))
+		return false;
+	disk_witnessed(&own->disk, answered, result);
+	return true;
+}
+
 static bool turn(struct iothread *io)
 {
 	bool has_worked = false;
+
+	for (uint32_t i = 0; i < io->disk_count; i++)
+		has_worked |= take_witness(&io->disks[i]);
 
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		has_worked |= disk_turn(&io->disks[i].disk);

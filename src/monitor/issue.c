@@ -24,29 +24,16 @@
 static const uint16_t ops[] = {
 	[BLK_READ] = DISK_READ,
 	[BLK_WRITE] = DISK_WRITE,
-	[BLK_FLUSH] = DISK_FLUSH,
 	[BLK_DISCARD] = DISK_DISCARD,
 	[BLK_WRITE_ZEROES] = DISK_WRITE_ZEROES,
 };
 
-static bool writes_data(const struct request *request)
+static uint16_t flags_of(const struct request *request)
 {
-	return request->blk.operation == BLK_WRITE ||
-	       request->blk.operation == BLK_WRITE_ZEROES;
-}
-
-static uint16_t flags_of(const struct disk *disk, const struct request *request)
-{
-	uint16_t flags = 0;
-
-	/* Without FLUSH the driver takes every answered write for durable. */
-	if (writes_data(request) &&
-	    !(disk->features & 1ull << VIRTIO_BLK_F_FLUSH))
-		flags |= DISK_FLAG_DURABLE;
-	if (request->blk.operation == BLK_WRITE_ZEROES &&
-	    request->blk.may_unmap)
-		flags |= DISK_FLAG_UNMAP;
-	return flags;
+	return request->blk.operation == BLK_WRITE_ZEROES &&
+			       request->blk.may_unmap
+		       ? DISK_FLAG_UNMAP
+		       : 0;
 }
 
 static uint32_t next_bytes(const struct disk *disk,
@@ -78,12 +65,10 @@ static int send(struct disk *disk, struct request *request, struct chunk *chunk)
 			request->blk.offset_bytes + request->next_offset,
 		.length_bytes = (uint32_t)request->blk.bytes,
 		.op = ops[request->blk.operation],
-		.flags = flags_of(disk, request),
+		.flags = flags_of(request),
 	};
 	int result;
 
-	if (request->blk.operation == BLK_FLUSH)
-		message.offset_bytes = message.length_bytes = 0;
 	result = lane_send(&disk->lane, chunk, &message);
 	if (result < 0)
 		return result;
@@ -141,6 +126,10 @@ static int issue(struct disk *disk, struct request *request)
 {
 	int result;
 
+	if (request->blk.operation == BLK_FLUSH) {
+		flush_begin(request);
+		return 0;
+	}
 	do {
 		result = issue_chunk(disk, request);
 		if (result < 0)

@@ -155,7 +155,6 @@ void disk_up(struct disk *disk, struct lane *lane, bool is_alone)
 	disk->beats_ns = disk->now_ns;
 	disk->suspected_ns = disk->now_ns;
 	disk->look_ns = 0;
-	disk->is_in_doubt |= disk->was_up;
 	if (!disk->was_up)
 		disk->lost_ns = 0; /* waiting for the first is no outage */
 	disk->was_up = true;

@@ -6,6 +6,7 @@
  *
  *   FREE      --taken-->            ISSUING
  *   ISSUING   --all of it sent-->   SENT
+ *   ISSUING   --a FLUSH-->          WITNESS
  *   SENT      --answered-->         FREE, DONE (its ring is stopped),
  *                                   WITNESS, NO_SPACE, ISSUING (a READ whose
  *                                   ring is stopped: read again later)
@@ -16,7 +17,8 @@
  *   any       --guest reset-->      FREE; what is on the channel goes stale
  *
  *   ISSUING   some of it is not on the channel yet
- *   WITNESS   a replayed FLUSH: the service said 0, the witness is asked
+ *   WITNESS   a FLUSH, or a write that counts as one and is with the device:
+ *             the witness is asked, or will be
  *   NO_SPACE  the host's disk is full; held until there is room (I6)
  *   DONE      the status is known and the guest may not be told now: its ring
  *             stands, or its memory is being moved
@@ -51,9 +53,9 @@ struct request {
 	struct blk_request blk;
 	uint64_t issued_ns;   /* when its first chunk was sent */
 	uint64_t next_offset; /* of its data: what is before it was sent */
-	uint64_t asked;     /* WITNESS: the turn of the witness it waits for */
-	uint32_t out_count; /* chunks on the channel */
-	int error;          /* the first one of its chunks, or 0 */
+	uint64_t asked;       /* WITNESS: its number; 0: older changes first */
+	uint32_t out_count;   /* chunks on the channel */
+	int error;            /* the first one of its chunks, or 0 */
 	uint16_t head;
 	uint8_t state;  /* enum request_state; written by request_enter() */
 	uint8_t status; /* VIRTIO_BLK_S_..., when DONE */

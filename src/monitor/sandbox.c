@@ -35,7 +35,7 @@ const struct sandbox_call monitor_calls[] = {
 	SANDBOX_NARROW_CALL,
 
 	/* Witness thread. */
-	SANDBOX_CALL(fdatasync, "a replayed FLUSH is checked on the witness"),
+	SANDBOX_CALL(fdatasync, "FLUSH"),
 };
 /* clang-format on */
 
@@ -65,7 +65,7 @@ const struct sandbox_call monitor_io_calls[] = {
 };
 
 const struct sandbox_call monitor_witness_calls[] = {
-	SANDBOX_CALL(fdatasync, "a replayed FLUSH is checked on the witness"),
+	SANDBOX_CALL(fdatasync, "FLUSH"),
 };
 /* clang-format on */
 

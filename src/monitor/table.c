@@ -205,4 +205,5 @@ void table_discard(struct queue *queue)
 		request->deaths = 0;
 		request_enter(request, REQUEST_FREE);
 	}
+	flush_advance(disk);
 }

@@ -92,6 +92,17 @@ bool issue_accept(struct queue *queue, const struct ring_chain *chain);
 /* answer.c: what was held during an outage moves again. */
 void disk_end_outage(struct disk *disk);
 
+/*
+ * flush.c. A FLUSH is taken up, or a write that promises storage was answered:
+ * it has the witness asked as soon as older changes are answered. They may be
+ * answered now; an error may have been told; a life of the guest begins.
+ */
+bool flush_is_promised(const struct request *request);
+void flush_begin(struct request *request);
+void flush_advance(struct disk *disk);
+void flush_note_told(const struct request *request);
+void flush_begin_life(struct disk *disk);
+
 /* disk_state.c: the heads that this queue had out when it was saved. */
 uint16_t saved_heads(const struct queue *queue, uint16_t *heads);
 

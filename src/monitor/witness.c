@@ -108,6 +108,7 @@ bool witness_take(struct witness *witness, uint64_t *ret_answered,
 	*ret_answered = witness->answered;
 	*ret_result = witness->result;
 	__atomic_store_n(&witness->is_full, 0, __ATOMIC_RELEASE);
-	ring_bell(witness->ask_fd);
+	if (witness->asked != *ret_answered)
+		ring_bell(witness->ask_fd);
 	return true;
 }

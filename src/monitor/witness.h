@@ -3,9 +3,8 @@
  * The thread that may wait: it calls fdatasync() on one disk's witness when
  * the I/O thread asks, and wakes the I/O thread with the result.
  *
- * A replayed FLUSH that the new service answers with success may hide an
- * error that the dead one was told of; the witness, an open file description
- * older than both, is told of it once (docs/architecture.md, 5).
+ * The witness is an open file description older than every service, so the
+ * kernel tells it of every write-back that failed (docs/architecture.md, 5).
  *
  * Threads    witness_ask() and witness_take() belong to the I/O thread.
  * Errors     0 or a negative errno.

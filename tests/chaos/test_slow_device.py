@@ -30,6 +30,12 @@ def wait_begun(slow, count=1):
                       what="a write is in the kernel")
 
 
+def wait_reset(raw):
+    raw.console.wait("^ready", 60, count=2)
+    raw.terminal.close()
+    raw.terminal = bulkhead.Terminal(raw.host, "one")
+
+
 def test_a_killed_service_leaves_no_write_to_land_late(slow, host):
     console = host.up("one", test="stamp", args="0,16", disks=[
         slow.disk(cache="direct")])
@@ -63,9 +69,7 @@ def test_a_new_life_of_the_guest_waits_for_the_writes_of_the_old(
 
     for verb, *options in verbs:
         host.run(verb, "one", *options)
-    raw.console.wait("^ready", 60, count=2)
-    raw.terminal.close()
-    raw.terminal = bulkhead.Terminal(host, "one")
+    wait_reset(raw)
     raw.asked = 0
     written = raw.do("write", 0, KIB64, "b")
     time.sleep(6)
@@ -110,17 +114,39 @@ def test_an_error_of_the_device_reaches_the_guest_and_does_not_last(
     assert host.partition("one")["disks"][0]["counters"]["errors"] > 0
 
 
-def test_a_flush_error_that_a_dead_instance_was_told_reaches_the_guest(
+def test_a_flush_error_outlives_its_service_and_lasts_until_the_guest_is_reset(
         slow, host):
     raw = bulkhead.Raw(host, slow.disk())
 
+    raw.do("write", 0, KIB64, "a")
     slow.set(write_ms=500, write_error=EIO, begun=0)
     raw.ask("flush")
     wait_begun(slow)
-    os.kill(host.service_pid(), signal.SIGKILL)
+    host.replace_service(signal.SIGKILL)
     failed = raw.answer()
     slow.set(write_ms=0, write_error=0)
-    flushed = raw.do("flush")
+    again = raw.do("flush")
+    host.run("reset", "one")
+    wait_reset(raw)
+    afterwards = raw.do("flush")
 
     assert failed != 0
-    assert flushed == 0
+    assert again != 0
+    assert afterwards == 0
+
+
+@pytest.mark.parametrize("cache", ["buffered", "direct"])
+def test_an_error_of_the_devices_own_flush_outlives_the_service(
+        slow, host, cache):
+    raw = bulkhead.Raw(host, slow.disk(cache=cache))
+
+    raw.do("write", 0, KIB64, "a")
+    slow.set(flush_ms=500, flush_error=EIO, flushes=0)
+    raw.ask("flush")
+    bulkhead.wait_for(lambda: slow.get("flushes") >= 1, every=0.005,
+                      what="a flush is in the kernel")
+    host.replace_service(signal.SIGKILL)
+    slow.set(flush_ms=0, flush_error=0)
+    failed = raw.answer()
+
+    assert failed != 0

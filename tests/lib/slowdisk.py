@@ -45,8 +45,8 @@ class SlowDisk:
         return {"name": "root", "file": self.device, **fields}
 
     def close(self):
-        self.set(write_ms=0, read_ms=0, write_error=0, flush_error=0,
-                 read_error=0)
+        self.set(write_ms=0, read_ms=0, flush_ms=0, write_error=0,
+                 flush_error=0, read_error=0)
         subprocess.run(["losetup", "--detach", self.device], check=True)
         bulkhead.wait_for(lambda: subprocess.run(
             ["umount", self.mount], stderr=subprocess.DEVNULL).returncode == 0,

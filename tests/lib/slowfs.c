@@ -9,9 +9,10 @@
  * loop device over it is a slow disk whose requests are in the kernel.
  *
  * MOUNTPOINT/control takes lines "NAME VALUE" and shows them when read:
- *   write_ms, read_ms   delay of each request
+ *   write_ms, read_ms, flush_ms   delay of each request
  *   write_error, flush_error, read_error   errno to fail with; 0 for none
- *   begun, landed       writes begun and done so far (setting resets)
+ *   begun, landed, flushes   writes begun and done, and flushes begun so far
+ *                            (setting resets)
  *
  * Runs in the foreground until it is unmounted.
  */
@@ -33,10 +34,20 @@ static struct {
 } settings[] = {
 	{ "write_ms", 0 },    { "read_ms", 0 },    { "write_error", 0 },
 	{ "flush_error", 0 }, { "read_error", 0 }, { "begun", 0 },
-	{ "landed", 0 },
+	{ "landed", 0 },      { "flush_ms", 0 },   { "flushes", 0 },
 };
 
-enum { WRITE_MS, READ_MS, WRITE_ERROR, FLUSH_ERROR, READ_ERROR, BEGUN, LANDED };
+enum {
+	WRITE_MS,
+	READ_MS,
+	WRITE_ERROR,
+	FLUSH_ERROR,
+	READ_ERROR,
+	BEGUN,
+	LANDED,
+	FLUSH_MS,
+	FLUSHES
+};
 
 #define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
 
@@ -162,7 +173,11 @@ static int write_file(const char *path, const char *from, size_t bytes,
 static int flush_file(const char *path, int data_only,
 		      struct fuse_file_info *info)
 {
-	return -(int)setting(FLUSH_ERROR);
+	int error = (int)setting(FLUSH_ERROR);
+
+	count(FLUSHES);
+	delay(FLUSH_MS);
+	return -error;
 }
 
 /* A shell's "> control". */

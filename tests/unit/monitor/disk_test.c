@@ -122,19 +122,6 @@ TEST(what_does_not_fit_waits_in_the_guests_ring)
 	rig_stop(&rig);
 }
 
-TEST(without_flush_negotiated_writes_are_durable)
-{
-	rig.features = 1ull << VIRTIO_RING_F_INDIRECT_DESC;
-	rig_start(&rig);
-	rig_up(&rig, false);
-	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 0, 512, 0);
-	rig_turn(&rig);
-	CHECK(rig_take(&rig, &sent));
-
-	CHECK_EQ(sent.flags, DISK_FLAG_DURABLE);
-	rig_stop(&rig);
-}
-
 TEST(the_serial_number_is_answered_without_the_service)
 {
 	struct guest_request get;

@@ -38,9 +38,7 @@ static void look_for_chunks(struct iothread *io, void *argument)
 
 	*is_drained = true;
 	for (uint32_t i = 0; i < io->disk_count; i++)
-		if (io->disks[i].disk.lane.is_open &&
-		    io->disks[i].disk.lane.out_count > 0)
-			*is_drained = false;
+		*is_drained &= disk_is_quiet(&io->disks[i].disk);
 }
 
 static void drain_disks(struct iothread *io)
