@@ -59,6 +59,23 @@ static bool has_service(void *context, const char *name)
 	return service && service->role == ROLE_DISK;
 }
 
+/* Two partitions cannot listen at one path. */
+static int check_socket(struct request *request,
+			const struct partition_definition *definition)
+{
+	const struct partition *other;
+
+	if (!definition->vhost_user[0])
+		return 0;
+	TAILQ_FOREACH(other, &request->supervisor->partitions, link)
+	if (strcmp(other->record.definition.vhost_user,
+		   definition->vhost_user) == 0)
+		return refuse(&request->refusal, -EEXIST, "vhost-user",
+			      "is the socket of partition %s",
+			      other->record.definition.name);
+	return 0;
+}
+
 static int check_document(struct request *request,
 			  const struct partition_document *document)
 {
@@ -74,7 +91,7 @@ static int check_document(struct request *request,
 	if (r == 0 && partition_find(supervisor, definition->name))
 		r = refuse(&request->refusal, -EEXIST, "partition",
 			   "partition %s is defined already", definition->name);
-	return r;
+	return r < 0 ? r : check_socket(request, definition);
 }
 
 static int define(struct request *request,
