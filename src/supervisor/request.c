@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What clients may ask for: one thin handler each. Rows are in report.c. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/count.h"
@@ -111,6 +112,7 @@ static int define(struct request *request,
 	partition = partition_new(supervisor, &record);
 	if (!partition)
 		return refuse(&request->refusal, -ENOMEM, "", "out of memory");
+	console_log_remove(supervisor, record.definition.name);
 	r = store_scope_begin(&scope, supervisor->store);
 	if (r == 0)
 		r = store_put_partition(supervisor->store, &record);
@@ -445,7 +447,7 @@ static int handle_console_log(void *data, struct message *message)
 
 	if (!partition)
 		return 0;
-	r = console_log_open(partition, &fd);
+	r = console_log_open(partition, O_RDONLY, &fd);
 	if (r < 0)
 		return request_answer(
 			request, refuse(&request->refusal, r, "name",
