@@ -41,6 +41,12 @@ void probe_all(struct probe_table *ret_table);
 /* Only the rows of /dev/kvm (the probe guest) and of QEMU. */
 void probe_engines(struct probe_table *ret_table);
 
+/*
+ * Whether an ordinary user can have a user namespace here: 0, or a negative
+ * errno with the cause and what to set, as a fragment.
+ */
+int probe_userns(char *to, size_t room);
+
 /* The row with this id, or NULL. */
 const struct probe_row *probe_find(const struct probe_table *table,
 				   const char *id);
@@ -58,6 +64,8 @@ struct probe_engine {
 	char qemu[PATH_ROOM]; /* the binary; empty: no engine qemu here */
 	char reason[192];     /* why auto takes it: a sentence for people */
 	char kvm_reason[192]; /* why engine kvm can or cannot be had */
+	/* Of probe_userns(), which fills it in; empty: they can be had. */
+	char userns_refusal[128];
 };
 
 /*

@@ -184,7 +184,6 @@ struct namespace
 };
 
 static const struct namespace namespaces[] = {
-	{ "namespace.user", CLONE_NEWUSER },
 	{ "namespace.mount", CLONE_NEWNS },
 	{ "namespace.net", CLONE_NEWNET },
 	{ "namespace.ipc", CLONE_NEWIPC },
@@ -216,11 +215,24 @@ static void probe_namespaces(struct probe_table *table)
 					    : "as root");
 		else
 			probe_add(table, namespaces[i].id, PROBE_NO,
-				  "set sysctl user.max_user_namespaces, and "
-				  "kernel.unprivileged_userns_clone where it "
-				  "is there",
-				  "%s", strerror(-answer.error));
+				  "see namespace.user", "%s",
+				  strerror(-answer.error));
 	}
+}
+
+/* Asked as an ordinary user would, also for root: passt is one. */
+static void probe_user_namespace(struct probe_table *table)
+{
+	char refusal[128];
+
+	if (probe_userns(refusal, sizeof(refusal)) == 0)
+		probe_add(table, "namespace.user", PROBE_YES, NULL,
+			  "ordinary users can make them");
+	else
+		probe_add(table, "namespace.user", PROBE_NO,
+			  "passt and QEMU of ordinary users are refused "
+			  "without; see bulkheadd.conf(5)",
+			  "%s", refusal);
 }
 
 static void probe_landlock(struct probe_table *table)
@@ -340,6 +352,7 @@ static void probe_descriptors(struct probe_table *table)
 
 void probe_host(struct probe_table *table)
 {
+	probe_user_namespace(table);
 	probe_namespaces(table);
 	probe_landlock(table);
 	probe_seccomp(table);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -56,6 +57,19 @@ static int enter_user_namespace(void)
 	if (unshare(CLONE_NEWUSER) < 0)
 		return -errno;
 	return layers_map_user(uid, gid);
+}
+
+int sandbox_try_namespaces(void)
+{
+	int error = enter_user_namespace();
+
+	if (error < 0)
+		return error;
+	/* A policy may give the namespace and no rights in it. */
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
+	    mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -errno;
+	return 0;
 }
 
 int sandbox_enter(const struct sandbox *wish, struct sandbox_layers *ret_layers)

@@ -100,6 +100,12 @@ struct sandbox {
 int sandbox_enter(const struct sandbox *wish,
 		  struct sandbox_layers *ret_layers);
 
+/*
+ * The first step of sandbox_enter() for an ordinary user, alone: enter a user
+ * namespace of one's own, and in it the others. For who asks whether it works.
+ */
+int sandbox_try_namespaces(void);
+
 /* A condition on one argument: (argument & mask) == value. */
 struct sandbox_condition {
 	uint32_t argument; /* 0 to 5 */

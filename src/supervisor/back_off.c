@@ -29,3 +29,10 @@ uint64_t back_off_wait_ms(const struct back_off *back_off, uint64_t now_ns)
 		return 0;
 	return (back_off->not_before_ns - now_ns) / NS_PER_MS + 1;
 }
+
+bool back_off_is_news(const struct back_off *back_off)
+{
+	unsigned ends = back_off->young_ends;
+
+	return ends <= BACK_OFF_FREE || (ends & (ends - 1)) == 0;
+}

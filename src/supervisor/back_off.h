@@ -7,6 +7,7 @@
 #ifndef SUPERVISOR_BACK_OFF_H
 #define SUPERVISOR_BACK_OFF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Ends that are followed by no pause. */
@@ -25,5 +26,9 @@ void back_off_note(struct back_off *back_off, uint64_t began_ns,
 
 /* How long to wait yet; 0: go. */
 uint64_t back_off_wait_ms(const struct back_off *back_off, uint64_t now_ns);
+
+/* Whether its last end is worth a word: the first ones, then each that doubles
+ * their number. */
+bool back_off_is_news(const struct back_off *back_off);
 
 #endif

@@ -34,6 +34,8 @@ static void probe_and_exit(int fd, const char *qemu)
 		_exit(EXIT_FAILURE);
 	probe_engines(&table);
 	(void)probe_engine(&table, &engine);
+	(void)probe_userns(engine.userns_refusal,
+			   sizeof(engine.userns_refusal));
 	if (qemu[0])
 		(void)text_copy(engine.qemu, sizeof(engine.qemu), qemu);
 	_exit(write(ANSWER_FD, &engine, sizeof(engine)) == sizeof(engine)

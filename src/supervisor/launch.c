@@ -11,6 +11,7 @@
 #include "base/failpoint.h"
 #include "base/scope.h"
 #include "probe/probe.h"
+#include "sandbox/sandbox.h"
 #include "supervisor/hold.h"
 #include "supervisor/install.h"
 #include "supervisor/listener.h"
@@ -250,6 +251,29 @@ static int choose_kvm(struct partition *partition,
 	return 0;
 }
 
+/*
+ * An ordinary user's QEMU has its jail from user namespaces. Without one it may
+ * run if the configuration says so, but has no place for the sockets of its
+ * network interfaces.
+ */
+static int check_jail(struct partition *partition,
+		      const struct probe_engine *probe, struct refusal *refusal)
+{
+	const struct config *config = &partition->supervisor->config;
+
+	if (geteuid() == 0 || !probe->userns_refusal[0])
+		return 0;
+	if (!(config->allow_missing & SANDBOX_ROOT))
+		return refuse(refusal, -EPERM, "engine",
+			      "qemu cannot be jailed, %s",
+			      probe->userns_refusal);
+	if (partition->nic_count)
+		return refuse(refusal, -EPERM, "nics",
+			      "need a jail for qemu, %s",
+			      probe->userns_refusal);
+	return 0;
+}
+
 static int choose_engine(struct partition *partition, struct refusal *refusal)
 {
 	uint32_t wanted = definition_of(partition)->engine;
@@ -273,7 +297,7 @@ static int choose_engine(struct partition *partition, struct refusal *refusal)
 		return refuse(refusal, -ENOENT, "engine", "%s", probe->reason);
 	partition->engine = ENGINE_QEMU;
 	partition->accelerator = probe->accelerator;
-	return 0;
+	return check_jail(partition, probe, refusal);
 }
 
 static int check_guest(struct partition *partition, struct refusal *refusal)

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* A switch's uplink: opened, given to a service, lost and made anew. */
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/scope.h"
+#include "probe/probe.h"
 #include "supervisor/network_private.h"
 #include "supervisor/supervisor.h"
 
 #define HANG_MS HANG_MS_DEFAULT
 /* An uplink that lasted longer ends the row of those that were lost. */
 #define YOUNG_NS (10 * NS_PER_S)
-/* Between attempts to open one. */
+/* Between attempts to open one: doubled each time. */
 #define OPEN_FIRST_MS 100
-#define OPEN_MS       2000
+#define OPEN_MOST_MS  30000
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 {
@@ -49,16 +51,29 @@ void network_leave_uplink(struct network *network)
 	instance_check(network->instance, HANG_MS);
 }
 
+/* Why passt may be lost again and again. */
+static const char *passt_trouble(const struct network *network)
+{
+	if (network->record.definition.uplink_kind != UPLINK_PASST)
+		return "";
+	return supervisor_engine(network->supervisor)->userns_refusal;
+}
+
 void network_note_lost(struct network *network)
 {
-	supervisor_event(
-		network->supervisor, EVENT_WARNING,
-		network->record.definition.name,
-		"the uplink %s %s was lost; it is made anew",
-		uplink_kind_name(network->record.definition.uplink_kind),
-		network->record.definition.uplink);
+	const struct switch_definition *definition =
+		&network->record.definition;
+	const char *trouble = passt_trouble(network);
+
 	back_off_note(&network->back_off, network->up_ns, YOUNG_NS,
 		      clock_now_ns());
+	if (back_off_is_news(&network->back_off))
+		supervisor_event(
+			network->supervisor, EVENT_WARNING, definition->name,
+			"the uplink %s %s was lost%s%s; it is made "
+			"anew, with growing pauses",
+			uplink_kind_name(definition->uplink_kind),
+			definition->uplink, trouble[0] ? ", " : "", trouble);
 	network_close_uplink(network);
 }
 
@@ -93,6 +108,15 @@ void networks_check_bridges(struct supervisor *supervisor)
 	networks_progress(supervisor);
 }
 
+static uint64_t open_pause_ms(unsigned failures)
+{
+	uint64_t ms = OPEN_FIRST_MS;
+
+	for (unsigned i = 1; i < failures && ms < OPEN_MOST_MS; i++)
+		ms *= 2;
+	return min_u64(ms, OPEN_MOST_MS);
+}
+
 static int open_uplink(struct network *network)
 {
 	struct refusal refusal = { 0 };
@@ -107,9 +131,7 @@ static int open_uplink(struct network *network)
 				 "its uplink cannot be opened, trying on: %s",
 				 refusal.text);
 	if (r < 0)
-		progress_later(network, network->open_failures == 1
-						? OPEN_FIRST_MS
-						: OPEN_MS);
+		progress_later(network, open_pause_ms(network->open_failures));
 	return r;
 }
 

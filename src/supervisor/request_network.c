@@ -10,6 +10,7 @@
 #include "base/failpoint.h"
 #include "base/scope.h"
 #include "control/dispatch.h"
+#include "probe/probe.h"
 #include "supervisor/check.h"
 #include "supervisor/check_network.h"
 #include "supervisor/report.h"
@@ -121,6 +122,19 @@ static int change_switch(struct request *request, struct network *network,
 	return 0;
 }
 
+/* passt becomes an ordinary user, also root's. */
+static int check_passt(struct request *request,
+		       const struct switch_definition *definition)
+{
+	const char *refusal =
+		supervisor_engine(request->supervisor)->userns_refusal;
+
+	if (definition->uplink_kind != UPLINK_PASST || !refusal[0])
+		return 0;
+	return refuse(&request->refusal, -EPERM, "uplink",
+		      "passt cannot run, %s", refusal);
+}
+
 static int handle_switch_define(void *data, struct message *message)
 {
 	struct request *request = data;
@@ -132,6 +146,8 @@ static int handle_switch_define(void *data, struct message *message)
 	r = check_switch(&definition, &request->refusal);
 	if (r == 0)
 		r = check_uplink_free(request, &definition);
+	if (r == 0)
+		r = check_passt(request, &definition);
 	if (r < 0)
 		return request_answer(request, r);
 	network = network_find(request->supervisor, definition.name);

@@ -271,12 +271,25 @@ def print_log(host):
           file=sys.stderr)
 
 
+def find_trouble(host):
+    """What this host lacks for the demonstration, or None."""
+    for row in host.json("doctor")["probes"]:
+        if row["id"] == "namespace.user" and row["verdict"] == "no":
+            return row["detail"]
+    return None
+
+
 def main():
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     read_options()
+    host = bulkhead.Host()
+    trouble = find_trouble(host)
+    if trouble:
+        print(f"demo: passt cannot run, {trouble}", file=sys.stderr)
+        host.close()
+        return 1
     print("building the guest's image, unless it is there")
     bulkhead.guest_image()
-    host = bulkhead.Host()
     demo = Demo(host)
     try:
         host.start()

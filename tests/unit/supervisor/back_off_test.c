@@ -49,3 +49,16 @@ TEST(one_that_lived_long_ends_the_row)
 
 	CHECK_EQ(back_off.young_ends, 1);
 }
+
+TEST(ends_without_end_are_told_of_less_and_less_often)
+{
+	struct back_off back_off = { 0 };
+	unsigned told = 0;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		back_off_note(&back_off, 1, 1000, 2);
+		told += back_off_is_news(&back_off);
+	}
+
+	CHECK_EQ(told, BACK_OFF_FREE + 8); /* 4, 8, ... 512 */
+}
