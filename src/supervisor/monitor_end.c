@@ -11,7 +11,6 @@
 #include "base/failpoint.h"
 #include "supervisor/hold.h"
 #include "supervisor/launch.h"
-#include "supervisor/listener.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/save.h"
 #include "supervisor/supervisor.h"
@@ -133,9 +132,6 @@ static void finish_end(struct partition *partition)
 			      on_restart);
 		return;
 	}
-	if (partition->engine == ENGINE_FOREIGN)
-		(void)listener_clear(partition->record.definition.vhost_user,
-				     &(struct refusal){ 0 });
 	if (event == PARTITION_EVENT_OFF || event == PARTITION_EVENT_SAVED)
 		ticket_done(supervisor, &partition->ticket);
 	else

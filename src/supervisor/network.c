@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/scope.h"
 #include "supervisor/network_private.h"
 #include "supervisor/supervisor.h"
 
@@ -319,4 +320,26 @@ void networks_found(struct supervisor *supervisor, struct instance *instance,
 	else if (network && !nic && network->instance != instance)
 		network_leave_uplink(network);
 	process_tell(instance->process, MSG_NET_DETACH, attachment);
+}
+
+/* Also those that are undefined and not free yet. */
+static void free_list(struct network_list *networks)
+{
+	struct network *network;
+
+	while ((network = TAILQ_FIRST(networks))) {
+		TAILQ_REMOVE(networks, network, link);
+		network_end_reports(network);
+		sd_event_source_disable_unref(network->timer);
+		sd_event_source_disable_unref(network->passt_source);
+		close_fd(&network->uplink.fd);
+		close_fd(&network->uplink.passt_pidfd);
+		free(network);
+	}
+}
+
+void networks_free(struct supervisor *supervisor)
+{
+	free_list(&supervisor->networks);
+	free_list(&supervisor->leaving);
 }

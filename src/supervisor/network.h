@@ -58,6 +58,10 @@ void network_change(struct network *network,
  * more. */
 void network_undefine(struct network *network, const struct ticket *ticket);
 
+/* All of them. What they have opened is closed, and no passt is ended: it lives
+ * on as long as its service. */
+void networks_free(struct supervisor *supervisor);
+
 /* How many interfaces are defined on it; one of them, if there are any. */
 unsigned network_count_nics(const struct network *network,
 			    const struct nic **ret_nic);

@@ -605,3 +605,19 @@ void process_send(struct process *process, uint32_t type, uint32_t request_id,
 	else if (r < 0 && r != -EPIPE && r != -EAGAIN)
 		process_kill(process, "a message cannot be sent to it");
 }
+
+void processes_let_go(struct supervisor *supervisor)
+{
+	struct process *process;
+
+	TAILQ_FOREACH(process, &supervisor->processes, link)
+	drop_link(process);
+}
+
+void processes_free(struct supervisor *supervisor)
+{
+	struct process *process;
+
+	while ((process = TAILQ_FIRST(&supervisor->processes)))
+		process_free(process);
+}

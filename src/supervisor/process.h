@@ -148,6 +148,11 @@ void process_quit(struct process *process, uint64_t grace_ms);
 /* "bulkhead-disk [disk0]" */
 void process_title(const struct process *process, char *to, size_t room);
 
+/* At the supervisor's end its children live on: close every link, so that
+ * nothing that follows tells them anything; then forget them. */
+void processes_let_go(struct supervisor *supervisor);
+void processes_free(struct supervisor *supervisor);
+
 /*
  * When a process began, in which boot: tells a reused pid, also after the host
  * was started again. 0 when there is no such process.

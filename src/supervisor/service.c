@@ -573,3 +573,17 @@ int service_add(struct supervisor *supervisor, const char *name, uint32_t role,
 	*ret_service = service;
 	return 0;
 }
+
+void services_free(struct supervisor *supervisor)
+{
+	struct instance *instance;
+	struct service *service;
+
+	while ((service = TAILQ_FIRST(&supervisor->services))) {
+		while ((instance = TAILQ_FIRST(&service->instances)))
+			instance_free(instance);
+		TAILQ_REMOVE(&supervisor->services, service, link);
+		sd_event_source_disable_unref(service->settle_source);
+		free(service);
+	}
+}

@@ -72,6 +72,9 @@ int service_add(struct supervisor *supervisor, const char *name, uint32_t role,
 /* By name; NULL when there is none. */
 struct service *service_find(struct supervisor *supervisor, const char *name);
 
+/* All of them, with their instances; whose processes live on. */
+void services_free(struct supervisor *supervisor);
+
 /* Do what is missing. */
 void service_settle(struct service *service);
 

@@ -487,9 +487,22 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 	return 0;
 }
 
+static void free_objects(struct supervisor *supervisor)
+{
+	struct partition *partition;
+
+	processes_let_go(supervisor);
+	while ((partition = TAILQ_FIRST(&supervisor->partitions)))
+		partition_free(partition);
+	networks_free(supervisor);
+	services_free(supervisor);
+	processes_free(supervisor);
+}
+
 void supervisor_close(struct supervisor *supervisor)
 {
 	clients_close(supervisor);
+	free_objects(supervisor);
 	adopt_close(supervisor);
 	engine_probe_free(supervisor->probe);
 	events_free(supervisor->events);
