@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+#include "world.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "control/child.h"
+
+/* More than any step takes; one that needs them never ends. */
+#define ROUNDS_MAX 2000
+#define TURNS_MAX  20000
+#define STORE_ROOM (1u << 20)
+#define SETTLE_MS  2
+/* How often a world is given time to come up. */
+#define BEGINNINGS_MAX 400
+
+static char root[PATH_ROOM / 2];
+static uint8_t store[STORE_ROOM]; /* of a world that is about to begin */
+static size_t store_bytes;
+static bool is_made;
+
+static const char *const programs[] = {
+	"bulkhead-monitor",
+	"bulkhead-disk",
+	"bulkhead-console",
+	"bulkhead-net",
+};
+
+void world_fail(const char *what)
+{
+	(void)fprintf(stderr, "fuzz_supervisor: %s\n", what);
+	abort();
+}
+
+/* Files. ---------------------------------------------------------------------- */
+
+const char *world_file(const char *name)
+{
+	static char path[PATH_ROOM];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", root, name);
+	return path;
+}
+
+const char *world_rendezvous(void)
+{
+	return world_file("run/meet/supervisor");
+}
+
+const char *world_socket(void)
+{
+	return world_file("run/bulkhead.sock");
+}
+
+static int remove_one(const char *path, const struct stat *status, int type,
+		      struct FTW *place)
+{
+	return remove(path);
+}
+
+static void remove_tree(const char *path)
+{
+	(void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void remove_root(void)
+{
+	remove_tree(root);
+}
+
+static void write_file(const char *name, const void *bytes, size_t count)
+{
+	SCOPED(close_fd)
+	int fd = open(world_file(name),
+		      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+
+	if (fd < 0 || write(fd, bytes, count) != (ssize_t)count)
+		world_fail("the rig cannot be made");
+}
+
+static void make_root(void)
+{
+	(void)snprintf(root, sizeof(root), "%s/bulkhead-fuzz-XXXXXX",
+		       access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (!mkdtemp(root) || mkdir(world_file("libexec"), 0700) < 0)
+		world_fail("the rig cannot be made");
+	(void)atexit(remove_root);
+	log_open("fuzz", NULL, (enum log_level)0);
+	write_file("kernel", "kernel", 6);
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		char name[NAME_ROOM * 2];
+
+		(void)snprintf(name, sizeof(name), "libexec/%s", programs[i]);
+		write_file(name, "", 0);
+	}
+}
+
+/* What is defined. ------------------------------------------------------------ */
+
+void world_define_switch(struct switch_definition *ret_definition,
+			 const char *name)
+{
+	*ret_definition = (struct switch_definition){ .uplink_kind = UPLINK_TAP,
+						      .pvid = 1 };
+	(void)text_copy(ret_definition->name, NAME_ROOM, name);
+	(void)text_copy(ret_definition->service, NAME_ROOM,
+			DEFAULT_NET_SERVICE);
+	(void)text_copy(ret_definition->uplink, UPLINK_ROOM, "fuzz0");
+}
+
+static void define_disk(struct disk_definition *disk, const char *partition)
+{
+	char file[NAME_ROOM + 8];
+
+	(void)snprintf(file, sizeof(file), "%s.img", partition);
+	(void)text_copy(disk->name, NAME_ROOM, "root");
+	(void)text_copy(disk->service, NAME_ROOM, DEFAULT_DISK_SERVICE);
+	(void)text_copy(disk->file, PATH_ROOM, world_file(file));
+	disk->size_bytes = 1 << 20;
+	disk->hang_ms = HANG_MS_DEFAULT;
+	disk->queue_count = 1;
+}
+
+void world_define(struct partition_document *ret_document, const char *name)
+{
+	struct partition_definition *partition = &ret_document->partition;
+	struct nic_definition *nic = &ret_document->nics[0];
+
+	memset(ret_document, 0, sizeof(*ret_document));
+	(void)text_copy(partition->name, NAME_ROOM, name);
+	partition->restart = RESTART_ON_FAILURE;
+	partition->autostart = 1;
+	partition->cpu_count = 1;
+	partition->memory_bytes = MEMORY_BYTES_MIN;
+	partition->stop_ms = STOP_MS_DEFAULT;
+	partition->disk_count = 1;
+	(void)text_copy(partition->kernel, PATH_ROOM, world_file("kernel"));
+	define_disk(&partition->disks[0], name);
+	ret_document->nic_count = 1;
+	(void)text_copy(nic->name, NAME_ROOM, "eth0");
+	(void)text_copy(nic->network, NAME_ROOM, "lan");
+	nic->pvid = 1;
+	nic->mtu = NIC_MTU_DEFAULT;
+	nic->queue_pair_count = 1;
+}
+
+/* The supervisor. ------------------------------------------------------------- */
+
+static void set_config(struct config *config)
+{
+	struct refusal refusal;
+
+	if (config_default(config, &refusal) < 0)
+		world_fail("there is no configuration");
+	config->socket_group[0] = '\0';
+	(void)text_copy(config->state_dir, PATH_ROOM, world_file("state"));
+	(void)text_copy(config->runtime_dir, PATH_ROOM, world_file("run"));
+	(void)text_copy(config->meet_dir, PATH_ROOM, world_file("run/meet"));
+	(void)text_copy(config->libexec_dir, PATH_ROOM, world_file("libexec"));
+	(void)text_copy(config->socket, SOCKET_PATH_ROOM, world_socket());
+}
+
+static void open_supervisor(struct world *world)
+{
+	struct refusal refusal = { 0 };
+
+	memset(&world->supervisor, 0, sizeof(world->supervisor));
+	world->is_over = false;
+	set_config(&world->supervisor.config);
+	if (supervisor_open(&world->supervisor, &refusal) < 0) {
+		(void)fprintf(stderr, "%s: %s\n", refusal.field, refusal.text);
+		world_fail("the supervisor does not open");
+	}
+}
+
+static unsigned turn(struct world *world)
+{
+	unsigned count = 0;
+	int r = 0;
+
+	while (!world->is_over &&
+	       (r = sd_event_run(world->supervisor.event, 0)) > 0)
+		if (++count == TURNS_MAX)
+			world_fail(
+				"the supervisor's loop does not come to rest");
+	world->is_over |= r < 0;
+	return count;
+}
+
+static unsigned serve_players(struct world *world)
+{
+	struct fake_process *processes = fake_host_processes();
+	unsigned count = 0;
+
+	for (size_t i = 0; i < FAKE_PROCESSES_MAX && processes[i].pid; i++) {
+		struct player *player = &world->players[i];
+
+		player->process = &processes[i];
+		if (processes[i].is_dead)
+			player_drop_things(player);
+		else if (!world->is_absent || !world->is_absent(player))
+			count += player_serve(player, UINT32_MAX);
+	}
+	return count;
+}
+
+/* Of an answer only that it came. */
+static unsigned hear_operator(struct world *world)
+{
+	struct message message;
+	unsigned count = 0;
+
+	while (world->operator.fd != NO_FD &&
+	       fake_host_receive(&world->operator, & message) == 0) {
+		message_release(&message);
+		count++;
+	}
+	return count;
+}
+
+void world_settle(struct world *world)
+{
+	unsigned rounds = 0;
+
+	while (turn(world) + serve_players(world) + hear_operator(world))
+		if (++rounds == ROUNDS_MAX)
+			world_fail("the world does not come to rest");
+}
+
+/* Somebody has no link and may have one again; they try in turn. */
+static bool bring_back(struct world *world)
+{
+	struct fake_process *processes = fake_host_processes();
+	bool is_lost = false;
+
+	for (size_t i = 0; i < FAKE_PROCESSES_MAX && processes[i].pid; i++) {
+		struct player *player = &world->players[i];
+
+		if (world->is_absent && world->is_absent(player))
+			continue;
+		is_lost |= player_return(player, world_rendezvous());
+	}
+	return is_lost;
+}
+
+void world_pass_ms(struct world *world, uint64_t ms)
+{
+	/* As long as children are on their way they try again and again. */
+	while (ms > CHILD_RETRY_MS && bring_back(world)) {
+		world_settle(world);
+		fake_host_pass_ms(CHILD_RETRY_MS);
+		world_settle(world);
+		ms -= CHILD_RETRY_MS;
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		fake_host_pass_ms(i ? SETTLE_MS : ms);
+		(void)bring_back(world);
+		world_settle(world);
+	}
+}
+
+static void call_operator(struct world *world)
+{
+	if (world->operator.fd == NO_FD)
+		world->operator.fd =
+			fake_host_connect(world_socket(), getpid(), 0);
+}
+
+void world_restart(struct world *world, void (*comes_first)(void))
+{
+	control_close(&world->operator);
+	(void)turn(world);
+	supervisor_close(&world->supervisor);
+	(void)serve_players(world);
+	open_supervisor(world);
+	if (comes_first)
+		comes_first();
+	world_pass_ms(world, SETTLE_MS);
+	call_operator(world);
+	world_settle(world);
+}
+
+/* The beginning. -------------------------------------------------------------- */
+
+static void ask(struct world *world, uint32_t type, const void *body)
+{
+	if (control_send(&world->operator, type, 1, body,
+			 message_shape(type)->body_bytes, NULL, 0) < 0)
+		world_fail("the rig cannot be made");
+	world_settle(world);
+}
+
+static void install(struct world *world, const char *name)
+{
+	static struct partition_document document;
+	struct partition_name named = { 0 };
+
+	world_define(&document, name);
+	(void)text_copy(named.name, NAME_ROOM, name);
+	ask(world, MSG_PARTITION_DEFINE_WHOLE, &document);
+	ask(world, MSG_PARTITION_INSTALL, &named);
+}
+
+static void begin(struct world *world)
+{
+	memset(world, 0, sizeof(*world));
+	world->operator.fd = NO_FD;
+	remove_tree(world_file("state"));
+	remove_tree(world_file("run"));
+	if (mkdir(world_file("state"), 0700) < 0)
+		world_fail("the rig cannot be made");
+	fake_host_begin();
+}
+
+static void make_store(struct world *world)
+{
+	struct switch_definition definition;
+	SCOPED(close_fd) int fd = NO_FD;
+
+	begin(world);
+	open_supervisor(world);
+	for (unsigned i = 0; i < BEGINNINGS_MAX && !world->supervisor.clients;
+	     i++)
+		world_pass_ms(world, SETTLE_MS);
+	call_operator(world);
+	world_define_switch(&definition, "lan");
+	ask(world, MSG_SWITCH_DEFINE, &definition);
+	install(world, "a");
+	install(world, "b");
+	world_close(world);
+	fd = open(world_file("state/store.db"), O_RDONLY | O_CLOEXEC);
+	store_bytes = (size_t)read(fd, store, sizeof(store));
+	if (fd < 0 || store_bytes == 0 || store_bytes >= sizeof(store))
+		world_fail("the rig cannot be made");
+	is_made = true;
+}
+
+static bool is_up(struct world *world, const char *name)
+{
+	const struct partition *partition =
+		partition_find(&world->supervisor, name);
+
+	return partition &&
+	       partition->record.lifecycle.state == PARTITION_RUNNING &&
+	       partition->disks[0].state == DISK_IS_UP &&
+	       partition->nics[0].state == NIC_IS_UP &&
+	       partition->console.instance;
+}
+
+/* Images are part of a store: uninstalled ones are made anew with it. */
+static void make_what_is_missing(struct world *world)
+{
+	if (!root[0])
+		make_root();
+	if (access(world_file("a.img"), F_OK) < 0 ||
+	    access(world_file("b.img"), F_OK) < 0)
+		is_made = false;
+	if (is_made)
+		return;
+	(void)remove(world_file("a.img"));
+	(void)remove(world_file("b.img"));
+	make_store(world);
+}
+
+void world_open(struct world *world)
+{
+	unsigned beginnings = 0;
+
+	make_what_is_missing(world);
+	begin(world);
+	write_file("state/store.db", store, store_bytes);
+	open_supervisor(world);
+	while (!is_up(world, "a") || !is_up(world, "b")) {
+		if (++beginnings == BEGINNINGS_MAX)
+			world_fail("the world does not come up");
+		world_pass_ms(world, SETTLE_MS);
+	}
+	call_operator(world);
+	world_pass_ms(world, SETTLE_MS);
+}
+
+void world_close(struct world *world)
+{
+	control_close(&world->operator);
+	(void)turn(world);
+	supervisor_close(&world->supervisor);
+	for (size_t i = 0; i < FAKE_PROCESSES_MAX; i++)
+		player_drop_things(&world->players[i]);
+	fake_host_end();
+}
