@@ -112,6 +112,8 @@ static int add_disk(struct monitor *monitor, uint32_t index)
 		return -EINVAL;
 	result = iothread_add_disk(&monitor->io, &plan->settings,
 				   take_fd(&plan->witness_fd));
+	if (result == 0 && plan->owes_error)
+		disk_owe_error(&monitor->io.disks[index].disk);
 	if (result < 0 || !plan->has_channel)
 		return result;
 	result = lane_open(&lane, plan->channel.generation, plan->channel_fds);

@@ -109,6 +109,18 @@ static int plan_disk(void *process, struct message *message)
 	return 0;
 }
 
+static int note_debt(void *process, struct message *message)
+{
+	const struct disk_channel *channel = (const void *)message->body;
+	struct monitor *monitor = process;
+
+	if (channel->index >= monitor->settings.disk_count ||
+	    !monitor->plans[channel->index].is_known)
+		return -EINVAL;
+	monitor->plans[channel->index].owes_error = true;
+	return 0;
+}
+
 static int launch(void *process, struct message *message)
 {
 	int result = monitor_launch(process);
@@ -424,6 +436,7 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_MONITOR_IMAGE,     IN_SETUP,               keep_image },
 	{ MSG_MONITOR_CONSOLE,   IN_SETUP,               open_console },
 	{ MSG_MONITOR_DISK,      IN_SETUP,               plan_disk },
+	{ MSG_MONITOR_DISK_OWES, IN_SETUP,               note_debt },
 	{ MSG_MONITOR_NIC,       IN_SETUP,               plan_nic },
 	{ MSG_MONITOR_LAUNCH,    IN_SETUP,               launch },
 	{ MSG_MONITOR_DISK_UP,   IN_SETUP | IN_SERVICE,  take_disk_up },

@@ -48,6 +48,7 @@ struct disk_plan {
 	int channel_fds[3];          /* owned */
 	bool is_known;
 	bool has_channel;
+	bool owes_error; /* an earlier monitor's */
 };
 
 /* An interface as told, likewise. */

@@ -2,7 +2,9 @@
 #include "supervisor/hold.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/scope.h"
 #include "supervisor/launch.h"
@@ -81,8 +83,39 @@ void hold_open(struct partition *partition)
 
 void hold_drop(struct partition *partition)
 {
-	for (unsigned i = 0; i < DISK_COUNT_MAX; i++)
+	for (unsigned i = 0; i < DISK_COUNT_MAX; i++) {
 		close_fd(&partition->held_fds[i]);
+		close_fd(&partition->listening_fds[i]);
+		partition->owes_error[i] = false;
+	}
+}
+
+void hold_listen(struct disk *disk)
+{
+	struct partition *partition = disk->partition;
+	int *listening_fd = &partition->listening_fds[disk->index];
+	int fd;
+
+	if (partition->engine != ENGINE_FOREIGN || *listening_fd != NO_FD)
+		return;
+	fd = storage_reopen(disk->witness_fd, O_RDONLY);
+	if (fd >= 0)
+		*listening_fd = fd;
+	else
+		partition_event_text(partition, EVENT_WARNING,
+				     "an error of disk %s that its monitor "
+				     "dies with would be lost: %s",
+				     disk->definition->name, strerror(-fd));
+}
+
+bool hold_owes_error(struct disk *disk)
+{
+	struct partition *partition = disk->partition;
+	int fd = partition->listening_fds[disk->index];
+
+	if (fd != NO_FD && storage_take_error(fd) < 0)
+		partition->owes_error[disk->index] = true;
+	return partition->owes_error[disk->index];
 }
 
 int hold_check(const struct disk *disk, struct refusal *refusal)

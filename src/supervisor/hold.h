@@ -5,7 +5,9 @@
  * to them. One is SAVED; then also the time at which each image was changed
  * last is kept, which outlives us and the host, so that a restore finds out
  * what happened while nobody held the lock. The other is the restart of a
- * monitor whose guest, a foreign VMM's, runs on.
+ * monitor whose guest, a foreign VMM's, runs on; then also a description of each
+ * image that nobody synchronises, for an error of its data that the old monitor
+ * was told of and died with.
  *
  * Errors     -EINVAL with the refusal filled in: changed since it was saved.
  */
@@ -27,7 +29,14 @@ bool hold_has_any(const struct partition *partition);
  * What cannot be had is told as an event. */
 void hold_open(struct partition *partition);
 
-/* Let go. */
+/* Listen to errors of this disk's data from now on, if its guest may outlive its
+ * monitor; again is no harm. */
+void hold_listen(struct disk *disk);
+
+/* Was an error heard since, that a new monitor does not know of? */
+bool hold_owes_error(struct disk *disk);
+
+/* Let go of everything. */
 void hold_drop(struct partition *partition);
 
 /* Has nobody written to it since? Its facts are fresh. */

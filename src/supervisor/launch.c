@@ -458,6 +458,16 @@ static void send_disk(struct partition *partition, struct disk *disk)
 		     sizeof(message), &disk->witness_fd, 1);
 }
 
+static void send_debt(struct partition *partition, struct disk *disk)
+{
+	const struct disk_channel channel = { .attachment_id = disk->id,
+					      .index = disk->index };
+
+	if (hold_owes_error(disk))
+		process_tell(partition->monitor, MSG_MONITOR_DISK_OWES,
+			     &channel);
+}
+
 /* The socket that a foreign VMM connects to, at the path the user named. */
 static int send_listener(struct partition *partition, struct refusal *refusal)
 {
@@ -500,8 +510,11 @@ static int send_everything(struct partition *partition, struct refusal *refusal)
 	if (partition->image_fd != NO_FD)
 		send_fd(partition, MSG_MONITOR_IMAGE, partition->image_fd);
 	close_fd(&partition->image_fd);
-	for (unsigned i = 0; i < partition->disk_count; i++)
+	for (unsigned i = 0; i < partition->disk_count; i++) {
 		send_disk(partition, &partition->disks[i]);
+		send_debt(partition, &partition->disks[i]);
+		hold_listen(&partition->disks[i]);
+	}
 	for (unsigned i = 0; i < partition->nic_count; i++)
 		nic_plan(&partition->nics[i]);
 	process_send(partition->monitor, MSG_MONITOR_LAUNCH, 0, NULL, 0, NULL,

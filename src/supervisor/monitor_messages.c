@@ -7,6 +7,7 @@
 
 #include "base/count.h"
 #include "base/scope.h"
+#include "supervisor/hold.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/save.h"
 #include "supervisor/supervisor.h"
@@ -218,6 +219,7 @@ static int take_disk_held(void *data, struct message *message)
 		return -EBADMSG;
 	close_fd(&disk->witness_fd);
 	disk->witness_fd = take_fd(&message->fds[0]);
+	hold_listen(disk);
 	if (partition->supervisor->is_adopting)
 		disk->generation = channel->generation;
 	else if (disk->generation != channel->generation)

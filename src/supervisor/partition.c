@@ -55,8 +55,10 @@ struct partition *partition_new(struct supervisor *supervisor,
 	partition->console.to_monitor = NO_FD;
 	for (unsigned i = 0; i < DISK_COUNT_MAX; i++)
 		partition->disks[i].witness_fd = NO_FD;
-	for (unsigned i = 0; i < DISK_COUNT_MAX; i++)
+	for (unsigned i = 0; i < DISK_COUNT_MAX; i++) {
 		partition->held_fds[i] = NO_FD;
+		partition->listening_fds[i] = NO_FD;
+	}
 	TAILQ_INSERT_TAIL(&supervisor->partitions, partition, link);
 	return partition;
 }

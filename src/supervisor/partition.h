@@ -77,8 +77,10 @@ struct partition {
 		uint64_t done_bytes;
 		uint64_t told_ns; /* when the client was told last */
 	} save;
-	int held_fds[DISK_COUNT_MAX]; /* witnesses (hold.h); or NO_FD */
-	int image_fd;                 /* on its way to the monitor; or NO_FD */
+	int held_fds[DISK_COUNT_MAX];      /* witnesses (hold.h); or NO_FD */
+	int listening_fds[DISK_COUNT_MAX]; /* to errors (hold.h); or NO_FD */
+	bool owes_error[DISK_COUNT_MAX];   /* one was heard */
+	int image_fd; /* on its way to the monitor; or NO_FD */
 	struct intervention interventions[INTERVENTIONS_MAX];
 	unsigned intervention_count;
 	struct ticket

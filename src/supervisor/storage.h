@@ -113,6 +113,12 @@ int storage_check_witness(int witness_fd, const struct disk_definition *disk,
 			  struct storage_facts *facts);
 
 /*
+ * What an fdatasync() on this description, which never had one, would have told
+ * of: 0 or the error, once. Writes nothing and waits for nothing.
+ */
+int storage_take_error(int fd);
+
+/*
  * Open G from W for one generation, with O_DIRECT if the definition says so,
  * and take its fence byte. The caller passes it to the service and closes its
  * own copy at once: while it keeps one, the fence cannot lift.

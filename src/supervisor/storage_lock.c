@@ -144,6 +144,16 @@ int storage_check_witness(int witness_fd, const struct disk_definition *disk,
 	return 0;
 }
 
+int storage_take_error(int fd)
+{
+	/* No page lies there to be waited for; the error is told as by any
+	 * call that waits for data. */
+	if (sync_file_range(fd, (off_t)STORAGE_LOCK_BYTES, 1,
+			    SYNC_FILE_RANGE_WAIT_BEFORE) < 0)
+		return -errno;
+	return 0;
+}
+
 /* -- generations -- */
 
 static uint64_t fence_offset(uint64_t attachment_id,

@@ -107,11 +107,15 @@ static void describe(struct monitor_rig *rig)
 		.name = "root",
 		.serial = "serial",
 	};
+	const struct disk_channel debt = { .attachment_id = ATTACHMENT_ID };
 
 	send_fd(rig, MSG_CHILD_SETTINGS, &who, sizeof(who), meet);
 	monitor_rig_send(rig, MSG_MONITOR_CONFIGURE, 0, &settings,
 			 sizeof(settings));
 	send_fd(rig, MSG_MONITOR_DISK, &disk, sizeof(disk), rig->witness);
+	if (rig->owes_error)
+		monitor_rig_send(rig, MSG_MONITOR_DISK_OWES, 0, &debt,
+				 sizeof(debt));
 	send_fd(rig, MSG_MONITOR_LISTENER, NULL, 0, rig->front);
 	monitor_rig_send(rig, MSG_MONITOR_LAUNCH, 0, NULL, 0);
 }

@@ -30,6 +30,7 @@ struct monitor_rig {
 	int witness;
 	struct service_rig service;
 	uint64_t generation;
+	bool owes_error; /* the next monitor is told so */
 };
 
 /* Start the monitor and wait for CHILD_READY. No service yet. */

@@ -286,3 +286,36 @@ TEST(a_front_end_that_breaks_the_rules_is_dropped_and_named)
 	(void)close(fd);
 	monitor_rig_stop(&rig);
 }
+
+TEST(an_error_that_an_earlier_monitor_died_with_fails_every_flush)
+{
+	const struct fakeguest_settings settings = {
+		.path = rig.socket_path,
+		.queue_count = 1,
+		.queue_size = 16,
+		.slot_count = 4,
+		.slot_bytes = 4096,
+		.connect_ms = 3000,
+	};
+	struct fakeguest guest;
+	uint32_t slot;
+	uint8_t status;
+
+	rig.owes_error = true;
+	monitor_rig_start(&rig);
+	monitor_rig_up(&rig);
+	CHECK_EQ(fakeguest_open(&guest, &settings), 0);
+
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(fakeguest_take_slot(&guest, &slot), 0);
+		fakeguest_submit(&guest, slot, VIRTIO_BLK_T_FLUSH, 0, 0);
+		fakeguest_publish(&guest);
+		CHECK_EQ(fakeguest_wait(&guest, clock_now_ns() + 5 * NS_PER_S),
+			 0);
+		CHECK_EQ(fakeguest_reap(&guest, &slot, &status), 0);
+		CHECK_EQ(status, VIRTIO_BLK_S_IOERR);
+		fakeguest_return_slot(&guest, slot);
+	}
+	fakeguest_close(&guest);
+	monitor_rig_stop(&rig);
+}
