@@ -81,11 +81,10 @@ static void reconcile_state(struct partition *partition)
 		process_quit(partition->monitor, QUIT_MS);
 		return;
 	}
-	if (state == PARTITION_STOPPING && partition->timer)
-		return; /* one that comes back again wins no time by it */
+	if (partition->guest_state == GUEST_OFF)
+		return; /* it was told to end */
 	if (state == PARTITION_STOPPING) {
-		partition_press_power_button(
-			partition, partition->record.definition.stop_ms);
+		partition_press_power_button(partition);
 		return;
 	}
 	if (state == PARTITION_STARTING && partition->guest_state == 0 &&
@@ -180,7 +179,8 @@ void partition_reconcile(struct partition *partition)
 	if (partition->disk_count == 0)
 		(void)launch_load_disks(partition);
 	launch_reopen_witnesses(partition);
-	event = monitor_end_event(partition, true);
+	event = monitor_end_event(partition,
+				  partition->guest_state != GUEST_OFF);
 	partition_end(partition, event,
 		      event == PARTITION_EVENT_SAVED
 			      ? ""

@@ -20,6 +20,9 @@
 #define RESTART_CALM_NS  (30 * NS_PER_S)
 #define RESTART_FIRST_MS 50u
 #define RESTART_MOST_MS  10000u
+/* That a guest is off is tried to be stored this often. */
+#define OFF_RETRY_MS 1000u
+#define OFF_UNSTORED "its guest is off, which cannot be stored yet"
 /* What its last monitor held may be free a moment later; not for ever. */
 #define RESTARTS_BUSY 8u
 
@@ -105,25 +108,23 @@ static void finish_end(struct partition *partition)
 {
 	enum partition_event event = partition->end.event;
 	struct supervisor *supervisor = partition->supervisor;
-	bool was_saving = partition_state(partition) == PARTITION_SAVING;
-	bool was_restoring = partition_state(partition) == PARTITION_RESTORING;
+	enum partition_state was = partition_state(partition);
 
 	partition->end.is_pending = false;
 	if (event == PARTITION_EVENT_SAVED) {
 		(void)failpoint("save.ended");
 		hold_note(partition);
 	}
-	if (event == PARTITION_EVENT_SAVED || was_restoring ||
+	if (event == PARTITION_EVENT_SAVED || was == PARTITION_RESTORING ||
 	    guest_runs_on(partition, event))
 		hold_keep(partition);
 	else
 		hold_drop(partition);
 	launch_release(partition);
 	partition->engine_pid = 0;
-	partition_disarm(partition);
 	partition_must(partition, event, partition->end.reason);
 	partition->save.step = SAVE_NOT;
-	if (was_saving)
+	if (was == PARTITION_SAVING)
 		save_forget_image(partition);
 	if (event == PARTITION_EVENT_RESTART) {
 		ticket_failed(supervisor, &partition->ticket, -EIO,
@@ -132,7 +133,7 @@ static void finish_end(struct partition *partition)
 			      on_restart);
 		return;
 	}
-	if (event == PARTITION_EVENT_OFF || event == PARTITION_EVENT_SAVED)
+	if (was == PARTITION_STOPPING || event == PARTITION_EVENT_SAVED)
 		ticket_done(supervisor, &partition->ticket);
 	else
 		tell_failure(partition);
@@ -158,6 +159,9 @@ void partition_end(struct partition *partition, enum partition_event event,
 	memcpy(partition->end.reason, why, sizeof(why));
 	partition->end.event = event;
 	partition->end.is_pending = false;
+	/* Their handlers count on a monitor. */
+	partition_disarm(partition);
+	partition_forget_questions(partition);
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		disk_unwant(&partition->disks[i]);
 	for (unsigned i = 0; i < partition->nic_count; i++)
@@ -183,6 +187,41 @@ static bool wants_restart(const struct partition *partition, bool is_failure)
 		return true;
 	return policy == RESTART_ALWAYS ||
 	       (policy == RESTART_ON_FAILURE && is_failure);
+}
+
+static int on_guest_off(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct partition *partition = data;
+
+	partition_disarm(partition);
+	if (partition->monitor)
+		monitor_guest_off(partition);
+	return 0;
+}
+
+/* True: what the store says leads nowhere else once the monitor is gone. */
+static bool is_off_stored(struct partition *partition)
+{
+	enum partition_state state = partition_state(partition);
+
+	if ((state != PARTITION_RUNNING && state != PARTITION_PAUSED) ||
+	    wants_restart(partition, false))
+		return true;
+	ticket_failed(partition->supervisor, &partition->ticket, -ECANCELED,
+		      "its guest switched itself off");
+	return partition_try_stop(partition, 0) == 0;
+}
+
+void monitor_guest_off(struct partition *partition)
+{
+	if (is_off_stored(partition)) {
+		process_quit(partition->monitor, QUIT_MS);
+		return;
+	}
+	if (strcmp(partition->record.reason, OFF_UNSTORED) != 0)
+		partition_event_text(partition, EVENT_ERROR, OFF_UNSTORED);
+	memcpy(partition->record.reason, OFF_UNSTORED, sizeof(OFF_UNSTORED));
+	partition_arm(partition, OFF_RETRY_MS, on_guest_off);
 }
 
 enum partition_event monitor_end_event(struct partition *partition,

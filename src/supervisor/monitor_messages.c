@@ -104,6 +104,8 @@ static int take_guest(void *data, struct message *message)
 				     "its front end has disconnected");
 		break;
 	case GUEST_OFF:
+		monitor_guest_off(partition);
+		break;
 	case GUEST_ENGINE_DIED:
 		/* Its monitor has nothing left to do. */
 		process_quit(process, QUIT_MS);

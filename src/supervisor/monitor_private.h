@@ -17,6 +17,10 @@
 void monitor_ready(struct process *process);
 void monitor_died(struct process *process, const char *reason);
 
+/* Its guest has switched itself off: the store knows before the monitor, whose
+ * word it is, is ended. */
+void monitor_guest_off(struct partition *partition);
+
 /* What the death of its monitor is to a partition, by its state and policy. */
 enum partition_event monitor_end_event(struct partition *partition,
 				       bool is_failure);

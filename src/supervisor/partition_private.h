@@ -20,6 +20,9 @@ int partition_try(struct partition *partition, enum partition_event event,
 void partition_must(struct partition *partition, enum partition_event event,
 		    const char *reason);
 
+/* STOP with its deadline, so that the next supervisor keeps to it. */
+int partition_try_stop(struct partition *partition, uint32_t deadline_ms);
+
 /* Write the record if the store is behind it. */
 int partition_store(struct partition *partition);
 
@@ -68,9 +71,11 @@ void partition_arm(struct partition *partition, uint64_t ms,
 		   sd_event_time_handler_t handler);
 void partition_disarm(struct partition *partition);
 
-/* Resume if paused, press the button, switch off at the deadline. */
-void partition_press_power_button(struct partition *partition,
-				  uint32_t deadline_ms);
+/*
+ * STOPPING: resume if paused, press the button, switch off at the deadline of
+ * the record. One that was pressed before is pressed again and wins no time.
+ */
+void partition_press_power_button(struct partition *partition);
 
 /* Its monitor is READY: serve them all. */
 void partition_want_disks(struct partition *partition);

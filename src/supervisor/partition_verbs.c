@@ -2,6 +2,8 @@
 /* Verbs: checked, begun, and their ends awaited. */
 #include <errno.h>
 
+#include "base/clock.h"
+#include "base/count.h"
 #include "supervisor/launch.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/report.h"
@@ -261,31 +263,42 @@ static int on_stop_deadline(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-void partition_press_power_button(struct partition *partition,
-				  uint32_t deadline_ms)
+/* Of another boot it would be any number, but then nothing is left to stop. */
+static uint64_t left_ms(const struct partition *partition)
+{
+	uint64_t now_ns = clock_now_ns();
+	uint64_t by_ns = partition->record.stop_by_ns;
+
+	return by_ns > now_ns
+		       ? min_u64((by_ns - now_ns) / NS_PER_MS, STOP_MS_MAX)
+		       : 0;
+}
+
+void partition_press_power_button(struct partition *partition)
 {
 	/* A paused guest cannot hear the button. */
 	process_send(partition->monitor, MSG_MONITOR_RESUME, 0, NULL, 0, NULL,
 		     0);
 	process_send(partition->monitor, MSG_MONITOR_POWERDOWN, 0, NULL, 0,
 		     NULL, 0);
-	partition_arm(partition, deadline_ms, on_stop_deadline);
+	partition_arm(partition, left_ms(partition), on_stop_deadline);
 }
 
-static void stop_monitor(struct partition *partition, uint32_t deadline_ms,
-			 bool is_forced, enum partition_state was)
+static void stop_monitor(struct partition *partition, bool is_forced,
+			 enum partition_state was)
 {
 	if (!partition->monitor) {
 		partition_end(partition, PARTITION_EVENT_OFF, "");
 		return;
 	}
 	if (is_forced || was == PARTITION_STARTING ||
+	    partition->guest_state == GUEST_OFF ||
 	    partition->engine == ENGINE_FOREIGN) {
 		partition_disarm(partition);
 		process_quit(partition->monitor, QUIT_MS);
 		return;
 	}
-	partition_press_power_button(partition, deadline_ms);
+	partition_press_power_button(partition);
 }
 
 static int check_stop(const struct partition *partition, bool is_forced,
@@ -309,6 +322,12 @@ static int check_stop(const struct partition *partition, bool is_forced,
 		      partition->record.definition.name);
 }
 
+int partition_try_stop(struct partition *partition, uint32_t deadline_ms)
+{
+	partition->record.stop_by_ns = clock_now_ns() + deadline_ms * NS_PER_MS;
+	return partition_try(partition, PARTITION_EVENT_STOP, "");
+}
+
 int partition_stop(struct partition *partition, const struct ticket *ticket,
 		   uint32_t deadline_ms, bool is_forced,
 		   struct refusal *refusal)
@@ -324,7 +343,7 @@ int partition_stop(struct partition *partition, const struct ticket *ticket,
 	if (r < 0)
 		return r;
 	if (was != PARTITION_STOPPING) {
-		r = partition_try(partition, PARTITION_EVENT_STOP, "");
+		r = partition_try_stop(partition, is_forced ? 0 : deadline_ms);
 		if (r < 0)
 			return partition_refuse_store(partition, r, refusal);
 	}
@@ -335,7 +354,7 @@ int partition_stop(struct partition *partition, const struct ticket *ticket,
 	partition->is_stop_wanted = true;
 	partition_forget_questions(partition);
 	partition->ticket = *ticket;
-	stop_monitor(partition, deadline_ms, is_forced, was);
+	stop_monitor(partition, is_forced, was);
 	return 0;
 }
 

@@ -37,7 +37,7 @@
 #include "control/protocol.h"
 #include "supervisor/lifecycle.h"
 
-#define STORE_SCHEMA_VERSION 4
+#define STORE_SCHEMA_VERSION 5
 #define STORE_EVENT_ROWS     10000 /* older events are forgotten */
 
 struct store;
@@ -89,6 +89,7 @@ struct partition_record {
 	uint32_t engine;     /* enum engine_kind of its guest, since START */
 	uint64_t defined_us; /* CLOCK_REALTIME */
 	uint64_t started_us; /* last START; 0: never */
+	uint64_t stop_by_ns; /* clock_now_ns() at which STOPPING has an end */
 	struct saved_image image;
 	char reason[TEXT_ROOM]; /* why it is in this state; may be empty */
 };

@@ -98,6 +98,8 @@ static const char *const upgrades[] = {
 	" id INTEGER PRIMARY KEY REFERENCES nic(id) ON DELETE CASCADE,"
 	" from_id INTEGER NOT NULL,"
 	" vid INTEGER NOT NULL) STRICT;",
+
+	"ALTER TABLE partition ADD COLUMN stop_by_ns INTEGER NOT NULL DEFAULT 0;",
 };
 /* clang-format on */
 

@@ -19,6 +19,7 @@
 #include "supervisor/engine.h"
 #include "supervisor/image.h"
 #include "supervisor/install.h"
+#include "supervisor/partition_private.h"
 #include "supervisor/placer.h"
 #include "supervisor/save.h"
 
@@ -71,13 +72,26 @@ uint32_t supervisor_uid_for(struct supervisor *supervisor, uint64_t id)
 	return UID_FIRST + (uint32_t)(id % UID_COUNT);
 }
 
+/* First what partitions are: it is also what is deferred. */
+static int store_what_happened(struct supervisor *supervisor)
+{
+	struct partition *partition;
+	int r = 0;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	if (r == 0)
+		r = partition_store(partition);
+	if (r == 0 && store_has_deferred(supervisor->store))
+		r = store_flush_deferred(supervisor->store);
+	return r;
+}
+
 static int on_flush(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct supervisor *supervisor = data;
 
 	placer_sweep(supervisor->placer);
-	if (store_has_deferred(supervisor->store) &&
-	    store_flush_deferred(supervisor->store) < 0) {
+	if (store_what_happened(supervisor) < 0) {
 		log_warn("the store cannot be written, going on: %s",
 			 store_error(supervisor->store));
 		(void)sd_event_source_set_time_relative(source, RETRY_USEC);

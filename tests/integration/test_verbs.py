@@ -3,13 +3,19 @@
 
 The monitor is played, so a test chooses what it answers, and when it dies.
 """
+import contextlib
+import os
+import signal
 import struct
+import subprocess
+import threading
 
 import pytest
 
 import bulkhead
-from played_machine import GUEST_RUNNING, NAME, Monitor, Verb, start
-from refusals import FAILED, check_refused
+from played_machine import (GUEST_OFF, GUEST_RUNNING, NAME, Monitor, Verb,
+                            start)
+from refusals import FAILED, REFUSED, check_refused
 
 DONE = struct.pack("=iI192s", 0, 0, b"")
 
@@ -23,6 +29,13 @@ def host(make_host, stage, tmp_path):
                      "BULKHEAD_FAILPOINT_FILE": str(tmp_path / "armed")})
     made.trigger = tmp_path / "armed"
     return made.start()
+
+
+def kill(supervisor):
+    """And wait until nobody can reach it any more."""
+    os.kill(supervisor, signal.SIGKILL)
+    bulkhead.wait_for(lambda: not bulkhead.parent_of(supervisor), 10, 0.005,
+                      what="the supervisor is dead")
 
 
 # ---- a question has an end --------------------------------------------------
@@ -113,3 +126,134 @@ def test_a_question_lost_with_the_old_link_fails_and_blocks_no_verb(host,
     assert verb.end().returncode == 0
     assert host.state_of(NAME) == "paused"
     monitor.end()
+
+
+# ---- no verb is said to have happened that did not --------------------------
+
+@pytest.mark.parametrize("words,message", ASKED)
+def test_a_verb_overtaken_by_the_guests_power_off_fails(host, stage, words,
+                                                        message):
+    monitor = start(host, stage)
+
+    verb = Verb(host, *words)
+    request, _, _ = monitor.child.wait(message)
+    monitor.report(GUEST_OFF)
+    monitor.child.send("MONITOR_DONE", DONE, request=request)
+    monitor.child.take("CHILD_QUIT")
+    monitor.end()
+
+    check_refused(verb.end(), FAILED, "switched itself off")
+    host.wait_state(NAME, "stopped")
+
+
+def test_nothing_is_started_during_a_shutdown(host, stage):
+    host.define("late", disks=[host.disk("late", "8M")])
+    host.run("install", "late")
+    monitor = start(host, stage)
+
+    shutdown = subprocess.Popen(host.argv("shutdown"), env=host.env)
+    monitor.child.take("MONITOR_POWERDOWN")
+    done = host.call("start", "late")
+
+    check_refused(done, REFUSED, "state", "shutting down")
+    assert host.state_of("late") == "stopped"
+    monitor.report(GUEST_OFF)
+    monitor.child.take("CHILD_QUIT")
+    monitor.end()
+    assert shutdown.wait(30) == 0
+
+
+# ---- memory and store agree -------------------------------------------------
+
+@contextlib.contextmanager
+def full_store(host):
+    """Nothing can be stored meanwhile."""
+    is_over = threading.Event()
+
+    def keep_armed():
+        aside = host.trigger.with_suffix(".new")
+        while not is_over.wait(0.001):
+            if not host.trigger.exists():
+                aside.write_text("store.commit.full=fail")
+                aside.rename(host.trigger)
+    thread = threading.Thread(target=keep_armed)
+    thread.start()
+    bulkhead.wait_for(host.trigger.exists)
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+        host.trigger.unlink(missing_ok=True)
+
+
+def has_event(host, words):
+    return words in host.run("events")
+
+
+def test_a_power_off_that_cannot_be_stored_keeps_its_monitor(host, stage):
+    monitor = start(host, stage, restart="on-failure")
+
+    with full_store(host):
+        monitor.report(GUEST_OFF)
+        bulkhead.wait_for(lambda: "cannot be stored" in host.run("list"),
+                          what="the list says so")
+        assert host.state_of(NAME) == "running"
+        check_refused(host.call("uninstall", NAME), REFUSED, "running")
+    monitor.child.take("CHILD_QUIT")
+    monitor.end()
+
+    host.wait_state(NAME, "stopped")
+    host.run("uninstall", NAME)
+
+
+def test_a_guest_that_is_off_is_not_started_by_the_next_supervisor(host,
+                                                                   stage):
+    monitor = start(host, stage, restart="on-failure")
+
+    with full_store(host):
+        monitor.report(GUEST_OFF)
+        bulkhead.wait_for(lambda: "cannot be stored" in host.run("list"),
+                          what="the list says so")
+        supervisor = host.supervisor_pid()
+        os.kill(supervisor, signal.SIGSTOP)
+    kill(supervisor)
+    monitor.come_back(GUEST_OFF)
+    monitor.child.take("CHILD_QUIT")
+    monitor.end()
+
+    host.wait_ready()
+    host.wait_state(NAME, "stopped")
+    assert not has_event(host, "is starting: ")
+
+
+def test_a_state_that_could_not_be_stored_is_stored_when_it_can_be(host,
+                                                                   stage):
+    monitor = start(host, stage)
+    stop = Verb(host, "stop", "--force")
+    monitor.child.take("CHILD_QUIT")
+
+    with full_store(host):
+        monitor.end()
+        assert stop.end().returncode == 0
+        assert host.state_of(NAME) == "stopped"
+        check_refused(host.call("uninstall", NAME), FAILED,
+                      "the store cannot be written")
+
+    host.run("uninstall", NAME)
+
+
+def test_the_deadline_of_a_stop_outlives_the_supervisor(host, stage):
+    monitor = start(host, stage, stop={"deadline": "50m"})
+
+    stop = Verb(host, "stop", "--deadline", "1")
+    monitor.child.take("MONITOR_POWERDOWN")
+    kill(host.supervisor_pid())
+    assert stop.end().returncode == FAILED
+    monitor.come_back(GUEST_RUNNING)
+
+    monitor.child.take("MONITOR_POWERDOWN")
+    monitor.child.take("CHILD_QUIT", 30)
+    monitor.end()
+    host.wait_ready()
+    host.wait_state(NAME, "stopped")

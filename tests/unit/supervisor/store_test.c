@@ -37,6 +37,7 @@ TEST(a_partition_is_found_as_it_was_put)
 	CHECK_EQ(store_put_partition(rig.store, &put), 0);
 	put.lifecycle.state = PARTITION_RUNNING;
 	put.restarts = 9;
+	put.stop_by_ns = 1ull << 50;
 	CHECK_EQ(store_put_partition_state(rig.store, &put), 0);
 	store_rig_reopen(&rig);
 
