@@ -3,7 +3,7 @@
  * What a new supervisor does with what an earlier one left running (I5).
  *
  * It knows from the store who should be there. Each child that still runs is
- * expected at the rendezvous socket, says who it is (token and peer
+ * expected at the rendezvous (rendezvous.h), says who it is (token and peer
  * credentials), and reports what it holds; one that does not come back in time
  * is killed. When all have reported or died, record and world are made to
  * agree: disks that both sides say share a channel stay up, everything else is
@@ -14,12 +14,7 @@
 #ifndef SUPERVISOR_ADOPT_H
 #define SUPERVISOR_ADOPT_H
 
-#include "base/refusal.h"
-
 struct supervisor;
-
-/* Listen at the rendezvous. */
-int adopt_listen(struct supervisor *supervisor, struct refusal *refusal);
 
 /*
  * Expect the children of the store. `finished` runs from the event loop when

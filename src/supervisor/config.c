@@ -267,7 +267,7 @@ static int set_state_dir(struct config *config, const char *state_dir,
 	return 0;
 }
 
-/* What follows from the run-time directory. */
+/* What follows from the two directories. */
 static int derive_paths(struct config *config, struct refusal *refusal)
 {
 	if (format_path(config->socket, sizeof(config->socket),
@@ -276,8 +276,10 @@ static int derive_paths(struct config *config, struct refusal *refusal)
 			      "is too long: a socket's path has at most %zu "
 			      "characters",
 			      sizeof(config->socket) - 1);
-	return format_path(config->meet_dir, sizeof(config->meet_dir),
-			   config->runtime_dir, "meet");
+	if (format_path(config->meet_dir, sizeof(config->meet_dir),
+			config->state_dir, "children/meet") < 0)
+		return refuse(refusal, -EINVAL, "state_dir", "is too long");
+	return 0;
 }
 
 int config_load(struct config *ret_config, int argument_count,

@@ -22,10 +22,10 @@ struct config {
 	enum config_action action;
 	bool is_kept;                /* --keep */
 	char file[PATH_ROOM];        /* the file that was read; may be empty */
-	char state_dir[PATH_ROOM];   /* store, lock, console logs */
-	char runtime_dir[PATH_ROOM]; /* client socket, meet directory */
+	char state_dir[PATH_ROOM];   /* store, lock, logs, meet_dir */
+	char runtime_dir[PATH_ROOM]; /* client socket */
 	char socket[SOCKET_PATH_ROOM]; /* runtime_dir/bulkhead.sock */
-	char meet_dir[PATH_ROOM];      /* runtime_dir/meet */
+	char meet_dir[PATH_ROOM];      /* state_dir/children/meet */
 	char libexec_dir[PATH_ROOM];   /* bulkhead-monitor and its kin */
 	char qemu[PATH_ROOM];          /* the QEMU binary */
 	char socket_group[NAME_ROOM];  /* empty: the socket is 0600 */

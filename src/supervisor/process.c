@@ -71,8 +71,8 @@ static uint64_t boot_number(void)
 	return number;
 }
 
-/* Field 22 of /proc/PID/stat, in ticks since the boot. */
-static uint64_t start_time(pid_t pid)
+/* Field 22 of /proc/PID/stat. */
+uint64_t process_started_ticks(pid_t pid)
 {
 	char path[32], line[512];
 	const char *at;
@@ -93,7 +93,7 @@ static uint64_t start_time(pid_t pid)
 
 uint64_t process_birth(pid_t pid)
 {
-	uint64_t ticks = start_time(pid);
+	uint64_t ticks = process_started_ticks(pid);
 
 	/* Stored as a signed number. */
 	return ticks ? (boot_number() + ticks) & INT64_MAX : 0;

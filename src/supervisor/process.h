@@ -34,6 +34,7 @@
 #include "control/control.h"
 #include "control/dispatch.h"
 #include "control/protocol.h"
+#include "supervisor/budget.h"
 #include "supervisor/outbox.h"
 
 struct supervisor;
@@ -74,7 +75,8 @@ struct process {
 	pid_t pid;
 	int pidfd;
 	bool is_adopted;
-	bool is_quitting; /* told to end */
+	struct budget connects; /* at the rendezvous (rendezvous.c) */
+	bool is_quitting;       /* told to end */
 	struct control control;
 	uint64_t started_ns;
 	uint32_t layers;  /* sandbox layers in place */
@@ -152,6 +154,10 @@ void process_title(const struct process *process, char *to, size_t room);
  * nothing that follows tells them anything; then forget them. */
 void processes_let_go(struct supervisor *supervisor);
 void processes_free(struct supervisor *supervisor);
+
+/* When a process began, in ticks since the boot: tells who is older. 0 when
+ * there is no such process. */
+uint64_t process_started_ticks(pid_t pid);
 
 /*
  * When a process began, in which boot: tells a reused pid, also after the host

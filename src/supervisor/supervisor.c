@@ -21,6 +21,7 @@
 #include "supervisor/install.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/placer.h"
+#include "supervisor/rendezvous.h"
 #include "supervisor/save.h"
 
 /* Uids without a name, far from those of people and packages. */
@@ -44,9 +45,25 @@ static uint64_t next_number(struct supervisor *supervisor,
 	return number;
 }
 
+/* Ids never come again; the uids that follow from them do. */
+static bool is_uid_in_use(struct supervisor *supervisor, uint64_t id)
+{
+	const struct process *process;
+
+	TAILQ_FOREACH(process, &supervisor->processes, link)
+	if (process->id && process->id % UID_COUNT == id % UID_COUNT)
+		return true;
+	return false;
+}
+
 uint64_t supervisor_next_id(struct supervisor *supervisor)
 {
-	return next_number(supervisor, STORE_INSTANCE);
+	uint64_t id;
+
+	do
+		id = next_number(supervisor, STORE_INSTANCE);
+	while (id && is_uid_in_use(supervisor, id));
+	return id;
 }
 
 uint64_t supervisor_next_generation(struct supervisor *supervisor)
@@ -61,8 +78,7 @@ uint64_t supervisor_next_attachment(struct supervisor *supervisor)
 
 bool supervisor_may_be_child(uid_t uid)
 {
-	return uid == geteuid() ||
-	       (geteuid() == 0 && uid - UID_FIRST < UID_COUNT);
+	return geteuid() == 0 ? uid - UID_FIRST < UID_COUNT : uid == geteuid();
 }
 
 uint32_t supervisor_uid_for(struct supervisor *supervisor, uint64_t id)
@@ -489,7 +505,7 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 	r = clients_check(supervisor, refusal);
 	if (r < 0)
 		return r;
-	r = adopt_listen(supervisor, refusal);
+	r = rendezvous_open(supervisor, refusal);
 	if (r < 0)
 		return r;
 	r = load(supervisor);
@@ -518,13 +534,13 @@ void supervisor_close(struct supervisor *supervisor)
 	clients_close(supervisor);
 	free_objects(supervisor);
 	adopt_close(supervisor);
+	rendezvous_close(supervisor);
 	engine_probe_free(supervisor->probe);
 	events_free(supervisor->events);
 	store_close(supervisor->store);
 	sd_event_source_disable_unref(supervisor->placed_source);
 	placer_free(supervisor->placer);
 	cgroup_base_close(&supervisor->cgroups);
-	close_fd(&supervisor->meet_fd);
 	sd_event_source_disable_unref(supervisor->flush_source);
 	sd_event_source_disable_unref(supervisor->link_source);
 	sd_event_source_disable_unref(supervisor->shutdown_timer);

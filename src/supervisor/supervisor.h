@@ -22,6 +22,7 @@
 
 struct client_list;
 struct adoption;
+struct rendezvous;
 struct engine_probe;
 struct placer;
 
@@ -43,6 +44,7 @@ struct supervisor {
 	uint32_t report_id;           /* last used by network_report() */
 	struct client_list *clients;
 	struct engine_probe *probe;
+	struct rendezvous *rendezvous;
 	struct adoption *adoption; /* while is_adopting */
 	bool is_adopting; /* children of an earlier life are expected */
 	bool is_ending;   /* host shutdown: no partition is started again */
@@ -59,7 +61,8 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal);
 /* Children live on. */
 void supervisor_close(struct supervisor *supervisor);
 
-/* Never reused; 0 only when the store has failed for good. */
+/* Never reused; 0 only when the store has failed for good. That of a child
+ * gives it a uid that no living child has. */
 uint64_t supervisor_next_id(struct supervisor *supervisor);
 uint64_t supervisor_next_generation(struct supervisor *supervisor);
 uint64_t supervisor_next_attachment(struct supervisor *supervisor);

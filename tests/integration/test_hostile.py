@@ -5,7 +5,9 @@ A played monitor or service says what a test makes it say; beside it a real
 partition on a real service is under verified load.
 """
 import os
+import select
 import signal
+import socket
 import struct
 import subprocess
 
@@ -212,15 +214,73 @@ def test_a_monitor_cannot_cut_its_image_through_the_witness(host, stage):
     os.close(monitor.witness)
 
 
-def test_a_stranger_without_the_token_is_sent_away(host, stage, calm):
+def test_a_child_that_comes_back_without_its_token_is_ended(host, stage, calm):
     monitor = start_monitor(host, stage)
     monitor.settings = bytes(len(monitor.settings))
     kill_supervisor(host)
 
     monitor.come_back(1)
 
-    monitor.take("CHILD_QUIT")
-    monitor.end()
+    monitor.wait_killed()
+    host.wait_ready()
+
+
+HELLO = struct.pack(f"=IIII{played.NAME_ROOM}s{played.TOKEN_BYTES}s",
+                    played.NUMBERS["CHILD_HELLO"], 0, 1, 1, b"x", b"")
+
+
+def connect_and_end(meet, gate, out):
+    """A captured child, of which the supervisor has no record: it says hello
+    to the next one, hands its link on, and ends."""
+    os.setresgid(0x42480005, 0x42480005, 0x42480005)
+    os.setresuid(0x42480005, 0x42480005, 0x42480005)
+    os.read(gate, 1)
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    bulkhead.wait_for(lambda: not link.connect_ex(
+        f"/proc/thread-self/fd/{meet}/supervisor"), 10, 0.01,
+        what="the supervisor listens")
+    link.send(HELLO)
+    socket.send_fds(out, [b"link"], [link.fileno()])
+    os._exit(0)
+
+
+def take_number(pid):
+    """A process of root that has this number now."""
+    for _ in range(2000):
+        with open("/proc/sys/kernel/ns_last_pid", "w") as last:
+            last.write(str(pid - 1))
+        child = subprocess.Popen(["/bin/sleep", "60"])
+        if child.pid == pid:
+            return child
+        child.kill()
+        child.wait()
+    raise AssertionError(f"number {pid} was not given again")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root chooses numbers")
+def test_a_process_with_the_number_of_a_stranger_that_ended_lives(host):
+    meet = os.open(host.state / "children/meet", os.O_PATH)
+    gate, opener = os.pipe()
+    here, there = socket.socketpair()
+    pid = os.fork()
+    if not pid:
+        connect_and_end(meet, gate, there)
+    kill_supervisor(host)
+    os.write(opener, b"x")
+    _, (link,), _, _ = socket.recv_fds(here, 16, 1)
+    os.waitpid(pid, 0)
+
+    innocent = take_number(pid)
+    # The stranger's link is closed when it was given up or dealt with.
+    assert select.select([link], [], [], 10)[0]
+    while os.read(link, 64):
+        pass
+
+    assert innocent.poll() is None
+    innocent.kill()
+    innocent.wait()
+    for fd in (meet, gate, opener, link):
+        os.close(fd)
     host.wait_ready()
 
 

@@ -5,6 +5,7 @@ There is no guest here: the load generator is the machine whose disk is
 served, stamps every block, and judges what it reads back.
 """
 import os
+import shutil
 import pathlib
 import signal
 import subprocess
@@ -218,6 +219,19 @@ def test_a_service_that_dies_beside_a_stopped_supervisor_is_replaced(host):
         bulkhead.wait_for(lambda: host.service_pid() != service, 20,
                           what="the service is replaced")
     assert host.supervisor_pid() == supervisor
+
+
+def test_a_run_time_directory_that_was_removed_ends_nobody(host):
+    socket = foreign.serve(host, "steady")
+    before = host.partition("steady")["monitor_pid"], host.service_pid()
+
+    with foreign.load(socket):
+        shutil.rmtree(host.state / "run")
+        os.kill(host.supervisor_pid(), signal.SIGKILL)
+        host.wait_ready()
+
+    after = host.partition("steady")["monitor_pid"], host.service_pid()
+    assert after == before
 
 
 def test_a_stopped_service_holds_up_no_adoption_for_long(host):

@@ -167,7 +167,7 @@ TEST(a_state_directory_of_ones_own_brings_its_sockets)
 	CHECK_EQ(strcmp(config.state_dir, "/s/x"), 0);
 	CHECK_EQ(strcmp(config.runtime_dir, "/s/x/run"), 0);
 	CHECK_EQ(strcmp(config.socket, "/s/x/run/bulkhead.sock"), 0);
-	CHECK_EQ(strcmp(config.meet_dir, "/s/x/run/meet"), 0);
+	CHECK_EQ(strcmp(config.meet_dir, "/s/x/children/meet"), 0);
 }
 
 TEST(a_relative_state_directory_is_made_absolute)

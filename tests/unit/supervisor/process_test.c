@@ -208,3 +208,19 @@ TEST(a_dead_child_leaves_no_zombie)
 	CHECK_EQ(errno, ECHILD);
 	close_host();
 }
+
+TEST(two_living_children_never_have_the_same_uid)
+{
+	struct process *process;
+
+	open_host();
+	process = start("mute");
+
+	/* Uids come again after 65,536 ids. */
+	for (unsigned i = 0; i < 66000; i++)
+		CHECK((supervisor_next_id(&host) - process->id) % 65536 != 0);
+
+	process_kill(process, "enough");
+	(void)run_ms(2000);
+	close_host();
+}
