@@ -88,8 +88,12 @@ static void write_file(const char *name, const void *bytes, size_t count)
 
 static void make_root(void)
 {
+	const char *directory = getenv("TMPDIR");
+
+	if (!directory)
+		directory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	(void)snprintf(root, sizeof(root), "%s/bulkhead-fuzz-XXXXXX",
-		       access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+		       directory);
 	if (!mkdtemp(root) || mkdir(world_file("libexec"), 0700) < 0)
 		world_fail("the rig cannot be made");
 	(void)atexit(remove_root);
