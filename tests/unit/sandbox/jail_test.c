@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -296,6 +298,63 @@ TEST(a_captured_program_cannot_outlive_its_starter)
 	CHECK_EQ(waitpid(starter, &status, 0), starter);
 	CHECK_EQ(read(ends[0], &byte, 1), 0);
 	(void)close(ends[0]);
+}
+
+/* As the filter of a container: no clone3(), and no namespace but root's. */
+static void enter_container(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	CHECK_EQ(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
+				  SCMP_SYS(clone3), 0),
+		 0);
+	CHECK_EQ(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
+				  SCMP_SYS(clone), 1,
+				  SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWPID,
+					  CLONE_NEWPID)),
+		 0);
+	CHECK_EQ(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
+				  SCMP_SYS(unshare), 0),
+		 0);
+	CHECK_EQ(seccomp_load(filter), 0);
+	seccomp_release(filter);
+}
+
+static void start_in_container(uint32_t required, int wanted)
+{
+	struct jail jail = sleeper();
+	struct sandbox_layers layers = { 0 };
+	struct jailed jailed = { .pidfd = NO_FD };
+	int result;
+
+	attempt_become_user();
+	enter_container();
+	jail.required = required;
+	result = jail_start(&jail, &jailed, &layers);
+	CHECK_EQ(result, wanted);
+	CHECK(layers.missing & SANDBOX_ROOT);
+	CHECK_EQ(layers.required, required);
+	jail_close(&jailed);
+	exit(0);
+}
+
+TEST(a_program_is_started_in_a_container_if_no_root_is_required)
+{
+	const struct {
+		uint32_t required;
+		int wanted;
+	} cases[] = { { SANDBOX_REQUIRED, 0 },
+		      { SANDBOX_REQUIRED | SANDBOX_ROOT, -EPERM } };
+
+	for (size_t i = 0; i < 2; i++) {
+		int status;
+		pid_t pid = fork();
+
+		if (pid == 0)
+			start_in_container(cases[i].required, cases[i].wanted);
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		CHECK_EQ(status, 0);
+	}
 }
 
 TEST(closing_kills_and_reaps)
