@@ -88,7 +88,7 @@ _bulkhead() {
 		--mac | --mtu | --queues | --nic | --snap | --to) return ;;
 	--switch) words=$(_bulkhead_names switch list) ;;
 	--service) words=$(_bulkhead_names service list) ;;
-	--uplink) words="none tap: bridge: packet: passt" ;;
+	--uplink) words="none tap: bridge: packet: passt passt:host" ;;
 	--standby) words="0 1" ;;
 	--router) words="true false" ;;
 	--kind) words="disk console net" ;;

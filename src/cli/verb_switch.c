@@ -22,7 +22,7 @@ static int take_uplink(struct cli *cli, const char *given,
 	if (definition->uplink_kind == UPLINK_COUNT)
 		return cli_complain(cli, EXIT_REFUSED, "--uplink",
 				    "wants none, tap:NAME, bridge:NAME, "
-				    "packet:NAME or passt");
+				    "packet:NAME, passt or passt:host");
 	if (colon && text_copy(definition->uplink, sizeof(definition->uplink),
 			       colon + 1) < 0)
 		return cli_complain(cli, EXIT_REFUSED, "--uplink",
@@ -82,7 +82,7 @@ const struct verb verb_switch_define = {
 	.summary = "Define a switch, or change its uplink.",
 	.options = {
 		{ "uplink", "UPLINK", "none (the default), tap:NAME, "
-				      "bridge:NAME, packet:NAME or passt" },
+				      "bridge:NAME, packet:NAME, passt or passt:host" },
 		{ "vlan", "N", "the uplink's VLAN without tags; 1 unless "
 			       "--tagged is given" },
 		{ "tagged", "LIST", "the uplink's VLANs with tags, with "

@@ -81,10 +81,14 @@ enum uplink_kind {
 	UPLINK_COUNT,
 };
 
+/* In the place of an interface's name: guests of passt reach the host itself by
+ * their gateway's address, also what listens on its loopback alone. */
+#define UPLINK_PASST_HOST "host"
+
 struct switch_definition {
 	char name[NAME_ROOM];
 	char service[NAME_ROOM];  /* the net service that it is part of */
-	char uplink[UPLINK_ROOM]; /* interface or bridge */
+	char uplink[UPLINK_ROOM]; /* interface, bridge or UPLINK_PASST_HOST */
 	uint32_t uplink_kind;     /* enum uplink_kind */
 	uint16_t pvid;            /* of the uplink: its untagged VLAN */
 	uint16_t vid_count;

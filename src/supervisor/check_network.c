@@ -268,7 +268,11 @@ static int check_uplink_name(const struct checking *checking,
 	if (needs_name && !length)
 		return refuse_field(checking, "uplink",
 				    "wants an interface: KIND:INTERFACE");
-	if (!needs_name && length)
+	if (definition->uplink_kind == UPLINK_PASST && length &&
+	    strcmp(name, UPLINK_PASST_HOST) != 0)
+		return refuse_field(checking, "uplink",
+				    "of this kind is passt or passt:host");
+	if (definition->uplink_kind == UPLINK_NONE && length)
 		return refuse_field(checking, "uplink",
 				    "of this kind takes no interface");
 	for (size_t i = 0; i < length; i++)

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/count.h"
 #include "base/scope.h"
 #include "supervisor/spawn_child.h"
 
@@ -233,19 +234,35 @@ static bool has_route_out(void)
 	return is_found;
 }
 
-static int open_passt(struct uplink *uplink, struct refusal *refusal)
+/* Its guests have the addresses of the host's way out, and it ends if there is
+ * none; then they get these. */
+static const char *const secluded[] = {
+	"-4", "-i", "lo",       "-a", "10.0.2.15",         "-n",
+	"24", "-g", "10.0.2.2", "-M", "02:00:00:00:00:01",
+};
+
+/* The gateway's address is not the host's loopback, unless that is wished. */
+static void passt_arguments(const struct switch_definition *definition,
+			    const char **arguments)
 {
-	/* It takes its guests' addresses from the way out, and ends if there
-	 * is none. Then they reach the host itself, by these. */
-	const char *const arguments[] = { "passt", "-f",     "-q",
-					  "-F",    PASST_FD, NULL };
-	const char *const secluded[] = {
-		"passt",  "-f",        "-q", "-F",
-		PASST_FD, "-4",        "-i", "lo",
-		"-a",     "10.0.2.15", "-n", "24",
-		"-g",     "10.0.2.2",  "-M", "02:00:00:00:00:01",
-		NULL
-	};
+	static const char *const always[] = { "passt", "-f", "-q", "-F",
+					      PASST_FD };
+	size_t count = ARRAY_COUNT(always);
+
+	memcpy(arguments, always, sizeof(always));
+	if (!definition->uplink[0])
+		arguments[count++] = "--no-map-gw";
+	if (!has_route_out()) {
+		memcpy(arguments + count, secluded, sizeof(secluded));
+		count += ARRAY_COUNT(secluded);
+	}
+	arguments[count] = NULL;
+}
+
+static int open_passt(const struct switch_definition *definition,
+		      struct uplink *uplink, struct refusal *refusal)
+{
+	const char *arguments[8 + ARRAY_COUNT(secluded)];
 	int fds[2];
 	pid_t pid;
 	int r;
@@ -255,7 +272,8 @@ static int open_passt(struct uplink *uplink, struct refusal *refusal)
 	uplink->fd = fds[0];
 	set_room(fds[0]);
 	set_room(fds[1]);
-	r = spawn_program(has_route_out() ? arguments : secluded, fds[1], &pid);
+	passt_arguments(definition, arguments);
+	r = spawn_program(arguments, fds[1], &pid);
 	close_fd(&fds[1]);
 	if (r == -ENOENT)
 		return refuse(refusal, r, "uplink", "passt is not installed");
@@ -283,7 +301,7 @@ int uplink_open(const struct switch_definition *definition,
 	if (definition->uplink_kind == UPLINK_PACKET)
 		r = open_packet(definition, &uplink, ret_refusal);
 	if (definition->uplink_kind == UPLINK_PASST)
-		r = open_passt(&uplink, ret_refusal);
+		r = open_passt(definition, &uplink, ret_refusal);
 	if (r < 0)
 		uplink_close(&uplink);
 	else

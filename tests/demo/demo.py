@@ -85,7 +85,7 @@ class Demo:
     def start_guests(self):
         self.host.run("service", "set", "disk0", "--standby", 0)
         self.host.run("switch", "define", "lan")
-        self.host.run("switch", "define", "wan", "--uplink", "passt")
+        self.host.run("switch", "define", "wan", "--uplink", "passt:host")
         lan = {"name": "lan0", "switch": "lan", "vlan": 10, "rate": "1M/1s"}
         wan = {"name": "wan0", "switch": "wan"}
         port = self.outside.page_port

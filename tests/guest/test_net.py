@@ -309,7 +309,7 @@ def beyond():
 @contextlib.contextmanager
 def behind_passt(host):
     """A guest that has an address of passt's, and its gateway."""
-    host.run("switch", "define", "wan", "--uplink", "passt")
+    host.run("switch", "define", "wan", "--uplink", "passt:host")
     guest = Talker(host, "one", nic(switch="wan")).ready()
     assert guest.do("dhcp", "eth0") == 0
     line = guest.console.lines("leads to gateway=")[-1]

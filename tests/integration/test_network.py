@@ -4,6 +4,7 @@
 Monitors are played; the network service between them is the real one.
 """
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -500,6 +501,24 @@ def test_passt_answers_whoever_dies(host, stage):
     bulkhead.wait_for(lambda: host.json("switch", "list")[0]["uplink"]["state"]
                       == "up")
     assert ask_for(guest, "192.0.2.1")
+
+
+@pytest.mark.skipif(not shutil.which("passt"), reason="no passt")
+def test_passt_leads_to_the_hosts_loopback_only_where_that_is_defined(host):
+    def arguments():
+        pid = bulkhead.wait_for(lambda: outside.passt_of(host),
+                                what="passt runs")
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+    host.run("switch", "define", "lan", "--uplink", "passt")
+    assert "--no-map-gw" in arguments()
+    old = outside.passt_of(host)
+    host.run("switch", "define", "lan", "--uplink", "passt:host")
+    bulkhead.wait_for(lambda: outside.passt_of(host) not in (None, old),
+                      what="passt is started anew")
+    assert "--no-map-gw" not in arguments()
+    check_refused(host.call("switch", "define", "lan", "--uplink", "passt:eth0"),
+                  REFUSED, "uplink", "passt:host")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves the network")
