@@ -147,7 +147,7 @@ TEST(a_hostile_image_cannot_be_cut_within_a_processor)
 
 /* Where the table of the first leaf is in the section: behind its head and the
  * count. */
-static void promise_everything(uint8_t *section)
+static void promise_everything(uint8_t *section, uint32_t index, uint32_t flags)
 {
 	struct kvm_cpuid_entry2 entry;
 	uint32_t count;
@@ -158,12 +158,16 @@ static void promise_everything(uint8_t *section)
 
 		memcpy(&entry, at, sizeof(entry));
 		if (entry.function == 1)
-			entry.ecx = entry.edx = UINT32_MAX;
+			entry = (struct kvm_cpuid_entry2){ .function = 1,
+							   .index = index,
+							   .flags = flags,
+							   .ecx = UINT32_MAX,
+							   .edx = UINT32_MAX };
 		memcpy(at, &entry, sizeof(entry));
 	}
 }
 
-TEST(a_guest_that_was_promised_more_than_this_host_has_is_refused)
+static void check_promise_refused(uint32_t index, uint32_t flags)
 {
 	struct state_writer writer;
 	struct refusal refusal;
@@ -174,13 +178,25 @@ TEST(a_guest_that_was_promised_more_than_this_host_has_is_refused)
 		return;
 	state_writer_init(&writer);
 	CHECK_EQ(vcpu_state_save(box.vcpu_fd, &box.shape, &writer), 0);
-	promise_everything(writer.bytes);
+	promise_everything(writer.bytes, index, flags);
 	state_reader_init(&reader, writer.bytes, writer.used);
 	CHECK_EQ(vcpu_state_restore(box.vcpu_fd, &box.shape, &reader, &refusal),
 		 -ENOTSUP);
 	CHECK(strstr(refusal.text, "features that this host lacks"));
 	state_writer_release(&writer);
 	close_box(&box);
+}
+
+TEST(a_guest_that_was_promised_more_than_this_host_has_is_refused)
+{
+	check_promise_refused(0, 0);
+}
+
+/* KVM looks at an index only where its flag says that it means something. */
+TEST(a_hostile_image_cannot_hide_a_promise_behind_an_index)
+{
+	check_promise_refused(7, 0);
+	check_promise_refused(UINT32_MAX, 0);
 }
 
 /* The registers are the section's end. */

@@ -91,12 +91,20 @@ static int read_cpuid(int vcpu_fd, struct cpuid_room *cpuid)
 	return ask(vcpu_fd, KVM_GET_CPUID2, cpuid);
 }
 
+/* As KVM sees it, of which the first that hits is what a guest has. */
+static bool is_leaf(const struct kvm_cpuid_entry2 *entry, uint32_t leaf,
+		    uint32_t index)
+{
+	return entry->function == leaf &&
+	       (entry->index == index ||
+		!(entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX));
+}
+
 static const struct kvm_cpuid_entry2 *find_leaf(const struct cpuid_room *cpuid,
 						uint32_t leaf, uint32_t index)
 {
 	for (uint32_t i = 0; i < cpuid->table.nent; i++)
-		if (cpuid->entries[i].function == leaf &&
-		    cpuid->entries[i].index == index)
+		if (is_leaf(&cpuid->entries[i], leaf, index))
 			return &cpuid->entries[i];
 	return NULL;
 }
@@ -251,6 +259,7 @@ static const struct feature_leaf {
 	{ 0x1, 0, { .ecx = ~(1u << 27 | 1u << 3), .edx = ~0u } },
 	{ 0x7, 0, { .ebx = ~0u, .ecx = ~(1u << 4), .edx = ~0u } },
 	{ 0x7, 1, { .eax = ~0u, .edx = ~0u } },
+	{ 0x7, 2, { .edx = ~0u } },
 	{ 0xd, 0, { .eax = ~0u, .edx = ~0u } },
 	{ 0xd, 1, { .eax = ~0u } },
 	{ 0x40000001, 0, { .eax = ~0u } },
