@@ -32,15 +32,8 @@ static void *pointer_of(uint64_t number)
 void aio_init(struct aio *aio, int done_fd)
 {
 	*aio = (struct aio){ .done_fd = done_fd };
-}
-
-static int ensure_context(struct aio *aio)
-{
-	if (aio->context)
-		return 0;
 	if (syscall(SYS_io_setup, AIO_MOST, &aio->context) < 0)
-		return -EAGAIN;
-	return 0;
+		aio->context = 0;
 }
 
 /* io_submit() may wait: on a file for allocation, on a device for room in its
@@ -57,8 +50,7 @@ int aio_queue(struct aio *aio, struct aio_slot *slot, struct job *job)
 {
 	bool is_read = job->op == DISK_READ;
 
-	if (aio->queued_count + aio->in_flight == AIO_MOST ||
-	    ensure_context(aio))
+	if (aio->queued_count + aio->in_flight == AIO_MOST || !aio->context)
 		return -EAGAIN;
 	slot->job = job;
 	slot->iocb = (struct iocb){

@@ -2,6 +2,7 @@
 #include "supervisor/spawn_child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
@@ -63,6 +64,17 @@ static void choose_signals(posix_spawnattr_t *attributes)
 				    POSIX_SPAWN_SETSID);
 }
 
+/* The control link and standard error; the rest is nothing. */
+static void choose_files(posix_spawn_file_actions_t *actions, int fd)
+{
+	(void)posix_spawn_file_actions_init(actions);
+	(void)posix_spawn_file_actions_adddup2(actions, fd, CONTROL_CHILD_FD);
+	(void)posix_spawn_file_actions_addopen(actions, STDIN_FILENO,
+					       "/dev/null", O_RDONLY, 0);
+	(void)posix_spawn_file_actions_addopen(actions, STDOUT_FILENO,
+					       "/dev/null", O_WRONLY, 0);
+}
+
 int spawn_child(const char *directory, const char *program, const char *name,
 		int control_fd, pid_t *ret_pid)
 {
@@ -78,9 +90,7 @@ int spawn_child(const char *directory, const char *program, const char *name,
 		return r;
 	(void)snprintf(title, sizeof(title), "[%s]", name);
 	keep_variables(kept);
-	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawn_file_actions_adddup2(&actions, control_fd,
-					       CONTROL_CHILD_FD);
+	choose_files(&actions, control_fd);
 	(void)posix_spawnattr_init(&attributes);
 	choose_signals(&attributes);
 	r = -posix_spawn(ret_pid, path, &actions, &attributes, arguments, kept);
@@ -97,8 +107,7 @@ int spawn_program(const char *const *arguments, int fd, pid_t *ret_pid)
 	posix_spawnattr_t attributes;
 	int r;
 
-	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawn_file_actions_adddup2(&actions, fd, CONTROL_CHILD_FD);
+	choose_files(&actions, fd);
 	(void)posix_spawnattr_init(&attributes);
 	choose_signals(&attributes);
 	r = -posix_spawnp(ret_pid, arguments[0], &actions, &attributes,

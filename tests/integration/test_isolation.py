@@ -73,6 +73,14 @@ HOSTS = {
 }
 
 
+@needs_root
+def test_a_child_has_nothing_of_the_supervisors_terminal(host):
+    for name in ("disk0", "console0"):
+        pid = host.service_pid(name)
+        for number in (0, 1):
+            assert os.readlink(f"/proc/{pid}/fd/{number}") == "/dev/null"
+
+
 @pytest.fixture(params=sorted(HOSTS))
 def narrow(request, make_host):
     """A supervisor of an ordinary user there; wrapper, error and cause."""

@@ -44,6 +44,13 @@ extern const bool role_meets_supervisor;
 int attempt(enum who who, enum depth depth, int (*try)(void),
 	    struct sandbox_layers *ret_layers);
 
+/*
+ * In the sandbox, sealed: make each system call below `count`, with arguments
+ * that do nothing, in a process of its own. ret_ended gets what attempt() gives
+ * for each.
+ */
+void attempt_each_call(enum who who, size_t count, int *ret_ended);
+
 /* Become the ordinary user of the tests; a no-op for one already. */
 void attempt_become_user(void);
 

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of the monitor. */
+/* The table of the monitor with that of an engine: ROLE_ENGINE. */
+#include <string.h>
+
+#include "monitor/engine/engine.h"
+#include "monitor/sandbox.h"
 #include "sandbox/attempt.h"
 
-extern const struct sandbox_call monitor_calls[];
-extern const size_t monitor_call_count;
+#define CALLS_MOST 256
 
 const bool role_meets_supervisor = true;
 
 int role_seal(struct sandbox_layers *layers)
 {
-	return sandbox_seal(monitor_calls, monitor_call_count, layers);
+	static struct sandbox_call calls[CALLS_MOST];
+	const struct engine_ops *ops = engine_find(ROLE_ENGINE);
+
+	memcpy(calls, monitor_calls, monitor_call_count * sizeof(*calls));
+	memcpy(calls + monitor_call_count, ops->calls,
+	       ops->call_count * sizeof(*calls));
+	return sandbox_seal(calls, monitor_call_count + ops->call_count,
+			    layers);
 }
