@@ -154,6 +154,19 @@ int channel_send_request(struct channel *channel,
 	return 0;
 }
 
+uint32_t channel_next_position(const struct channel *channel)
+{
+	return channel->out.produced;
+}
+
+bool channel_peer_has_taken(const struct channel *channel, uint32_t position)
+{
+	uint32_t taken =
+		__atomic_load_n(channel->out.shared_taken, __ATOMIC_RELAXED);
+
+	return (int32_t)(taken - position) > 0;
+}
+
 int channel_receive_response(struct channel *channel,
 			     struct channel_response *ret_response)
 {
@@ -179,6 +192,8 @@ int channel_receive_request(struct channel *channel,
 	*ret_request = channel->requests[slot_of(channel, position)];
 	copied_once();
 	channel->in.consumed = position + 1;
+	__atomic_store_n(channel->in.shared_taken, position + 1,
+			 __ATOMIC_RELAXED);
 	return 0;
 }
 

@@ -78,6 +78,7 @@ struct channel_out {
 	uint32_t published;       /* ours: what the peer may see */
 	uint32_t *shared_index;   /* we write */
 	uint32_t *shared_wake_at; /* the peer writes */
+	uint32_t *shared_taken;   /* the peer writes */
 };
 
 /* One direction as its consumer sees it. Private to channel.c. */
@@ -86,6 +87,7 @@ struct channel_in {
 	uint32_t known;           /* ours: checked copy of the peer's index */
 	uint32_t *shared_index;   /* the peer writes */
 	uint32_t *shared_wake_at; /* we write */
+	uint32_t *shared_taken;   /* we write */
 };
 
 struct channel {
@@ -188,6 +190,11 @@ bool channel_has_buffer(const struct channel *channel, uint32_t offset,
  */
 int channel_send_request(struct channel *channel,
 			 const struct channel_request *request);
+
+/* Where the next request goes; and whether the server, by its own word, had
+ * taken the one at a position: a hint about the living and about the dead. */
+uint32_t channel_next_position(const struct channel *channel);
+bool channel_peer_has_taken(const struct channel *channel, uint32_t position);
 
 /*
  * Take the next response. Its id, status and bytes are whatever the server

@@ -26,7 +26,8 @@ struct layout_end {
 	uint64_t beats;
 	uint32_t state;   /* enum channel_state */
 	uint32_t cpu_one; /* 1 + the CPU it runs on; 0: it does not say */
-	uint8_t unused[112];
+	uint32_t taken;   /* position of the next entry it takes */
+	uint8_t unused[108];
 };
 
 struct layout {

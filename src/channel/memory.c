@@ -146,10 +146,12 @@ static void place_rings(struct channel *channel)
 	struct channel_out requests_out = {
 		.shared_index = &layout->request_index.value,
 		.shared_wake_at = &layout->request_wake_at.value,
+		.shared_taken = &layout->server.taken,
 	};
 	struct channel_out responses_out = {
 		.shared_index = &layout->response_index.value,
 		.shared_wake_at = &layout->response_wake_at.value,
+		.shared_taken = &layout->client.taken,
 	};
 	bool is_client = channel->end == CHANNEL_CLIENT;
 	const struct channel_out *in =
@@ -162,6 +164,7 @@ static void place_rings(struct channel *channel)
 	channel->in = (struct channel_in){
 		.shared_index = in->shared_index,
 		.shared_wake_at = in->shared_wake_at,
+		.shared_taken = in->shared_taken,
 	};
 }
 

@@ -126,6 +126,23 @@ struct disk_channel {
 /* A status beyond it is no errno. */
 #define ERRNO_MOST 4095
 
+/* Why a service is lost to a disk. */
+enum disk_down_cause {
+	DISK_DOWN_LEAVING = 1, /* it is drained: its answers still count */
+	DISK_DOWN_DRAINED,     /* that is done: nothing more comes of it */
+	DISK_DOWN_CRASHED,     /* by a fault of its own */
+	DISK_DOWN_KILLED,      /* it ended otherwise, or nobody knows how */
+	DISK_DOWN_HUNG,        /* and is being killed */
+	DISK_DOWN_BROKEN,      /* the channel is; never sent */
+};
+
+struct disk_down {
+	uint64_t attachment_id;
+	uint64_t generation;
+	uint32_t index;
+	uint32_t cause; /* enum disk_down_cause */
+};
+
 struct monitor_result {
 	int32_t status; /* 0 or -errno */
 	uint32_t reserved;

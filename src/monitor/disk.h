@@ -116,6 +116,7 @@ struct disk {
 	/* The service's side. */
 	struct lane lane;
 	bool is_alone;   /* its instance serves nobody else */
+	bool is_leaving; /* it is drained, and answers what it has */
 	bool is_blocked; /* what waits in the rings cannot be sent now */
 	bool was_up;
 	bool has_wished_pause; /* in this outage */
@@ -126,6 +127,7 @@ struct disk {
 	uint64_t look_ns;  /* when to look again */
 	uint64_t suspected_ns;
 	uint64_t stale_ns;     /* since when there are stale chunks */
+	uint64_t poison_ns;    /* when to ask again for an instance alone */
 	uint64_t retry_ns;     /* when to try requests without space again */
 	uint64_t copied_bytes; /* of writes, in this turn */
 	uint64_t now_ns;       /* of this turn, roughly */
@@ -238,8 +240,15 @@ static inline bool disk_is_quiet(const struct disk *disk)
 /* Use this lane (moved, not copied) from now on; the fence has passed (I4). */
 void disk_up(struct disk *disk, struct lane *lane, bool is_alone);
 
-/* The service is gone: touch its lane no more. */
-void disk_down(struct disk *disk);
+/* The service is gone: touch its lane no more; or it is going, and what it
+ * still answers counts. Says nothing to a disk without service. */
+void disk_down(struct disk *disk, enum disk_down_cause cause);
+
+/* It has a service that takes requests. */
+static inline bool disk_is_served(const struct disk *disk)
+{
+	return disk->lane.is_open && !disk->is_leaving;
+}
 
 /* When disk_tend() wants to be called next; 0: not at all. */
 uint64_t disk_deadline_ns(const struct disk *disk);

@@ -328,7 +328,7 @@ static bool issue_many(struct disk *disk)
 
 static bool disk_issue(struct disk *disk)
 {
-	if (!disk->lane.is_open)
+	if (!disk_is_served(disk))
 		return fail_new(disk);
 	if (disk->lane.stale_count > 0 && !failpoint("fence.skip")) {
 		/* Fence inside a life (I4). */

@@ -100,6 +100,7 @@ int lane_send(struct lane *lane, struct chunk *chunk,
 	int result;
 
 	chunk->sequence++;
+	chunk->position = channel_next_position(&lane->channel);
 	request->id = (uint64_t)chunk->sequence << 32 | index_of(lane, chunk);
 	request->generation = lane->channel.shape.generation;
 	request->buffer_offset = chunk->grant.offset;

@@ -36,6 +36,7 @@ struct chunk {
 	uint32_t offset_bytes; /* of its data within the request */
 	uint32_t bytes;        /* of data; 0: an operation without a buffer */
 	uint32_t sequence;     /* grows with every use of this slot */
+	uint32_t position;     /* of its request in the channel */
 	bool is_out;
 };
 

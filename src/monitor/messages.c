@@ -147,12 +147,19 @@ static void bring_up(struct iothread *io, void *argument)
 
 static void bring_down(struct iothread *io, void *argument)
 {
-	const struct disk_change *change = argument;
-	struct disk *disk = &io->disks[change->channel.index].disk;
+	const struct disk_down *down = argument;
+	struct disk *disk = &io->disks[down->index].disk;
 
 	/* Old news about a generation that is gone already. */
-	if (disk->lane.generation == change->channel.generation)
-		disk_down(disk);
+	if (disk->lane.generation == down->generation)
+		disk_down(disk, down->cause);
+}
+
+static bool is_disk(const struct monitor *monitor, uint32_t index,
+		    uint64_t attachment_id)
+{
+	return index < monitor->settings.disk_count &&
+	       monitor->plans[index].settings.attachment_id == attachment_id;
 }
 
 static int read_change(const struct monitor *monitor,
@@ -164,11 +171,9 @@ static int read_change(const struct monitor *monitor,
 	memset(ret_change, 0, sizeof(*ret_change));
 	memcpy(&ret_change->channel, message->body,
 	       sizeof(ret_change->channel));
-	if (channel->index >= monitor->settings.disk_count ||
-	    monitor->plans[channel->index].settings.attachment_id !=
-		    channel->attachment_id)
-		return -EINVAL;
-	return 0;
+	return is_disk(monitor, channel->index, channel->attachment_id)
+		       ? 0
+		       : -EINVAL;
 }
 
 /* A channel that comes before the launch waits for it. */
@@ -208,13 +213,13 @@ static int take_disk_up(void *process, struct message *message)
 static int take_disk_down(void *process, struct message *message)
 {
 	struct monitor *monitor = process;
-	struct disk_change change;
-	int result;
+	struct disk_down down;
 
-	result = read_change(monitor, message, &change);
-	if (result == 0)
-		iothread_call(&monitor->io, bring_down, &change);
-	return result;
+	memcpy(&down, message->body, sizeof(down));
+	if (!is_disk(monitor, down.index, down.attachment_id))
+		return -EINVAL;
+	iothread_call(&monitor->io, bring_down, &down);
+	return 0;
 }
 
 /* Interfaces. ------------------------------------------------------------------ */

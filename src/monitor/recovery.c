@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A service lost, found or silent; outages that last; a full host disk. */
+/*
+ * A service lost, found or silent; outages that last; a full host disk.
+ *
+ * Only a crash speaks against the requests that the service had taken: one that
+ * is killed, replaced or slow dies of something else. A service that is drained
+ * is asked nothing more, and what it answers counts.
+ */
 #include <errno.h>
 #include <unistd.h>
 
@@ -13,6 +19,9 @@
 #define LOOKS_PER_BOUND    8
 #define LOOK_NS            (10 * NS_PER_MS)
 #define SUSPECTS_PER_BOUND 2
+
+/* What the supervisor was told it may have died with. */
+#define POISON_REPEAT_NS NS_PER_S
 
 /* When the oldest thing on the lane was put there. */
 static uint64_t oldest_out_ns(const struct disk *disk)
@@ -42,7 +51,7 @@ static void tell(struct disk *disk, enum notice_kind kind, uint64_t generation)
 	notices_put(disk->outside.notices, &notice);
 }
 
-/* Its service died while it had this request. */
+/* Its service crashed with this request. */
 static void count_death(struct disk *disk, struct request *request,
 			bool was_alone)
 {
@@ -63,6 +72,7 @@ static void take_back(struct disk *disk, struct request *request,
 		      bool was_alone)
 {
 	bool was_out = request->out_count > 0;
+	bool was_taken = request->was_taken;
 
 	if (request->state == REQUEST_WITNESS)
 		return;
@@ -70,7 +80,7 @@ static void take_back(struct disk *disk, struct request *request,
 	request->is_replayed |= was_out;
 	if (request->state != REQUEST_ISSUING)
 		request_enter(request, REQUEST_ISSUING);
-	if (was_out)
+	if (was_taken)
 		count_death(disk, request, was_alone);
 }
 
@@ -89,21 +99,67 @@ static void take_all_back(struct disk *disk)
 	table_rewind(disk);
 }
 
-void disk_down(struct disk *disk)
+/* Not of what it answered: one word of its own, which decides nothing but who
+ * is asked alone (I2). */
+static void mark_taken(struct disk *disk)
 {
-	uint64_t generation = disk->lane.generation;
+	const struct lane *lane = &disk->lane;
 
-	if (!disk->lane.is_open)
-		return;
-	lane_close(&disk->lane);
-	take_all_back(disk);
+	for (uint32_t i = 0; i < lane->channel.shape.slot_count; i++) {
+		const struct chunk *chunk = &lane->chunks[i];
+
+		if (chunk->is_out && chunk->request)
+			chunk->request->was_taken |= channel_peer_has_taken(
+				&lane->channel, chunk->position);
+	}
+}
+
+static void begin_outage(struct disk *disk)
+{
 	disk->is_blocked = true;
 	disk->has_wished_pause = false;
+	disk->is_first_answer_due = false;
 	if (disk->lost_ns == 0)
 		disk->lost_ns = clock_now_ns();
 	disk->counters.outages++;
-	if (disk->suspect_count > 0)
-		tell(disk, NOTICE_POISON, generation);
+}
+
+/* Suspects wait for an instance of their own. Said again and again: whoever
+ * was told may be gone. */
+static void tell_poison(struct disk *disk)
+{
+	if (disk->suspect_count == 0 || (disk->lane.is_open && disk->is_alone))
+		return;
+	disk->poison_ns = disk->now_ns + POISON_REPEAT_NS;
+	tell(disk, NOTICE_POISON, disk->lane.generation);
+}
+
+static void lose_service(struct disk *disk, enum disk_down_cause cause)
+{
+	if (!disk->is_leaving)
+		begin_outage(disk);
+	disk->is_leaving = false;
+	if (cause == DISK_DOWN_CRASHED)
+		mark_taken(disk);
+	lane_close(&disk->lane);
+	take_all_back(disk);
+	tell_poison(disk);
+}
+
+void disk_down(struct disk *disk, enum disk_down_cause cause)
+{
+	bool has_more = cause == DISK_DOWN_DRAINED;
+
+	disk->now_ns = clock_now_ns();
+	if (cause == DISK_DOWN_LEAVING && disk_is_served(disk)) {
+		disk->is_leaving = true;
+		begin_outage(disk);
+		return;
+	}
+	while (has_more)
+		has_more = disk_take_answers(disk);
+	if (disk->lane.is_open && cause != DISK_DOWN_LEAVING)
+		lose_service(disk, cause);
 	disk_signal(disk);
 }
 
@@ -111,7 +167,7 @@ void disk_broken(struct disk *disk)
 {
 	uint64_t generation = disk->lane.generation;
 
-	disk_down(disk);
+	disk_down(disk, DISK_DOWN_BROKEN);
 	tell(disk, NOTICE_BROKEN, generation);
 }
 
@@ -144,7 +200,7 @@ static bool has_demand(const struct disk *disk)
 
 void disk_up(struct disk *disk, struct lane *lane, bool is_alone)
 {
-	disk_down(disk);
+	disk_down(disk, DISK_DOWN_KILLED);
 	disk->lane = *lane;
 	*lane = (struct lane){ .kick_fd = -1, .call_fd = -1 };
 	disk->is_alone = is_alone;
@@ -158,8 +214,7 @@ void disk_up(struct disk *disk, struct lane *lane, bool is_alone)
 	if (!disk->was_up)
 		disk->lost_ns = 0; /* waiting for the first is no outage */
 	disk->was_up = true;
-	if (disk->suspect_count > 0 && !is_alone)
-		tell(disk, NOTICE_POISON, disk->lane.generation);
+	tell_poison(disk);
 	table_rewind(disk);
 	if (!has_demand(disk))
 		disk_end_outage(disk);
@@ -175,7 +230,7 @@ static uint64_t outage_bound_ns(const struct disk *disk)
 
 bool disk_is_failing(const struct disk *disk)
 {
-	return disk->settings.outage == OUTAGE_FAIL && !disk->lane.is_open &&
+	return disk->settings.outage == OUTAGE_FAIL && !disk_is_served(disk) &&
 	       disk->lost_ns > 0 && disk->now_ns >= outage_bound_ns(disk);
 }
 
@@ -197,10 +252,13 @@ static void fail_all(struct disk *disk)
 
 static void tend_outage(struct disk *disk)
 {
-	if (disk->lane.is_open || disk->settings.outage == OUTAGE_HOLD ||
+	if (disk_is_served(disk) || disk->settings.outage == OUTAGE_HOLD ||
 	    disk->lost_ns == 0 || disk->now_ns < outage_bound_ns(disk) ||
 	    !has_demand(disk))
 		return;
+	/* Nor is a drain waited for any longer. */
+	if (disk->lane.is_open)
+		lose_service(disk, DISK_DOWN_KILLED);
 	if (disk->settings.outage == OUTAGE_FAIL) {
 		fail_all(disk);
 	} else if (!disk->has_wished_pause) {
@@ -240,7 +298,7 @@ static void tend_silence(struct disk *disk)
 static void tend_space(struct disk *disk)
 {
 	if (disk->no_space_count == 0 || disk->now_ns < disk->retry_ns ||
-	    !disk->lane.is_open)
+	    !disk_is_served(disk))
 		return;
 	disk->retry_ns = disk->now_ns + RETRY_NS;
 	for (struct request *request = disk->oldest; request;
@@ -259,14 +317,16 @@ uint64_t disk_deadline_ns(const struct disk *disk)
 
 	if (disk->lane.is_open && disk->lane.out_count > 0)
 		deadline = max_u64(disk->look_ns, 1);
-	if (disk->lane.is_open && disk->no_space_count > 0)
+	if (disk_is_served(disk) && disk->no_space_count > 0)
 		deadline = min_u64(deadline, disk->retry_ns);
 	/* Once the bound has passed, what comes is dealt with as it comes. */
-	if (!disk->lane.is_open && disk->settings.outage != OUTAGE_HOLD &&
+	if (!disk_is_served(disk) && disk->settings.outage != OUTAGE_HOLD &&
 	    disk->now_ns < outage_bound_ns(disk) && has_demand(disk))
 		deadline = min_u64(deadline, outage_bound_ns(disk));
 	if (disk->settled_ns != 0)
 		deadline = min_u64(deadline, disk->settled_ns);
+	if (disk->suspect_count > 0)
+		deadline = min_u64(deadline, disk->poison_ns);
 	return deadline == UINT64_MAX ? 0 : deadline;
 }
 
@@ -278,6 +338,8 @@ void disk_tend(struct disk *disk, uint64_t now_ns)
 	tend_outage(disk);
 	tend_silence(disk);
 	tend_space(disk);
+	if (now_ns >= disk->poison_ns)
+		tell_poison(disk);
 }
 
 /* Chains that the guest offered and we did not take. A count for people; a
@@ -300,8 +362,9 @@ void disk_count(const struct disk *disk, struct disk_counters *ret_counters)
 	*ret_counters = disk->counters;
 	ret_counters->attachment_id = disk->settings.attachment_id;
 	ret_counters->index = disk->settings.index;
-	ret_counters->generation = disk->lane.generation;
-	ret_counters->is_up = disk->lane.is_open;
+	ret_counters->generation =
+		disk_is_served(disk) ? disk->lane.generation : 0;
+	ret_counters->is_up = disk_is_served(disk);
 	for (uint32_t i = 0; i < disk->settings.queue_count; i++)
 		ret_counters->held += waiting_in_ring(&disk->queues[i]);
 	ret_counters->in_flight = ret_counters->held;

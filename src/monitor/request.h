@@ -59,9 +59,10 @@ struct request {
 	uint16_t head;
 	uint8_t state;  /* enum request_state; written by request_enter() */
 	uint8_t status; /* VIRTIO_BLK_S_..., when DONE */
-	uint8_t deaths; /* in a row, of services that had it */
+	uint8_t deaths; /* in a row, of services that crashed with it */
 	uint16_t spill; /* 1 + the block it holds; 0: none */
 	bool is_replayed;
+	bool was_taken; /* by the service that crashed */
 	struct ring_segment segments[REQUEST_SEGMENTS];
 };
 

@@ -175,6 +175,7 @@ void request_rewind(struct request *request)
 	request->next_offset = 0;
 	request->out_count = 0;
 	request->error = 0;
+	request->was_taken = false;
 }
 
 struct request *table_next(struct disk *disk)

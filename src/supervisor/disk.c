@@ -65,15 +65,16 @@ static void progress_later(struct disk *disk, uint64_t ms)
 					 ms * 1000, 100, on_timer, disk);
 }
 
-static void tell_monitor_down(struct disk *disk)
+static void tell_monitor_down(struct disk *disk, enum disk_down_cause cause)
 {
-	struct disk_channel channel = { .attachment_id = disk->id,
-					.generation = disk->generation,
-					.index = disk->index };
+	struct disk_down down = { .attachment_id = disk->id,
+				  .generation = disk->generation,
+				  .index = disk->index,
+				  .cause = cause };
 
 	if (disk->is_wanted)
 		process_tell(disk->partition->monitor, MSG_MONITOR_DISK_DOWN,
-			     &channel);
+			     &down);
 }
 
 static void begin_fence(struct disk *disk)
@@ -284,7 +285,7 @@ void disk_leave(struct disk *disk)
 
 	if (disk->state != DISK_IS_UP)
 		return;
-	tell_monitor_down(disk);
+	tell_monitor_down(disk, DISK_DOWN_LEAVING);
 	disk->state = DISK_IS_DETACHING;
 	process_tell(disk->instance->process, MSG_DISK_DETACH, &attachment);
 	check_drain(disk);
@@ -346,8 +347,8 @@ void disk_poisoned(struct disk *disk, uint64_t generation)
 		return;
 	disk->is_alone = true;
 	partition_event_text(disk->partition, EVENT_WARNING,
-			     "disk %s: a request was in flight at three deaths "
-			     "of %s; it gets an instance of its own",
+			     "disk %s: %s crashed three times over a request; "
+			     "it gets an instance of its own",
 			     disk->definition->name, disk->definition->service);
 	service_settle(service_of(disk));
 	disk_leave(disk);
@@ -404,8 +405,8 @@ void disks_progress(struct supervisor *supervisor)
 
 static void visit_doomed(struct disk *disk, void *context)
 {
-	if (disk->instance == context && disk->state == DISK_IS_UP)
-		tell_monitor_down(disk);
+	if (disk->instance == context)
+		tell_monitor_down(disk, DISK_DOWN_HUNG);
 }
 
 void disks_instance_doomed(struct supervisor *supervisor,
@@ -416,10 +417,13 @@ void disks_instance_doomed(struct supervisor *supervisor,
 
 static void visit_died(struct disk *disk, void *context)
 {
-	if (disk->instance != context)
+	const struct instance *instance = context;
+
+	if (disk->instance != instance)
 		return;
-	if (disk->state == DISK_IS_UP)
-		tell_monitor_down(disk);
+	tell_monitor_down(disk, instance->process->has_crashed
+					? DISK_DOWN_CRASHED
+					: DISK_DOWN_KILLED);
 	begin_fence(disk);
 	progress(disk);
 }
@@ -487,6 +491,7 @@ static int take_detached(void *data, struct message *message)
 	if (!disk || disk->state != DISK_IS_DETACHING)
 		return 0;
 	instance = disk->instance;
+	tell_monitor_down(disk, DISK_DOWN_DRAINED);
 	begin_fence(disk);
 	instance_client_left(instance);
 	progress(disk);

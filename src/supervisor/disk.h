@@ -15,7 +15,7 @@
  *   FENCING    an earlier generation may still have requests in the kernel
  *   WAITING    fence lifted; no instance is READY, or its monitor is not
  *   UP         instance and monitor share a channel of disk->generation
- *   DETACHING  the instance was told to drain; the monitor to stop using it
+ *   DETACHING  the instance was told to drain; the monitor sends nothing more
  *
  * A fence that does not come leaves the disk stopped, and an event says so.
  */

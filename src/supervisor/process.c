@@ -340,6 +340,15 @@ static int on_control(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
+/* What a process does to itself, and nobody else does to it. */
+static bool is_crash(const siginfo_t *end)
+{
+	return end->si_code != CLD_EXITED &&
+	       (end->si_status == SIGSEGV || end->si_status == SIGBUS ||
+		end->si_status == SIGILL || end->si_status == SIGABRT ||
+		end->si_status == SIGSYS);
+}
+
 /* How a child of ours ended; an adopted one is reaped by the keeper. Only a
  * look: reaping takes the kernel a while, and guests may be waiting. */
 static void describe_end(struct process *process)
@@ -354,6 +363,7 @@ static void describe_end(struct process *process)
 			(void)snprintf(text, room, "it ended");
 		return;
 	}
+	process->has_crashed = is_crash(&info);
 	if (!text[0])
 		(void)snprintf(text, room, "%s", process->last_words);
 	if (text[0])

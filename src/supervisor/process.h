@@ -81,6 +81,7 @@ struct process {
 	uint64_t started_ns;
 	uint32_t layers;  /* sandbox layers in place */
 	uint32_t missing; /* wished for, not in place */
+	bool has_crashed; /* it ended by a fault of its own */
 	char reason[TEXT_ROOM];
 	char last_words[TEXT_ROOM]; /* its last error before it was READY */
 	struct outbox outbox;

@@ -100,6 +100,31 @@ def test_an_answer_after_an_outage_does_not_lift_the_fence(slow, host):
     assert holds_new == 0
 
 
+@pytest.mark.parametrize("how", ["killed", "replaced"])
+def test_an_innocent_request_outlives_any_number_of_services(
+        slow, host, how):
+    raw = bulkhead.Raw(host, slow.disk(cache="direct"))
+    slow.set(write_ms=700, begun=0)
+    raw.ask("write", 0, KIB64, "a")
+
+    for count in range(1, 6):
+        if how == "killed":
+            wait_begun(slow, count)
+            host.replace_service(signal.SIGKILL)
+        else:
+            wait_begun(slow)
+            host.run("service", "restart", "disk0")
+    slow.set(write_ms=0)
+    written = raw.answer()
+
+    assert written == 0
+    assert "three times" not in host.log()
+    # What a service answers while it is replaced is not asked again.
+    if how == "replaced":
+        disk = host.partition("one")["disks"][0]
+        assert disk["counters"]["replayed"] == 0
+
+
 def test_an_error_of_the_device_reaches_the_guest_and_does_not_last(
         slow, host):
     raw = bulkhead.Raw(host, slow.disk(cache="direct"))

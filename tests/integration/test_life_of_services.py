@@ -143,6 +143,27 @@ def load(socket, *options):
         stdout=subprocess.PIPE, text=True)
 
 
+def test_a_suspect_is_not_forgotten_with_the_supervisor_that_was_told(
+        make_host, tmp_path):
+    armed = tmp_path / "failpoint"
+    host = make_host(environment={
+        "BULKHEAD_POISON_OFFSET": str(12 << 20),
+        "BULKHEAD_FAILPOINT_FILE": str(armed)}).start()
+    socket = serve(host, "poisoned")
+    supervisor = host.supervisor_pid()
+    # The hand-over after the third death, when the disk has told of it.
+    armed.write_text("recovery.handover.after=kill@3\n")
+    poisoned = load(socket)
+
+    bulkhead.wait_for(lambda: host.supervisor_pid() not in
+                      (None, supervisor), what="a new supervisor runs")
+    host.wait_ready()
+    result = json.loads(poisoned.communicate(timeout=60)[0])
+
+    assert result["errors"] > 0
+    assert result["lost"] == 0
+
+
 def test_requests_that_kill_their_service_harm_one_disk_only(make_host):
     host = make_host(
         environment={"BULKHEAD_POISON_OFFSET": str(12 << 20)}).start()

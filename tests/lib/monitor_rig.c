@@ -216,8 +216,9 @@ void monitor_rig_up(struct monitor_rig *rig)
 
 void monitor_rig_kill_service(struct monitor_rig *rig)
 {
-	const struct disk_channel down = { .attachment_id = ATTACHMENT_ID,
-					   .generation = rig->generation };
+	const struct disk_down down = { .attachment_id = ATTACHMENT_ID,
+					.generation = rig->generation,
+					.cause = DISK_DOWN_KILLED };
 
 	disk_rig_stop(&rig->service);
 	rig->service.pid = 0;

@@ -53,6 +53,7 @@ static void start_at(uint32_t position)
 		ends[i]->in.consumed = ends[i]->in.known = position;
 		*ends[i]->out.shared_index = position;
 		*ends[i]->out.shared_wake_at = position - 1;
+		*ends[i]->in.shared_taken = position;
 	}
 }
 
@@ -211,6 +212,23 @@ TEST(a_beat_is_seen_by_the_peer)
 
 	CHECK_EQ(channel_peer_beats(&client), before + 1);
 	CHECK_EQ(channel_peer_beats(&server), 0);
+	close_pair();
+}
+
+TEST(what_the_server_has_taken_is_known_to_the_client)
+{
+	uint32_t first;
+
+	open_pair();
+	start_at(UINT32_MAX);
+	first = channel_next_position(&client);
+	(void)send_request(1);
+	(void)send_request(2);
+	CHECK(!channel_peer_has_taken(&client, first));
+	CHECK_EQ(receive_request(), 1);
+
+	CHECK(channel_peer_has_taken(&client, first));
+	CHECK(!channel_peer_has_taken(&client, first + 1));
 	close_pair();
 }
 

@@ -441,7 +441,7 @@ TEST(a_service_killed_after_the_response_has_answered)
 
 TEST(a_poisonous_request_kills_and_others_do_not)
 {
-	CHECK_EQ(died_of("BULKHEAD_POISON_OFFSET=12287"), SIGKILL);
+	CHECK_EQ(died_of("BULKHEAD_POISON_OFFSET=12287"), SIGABRT);
 	CHECK(!disk_peer_receive(&peer, &response, 0));
 	stop();
 

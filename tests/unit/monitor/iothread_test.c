@@ -97,7 +97,7 @@ static void bring_up(struct iothread *thread, void *lane)
 
 static void bring_down(struct iothread *thread, void *nothing)
 {
-	disk_down(&thread->disks[0].disk);
+	disk_down(&thread->disks[0].disk, DISK_DOWN_KILLED);
 }
 
 static void start_service(void)

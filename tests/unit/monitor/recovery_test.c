@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "lib/harness.h"
 #include "rig.h"
 
@@ -59,7 +60,7 @@ TEST(an_answer_that_was_not_taken_before_the_death_is_asked_again)
 	rig_turn(&rig);
 	CHECK(rig_take(&rig, &sent));
 	rig_answer(&rig, &sent, 0);
-	disk_down(&rig.disk);
+	disk_down(&rig.disk, DISK_DOWN_CRASHED);
 	rig_up(&rig, false);
 
 	CHECK_EQ(rig_status(&rig, &write), RIG_NO_STATUS);
@@ -201,6 +202,95 @@ TEST(without_a_service_requests_wait)
 	disk_count(&rig.disk, &counters);
 	CHECK_EQ(counters.in_flight, 1);
 	CHECK_EQ(counters.held, 0);
+	rig_stop(&rig);
+}
+
+/* A service that is drained. ------------------------------------------------ */
+
+TEST(what_a_leaving_service_answers_counts_and_it_is_sent_nothing_more)
+{
+	struct guest_request first, second;
+
+	start();
+	first = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_lose(&rig, DISK_DOWN_LEAVING);
+	second = rig_offer(&rig, VIRTIO_BLK_T_OUT, 2, 512, 0);
+	rig_turn(&rig);
+	CHECK(!rig_take(&rig, &other));
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig_status(&rig, &first), VIRTIO_BLK_S_OK);
+
+	rig_lose(&rig, DISK_DOWN_DRAINED);
+	rig_up(&rig, false);
+	expect_sector(2);
+	CHECK(!rig_take(&rig, &other));
+	CHECK_EQ(rig_status(&rig, &second), RIG_NO_STATUS);
+	CHECK_EQ(rig.disk.counters.replayed, 0);
+	CHECK_EQ(rig.disk.counters.outages, 1);
+	rig_stop(&rig);
+}
+
+TEST(an_answer_that_came_with_the_end_of_a_drain_counts)
+{
+	struct guest_request write;
+
+	start();
+	write = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_lose(&rig, DISK_DOWN_LEAVING);
+	rig_answer(&rig, &sent, 0);
+	rig_lose(&rig, DISK_DOWN_DRAINED);
+
+	CHECK_EQ(rig_status(&rig, &write), VIRTIO_BLK_S_OK);
+	CHECK(!rig.disk.lane.is_open);
+	rig_stop(&rig);
+}
+
+TEST(what_a_leaving_service_did_not_take_is_replayed)
+{
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	rig_lose(&rig, DISK_DOWN_LEAVING);
+	rig_lose(&rig, DISK_DOWN_DRAINED);
+	rig_up(&rig, false);
+
+	expect_sector(1);
+	rig_stop(&rig);
+}
+
+TEST(a_leaving_service_is_not_reported_as_held)
+{
+	struct disk_counters counters;
+
+	start();
+	rig_lose(&rig, DISK_DOWN_LEAVING);
+	disk_count(&rig.disk, &counters);
+
+	CHECK_EQ(counters.generation, 0);
+	CHECK_EQ(counters.is_up, 0);
+	rig_stop(&rig);
+}
+
+TEST(a_hostile_service_cannot_break_its_channel_while_it_is_drained)
+{
+	struct channel_response response = { .id = 12345 };
+
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	rig_lose(&rig, DISK_DOWN_LEAVING);
+	channel_send_response(&rig.service, &response);
+	(void)channel_publish(&rig.service);
+	rig_lose(&rig, DISK_DOWN_DRAINED);
+	CHECK(!rig.disk.lane.is_open);
+	rig_up(&rig, false);
+
+	expect_sector(1);
 	rig_stop(&rig);
 }
 
@@ -394,6 +484,91 @@ TEST(the_poison_fails_alone_and_the_others_go_on)
 	rig_stop(&rig);
 }
 
+/* Three times with this one write, by any cause. */
+static void lose_three_times(enum disk_down_cause cause, bool is_taken)
+{
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	for (int i = 0; i < 5; i++) {
+		if (is_taken)
+			CHECK(rig_take(&rig, &sent));
+		rig_lose(&rig, cause);
+		rig_up(&rig, false);
+	}
+}
+
+TEST(a_request_is_no_suspect_for_services_that_were_killed_or_hung)
+{
+	static const enum disk_down_cause causes[] = {
+		DISK_DOWN_DRAINED,
+		DISK_DOWN_KILLED,
+		DISK_DOWN_HUNG,
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(causes); i++) {
+		lose_three_times(causes[i], true);
+		CHECK_EQ(rig.disk.suspect_count, 0);
+		CHECK(!rig_noticed(&rig, NOTICE_POISON));
+		expect_sector(1);
+		rig_stop(&rig);
+		memset(&rig, 0, sizeof(rig));
+	}
+}
+
+TEST(a_request_that_no_service_took_is_no_suspect)
+{
+	lose_three_times(DISK_DOWN_CRASHED, false);
+
+	CHECK_EQ(rig.disk.suspect_count, 0);
+	expect_sector(1);
+	rig_stop(&rig);
+}
+
+TEST(a_suspect_does_not_fail_when_its_own_service_is_killed)
+{
+	struct guest_request write;
+
+	start();
+	write = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	die_three_times();
+	for (int i = 0; i < 3; i++) {
+		rig_up(&rig, true);
+		expect_sector(1);
+		rig_lose(&rig, DISK_DOWN_KILLED);
+	}
+
+	CHECK_EQ(rig_status(&rig, &write), RIG_NO_STATUS);
+	rig_stop(&rig);
+}
+
+TEST(a_suspect_is_reported_until_it_has_an_instance_alone)
+{
+	uint64_t now;
+
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	die_three_times();
+	rig_up(&rig, false);
+	while (rig_noticed(&rig, NOTICE_POISON))
+		;
+	now = clock_now_ns();
+	for (uint64_t i = 1; i <= 3; i++) {
+		CHECK(disk_deadline_ns(&rig.disk) != 0);
+		disk_tend(&rig.disk, now + i * 1100 * NS_PER_MS);
+		CHECK(rig_noticed(&rig, NOTICE_POISON));
+	}
+
+	rig_up(&rig, true);
+	while (rig_noticed(&rig, NOTICE_POISON))
+		;
+	disk_tend(&rig.disk, now + 9000 * NS_PER_MS);
+	CHECK(!rig_noticed(&rig, NOTICE_POISON));
+	rig_stop(&rig);
+}
+
 TEST(a_reset_guest_is_not_held_for_the_suspects_of_its_past)
 {
 	start();
@@ -463,6 +638,27 @@ TEST(an_outage_beyond_the_bound_fails_what_waits_and_what_comes)
 
 	rig_up(&rig, false);
 	CHECK(!rig_take(&rig, &sent));
+	rig_stop(&rig);
+}
+
+TEST(a_drain_beyond_the_bound_is_an_outage_and_waited_for_no_longer)
+{
+	struct guest_request first, second;
+
+	rig.settings.outage = OUTAGE_FAIL;
+	rig.settings.outage_ms = 100;
+	start();
+	first = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	rig_lose(&rig, DISK_DOWN_LEAVING);
+	disk_tend(&rig.disk, clock_now_ns() + 50 * NS_PER_MS);
+	CHECK_EQ(rig_status(&rig, &first), RIG_NO_STATUS);
+	disk_tend(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+	CHECK_EQ(rig_status(&rig, &first), VIRTIO_BLK_S_IOERR);
+	second = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+
+	CHECK_EQ(rig_status(&rig, &second), VIRTIO_BLK_S_IOERR);
 	rig_stop(&rig);
 }
 

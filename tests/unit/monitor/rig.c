@@ -90,7 +90,12 @@ void rig_up(struct rig *rig, bool is_alone)
 
 void rig_down(struct rig *rig)
 {
-	disk_down(&rig->disk);
+	rig_lose(rig, DISK_DOWN_CRASHED);
+}
+
+void rig_lose(struct rig *rig, enum disk_down_cause cause)
+{
+	disk_down(&rig->disk, cause);
 	rig_turn(rig);
 }
 

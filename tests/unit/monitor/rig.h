@@ -37,9 +37,10 @@ struct rig {
 void rig_start(struct rig *rig);
 void rig_stop(struct rig *rig);
 
-/* A new generation of the service, and its death. */
+/* A new generation of the service; its death, by a crash; another end. */
 void rig_up(struct rig *rig, bool is_alone);
 void rig_down(struct rig *rig);
+void rig_lose(struct rig *rig, enum disk_down_cause cause);
 
 /* Let the disk do all it can. */
 void rig_turn(struct rig *rig);
