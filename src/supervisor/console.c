@@ -154,14 +154,14 @@ int console_join(struct partition *partition, uint32_t mode, int fd)
 	return 0;
 }
 
-int console_log_open(struct partition *partition, int *ret_fd)
+int console_log_open(struct partition *partition, int flags, int *ret_fd)
 {
 	char path[PATH_ROOM + NAME_ROOM + 16];
 	int fd;
 
 	log_path(partition->supervisor, partition->record.definition.name, path,
 		 sizeof(path));
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
 	*ret_fd = fd;

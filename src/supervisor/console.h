@@ -45,10 +45,11 @@ void console_close(struct partition *partition);
  */
 int console_join(struct partition *partition, uint32_t mode, int fd);
 
-/* The console's log for reading; the caller owns it. -ENOENT */
-int console_log_open(struct partition *partition, int *ret_fd);
+/* The console's log, O_RDONLY or O_RDWR; the caller owns it. -ENOENT */
+int console_log_open(struct partition *partition, int flags, int *ret_fd);
 
-/* Remove the log (undefine). */
+/* Remove the log. That of another partition, which had the same name, may be
+ * there still: the record goes before the log. */
 void console_log_remove(struct supervisor *supervisor, const char *name);
 
 /* Give consoles that nobody serves to the active instance. */

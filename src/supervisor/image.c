@@ -88,12 +88,31 @@ int image_open(const char *state_dir, const char *partition, int *ret_fd)
 	return open_file(path, O_RDONLY, ret_fd);
 }
 
+static const char *const suffixes[IMAGE_FILE_COUNT] = { PARTIAL, IMAGE };
+
+int image_open_files(const char *state_dir, const char *partition,
+		     int ret_fds[IMAGE_FILE_COUNT])
+{
+	char path[IMAGE_PATH_ROOM];
+	int result = 0;
+
+	for (int i = 0; i < IMAGE_FILE_COUNT; i++) {
+		int r;
+
+		ret_fds[i] = NO_FD;
+		name_file(state_dir, partition, suffixes[i], path);
+		r = open_file(path, O_RDWR, &ret_fds[i]);
+		if (r < 0 && r != -ENOENT)
+			result = r;
+	}
+	return result;
+}
+
 void image_remove(const char *state_dir, const char *partition)
 {
-	static const char *const suffixes[] = { PARTIAL, IMAGE };
 	char path[IMAGE_PATH_ROOM];
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < IMAGE_FILE_COUNT; i++) {
 		name_file(state_dir, partition, suffixes[i], path);
 		(void)unlink(path);
 	}

@@ -31,6 +31,12 @@ int image_publish(const char *state_dir, const char *partition,
 /* NAME.image, open for reading. -ENOENT: there is none */
 int image_open(const char *state_dir, const char *partition, int *ret_fd);
 
+/* What there is of both files, for reading and writing; NO_FD: it is not there.
+ * The caller owns the descriptors, on failure too. */
+#define IMAGE_FILE_COUNT 2
+int image_open_files(const char *state_dir, const char *partition,
+		     int ret_fds[IMAGE_FILE_COUNT]);
+
 /* Both files, if they are there. */
 void image_remove(const char *state_dir, const char *partition);
 

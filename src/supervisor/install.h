@@ -62,6 +62,13 @@ int uninstall_begin(struct uninstall **ret_uninstall, struct store *store,
 int uninstall_fd(const struct uninstall *uninstall);
 const char *uninstall_partition(const struct uninstall *uninstall);
 
+bool uninstall_scrubs(const struct uninstall *uninstall);
+
+/* Besides the images, what else holds a guest's data. Takes the descriptor (of a
+ * file, or NO_FD); between uninstall_begin() and uninstall_finish(). */
+#define UNINSTALL_OTHER_MAX 4
+void uninstall_scrub_also(struct uninstall *uninstall, int *fd);
+
 /*
  * Call at once, and again when uninstall_fd() is readable. With 0 the storage is
  * released and the state stored as UNINSTALLED; -EAGAIN: poll again (the

@@ -6,9 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "base/failpoint.h"
 #include "base/scope.h"
@@ -16,6 +14,7 @@
 #include "sandbox/sandbox.h"
 #include "supervisor/hold.h"
 #include "supervisor/install.h"
+#include "supervisor/listener.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/supervisor.h"
 
@@ -310,8 +309,10 @@ static int check_guest(struct partition *partition, struct refusal *refusal)
 	int r;
 
 	r = choose_engine(partition, refusal);
-	if (r < 0 || partition->engine == ENGINE_FOREIGN)
+	if (r < 0)
 		return r;
+	if (partition->engine == ENGINE_FOREIGN)
+		return listener_clear(definition->vhost_user, refusal);
 	r = storage_open_kernel(definition->kernel, &kernel, refusal);
 	if (r < 0)
 		return r;
@@ -471,25 +472,13 @@ static void send_debt(struct partition *partition, struct disk *disk)
 /* The socket that a foreign VMM connects to, at the path the user named. */
 static int send_listener(struct partition *partition, struct refusal *refusal)
 {
-	const char *path = definition_of(partition)->vhost_user;
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	SCOPED(close_fd) int fd = NO_FD;
-	struct stat old;
+	int r = listener_open(definition_of(partition)->vhost_user, &fd,
+			      refusal);
 
-	/* A socket of an earlier monitor may stay; anything else is not ours. */
-	if (lstat(path, &old) == 0 && !S_ISSOCK(old.st_mode))
-		return refuse(refusal, -EEXIST, "vhost-user",
-			      "%s exists and is not a socket", path);
-	(void)unlink(path);
-	(void)text_copy(address.sun_path, sizeof(address.sun_path), path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 ||
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    chmod(path, 0600) < 0 || listen(fd, 1) < 0)
-		return refuse(refusal, -errno, "vhost-user",
-			      "cannot listen on %s: %s", path, strerror(errno));
-	send_fd(partition, MSG_MONITOR_LISTENER, fd);
-	return 0;
+	if (r == 0)
+		send_fd(partition, MSG_MONITOR_LISTENER, fd);
+	return r;
 }
 
 static int send_everything(struct partition *partition, struct refusal *refusal)

@@ -11,6 +11,7 @@
 #include "base/failpoint.h"
 #include "supervisor/hold.h"
 #include "supervisor/launch.h"
+#include "supervisor/listener.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/save.h"
 #include "supervisor/supervisor.h"
@@ -133,6 +134,9 @@ static void finish_end(struct partition *partition)
 			      on_restart);
 		return;
 	}
+	if (partition->engine == ENGINE_FOREIGN)
+		(void)listener_clear(partition->record.definition.vhost_user,
+				     &(struct refusal){ 0 });
 	if (was == PARTITION_STOPPING || event == PARTITION_EVENT_SAVED)
 		ticket_done(supervisor, &partition->ticket);
 	else

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* How a partition gives up its storage, and is forgotten. */
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 
+#include "base/scope.h"
 #include "supervisor/hold.h"
+#include "supervisor/image.h"
 #include "supervisor/install.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/save.h"
@@ -48,6 +52,9 @@ static void uninstall_step(struct partition *partition)
 	}
 	if (r == 0)
 		uninstall_each_left(partition->uninstall, tell_left, partition);
+	if (r == 0 && uninstall_scrubs(partition->uninstall))
+		console_log_remove(supervisor,
+				   partition->record.definition.name);
 	partition_drop_uninstall(partition);
 	if (r < 0) {
 		ticket_refused(supervisor, &partition->ticket, r, &refusal);
@@ -68,6 +75,41 @@ static int on_uninstall(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
+/* What the guest said and what it had in memory is as much its own as its
+ * disks are. */
+static int scrub_what_it_said(struct partition *partition)
+{
+	int fds[IMAGE_FILE_COUNT + 1];
+	int *log = &fds[IMAGE_FILE_COUNT];
+	int r = image_open_files(partition->supervisor->config.state_dir,
+				 partition->record.definition.name, fds);
+	int log_result;
+
+	*log = NO_FD;
+	log_result = console_log_open(partition, O_RDWR, log);
+	for (int i = 0; i <= IMAGE_FILE_COUNT; i++)
+		uninstall_scrub_also(partition->uninstall, &fds[i]);
+	return log_result < 0 && log_result != -ENOENT ? log_result : r;
+}
+
+static void uninstall_run(struct partition *partition)
+{
+	struct refusal refusal = { 0 };
+	int r = uninstall_scrubs(partition->uninstall)
+			? scrub_what_it_said(partition)
+			: 0;
+
+	if (r == 0) {
+		uninstall_step(partition);
+		return;
+	}
+	partition_drop_uninstall(partition);
+	(void)refuse(&refusal, r, "",
+		     "its log or saved memory cannot be scrubbed: %s",
+		     strerror(-r));
+	ticket_refused(partition->supervisor, &partition->ticket, r, &refusal);
+}
+
 int partition_uninstall(struct partition *partition,
 			const struct ticket *ticket, enum image_wish wish,
 			struct refusal *refusal)
@@ -86,7 +128,7 @@ int partition_uninstall(struct partition *partition,
 		return r;
 	}
 	partition->ticket = *ticket;
-	uninstall_step(partition);
+	uninstall_run(partition);
 	return 0;
 }
 
@@ -94,7 +136,7 @@ void partition_resume_uninstall(struct partition *partition,
 				struct uninstall *uninstall)
 {
 	partition->uninstall = uninstall;
-	uninstall_step(partition);
+	uninstall_run(partition);
 }
 
 int partition_undefine(struct partition *partition, struct refusal *refusal)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What clients may ask for: one thin handler each. Rows are in report.c. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/count.h"
@@ -59,6 +60,23 @@ static bool has_service(void *context, const char *name)
 	return service && service->role == ROLE_DISK;
 }
 
+/* Two partitions cannot listen at one path. */
+static int check_socket(struct request *request,
+			const struct partition_definition *definition)
+{
+	const struct partition *other;
+
+	if (!definition->vhost_user[0])
+		return 0;
+	TAILQ_FOREACH(other, &request->supervisor->partitions, link)
+	if (strcmp(other->record.definition.vhost_user,
+		   definition->vhost_user) == 0)
+		return refuse(&request->refusal, -EEXIST, "vhost-user",
+			      "is the socket of partition %s",
+			      other->record.definition.name);
+	return 0;
+}
+
 static int check_document(struct request *request,
 			  const struct partition_document *document)
 {
@@ -74,7 +92,7 @@ static int check_document(struct request *request,
 	if (r == 0 && partition_find(supervisor, definition->name))
 		r = refuse(&request->refusal, -EEXIST, "partition",
 			   "partition %s is defined already", definition->name);
-	return r;
+	return r < 0 ? r : check_socket(request, definition);
 }
 
 static int define(struct request *request,
@@ -94,6 +112,7 @@ static int define(struct request *request,
 	partition = partition_new(supervisor, &record);
 	if (!partition)
 		return refuse(&request->refusal, -ENOMEM, "", "out of memory");
+	console_log_remove(supervisor, record.definition.name);
 	r = store_scope_begin(&scope, supervisor->store);
 	if (r == 0)
 		r = store_put_partition(supervisor->store, &record);
@@ -428,7 +447,7 @@ static int handle_console_log(void *data, struct message *message)
 
 	if (!partition)
 		return 0;
-	r = console_log_open(partition, &fd);
+	r = console_log_open(partition, O_RDONLY, &fd);
 	if (r < 0)
 		return request_answer(
 			request, refuse(&request->refusal, r, "name",

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/scope.h"
 #include "supervisor/install.h"
@@ -14,8 +16,10 @@ struct uninstall {
 	uint64_t intent_id; /* 0: not yet committed */
 	struct plan plan;
 	int witness_fds[DISK_COUNT_MAX]; /* NO_FD: nothing to release */
-	unsigned scrubbed_count;         /* files done with */
-	struct scrub *scrub;             /* of the file after those */
+	int other_fds[UNINSTALL_OTHER_MAX];
+	unsigned other_count;
+	unsigned scrubbed_count; /* files done with, the others last */
+	struct scrub *scrub;     /* of the file after those */
 };
 
 static void free_uninstall(struct uninstall **uninstall)
@@ -30,6 +34,8 @@ void uninstall_free(struct uninstall *uninstall)
 	scrub_free(uninstall->scrub);
 	for (unsigned i = 0; i < DISK_COUNT_MAX; i++)
 		close_fd(&uninstall->witness_fds[i]);
+	for (unsigned i = 0; i < uninstall->other_count; i++)
+		close_fd(&uninstall->other_fds[i]);
 	free(uninstall);
 }
 
@@ -222,6 +228,17 @@ const char *uninstall_partition(const struct uninstall *uninstall)
 	return uninstall->partition;
 }
 
+bool uninstall_scrubs(const struct uninstall *uninstall)
+{
+	return uninstall->plan.wish == IMAGES_SCRUB;
+}
+
+void uninstall_scrub_also(struct uninstall *uninstall, int *fd)
+{
+	assert(uninstall->other_count < UNINSTALL_OTHER_MAX);
+	uninstall->other_fds[uninstall->other_count++] = take_fd(fd);
+}
+
 /* -- doing it -- */
 
 /* The scrub that runs; 0 when it is done. */
@@ -240,11 +257,26 @@ static int end_scrub(struct uninstall *uninstall)
 	return 0;
 }
 
-static bool needs_scrub(const struct uninstall *uninstall, unsigned index)
+/* NO_FD: a read-only disk, or a file that is not there. */
+static int fd_of(const struct uninstall *uninstall, unsigned index)
 {
-	/* A read-only one is not held. */
-	return uninstall->plan.wish == IMAGES_SCRUB &&
-	       uninstall->witness_fds[index] != NO_FD;
+	unsigned disk_count = uninstall->plan.file_count;
+
+	return index < disk_count ? uninstall->witness_fds[index]
+				  : uninstall->other_fds[index - disk_count];
+}
+
+static int begin_scrub(struct uninstall *uninstall, unsigned index)
+{
+	int fd = fd_of(uninstall, index);
+	struct stat status;
+
+	if (index < uninstall->plan.file_count)
+		return scrub_start(&uninstall->scrub, fd,
+				   uninstall->plan.files[index].size_bytes);
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	return scrub_start(&uninstall->scrub, fd, (uint64_t)status.st_size);
 }
 
 /* -EAGAIN while one runs. */
@@ -253,16 +285,16 @@ static int scrub_files(struct uninstall *uninstall)
 	int r = uninstall->scrub ? end_scrub(uninstall) : 0;
 
 	while (r == 0 &&
-	       uninstall->scrubbed_count < uninstall->plan.file_count) {
+	       uninstall->scrubbed_count <
+		       uninstall->plan.file_count + uninstall->other_count) {
 		unsigned index = uninstall->scrubbed_count;
 
-		if (!needs_scrub(uninstall, index)) {
+		if (!uninstall_scrubs(uninstall) ||
+		    fd_of(uninstall, index) == NO_FD) {
 			uninstall->scrubbed_count++;
 			continue;
 		}
-		r = scrub_start(&uninstall->scrub,
-				uninstall->witness_fds[index],
-				uninstall->plan.files[index].size_bytes);
+		r = begin_scrub(uninstall, index);
 		if (r == 0)
 			r = -EAGAIN;
 	}
@@ -306,7 +338,7 @@ int uninstall_finish(struct uninstall *uninstall, struct refusal *ret_refusal)
 		return r;
 	if (r < 0)
 		return refuse(ret_refusal, r, "",
-			      "an image cannot be scrubbed: %s", strerror(-r));
+			      "a file cannot be scrubbed: %s", strerror(-r));
 	r = plan_remove(&uninstall->plan);
 	if (r < 0)
 		return refuse(ret_refusal, r, "",

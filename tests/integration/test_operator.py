@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from refusals import disk, document, write
+from refusals import REFUSED, check_refused, disk, document, write
 
 
 def define(host, name="one", **options):
@@ -116,3 +116,50 @@ def test_an_unknown_request_is_refused_and_the_link_stays(host, number, body):
     assert f"request {number} is not one" in text
     ask(link, 9999)
     assert answer(link)[0] == 7
+
+
+# ---- sockets that a user named ----------------------------------------------
+
+def serve(host, name, path):
+    return host.call("disk", "serve", name, "--size", "8M",
+                     "--file", host.directory / f"{name}.img",
+                     "--vhost-user", path)
+
+
+def test_a_socket_on_which_another_program_listens_is_not_taken(host):
+    path = host.directory / "other.sock"
+    other = socket.socket(socket.AF_UNIX)
+    other.bind(str(path))
+    other.listen(1)
+    inode = path.stat().st_ino
+
+    check_refused(serve(host, "data", path), REFUSED, "vhost-user", "listens")
+
+    assert path.stat().st_ino == inode
+    assert host.json("list") == []
+    assert not (host.directory / "data.img").exists()
+
+
+def test_one_path_is_served_once(host):
+    path = host.directory / "data.sock"
+    (host.directory / "link").symlink_to(host.directory)
+    assert serve(host, "data", path).returncode == 0
+    inode = path.stat().st_ino
+
+    check_refused(serve(host, "data2", path), REFUSED, "vhost-user", "data")
+    check_refused(serve(host, "data3", host.directory / "link/data.sock"),
+                  REFUSED, "vhost-user")
+
+    assert path.stat().st_ino == inode
+    assert [row["name"] for row in host.json("list")] == ["data"]
+
+
+def test_the_socket_goes_with_the_one_who_served_it(host):
+    path = host.directory / "data.sock"
+    assert serve(host, "data", path).returncode == 0
+
+    host.run("stop", "data")
+
+    assert not path.exists()
+    host.run("start", "data")
+    assert path.is_socket()

@@ -119,6 +119,54 @@ def test_a_saved_guest_goes_on_in_another_monitor(host, stage):
     monitor.end()
 
 
+def write_log(host):
+    """What the guest has said, as its console service keeps it."""
+    log = host.state / "console" / f"{NAME}.log"
+    log.write_bytes(b"the guest's secret")
+    return log
+
+
+def test_a_scrub_overwrites_the_console_log_and_the_saved_memory(host, stage):
+    monitor = start(host, stage)
+    save(host, monitor)
+    log = write_log(host)
+    image = host.saved / f"{NAME}.image"
+
+    with open(log, "rb") as said, open(image, "rb") as memory:
+        host.run("uninstall", NAME, "--scrub")
+
+        assert not log.exists() and not image.exists()
+        assert set(said.read()) == set(memory.read()) == {0}
+
+
+def test_a_scrub_that_was_cut_off_goes_on_with_log_and_memory(host, stage,
+                                                              arm):
+    monitor = start(host, stage)
+    save(host, monitor)
+    log = write_log(host)
+
+    with open(log, "rb") as said:
+        arm("uninstall.intended")
+        assert host.call("uninstall", NAME, "--scrub").returncode == FAILED
+        host.wait_ready()
+        bulkhead.wait_for(lambda: not log.exists(), what="the log is gone")
+        assert set(said.read()) == {0}
+
+
+def test_a_new_partition_has_no_log_of_an_old_one_of_its_name(host, arm):
+    definition = write(host, document(host, partition=NAME))
+    host.run("define", definition)
+    log = write_log(host)
+
+    arm("store.commit.after")
+    assert host.call("undefine", NAME).returncode == FAILED
+    host.wait_ready()
+    assert host.json("list") == [] and log.exists()
+    host.run("define", definition)
+
+    assert not log.exists()
+
+
 def test_a_paused_guest_is_saved_and_restored_paused(host, stage):
     monitor = start(host, stage)
     verb = Verb(host, "pause")
