@@ -38,9 +38,9 @@
 
 static struct {
 	bool is_on;
+	bool is_disk_broken;
 	uint64_t now_ns;
 	unsigned syncs;
-	unsigned messages;
 	uint8_t random;
 	pid_t last_pid;
 	int spawn_fd; /* what the child to come gets as its control link */
@@ -82,11 +82,6 @@ struct fake_process *fake_host_processes(void)
 unsigned fake_host_syncs(void)
 {
 	return host.syncs;
-}
-
-unsigned fake_host_messages(void)
-{
-	return host.messages;
 }
 
 static struct fake_process *find(pid_t pid)
@@ -149,16 +144,26 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *new,
 
 /* Disks. ---------------------------------------------------------------------- */
 
-int fsync(int fd)
+void fake_host_break_disk(bool is_broken)
+{
+	host.is_disk_broken = is_broken;
+}
+
+static int sync_nothing(void)
 {
 	host.syncs++;
-	return host.is_on ? 0 : (int)syscall(SYS_fsync, fd);
+	errno = EIO;
+	return host.is_disk_broken ? -1 : 0;
+}
+
+int fsync(int fd)
+{
+	return host.is_on ? sync_nothing() : (int)syscall(SYS_fsync, fd);
 }
 
 int fdatasync(int fd)
 {
-	host.syncs++;
-	return host.is_on ? 0 : (int)syscall(SYS_fdatasync, fd);
+	return host.is_on ? sync_nothing() : (int)syscall(SYS_fdatasync, fd);
 }
 
 /* Processes. ------------------------------------------------------------------ */
@@ -351,24 +356,6 @@ ssize_t getrandom(void *to, size_t size, unsigned flags)
 	return (ssize_t)size;
 }
 
-int __wrap_control_receive(struct control *control,
-			   struct message *ret_message);
-int __real_control_receive(struct control *control,
-			   struct message *ret_message);
-
-int __wrap_control_receive(struct control *control, struct message *ret_message)
-{
-	int r = __real_control_receive(control, ret_message);
-
-	host.messages += r == 0;
-	return r;
-}
-
-int fake_host_receive(struct control *control, struct message *ret_message)
-{
-	return __real_control_receive(control, ret_message);
-}
-
 /* What the host has. ---------------------------------------------------------- */
 
 int __wrap_cgroup_base_open(const char *name, struct cgroup_base *ret_base);
@@ -420,8 +407,8 @@ int engine_probe_watch(struct engine_probe *probe, sd_event *event,
 const struct probe_engine *engine_probe_wait(struct engine_probe *probe)
 {
 	static const struct probe_engine engine = {
-		.engine = ENGINE_QEMU,
-		.qemu = "/bin/true",
+		.engine = ENGINE_KVM,
+		.has_kvm = true,
 		.reason = "there is no host",
 		.kvm_reason = "there is no host",
 	};

@@ -44,11 +44,8 @@ void fake_host_exit(struct fake_process *process);
 /* How often something was made durable since fake_host_begin(). */
 unsigned fake_host_syncs(void);
 
-/* Messages that the supervisor has taken since then. */
-unsigned fake_host_messages(void);
-
-/* control_receive() of a player, which does not count. */
-int fake_host_receive(struct control *control, struct message *ret_message);
+/* From now on nothing can be made durable, or it can again. */
+void fake_host_break_disk(bool is_broken);
 
 /* Connect to a socket of the supervisor as this process; NO_FD: refused. */
 int fake_host_connect(const char *path, pid_t pid, uid_t uid);

@@ -6,22 +6,20 @@
  * one says, how time passes, what an operator asks, that a service or the
  * supervisor dies. Everybody else goes by the book (player.h). After each step
  *
- *  - the supervisor comes to rest (world.c), and has not made more durable than
- *    the messages of that step account for;
+ *  - the supervisor comes to rest (world.c), and has waited for the disk at one
+ *    moment no more often than is worth it, however much was said;
  *  - nobody who goes by the book was killed;
  *  - partition b runs under the same monitor as before, and, unless a service
  *    is hostile or was replaced, with the same channel to its disk.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/count.h"
 #include "base/scope.h"
+#include "words.h"
 #include "world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
@@ -30,9 +28,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 #define STRANGERS_MAX 64
 #define STRANGER_PID  2000000
 #define FLOOD_MAX     64
-/* What a step makes durable: so many times, and so many per message of it. */
-#define SYNCS_PER_STEP    64
-#define SYNCS_PER_MESSAGE 4
+/* How often something is made durable while no time passes: for what a child
+ * says and for an accident, and for each request of a client. */
+#define SYNCS_OF_CHILDREN 64
+#define SYNCS_OF_REQUEST  8
 
 enum villain {
 	VILLAIN_MONITOR, /* of partition a */
@@ -57,29 +56,13 @@ static bool is_behaving;    /* the villain, for the time being */
 static bool is_disturbed;   /* a service was replaced, or may have been */
 static uint64_t generation; /* of b's disk */
 static const struct process *monitor; /* of b */
+static struct {
+	unsigned syncs; /* when it began */
+	unsigned requests;
+} moment;
 static struct control strangers[STRANGERS_MAX];
 static unsigned stranger_count;
 static unsigned chosen; /* which process of the villain's acts */
-
-/* The input. ------------------------------------------------------------------ */
-
-static const uint8_t *input;
-static size_t input_bytes;
-
-static uint8_t next(void)
-{
-	if (!input_bytes)
-		return 0;
-	input_bytes--;
-	return *input++;
-}
-
-static uint16_t next16(void)
-{
-	uint16_t high = next();
-
-	return (uint16_t)(high << 8 | next());
-}
 
 /* Who. ------------------------------------------------------------------------ */
 
@@ -112,142 +95,13 @@ static struct player *actor(void)
 	return found;
 }
 
-/* Messages. ------------------------------------------------------------------- */
-
-struct kind {
-	uint32_t type;
-	const char *from;
-	const char *to;
-};
-
-static const struct kind kinds[] = {
-#define MESSAGE(number, name, from, to, body, fd_count, text) \
-	{ MSG_##name, #from, #to },
-#include "control/protocol.def"
-#undef MESSAGE
-};
-
-static bool is_said_by(const struct kind *kind, const char *who)
+static void begin_moment(void)
 {
-	return strcmp(kind->to, "supervisor") == 0 &&
-	       (strcmp(kind->from, who) == 0 ||
-		(strcmp(kind->from, "child") == 0 &&
-		 strcmp(who, "client") != 0));
+	moment.syncs = fake_host_syncs();
+	moment.requests = 0;
 }
 
-/* A message by its number; one that `who` may not send is another that it may,
- * save for the last numbers. */
-static uint32_t choose_type(const char *who, uint8_t number)
-{
-	uint32_t types[ARRAY_COUNT(kinds)];
-	size_t count = 0;
-
-	if (number >= 0xf0)
-		return kinds[next() % ARRAY_COUNT(kinds)].type;
-	for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
-		if (!is_said_by(&kinds[i], who))
-			continue;
-		if (kinds[i].type == number)
-			return number;
-		types[count++] = kinds[i].type;
-	}
-	return types[number % count];
-}
-
-/* Write over some of it; a last one cuts it or makes it longer. */
-static size_t mar(uint8_t *body, size_t bytes)
-{
-	uint8_t count = next();
-
-	for (uint8_t i = 0; i < (count & 15); i++) {
-		uint16_t at = next16();
-		uint8_t value = next();
-
-		if (bytes)
-			body[at % bytes] = value;
-	}
-	return count & 0x80 ? next16() % (CONTROL_BODY_MAX + 1) : bytes;
-}
-
-struct words {
-	uint32_t type;
-	uint32_t request_id;
-	_Alignas(8) uint8_t body[CONTROL_BODY_MAX];
-	size_t bytes;
-	size_t fd_count;
-};
-
-static void say_words(struct control *control, const struct words *words)
-{
-	int fds[CONTROL_FD_MAX];
-
-	for (size_t i = 0; i < words->fd_count; i++)
-		fds[i] = i & 1 ? open("/dev/null", O_RDWR | O_CLOEXEC)
-			       : eventfd(0, EFD_CLOEXEC);
-	if (control->fd != NO_FD)
-		(void)control_send(control, words->type, words->request_id,
-				   words->body, words->bytes, fds,
-				   words->fd_count);
-	for (size_t i = 0; i < words->fd_count; i++)
-		close_fd(&fds[i]);
-}
-
-static size_t choose_fd_count(uint32_t type)
-{
-	uint8_t wish = next();
-
-	return wish & 0x80 ? wish % (CONTROL_FD_MAX + 1)
-			   : message_shape(type)->fd_count;
-}
-
-/* A child's. ------------------------------------------------------------------ */
-
-static const char *const role_names[] = {
-	[ROLE_MONITOR] = "monitor",
-	[ROLE_DISK] = "disk",
-	[ROLE_CONSOLE] = "console",
-	[ROLE_NET] = "net",
-};
-
-static bool is_about_a_thing(uint32_t type)
-{
-	return type != MSG_CHILD_READY && type != MSG_CHILD_EVENT &&
-	       type != MSG_MONITOR_DONE && type != MSG_MONITOR_GUEST &&
-	       type != MSG_MONITOR_PROGRESS && type != MSG_MONITOR_INTERVENTION;
-}
-
-/* Bodies that are about a thing begin with its id and its generation. */
-static void name_thing(const struct player *player, uint8_t pick, uint8_t *body)
-{
-	const struct thing *thing;
-	struct disk_channel channel = { 0 };
-
-	if (!player->thing_count)
-		return;
-	thing = &player->things[pick % player->thing_count];
-	channel.attachment_id = thing->id;
-	channel.generation = thing->generation;
-	channel.index = thing->index;
-	memcpy(body, &channel, sizeof(channel));
-}
-
-static void choose_words(const struct player *player, struct words *words)
-{
-	uint8_t request_id;
-
-	memset(words, 0, sizeof(*words));
-	words->type = choose_type(role_names[player->process->role], next());
-	words->fd_count = choose_fd_count(words->type);
-	request_id = next();
-	words->request_id = request_id < 128
-				    ? player->last_request_id + request_id
-				    : UINT32_MAX - 255 + request_id;
-	if (words->type == MSG_CHILD_HELLO)
-		memcpy(words->body, &player->hello, sizeof(player->hello));
-	else if (is_about_a_thing(words->type))
-		name_thing(player, next(), words->body);
-	words->bytes = mar(words->body, message_shape(words->type)->body_bytes);
-}
+/* Steps. ---------------------------------------------------------------------- */
 
 static void step_say(void)
 {
@@ -258,113 +112,53 @@ static void step_say(void)
 	if (!player)
 		return;
 	choose_words(player, &words);
-	while (times--)
-		say_words(&player->process->control, &words);
-}
-
-/* A client's. ----------------------------------------------------------------- */
-
-static const char *const client_names[] = { "a",    "b",        "c", "disk0",
-					    "net0", "console0", "",  "disk1",
-					    "lan",  "wan" };
-
-/* Only files of the world, whatever the definition has become. */
-static void use_own_files(struct partition_definition *definition)
-{
-	char file[32];
-
-	memset(definition->kernel, 0, sizeof(definition->kernel));
-	memset(definition->initrd, 0, sizeof(definition->initrd));
-	memset(definition->vhost_user, 0, sizeof(definition->vhost_user));
-	if (definition->engine != ENGINE_FOREIGN)
-		(void)text_copy(definition->kernel, PATH_ROOM,
-				world_file("kernel"));
-	else
-		(void)text_copy(definition->vhost_user, SOCKET_PATH_ROOM,
-				world_file("run/foreign"));
-	for (unsigned i = 0; i < DISK_COUNT_MAX; i++) {
-		char *path = definition->disks[i].file;
-		char first = path[0];
-
-		memset(path, 0, PATH_ROOM);
-		if (!first)
-			continue;
-		(void)snprintf(file, sizeof(file), "%c%u.img",
-			       "abc"[(uint8_t)first % 3], i);
-		(void)text_copy(path, PATH_ROOM, world_file(file));
-	}
-}
-
-static void prepare_request(struct words *words)
-{
-	const char *name = client_names[next() % ARRAY_COUNT(client_names)];
-	static struct partition_document document;
-	struct switch_definition definition;
-
-	(void)text_copy((char *)words->body, NAME_ROOM, name);
-	if (words->type == MSG_SWITCH_DEFINE) {
-		world_define_switch(&definition, name);
-		memcpy(words->body, &definition, sizeof(definition));
-	}
-	if (words->type == MSG_PARTITION_DEFINE ||
-	    words->type == MSG_PARTITION_DEFINE_WHOLE) {
-		world_define(&document, name);
-		memcpy(words->body, &document, sizeof(document));
-	}
-}
-
-static void make_harmless(struct words *words)
-{
-	if (words->type == MSG_PARTITION_DEFINE ||
-	    words->type == MSG_PARTITION_DEFINE_WHOLE)
-		use_own_files((void *)words->body);
-	/* Scrubbing is done by a thread, at a pace of its own. */
-	if (words->type == MSG_PARTITION_UNINSTALL)
-		memset(words->body + NAME_ROOM, 0, 8);
+	say_words(&player->process->control, &words, times);
 }
 
 static void step_request(void)
 {
 	static struct words words;
+	unsigned times = next() % FLOOD_MAX + 1;
 
-	memset(&words, 0, sizeof(words));
-	words.type = choose_type("client", next());
-	words.fd_count = choose_fd_count(words.type);
-	words.request_id = next();
-	prepare_request(&words);
-	words.bytes = mar(words.body, message_shape(words.type)->body_bytes);
-	make_harmless(&words);
-	say_words(&world.operator, & words);
+	choose_request(&words);
+	moment.requests += times;
+	say_words(&world.operator, & words, times);
 }
 
 /* What an operator may ask while somebody else is hostile. */
+static const struct {
+	uint32_t type;
+	const char *name;
+} verbs[] = {
+	{ MSG_PARTITION_START, "a" },    { MSG_PARTITION_STOP, "a" },
+	{ MSG_PARTITION_PAUSE, "a" },    { MSG_PARTITION_RESUME, "a" },
+	{ MSG_PARTITION_RESET, "a" },    { MSG_PARTITION_SAVE, "a" },
+	{ MSG_PARTITION_RESTORE, "a" },  { MSG_PARTITION_SHOW, "a" },
+	{ MSG_PARTITION_BALLOON, "a" },  { MSG_PARTITION_UNINSTALL, "a" },
+	{ MSG_PARTITION_LIST, "" },      { MSG_DISK_LIST, "" },
+	{ MSG_SERVICE_LIST, "" },        { MSG_SUPERVISOR_SHOW, "" },
+	{ MSG_SWITCH_SHOW, "lan" },      { MSG_SERVICE_RESTART, "disk0" },
+	{ MSG_SERVICE_RESTART, "net0" }, { MSG_SERVICE_RESTART, "console0" },
+};
+
 static void step_verb(void)
 {
-	static const uint32_t verbs[] = {
-		MSG_PARTITION_START,   MSG_PARTITION_STOP,
-		MSG_PARTITION_PAUSE,   MSG_PARTITION_RESUME,
-		MSG_PARTITION_RESET,   MSG_PARTITION_SAVE,
-		MSG_PARTITION_RESTORE, MSG_PARTITION_SHOW,
-		MSG_PARTITION_LIST,    MSG_DISK_LIST,
-		MSG_SERVICE_LIST,      MSG_SUPERVISOR_SHOW,
-		MSG_PARTITION_BALLOON, MSG_PARTITION_UNINSTALL,
-	};
 	static struct words words;
+	size_t verb = next() % ARRAY_COUNT(verbs);
 
 	memset(&words, 0, sizeof(words));
-	words.type = verbs[next() % ARRAY_COUNT(verbs)];
+	words.type = verbs[verb].type;
 	words.bytes = message_shape(words.type)->body_bytes;
-	words.body[0] = words.bytes ? 'a' : 0;
+	(void)text_copy((char *)words.body, NAME_ROOM, verbs[verb].name);
 	if (words.type == MSG_PARTITION_STOP)
 		words.body[offsetof(struct partition_stop, is_forced)] =
 			next() & 1;
 	if (words.type == MSG_PARTITION_BALLOON)
 		words.body[offsetof(struct partition_balloon, memory_bytes) +
 			   2] = next();
-	say_words(&world.operator, & words);
+	is_disturbed |= words.type == MSG_SERVICE_RESTART;
+	say_words(&world.operator, & words, 1);
 }
-
-/* Other steps. ---------------------------------------------------------------- */
 
 static void step_serve(void)
 {
@@ -374,9 +168,11 @@ static void step_serve(void)
 		(void)player_serve(player, next() % 8 + 1);
 }
 
+/* A client does so by listening. */
 static void step_behave(void)
 {
 	is_behaving = next() & 1;
+	world.is_operator_deaf = !is_behaving && villain == VILLAIN_CLIENT;
 }
 
 static void step_time(void)
@@ -385,7 +181,9 @@ static void step_time(void)
 				       200,  500,   1000,   2000, 3000,
 				       5000, 10000, 3600000 };
 
+	begin_moment();
 	world_pass_ms(&world, ms[next() % ARRAY_COUNT(ms)]);
+	begin_moment();
 }
 
 static void step_link(void)
@@ -442,9 +240,17 @@ static void step_strange(void)
 	}
 }
 
+static void step_break_disk(void)
+{
+	fake_host_break_disk(next() & 1);
+}
+
 static void step_restart(void)
 {
+	begin_moment();
+	fake_host_break_disk(false); /* a store is opened for writing */
 	world_restart(&world, next() & 1 ? step_strange : NULL);
+	begin_moment();
 }
 
 static void leave_strangers(void)
@@ -499,12 +305,12 @@ static void check_b(void)
 		world_fail("the disk of partition b has lost its channel");
 }
 
-static void check(unsigned syncs, unsigned messages)
+static void check(void)
 {
-	syncs = fake_host_syncs() - syncs;
-	messages = fake_host_messages() - messages;
-	if (syncs > SYNCS_PER_STEP + messages * SYNCS_PER_MESSAGE)
-		world_fail("a step made too much durable");
+	unsigned syncs = fake_host_syncs() - moment.syncs;
+
+	if (syncs > SYNCS_OF_CHILDREN + moment.requests * SYNCS_OF_REQUEST)
+		world_fail("too much was made durable at one moment");
 	if (villain == VILLAIN_CLIENT)
 		return;
 	check_players();
@@ -514,10 +320,10 @@ static void check(unsigned syncs, unsigned messages)
 /* A run. ---------------------------------------------------------------------- */
 
 static void (*const steps[])(void) = {
-	step_say,     step_serve,    step_behave, step_time,
-	step_link,    step_die,      step_choose, step_restart,
-	step_strange, step_accident, step_verb,   step_say,
-	step_say,     step_time,     step_serve,  step_say,
+	step_say,     step_serve,      step_behave, step_time,
+	step_link,    step_die,        step_choose, step_restart,
+	step_strange, step_accident,   step_verb,   step_say,
+	step_say,     step_break_disk, step_serve,  step_say,
 };
 
 static void begin(void)
@@ -533,12 +339,11 @@ static void begin(void)
 	b = partition_find(&world.supervisor, "b");
 	generation = b->disks[0].generation;
 	monitor = b->monitor;
+	begin_moment();
 }
 
 static void run_step(void)
 {
-	unsigned syncs = fake_host_syncs();
-	unsigned messages = fake_host_messages();
 	uint8_t choice = next() % ARRAY_COUNT(steps);
 	void (*step)(void) = steps[choice];
 
@@ -549,7 +354,7 @@ static void run_step(void)
 		monitor = NULL;
 	step();
 	world_settle(&world);
-	check(syncs, messages);
+	check();
 	if (!monitor && villain != VILLAIN_CLIENT)
 		monitor = partition_find(&world.supervisor, "b")->monitor;
 }
@@ -569,11 +374,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	static bool is_first = true; /* what libraries keep is theirs */
 	int free_before = free_descriptor();
 
-	input = data;
-	input_bytes = bytes;
+	input_open(data, bytes);
 	begin();
-	for (unsigned i = 0; i < STEPS_MAX && input_bytes && !world.is_over;
-	     i++)
+	for (unsigned i = 0;
+	     i < STEPS_MAX && !input_is_over() && !world.is_over; i++)
 		run_step();
 	leave_strangers();
 	world_close(&world);

@@ -11,14 +11,11 @@ MESSAGES = {name: (int(number), sender) for number, name, sender in re.findall(
     r"^MESSAGE\((\d+),\s*(\w+),\s*(\w+), supervisor,",
     (HERE / "../../src/control/protocol.def").read_text(), re.MULTILINE)}
 MONITOR, DISK, CONSOLE, NET, STRANGER, CLIENT = range(6)
-# Bodies that begin with no thing's id (is_about_a_thing()).
-THINGLESS = {"CHILD_READY", "CHILD_EVENT", "MONITOR_DONE", "MONITOR_GUEST",
-             "MONITOR_PROGRESS", "MONITOR_INTERVENTION"}
-HELLO = {"CHILD_HELLO"}
 MS = [1, 5, 20, 50, 100, 200, 500, 1000, 2000, 3000, 5000, 10000, 3600000]
 VERBS = ["START", "STOP", "PAUSE", "RESUME", "RESET", "SAVE", "RESTORE",
-         "SHOW", "LIST", "DISK_LIST", "SERVICE_LIST", "SUPERVISOR_SHOW",
-         "BALLOON", "UNINSTALL"]
+         "SHOW", "BALLOON", "UNINSTALL", "LIST", "DISK_LIST", "SERVICE_LIST",
+         "SUPERVISOR_SHOW", "SWITCH_SHOW", "UPGRADE_DISK", "UPGRADE_NET",
+         "UPGRADE_CONSOLE"]
 NAMES = ["a", "b", "c", "disk0", "net0", "console0", "", "disk1", "lan", "wan"]
 
 
@@ -30,15 +27,16 @@ def marred(changes, cut):
                                      for change in changes) + tail
 
 
-def say(name, *changes, times=1, request=0, pick=0, fds=0, cut=None):
-    head = bytes([0, times - 1, MESSAGES[name][0], fds, request])
-    if name not in THINGLESS | HELLO:
-        head += bytes([pick])
-    return head + marred(changes, cut)
+def say(name, *changes, times=1, request=0, pick=None, fds=0, cut=None):
+    # A monitor has its console first, then its disk and its interface.
+    if pick is None:
+        pick = 2 if "NIC" in name else 1 if name.startswith("MONITOR") else 0
+    return bytes([0, times - 1, MESSAGES[name][0], pick, fds,
+                  request]) + marred(changes, cut)
 
 
-def ask(name, *changes, of="a", request=1, fds=0, cut=None):
-    return bytes([0, MESSAGES[name][0], fds, request,
+def ask(name, *changes, of="a", request=1, fds=0, cut=None, times=1):
+    return bytes([0, times - 1, MESSAGES[name][0], fds, request,
                   NAMES.index(of)]) + marred(changes, cut)
 
 
@@ -88,6 +86,10 @@ def accident(which):
     return bytes([9, which])
 
 
+def disk_breaks(is_broken):
+    return bytes([13, is_broken])
+
+
 def verb(name, argument=0):
     extra = bytes([argument]) if name in ("STOP", "BALLOON") else b""
     return bytes([10, VERBS.index(name)]) + extra
@@ -103,6 +105,8 @@ def every_message(role):
     flood, cut short, and with a descriptor too many."""
     for name in said_by(role):
         yield name.lower(), behave(0) + say(name) + passes(100)
+        yield (f"{name.lower()}-others", behave(0) + say(name) +
+               say(name, pick=2) + say(name, pick=3) + passes(100))
         yield (f"{name.lower()}-odd", behave(0) + say(name, times=64) +
                say(name, cut=3) + passes(5000))
 
@@ -128,6 +132,9 @@ def monitor():
     yield ("pause-wish-flood",
            (say("MONITOR_PAUSE_WISH", times=64) +
             say("MONITOR_DONE", times=64, request=1)) * 6)
+    yield ("pauses-and-resumes", behave(0) + b"".join(
+        say("MONITOR_PAUSE_WISH") + say("MONITOR_DONE", request=i) +
+        say("MONITOR_DONE", request=i + 1) for i in range(1, 41, 2)))
     yield ("done-guessed", b"".join(say("MONITOR_DONE", request=i, times=8)
                                     for i in range(1, 9)))
     yield ("counts-guessed", say("MONITOR_DONE", request=255, times=64))
@@ -137,10 +144,24 @@ def monitor():
     yield ("broken-channels",
            (say("MONITOR_BROKEN") + passes(1000) + passes(1000)) * 5)
     yield ("broken-rings",
-           (say("MONITOR_NIC_BROKEN", pick=1) + passes(1000)) * 5)
-    yield ("abilities", say("MONITOR_NIC_ABILITIES", (12, 6), pick=1) +
-           passes(100) + say("MONITOR_NIC_ABILITIES", (20, 65), pick=1))
+           (say("MONITOR_NIC_BROKEN") + passes(1000)) * 5)
+    yield ("abilities", say("MONITOR_NIC_ABILITIES", (8, 1)) +
+           say("MONITOR_NIC_ABILITIES", (8, 2), times=64) +
+           passes(100) + say("MONITOR_NIC_ABILITIES", (20, 65)))
+    yield ("nothing-can-be-stored", disk_breaks(1) + verb("PAUSE") +
+           passes(100) + verb("RESUME") + passes(100) + dies() +
+           passes(10000) + disk_breaks(0) + passes(10000))
+    for asked in VERBS:
+        yield (f"verb-{asked.lower()}-on-a-broken-disk", disk_breaks(1) +
+               verb(asked) + passes(5000) + disk_breaks(0) + passes(10000))
     yield "saved", verb("SAVE") + passes(100) + verb("RESTORE") + passes(100)
+    yield ("dies-while-it-saves", behave(0) + verb("SAVE") + serve(1) + dies() +
+           passes(100))
+    yield ("restored-in-parts", verb("SAVE") + passes(100) + behave(0) +
+           verb("RESTORE") + serve(2) + restarts() + come_back() + serve() +
+           passes(100) + behave(1) + passes(5000))
+    yield ("restored-and-dies", verb("SAVE") + passes(100) + behave(0) +
+           verb("RESTORE") + serve() + dies() + passes(5000))
     yield ("saved-and-restarted", verb("SAVE") + restarts() +
            verb("RESTORE") + passes(100))
     yield "dies-again-and-again", (dies() + passes(500)) * 8
@@ -173,6 +194,11 @@ def service(role):
     yield ("stays-away", behave(0) + restarts() + passes(5000))
     yield ("late", behave(0) + restarts() + passes(5000) + come_back() +
            behave(1) + passes(100))
+    for upgraded in ("DISK", "NET", "CONSOLE"):
+        yield (f"upgrade-of-{upgraded.lower()}", behave(0) +
+               verb(f"UPGRADE_{upgraded}") + passes(500) + serve() +
+               passes(5000) + behave(1) + passes(5000))
+    yield "reports", behave(0) + verb("SWITCH_SHOW") + passes(10000)
     held = {"disk": "DISK_HELD", "console": "CONSOLE_HELD",
             "net": "NET_HELD"}[role]
     yield ("claims-it-all", behave(0) + restarts() + come_back() +
@@ -188,6 +214,7 @@ def client():
         yield name.lower(), ask(name) + passes(100)
         yield f"{name.lower()}-marred", ask(name, (0, 0), (31, 65), (40, 255))
         yield f"{name.lower()}-short", ask(name, cut=5)
+        yield f"{name.lower()}-often", ask(name, times=64)
     life = [ask(f"PARTITION_{name}", of="c") for name in
             ("DEFINE", "INSTALL", "START", "PAUSE", "RESUME", "STOP",
              "UNINSTALL", "UNDEFINE")]
@@ -199,7 +226,13 @@ def client():
            passes(500) + ask("SERVICE_LIST"))
     yield ("switches", ask("SWITCH_DEFINE", of="wan") + ask("SWITCH_LIST") +
            ask("SWITCH_SHOW", of="lan") + ask("SWITCH_UNDEFINE", of="wan"))
+    yield "mirrors", ask("SWITCH_MIRROR") + passes(100) + restarts()
+    yield ("interfaces", ask("PARTITION_STOP") + passes(1000) +
+           ask("NIC_REMOVE") + ask("NIC_ADD") + ask("NIC_SET"))
+    yield ("does-not-listen", behave(0) +
+           ask("SUPERVISOR_SHOW", of="", times=64) * 40 + behave(1))
     yield "follows", ask("EVENT_LIST", (8, 1)) + verb("PAUSE") + passes(100)
+    yield ("life-on-a-broken-disk", disk_breaks(1) + b"".join(life))
     yield ("shuts-down", ask("HOST_SHUTDOWN") + passes(1000) + passes(1000))
     yield ("shuts-down-and-starts", ask("HOST_SHUTDOWN") +
            ask("PARTITION_START") + passes(10000))

@@ -365,7 +365,7 @@ unsigned player_serve(struct player *player, unsigned most)
 
 	while (count < most && !player->process->is_dead &&
 	       control->fd != NO_FD) {
-		r = fake_host_receive(control, &message);
+		r = control_receive(control, &message);
 		if (r < 0)
 			break;
 		count++;

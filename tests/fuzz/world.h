@@ -18,6 +18,7 @@ struct world {
 	struct player
 		players[FAKE_PROCESSES_MAX]; /* as fake_host_processes() */
 	struct control operator;             /* a client of root */
+	bool is_operator_deaf;               /* reads no answer */
 	bool is_over; /* the supervisor has left its loop */
 	/* Who is not served by world_settle() and does not come back by
 	 * itself. NULL: everybody is. */
