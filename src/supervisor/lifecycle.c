@@ -5,10 +5,10 @@
 #include <stddef.h>
 
 /* Zero means refused, so a next state is stored plus one. */
-#define TO(state)      ((unsigned char)(PARTITION_##state + 1))
-#define TO_BEFORE_SAVE 0xff
-#define AT(state)      [PARTITION_##state]
-#define ON(event)      [PARTITION_EVENT_##event]
+#define TO(state) ((unsigned char)(PARTITION_##state + 1))
+#define TO_BEFORE 0xff
+#define AT(state) [PARTITION_##state]
+#define ON(event) [PARTITION_EVENT_##event]
 
 /* clang-format off */
 static const unsigned char next[PARTITION_STATE_COUNT][PARTITION_EVENT_COUNT] = {
@@ -24,7 +24,7 @@ static const unsigned char next[PARTITION_STATE_COUNT][PARTITION_EVENT_COUNT] = 
 		ON(UNINSTALL)    = TO(UNINSTALLED),
 	},
 	AT(STARTING) = {
-		ON(BOOTED)       = TO(RUNNING),
+		ON(BOOTED)       = TO_BEFORE,
 		ON(FAILED)       = TO(STOPPED),
 		ON(STOP)         = TO(STOPPING),
 		ON(MONITOR_LOST) = TO(STOPPED),
@@ -47,9 +47,10 @@ static const unsigned char next[PARTITION_STATE_COUNT][PARTITION_EVENT_COUNT] = 
 	},
 	AT(SAVING) = {
 		ON(SAVED)        = TO(SAVED),
-		ON(FAILED)       = TO_BEFORE_SAVE,
+		ON(FAILED)       = TO_BEFORE,
 		ON(STOP)         = TO(STOPPING),
 		ON(MONITOR_LOST) = TO(STOPPED),
+		ON(RESTART)      = TO(STARTING),
 	},
 	AT(SAVED) = {
 		ON(RESTORE)      = TO(RESTORING),
@@ -57,7 +58,7 @@ static const unsigned char next[PARTITION_STATE_COUNT][PARTITION_EVENT_COUNT] = 
 		ON(UNINSTALL)    = TO(UNINSTALLED),
 	},
 	AT(RESTORING) = {
-		ON(READY)        = TO_BEFORE_SAVE,
+		ON(READY)        = TO_BEFORE,
 		ON(FAILED)       = TO(SAVED),
 		ON(MONITOR_LOST) = TO(SAVED),
 	},
@@ -107,38 +108,52 @@ bool lifecycle_allows(const struct lifecycle *lifecycle,
 	return next[lifecycle->state][event] != 0;
 }
 
+static void note_before(struct lifecycle *lifecycle, enum partition_event event)
+{
+	bool is_here = lifecycle->state == PARTITION_RUNNING ||
+		       lifecycle->state == PARTITION_PAUSED;
+
+	if (event == PARTITION_EVENT_START)
+		lifecycle->before = PARTITION_RUNNING;
+	else if (is_here && (event == PARTITION_EVENT_SAVE ||
+			     event == PARTITION_EVENT_RESTART))
+		lifecycle->before = lifecycle->state;
+}
+
 int lifecycle_apply(struct lifecycle *lifecycle, enum partition_event event)
 {
 	unsigned char to = next[lifecycle->state][event];
 
 	if (to == 0)
 		return -EINVAL;
-	if (event == PARTITION_EVENT_SAVE)
-		lifecycle->before_save = lifecycle->state;
-	if (to == TO_BEFORE_SAVE)
-		lifecycle->state = lifecycle->before_save;
+	note_before(lifecycle, event);
+	if (to == TO_BEFORE)
+		lifecycle->state = lifecycle->before;
 	else
 		lifecycle->state = (enum partition_state)(to - 1);
 	return 0;
 }
 
-static bool remembers_save(unsigned state)
+static bool remembers(unsigned state)
 {
-	return state == PARTITION_SAVING || state == PARTITION_SAVED ||
-	       state == PARTITION_RESTORING;
+	return state == PARTITION_STARTING || state == PARTITION_SAVING ||
+	       state == PARTITION_SAVED || state == PARTITION_RESTORING;
 }
 
 int lifecycle_load(struct lifecycle *ret_lifecycle, unsigned state,
-		   unsigned before_save)
+		   unsigned before)
 {
+	/* As version 1 of the store left it. */
+	if (state == PARTITION_STARTING && before == PARTITION_UNDEFINED)
+		before = PARTITION_RUNNING;
 	if (state == PARTITION_UNDEFINED || state >= PARTITION_STATE_COUNT ||
-	    before_save >= PARTITION_STATE_COUNT)
+	    before >= PARTITION_STATE_COUNT)
 		return -EBADMSG;
-	if (remembers_save(state) && before_save != PARTITION_RUNNING &&
-	    before_save != PARTITION_PAUSED)
+	if (remembers(state) && before != PARTITION_RUNNING &&
+	    before != PARTITION_PAUSED)
 		return -EBADMSG;
 	ret_lifecycle->state = (enum partition_state)state;
-	ret_lifecycle->before_save = (enum partition_state)before_save;
+	ret_lifecycle->before = (enum partition_state)before;
 	return 0;
 }
 

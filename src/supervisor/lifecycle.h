@@ -7,7 +7,7 @@
  *   UNINSTALLED              --UNDEFINE-->      UNDEFINED
  *   STOPPED                  --START-->         STARTING
  *   STOPPED, SAVED           --UNINSTALL-->     UNINSTALLED
- *   STARTING                 --BOOTED-->        RUNNING
+ *   STARTING                 --BOOTED-->        RUNNING or PAUSED, as before
  *   STARTING                 --FAILED-->        STOPPED
  *   RUNNING                  --PAUSE-->         PAUSED
  *   PAUSED                   --RESUME-->        RUNNING
@@ -22,7 +22,7 @@
  *   RUNNING, STOPPING        --OFF-->           STOPPED
  *   STARTING, RUNNING, PAUSED, SAVING, STOPPING --MONITOR_LOST--> STOPPED
  *   RESTORING                --MONITOR_LOST-->  SAVED
- *   STARTING, RUNNING, PAUSED --RESTART-->      STARTING
+ *   STARTING, RUNNING, PAUSED, SAVING --RESTART--> STARTING
  *
  *   UNDEFINED    Unknown; never stored.
  *   UNINSTALLED  The definition is stored; nothing on the host belongs to it.
@@ -33,7 +33,7 @@
  *   PAUSED       A monitor lives, no virtual processor runs; requests in flight
  *                may finish or stay recorded.
  *   SAVING       As PAUSED, its memory is being written; has a deadline. Only a
- *                forced STOP is taken, and gives the save up.
+ *                forced STOP is taken, and gives the save up; so does RESTART.
  *   SAVED        No process; a complete image of its memory is stored. STOP
  *                discards it.
  *   RESTORING    A monitor lives and reads the image; has a deadline. READY
@@ -89,9 +89,10 @@ enum partition_event {
 
 struct lifecycle {
 	enum partition_state state; /* written by lifecycle_apply() alone */
-	/* RUNNING or PAUSED: what it was when SAVE came. Means something in
-	 * SAVING, SAVED and RESTORING only. */
-	enum partition_state before_save;
+	/* RUNNING or PAUSED: what it was when SAVE or RESTART came, RUNNING
+	 * after START. Means something in STARTING, SAVING, SAVED and RESTORING
+	 * only. */
+	enum partition_state before;
 };
 
 /*
@@ -111,7 +112,7 @@ bool lifecycle_allows(const struct lifecycle *lifecycle,
  * -EBADMSG  not a pair that lifecycle_apply() could have left behind
  */
 int lifecycle_load(struct lifecycle *ret_lifecycle, unsigned state,
-		   unsigned before_save);
+		   unsigned before);
 
 /* "running" and "pause"; never NULL, for any number. */
 const char *partition_state_name(enum partition_state state);

@@ -21,8 +21,12 @@ static void boot_done(struct partition *partition)
 /* Its guest has run nothing yet. */
 static void boot(struct partition *partition)
 {
-	partition_ask(partition, MSG_MONITOR_RESUME, PARTITION_EVENT_BOOTED,
-		      NULL, 0, NULL);
+	if (partition->engine == ENGINE_FOREIGN ||
+	    partition->record.lifecycle.before == PARTITION_PAUSED)
+		boot_done(partition);
+	else
+		partition_ask(partition, MSG_MONITOR_RESUME,
+			      PARTITION_EVENT_BOOTED, NULL, 0, NULL);
 }
 
 void partition_want_disks(struct partition *partition)
@@ -125,10 +129,7 @@ void monitor_ready(struct process *process)
 		reconcile_state(partition);
 		return;
 	}
-	if (partition->engine == ENGINE_FOREIGN)
-		boot_done(partition);
-	else
-		boot(partition);
+	boot(partition);
 }
 
 /* Re-adoption. */
@@ -146,9 +147,6 @@ int partition_expect(struct partition *partition,
 			partition->record.definition.engine == ENGINE_FOREIGN
 				? ENGINE_FOREIGN
 				: ENGINE_QEMU;
-	partition->is_paused_by_policy =
-		partition_state(partition) == PARTITION_PAUSED &&
-		strcmp(partition->record.reason, POLICY_PAUSE) == 0;
 	return process_expect(partition->supervisor, record, &monitor_ops,
 			      partition, &partition->monitor);
 }

@@ -123,6 +123,11 @@ static void finish_end(struct partition *partition)
 		hold_drop(partition);
 	launch_release(partition);
 	partition->engine_pid = 0;
+	/* Nobody asked for this pause to last. */
+	if (partition->is_paused_by_policy)
+		(void)lifecycle_apply(&partition->record.lifecycle,
+				      PARTITION_EVENT_RESUME);
+	partition->is_paused_by_policy = false;
 	partition_must(partition, event, partition->end.reason);
 	partition->save.step = SAVE_NOT;
 	if (was == PARTITION_SAVING)
@@ -137,7 +142,7 @@ static void finish_end(struct partition *partition)
 	if (partition->engine == ENGINE_FOREIGN)
 		(void)listener_clear(partition->record.definition.vhost_user,
 				     &(struct refusal){ 0 });
-	if (was == PARTITION_STOPPING || event == PARTITION_EVENT_SAVED)
+	if (partition->is_stop_wanted || event == PARTITION_EVENT_SAVED)
 		ticket_done(supervisor, &partition->ticket);
 	else
 		tell_failure(partition);
@@ -233,6 +238,8 @@ enum partition_event monitor_end_event(struct partition *partition,
 {
 	enum partition_state state = partition_state(partition);
 
+	if (state == PARTITION_SAVING && !save_is_undecided(partition))
+		return PARTITION_EVENT_SAVED;
 	if (wants_restart(partition, is_failure)) {
 		struct process *monitor = partition->monitor;
 
@@ -244,8 +251,6 @@ enum partition_event monitor_end_event(struct partition *partition,
 	}
 	if (state == PARTITION_STARTING || state == PARTITION_RESTORING)
 		return PARTITION_EVENT_FAILED;
-	if (state == PARTITION_SAVING)
-		return save_end_event(partition);
 	if (state == PARTITION_STOPPING ||
 	    (state == PARTITION_RUNNING && !is_failure))
 		return PARTITION_EVENT_OFF;
@@ -265,7 +270,8 @@ void monitor_died(struct process *process, const char *reason)
 		return;
 	}
 	event = monitor_end_event(partition, is_failure);
-	if (event != PARTITION_EVENT_OFF && event != PARTITION_EVENT_SAVED)
+	if (event != PARTITION_EVENT_OFF && event != PARTITION_EVENT_SAVED &&
+	    !partition->is_stop_wanted)
 		(void)snprintf(
 			why, sizeof(why), "%s%s",
 			process->last_words[0] ? "" : "its monitor: ", reason);

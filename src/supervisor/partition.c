@@ -10,6 +10,7 @@
 #include "base/failpoint.h"
 #include "base/scope.h"
 #include "supervisor/hold.h"
+#include "supervisor/monitor_private.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/supervisor.h"
 
@@ -49,6 +50,9 @@ struct partition *partition_new(struct supervisor *supervisor,
 	if (partition_has_monitor(record->lifecycle.state) ||
 	    record->lifecycle.state == PARTITION_SAVED)
 		partition->engine = record->engine;
+	partition->is_paused_by_policy =
+		record->lifecycle.state == PARTITION_PAUSED &&
+		strcmp(record->reason, POLICY_PAUSE) == 0;
 	partition->image_fd = NO_FD;
 	partition->console.memory = NO_FD;
 	partition->console.to_service = NO_FD;

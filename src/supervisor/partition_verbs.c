@@ -288,11 +288,15 @@ static void stop_monitor(struct partition *partition, bool is_forced,
 			 enum partition_state was)
 {
 	if (!partition->monitor) {
-		partition_end(partition, PARTITION_EVENT_OFF, "");
+		partition_end(partition,
+			      was == PARTITION_RESTORING
+				      ? PARTITION_EVENT_FAILED
+				      : PARTITION_EVENT_OFF,
+			      "");
 		return;
 	}
 	if (is_forced || was == PARTITION_STARTING ||
-	    partition->guest_state == GUEST_OFF ||
+	    was == PARTITION_RESTORING || partition->guest_state == GUEST_OFF ||
 	    partition->engine == ENGINE_FOREIGN) {
 		partition_disarm(partition);
 		process_quit(partition->monitor, QUIT_MS);
@@ -310,6 +314,8 @@ static int check_stop(const struct partition *partition, bool is_forced,
 
 	if (state == PARTITION_STOPPING)
 		is_possible = is_forced;
+	if (state == PARTITION_RESTORING)
+		is_possible = true; /* given up, and saved again */
 	if (state == PARTITION_SAVING)
 		is_possible = save_is_undecided(partition);
 	if (!is_possible)
@@ -342,7 +348,7 @@ int partition_stop(struct partition *partition, const struct ticket *ticket,
 	r = check_stop(partition, is_forced, refusal);
 	if (r < 0)
 		return r;
-	if (was != PARTITION_STOPPING) {
+	if (was != PARTITION_STOPPING && was != PARTITION_RESTORING) {
 		r = partition_try_stop(partition, is_forced ? 0 : deadline_ms);
 		if (r < 0)
 			return partition_refuse_store(partition, r, refusal);

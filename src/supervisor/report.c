@@ -7,11 +7,30 @@
 
 #include "base/clock.h"
 #include "supervisor/engine.h"
+#include "supervisor/install.h"
 #include "supervisor/keeper.h"
 
 static uint64_t age_ms(uint64_t since_ns)
 {
 	return (clock_now_ns() - since_ns) / NS_PER_MS;
+}
+
+/* What a state and its reason do not say. */
+static void tell_pending(const struct partition *partition,
+			 struct partition_row *row)
+{
+	const char *text = NULL;
+
+	if (partition->end.is_pending)
+		text = "waiting until nothing of its disks is in the kernel";
+	else if (partition->uninstall)
+		text = "is being uninstalled";
+	else if (partition_is_inactive(partition->record.lifecycle.state) &&
+		 uninstall_is_pending(partition->supervisor->store,
+				      partition->record.definition.name))
+		text = "half uninstalled; uninstall it again";
+	if (text)
+		(void)snprintf(row->reason, sizeof(row->reason), "%s", text);
 }
 
 void report_partition(const struct partition *partition,
@@ -40,10 +59,7 @@ void report_partition(const struct partition *partition,
 	(void)snprintf(row.state_name, sizeof(row.state_name), "%s",
 		       partition_state_name(state));
 	memcpy(row.reason, partition->record.reason, sizeof(row.reason));
-	if (partition->end.is_pending)
-		(void)snprintf(row.reason, sizeof(row.reason),
-			       "waiting until nothing of its disks is in the "
-			       "kernel");
+	tell_pending(partition, &row);
 	ticket_row(partition->supervisor, ticket, MSG_PARTITION_ROW, &row,
 		   sizeof(row), NULL, 0);
 }

@@ -103,7 +103,7 @@ static void take_back(struct partition *partition, int status,
 	close_fd(&partition->image_fd);
 	image_remove(state_dir(partition), name_of(partition));
 	partition_event_text(partition, EVENT_WARNING, "is not saved: %s", why);
-	if (partition->record.lifecycle.before_save == PARTITION_RUNNING)
+	if (partition->record.lifecycle.before == PARTITION_RUNNING)
 		begin_step(partition, SAVE_TAKING_BACK, MSG_MONITOR_RESUME,
 			   NULL);
 	else
@@ -197,12 +197,6 @@ void save_reconcile(struct partition *partition)
 			  "the supervisor and its monitor lost each other");
 }
 
-enum partition_event save_end_event(const struct partition *partition)
-{
-	return partition->record.image.saved_us ? PARTITION_EVENT_SAVED
-						: PARTITION_EVENT_MONITOR_LOST;
-}
-
 int partition_save(struct partition *partition, const struct ticket *ticket,
 		   struct refusal *refusal)
 {
@@ -229,7 +223,7 @@ int partition_save(struct partition *partition, const struct ticket *ticket,
 	}
 	(void)failpoint("save.begun");
 	partition->ticket = *ticket;
-	if (partition->record.lifecycle.before_save == PARTITION_RUNNING)
+	if (partition->record.lifecycle.before == PARTITION_RUNNING)
 		begin_step(partition, SAVE_PAUSING, MSG_MONITOR_PAUSE, NULL);
 	else
 		write_image(partition);
@@ -323,7 +317,7 @@ void restore_ready(struct partition *partition)
 {
 	int r;
 
-	if (partition->supervisor->is_ending) {
+	if (partition->is_stop_wanted) {
 		process_quit(partition->monitor, QUIT_MS);
 		return;
 	}

@@ -56,9 +56,6 @@ bool restore_is_unfinished(const struct partition *partition);
 void restore_resume(struct partition *partition);
 void restore_done(struct partition *partition);
 
-/* What ends a partition in SAVING whose monitor is gone. */
-enum partition_event save_end_event(const struct partition *partition);
-
 /* The partition has no image any more, if its record says so. */
 void save_forget_image(struct partition *partition);
 

@@ -9,8 +9,6 @@
 #include "supervisor/partition_private.h"
 #include "supervisor/supervisor.h"
 
-#define RESTORING_QUIT_MS 3000
-
 /* After the deadline: whatever is left is killed. */
 static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
 {
@@ -29,10 +27,8 @@ static void stop_one(struct partition *partition, uint32_t deadline_ms)
 	struct ticket nobody = { 0 };
 	struct refusal refusal;
 
-	/* It stays saved; one that is being saved will be. */
-	if (partition_state(partition) == PARTITION_RESTORING)
-		process_quit(partition->monitor, RESTORING_QUIT_MS);
-	else if (partition_has_monitor(partition_state(partition)))
+	/* One that is being saved will be. */
+	if (partition_has_monitor(partition_state(partition)))
 		(void)partition_stop(partition, &nobody, deadline_ms, false,
 				     &refusal);
 }

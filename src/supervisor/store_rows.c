@@ -13,8 +13,7 @@ static void bind_state(struct store *store, sqlite3_stmt *statement, int first,
 		       const struct partition_record *record)
 {
 	store_bind_u64(store, statement, first, record->lifecycle.state);
-	store_bind_u64(store, statement, first + 1,
-		       record->lifecycle.before_save);
+	store_bind_u64(store, statement, first + 1, record->lifecycle.before);
 	store_bind_u64(store, statement, first + 2, record->restarts);
 	store_bind_u64(store, statement, first + 3, record->defined_us);
 	store_bind_u64(store, statement, first + 4, record->started_us);

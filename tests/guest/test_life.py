@@ -124,6 +124,21 @@ def test_a_dead_monitor_is_started_again_by_the_restart_policy(host):
     assert host.partition("one")["monitor_pid"] != pid
 
 
+def test_a_paused_guest_whose_monitor_died_starts_when_it_is_resumed(host):
+    console = host.up("one", test="keep", disks=[host.disk()])
+    console.wait("^start n=1")
+    host.run("pause", "one")
+    pid = host.partition("one")["monitor_pid"]
+
+    os.kill(pid, signal.SIGKILL)
+    bulkhead.wait_for(lambda: host.partition("one")["monitor_pid"] not in
+                      (0, pid), what="it has another monitor")
+    host.wait_state("one", "paused")
+    host.run("resume", "one")
+
+    assert console.wait("^start n=2 (.*)").group(1) == "data=good"
+
+
 def test_a_dead_engine_counts_as_a_dead_guest(host):
     console = host.up("one", restart="never")
     console.wait("^tick")

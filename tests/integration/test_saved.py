@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import re
+import signal
 import socket
 import stat
 import struct
@@ -393,6 +394,104 @@ def test_the_disk_of_a_saved_partition_stays_locked(host, stage):
     assert is_locked(image)
     host.run("stop", NAME)
     assert not is_locked(image)
+
+
+def test_a_restore_is_given_up_by_a_stop_and_stays_saved(host, stage):
+    save(host, start(host, stage))
+    verb, monitor = restoring(host, stage)
+
+    stop = Verb(host, "stop")
+    monitor.child.take("CHILD_QUIT")
+    monitor.ready()
+    monitor.end()
+
+    check_refused(verb.end(), FAILED, "is being stopped")
+    assert stop.end().returncode == 0
+    assert host.state_of(NAME) == "saved"
+    assert host.partition(NAME)["reason"] == ""
+    assert files(host) == [f"{NAME}.image"]
+    verb, monitor = restoring(host, stage)
+    monitor.ready()
+    monitor.answer("MONITOR_RESUME")
+    assert verb.end().returncode == 0
+    monitor.end()
+
+
+def again(host, stage):
+    """The monitor that the restart policy starts, READY."""
+    monitor = Monitor(stage)
+    monitor.settings()
+    monitor.ready()
+    return monitor
+
+
+def test_a_guest_whose_monitor_died_in_a_save_is_started_by_policy(host,
+                                                                   stage):
+    monitor = start(host, stage, restart="on-failure")
+    verb = Verb(host, "save")
+    monitor.answer("MONITOR_PAUSE")
+    _, _, fds = monitor.child.wait("MONITOR_SAVE")
+    played.close(fds)
+
+    monitor.end()
+    monitor = again(host, stage)
+    monitor.answer("MONITOR_RESUME")
+
+    assert verb.end().returncode == FAILED
+    host.wait_state(NAME, "running")
+    assert files(host) == []
+    monitor.end()
+
+
+def paused(host, stage):
+    monitor = start(host, stage, restart="on-failure")
+    verb = Verb(host, "pause")
+    monitor.answer("MONITOR_PAUSE")
+    assert verb.end().returncode == 0
+    return monitor
+
+
+def stays_paused(host, stage):
+    """A new monitor is there, and its guest is not told to run."""
+    monitor = again(host, stage)
+    host.wait_state(NAME, "paused")
+    verb = Verb(host, "resume")
+    monitor.answer("MONITOR_RESUME")
+    assert verb.end().returncode == 0
+    assert host.state_of(NAME) == "running"
+    monitor.end()
+
+
+def test_a_paused_guest_whose_monitor_died_is_paused_again(host, stage):
+    monitor = paused(host, stage)
+
+    monitor.end()
+
+    stays_paused(host, stage)
+
+
+def test_a_paused_guest_that_died_in_a_save_is_paused_again(host, stage):
+    monitor = paused(host, stage)
+    verb = Verb(host, "save")
+    _, _, fds = monitor.child.wait("MONITOR_SAVE")
+    played.close(fds)
+
+    monitor.end()
+
+    stays_paused(host, stage)
+    assert verb.end().returncode == FAILED
+    assert files(host) == []
+
+
+def test_a_paused_guest_is_paused_again_after_a_power_cut(host, stage):
+    monitor = paused(host, stage)
+    supervisor = host.supervisor_pid()
+
+    os.kill(supervisor, signal.SIGSTOP)
+    monitor.end()
+    os.kill(supervisor, signal.SIGKILL)
+
+    stays_paused(host, stage)
 
 
 def test_a_disk_that_was_changed_behind_a_saved_guest_is_refused(host, stage):

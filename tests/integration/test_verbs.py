@@ -4,6 +4,7 @@
 The monitor is played, so a test chooses what it answers, and when it dies.
 """
 import contextlib
+import fcntl
 import os
 import signal
 import struct
@@ -257,3 +258,25 @@ def test_the_deadline_of_a_stop_outlives_the_supervisor(host, stage):
     monitor.end()
     host.wait_ready()
     host.wait_state(NAME, "stopped")
+
+
+# ---- what is pending is shown -----------------------------------------------
+
+def test_an_uninstall_that_was_cut_off_is_shown(make_host, tmp_path):
+    trigger = tmp_path / "armed"
+    host = make_host(keep=False, environment={
+        "BULKHEAD_FAILPOINT_FILE": str(trigger)}).start()
+    host.define("one", disks=[host.disk(size="8M")])
+    host.run("install", "one")
+    trigger.write_text("uninstall.intended=kill")
+    assert host.call("uninstall", "one", "--scrub").returncode == FAILED
+    host.keeper.wait(10)
+
+    with open(host.directory / "root.img", "r+b") as image:
+        fcntl.lockf(image, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        host.start()
+
+        assert "half uninstalled" in host.partition("one")["reason"]
+        check_refused(host.call("start", "one"), REFUSED, "half uninstalled")
+    host.run("uninstall", "one")
+    assert host.partition("one")["reason"] == ""

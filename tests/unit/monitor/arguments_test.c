@@ -46,6 +46,7 @@ TEST(the_command_line_names_what_the_guest_has_and_nothing_else)
 	CHECK(has("-nodefaults"));
 	CHECK(has("-no-user-config"));
 	CHECK(has("-S"));
+	CHECK(has("max,la57=off,pmu=off"));
 	CHECK(has("268435456B"));
 	CHECK(has("vhost-user-blk-pci,id=disk0-device,chardev=disk0,"
 		  "num-queues=4"));
@@ -89,6 +90,7 @@ TEST(an_interface_is_a_vhost_user_device_with_its_address)
 
 	settings.accelerator = 1;
 	CHECK_EQ(qemu_arguments(&machine, &arguments), 0);
+	CHECK(has("host,pmu=off"));
 	CHECK(has("virtio-net-pci,id=nic0-device,netdev=nic0-net,mq=off,"
 		  "mac=02:00:00:ab:00:01,host_mtu=9000,romfile="));
 	machine.nic_count = 0;

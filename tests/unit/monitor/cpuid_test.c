@@ -161,6 +161,23 @@ TEST(a_guest_is_offered_nothing_that_cannot_be_saved)
 	CHECK_EQ(find(0x8000000a, 0)->function, 0);
 }
 
+TEST(a_guest_is_offered_no_counters)
+{
+	fill_intel();
+	cpuid.entries[1].ecx |= 1u << 15;
+	CHECK_EQ(cpuid_shape(&cpuid, 2, true), 0);
+	CHECK_EQ(find(1, 0)->ecx & 1u << 15, 0);
+	CHECK_EQ(find(0xa, 0)->function, 0);
+
+	fill_amd();
+	cpuid.entries[2].ecx |= 1u << 23 | 1u << 24 | 1u << 28;
+	add(0x80000022, 0, 1, 6, 0, 0);
+	CHECK_EQ(cpuid_shape(&cpuid, 2, true), 0);
+	CHECK_EQ(find(0x80000001, 0)->ecx & (1u << 23 | 1u << 24 | 1u << 28),
+		 0);
+	CHECK_EQ(find(0x80000022, 0)->function, 0);
+}
+
 TEST(a_guest_knows_that_it_is_one)
 {
 	fill_amd();

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "lib/harness.h"
 #include "monitor/engine/kvm/calls.h"
 #include "monitor/engine/kvm/heed.h"
@@ -182,6 +183,35 @@ TEST(an_exit_that_nobody_knows_ends_the_guest)
 
 	CHECK_EQ(machine_take_notes(&machine), NOTE_FAILED);
 	CHECK(strstr(machine.failure, "0x1267"));
+	close_machine();
+}
+
+TEST(a_hostile_guest_that_locks_the_bus_is_slowed_down_and_runs_on)
+{
+	uint64_t began_ns = clock_now_ns();
+
+	open_machine();
+	page.run.exit_reason = KVM_EXIT_X86_BUS_LOCK;
+
+	for (int i = 0; i < 10; i++)
+		exit_handle(&vcpu);
+
+	CHECK(clock_now_ns() - began_ns >= 10 * NS_PER_MS);
+	CHECK_EQ(machine.notes, 0);
+	close_machine();
+}
+
+TEST(a_guest_that_was_interrupted_runs_on_unless_its_state_is_lost)
+{
+	open_machine();
+	page.run.exit_reason = KVM_EXIT_NOTIFY;
+	page.run.notify.flags = 0;
+	exit_handle(&vcpu);
+	CHECK_EQ(machine.notes, 0);
+
+	page.run.notify.flags = KVM_NOTIFY_CONTEXT_INVALID;
+	exit_handle(&vcpu);
+	CHECK(strstr(machine.failure, "lost its state"));
 	close_machine();
 }
 

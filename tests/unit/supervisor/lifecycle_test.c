@@ -26,7 +26,7 @@ static const struct step steps[] = {
 	STEP(STOPPED, START, STARTING),
 	STEP(STOPPED, UNINSTALL, UNINSTALLED),
 	STEP(SAVED, UNINSTALL, UNINSTALLED),
-	STEP(STARTING, BOOTED, RUNNING),
+	STEP(STARTING, BOOTED, PAUSED),
 	STEP(STARTING, FAILED, STOPPED),
 	STEP(RUNNING, PAUSE, PAUSED),
 	STEP(PAUSED, RESUME, RUNNING),
@@ -53,6 +53,7 @@ static const struct step steps[] = {
 	STEP(STARTING, RESTART, STARTING),
 	STEP(RUNNING, RESTART, STARTING),
 	STEP(PAUSED, RESTART, STARTING),
+	STEP(SAVING, RESTART, STARTING),
 };
 
 static const struct step *find_step(unsigned from, unsigned event)
@@ -68,7 +69,7 @@ static void check_pair(unsigned from, unsigned event)
 	const struct step *step = find_step(from, event);
 	struct lifecycle lifecycle = {
 		.state = (enum partition_state)from,
-		.before_save = PARTITION_PAUSED,
+		.before = PARTITION_PAUSED,
 	};
 	int result;
 
@@ -115,6 +116,44 @@ TEST(a_restored_partition_is_what_it_was_when_it_was_saved)
 	CHECK_EQ(lifecycle_apply(&lifecycle, PARTITION_EVENT_READY), 0);
 
 	CHECK_EQ(lifecycle.state, PARTITION_PAUSED);
+}
+
+/* Each ends with a START that forgets the life before. */
+static void check_restart(enum partition_state from, enum partition_state to)
+{
+	struct lifecycle lifecycle = { .state = from };
+
+	CHECK_EQ(lifecycle_apply(&lifecycle, PARTITION_EVENT_RESTART), 0);
+	CHECK_EQ(lifecycle_apply(&lifecycle, PARTITION_EVENT_RESTART), 0);
+	CHECK_EQ(lifecycle_apply(&lifecycle, PARTITION_EVENT_BOOTED), 0);
+	CHECK_EQ(lifecycle.state, to);
+
+	CHECK_EQ(lifecycle_apply(&lifecycle, PARTITION_EVENT_MONITOR_LOST), 0);
+	CHECK_EQ(lifecycle_apply(&lifecycle, PARTITION_EVENT_START), 0);
+	CHECK_EQ(lifecycle_apply(&lifecycle, PARTITION_EVENT_BOOTED), 0);
+	CHECK_EQ(lifecycle.state, PARTITION_RUNNING);
+}
+
+TEST(a_restart_keeps_what_the_operator_had_paused)
+{
+	struct lifecycle lifecycle = { .state = PARTITION_PAUSED };
+
+	check_restart(PARTITION_RUNNING, PARTITION_RUNNING);
+	check_restart(PARTITION_PAUSED, PARTITION_PAUSED);
+
+	CHECK_EQ(lifecycle_apply(&lifecycle, PARTITION_EVENT_SAVE), 0);
+	CHECK_EQ(lifecycle_apply(&lifecycle, PARTITION_EVENT_RESTART), 0);
+	CHECK_EQ(lifecycle_apply(&lifecycle, PARTITION_EVENT_BOOTED), 0);
+	CHECK_EQ(lifecycle.state, PARTITION_PAUSED);
+}
+
+TEST(a_start_stored_by_an_older_release_ends_running)
+{
+	struct lifecycle lifecycle;
+
+	CHECK_EQ(lifecycle_load(&lifecycle, PARTITION_STARTING, 0), 0);
+	CHECK_EQ(lifecycle_apply(&lifecycle, PARTITION_EVENT_BOOTED), 0);
+	CHECK_EQ(lifecycle.state, PARTITION_RUNNING);
 }
 
 TEST(a_stored_state_that_could_not_have_been_written_is_refused)

@@ -19,17 +19,20 @@ _Static_assert(offsetof(struct cpuid_table, entries) ==
 #define LEAF_AMD_FEATURES 0x80000001u
 #define LEAF_AMD_COUNT    0x80000008u
 #define LEAF_AMD_SVM      0x8000000au
+#define LEAF_AMD_COUNTERS 0x80000022u
 #define LEAF_AMD_CACHES   0x8000001du
 #define LEAF_AMD_TOPOLOGY 0x8000001eu
 
 /* Leaf 1. */
 #define ECX_VMX        (1u << 5)
+#define ECX_PDCM       (1u << 15) /* how counters are */
 #define ECX_DEADLINE   (1u << 24)
 #define ECX_HYPERVISOR (1u << 31)
 #define EDX_HTT        (1u << 28)
 /* Leaf 8000_0001. */
 #define ECX_CMP_LEGACY (1u << 1)
 #define ECX_SVM        (1u << 2)
+#define ECX_COUNTERS   (1u << 23 | 1u << 24 | 1u << 28)
 
 #define LEVEL_THREAD 1u
 #define LEVEL_CORE   2u
@@ -77,7 +80,7 @@ static void shape_features(struct cpuid_table *cpuid, uint32_t count,
 
 	if (!entry)
 		return;
-	entry->ecx &= ~(ECX_VMX | ECX_DEADLINE);
+	entry->ecx &= ~(ECX_VMX | ECX_DEADLINE | ECX_PDCM);
 	entry->ecx |= ECX_HYPERVISOR;
 	if (has_deadline_timer)
 		entry->ecx |= ECX_DEADLINE;
@@ -148,7 +151,7 @@ static void shape_amd(struct cpuid_table *cpuid, uint32_t count)
 	struct kvm_cpuid_entry2 *topology = find(cpuid, LEAF_AMD_TOPOLOGY);
 
 	if (features) {
-		features->ecx &= ~(ECX_SVM | ECX_CMP_LEGACY);
+		features->ecx &= ~(ECX_SVM | ECX_CMP_LEGACY | ECX_COUNTERS);
 		if (count > 1 && topology)
 			features->ecx |= ECX_CMP_LEGACY;
 	}
@@ -160,6 +163,7 @@ static void shape_amd(struct cpuid_table *cpuid, uint32_t count)
 	if (topology)
 		topology->ebx = topology->ecx = topology->edx = 0;
 	drop(cpuid, LEAF_AMD_SVM);
+	drop(cpuid, LEAF_AMD_COUNTERS);
 }
 
 int cpuid_shape(struct cpuid_table *cpuid, uint32_t count,

@@ -2,11 +2,15 @@
 #include "monitor/engine/kvm/exits.h"
 
 #include <linux/kvm.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/count.h"
 #include "monitor/engine/kvm/machine.h"
+
+/* At most a thousand locks of the bus a second and processor. */
+#define BUS_LOCK_MS 1
 
 static void fail(const struct vcpu *vcpu, const char *what, uint64_t number)
 {
@@ -127,6 +131,20 @@ static void handle_system(struct vcpu *vcpu)
 	}
 }
 
+/* A lock that spans two lines of a cache stops every processor of the host for
+ * thousands of cycles. A guest that lives on them lives slowly. */
+static void slow_down(void)
+{
+	(void)poll(NULL, 0, BUS_LOCK_MS);
+}
+
+/* It kept its processor to itself for too long and was interrupted. */
+static void handle_notify(struct vcpu *vcpu)
+{
+	if (vcpu->run->notify.flags & KVM_NOTIFY_CONTEXT_INVALID)
+		fail(vcpu, "the processor lost its state", 0);
+}
+
 void exit_handle(struct vcpu *vcpu)
 {
 	const struct kvm_run *run = vcpu->run;
@@ -150,6 +168,12 @@ void exit_handle(struct vcpu *vcpu)
 	case KVM_EXIT_FAIL_ENTRY:
 		fail(vcpu, "the processor refuses its state",
 		     run->fail_entry.hardware_entry_failure_reason);
+		break;
+	case KVM_EXIT_X86_BUS_LOCK:
+		slow_down();
+		break;
+	case KVM_EXIT_NOTIFY:
+		handle_notify(vcpu);
 		break;
 	case KVM_EXIT_HLT:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:

@@ -65,15 +65,26 @@ static int add_chips(struct vm *vm)
 	return result < 0 ? result : call(vm->fd, KVM_CREATE_PIT2, &pit);
 }
 
-/* Where KVM has no such thing, failed emulations look like others. */
-static void want_failures(struct vm *vm)
-{
-	const struct kvm_enable_cap cap = {
-		.cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE,
-		.args = { 1 },
-	};
+/* What makes a machine a better neighbour, or easier to help. A KVM or a
+ * processor without one has it not, and the guest runs all the same. */
+static const struct kvm_enable_cap wishes[] = {
+	/* Failed emulations do not look like others. */
+	{ .cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE, .args = { 1 } },
+	/* A lock of the whole bus, which stops everyone's processors, is ours
+	 * to slow down (exits.c). */
+	{ .cap = KVM_CAP_X86_BUS_LOCK_EXIT,
+	  .args = { KVM_BUS_LOCK_DETECTION_EXIT } },
+	/* A guest cannot keep its processor from taking interrupts. */
+	{ .cap = KVM_CAP_X86_NOTIFY_VMEXIT,
+	  .args = { KVM_X86_NOTIFY_VMEXIT_ENABLED } },
+	/* No counters, which tell a guest of its neighbours. */
+	{ .cap = KVM_CAP_PMU_CAPABILITY, .args = { KVM_PMU_CAP_DISABLE } },
+};
 
-	(void)call(vm->fd, KVM_ENABLE_CAP, &cap);
+static void wish(struct vm *vm)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(wishes); i++)
+		(void)call(vm->fd, KVM_ENABLE_CAP, &wishes[i]);
 }
 
 /* KVM gives up on a signal, be it one that only stops us for a moment: a reset
@@ -100,7 +111,7 @@ static int make(struct vm *vm, int kvm_fd, const struct kvm_memory *memory)
 		result = add_chips(vm);
 	if (result == 0)
 		result = add_memory(vm, memory);
-	want_failures(vm);
+	wish(vm);
 	return result;
 }
 

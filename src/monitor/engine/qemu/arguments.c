@@ -86,9 +86,11 @@ static int add_machine(struct qemu_arguments *arguments,
 	result |= add(arguments, "%s",
 		      settings->accelerator == 1 ? "kvm" : "tcg,thread=multi");
 	result |= add(arguments, "-cpu");
-	/* Five-level paging costs an emulated processor a walk step. */
+	/* Counters tell of neighbours. Five-level paging costs an emulated
+	 * processor a walk step. */
 	result |= add(arguments, "%s",
-		      settings->accelerator == 1 ? "host" : "max,la57=off");
+		      settings->accelerator == 1 ? "host,pmu=off"
+						 : "max,la57=off,pmu=off");
 	result |= add(arguments, "-smp");
 	result |= add(arguments, "%u", settings->cpu_count);
 	result |= add(arguments, "-m");
