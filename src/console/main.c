@@ -11,7 +11,7 @@
 #include "console/service.h"
 
 /* What a ring's mapping, its eventfds, its log and its readers need. */
-#define DESCRIPTORS_MOST (64 + 3 * SERVICE_CONSOLES_MOST + SERVICE_POLLED_MOST)
+#define DESCRIPTORS_MOST (64 + 3 * CONSOLE_SERVICE_MAX + SERVICE_POLLED_MOST)
 
 static struct service service;
 

@@ -45,12 +45,13 @@ static int attach(void *process, struct message *message)
 	struct console *console;
 	int r;
 
-	if (service->console_count == SERVICE_CONSOLES_MOST ||
-	    find_console(service, &ring->attachment) !=
+	if (find_console(service, &ring->attachment) !=
 		    service->console_count ||
 	    !text_is_name(ring->partition, sizeof(ring->partition)))
 		return -EBADMSG;
-	r = console_new(ring, message->fds, &console);
+	r = service->console_count == CONSOLE_SERVICE_MAX
+		    ? -ENOSPC
+		    : console_new(ring, message->fds, &console);
 	if (r < 0) {
 		service_report(service, EVENT_ERROR,
 			       "cannot serve the console of %s (%s)",

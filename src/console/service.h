@@ -17,17 +17,15 @@
 #include "control/child.h"
 #include "sandbox/sandbox.h"
 
-#define SERVICE_CONSOLES_MOST 128
-
 /* The link; per console its wake-ups and its readers. */
 #define SERVICE_POLLED_MOST \
-	(1 + SERVICE_CONSOLES_MOST * (1 + CONSOLE_READERS_MOST))
+	(1 + CONSOLE_SERVICE_MAX * (1 + CONSOLE_READERS_MOST))
 
 struct service {
 	struct child child;
 	bool is_quitting;
 	uint32_t console_count;
-	struct console *consoles[SERVICE_CONSOLES_MOST];
+	struct console *consoles[CONSOLE_SERVICE_MAX];
 	struct pollfd polled[SERVICE_POLLED_MOST];
 };
 

@@ -93,6 +93,10 @@ struct attachment {
 	uint64_t generation; /* grows with every instance that serves it */
 };
 
+/* What an instance of a service takes at once; who has more starts another. */
+#define DISK_SERVICE_DISKS_MAX 256
+#define CONSOLE_SERVICE_MAX    128
+
 struct console_ring {
 	struct attachment attachment;
 	char partition[NAME_ROOM];

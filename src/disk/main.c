@@ -11,7 +11,7 @@
 #include "base/scope.h"
 #include "disk/service.h"
 
-#define DESCRIPTORS_MOST (64 + 4 * SERVICE_CLIENTS_MOST)
+#define DESCRIPTORS_MOST (64 + 4 * DISK_SERVICE_DISKS_MAX)
 
 static struct service service;
 

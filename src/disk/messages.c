@@ -45,10 +45,11 @@ static int attach(void *process, struct message *message)
 	struct client *client;
 	int error;
 
-	if (service->client_count == SERVICE_CLIENTS_MOST ||
-	    find_client(service, &asked->attachment))
+	if (find_client(service, &asked->attachment))
 		return -EBADMSG;
-	error = client_new(asked, message->fds, &client);
+	error = service->client_count == DISK_SERVICE_DISKS_MAX
+			? -ENOSPC
+			: client_new(asked, message->fds, &client);
 	if (error) {
 		log_error("cannot serve a disk attachment=%llu error=%s",
 			  (unsigned long long)asked->attachment.id,

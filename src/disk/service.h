@@ -23,8 +23,6 @@
 #include "disk/workers.h"
 #include "sandbox/sandbox.h"
 
-#define SERVICE_CLIENTS_MOST 256
-
 /* First in `polled`; the clients' kicks follow, in the order of clients. */
 enum { POLLED_LINK, POLLED_DONE, POLLED_CLIENTS };
 
@@ -45,8 +43,8 @@ struct service {
 	struct log_limit error_limit;
 	uint64_t poison_offset; /* tests: a request for it kills us */
 	uint32_t client_count;
-	struct client *clients[SERVICE_CLIENTS_MOST];
-	struct pollfd polled[POLLED_CLIENTS + SERVICE_CLIENTS_MOST];
+	struct client *clients[DISK_SERVICE_DISKS_MAX];
+	struct pollfd polled[POLLED_CLIENTS + DISK_SERVICE_DISKS_MAX];
 };
 
 /* serve.c ---------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "supervisor/placement.h"
 #include "supervisor/supervisor.h"
 
 #define CHECK_USEC 2000u
@@ -78,7 +79,7 @@ static void settle_disk(struct supervisor *supervisor, const struct held *held)
 	struct disk *disk =
 		partition_find_disk(supervisor, held->attachment.id);
 
-	if (disk && strcmp(disk->definition->service, service->name) != 0) {
+	if (disk && !placement_fits(service, disk->definition->service)) {
 		process_kill(held->instance->process,
 			     "it claimed a disk of another service");
 		return;

@@ -11,6 +11,7 @@
 #include "base/scope.h"
 #include "channel/bytes.h"
 #include "supervisor/partition.h"
+#include "supervisor/placement.h"
 #include "supervisor/supervisor.h"
 
 static void log_path(struct supervisor *supervisor, const char *name,
@@ -116,18 +117,33 @@ static void give(struct partition *partition, struct instance *instance)
 		     sizeof(ring), fds, 4);
 }
 
+static void progress(struct partition *partition)
+{
+	struct refusal refusal = { 0 };
+	struct instance *instance;
+	struct service *service;
+
+	if (placement_find(partition->supervisor, CONSOLE_SERVICE, NULL,
+			   &service, &refusal) < 0) {
+		if (!partition->console.is_place_told)
+			partition_event_text(partition, EVENT_ERROR,
+					     "its console is not served: %s",
+					     refusal.text);
+		partition->console.is_place_told = true;
+		return;
+	}
+	instance = service_instance_for(service, NULL);
+	if (instance)
+		give(partition, instance);
+}
+
 void consoles_progress(struct supervisor *supervisor)
 {
-	struct service *service = service_find(supervisor, CONSOLE_SERVICE);
-	struct instance *instance;
 	struct partition *partition;
 
-	instance = service ? service_instance_for(service, NULL) : NULL;
-	if (!instance)
-		return;
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
 	if (partition->console.is_wanted && !partition->console.instance)
-		give(partition, instance);
+		progress(partition);
 }
 
 void consoles_leave(struct supervisor *supervisor, struct instance *instance)

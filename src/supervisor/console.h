@@ -24,6 +24,7 @@ struct console {
 	int to_service;
 	int to_monitor;
 	bool is_wanted;
+	bool is_place_told;        /* the event that every service is full */
 	struct instance *instance; /* that serves it; NULL: none yet */
 };
 

@@ -10,6 +10,7 @@
 #include "base/scope.h"
 #include "channel/channel.h"
 #include "supervisor/partition_private.h"
+#include "supervisor/placement.h"
 #include "supervisor/supervisor.h"
 
 /* Room for 128 requests of the largest chunk; pages cost only when touched. */
@@ -47,7 +48,18 @@ static struct supervisor *supervisor_of(const struct disk *disk)
 
 static struct service *service_of(const struct disk *disk)
 {
-	return service_find(supervisor_of(disk), disk->definition->service);
+	return service_find(supervisor_of(disk), disk->service);
+}
+
+int disk_choose_service(struct disk *disk, struct refusal *ret_refusal)
+{
+	struct service *service;
+	int r = placement_find(supervisor_of(disk), disk->definition->service,
+			       disk, &service, ret_refusal);
+
+	if (r == 0)
+		memcpy(disk->service, service->name, sizeof(disk->service));
+	return r;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)
@@ -218,16 +230,35 @@ static int hand_over(struct disk *disk, struct instance *instance)
 	return 0;
 }
 
+/* After a supervisor's death more may come to a service than it had, because
+ * those beside it are gone. */
+static void move_beside(struct disk *disk)
+{
+	struct refusal refusal = { 0 };
+	int r = disk_choose_service(disk, &refusal);
+
+	if (r < 0 && !disk->is_place_told)
+		partition_event_text(disk->partition, EVENT_ERROR,
+				     "disk %s waits: %s",
+				     disk->definition->name, refusal.text);
+	disk->is_place_told = r < 0;
+	progress_later(disk, r < 0 ? RETRY_MS : FENCE_POLL_FIRST_MS);
+}
+
 static void find_instance(struct disk *disk)
 {
-	struct service *service = service_of(disk);
-	struct instance *instance = service_instance_for(service, disk);
+	struct instance *instance =
+		service_instance_for(service_of(disk), disk);
 	uint64_t wait_ms =
 		back_off_wait_ms(&disk->channel_back_off, clock_now_ns());
 	int r;
 
 	if (!instance)
 		return;
+	if (instance->client_count >= DISK_SERVICE_DISKS_MAX) {
+		move_beside(disk);
+		return;
+	}
 	if (wait_ms) {
 		progress_later(disk, wait_ms);
 		return;
@@ -325,6 +356,7 @@ void disk_found(struct disk *disk, struct instance *instance,
 		uint64_t generation)
 {
 	disk->instance = instance;
+	memcpy(disk->service, instance->service->name, sizeof(disk->service));
 	disk->up_ns = clock_now_ns();
 	instance_client_came(instance);
 	disk->state = DISK_IS_UP;
@@ -349,7 +381,7 @@ void disk_poisoned(struct disk *disk, uint64_t generation)
 	partition_event_text(disk->partition, EVENT_WARNING,
 			     "disk %s: %s crashed three times over a request; "
 			     "it gets an instance of its own",
-			     disk->definition->name, disk->definition->service);
+			     disk->definition->name, disk->service);
 	service_settle(service_of(disk));
 	disk_leave(disk);
 }
@@ -455,7 +487,7 @@ static void visit_settled(struct disk *disk, void *context)
 	struct settled_query *query = context;
 
 	if (disk->is_wanted && disk->state != DISK_IS_UP &&
-	    strcmp(disk->definition->service, query->service->name) == 0)
+	    strcmp(disk->service, query->service->name) == 0)
 		query->is_settled = false;
 }
 

@@ -38,6 +38,7 @@ enum disk_state {
 struct disk {
 	struct partition *partition;
 	const struct disk_definition *definition; /* the partition's */
+	char service[NAME_ROOM]; /* the one defined, or one beside it */
 	unsigned index;
 	uint64_t id; /* of the attachment, from the store */
 	uint64_t generation;
@@ -52,6 +53,7 @@ struct disk {
 	struct back_off alone_back_off;   /* of its own instances */
 	uint64_t fence_began_ns;
 	uint64_t fence_poll_ms;
+	bool is_place_told; /* the event that every service is full */
 	bool is_fence_told; /* the event about a slow fence was given */
 	sd_event_source *timer;
 	/* The last counters its monitor reported. */
@@ -59,6 +61,10 @@ struct disk {
 };
 
 extern const struct process_ops disk_instance_ops;
+
+/* Of the service that is defined and those beside it, one with room.
+ * -EBUSY  there is none */
+int disk_choose_service(struct disk *disk, struct refusal *ret_refusal);
 
 /* Its monitor is READY: serve it as soon as the fence allows. */
 void disk_want(struct disk *disk);

@@ -55,6 +55,7 @@ int launch_load_disks(struct partition *partition)
 		memset(disk, 0, sizeof(*disk));
 		disk->partition = partition;
 		disk->definition = &definition->disks[i];
+		memcpy(disk->service, disk->definition->service, NAME_ROOM);
 		disk->index = i;
 		disk->witness_fd = NO_FD;
 	}
@@ -128,7 +129,9 @@ static int open_witnesses(struct partition *partition, struct refusal *refusal)
 			return refuse(refusal, -ENOENT, "disks[].service",
 				      "there is no service %s",
 				      disk->definition->service);
-		r = open_witness(disk, refusal);
+		r = disk_choose_service(disk, refusal);
+		if (r == 0)
+			r = open_witness(disk, refusal);
 		if (r < 0)
 			return r;
 	}

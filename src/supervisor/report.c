@@ -107,6 +107,8 @@ void report_disks(const struct partition *partition,
 		memcpy(row.file, disk->file, sizeof(row.file));
 		if (i < partition->disk_count) {
 			disk_state = partition->disks[i].state;
+			memcpy(row.service, partition->disks[i].service,
+			       sizeof(row.service));
 			fill_live(&row, &partition->disks[i]);
 		}
 		(void)snprintf(row.state, sizeof(row.state), "%s",

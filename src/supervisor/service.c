@@ -200,7 +200,7 @@ static void settle_alone(struct service *service, struct disk *disk,
 	struct instance *instance;
 
 	if (!disk->is_alone || !disk->is_wanted || find_alone(service, disk) ||
-	    strcmp(disk->definition->service, service->name) != 0)
+	    strcmp(disk->service, service->name) != 0)
 		return;
 	if (wait_ms) {
 		settle_later(service, wait_ms);
