@@ -66,6 +66,10 @@ void networks_free(struct supervisor *supervisor);
 unsigned network_count_nics(const struct network *network,
 			    const struct nic **ret_nic);
 
+/* An event about VLANs of an interface in which nobody else is: neither another
+ * interface, of whatever partition that is defined, nor the switch's uplink. */
+void network_warn_vlans(const struct nic *nic);
+
 /* The instance that serves it now; NULL: none. */
 struct instance *network_instance(const struct network *network);
 

@@ -94,6 +94,8 @@ int partition_start(struct partition *partition, const struct ticket *ticket,
 	}
 	partition->ticket = *ticket;
 	launch_go(partition);
+	for (unsigned i = 0; i < partition->nic_count; i++)
+		network_warn_vlans(&partition->nics[i]);
 	return 0;
 }
 

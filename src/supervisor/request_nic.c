@@ -213,6 +213,7 @@ static int set_nic(struct request *request, struct partition *partition,
 	(void)failpoint("net.set.stored");
 	nic->definition = record.definition;
 	nic_changed(nic);
+	network_warn_vlans(nic);
 	return 0;
 }
 

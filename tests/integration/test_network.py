@@ -3,6 +3,7 @@
 
 Monitors are played; the network service between them is the real one.
 """
+import json
 import os
 import pathlib
 import shutil
@@ -152,6 +153,24 @@ def test_a_guest_that_is_no_router_cannot_answer_dhcp(host, pair):
     check_talk(one, two, "no more")
     check_refused(host.call("nic", "set", "played-one", "lan0", "--router",
                             "perhaps"), REFUSED, "--router")
+
+
+def test_a_vlan_that_leads_nowhere_is_warned_of(host, stage):
+    def warnings():
+        return [event["text"] for event in map(
+            json.loads, host.run("--json", "events").splitlines())
+            if "nobody else" in event["text"]]
+    host.run("switch", "define", "lan")
+    one = Guest(host, stage, "played-one")
+    assert len(warnings()) == 1 and warnings()[0].endswith("in VLAN 10")
+    two = Guest(host, stage, "played-two")
+    check_talk(one, two, "hello")
+    assert len(warnings()) == 1
+
+    host.run("nic", "set", "played-two", "lan0", "--tagged", "30,40")
+    assert len(warnings()) == 2 and warnings()[1].endswith("in VLAN 30, 40")
+    host.run("nic", "set", "played-one", "lan0", "--tagged", "30,40")
+    assert len(warnings()) == 2
 
 
 def test_a_vlan_changed_at_run_time_parts_and_joins(host, pair):
