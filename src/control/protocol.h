@@ -270,6 +270,8 @@ struct nic_abilities {
 	uint32_t all_multicast;   /* also while it has more groups than fit */
 	uint32_t group_count;
 	uint8_t groups[NIC_GROUP_MAX][6];
+	uint8_t mac[6]; /* that its guest uses; zero: not known */
+	uint16_t reserved;
 };
 
 struct nic_counters {

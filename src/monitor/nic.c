@@ -142,6 +142,7 @@ void nic_tell_abilities(struct nic *nic)
 		(nic->shape.has_control
 			 ? !(nic->features & BIT(VIRTIO_NET_F_CTRL_RX))
 			 : !nic->has_filter);
+	memcpy(nic->abilities.mac, nic->shape.mac, sizeof(nic->shape.mac));
 	if (clock_now_ns() - nic->told_ns < TELL_EVERY_NS)
 		nic->tell_ns = nic->told_ns + TELL_EVERY_NS;
 	else
@@ -150,12 +151,16 @@ void nic_tell_abilities(struct nic *nic)
 
 void nic_set_filter(struct nic *nic, const struct nic_filter *filter)
 {
+	static const uint8_t none[6];
+
 	nic->has_filter = true;
 	nic->all_groups = filter->takes_all_groups ? NIC_ALL_MULTICAST : 0;
 	nic->abilities.group_count = filter->group_count;
 	_Static_assert(sizeof(nic->abilities.groups) == sizeof(filter->groups),
 		       "the same groups");
 	memcpy(nic->abilities.groups, filter->groups, sizeof(filter->groups));
+	if (memcmp(filter->mac, none, sizeof(none)) != 0)
+		memcpy(nic->shape.mac, filter->mac, sizeof(filter->mac));
 	nic_tell_abilities(nic);
 }
 

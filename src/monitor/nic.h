@@ -51,6 +51,7 @@ struct nic_filter {
 	bool takes_all_groups;
 	uint32_t group_count;
 	uint8_t groups[NIC_GROUP_MAX][6];
+	uint8_t mac[6]; /* zero: not told */
 };
 
 /* Bits of nic.all_groups: why its guest gets every group. */

@@ -212,6 +212,8 @@ static int set_abilities(void *process, struct message *message)
 		.uso6 = (asked->offloads & NIC_OFFLOAD_USO6) != 0,
 	};
 
+	struct mac mac;
+
 	if (!port || port->uplink != UPLINK_NONE)
 		return 0;
 	_Static_assert(sizeof(filter.groups) == sizeof(asked->groups),
@@ -220,6 +222,8 @@ static int set_abilities(void *process, struct message *message)
 	switch_set_abilities(port->network->vswitch, port->number, &abilities);
 	switch_set_filter(port->network->vswitch, port->number, &filter);
 	port->frame_bytes_max = asked->frame_bytes_max;
+	memcpy(mac.bytes, asked->mac, sizeof(mac.bytes));
+	network_guest_mac(port, &mac);
 	return 0;
 }
 

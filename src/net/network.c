@@ -269,6 +269,30 @@ static void take_event(void *context, const struct switch_event *event)
 		tell_move(network, event);
 }
 
+void network_guest_mac(struct port *port, const struct mac *mac)
+{
+	struct network *network = port->network;
+	const uint8_t *bytes = mac->bytes;
+	char text[TEXT_ROOM];
+	int result = switch_set_guest_mac(network->vswitch, port->number, mac,
+					  clock_now_ns());
+	bool is_new = !mac_equals(&port->guest_mac, mac);
+
+	port->guest_mac = *mac;
+	if (result == 0 || !is_new)
+		return;
+	(void)snprintf(text, sizeof(text),
+		       "the guest of %s gave its interface %s the MAC "
+		       "%02x:%02x:%02x:%02x:%02x:%02x, %s: its frames are "
+		       "dropped",
+		       port->partition, port->nic, bytes[0], bytes[1], bytes[2],
+		       bytes[3], bytes[4], bytes[5],
+		       result == -EEXIST
+			       ? "which is configured elsewhere"
+			       : "which it may not use (any-mac is not set)");
+	network->tell(network->context, EVENT_WARNING, text);
+}
+
 /* Announcing. --------------------------------------------------------------------- */
 
 static void fill_rarp(uint8_t *record, const struct fdb_entry *entry)

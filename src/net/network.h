@@ -46,6 +46,7 @@ struct port {
 	struct frames frames;
 	int kick_fd;              /* owned: the monitor wakes us */
 	int call_fd;              /* owned: we wake the monitor */
+	struct mac guest_mac;     /* as last told */
 	uint32_t frame_bytes_max; /* the longest that its guest can receive */
 	struct share share;       /* of its ring, among those who send to it */
 
@@ -96,6 +97,10 @@ void network_remove(struct port *port);
 /* Make it a mirror of a port with this attachment, or of a VLAN; 0 and VID_NONE:
  * one no more. The other port may come, go and come back. */
 void network_mirror(struct port *port, uint64_t from_id, uint16_t vid);
+
+/* Its guest uses this address: the switch judges, and an event says if it may
+ * not. */
+void network_guest_mac(struct port *port, const struct mac *mac);
 
 /* True if it is the active one of a VLAN. */
 bool network_is_active_trunk(const struct port *port);

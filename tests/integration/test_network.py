@@ -224,8 +224,8 @@ def test_a_hostile_monitor_cannot_name_an_interface_of_another(host, pair):
 
 
 def abilities(attachment, groups):
-    """MONITOR_NIC_ABILITIES with this many groups."""
-    return struct.pack("=QIIII", attachment, 0, 1518, 0, groups) + bytes(384)
+    """MONITOR_NIC_ABILITIES with this many groups, and no address."""
+    return struct.pack("=QIIII", attachment, 0, 1518, 0, groups) + bytes(384 + 8)
 
 
 def test_a_hostile_monitor_cannot_choke_the_service_of_others(host, pair):

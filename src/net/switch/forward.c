@@ -311,11 +311,12 @@ static enum switch_drop learn(const struct passage *passage)
 
 static bool is_foreign(const struct passage *passage)
 {
-	const struct switch_port_settings *settings =
-		&passage->vswitch->ports[passage->from].settings;
+	const struct port *port = &passage->vswitch->ports[passage->from];
+	const struct mac *source = &passage->frame->source;
 
-	return !mac_is_zero(&settings->mac) &&
-	       !mac_equals(&settings->mac, &passage->frame->source);
+	return !mac_is_zero(&port->settings.mac) &&
+	       !mac_equals(&port->settings.mac, source) &&
+	       !mac_equals(&port->guest_mac, source);
 }
 
 /* Everything that keeps a frame out; ingress filtering before learning. */

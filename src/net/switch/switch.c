@@ -192,6 +192,43 @@ void switch_remove_port(struct vswitch *vswitch, uint16_t port)
 	settle_trunks(vswitch, port);
 }
 
+static void learn_everywhere(struct vswitch *vswitch, uint16_t port,
+			     const struct mac *mac, uint64_t now_ns)
+{
+	const struct vlan_set *members =
+		&vswitch->ports[port].settings.vlans.members;
+	uint16_t before;
+
+	for (uint16_t vid = 1; vid <= VID_MAX; vid++)
+		if (vlan_set_has(members, vid))
+			(void)fdb_learn(&vswitch->fdb, vid, mac, port, now_ns,
+					&before);
+}
+
+int switch_set_guest_mac(struct vswitch *vswitch, uint16_t port,
+			 const struct mac *mac, uint64_t now_ns)
+{
+	struct port *place = switch_find_port(vswitch, port);
+	struct switch_port_settings wished;
+
+	if (!place || mac_is_group(mac))
+		return -EINVAL;
+	memset(&place->guest_mac, 0, sizeof(place->guest_mac));
+	if (mac_is_zero(mac) || mac_equals(mac, &place->settings.mac))
+		return 0;
+	if (place->settings.guard.checks_mac)
+		return -EPERM;
+	wished = place->settings;
+	wished.mac = *mac;
+	if (is_taken(vswitch, port, &wished))
+		return -EEXIST;
+	place->guest_mac = *mac;
+	/* What a trunk bridges is never learnt, nor is its own station. */
+	if (!place->settings.is_trunk)
+		learn_everywhere(vswitch, port, mac, now_ns);
+	return 0;
+}
+
 void switch_set_abilities(struct vswitch *vswitch, uint16_t port,
 			  const struct offload_abilities *abilities)
 {

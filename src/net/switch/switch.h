@@ -131,6 +131,18 @@ void switch_set_filter(struct vswitch *vswitch, uint16_t port,
 		       const struct switch_port_filter *filter);
 
 /*
+ * The address that its driver uses: judged now, so that someone can be told,
+ * and if it may be, known before it speaks and as good as the configured one
+ * for what a port leaves to others. Zero, or the configured one: no other.
+ *
+ * -EPERM   the port may send from its configured address only
+ * -EEXIST  it is configured at another port of the same VLAN
+ * -EINVAL  no such port, or a group's address
+ */
+int switch_set_guest_mac(struct vswitch *vswitch, uint16_t port,
+			 const struct mac *mac, uint64_t now_ns);
+
+/*
  * Make it a mirror; NULL: one no more. A mirror gets copies and nothing else,
  * with a tag if it is aware of tags. What it sends is dropped, so that a copy
  * never comes back; one it has no room for is lost to it alone.

@@ -12,6 +12,7 @@ struct port {
 	struct switch_port_settings settings;
 	struct offload_abilities abilities;
 	struct switch_port_filter filter;
+	struct mac guest_mac; /* its driver's choice; zero: the configured */
 	struct switch_counters counters;
 	uint64_t flap_ns;    /* when one was last told of */
 	uint64_t activation; /* the how many-th its last one was; 0: none */

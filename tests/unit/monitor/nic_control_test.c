@@ -189,3 +189,36 @@ TEST(a_reset_forgets_the_groups_of_the_driver_before)
 	CHECK_EQ(rig.nic.abilities.group_count, 0);
 	nic_rig_stop(&rig);
 }
+
+TEST(the_address_that_a_guest_sets_is_told_until_its_reset)
+{
+	static const uint8_t command[] = { VIRTIO_NET_CTRL_MAC,
+					   VIRTIO_NET_CTRL_MAC_ADDR_SET,
+					   2,
+					   0,
+					   0,
+					   0,
+					   0,
+					   0x77 };
+
+	rig.features = 1ull << VIRTIO_NET_F_CTRL_RX;
+	nic_rig_start(&rig, true);
+	nic_rig_start_queue(&rig, 2);
+	CHECK_EQ(nic_rig_command(&rig, command, sizeof(command)),
+		 VIRTIO_NET_OK);
+	CHECK_EQ(memcmp(rig.nic.abilities.mac, command + 2, 6), 0);
+	nic_device_ops.reset(&rig.nic);
+	nic_rig_start_queue(&rig, 0);
+	CHECK_EQ(memcmp(rig.nic.abilities.mac, rig.nic.settings.mac, 6), 0);
+	nic_rig_stop(&rig);
+}
+
+TEST(the_address_that_a_front_end_has_for_its_guest_is_told)
+{
+	const struct nic_filter filter = { .mac = { 2, 0, 0, 0, 0, 0x77 } };
+
+	nic_rig_start(&rig, false);
+	nic_set_filter(&rig.nic, &filter);
+	CHECK_EQ(memcmp(rig.nic.abilities.mac, filter.mac, 6), 0);
+	nic_rig_stop(&rig);
+}

@@ -201,6 +201,7 @@ TEST(a_hostile_engine_cannot_nest_without_end)
 /* What query-rx-filter says of one interface. */
 #define FILTER(promiscuous, multicast, table)                            \
 	"{\"return\": [{\"name\": \"nic0-device\", "                     \
+	"\"main-mac\": \"02:00:00:00:00:77\", "                          \
 	"\"promiscuous\": " promiscuous ", \"multicast\": \"" multicast  \
 	"\", \"multicast-overflow\": false, \"multicast-table\": " table \
 	"}], \"id\": 3}\r\n"
@@ -230,6 +231,8 @@ TEST(a_filter_is_told_before_its_answer)
 	CHECK_EQ(filter_count, 1);
 	CHECK(!last_filter.takes_all_groups);
 	CHECK_EQ(last_filter.group_count, 1);
+	CHECK_EQ(last_filter.mac[0], 2);
+	CHECK_EQ(last_filter.mac[5], 0x77);
 	CHECK_EQ(memcmp(last_filter.groups[0], group, sizeof(group)), 0);
 }
 

@@ -461,3 +461,41 @@ TEST(every_reason_has_a_name_of_its_own)
 				     switch_drop_name(j)) != 0);
 	CHECK(strcmp(switch_drop_name(DROP_COUNT), "unknown") == 0);
 }
+
+static int set_guest_mac(uint16_t port, struct mac mac)
+{
+	return switch_set_guest_mac(rig.vswitch, port, &mac, rig.now_ns);
+}
+
+TEST(the_address_that_a_guest_sets_is_judged)
+{
+	const struct mac chosen = { { 2, 0, 0, 0, 0, 0x77 } };
+	struct switch_port_settings settings = rig_access(0, 10);
+	uint8_t bytes[64];
+	const struct frame_offload offload = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.checksum_start = 34,
+		.checksum_offset = 6,
+	};
+
+	rig_open_lan(&rig);
+	CHECK_EQ(set_guest_mac(0, group), -EINVAL);
+	CHECK_EQ(set_guest_mac(0, rig_mac(1)), -EEXIST);
+	CHECK_EQ(set_guest_mac(0, rig_mac(0)), 0);
+	rig_send(&rig, 0, bytes, rig_fill(bytes, rig_mac(1), chosen), &offload);
+	CHECK_EQ(rig_lost(&rig, 0, DROP_FOREIGN_CHECKSUM), 1);
+
+	CHECK_EQ(set_guest_mac(0, chosen), 0);
+	/* Known before it has spoken, and as good as the configured one. */
+	rig_say(&rig, 1, chosen, rig_mac(1));
+	CHECK(rig_only(&rig, 0));
+	rig_send(&rig, 0, bytes, rig_fill(bytes, rig_mac(1), chosen), &offload);
+	CHECK(rig_only(&rig, 1));
+
+	settings.guard.checks_mac = true;
+	settings.guard.mac = settings.mac;
+	rig_add(&rig, 0, &settings);
+	CHECK_EQ(set_guest_mac(0, chosen), -EPERM);
+	CHECK_EQ(set_guest_mac(0, rig_mac(0)), 0);
+	rig_close(&rig);
+}

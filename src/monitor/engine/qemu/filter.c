@@ -49,12 +49,16 @@ int filter_read(const json_t *returned, struct nic_filter *ret_filter)
 	*ret_filter = (struct nic_filter){ 0 };
 	if (json_array_size(returned) != 1 || !json_is_object(object))
 		return -EBADMSG;
+	if (read_address(json_object_get(object, "main-mac"), ret_filter->mac) <
+	    0)
+		memset(ret_filter->mac, 0, sizeof(ret_filter->mac));
 	if (is_word(object, "multicast", "none") && !takes_all)
 		return 0;
 	if (is_word(object, "multicast", "normal") && !takes_all &&
 	    read_groups(json_object_get(object, "multicast-table"),
 			ret_filter) == 0)
 		return 0;
-	*ret_filter = (struct nic_filter){ .takes_all_groups = true };
+	ret_filter->takes_all_groups = true;
+	ret_filter->group_count = 0;
 	return 0;
 }
