@@ -21,6 +21,24 @@ void log_open(const char *role, const char *subject, enum log_level level)
 		(void)snprintf(prefix, sizeof(prefix), "%s", role);
 }
 
+/* One write, so that lines of several processes never mix. */
+static void put_line(char *line, size_t room, int used)
+{
+	if ((size_t)used > room - 2)
+		used = (int)room - 2;
+	line[used++] = '\n';
+	(void)!write(STDERR_FILENO, line, (size_t)used);
+}
+
+void log_of_child(enum log_level level, const char *title, const char *text)
+{
+	char line[1024];
+
+	put_line(line, sizeof(line),
+		 snprintf(line, sizeof(line) - 1, "<%d>%s: %s", (int)level,
+			  title, text));
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
 	char line[1024];
@@ -36,12 +54,7 @@ void log_line(enum log_level level, const char *format, ...)
 	va_end(arguments);
 	if (more < 0)
 		return;
-	used += more;
-	if ((size_t)used > sizeof(line) - 2)
-		used = (int)sizeof(line) - 2;
-	line[used++] = '\n';
-	/* One write, so that lines of several processes never mix. */
-	(void)!write(STDERR_FILENO, line, (size_t)used);
+	put_line(line, sizeof(line), used + more);
 }
 
 bool log_limit_passes(struct log_limit *limit)

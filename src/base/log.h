@@ -27,6 +27,10 @@ void log_open(const char *role, const char *subject, enum log_level level);
 void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* A line that another process wrote: its name in the place of ours. `text` is
+ * printable. */
+void log_of_child(enum log_level level, const char *title, const char *text);
+
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)

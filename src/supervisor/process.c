@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "sandbox/sandbox.h"
+#include "supervisor/child_log.h"
 #include "supervisor/placer.h"
 #include "supervisor/spawn_child.h"
 #include "supervisor/supervisor.h"
@@ -103,6 +104,7 @@ static void process_free(struct process *process)
 {
 	TAILQ_REMOVE(&process->supervisor->processes, process, link);
 	outbox_clear(&process->outbox);
+	child_log_free(process->log);
 	sd_event_source_disable_unref(process->control_source);
 	sd_event_source_disable_unref(process->death_source);
 	sd_event_source_disable_unref(process->deadline_source);
@@ -480,6 +482,8 @@ static int bring_to_life(struct process *process)
 {
 	struct supervisor *supervisor = process->supervisor;
 	SCOPED(close_fd) int child_end = NO_FD;
+	SCOPED(close_fd) int log_end = NO_FD;
+	char title[2 * NAME_ROOM];
 	struct control theirs;
 	int r;
 
@@ -490,9 +494,13 @@ static int bring_to_life(struct process *process)
 	if (r < 0)
 		return r;
 	child_end = theirs.fd;
+	process_title(process, title, sizeof(title));
+	r = child_log_new(&process->log, supervisor->event, title, &log_end);
+	if (r < 0)
+		return r;
 	r = spawn_child(supervisor->config.libexec_dir,
 			role_names[process->role], process->name, child_end,
-			&process->pid);
+			log_end, &process->pid);
 	if (r < 0)
 		return r;
 	r = watch_death(process);

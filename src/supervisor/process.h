@@ -37,6 +37,7 @@
 #include "supervisor/budget.h"
 #include "supervisor/outbox.h"
 
+struct child_log;
 struct supervisor;
 struct process;
 
@@ -85,6 +86,7 @@ struct process {
 	char reason[TEXT_ROOM];
 	char last_words[TEXT_ROOM]; /* its last error before it was READY */
 	struct outbox outbox;
+	struct child_log *log; /* NULL: of an earlier supervisor */
 	sd_event_source *control_source;
 	sd_event_source *death_source;
 	sd_event_source *deadline_source;

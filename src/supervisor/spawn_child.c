@@ -65,7 +65,8 @@ static void choose_signals(posix_spawnattr_t *attributes)
 }
 
 /* The control link and standard error; the rest is nothing. */
-static void choose_files(posix_spawn_file_actions_t *actions, int fd)
+static void choose_files(posix_spawn_file_actions_t *actions, int fd,
+			 int log_fd)
 {
 	(void)posix_spawn_file_actions_init(actions);
 	(void)posix_spawn_file_actions_adddup2(actions, fd, CONTROL_CHILD_FD);
@@ -73,10 +74,16 @@ static void choose_files(posix_spawn_file_actions_t *actions, int fd)
 					       "/dev/null", O_RDONLY, 0);
 	(void)posix_spawn_file_actions_addopen(actions, STDOUT_FILENO,
 					       "/dev/null", O_WRONLY, 0);
+	if (log_fd == NO_FD)
+		(void)posix_spawn_file_actions_adddup2(actions, STDOUT_FILENO,
+						       STDERR_FILENO);
+	else
+		(void)posix_spawn_file_actions_adddup2(actions, log_fd,
+						       STDERR_FILENO);
 }
 
 int spawn_child(const char *directory, const char *program, const char *name,
-		int control_fd, pid_t *ret_pid)
+		int control_fd, int log_fd, pid_t *ret_pid)
 {
 	char *kept[ARRAY_COUNT(kept_variables) + 1];
 	char path[PATH_MAX], title[NAME_ROOM + 2];
@@ -90,7 +97,7 @@ int spawn_child(const char *directory, const char *program, const char *name,
 		return r;
 	(void)snprintf(title, sizeof(title), "[%s]", name);
 	keep_variables(kept);
-	choose_files(&actions, control_fd);
+	choose_files(&actions, control_fd, log_fd);
 	(void)posix_spawnattr_init(&attributes);
 	choose_signals(&attributes);
 	r = -posix_spawn(ret_pid, path, &actions, &attributes, arguments, kept);
@@ -107,7 +114,7 @@ int spawn_program(const char *const *arguments, int fd, pid_t *ret_pid)
 	posix_spawnattr_t attributes;
 	int r;
 
-	choose_files(&actions, fd);
+	choose_files(&actions, fd, NO_FD);
 	(void)posix_spawnattr_init(&attributes);
 	choose_signals(&attributes);
 	r = -posix_spawnp(ret_pid, arguments[0], &actions, &attributes,

@@ -79,6 +79,7 @@ def test_a_child_has_nothing_of_the_supervisors_terminal(host):
         pid = host.service_pid(name)
         for number in (0, 1):
             assert os.readlink(f"/proc/{pid}/fd/{number}") == "/dev/null"
+        assert os.readlink(f"/proc/{pid}/fd/2").startswith("pipe:")
 
 
 @pytest.fixture(params=sorted(HOSTS))
