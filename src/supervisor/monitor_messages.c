@@ -170,7 +170,11 @@ static int take_pause_wish(void *data, struct message *message)
 
 	if (!disk)
 		return -EBADMSG;
-	partition_pause_by_policy(process->owner);
+	/* Of a disk that is served it has crossed the hand-over, or is a lie:
+	 * each pause and each resume is a change of the store. */
+	if (disk->definition->outage == OUTAGE_PAUSE &&
+	    disk->state != DISK_IS_UP)
+		partition_pause_by_policy(process->owner);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 #define FLOOD_MAX     64
 /* How often something is made durable while no time passes: for what a child
  * says and for an accident, and for each request of a client. */
-#define SYNCS_OF_CHILDREN 64
+#define SYNCS_OF_CHILDREN 16
 #define SYNCS_OF_REQUEST  8
 
 enum villain {
@@ -259,16 +259,21 @@ static void leave_strangers(void)
 		control_close(&strangers[--stranger_count]);
 }
 
-/* A service that goes by the book dies all the same. */
+/* The oldest process of a service dies, also one that goes by the book. */
 static void step_accident(void)
 {
-	struct player *player = &world.players[next() % 8];
+	uint32_t role = ROLE_DISK + next() % 3;
 
-	if (!player->process || player->process->is_dead ||
-	    player->process->role == ROLE_MONITOR)
+	for (size_t i = 0; i < FAKE_PROCESSES_MAX; i++) {
+		struct player *player = &world.players[i];
+
+		if (!player->process || player->process->is_dead ||
+		    player->process->role != role)
+			continue;
+		is_disturbed = true;
+		fake_host_exit(player->process);
 		return;
-	is_disturbed = true;
-	fake_host_exit(player->process);
+	}
 }
 
 /* What must hold. ------------------------------------------------------------- */

@@ -82,8 +82,8 @@ def strangers(count, whose=0, uid=0, wrong=False, silent=False, gone=False,
     return bytes([8, whose, how, count - 1])
 
 
-def accident(which):
-    return bytes([9, which])
+def accident(role):
+    return bytes([9, role - DISK])
 
 
 def disk_breaks(is_broken):
@@ -135,6 +135,8 @@ def monitor():
     yield ("pauses-and-resumes", behave(0) + b"".join(
         say("MONITOR_PAUSE_WISH") + say("MONITOR_DONE", request=i) +
         say("MONITOR_DONE", request=i + 1) for i in range(1, 41, 2)))
+    yield ("pauses-in-an-outage", accident(DISK) * 8 +
+           say("MONITOR_PAUSE_WISH") + passes(1) + passes(10000))
     yield ("done-guessed", b"".join(say("MONITOR_DONE", request=i, times=8)
                                     for i in range(1, 9)))
     yield ("counts-guessed", say("MONITOR_DONE", request=255, times=64))
@@ -175,8 +177,8 @@ def monitor():
     yield "stays-away", behave(0) + restarts() + passes(5000) + passes(10000)
     yield ("talks-while-dying", behave(0) + verb("STOP", 1) +
            say("MONITOR_PAUSE_WISH", times=64) + passes(10000))
-    yield ("meets-accidents", accident(0) + passes(5) + accident(1) +
-           passes(200) + accident(2) + passes(1000))
+    yield ("meets-accidents", accident(DISK) + passes(5) +
+           accident(CONSOLE) + passes(200) + accident(NET) + passes(1000))
     yield ("uninstalled", verb("STOP") + passes(1000) + verb("UNINSTALL") +
            passes(1000))
 

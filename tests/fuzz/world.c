@@ -133,6 +133,9 @@ static void define_disk(struct disk_definition *disk, const char *partition)
 	disk->size_bytes = 1 << 20;
 	disk->hang_ms = HANG_MS_DEFAULT;
 	disk->queue_count = 1;
+	/* An outage of its disk pauses a alone. */
+	disk->outage = partition[0] == 'a' ? OUTAGE_PAUSE : OUTAGE_HOLD;
+	disk->outage_ms = disk->outage == OUTAGE_PAUSE ? 1000 : 0;
 }
 
 void world_define(struct partition_document *ret_document, const char *name)
