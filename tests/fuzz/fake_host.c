@@ -126,7 +126,9 @@ int fake_host_connect(const char *path, pid_t pid, uid_t uid)
 
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
-	if (!host.is_on)
+	/* The date is nobody's business, and libFuzzer's: it asks how long an
+	 * input takes while it is at it. */
+	if (!host.is_on || clock == CLOCK_REALTIME)
 		return (int)syscall(SYS_clock_gettime, clock, time);
 	time->tv_sec = (time_t)(host.now_ns / NS_PER_S);
 	time->tv_nsec = (long)(host.now_ns % NS_PER_S);
