@@ -43,7 +43,12 @@ enum restart_policy {
 	RESTART_COUNT,
 };
 
-enum disk_access { DISK_READ_WRITE, DISK_READ_ONLY, DISK_ACCESS_COUNT };
+enum disk_access {
+	DISK_READ_WRITE,
+	DISK_READ_ONLY,
+	DISK_READ_WRITE_UNFENCED, /* where the fence may not hold (I4) */
+	DISK_ACCESS_COUNT
+};
 
 enum disk_cache { DISK_BUFFERED, DISK_DIRECT, DISK_CACHE_COUNT };
 
@@ -101,6 +106,8 @@ _Static_assert(sizeof(struct partition_definition) ==
 #define HUGE_PAGE_BYTES      (2ull << 20)
 #define DISK_BYTES_MIN       512ull
 #define DISK_BYTES_MAX       (1ull << 50)
+#define DISK_BLOCK_BYTES_MIN 512u
+#define DISK_BLOCK_BYTES_MAX 4096u
 #define QUEUE_COUNT_MAX      8
 #define HANG_MS_MIN          100
 #define HANG_MS_DEFAULT      2000

@@ -8,14 +8,11 @@
 
 #include "base/scope.h"
 
-#define BLOCK_BYTES_LEAST 512u
-#define BLOCK_BYTES_MOST  4096u
-
 static bool settings_are_valid(const struct disk_attach *attach)
 {
 	uint32_t block = attach->logical_block_bytes;
 
-	return block >= BLOCK_BYTES_LEAST && block <= BLOCK_BYTES_MOST &&
+	return block >= DISK_BLOCK_BYTES_MIN && block <= DISK_BLOCK_BYTES_MAX &&
 	       (block & (block - 1)) == 0 && attach->size_bytes >= block &&
 	       attach->size_bytes <= DISK_BYTES_MAX;
 }

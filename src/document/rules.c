@@ -37,7 +37,7 @@ static int check_pair(const struct partition_definition *definition,
 			      "is the name of disks[%u] too", first);
 	}
 	if (strcmp(a->file, b->file) == 0 &&
-	    (a->access == DISK_READ_WRITE || b->access == DISK_READ_WRITE)) {
+	    (a->access != DISK_READ_ONLY || b->access != DISK_READ_ONLY)) {
 		(void)snprintf(field, sizeof(field), "disks[%u].file", second);
 		return refuse(refusal, -EINVAL, field,
 			      "is the file of disks[%u] too", first);

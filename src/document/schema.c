@@ -13,7 +13,7 @@ static const char *const engine_choices[] = { "auto", "kvm", "qemu", "foreign",
 					      NULL };
 static const char *const restart_choices[] = { "on-failure", "never", "always",
 					       NULL };
-static const char *const access_choices[] = { "rw", "ro", NULL };
+static const char *const access_choices[] = { "rw", "ro", "rw-unfenced", NULL };
 static const char *const cache_choices[] = { "buffered", "direct", NULL };
 
 _Static_assert(ARRAY_COUNT(class_choices) == CLASS_COUNT + 1, "one each");
@@ -72,7 +72,7 @@ static const struct field fields[] = {
 	{ "disks[].size", FIELD_SIZE, OF_DISK(size_bytes), .least = DISK_BYTES_MIN, .most = DISK_BYTES_MAX, .unit = 512, .fallback_text = "the size of the file",
 	  .help = "The size of the disk, a multiple of 512; a file that does not exist is created with it at install." },
 	{ "disks[].access", FIELD_CHOICE, OF_DISK(access), .choices = access_choices,
-	  .help = "Whether the guest may write." },
+	  .help = "Whether the guest may write; rw wants a block device or a file system on which a write ends with its writer, and rw-unfenced takes any other, where a write of a service that died may land on later ones." },
 	{ "disks[].cache", FIELD_CHOICE, OF_DISK(cache), .choices = cache_choices,
 	  .help = "Whether the host's page cache is used (buffered) or passed by (direct)." },
 	{ "disks[].service", FIELD_NAME, .fallback_text = DEFAULT_DISK_SERVICE, TEXT_OF_DISK(service),

@@ -35,7 +35,7 @@ static void fill_shape(struct disk *disk)
 
 static bool is_block_size(uint32_t bytes)
 {
-	return bytes >= BLK_SECTOR_BYTES && bytes <= 32768 &&
+	return bytes >= DISK_BLOCK_BYTES_MIN && bytes <= DISK_BLOCK_BYTES_MAX &&
 	       (bytes & (bytes - 1)) == 0;
 }
 

@@ -166,8 +166,8 @@ static int check_disk_pair(const struct checking *checking,
 		return refuse_field(checking, "name",
 				    "is the name of another disk");
 	if (strcmp(disk->file, earlier->file) == 0 &&
-	    (disk->access == DISK_READ_WRITE ||
-	     earlier->access == DISK_READ_WRITE))
+	    (disk->access != DISK_READ_ONLY ||
+	     earlier->access != DISK_READ_ONLY))
 		return refuse_field(checking, "file",
 				    "is the file of another disk");
 	return 0;

@@ -4,14 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 
@@ -28,17 +26,6 @@ struct subject {
 	const struct disk_definition *disk;
 	unsigned index;
 	struct refusal *refusal;
-};
-
-/* File systems that go on writing after the writer's death. */
-static const struct {
-	long magic;
-	const char *name;
-} unfenced[] = {
-	{ NFS_SUPER_MAGIC, "NFS" }, { 0x65735546, "FUSE" },
-	{ SMB_SUPER_MAGIC, "SMB" }, { 0xff534d42, "CIFS" },
-	{ 0xfe534d42, "SMB" },      { V9FS_MAGIC, "9p" },
-	{ 0x00c36400, "Ceph" },     { AFS_SUPER_MAGIC, "AFS" },
 };
 
 static int refuse_disk(const struct subject *subject, int error,
@@ -81,36 +68,32 @@ int storage_reopen(int fd, int flags)
 	return opened < 0 ? -errno : opened;
 }
 
-const char *storage_unfenced_name(long magic)
+/* A file, or the directory of one to come. Only who writes needs the fence. */
+static int check_fenced(const struct subject *subject, int fd)
 {
-	for (size_t i = 0; i < ARRAY_COUNT(unfenced); i++)
-		if (unfenced[i].magic == magic)
-			return unfenced[i].name;
-	return NULL;
+	char name[64] = "";
+	int r;
+
+	if (subject->disk->access != DISK_READ_WRITE)
+		return 0;
+	r = storage_name_unfenced(fd, name, sizeof(name));
+	if (r < 0)
+		return refuse_disk(subject, r, "%s", strerror(-r));
+	if (!name[0])
+		return 0;
+	return refuse_disk(subject, -EINVAL,
+			   "is on %s, where writes may land after their "
+			   "writer's death; access: rw-unfenced takes it",
+			   name);
 }
 
 /* By its O_PATH descriptor, as opening a device may already do something. */
-static int check_kind(const struct subject *subject, int path_fd,
-		      const struct stat *status)
+static int check_kind(const struct subject *subject, const struct stat *status)
 {
-	struct statfs file_system;
-	const char *name;
-
-	if (S_ISBLK(status->st_mode))
+	if (S_ISBLK(status->st_mode) || S_ISREG(status->st_mode))
 		return 0;
-	if (!S_ISREG(status->st_mode))
-		return refuse_disk(subject, -EINVAL,
-				   "is neither a regular file nor a block "
-				   "device");
-	if (fstatfs(path_fd, &file_system) < 0)
-		return refuse_disk(subject, -errno, "%s", strerror(errno));
-	name = storage_unfenced_name((long)file_system.f_type);
-	if (name)
-		return refuse_disk(subject, -EINVAL,
-				   "is on %s, where writes may land after "
-				   "their writer's death",
-				   name);
-	return 0;
+	return refuse_disk(subject, -EINVAL,
+			   "is neither a regular file nor a block device");
 }
 
 static int refuse_open(const struct subject *subject, int error)
@@ -178,7 +161,9 @@ static int device_facts(int fd, struct storage_facts *facts)
 	    ioctl(fd, BLKPBSZGET, &physical) < 0)
 		return -errno;
 	facts->logical_block_bytes = (uint32_t)logical;
-	facts->physical_block_bytes = physical;
+	/* A hint to the guest. */
+	facts->physical_block_bytes = (uint32_t)min_u64(
+		physical, max_u64(DISK_BLOCK_BYTES_MAX, (unsigned)logical));
 	facts->direct_align_bytes = (uint32_t)logical;
 	return 0;
 }
@@ -245,10 +230,22 @@ static int refuse_locked(const struct subject *subject, int fd, int error)
 			   "or a QEMU");
 }
 
+/* What a service and a monitor take. */
+static int check_blocks(const struct subject *subject,
+			const struct storage_facts *facts)
+{
+	if (facts->logical_block_bytes <= DISK_BLOCK_BYTES_MAX)
+		return 0;
+	return refuse_disk(subject, -EINVAL,
+			   "has blocks of %u bytes; the most are %u",
+			   facts->logical_block_bytes, DISK_BLOCK_BYTES_MAX);
+}
+
 /* W without its lock. */
 static int open_unlocked(const struct subject *subject, int *ret_witness_fd)
 {
 	SCOPED(close_fd) int path_fd = open_path(subject->disk->file);
+	SCOPED(close_fd) int fd = NO_FD;
 	struct stat status;
 	int r = path_fd;
 
@@ -258,14 +255,18 @@ static int open_unlocked(const struct subject *subject, int *ret_witness_fd)
 	}
 	if (fstat(path_fd, &status) < 0)
 		return refuse_open(subject, -errno);
-	r = check_kind(subject, path_fd, &status);
+	r = check_kind(subject, &status);
 	if (r < 0)
 		return r;
 	r = S_ISBLK(status.st_mode) ? open_device(subject, path_fd)
 				    : open_file(subject, path_fd);
 	if (r < 0)
 		return refuse_open(subject, r);
-	*ret_witness_fd = r;
+	fd = r;
+	r = S_ISBLK(status.st_mode) ? 0 : check_fenced(subject, fd);
+	if (r < 0)
+		return r;
+	*ret_witness_fd = take_fd(&fd);
 	return 0;
 }
 
@@ -285,6 +286,9 @@ static int open_witness(const struct subject *subject, lock_witness *lock,
 	r = storage_find_facts(fd, subject->disk, ret_facts);
 	if (r < 0)
 		return refuse_open(subject, r);
+	r = check_blocks(subject, ret_facts);
+	if (r < 0)
+		return r;
 	*ret_witness_fd = take_fd(&fd);
 	return 0;
 }
@@ -423,18 +427,12 @@ int storage_open_directory(const struct disk_definition *disk, unsigned index,
 static int check_capacity(const struct subject *subject, int directory)
 {
 	struct statvfs room;
-	struct statfs file_system;
-	const char *name;
+	int r = check_fenced(subject, directory);
 
-	if (fstatvfs(directory, &room) < 0 ||
-	    fstatfs(directory, &file_system) < 0)
+	if (r < 0)
+		return r;
+	if (fstatvfs(directory, &room) < 0)
 		return refuse_disk(subject, -errno, "%s", strerror(errno));
-	name = storage_unfenced_name((long)file_system.f_type);
-	if (name)
-		return refuse_disk(subject, -EINVAL,
-				   "is on %s, where writes may land after "
-				   "their writer's death",
-				   name);
 	if (room.f_flag & ST_RDONLY)
 		return refuse_disk(subject, -EROFS,
 				   "cannot be created: its file system is "

@@ -57,7 +57,7 @@ struct storage_facts {
  * format raw, does the size agree with the definition's. Opens and closes it.
  *
  * -ENOENT  there is none yet (the refusal says so)
- * -EINVAL  another format, not a file, bad size, on NFS or FUSE
+ * -EINVAL  another format, not a file, bad size, not fenced where it is
  * -EBUSY   another program holds a lock on it
  */
 int storage_inspect(const struct disk_definition *disk, unsigned index,

@@ -131,7 +131,7 @@ int storage_check_witness(int witness_fd, const struct disk_definition *disk,
 		return -errno;
 	if (!is_same_file(&status, facts))
 		return -EBADMSG;
-	if (facts->is_block_device && disk->access == DISK_READ_WRITE &&
+	if (facts->is_block_device && disk->access != DISK_READ_ONLY &&
 	    !is_claimed(witness_fd))
 		return -EBADMSG;
 	r = storage_share_lock(witness_fd, disk);

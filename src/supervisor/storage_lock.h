@@ -8,11 +8,12 @@
 /* Another open file description of the same file. The descriptor or -errno. */
 int storage_reopen(int fd, int flags);
 
-/*
- * What kind of file system this is, by statfs's magic, if writes to it may land
- * after their writer's death; NULL for one that is fenced.
- */
-const char *storage_unfenced_name(long magic);
+/* By statfs's magic: do writes on this file system end with their writer? */
+bool storage_is_fenced(long magic);
+
+/* The name of the file system, in words, if they do not; else none. 0 or a
+ * negative errno. */
+int storage_name_unfenced(int fd, char *ret_name, size_t room);
 
 /* All facts of an image that is open for reading. */
 int storage_find_facts(int fd, const struct disk_definition *disk,

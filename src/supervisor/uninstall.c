@@ -94,9 +94,11 @@ static int hold_file(struct uninstall *uninstall, unsigned index,
 		     struct refusal *refusal)
 {
 	const struct planned_file *file = &uninstall->plan.files[index];
-	struct disk_definition disk = { .access = file->is_read_only
-							  ? DISK_READ_ONLY
-							  : DISK_READ_WRITE };
+	/* No service will write to it, wherever it lies. */
+	struct disk_definition disk = {
+		.access = file->is_read_only ? DISK_READ_ONLY
+					     : DISK_READ_WRITE_UNFENCED
+	};
 	struct storage_facts facts;
 	int r;
 

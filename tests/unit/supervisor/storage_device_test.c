@@ -2,9 +2,11 @@
 /* Block devices, where we may make one: a loop device. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/loop.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -13,6 +15,7 @@
 
 static struct storage_rig rig;
 static char loop[64];
+static int loop_holder;
 
 static bool make_loop(void)
 {
@@ -106,4 +109,59 @@ TEST(a_block_device_may_be_larger_than_the_disk_but_not_smaller)
 	rig.disk.size_bytes = 2 << 20;
 	CHECK_EQ(storage_rig_inspect(&rig), -EINVAL);
 	drop_loop();
+}
+
+/* losetup does not make one of more than a page. */
+static bool make_wide_loop(uint32_t block_bytes)
+{
+	struct loop_config config = {
+		.block_size = block_bytes,
+		.info.lo_flags = LO_FLAGS_AUTOCLEAR,
+	};
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	int number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
+	int file, device;
+	bool is_made;
+
+	storage_rig_make(&rig, 1 << 20);
+	file = open(rig.disk.file, O_RDWR | O_CLOEXEC);
+	CHECK(file >= 0);
+	config.fd = (uint32_t)file;
+	(void)unlink(rig.disk.file);
+	(void)snprintf(rig.disk.file, sizeof(rig.disk.file), "/dev/loop%d",
+		       number);
+	device = open(rig.disk.file, O_RDWR | O_CLOEXEC);
+	is_made = device >= 0 && ioctl(device, LOOP_CONFIGURE, &config) == 0;
+	if (is_made)
+		loop_holder = device;
+	else
+		(void)fprintf(stderr, "no such loop device here, not tried\n");
+	if (!is_made && device >= 0)
+		(void)close(device);
+	(void)close(file);
+	if (control >= 0)
+		(void)close(control);
+	return is_made;
+}
+
+TEST(a_block_device_with_larger_blocks_than_are_served_is_refused)
+{
+	if (!make_wide_loop(2 * DISK_BLOCK_BYTES_MAX))
+		return;
+
+	CHECK_EQ(storage_rig_inspect(&rig), -EINVAL);
+	CHECK(strstr(rig.refusal.text, "8192") != NULL);
+	CHECK(strstr(rig.refusal.text, "4096") != NULL);
+	CHECK_EQ(storage_rig_witness(&rig), -EINVAL);
+	(void)close(loop_holder);
+}
+
+TEST(a_block_device_with_the_largest_blocks_that_are_served_is_taken)
+{
+	if (!make_wide_loop(DISK_BLOCK_BYTES_MAX))
+		return;
+
+	CHECK_EQ(storage_rig_inspect(&rig), 0);
+	CHECK_EQ(rig.facts.logical_block_bytes, DISK_BLOCK_BYTES_MAX);
+	(void)close(loop_holder);
 }

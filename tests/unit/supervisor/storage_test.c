@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/count.h"
 #include "lib/harness.h"
 #include "storage_rig.h"
 #include "supervisor/storage_lock.h"
@@ -121,15 +122,42 @@ TEST(a_magic_link_is_not_followed)
 	(void)close(fd);
 }
 
-TEST(network_and_user_space_file_systems_count_as_unfenced)
+TEST(only_file_systems_that_are_known_to_fence_count_as_fenced)
 {
-	CHECK_EQ(strcmp(storage_unfenced_name(0x6969), "NFS"), 0);
-	CHECK_EQ(strcmp(storage_unfenced_name(0x65735546), "FUSE"), 0);
-	CHECK_EQ(strcmp(storage_unfenced_name(0xff534d42), "CIFS"), 0);
-	CHECK_EQ(strcmp(storage_unfenced_name(0x01021997), "9p"), 0);
+	/* ext4, XFS, Btrfs, F2FS, bcachefs, ZFS, tmpfs */
+	static const long fenced[] = { 0xef53,     0x58465342, 0x9123683e,
+				       0xf2f52010, 0xca451a4e, 0x2fc12fc1,
+				       0x01021994 };
+	/* NFS, FUSE, CIFS, 9p, Lustre, BeeGFS, GPFS, vboxsf, overlay, none */
+	static const long unfenced[] = { 0x6969,     0x65735546, 0xff534d42,
+					 0x01021997, 0x0bd00bd0, 0x19830326,
+					 0x47504653, 0x786f4256, 0x794c7630,
+					 0 };
 
-	CHECK(storage_unfenced_name(0xef53) == NULL);     /* ext4 */
-	CHECK(storage_unfenced_name(0x01021994) == NULL); /* tmpfs */
+	for (size_t i = 0; i < ARRAY_COUNT(fenced); i++)
+		CHECK(storage_is_fenced(fenced[i]));
+	for (size_t i = 0; i < ARRAY_COUNT(unfenced); i++)
+		CHECK(!storage_is_fenced(unfenced[i]));
+}
+
+/* Nothing of /proc is known to fence. */
+TEST(an_unknown_file_system_is_refused_unless_the_disk_says_so)
+{
+	storage_rig_make(&rig, 0);
+	(void)strcpy(rig.disk.file, "/proc/self/comm");
+	rig.disk.size_bytes = 512;
+
+	CHECK_EQ(storage_rig_inspect(&rig), -EINVAL);
+	CHECK(strstr(rig.refusal.text, "0x9fa0") != NULL);
+	CHECK(strstr(rig.refusal.text, "rw-unfenced") != NULL);
+	(void)strcpy(rig.disk.file, "/proc/self/new.img");
+	CHECK_EQ(storage_check_room(&rig.disk, 0, &rig.refusal), -EINVAL);
+
+	rig.disk.access = DISK_READ_WRITE_UNFENCED;
+	CHECK_EQ(storage_check_room(&rig.disk, 0, &rig.refusal), 0);
+	(void)strcpy(rig.disk.file, "/proc/self/comm");
+	CHECK_EQ(storage_rig_inspect(&rig), -EINVAL);
+	CHECK(strstr(rig.refusal.text, "size") != NULL);
 }
 
 TEST(room_for_a_new_image_is_checked_without_touching_anything)
