@@ -279,6 +279,15 @@ static void submit_aio(struct service *service)
 	} while (refused);
 }
 
+/* Closed first: who hears of it asks for the fence at once. */
+static void end_client(struct service *service, struct client *client)
+{
+	const struct client last = *client;
+
+	client_free(client);
+	service_report_over(service, &last);
+}
+
 static void remove_over(struct service *service)
 {
 	uint32_t kept = 0;
@@ -287,8 +296,7 @@ static void remove_over(struct service *service)
 		struct client *client = service->clients[i];
 
 		if (client_is_over(client)) {
-			service_report_over(service, client);
-			client_free(client);
+			end_client(service, client);
 		} else {
 			service->clients[kept++] = client;
 		}

@@ -127,17 +127,22 @@ static long writes_begun(void)
 }
 
 /* As the supervisor does it: a description of its own, locked, given away. */
-static int open_locked(bool is_direct)
+static int open_locked_at(const char *path, int flags)
 {
 	struct flock lock = { .l_type = F_WRLCK,
 			      .l_whence = SEEK_SET,
 			      .l_start = FENCE_BYTE,
 			      .l_len = 1 };
-	int file = open(loop, O_RDWR | O_CLOEXEC | (is_direct ? O_DIRECT : 0));
+	int file = open(path, O_RDWR | O_CLOEXEC | flags);
 
 	CHECK(file >= 0);
 	CHECK_EQ(fcntl(file, F_OFD_SETLK, &lock), 0);
 	return file;
+}
+
+static int open_locked(bool is_direct)
+{
+	return open_locked_at(loop, is_direct ? O_DIRECT : 0);
 }
 
 static bool fence_is_up(int witness)
@@ -295,6 +300,32 @@ TEST(a_disk_is_detached_only_when_nothing_of_it_is_in_the_kernel)
 	for (int i = 0; i < WRITES; i++)
 		CHECK(disk_peer_receive(&peer, &response, 0));
 	stop();
+}
+
+/* Often, as it is a race where it is wrong. */
+TEST(a_disk_is_detached_only_when_its_file_is_closed)
+{
+	char path[] = "/dev/shm/disk-closed-XXXXXX";
+	struct disk_peer_wish wish = { .size_bytes = DISK_BYTES };
+	int witness = mkstemp(path);
+	struct attachment gone;
+
+	CHECK(witness >= 0);
+	CHECK_EQ(ftruncate(witness, DISK_BYTES), 0);
+	disk_rig_start(&rig, NULL);
+	for (int i = 0; i < 500; i++) {
+		wish.fd = open_locked_at(path, 0);
+		disk_rig_attach(&rig, &peer, &wish);
+		disk_rig_send(&rig, MSG_DISK_DETACH, &peer.attachment,
+			      sizeof(peer.attachment));
+		disk_rig_expect(&rig, MSG_DISK_DETACHED, &gone, sizeof(gone));
+		CHECK(!fence_is_up(witness));
+		disk_peer_close(&peer);
+	}
+
+	disk_rig_stop(&rig);
+	(void)close(witness);
+	(void)unlink(path);
 }
 
 TEST(a_slow_disk_is_no_hang_and_holds_up_no_other)
