@@ -43,7 +43,7 @@ static int note_disk(const struct disk *disk)
 		r = store_get_attachment(store, disk->id, &attachment);
 	if (r < 0)
 		return r;
-	attachment.saved_ns = facts.changed_ns;
+	attachment.saved_ns = facts.mark;
 	return store_put_attachment(store, &attachment);
 }
 
@@ -122,12 +122,20 @@ int hold_check(const struct disk *disk, struct refusal *refusal)
 {
 	struct store *store = disk->partition->supervisor->store;
 	struct attachment_record attachment;
+	enum storage_change change;
 	char field[32];
 	int r = store_get_attachment(store, disk->id, &attachment);
 
 	if (r < 0)
 		return refuse(refusal, r, "", "%s", store_error(store));
-	if (disk->facts.changed_ns == attachment.saved_ns)
+	change = storage_compare(&disk->facts, attachment.saved_ns);
+	if (change == STORAGE_UNKNOWN)
+		partition_event_text(disk->partition, EVENT_WARNING,
+				     "disk %s is a device that came anew since "
+				     "the guest was saved: whether it was "
+				     "written to is not known",
+				     disk->definition->name);
+	if (change != STORAGE_CHANGED)
 		return 0;
 	(void)snprintf(field, sizeof(field), "disks[%u].file", disk->index);
 	return refuse(refusal, -EINVAL, field,

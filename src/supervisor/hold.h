@@ -9,6 +9,9 @@
  * image that nobody synchronises, for an error of its data that the old monitor
  * was told of and died with.
  *
+ * A device has no such time; the kernel counts what is written to it instead,
+ * until the host or the device is started anew. Then an event says so.
+ *
  * Errors     -EINVAL with the refusal filled in: changed since it was saved.
  */
 #ifndef SUPERVISOR_HOLD_H

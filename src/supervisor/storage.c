@@ -204,9 +204,10 @@ int storage_find_facts(int fd, const struct disk_definition *disk,
 	facts.is_block_device = S_ISBLK(status.st_mode);
 	facts.device = facts.is_block_device ? status.st_rdev : status.st_dev;
 	facts.inode = status.st_ino;
-	if (!facts.is_block_device)
-		facts.changed_ns = (uint64_t)status.st_mtim.tv_sec * NS_PER_S +
-				   (uint64_t)status.st_mtim.tv_nsec;
+	facts.mark = facts.is_block_device
+			     ? storage_device_mark(fd, facts.device)
+			     : (uint64_t)status.st_mtim.tv_sec * NS_PER_S +
+				       (uint64_t)status.st_mtim.tv_nsec;
 	r = facts.is_block_device ? device_facts(fd, &facts)
 				  : file_facts(fd, disk, &status, &facts);
 	if (r == 0)

@@ -45,7 +45,9 @@ struct storage_facts {
 	uint64_t size_bytes;
 	uint64_t device; /* st_dev, or st_rdev of a block device */
 	uint64_t inode;
-	uint64_t changed_ns; /* of a file: when it was written to last */
+	/* Another when it was written to: of a file the time in ns, of a device
+	 * what the kernel counted; 0: it does not say. */
+	uint64_t mark;
 	uint32_t logical_block_bytes;
 	uint32_t physical_block_bytes;
 	uint32_t direct_align_bytes; /* of O_DIRECT; 0: not possible */
@@ -99,6 +101,15 @@ int storage_open_served(const struct disk_definition *disk, unsigned index,
  */
 int storage_check_alone(int witness_fd, const struct disk_definition *disk,
 			unsigned index, struct refusal *ret_refusal);
+
+enum storage_change { STORAGE_SAME, STORAGE_CHANGED, STORAGE_UNKNOWN };
+
+/*
+ * Was the image written to since it had this mark? Of a device that is not to
+ * be known once the host was started anew, or the device was taken away.
+ */
+enum storage_change storage_compare(const struct storage_facts *now,
+				    uint64_t mark);
 
 /*
  * Check a witness that came back from a monitor: the file that `facts` names

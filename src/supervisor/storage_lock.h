@@ -15,6 +15,9 @@ bool storage_is_fenced(long magic);
  * negative errno. */
 int storage_name_unfenced(int fd, char *ret_name, size_t room);
 
+/* The mark of a block device, by its st_rdev (storage.h). */
+uint64_t storage_device_mark(int fd, uint64_t device);
+
 /* All facts of an image that is open for reading. */
 int storage_find_facts(int fd, const struct disk_definition *disk,
 		       struct storage_facts *ret_facts);

@@ -137,7 +137,7 @@ struct attachment_record {
 	uint32_t is_read_only;
 	uint32_t is_block_device;
 	uint32_t is_created; /* by install, so uninstall may remove it */
-	uint64_t saved_ns;   /* changed_ns when the guest was last SAVED */
+	uint64_t saved_ns;   /* storage_facts.mark at the last save */
 };
 
 int store_put_attachment(struct store *store,

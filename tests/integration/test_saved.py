@@ -512,6 +512,49 @@ def test_a_disk_that_was_changed_behind_a_saved_guest_is_refused(host, stage):
     monitor.end()
 
 
+@pytest.fixture
+def device(tmp_path):
+    """Set up before `host`, so that it outlives whoever uses it."""
+    if os.geteuid() != 0:
+        pytest.skip("makes a loop device")
+    with open(tmp_path / "device", "wb") as image:
+        image.truncate(8 << 20)
+    made = subprocess.run(["losetup", "--find", "--show", image.name],
+                          stdout=subprocess.PIPE, text=True,
+                          check=True).stdout.strip()
+    yield made
+    subprocess.run(["losetup", "--detach", made], check=True)
+
+
+def test_a_device_that_was_changed_behind_a_saved_guest_is_refused(
+        device, host, stage):
+    save(host, start(host, stage, disks=[
+        {"name": "root", "file": device, "size": "8M"}]))
+
+    stranger = os.open(device, os.O_WRONLY)
+    os.pwrite(stranger, b"x", 4096)
+    os.fdatasync(stranger)
+    os.close(stranger)
+
+    check_refused(host.call("restore", NAME), REFUSED, "disks[0].file",
+                  "was changed after the guest was saved")
+    assert host.state_of(NAME) == "saved"
+    host.run("stop", NAME)
+
+
+def test_a_device_that_nobody_changed_is_restored(device, host, stage):
+    save(host, start(host, stage, disks=[
+        {"name": "root", "file": device, "size": "8M"}]))
+
+    verb, monitor = restoring(host, stage)
+    monitor.ready()
+    monitor.answer("MONITOR_RESUME")
+
+    assert verb.end().returncode == 0
+    assert "is not known" not in host.log()
+    monitor.end()
+
+
 def test_qemu_and_foreign_guests_are_not_saved(host, stage):
     foreign.serve(host, "theirs")
     monitor = start(host, stage, engine="qemu")

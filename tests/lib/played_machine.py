@@ -99,7 +99,7 @@ def start(host, stage, engine="kvm", restart="never", **fields):
     """A partition that runs under a played monitor."""
     host.run("define", write(host, document(
         host, partition=NAME, engine=engine, restart=restart,
-        disks=[disk(host)], **fields)))
+        **{"disks": [disk(host)], **fields})))
     host.run("install", NAME)
     verb = Verb(host, "start")
     monitor = Monitor(stage)

@@ -165,3 +165,52 @@ TEST(a_block_device_with_the_largest_blocks_that_are_served_is_taken)
 	CHECK_EQ(rig.facts.logical_block_bytes, DISK_BLOCK_BYTES_MAX);
 	(void)close(loop_holder);
 }
+
+static uint64_t find_mark(void)
+{
+	CHECK_EQ(storage_rig_inspect(&rig), 0);
+	return rig.facts.mark;
+}
+
+static void write_to_device(void)
+{
+	int fd = open(loop, O_RDWR | O_CLOEXEC);
+
+	CHECK_EQ(pwrite(fd, "x", 1, 8192), 1);
+	CHECK_EQ(fdatasync(fd), 0);
+	(void)close(fd);
+}
+
+TEST(a_block_device_that_was_written_to_is_known_by_it)
+{
+	uint64_t mark;
+
+	if (!make_loop())
+		return;
+	mark = find_mark();
+	CHECK(mark != 0);
+	CHECK_EQ(find_mark(), mark);
+	CHECK_EQ(storage_compare(&rig.facts, mark), STORAGE_SAME);
+
+	write_to_device();
+	(void)find_mark();
+	CHECK_EQ(storage_compare(&rig.facts, mark), STORAGE_CHANGED);
+	drop_loop();
+}
+
+TEST(what_happened_to_a_block_device_that_came_anew_is_not_known)
+{
+	uint64_t mark;
+
+	if (!make_loop())
+		return;
+	mark = find_mark();
+	drop_loop();
+	if (!make_loop())
+		return;
+
+	(void)find_mark();
+	CHECK_EQ(storage_compare(&rig.facts, mark), STORAGE_UNKNOWN);
+	CHECK_EQ(storage_compare(&rig.facts, 0), STORAGE_UNKNOWN);
+	drop_loop();
+}
