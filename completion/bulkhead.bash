@@ -25,7 +25,7 @@ _bulkhead_options() {
 	"show") echo "" ;;
 	"uninstall") echo "--remove-images --scrub" ;;
 	"undefine") echo "" ;;
-	"events") echo "--after --follow" ;;
+	"events") echo "--after --all --follow" ;;
 	"logs") echo "" ;;
 	"doctor") echo "" ;;
 	"disk serve") echo "--file --vhost-user --size --read-only --direct" ;;

@@ -29,44 +29,75 @@ static void print_text(const struct event_row *row)
 	(void)fflush(stdout);
 }
 
-static int print_row(void *data, struct message *message)
+/* What came so far; the next page begins after it. */
+struct reading {
+	const struct cli *cli;
+	struct event_query query;
+	bool has_rows; /* of the page at hand */
+};
+
+static int take_row(void *data, struct message *message)
 {
-	const struct cli *cli = data;
 	const struct event_row *row = (const void *)message->body;
+	struct reading *reading = data;
 
 	if (message->type != MSG_EVENT_ROW)
 		return -EBADMSG;
-	if (cli->is_json)
+	reading->has_rows = true;
+	reading->query.after = row->sequence;
+	if (reading->cli->is_json)
 		cli_print_json(json_event(row));
 	else
 		print_text(row);
 	return ferror(stdout) ? -EIO : 0;
 }
 
+/* Page by page, so that the supervisor never has to keep all of them for us. */
+static int read_on(struct cli *cli, struct reading *reading)
+{
+	const struct request request = {
+		.type = MSG_EVENT_LIST,
+		.body = &reading->query,
+		.on_row = take_row,
+		.row_data = reading,
+	};
+	bool is_one_page =
+		reading->query.wants_newest && !reading->query.follow;
+	int status;
+
+	do {
+		reading->has_rows = false;
+		status = cli_call(cli, &request, NOT_LONG);
+		reading->query.wants_newest = 0;
+	} while (status == EXIT_DONE && reading->has_rows && !is_one_page);
+	return status;
+}
+
 static int run(struct cli *cli, const struct invocation *invocation)
 {
 	const char *after = invocation_option(invocation, "after");
-	struct event_query query = {
-		.follow = invocation_option(invocation, "follow") != NULL,
-	};
-	const struct request request = {
-		.type = MSG_EVENT_LIST,
-		.body = &query,
-		.on_row = print_row,
-		.row_data = cli,
+	bool wants_all = invocation_option(invocation, "all") != NULL;
+	struct reading reading = {
+		.cli = cli,
+		.query.follow = invocation_option(invocation, "follow") != NULL,
+		.query.wants_newest = !after && !wants_all,
 	};
 
-	if (after && text_parse_u64(after, INT64_MAX, &query.after) < 0)
+	if (after && wants_all)
+		return cli_complain(cli, EXIT_REFUSED, "--all",
+				    "does not go with --after");
+	if (after && text_parse_u64(after, INT64_MAX, &reading.query.after) < 0)
 		return cli_complain(cli, EXIT_REFUSED, "--after",
 				    "wants the number of an event");
-	return cli_call(cli, &request, NOT_LONG);
+	return read_on(cli, &reading);
 }
 
 const struct verb verb_events = {
 	.name = "events",
-	.summary = "Print what happened, oldest first.",
+	.summary = "Print what happened lately, the newest last.",
 	.options = {
-		{ "after", "N", "only events with a greater number" },
+		{ "after", "N", "all events with a greater number" },
+		{ "all", NULL, "all events that are kept" },
 		{ "follow", NULL, "go on printing as events happen" },
 	},
 	.run = run,

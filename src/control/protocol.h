@@ -513,7 +513,7 @@ struct service_row {
 struct event_query {
 	uint64_t after; /* rows with a greater sequence number */
 	uint32_t follow;
-	uint32_t reserved;
+	uint32_t wants_newest; /* not those after, but a page of the newest */
 };
 
 struct event_row {

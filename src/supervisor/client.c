@@ -96,7 +96,10 @@ static void answer(struct supervisor *supervisor, struct ticket *ticket,
 {
 	struct client *client = find_client(supervisor, ticket->client);
 
+	if (ticket->operation)
+		supervisor_record_operation(supervisor, ticket, reply);
 	ticket->client = 0;
+	ticket->operation = NULL;
 	if (!client)
 		return;
 	send_to(client, MSG_REPLY, ticket->request_id, reply, sizeof(*reply),
@@ -155,15 +158,18 @@ static void follow_event(void *context, const struct event_row *row)
 		NULL, 0);
 }
 
-int client_follow(struct client *client, uint32_t request_id)
+int client_follow(struct supervisor *supervisor, const struct ticket *ticket)
 {
+	struct client *client = find_client(supervisor, ticket->client);
 	int r;
 
+	if (!client)
+		return 0;
 	if (client->follow_id)
 		return -EALREADY;
-	r = events_follow(client->supervisor->events, follow_event, client);
+	r = events_follow(supervisor->events, follow_event, client);
 	if (r == 0)
-		client->follow_id = request_id;
+		client->follow_id = ticket->request_id;
 	return r;
 }
 

@@ -15,15 +15,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/refusal.h"
+#include "control/definition.h"
 
 struct supervisor;
 
-/* Who waits for an answer. A client that has gone makes it a no-op. */
+/* Who waits for an answer, which a client that has gone does not get, and for
+ * which operation. */
 struct ticket {
 	uint64_t client; /* 0: nobody */
 	uint32_t request_id;
+	uid_t uid;
+	const char *operation; /* "start"; NULL: it changes nothing */
+	char name[NAME_ROOM];  /* of what it is done to; may be empty */
 };
 
 /* Could clients be listened to? Said before anything is taken over. */

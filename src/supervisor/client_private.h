@@ -29,7 +29,7 @@ struct client {
 /* Check and carry out one request, or answer that it is refused. */
 void client_request(struct client *client, struct message *message);
 
-/* Send events from now on. -EALREADY */
-int client_follow(struct client *client, uint32_t request_id);
+/* Send events from now on. -EALREADY, -ENOSPC */
+int client_follow(struct supervisor *supervisor, const struct ticket *ticket);
 
 #endif

@@ -18,7 +18,8 @@
 struct talker {
 	char subject[SUBJECT_ROOM]; /* empty: free */
 	uint64_t last_ns;           /* when `budget` was right */
-	unsigned budget;            /* rows it may add now */
+	unsigned burst;             /* rows it may add at once */
+	unsigned budget;            /* and now */
 	unsigned dropped;           /* since its last row */
 };
 
@@ -51,7 +52,8 @@ void events_free(struct events *events)
 }
 
 /* The talker of this subject, or the one silent longest made into it. */
-static struct talker *find_talker(struct events *events, const char *subject)
+static struct talker *find_talker(struct events *events, const char *subject,
+				  unsigned burst)
 {
 	struct talker *oldest = &events->talkers[0];
 
@@ -65,7 +67,8 @@ static struct talker *find_talker(struct events *events, const char *subject)
 	}
 	memset(oldest, 0, sizeof(*oldest));
 	(void)snprintf(oldest->subject, sizeof(oldest->subject), "%s", subject);
-	oldest->budget = EVENT_BURST;
+	oldest->burst = burst;
+	oldest->budget = burst;
 	return oldest;
 }
 
@@ -75,8 +78,8 @@ static bool may_talk(struct talker *talker)
 	uint64_t now_ns = clock_now_ns();
 	uint64_t seconds = (now_ns - talker->last_ns) / NS_PER_S;
 
-	if (talker->last_ns == 0 || seconds >= EVENT_BURST - talker->budget) {
-		talker->budget = EVENT_BURST;
+	if (talker->last_ns == 0 || seconds >= talker->burst - talker->budget) {
+		talker->budget = talker->burst;
 		talker->last_ns = now_ns;
 	} else {
 		talker->budget += (unsigned)seconds;
@@ -132,21 +135,38 @@ static void publish(struct events *events, struct event_row *row)
 		events->listeners[i].call(events->listeners[i].context, row);
 }
 
-void event_record(struct events *events, enum event_level level,
-		  const char *subject, const char *format, ...)
+static void record(struct events *events, unsigned burst, struct event_row *row)
 {
-	struct talker *talker = find_talker(events, subject);
-	struct event_row row = { .level = level, .time_us = now_us() };
-	va_list arguments;
+	struct talker *talker = find_talker(events, row->subject, burst);
 
 	if (!may_talk(talker))
 		return;
+	row->time_us = now_us();
+	append_dropped(row, talker);
+	publish(events, row);
+}
+
+void event_record(struct events *events, enum event_level level,
+		  const char *subject, const char *format, ...)
+{
+	struct event_row row = { .level = level };
+	va_list arguments;
+
 	(void)snprintf(row.subject, sizeof(row.subject), "%s", subject);
 	va_start(arguments, format);
 	(void)vsnprintf(row.text, sizeof(row.text), format, arguments);
 	va_end(arguments);
-	append_dropped(&row, talker);
-	publish(events, &row);
+	record(events, EVENT_BURST, &row);
+}
+
+void event_record_operation(struct events *events, enum event_level level,
+			    uid_t uid, const char *text)
+{
+	struct event_row row = { .level = level };
+
+	(void)snprintf(row.subject, sizeof(row.subject), "user %u", uid);
+	(void)snprintf(row.text, sizeof(row.text), "%s", text);
+	record(events, EVENT_BURST_OF_USER, &row);
 }
 
 int events_follow(struct events *events, event_listener_t listener,
@@ -190,9 +210,12 @@ int events_after(struct events *events, uint64_t after, unsigned limit,
 {
 	struct visit visiting = { visit, context };
 
-	/* A full disk keeps new rows queued; the old ones can be read. */
-	if (store_has_deferred(events->store))
-		(void)store_flush_deferred(events->store);
 	return store_each_event(events->store, after, limit, visit_row,
 				&visiting);
+}
+
+int events_before_newest(struct events *events, unsigned count,
+			 uint64_t *ret_after)
+{
+	return store_before_newest(events->store, count, ret_after);
 }

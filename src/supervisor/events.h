@@ -17,6 +17,7 @@
 #include "supervisor/store.h"
 
 #define EVENT_BURST         20
+#define EVENT_BURST_OF_USER 500
 #define EVENT_LISTENERS_MAX 32
 
 struct events;
@@ -37,6 +38,11 @@ void event_record(struct events *events, enum event_level level,
 		  const char *subject, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* What a user asked for, and its outcome: of the subject "user UID", in bursts
+ * of EVENT_BURST_OF_USER. */
+void event_record_operation(struct events *events, enum event_level level,
+			    uid_t uid, const char *text);
+
 /*
  * Call `listener` for each event recorded from now on.
  *
@@ -55,5 +61,10 @@ void events_unfollow(struct events *events, event_listener_t listener,
  */
 int events_after(struct events *events, uint64_t after, unsigned limit,
 		 event_listener_t visit, void *context);
+
+/* For events_after(): the newest `count` rows that are on disk, and what is not
+ * yet. */
+int events_before_newest(struct events *events, unsigned count,
+			 uint64_t *ret_after);
 
 #endif

@@ -9,6 +9,7 @@
 #include "control/dispatch.h"
 #include "supervisor/check.h"
 #include "supervisor/install.h"
+#include "supervisor/operation.h"
 #include "supervisor/report.h"
 #include "supervisor/request_private.h"
 #include "supervisor/save.h"
@@ -385,31 +386,55 @@ static int handle_service_set(void *data, struct message *message)
 	return request_answer(data, service_set(data));
 }
 
+struct event_page {
+	struct request *request;
+	unsigned most;
+	unsigned count;
+};
+
 static void visit_event(void *context, const struct event_row *row)
 {
-	struct request *request = context;
+	struct event_page *page = context;
 
-	ticket_row(request->supervisor, &request->ticket, MSG_EVENT_ROW, row,
-		   sizeof(*row), NULL, 0);
+	page->count++;
+	ticket_row(page->request->supervisor, &page->request->ticket,
+		   MSG_EVENT_ROW, row, sizeof(*row), NULL, 0);
 }
 
 #define EVENT_PAGE 200
+
+static int send_events(struct event_page *page, const struct event_query *query)
+{
+	struct events *events = page->request->supervisor->events;
+	uint64_t after = query->after;
+	int r = 0;
+
+	page->most = EVENT_PAGE;
+	if (query->wants_newest) {
+		/* Those that are not on disk yet come on top. */
+		page->most += STORE_DEFERRED_MAX;
+		r = events_before_newest(events, EVENT_PAGE, &after);
+	}
+	return r < 0 ? r
+		     : events_after(events, after, page->most, visit_event,
+				    page);
+}
 
 static int handle_event_list(void *data, struct message *message)
 {
 	const struct event_query *query = (const void *)message->body;
 	struct request *request = data;
-	int r;
+	struct event_page page = { .request = request };
+	int r = send_events(&page, query);
 
-	r = events_after(request->supervisor->events, query->after, EVENT_PAGE,
-			 visit_event, request);
 	if (r < 0)
 		return request_answer(request,
 				      refuse(&request->refusal, r, "",
 					     "the store cannot be read"));
-	if (!query->follow)
+	/* A full page may not be the last: who follows asks for the next. */
+	if (!query->follow || page.count == page.most)
 		return request_answer(request, 0);
-	r = client_follow(request->client, request->ticket.request_id);
+	r = client_follow(request->supervisor, &request->ticket);
 	if (r < 0)
 		return request_answer(request,
 				      refuse(&request->refusal, r, "follow",
@@ -529,13 +554,17 @@ void client_request(struct client *client, struct message *message)
 		.client = client,
 		.supervisor = client->supervisor,
 		.message = message,
-		.ticket = { client->id, message->request_id },
+		.ticket = { .client = client->id,
+			    .request_id = message->request_id,
+			    .uid = client->uid },
 	};
+	int r;
 
-	int r = request_is_of_network(message->type)
-			? request_network(&request, message)
-			: message_dispatch(rules, ARRAY_COUNT(rules), 0,
-					   &request, message);
+	operation_note(&request.ticket, message);
+	r = request_is_of_network(message->type)
+		    ? request_network(&request, message)
+		    : message_dispatch(rules, ARRAY_COUNT(rules), 0, &request,
+				       message);
 
 	/* A newer command may ask for what a later release has. */
 	if (r < 0)

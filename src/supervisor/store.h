@@ -260,9 +260,14 @@ int store_next(struct store *store, enum store_counter which,
 /* -- events -- */
 
 void store_defer_event(struct store *store, const struct event_row *row);
+/* Those in the queue as well. */
 int store_each_event(struct store *store, uint64_t after, unsigned limit,
 		     int (*visit)(void *context, const struct event_row *row),
 		     void *context);
+
+/* The number before the newest `count` rows that are on disk. */
+int store_before_newest(struct store *store, unsigned count,
+			uint64_t *ret_after);
 
 /* -- deferred writes -- */
 

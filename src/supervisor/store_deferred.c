@@ -113,6 +113,18 @@ void store_defer_event(struct store *store, const struct event_row *row)
 		deferred->event = *row;
 }
 
+const struct event_row *store_queued_event(const struct store *store,
+					   uint64_t after)
+{
+	const struct deferred *deferred;
+
+	TAILQ_FOREACH(deferred, &store->deferred, link)
+	if (deferred->kind == DEFERRED_EVENT &&
+	    deferred->event.sequence > after)
+		return &deferred->event;
+	return NULL;
+}
+
 /* One that waits already, of the same partition. */
 static struct deferred *find_state(struct store *store, const char *name)
 {
@@ -178,36 +190,6 @@ static int put_service_restarts(struct store *store,
 	return store_write_end(store, statement);
 }
 
-static int put_event(struct store *store, const struct event_row *row)
-{
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, SQL_EVENT_PUT, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_u64(store, statement, 1, row->sequence);
-	store_bind_u64(store, statement, 2, row->time_us);
-	store_bind_u64(store, statement, 3, row->level);
-	store_bind_text(store, statement, 4, row->subject);
-	store_bind_text(store, statement, 5, row->text);
-	return store_write_end(store, statement);
-}
-
-/* Sequence numbers may have gaps: fewer rows may stay, never more. */
-static int trim_events(struct store *store, uint64_t newest)
-{
-	sqlite3_stmt *statement;
-	int r;
-
-	if (newest <= STORE_EVENT_ROWS)
-		return 0;
-	r = store_write_begin(store, SQL_EVENT_TRIM, &statement);
-	if (r < 0)
-		return r;
-	store_bind_u64(store, statement, 1, newest - STORE_EVENT_ROWS);
-	return store_write_end(store, statement);
-}
-
 /* One that is not defined any more has no state. */
 static int put_state(struct store *store, const struct partition_record *record)
 {
@@ -226,7 +208,7 @@ static int write_one(struct store *store, const struct deferred *deferred)
 	case DEFERRED_SERVICE_RESTARTS:
 		return put_service_restarts(store, &deferred->service);
 	case DEFERRED_EVENT:
-		return put_event(store, &deferred->event);
+		return store_put_event(store, &deferred->event);
 	case DEFERRED_STATE:
 		return put_state(store, deferred->partition);
 	}
@@ -266,7 +248,6 @@ static int refill(struct store *store)
 int store_drain(struct store *store)
 {
 	const struct deferred *deferred;
-	uint64_t newest_event = 0;
 	int r = refill(store);
 
 	TAILQ_CONCAT(&store->draining, &store->deferred, link);
@@ -276,15 +257,14 @@ int store_drain(struct store *store)
 			r = write_one(store, deferred);
 		if (r < 0)
 			return r;
-		if (deferred->kind == DEFERRED_EVENT)
-			newest_event = deferred->event.sequence;
 	}
-	return r < 0 ? r : trim_events(store, newest_event);
+	return r < 0 ? r : store_trim_events(store);
 }
 
 void store_drain_committed(struct store *store)
 {
 	free_list(store, &store->draining);
+	store->event_count_on_disk = store->event_count;
 	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++)
 		store->counters[i].last_on_disk = store->counters[i].last;
 }
@@ -311,6 +291,7 @@ static void queue_again(struct store *store)
 void store_drain_rolled_back(struct store *store)
 {
 	queue_again(store);
+	store->event_count = store->event_count_on_disk;
 	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++)
 		store->counters[i].last = store->counters[i].last_on_disk;
 }
@@ -378,7 +359,7 @@ int store_load_counters(struct store *store)
 		counter->last_on_disk = counter->last;
 		counter->next = counter->last + 1;
 	}
-	return store_flush_deferred(store);
+	return 0;
 }
 
 int store_next(struct store *store, enum store_counter which,
@@ -400,49 +381,4 @@ int store_next(struct store *store, enum store_counter which,
 	if (r == 0)
 		*ret_number = counter->next++;
 	return r;
-}
-
-/* -- events -- */
-
-static int read_event(struct store *store, uint64_t after,
-		      struct event_row *ret_row)
-{
-	sqlite3_stmt *statement;
-	int r = store_read_begin(store, SQL_EVENT_NEXT, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_u64(store, statement, 1, after);
-	r = store_read_row(store, statement);
-	if (r == 0)
-		r = store_column_text(statement, 3, ret_row->subject,
-				      sizeof(ret_row->subject));
-	if (r == 0)
-		r = store_column_text(statement, 4, ret_row->text,
-				      sizeof(ret_row->text));
-	ret_row->sequence = store_column_u64(statement, 0);
-	ret_row->time_us = store_column_u64(statement, 1);
-	ret_row->level = store_column_u32(statement, 2);
-	store_read_end(store, statement);
-	return r;
-}
-
-int store_each_event(struct store *store, uint64_t after, unsigned limit,
-		     int (*visit)(void *context, const struct event_row *row),
-		     void *context)
-{
-	struct event_row row = { 0 };
-
-	/* A client may send any number; SQLite's are signed. */
-	row.sequence = after > INT64_MAX ? INT64_MAX : after;
-	for (unsigned i = 0; i < limit; i++) {
-		int r = read_event(store, row.sequence, &row);
-
-		if (r < 0)
-			return r == -ENOENT ? 0 : r;
-		r = visit(context, &row);
-		if (r != 0)
-			return r;
-	}
-	return 0;
 }

@@ -168,6 +168,10 @@ static int open_all(struct store *store, const char *state_dir,
 	if (r < 0)
 		return r;
 	r = store_load_counters(store);
+	if (r == 0)
+		r = store_count_events(store);
+	if (r == 0)
+		r = store_flush_deferred(store);
 	if (r < 0)
 		return refuse(refusal, r, "state_dir", "%s", store->error);
 	return 0;

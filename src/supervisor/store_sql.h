@@ -47,6 +47,8 @@ struct store {
 	bool is_own;    /* and the current write opened it */
 	int bind_error; /* first SQLite code of the binds in progress */
 	struct counter counters[STORE_COUNTER_COUNT];
+	uint64_t event_count; /* rows */
+	uint64_t event_count_on_disk;
 	int changed_rows; /* by the last write */
 	struct deferred_list deferred;
 	struct deferred_list draining; /* written in this transaction */
@@ -122,5 +124,13 @@ void store_drain_committed(struct store *store);
 void store_drain_rolled_back(struct store *store);
 int store_load_counters(struct store *store);
 void store_free_deferred(struct store *store);
+/* The first event in the queue with a greater number; NULL: none. */
+const struct event_row *store_queued_event(const struct store *store,
+					   uint64_t after);
+
+/* Rows of events (store_events.c). */
+int store_put_event(struct store *store, const struct event_row *row);
+int store_trim_events(struct store *store);
+int store_count_events(struct store *store);
 
 #endif

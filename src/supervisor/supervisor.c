@@ -19,6 +19,7 @@
 #include "supervisor/engine.h"
 #include "supervisor/image.h"
 #include "supervisor/install.h"
+#include "supervisor/operation.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/placer.h"
 #include "supervisor/rendezvous.h"
@@ -244,6 +245,14 @@ void supervisor_event(struct supervisor *supervisor, enum event_level level,
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	event_record(supervisor->events, level, subject, "%s", text);
+	flush_soon(supervisor);
+}
+
+void supervisor_record_operation(struct supervisor *supervisor,
+				 const struct ticket *ticket,
+				 const struct reply *reply)
+{
+	operation_record(supervisor->events, ticket, reply);
 	flush_soon(supervisor);
 }
 

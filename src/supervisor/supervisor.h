@@ -90,6 +90,11 @@ void supervisor_count_restart(struct supervisor *supervisor,
 			      const struct service *service);
 
 /* An event about a child or service by this name. */
+/* An event of what the ticket's operation came to. */
+void supervisor_record_operation(struct supervisor *supervisor,
+				 const struct ticket *ticket,
+				 const struct reply *reply);
+
 void supervisor_event(struct supervisor *supervisor, enum event_level level,
 		      const char *subject, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import struct
+import subprocess
 
 import pytest
 
@@ -146,7 +147,8 @@ def test_one_path_is_served_once(host):
     assert serve(host, "data", path).returncode == 0
     inode = path.stat().st_ino
 
-    check_refused(serve(host, "data2", path), REFUSED, "vhost-user", "data")
+    check_refused(serve(host, "data2", path), REFUSED, "vhost-user",
+                  "is the socket of partition data")
     check_refused(serve(host, "data3", host.directory / "link/data.sock"),
                   REFUSED, "vhost-user")
 
@@ -163,3 +165,68 @@ def test_the_socket_goes_with_the_one_who_served_it(host):
     assert not path.exists()
     host.run("start", "data")
     assert path.is_socket()
+
+
+# ---- events -----------------------------------------------------------------
+
+def events(host, *options):
+    said = host.run("--json", "events", *options)
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def disturb(host, count):
+    """Events, two of each call."""
+    for number in range(count):
+        host.run("service", "set", "disk0", "--standby", str(number % 2))
+
+
+def test_events_shows_the_newest_and_all_on_request(host):
+    disturb(host, 260)
+    host.kill_supervisor()
+    host.run("service", "set", "console0", "--kind", "console",
+             "--standby", "0")
+
+    newest = events(host)
+    every = events(host, "--all")
+
+    numbers = [row["sequence"] for row in every]
+    assert len(every) > 260 and numbers == sorted(set(numbers))
+    assert 200 <= len(newest) < 260
+    assert "service set console0: done" in [row["text"] for row in newest]
+    assert every[-len(newest):] == newest
+    assert events(host, "--after", str(numbers[9])) == every[10:]
+
+
+def test_a_follower_of_events_misses_none(host):
+    disturb(host, 250)
+    follower = subprocess.Popen(
+        host.argv("--json", "events", "--all", "--follow"), env=host.env,
+        stdout=subprocess.PIPE, text=True)
+    try:
+        first = json.loads(follower.stdout.readline())
+        disturb(host, 20)
+        every = events(host, "--all")
+        told = [first] + [json.loads(follower.stdout.readline())
+                          for _ in every[1:]]
+    finally:
+        follower.kill()
+        follower.communicate()
+
+    assert told == every
+
+
+def test_what_was_asked_for_is_on_record_with_its_outcome(host):
+    define(host)
+    host.call("start", "one")
+    host.run("install", "one")
+    host.run("switch", "define", "lan")
+    host.run("nic", "add", "one", "eth0", "--switch", "lan")
+    host.run("service", "restart", "disk0")
+
+    mine = [row["text"] for row in events(host)
+            if row["subject"] == f"user {os.geteuid()}"]
+
+    assert mine[0] == "define one: done"
+    assert mine[1].startswith("start one: refused: state: ")
+    assert mine[2:] == ["install one: done", "switch define lan: done",
+                        "nic add one: done", "service restart disk0: done"]

@@ -80,6 +80,42 @@ TEST(recording_an_event_writes_nothing_to_disk)
 	close_events();
 }
 
+TEST(events_that_are_not_on_disk_yet_are_found)
+{
+	uint64_t first;
+
+	open_events();
+	event_record(events, EVENT_INFO, "supervisor", "on disk");
+	CHECK_EQ(store_flush_deferred(store), 0);
+	CHECK_EQ(count_after(0), 1);
+	first = last.sequence;
+	event_record(events, EVENT_INFO, "supervisor", "not yet");
+	event_record(events, EVENT_INFO, "supervisor", "neither");
+
+	CHECK_EQ(count_after(0), 3);
+	CHECK_EQ(count_after(first), 2);
+	CHECK_EQ(strcmp(last.text, "neither"), 0);
+	CHECK_EQ(count_after(last.sequence), 0);
+	close_events();
+}
+
+TEST(the_newest_are_found_without_their_numbers)
+{
+	uint64_t after;
+
+	open_events();
+	for (int i = 0; i < 9; i++)
+		event_record(events, EVENT_INFO, "supervisor", "event %d", i);
+	CHECK_EQ(store_flush_deferred(store), 0);
+
+	CHECK_EQ(events_before_newest(events, 4, &after), 0);
+	CHECK_EQ(count_after(after), 4);
+	CHECK_EQ(strcmp(last.text, "event 8"), 0);
+	CHECK_EQ(events_before_newest(events, 10, &after), 0);
+	CHECK_EQ(after, 0);
+	close_events();
+}
+
 TEST(a_listener_that_left_is_not_called)
 {
 	open_events();
@@ -116,6 +152,18 @@ TEST(a_hostile_peer_cannot_flood_the_events_of_others)
 
 	CHECK(count_after(0) <= EVENT_BURST + 2);
 	CHECK_EQ(strcmp(last.text, "hello"), 0);
+	close_events();
+}
+
+TEST(a_hostile_user_cannot_flood_the_events_of_others)
+{
+	open_events();
+	for (int i = 0; i < 10000; i++)
+		event_record_operation(events, EVENT_INFO, 1000, "start x");
+	event_record_operation(events, EVENT_INFO, 0, "stop web1");
+
+	CHECK(count_after(0) <= EVENT_BURST_OF_USER + 10);
+	CHECK_EQ(strcmp(last.subject, "user 0"), 0);
 	close_events();
 }
 

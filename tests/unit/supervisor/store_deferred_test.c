@@ -114,6 +114,23 @@ TEST(events_beyond_the_bound_are_forgotten)
 	store_rig_close(&rig);
 }
 
+TEST(numbers_that_were_skipped_forget_no_event)
+{
+	struct event_row row = { .subject = "s", .text = "t" };
+	int count = 0;
+
+	store_rig_open(&rig);
+	for (int life = 0; life < 20; life++) {
+		row.sequence += 1000;
+		store_defer_event(rig.store, &row);
+		store_rig_reopen(&rig);
+	}
+
+	CHECK_EQ(store_each_event(rig.store, 0, 100, count_event, &count), 0);
+	CHECK_EQ(count, 20);
+	store_rig_close(&rig);
+}
+
 TEST(numbers_are_never_handed_out_twice)
 {
 	uint64_t number, last = 0;
