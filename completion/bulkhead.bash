@@ -5,7 +5,7 @@
 _bulkhead_verbs="define install start stop pause resume reset save restore
 	balloon console list show
 	uninstall undefine events logs doctor disk nic switch service
-	shutdown version"
+	shutdown version help"
 
 # What may follow a verb; a test holds this against the command's own table.
 _bulkhead_options() {
@@ -44,6 +44,7 @@ _bulkhead_options() {
 	"service list") echo "" ;;
 	"service restart") echo "" ;;
 	"service set") echo "--standby --kind" ;;
+	"service remove") echo "" ;;
 	"shutdown") echo "--deadline" ;;
 	"version") echo "" ;;
 	esac
@@ -105,7 +106,8 @@ _bulkhead() {
 			"disk ") words="serve list" ;;
 			"nic ") words="add remove set" ;;
 			"switch ") words="define undefine list show fdb counters mirror capture" ;;
-			"service ") words="list restart set" ;;
+			"service ") words="list restart set remove" ;;
+			help) words=$_bulkhead_verbs ;;
 			define)
 				mapfile -t COMPREPLY < <(compgen -f -- "$current")
 				return
@@ -121,7 +123,7 @@ _bulkhead() {
 				"switch counters" | "switch mirror" | "switch capture")
 				words=$(_bulkhead_names switch list)
 				;;
-			"service restart" | "service set")
+			"service restart" | "service set" | "service remove")
 				words=$(_bulkhead_names service list)
 				;;
 			esac

@@ -111,6 +111,7 @@ static void begin_progress(struct cli *cli, const char *doing)
 	bool is_shown = doing && !cli->is_json && isatty(STDERR_FILENO);
 
 	cli->doing = doing;
+	cli->progress = (struct progress){ 0 };
 	cli->client.on_wait = is_shown ? show_progress : NULL;
 	cli->client.on_wait_data = cli;
 }
@@ -182,6 +183,8 @@ int cli_call(struct cli *cli, const struct request *request, const char *doing)
 	begin_progress(cli, doing);
 	r = client_call(&cli->client, request, &reply);
 	end_progress(cli);
+	if (r < 0)
+		client_close(&cli->client);
 	return r < 0 ? complain_lost(cli, r) : take_reply(cli, &reply);
 }
 

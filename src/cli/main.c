@@ -35,6 +35,24 @@ static const char *default_socket(void)
 	return path;
 }
 
+/* Each name on its own; the worst that happened to one counts. */
+static int run(struct cli *cli, struct invocation *invocation)
+{
+	int worst = EXIT_DONE;
+
+	if (!invocation->verb->takes_many)
+		return invocation->verb->run(cli, invocation);
+	for (size_t i = 0; i < invocation->name_count; i++) {
+		int status;
+
+		invocation->positional = invocation->names[i];
+		status = invocation->verb->run(cli, invocation);
+		if (worst != EXIT_FAILED && status != EXIT_DONE)
+			worst = status;
+	}
+	return worst;
+}
+
 int main(int count, char **words)
 {
 	struct cli cli = {
@@ -45,7 +63,7 @@ int main(int count, char **words)
 	int status = usage_read(&cli, count, words, &invocation);
 
 	if (status == EXIT_DONE && invocation.verb)
-		status = invocation.verb->run(&cli, &invocation);
+		status = run(&cli, &invocation);
 	client_close(&cli.client);
 	if (fflush(stdout) != 0 && status == EXIT_DONE)
 		status = cli_complain(&cli, EXIT_FAILED, "",

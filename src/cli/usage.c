@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WORD_MAX 64
+#define WORD_MAX VERB_NAME_MAX
 
 /* The command line without the global options. */
 struct words {
@@ -28,9 +28,10 @@ void verb_describe(const struct verb *verb, char *to, size_t room)
 {
 	size_t used;
 
-	used = (size_t)snprintf(to, room, "bulkhead %s%s%s%s%s", verb->name,
+	used = (size_t)snprintf(to, room, "bulkhead %s%s%s%s%s%s", verb->name,
 				verb->positional ? " " : "",
 				verb->positional ? verb->positional : "",
+				verb->takes_many ? "..." : "",
 				verb->second ? " " : "",
 				verb->second ? verb->second : "");
 	for (size_t i = 0; i < VERB_OPTION_MAX && used < room; i++) {
@@ -55,14 +56,30 @@ static void print_verb_help(const struct verb *verb)
 			     verb->options[i].help);
 }
 
+/* The verbs that begin with this word; of "" all. Returns how many. */
+static size_t print_verbs(const char *word)
+{
+	size_t bytes = strlen(word);
+	size_t count = 0;
+
+	for (size_t i = 0; verbs[i]; i++) {
+		if (bytes && (strncmp(verbs[i]->name, word, bytes) != 0 ||
+			      verbs[i]->name[bytes] != ' '))
+			continue;
+		(void)printf("  %-16s %s\n", verbs[i]->name, verbs[i]->summary);
+		count++;
+	}
+	return count;
+}
+
 static void print_help(void)
 {
 	(void)puts("usage: bulkhead [--socket PATH] [--json] VERB ...\n");
-	for (size_t i = 0; verbs[i]; i++)
-		(void)printf("  %-16s %s\n", verbs[i]->name, verbs[i]->summary);
+	(void)print_verbs("");
+	(void)puts("  help [VERB]      Explain all of them, or one.");
 	(void)puts("\n--socket PATH names the supervisor's socket, as does "
 		   "BULKHEAD_SOCKET.\n--json prints what there is to say as "
-		   "JSON.\nbulkhead VERB --help explains a verb; bulkhead(1) "
+		   "JSON.\nbulkhead help VERB explains a verb; bulkhead(1) "
 		   "explains all.\n"
 		   "Exit status: 0 done, 1 failed, 2 refused.");
 }
@@ -175,8 +192,16 @@ static int take_positional(struct cli *cli, struct invocation *invocation,
 {
 	const struct verb *verb = invocation->verb;
 
+	if (verb->takes_many && invocation->name_count == VERB_NAME_MAX)
+		return cli_complain(cli, EXIT_REFUSED, word,
+				    "is one name too many: %d at once",
+				    VERB_NAME_MAX);
+	if (verb->takes_many)
+		invocation->names[invocation->name_count++] = word;
 	if (verb->positional && !invocation->positional)
 		invocation->positional = word;
+	else if (verb->takes_many)
+		return EXIT_DONE;
 	else if (verb->second && !invocation->second)
 		invocation->second = word;
 	else
@@ -223,6 +248,17 @@ static int read_rest(struct cli *cli, struct words *words, size_t from,
 	return status;
 }
 
+/* "help stop" is "stop --help". */
+static void take_help_verb(struct words *words)
+{
+	if (words->count == 0 || strcmp(words->words[0], "help") != 0)
+		return;
+	words->wants_help = true;
+	words->count--;
+	memmove(words->words, words->words + 1,
+		words->count * sizeof(words->words[0]));
+}
+
 int usage_read(struct cli *cli, int count, char **words,
 	       struct invocation *ret_invocation)
 {
@@ -236,6 +272,7 @@ int usage_read(struct cli *cli, int count, char **words,
 		status = take_global(cli, &rest, &word, end);
 	if (status != EXIT_DONE)
 		return status;
+	take_help_verb(&rest);
 	if (rest.wants_help && rest.count == 0) {
 		print_help();
 		return EXIT_DONE;
@@ -244,6 +281,11 @@ int usage_read(struct cli *cli, int count, char **words,
 		return cli_complain(cli, EXIT_REFUSED, "",
 				    "what to do? see bulkhead --help");
 	matched = find_verb(&rest, &ret_invocation->verb);
+	if (!matched && rest.wants_help && rest.count == 1 &&
+	    print_verbs(rest.words[0]) > 0) {
+		ret_invocation->verb = NULL;
+		return EXIT_DONE;
+	}
 	if (!matched)
 		return cli_complain(cli, EXIT_REFUSED, rest.words[0],
 				    "is not a verb: see bulkhead --help");

@@ -19,6 +19,7 @@ struct verb_option {
 };
 
 #define VERB_OPTION_MAX 12
+#define VERB_NAME_MAX   64
 
 struct cli;
 struct invocation;
@@ -27,6 +28,7 @@ struct verb {
 	const char *name;       /* one word or two */
 	const char *positional; /* NULL: none; "NAME", "FILE" */
 	const char *second;     /* positional after that; NULL: none */
+	bool takes_many;        /* positionals, each on its own */
 	const char *summary;
 	struct verb_option options[VERB_OPTION_MAX]; /* ends in no name */
 	int (*run)(struct cli *cli, const struct invocation *invocation);
@@ -37,6 +39,8 @@ struct invocation {
 	const struct verb *verb;
 	const char *positional; /* NULL exactly when the verb takes none */
 	const char *second;     /* so too */
+	const char *names[VERB_NAME_MAX]; /* takes_many: all positionals */
+	size_t name_count;
 	const char
 		*options[VERB_OPTION_MAX]; /* NULL: absent; "" for a switch */
 };

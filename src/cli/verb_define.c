@@ -61,6 +61,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_define = {
 	.name = "define",
 	.positional = "FILE",
+	.takes_many = true,
 	.summary = "Store a partition's document (YAML or JSON; - reads it "
 		   "from standard input).",
 	.run = run,

@@ -11,6 +11,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_install = {
 	.name = "install",
 	.positional = "NAME",
+	.takes_many = true,
 	.summary = "Reserve and create the storage of a partition.",
 	.run = run,
 };

@@ -10,6 +10,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_pause = {
 	.name = "pause",
 	.positional = "NAME",
+	.takes_many = true,
 	.summary = "Stop the virtual processors of a running partition.",
 	.run = run,
 };

@@ -10,6 +10,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_reset = {
 	.name = "reset",
 	.positional = "NAME",
+	.takes_many = true,
 	.summary = "Restart the guest, as its reset button would.",
 	.run = run,
 };

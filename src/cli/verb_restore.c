@@ -11,6 +11,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_restore = {
 	.name = "restore",
 	.positional = "NAME",
+	.takes_many = true,
 	.summary = "Go on where a saved partition was.",
 	.run = run,
 };

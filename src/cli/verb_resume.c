@@ -10,6 +10,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_resume = {
 	.name = "resume",
 	.positional = "NAME",
+	.takes_many = true,
 	.summary =
 		"Let the virtual processors of a paused partition run again.",
 	.run = run,

@@ -10,6 +10,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_save = {
 	.name = "save",
 	.positional = "NAME",
+	.takes_many = true,
 	.summary = "Write a partition's guest to disk and end its processes.",
 	.run = run,
 };

@@ -11,6 +11,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_service_restart = {
 	.name = "service restart",
 	.positional = "NAME",
+	.takes_many = true,
 	.summary = "Replace a service's active instance, for an upgrade; "
 		   "returns when its clients are served again.",
 	.run = run,

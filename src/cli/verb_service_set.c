@@ -7,12 +7,14 @@
 
 static int take_kind(struct cli *cli, const char *kind, uint32_t *ret_role)
 {
-	*ret_role = ROLE_DISK;
-	if (kind && strcmp(kind, "console") == 0)
+	*ret_role = 0;
+	if (kind && strcmp(kind, "disk") == 0)
+		*ret_role = ROLE_DISK;
+	else if (kind && strcmp(kind, "console") == 0)
 		*ret_role = ROLE_CONSOLE;
 	else if (kind && strcmp(kind, "net") == 0)
 		*ret_role = ROLE_NET;
-	else if (kind && strcmp(kind, "disk") != 0)
+	else if (kind)
 		return cli_complain(cli, EXIT_REFUSED, "--kind",
 				    "wants disk, console or net");
 	return EXIT_DONE;
@@ -57,11 +59,11 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_service_set = {
 	.name = "service set",
 	.positional = "NAME",
-	.summary = "Define a service, or change how many stand by.",
+	.summary = "Change how many of a service stand by, or define one.",
 	.options = {
 		{ "standby", "N", "instances that wait, started and "
 				  "sandboxed, to take over: 0 or 1" },
-		{ "kind", "KIND", "disk (the default), console or net" },
+		{ "kind", "KIND", "of a service that is new: disk, console or net" },
 	},
 	.run = run,
 };

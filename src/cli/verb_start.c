@@ -10,6 +10,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_start = {
 	.name = "start",
 	.positional = "NAME",
+	.takes_many = true,
 	.summary = "Start a partition; returns when its guest runs.",
 	.run = run,
 };

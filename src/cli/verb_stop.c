@@ -33,6 +33,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_stop = {
 	.name = "stop",
 	.positional = "NAME",
+	.takes_many = true,
 	.summary = "Press the power button; after the deadline, switch off.",
 	.options = {
 		{ "deadline", "S", "seconds the guest may take (otherwise the "

@@ -101,6 +101,7 @@ static int run_undefine(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_switch_undefine = {
 	.name = "switch undefine",
 	.positional = "NAME",
+	.takes_many = true,
 	.summary = "Forget a switch that no interface uses.",
 	.run = run_undefine,
 };

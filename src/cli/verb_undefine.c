@@ -10,6 +10,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_undefine = {
 	.name = "undefine",
 	.positional = "NAME",
+	.takes_many = true,
 	.summary = "Forget the definition of an uninstalled partition.",
 	.run = run,
 };

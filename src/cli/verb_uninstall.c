@@ -71,6 +71,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_uninstall = {
 	.name = "uninstall",
 	.positional = "NAME",
+	.takes_many = true,
 	.summary = "Release the storage of a partition and keep its definition.",
 	.options = {
 		{ "remove-images", NULL, "remove the images that install "

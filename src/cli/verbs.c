@@ -39,6 +39,7 @@ const struct verb *const verbs[] = {
 	&verb_service_list,
 	&verb_service_restart,
 	&verb_service_set,
+	&verb_service_remove,
 	&verb_shutdown,
 	&verb_version,
 	NULL,

@@ -39,6 +39,7 @@ extern const struct verb verb_switch_mirror;
 extern const struct verb verb_service_list;
 extern const struct verb verb_service_restart;
 extern const struct verb verb_service_set;
+extern const struct verb verb_service_remove;
 extern const struct verb verb_shutdown;
 extern const struct verb verb_version;
 

@@ -493,7 +493,7 @@ struct service_name {
 
 struct service_settings {
 	char name[NAME_ROOM];
-	uint32_t role;          /* ROLE_DISK, ROLE_CONSOLE or ROLE_NET */
+	uint32_t role;          /* of a new one; 0: there must be one */
 	uint32_t standby_count; /* 0 or 1 */
 };
 

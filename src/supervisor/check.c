@@ -370,7 +370,7 @@ int check_service_settings(const struct service_settings *settings,
 	struct checking checking = { .prefix = "", .refusal = ret_refusal };
 	int r = check_name_in(&checking, "service", settings->name);
 
-	if (r == 0 && settings->role != ROLE_DISK &&
+	if (r == 0 && settings->role && settings->role != ROLE_DISK &&
 	    settings->role != ROLE_CONSOLE && settings->role != ROLE_NET)
 		r = refuse_field(&checking, "role",
 				 "must be disk, console or net");

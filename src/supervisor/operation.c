@@ -27,6 +27,7 @@ static const struct operation {
 	{ MSG_CONSOLE_OPEN, "console" },
 	{ MSG_SERVICE_RESTART, "service restart" },
 	{ MSG_SERVICE_SET, "service set" },
+	{ MSG_SERVICE_REMOVE, "service remove" },
 	{ MSG_SWITCH_DEFINE, "switch define" },
 	{ MSG_SWITCH_UNDEFINE, "switch undefine" },
 	{ MSG_SWITCH_MIRROR, "switch mirror" },

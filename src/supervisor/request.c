@@ -312,7 +312,7 @@ static int handle_service_list(void *data, struct message *message)
 	return request_answer(request, 0);
 }
 
-static struct service *named_service(struct request *request)
+struct service *request_service(struct request *request)
 {
 	const char *name = (const char *)request->message->body;
 	struct service *service;
@@ -332,7 +332,7 @@ static struct service *named_service(struct request *request)
 static int handle_service_restart(void *data, struct message *message)
 {
 	struct request *request = data;
-	struct service *service = named_service(request);
+	struct service *service = request_service(request);
 	int r;
 
 	if (!service)
@@ -363,7 +363,14 @@ static int service_set(struct request *request)
 		return r;
 	memcpy(record.name, settings->name, sizeof(record.name));
 	service = service_find(supervisor, settings->name);
-	if (service && service->role != settings->role)
+	if (!service && !settings->role)
+		return refuse(&request->refusal, -ENOENT, "name",
+			      "there is no service %s; with a kind, one is "
+			      "defined",
+			      settings->name);
+	if (!record.role)
+		record.role = service->role;
+	if (service && service->role != record.role)
 		return refuse(&request->refusal, -EEXIST, "kind",
 			      "service %s exists and is of another kind",
 			      service->name);
@@ -372,7 +379,7 @@ static int service_set(struct request *request)
 	if (r < 0)
 		return request_refuse_store(request, r);
 	if (!service)
-		r = service_add(supervisor, settings->name, settings->role,
+		r = service_add(supervisor, settings->name, record.role,
 				settings->standby_count, &service);
 	if (r < 0)
 		return refuse(&request->refusal, r, "", "out of memory");
@@ -540,6 +547,7 @@ static const struct message_rule rules[] = {
 	{ MSG_SERVICE_LIST, IN_ANY_STATE, handle_service_list },
 	{ MSG_SERVICE_RESTART, IN_ANY_STATE, handle_service_restart },
 	{ MSG_SERVICE_SET, IN_ANY_STATE, handle_service_set },
+	{ MSG_SERVICE_REMOVE, IN_ANY_STATE, request_service_remove },
 	{ MSG_EVENT_LIST, IN_ANY_STATE, handle_event_list },
 	{ MSG_CONSOLE_OPEN, IN_ANY_STATE, handle_console_open },
 	{ MSG_CONSOLE_LOG, IN_ANY_STATE, handle_console_log },

@@ -28,6 +28,13 @@ struct partition *request_partition(struct request *request);
 /* The store failed: say so. */
 int request_refuse_store(struct request *request, int error);
 
+/* The service a request names, whose body begins with the name; NULL: there is
+ * none, and that was answered. */
+struct service *request_service(struct request *request);
+
+/* request_service.c */
+int request_service_remove(void *data, struct message *message);
+
 /* request_network.c: the rules of switches and interfaces. */
 bool request_is_of_network(uint32_t type);
 int request_network(struct request *request, struct message *message);

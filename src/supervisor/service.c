@@ -261,7 +261,7 @@ void service_settle(struct service *service)
 
 	service->settle_source =
 		sd_event_source_disable_unref(service->settle_source);
-	if (service->supervisor->are_services_ending ||
+	if (service->is_leaving || service->supervisor->are_services_ending ||
 	    service->supervisor->is_adopting)
 		return;
 	active = settle_active(service, now_ns);
@@ -406,6 +406,29 @@ static void resume_retired(struct service *service, const char *reason)
 		      text);
 }
 
+static void service_free(struct service *service)
+{
+	TAILQ_REMOVE(&service->supervisor->services, service, link);
+	sd_event_source_disable_unref(service->settle_source);
+	free(service);
+}
+
+static void free_when_left(struct service *service)
+{
+	if (!TAILQ_EMPTY(&service->instances))
+		return;
+	ticket_done(service->supervisor, &service->leave_ticket);
+	service_free(service);
+}
+
+void service_remove(struct service *service, const struct ticket *ticket)
+{
+	service->is_leaving = true;
+	service->leave_ticket = *ticket;
+	service_quit(service);
+	free_when_left(service);
+}
+
 /* After the hand-over: telling must not delay it. */
 static void tell_death(struct service *service, pid_t pid, const char *reason)
 {
@@ -436,6 +459,10 @@ void instance_died(struct process *process, const char *reason)
 	consoles_leave(service->supervisor, instance);
 	networks_instance_died(service->supervisor, instance);
 	instance_free(instance);
+	if (service->is_leaving) {
+		free_when_left(service);
+		return;
+	}
 	if (was_upgrade)
 		resume_retired(service, reason);
 	service_settle(service);
@@ -552,7 +579,7 @@ struct service *service_find(struct supervisor *supervisor, const char *name)
 	struct service *service;
 
 	TAILQ_FOREACH(service, &supervisor->services, link)
-	if (strcmp(service->name, name) == 0)
+	if (!service->is_leaving && strcmp(service->name, name) == 0)
 		return service;
 	return NULL;
 }
@@ -582,8 +609,6 @@ void services_free(struct supervisor *supervisor)
 	while ((service = TAILQ_FIRST(&supervisor->services))) {
 		while ((instance = TAILQ_FIRST(&service->instances)))
 			instance_free(instance);
-		TAILQ_REMOVE(&supervisor->services, service, link);
-		sd_event_source_disable_unref(service->settle_source);
-		free(service);
+		service_free(service);
 	}
 }

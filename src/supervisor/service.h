@@ -58,7 +58,9 @@ struct service {
 	uint64_t last_outage_us;
 
 	struct ticket restart_ticket; /* who waits for service_restart() */
-	uint64_t settle_at_ns;        /* of settle_source */
+	struct ticket leave_ticket;   /* and for service_remove() */
+	bool is_leaving;
+	uint64_t settle_at_ns; /* of settle_source */
 	sd_event_source *settle_source;
 	TAILQ_HEAD(, instance) instances;
 };
@@ -69,8 +71,11 @@ TAILQ_HEAD(service_list, service);
 int service_add(struct supervisor *supervisor, const char *name, uint32_t role,
 		uint32_t standby_count, struct service **ret_service);
 
-/* By name; NULL when there is none. */
+/* By name; NULL when there is none that stays. */
 struct service *service_find(struct supervisor *supervisor, const char *name);
+
+/* End one that nothing uses and free it; `ticket` is answered then. */
+void service_remove(struct service *service, const struct ticket *ticket);
 
 /* All of them, with their instances; whose processes live on. */
 void services_free(struct supervisor *supervisor);

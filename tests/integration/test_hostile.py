@@ -55,7 +55,8 @@ def start_monitor(host, stage, service="disk0"):
 
 def start_service(host, stage):
     """A played disk service that is READY, and a partition that uses it."""
-    host.run("service", "set", "played-disk", "--standby", 0)
+    host.run("service", "set", "played-disk", "--kind", "disk",
+             "--standby", 0)
     service = stage.next()
     service.ready()
     host.run("define", foreign.document(host, "victim", "played-disk"))

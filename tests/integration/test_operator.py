@@ -230,3 +230,54 @@ def test_what_was_asked_for_is_on_record_with_its_outcome(host):
     assert mine[1].startswith("start one: refused: state: ")
     assert mine[2:] == ["install one: done", "switch define lan: done",
                         "nic add one: done", "service restart disk0: done"]
+
+
+# ---- verbs ------------------------------------------------------------------
+
+def test_each_of_several_names_is_done_or_refused_on_its_own(host):
+    define(host, "one", disks=[disk(host, file=str(host.directory / "1.img"))])
+    define(host, "two", disks=[disk(host, file=str(host.directory / "2.img"))])
+
+    done = host.call("install", "one", "ghost", "two")
+
+    check_refused(done, REFUSED, "ghost")
+    assert host.state_of("one") == host.state_of("two") == "stopped"
+    assert host.call("uninstall", "one", "two").returncode == 0
+    assert host.call("undefine", "one", "two").returncode == 0
+    assert host.json("list") == []
+
+
+def service_names(host):
+    return {row["name"] for row in host.json("service", "list")}
+
+
+def test_a_mistyped_service_is_refused_and_not_made(host):
+    done = host.call("service", "set", "dsik0", "--standby", "0")
+
+    check_refused(done, REFUSED, "there is no service dsik0")
+    assert "dsik0" not in service_names(host)
+
+
+def test_a_service_is_removed_when_nothing_uses_it(host):
+    host.run("service", "set", "disk7", "--kind", "disk", "--standby", "1")
+    define(host, disks=[disk(host, service="disk7")])
+    check_refused(host.call("service", "remove", "disk7"), REFUSED, "one")
+    host.run("undefine", "one")
+
+    host.run("service", "remove", "disk7")
+
+    assert "disk7" not in service_names(host)
+    host.kill_supervisor()
+    assert "disk7" not in service_names(host)
+    check_refused(host.call("service", "remove", "disk7"), REFUSED, "disk7")
+
+
+def test_a_service_of_a_switch_and_a_default_are_not_removed(host):
+    host.run("service", "set", "net7", "--kind", "net", "--standby", "0")
+    host.run("switch", "define", "lan", "--service", "net7")
+
+    check_refused(host.call("service", "remove", "net7"), REFUSED, "lan")
+    check_refused(host.call("service", "remove", "disk0"), REFUSED, "default")
+
+    host.run("switch", "undefine", "lan")
+    host.run("service", "remove", "net7")

@@ -94,13 +94,76 @@ TEST(bad_usage_is_refused)
 	CHECK_EQ(read_line(""), EXIT_REFUSED);
 	CHECK_EQ(read_line("explode"), EXIT_REFUSED);
 	CHECK_EQ(read_line("start"), EXIT_REFUSED);
-	CHECK_EQ(read_line("start a b"), EXIT_REFUSED);
+	CHECK_EQ(read_line("show a b"), EXIT_REFUSED);
 	CHECK_EQ(read_line("list a"), EXIT_REFUSED);
 	CHECK_EQ(read_line("start a --gently"), EXIT_REFUSED);
 	CHECK_EQ(read_line("stop a --deadline"), EXIT_REFUSED);
 	CHECK_EQ(read_line("stop a --force=1"), EXIT_REFUSED);
 	CHECK_EQ(read_line("stop a --deadlines 1"), EXIT_REFUSED);
 	CHECK_EQ(read_line("list --socket"), EXIT_REFUSED);
+}
+
+TEST(a_verb_takes_several_names_where_each_is_done_on_its_own)
+{
+	CHECK_EQ(read_line("stop web1 web2 --force web3"), EXIT_DONE);
+
+	CHECK_EQ(invocation.name_count, 3);
+	CHECK_EQ(strcmp(invocation.names[0], "web1"), 0);
+	CHECK_EQ(strcmp(invocation.names[2], "web3"), 0);
+	CHECK(invocation_option(&invocation, "force") != NULL);
+	CHECK_EQ(read_line("service restart disk0 disk1"), EXIT_DONE);
+	CHECK_EQ(invocation.name_count, 2);
+}
+
+/* What is printed on standard output. */
+static const char *help_of(const char *line)
+{
+	static char text[8192];
+	int out = dup(STDOUT_FILENO);
+	FILE *into = tmpfile();
+
+	CHECK(out >= 0 && into != NULL);
+	(void)fflush(stdout);
+	CHECK_EQ(dup2(fileno(into), STDOUT_FILENO), STDOUT_FILENO);
+	CHECK_EQ(read_line(line), EXIT_DONE);
+	CHECK(invocation.verb == NULL);
+	(void)fflush(stdout);
+	CHECK_EQ(dup2(out, STDOUT_FILENO), STDOUT_FILENO);
+	(void)close(out);
+	rewind(into);
+	text[fread(text, 1, sizeof(text) - 1, into)] = '\0';
+	(void)fclose(into);
+	return text;
+}
+
+TEST(help_explains_all_a_group_or_one_however_it_is_asked)
+{
+	static const char *const lines[][2] = {
+		{ "help", "service remove" },
+		{ "--help", "service remove" },
+		{ "help stop", "bulkhead stop NAME..." },
+		{ "stop --help", "bulkhead stop NAME..." },
+		{ "stop web1 --help", "bulkhead stop NAME..." },
+		{ "help disk serve", "bulkhead disk serve NAME" },
+		{ "disk serve --help", "bulkhead disk serve NAME" },
+		{ "help disk", "disk list" },
+		{ "disk --help", "disk list" },
+	};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		CHECK(strstr(help_of(lines[i][0]), lines[i][1]) != NULL);
+	CHECK_EQ(read_line("help explode"), EXIT_REFUSED);
+	CHECK_EQ(read_line("explode --help"), EXIT_REFUSED);
+}
+
+TEST(every_verb_is_explained)
+{
+	char line[64];
+
+	for (size_t i = 0; verbs[i]; i++) {
+		(void)snprintf(line, sizeof(line), "help %s", verbs[i]->name);
+		CHECK(strstr(help_of(line), verbs[i]->summary) != NULL);
+	}
 }
 
 TEST(a_line_with_too_many_words_is_refused)
