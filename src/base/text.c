@@ -94,6 +94,10 @@ int text_parse_size(const char *text, uint64_t most, uint64_t *ret_bytes)
 	if (length == 0 || length >= sizeof(digits))
 		return -EINVAL;
 	memcpy(digits, text, length + 1);
+	/* Not of a plain number: there is no iB without a K. */
+	if (length > 3 && strcmp(digits + length - 2, "iB") == 0 &&
+	    suffix_shift(digits[length - 3]) > 0)
+		length -= 2;
 	if (digits[length - 1] > '9') {
 		shift = suffix_shift(digits[length - 1]);
 		if (shift < 0)

@@ -41,7 +41,7 @@ int text_parse_u64(const char *text, uint64_t most, uint64_t *ret_value);
 
 /*
  * Parse a size: a decimal number with an optional suffix K, M, G or T (powers
- * of 1024).
+ * of 1024), or KiB, MiB, GiB or TiB, which say the same.
  *
  * -EINVAL  not a size; -ERANGE  above `most`
  */

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/verbs.h"
+#include "document/units.h"
 
 static int run(struct cli *cli, const struct invocation *invocation)
 {
@@ -10,11 +11,15 @@ static int run(struct cli *cli, const struct invocation *invocation)
 		.type = MSG_PARTITION_BALLOON,
 		.body = &body,
 	};
+	char fault[SIZE_FAULT_ROOM];
 	int status;
 
 	status = cli_take_name(cli, "name", invocation->positional, body.name);
 	if (status != EXIT_DONE)
 		return status;
+	if (size_has_unknown_suffix(invocation->second, fault))
+		return cli_complain(cli, EXIT_REFUSED, "size", "wants %s",
+				    fault);
 	if (text_parse_size(invocation->second, MEMORY_BYTES_MAX,
 			    &body.memory_bytes) < 0)
 		return cli_complain(cli, EXIT_REFUSED, "size",

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/verbs.h"
+#include "document/units.h"
 
 /* A path of the definition from one that the user gave: definitions have
  * absolute ones. */
@@ -33,8 +34,13 @@ static int take_path(struct cli *cli, const char *option, const char *given,
 
 static int take_size(struct cli *cli, const char *given, uint64_t *ret_bytes)
 {
+	char fault[SIZE_FAULT_ROOM];
+
 	if (!given)
 		return EXIT_DONE;
+	if (size_has_unknown_suffix(given, fault))
+		return cli_complain(cli, EXIT_REFUSED, "--size", "wants %s",
+				    fault);
 	if (text_parse_size(given, DISK_BYTES_MAX, ret_bytes) < 0 ||
 	    *ret_bytes < DISK_BYTES_MIN || *ret_bytes % 512)
 		return cli_complain(cli, EXIT_REFUSED, "--size",

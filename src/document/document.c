@@ -341,6 +341,37 @@ static int read_events(struct reading *reading, yaml_parser_t *parser)
 	return r;
 }
 
+/*
+ * What begins like JSON is to be JSON in this as well: YAML would take a comma
+ * before a closing bracket. Returns its line; 0: there is none.
+ */
+static size_t find_trailing_comma(const char *text, size_t bytes)
+{
+	size_t line = 1;
+	char quote = '\0';
+	char last = '\0';
+
+	for (size_t i = 0; i < bytes; i++) {
+		char c = text[i];
+
+		line += c == '\n';
+		if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
+			continue;
+		if (!last && c != '{')
+			return 0;
+		if (quote && c == '\\' && quote == '"')
+			i++;
+		else if (quote)
+			quote = c == quote ? '\0' : quote;
+		else if (c == '"' || c == '\'')
+			quote = c;
+		else if (last == ',' && (c == '}' || c == ']'))
+			return line;
+		last = quote ? quote : c;
+	}
+	return 0;
+}
+
 static int read_text(struct reading *reading, const char *text, size_t bytes)
 {
 	SCOPED(yaml_parser_delete) yaml_parser_t parser;
@@ -361,12 +392,19 @@ int document_parse(const char *text, size_t bytes,
 		.document = &document,
 		.refusal = ret_refusal,
 	};
+	size_t comma;
 	int r;
 
 	if (bytes > DOCUMENT_BYTES_MAX)
 		return refuse(ret_refusal, -EINVAL, "",
 			      "a document is at most %d bytes long",
 			      DOCUMENT_BYTES_MAX);
+	comma = find_trailing_comma(text, bytes);
+	if (comma)
+		return refuse(ret_refusal, -EINVAL, "",
+			      "not JSON: a comma before a closing bracket "
+			      "(line %zu)",
+			      comma);
 	value_set_fallbacks(&document.partition, OWNER_PARTITION);
 	r = read_text(&reading, text, bytes);
 	if (r == 0 && reading.place != AT_END)

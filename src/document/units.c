@@ -21,6 +21,27 @@ void size_write(char to[UNIT_ROOM], uint64_t bytes)
 		       &suffixes[step]);
 }
 
+bool size_has_unknown_suffix(const char *text, char ret_wants[SIZE_FAULT_ROOM])
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	size_t digits = strspn(text, "0123456789");
+	const char *suffix = text + digits + strspn(text + digits, " ");
+	char one[16];
+	uint64_t bytes;
+
+	if (digits == 0 || !*suffix || suffix[strspn(suffix, letters)])
+		return false;
+	(void)snprintf(one, sizeof(one), "1%.12s", text + digits);
+	if (text_parse_size(one, UINT64_MAX, &bytes) == 0)
+		return false;
+	(void)snprintf(ret_wants, SIZE_FAULT_ROOM,
+		       "K, M, G or T after the number, or KiB to TiB, all "
+		       "powers of 1024, not %.8s",
+		       suffix);
+	return true;
+}
+
 static const struct time_unit {
 	const char *suffix;
 	uint64_t ms;

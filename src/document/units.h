@@ -3,6 +3,7 @@
 #ifndef DOCUMENT_UNITS_H
 #define DOCUMENT_UNITS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define UNIT_ROOM 24
@@ -10,6 +11,11 @@
 /* The shortest exact form: 8589934592 is "8G". */
 void size_write(char to[UNIT_ROOM], uint64_t bytes);
 void time_write(char to[UNIT_ROOM], uint64_t ms);
+
+/* For a refusal: what a size ends in, if this one ends in other letters. 8GB is
+ * none, as it means one thing to one and another to the next. */
+#define SIZE_FAULT_ROOM 100
+bool size_has_unknown_suffix(const char *text, char ret_wants[SIZE_FAULT_ROOM]);
 
 /*
  * Parse a time: a decimal number with a unit, ms, s, m or h.

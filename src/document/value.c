@@ -132,9 +132,12 @@ static int store_count(const struct target *target)
 static int store_size(const struct target *target)
 {
 	const struct field *field = target->field;
+	char fault[SIZE_FAULT_ROOM];
 	char unit[UNIT_ROOM];
 	uint64_t bytes;
 
+	if (size_has_unknown_suffix(target->scalar->text, fault))
+		return wants(target, fault);
 	if (text_parse_size(target->scalar->text, field->most, &bytes) < 0 ||
 	    bytes < field->least)
 		return wants_range(target);

@@ -281,3 +281,16 @@ def test_a_service_of_a_switch_and_a_default_are_not_removed(host):
 
     host.run("switch", "undefine", "lan")
     host.run("service", "remove", "net7")
+
+
+@pytest.mark.parametrize("words,kind", [
+    ("list", list), ("disk list", list), ("switch list", list),
+    ("service list", list), ("show one", dict), ("switch show lan", dict),
+    ("switch fdb lan", list), ("switch counters lan", list),
+    ("doctor", dict), ("version", dict)])
+def test_every_listing_has_its_json(host, words, kind):
+    define(host)
+    host.run("install", "one")
+    host.run("switch", "define", "lan")
+
+    assert isinstance(host.json(*words.split()), kind)

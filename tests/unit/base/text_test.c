@@ -45,7 +45,12 @@ TEST(a_size_takes_one_suffix)
 	CHECK_EQ(bytes, 512ull << 20);
 	CHECK_EQ(text_parse_size("7", UINT64_MAX, &bytes), 0);
 	CHECK_EQ(bytes, 7);
+	CHECK_EQ(text_parse_size("3KiB", UINT64_MAX, &bytes), 0);
+	CHECK_EQ(bytes, 3072);
 	CHECK_EQ(text_parse_size("1MB", UINT64_MAX, &bytes), -EINVAL);
+	CHECK_EQ(text_parse_size("1iB", UINT64_MAX, &bytes), -EINVAL);
+	CHECK_EQ(text_parse_size("KiB", UINT64_MAX, &bytes), -EINVAL);
+	CHECK_EQ(text_parse_size("1KiBiB", UINT64_MAX, &bytes), -EINVAL);
 	CHECK_EQ(text_parse_size("", UINT64_MAX, &bytes), -EINVAL);
 	CHECK_EQ(text_parse_size("-1", UINT64_MAX, &bytes), -EINVAL);
 	CHECK_EQ(text_parse_size("99999999T", UINT64_MAX, &bytes), -ERANGE);

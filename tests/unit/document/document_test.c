@@ -402,8 +402,6 @@ TEST(a_size_is_within_its_range_and_unit)
 		      "16M to 4T");
 	check_refused("partition: a\nmemory: {size: 5T}\n", "memory.size",
 		      "16M to 4T");
-	check_refused("partition: a\nmemory: {size: 64X}\n", "memory.size",
-		      "16M to 4T");
 	check_refused("partition: a\nmemory: {size: 99999999999999999999G}\n",
 		      "memory.size", "16M to 4T");
 	check_refused("partition: a\nmemory: {size: 16777217}\n", "memory.size",
@@ -413,6 +411,36 @@ TEST(a_size_is_within_its_range_and_unit)
 	check_refused(BASE "disks: [{" DISK ", size: 0}]\n", "disks[0].size",
 		      "512");
 	check_refused(BASE "console: {log: 2G}\n", "console.log", "0 to 1G");
+}
+
+TEST(a_size_may_say_that_it_is_binary_and_must_not_be_in_doubt)
+{
+	check_accepted("partition: a\nboot: {kernel: /k}\n"
+		       "memory: {size: 64MiB}\n");
+	CHECK_EQ(document.partition.memory_bytes, 64 << 20);
+	check_refused("partition: a\nmemory: {size: 8GB}\n", "memory.size",
+		      "K, M, G or T after the number, or KiB to TiB, all "
+		      "powers of 1024, not GB");
+	check_refused("partition: a\nmemory: {size: 64 X}\n", "memory.size",
+		      "not X");
+	check_refused("partition: a\nmemory: {size: 64iB}\n", "memory.size",
+		      "not iB");
+	check_refused("partition: a\nmemory: {size: 64m}\n", "memory.size",
+		      "not m");
+}
+
+TEST(json_has_no_comma_before_a_closing_bracket)
+{
+	check_refused("{\"partition\": \"a\",\n \"memory\": {\"size\":\n"
+		      "\"64M\",\n}}",
+		      "", "comma before a closing bracket (line 4)");
+	check_refused("{\"partition\": \"a\", \"disks\": [1, ]}", "", "line 1");
+	check_accepted("{\"partition\": \"web1\", \"boot\": {\"kernel\": "
+		       "\"/k,]\", \"cmdline\": \"a\\\",}\"}, "
+		       "\"memory\": {\"size\": \"64M\"}}");
+	/* YAML's own way. */
+	check_accepted("partition: a\nboot: {kernel: /k,}\n"
+		       "memory: {size: 64M,}\n");
 }
 
 TEST(a_time_has_a_unit_and_is_within_its_range)
