@@ -96,7 +96,7 @@ static void answer(struct supervisor *supervisor, struct ticket *ticket,
 {
 	struct client *client = find_client(supervisor, ticket->client);
 
-	if (ticket->operation)
+	if (ticket->client && ticket->operation)
 		supervisor_record_operation(supervisor, ticket, reply);
 	ticket->client = 0;
 	ticket->operation = NULL;

@@ -417,6 +417,8 @@ static void free_when_left(struct service *service)
 {
 	if (!TAILQ_EMPTY(&service->instances))
 		return;
+	ticket_failed(service->supervisor, &service->restart_ticket, -ECANCELED,
+		      "the service was removed");
 	ticket_done(service->supervisor, &service->leave_ticket);
 	service_free(service);
 }
