@@ -45,8 +45,10 @@ struct client {
 	struct task *last_waiting;
 	bool is_broken;
 	bool is_detaching;
+	bool must_flush;    /* before it is over */
 	struct task *tasks; /* owned, one per slot of the channel */
 	struct task *free_tasks;
+	struct task last_flush; /* asked by nobody, so answered to nobody */
 };
 
 /* What DISK_ATTACH carries, in its order. */

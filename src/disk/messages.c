@@ -76,6 +76,19 @@ static int detach(void *process, struct message *message)
 	return 0;
 }
 
+/* What the page cache has of a file outlives its last close; what it has of a
+ * block device is written by whoever closes that last, and they wait. */
+static int release(void *process, struct message *message)
+{
+	const struct attachment *asked = (const void *)message->body;
+	struct client *client = find_client(process, asked);
+
+	if (client)
+		client->must_flush =
+			client->file.is_block_device && !client->file.is_direct;
+	return detach(process, message);
+}
+
 /* A new supervisor: say what we hold. A client that is ending is reported
  * when it has ended. */
 static int welcome(void *process, struct message *message)
@@ -111,6 +124,7 @@ static int quit(void *process, struct message *message)
 static const struct message_rule from_supervisor[] = {
 	{ MSG_DISK_ATTACH, IN_ANY_STATE, attach },
 	{ MSG_DISK_DETACH, IN_ANY_STATE, detach },
+	{ MSG_DISK_RELEASE, IN_ANY_STATE, release },
 	{ MSG_CHILD_WELCOME, IN_ANY_STATE, welcome },
 	{ MSG_CHILD_PING, IN_ANY_STATE, ping },
 	{ MSG_CHILD_QUIT, IN_ANY_STATE, quit },

@@ -80,7 +80,8 @@ static void leave_kernel(struct service *service, struct task *task)
 {
 	service->in_kernel--;
 	task->client->in_kernel--;
-	answer(service, task);
+	if (task != &task->client->last_flush)
+		answer(service, task);
 }
 
 static void run_task(struct work *work)
@@ -288,6 +289,18 @@ static void end_client(struct service *service, struct client *client)
 	service_report_over(service, &last);
 }
 
+/* On a worker: its device may be slow, and the others must not wait. */
+static void flush_last(struct service *service, struct client *client)
+{
+	struct task *task = &client->last_flush;
+
+	client->must_flush = false;
+	task->client = client;
+	task->job = (struct job){ .file = &client->file, .op = DISK_FLUSH };
+	enter_kernel(service, task);
+	start_on_worker(service, task);
+}
+
 static void remove_over(struct service *service)
 {
 	uint32_t kept = 0;
@@ -295,6 +308,8 @@ static void remove_over(struct service *service)
 	for (uint32_t i = 0; i < service->client_count; i++) {
 		struct client *client = service->clients[i];
 
+		if (client_is_over(client) && client->must_flush)
+			flush_last(service, client);
 		if (client_is_over(client)) {
 			end_client(service, client);
 		} else {

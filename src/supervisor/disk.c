@@ -309,16 +309,24 @@ void disk_may_be_served(struct disk *disk)
 		begin_fence(disk);
 }
 
-void disk_leave(struct disk *disk)
+/* One that nobody wants is closed next. */
+static void tell_service_to_leave(struct disk *disk)
 {
 	struct attachment attachment = { .id = disk->id,
 					 .generation = disk->generation };
 
+	process_tell(disk->instance->process,
+		     disk->is_wanted ? MSG_DISK_DETACH : MSG_DISK_RELEASE,
+		     &attachment);
+}
+
+void disk_leave(struct disk *disk)
+{
 	if (disk->state != DISK_IS_UP)
 		return;
 	tell_monitor_down(disk, DISK_DOWN_LEAVING);
 	disk->state = DISK_IS_DETACHING;
-	process_tell(disk->instance->process, MSG_DISK_DETACH, &attachment);
+	tell_service_to_leave(disk);
 	check_drain(disk);
 }
 
@@ -330,6 +338,8 @@ void disk_unwant(struct disk *disk)
 	disk->is_wanted = false;
 	if (disk->state == DISK_IS_UP)
 		disk_leave(disk);
+	else if (disk->state == DISK_IS_DETACHING)
+		tell_service_to_leave(disk);
 	else if (disk->state == DISK_IS_FENCING)
 		progress(disk);
 	else if (is_free) {

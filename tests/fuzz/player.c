@@ -305,6 +305,7 @@ static bool serve_service(struct player *player, struct message *message)
 		attach(player, THING_DISK, message);
 		break;
 	case MSG_DISK_DETACH:
+	case MSG_DISK_RELEASE:
 		detach(player, THING_DISK, message, MSG_DISK_DETACHED);
 		break;
 	case MSG_CONSOLE_ATTACH:

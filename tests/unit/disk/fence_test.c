@@ -328,6 +328,64 @@ TEST(a_disk_is_detached_only_when_its_file_is_closed)
 	(void)unlink(path);
 }
 
+static bool is_on_medium(uint64_t offset_bytes)
+{
+	uint8_t byte = 0;
+
+	CHECK_EQ(pread(backing, &byte, 1, (off_t)offset_bytes), 1);
+	return byte == 0xaa;
+}
+
+TEST(a_released_block_device_is_written_back_first_and_holds_up_nobody)
+{
+	char path[64];
+	struct disk_peer other;
+	struct disk_peer_wish wish = { .path = path, .size_bytes = DISK_BYTES };
+	struct attachment gone;
+
+	if (!start_slow_disk())
+		return;
+	(void)snprintf(path, sizeof(path), "/dev/shm/disk-other-%d",
+		       (int)getpid());
+	attach_locked(false);
+	disk_rig_attach(&rig, &other, &wish);
+	memset(peer.channel.buffers, 0xaa, 4096);
+	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, 0, 65536, 4096, 0), 0);
+	set("write_ms 1500\n");
+	disk_rig_send(&rig, MSG_DISK_RELEASE, &peer.attachment,
+		      sizeof(peer.attachment));
+	disk_rig_send(&rig, MSG_CHILD_PING, NULL, 0);
+
+	disk_rig_expect(&rig, MSG_CHILD_PONG, NULL, 0);
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(disk_peer_do(&other, DISK_WRITE, 0, 0, 4096, 0), 0);
+	CHECK(!is_on_medium(65536));
+	disk_rig_expect(&rig, MSG_DISK_DETACHED, &gone, sizeof(gone));
+	CHECK(is_on_medium(65536));
+
+	set("write_ms 0\n");
+	disk_peer_close(&other);
+	(void)unlink(path);
+	stop();
+}
+
+TEST(a_detached_block_device_is_not_waited_for_any_longer_than_it_must)
+{
+	struct attachment gone;
+
+	if (!start_slow_disk())
+		return;
+	attach_locked(false);
+	memset(peer.channel.buffers, 0xaa, 4096);
+	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, 0, 65536, 4096, 0), 0);
+	disk_rig_send(&rig, MSG_DISK_DETACH, &peer.attachment,
+		      sizeof(peer.attachment));
+	disk_rig_expect(&rig, MSG_DISK_DETACHED, &gone, sizeof(gone));
+
+	CHECK(!is_on_medium(65536));
+	stop();
+}
+
 TEST(a_slow_disk_is_no_hang_and_holds_up_no_other)
 {
 	char path[64];
