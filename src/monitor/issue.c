@@ -244,15 +244,17 @@ static struct request *next_suspect(struct disk *disk)
 static bool issue_alone(struct disk *disk)
 {
 	struct request *suspect = next_suspect(disk);
+	int result;
 
 	disk->is_blocked = true;
 	if (!disk->is_alone || !suspect)
 		return false;
 	if (disk->lane.out_count != suspect->out_count)
 		return false;
-	if (issue(disk, suspect) == -EBADMSG)
+	result = issue(disk, suspect);
+	if (result == -EBADMSG)
 		disk_broken(disk);
-	return disk->lane.must_publish;
+	return result == 0 || disk->lane.must_publish;
 }
 
 /* During an outage that lasts too long everything new fails at once. */

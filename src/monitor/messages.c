@@ -204,8 +204,11 @@ static int take_disk_up(void *process, struct message *message)
 				    &change.channel, message);
 	result = lane_open(&change.lane, change.channel.generation,
 			   message->fds);
-	if (result < 0)
+	if (result < 0) {
+		(void)child_send(&monitor->child, MSG_MONITOR_DISK_REFUSED, 0,
+				 &change.channel, sizeof(change.channel));
 		return result;
+	}
 	iothread_call(&monitor->io, bring_up, &change);
 	return 0;
 }
@@ -304,8 +307,11 @@ static int take_nic_up(void *process, struct message *message)
 			&change.channel, message);
 	result = nic_link_open(&change.link, change.channel.generation,
 			       message->fds);
-	if (result < 0)
+	if (result < 0) {
+		(void)child_send(&monitor->child, MSG_MONITOR_NIC_BROKEN, 0,
+				 &change.channel, sizeof(change.channel));
 		return result;
+	}
 	iothread_call(&monitor->io, bring_nic_up, &change);
 	return 0;
 }

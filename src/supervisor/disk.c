@@ -396,6 +396,24 @@ void disk_poisoned(struct disk *disk, uint64_t generation)
 	disk_leave(disk);
 }
 
+static void note_channel_end(struct disk *disk)
+{
+	back_off_note(&disk->channel_back_off, disk->up_ns, CHANNEL_YOUNG_NS,
+		      clock_now_ns());
+}
+
+void disk_channel_refused(struct disk *disk, uint64_t generation)
+{
+	if (disk->state != DISK_IS_UP || disk->generation != generation)
+		return;
+	partition_event_text(disk->partition, EVENT_WARNING,
+			     "disk %s: its monitor cannot open the channel; it "
+			     "gets another",
+			     disk->definition->name);
+	note_channel_end(disk);
+	disk_leave(disk);
+}
+
 /*
  * Which end is the hostile one cannot be known: neither is ended for it. The
  * disk alone waits, longer each time, and soon has an instance of its own.
@@ -409,8 +427,7 @@ void disk_channel_broken(struct disk *disk, uint64_t generation,
 			     "disk %s: its %s broke the channel; it gets a new "
 			     "one",
 			     disk->definition->name, by_whom);
-	back_off_note(&disk->channel_back_off, disk->up_ns, CHANNEL_YOUNG_NS,
-		      clock_now_ns());
+	note_channel_end(disk);
 	if (disk->channel_back_off.young_ends >= BROKEN_CHANNELS_MAX &&
 	    !disk->is_alone) {
 		disk->is_alone = true;

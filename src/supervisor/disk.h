@@ -86,6 +86,7 @@ void disk_found(struct disk *disk, struct instance *instance,
 /* Messages of its monitor. */
 void disk_suspected(struct disk *disk, uint64_t generation);
 void disk_poisoned(struct disk *disk, uint64_t generation);
+void disk_channel_refused(struct disk *disk, uint64_t generation);
 void disk_channel_broken(struct disk *disk, uint64_t generation,
 			 const char *by_whom);
 

@@ -163,6 +163,17 @@ static int take_broken(void *data, struct message *message)
 	return 0;
 }
 
+static int take_refused(void *data, struct message *message)
+{
+	const struct disk_channel *channel = (const void *)message->body;
+	struct disk *disk = disk_of(data, channel);
+
+	if (!disk)
+		return -EBADMSG;
+	disk_channel_refused(disk, channel->generation);
+	return 0;
+}
+
 static int take_pause_wish(void *data, struct message *message)
 {
 	struct process *process = data;
@@ -332,6 +343,7 @@ static const struct message_rule rules[] = {
 	{ MSG_MONITOR_SUSPECT, IN(PROCESS_READY), take_suspect },
 	{ MSG_MONITOR_POISON, IN(PROCESS_READY), take_poison },
 	{ MSG_MONITOR_BROKEN, IN(PROCESS_READY), take_broken },
+	{ MSG_MONITOR_DISK_REFUSED, IN(PROCESS_READY), take_refused },
 	{ MSG_MONITOR_PAUSE_WISH, IN(PROCESS_READY), take_pause_wish },
 	{ MSG_MONITOR_COUNTERS, IN_ANY_STATE, take_counters },
 	{ MSG_MONITOR_PROGRESS, IN_ANY_STATE, take_progress },

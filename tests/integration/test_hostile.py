@@ -123,7 +123,8 @@ def test_a_monitor_that_sends_unwanted_descriptors_leaves_none(host, stage,
 
 
 FLOODS = ["CHILD_PONG", "CHILD_EVENT", "MONITOR_SUSPECT", "MONITOR_POISON",
-          "MONITOR_BROKEN", "MONITOR_PAUSE_WISH", "MONITOR_COUNTERS",
+          "MONITOR_BROKEN", "MONITOR_DISK_REFUSED", "MONITOR_PAUSE_WISH",
+          "MONITOR_COUNTERS",
           "MONITOR_DONE", "MONITOR_GUEST", "MONITOR_PROGRESS",
           "MONITOR_INTERVENTION"]
 
@@ -133,7 +134,7 @@ def flood_body(name, monitor):
     return {"CHILD_EVENT": struct.pack("=I188s", 0, b"words"),
             "MONITOR_SUSPECT": channel + struct.pack("=Q", 1 << 63),
             "MONITOR_POISON": channel, "MONITOR_BROKEN": channel,
-            "MONITOR_PAUSE_WISH": channel,
+            "MONITOR_PAUSE_WISH": channel, "MONITOR_DISK_REFUSED": channel,
             "MONITOR_COUNTERS": b"\xff" * 128 + bytes(8),
             "MONITOR_DONE": struct.pack("=iI192s", 0, 0, b""),
             "MONITOR_PROGRESS": struct.pack("=QQ", 1 << 63, 1),
@@ -162,6 +163,19 @@ def flood(child, name, body):
             child.send(name, body)
     except played.Gone:
         pass
+
+
+def test_a_monitor_that_refuses_a_channel_gets_another(host, stage, calm):
+    monitor = start_monitor(host, stage)
+    number, generation = number_of(monitor.disk)
+
+    monitor.send("MONITOR_DISK_REFUSED", monitor.disk[:24])
+    again = number_of(monitor.take("MONITOR_DISK_UP"))
+
+    assert again[0] == number
+    assert again[1] > generation
+    assert not [row for row in host.json("service", "list")
+                if row["role"] == "alone"]
 
 
 def test_a_monitor_that_cries_poison_gets_one_instance_that_ends(host, stage,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -220,6 +221,45 @@ TEST(a_silent_service_is_reported_to_the_supervisor)
 	CHECK_EQ(kill(rig.service.pid, SIGSTOP), 0);
 	monitor_rig_expect(&rig, MSG_MONITOR_SUSPECT, &message);
 	message_release(&message);
+	monitor_rig_kill_service(&rig);
+	monitor_rig_up(&rig);
+
+	expect_well(guest);
+	monitor_rig_stop(&rig);
+}
+
+/* Room for a message, none for a channel. */
+static void leave_no_room(struct rlimit *ret_before)
+{
+	struct rlimit limit;
+	char path[32], line[64];
+	unsigned long pages;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)rig.pid);
+	file = fopen(path, "re");
+	CHECK(file && fgets(line, sizeof(line), file));
+	(void)fclose(file);
+	pages = strtoul(line, NULL, 10);
+	CHECK_EQ(prlimit(rig.pid, RLIMIT_AS, NULL, ret_before), 0);
+	limit = *ret_before;
+	limit.rlim_cur = (pages + 256) * (unsigned long)getpagesize();
+	CHECK_EQ(prlimit(rig.pid, RLIMIT_AS, &limit, NULL), 0);
+}
+
+TEST(a_channel_that_cannot_be_opened_is_refused_and_another_one_taken)
+{
+	struct message message;
+	struct rlimit before;
+	pid_t guest;
+
+	monitor_rig_start(&rig);
+	guest = start_guest(8, 4096, 500);
+	leave_no_room(&before);
+	monitor_rig_up(&rig);
+	monitor_rig_expect(&rig, MSG_MONITOR_DISK_REFUSED, &message);
+	message_release(&message);
+	CHECK_EQ(prlimit(rig.pid, RLIMIT_AS, &before, NULL), 0);
 	monitor_rig_kill_service(&rig);
 	monitor_rig_up(&rig);
 

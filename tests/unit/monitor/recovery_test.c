@@ -2,6 +2,7 @@
 /* A service dies at every step, and the guest does not notice. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/count.h"
@@ -566,6 +567,27 @@ TEST(a_suspect_is_reported_until_it_has_an_instance_alone)
 		;
 	disk_tend(&rig.disk, now + 9000 * NS_PER_MS);
 	CHECK(!rig_noticed(&rig, NOTICE_POISON));
+	rig_stop(&rig);
+}
+
+TEST(the_guest_is_signalled_at_once_for_a_suspect_that_is_not_sent)
+{
+	struct guest_request write;
+	uint64_t signals;
+
+	start();
+	write = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	die_three_times();
+	CHECK(read(rig.queue.call_fd, &signals, sizeof(signals)) > 0);
+	/* As if the guest had taken the data away. */
+	rig.disk.oldest->blk.segments[0].gpa = UINT64_MAX / 2;
+	rig_up(&rig, true);
+
+	CHECK_EQ(rig_status(&rig, &write), VIRTIO_BLK_S_IOERR);
+	/* That there is a service, and its answer. */
+	CHECK(read(rig.queue.call_fd, &signals, sizeof(signals)) > 0);
+	CHECK_EQ(signals, 2);
 	rig_stop(&rig);
 }
 
