@@ -38,19 +38,20 @@ void aio_init(struct aio *aio, int done_fd)
 
 /* io_submit() may wait: on a file for allocation, on a device for room in its
  * queue, which one client can fill with requests to a slow disk and hold up all
- * others. Have it refused instead. */
+ * others. Have it refused instead, always: what does not know RWF_NOWAIT is no
+ * affair of this thread. */
 static int kernel_flags(const struct job *job)
 {
-	int flags = job->file->nowait_direct ? RWF_NOWAIT : 0;
-
-	return job->flags & DISK_FLAG_DURABLE ? flags | RWF_DSYNC : flags;
+	return job->flags & DISK_FLAG_DURABLE ? RWF_NOWAIT | RWF_DSYNC
+					      : RWF_NOWAIT;
 }
 
 int aio_queue(struct aio *aio, struct aio_slot *slot, struct job *job)
 {
 	bool is_read = job->op == DISK_READ;
 
-	if (aio->queued_count + aio->in_flight == AIO_MOST || !aio->context)
+	if (!job->file->nowait_direct || !aio->context ||
+	    aio->queued_count + aio->in_flight == AIO_MOST)
 		return -EAGAIN;
 	slot->job = job;
 	slot->iocb = (struct iocb){
@@ -80,16 +81,6 @@ static struct aio_slot *slot_of(const struct iocb *iocb)
 	return pointer_of(iocb->aio_data);
 }
 
-/* True when it is worth another try. */
-static bool forgo_nowait(struct iocb *iocb)
-{
-	if (!(iocb->aio_rw_flags & RWF_NOWAIT) ||
-	    !provider_file_forgo_nowait(slot_of(iocb)->job->file))
-		return false;
-	iocb->aio_rw_flags &= ~RWF_NOWAIT;
-	return true;
-}
-
 bool aio_submit(struct aio *aio, struct aio_slot **ret_refused)
 {
 	long started;
@@ -97,16 +88,15 @@ bool aio_submit(struct aio *aio, struct aio_slot **ret_refused)
 	*ret_refused = NULL;
 	if (!aio->queued_count)
 		return true;
-	do {
-		started = syscall(SYS_io_submit, aio->context,
-				  (long)aio->queued_count, aio->queued);
-	} while (started < 0 && errno == EOPNOTSUPP &&
-		 forgo_nowait(aio->queued[0]));
+	started = syscall(SYS_io_submit, aio->context, (long)aio->queued_count,
+			  aio->queued);
 	if (started > 0) {
 		aio->in_flight += (uint32_t)started;
 		drop_first(aio, (uint32_t)started);
 	} else if (!(started < 0 && errno == EAGAIN && aio->in_flight)) {
 		*ret_refused = slot_of(aio->queued[0]);
+		if (started < 0 && errno == EOPNOTSUPP)
+			(*ret_refused)->job->file->nowait_direct = false;
 		drop_first(aio, 1);
 	}
 	return aio->queued_count == 0;

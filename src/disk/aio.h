@@ -44,9 +44,11 @@ struct aio {
 void aio_init(struct aio *aio, int done_fd);
 
 /*
- * Queue a READ or WRITE of an O_DIRECT file; aio_submit() starts it.
+ * Queue a READ or WRITE of an O_DIRECT file; aio_submit() starts it, and waits
+ * for nothing.
  *
- * -EAGAIN  no room, or the kernel gives us no context: use a worker
+ * -EAGAIN  no room, no context from the kernel, or a file without RWF_NOWAIT:
+ *          use a worker
  */
 int aio_queue(struct aio *aio, struct aio_slot *slot, struct job *job);
 

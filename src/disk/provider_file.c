@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/count.h"
+#include "base/failpoint.h"
 #include "base/scope.h"
 #include "channel/disk_request.h"
 
@@ -52,21 +53,13 @@ void provider_file_open(struct provider_file *file, int fd)
 		/* O_DIRECT waits for the device in spite of RWF_NOWAIT. */
 		.nowait_read = !is_memory && !is_direct,
 		.nowait_write = !is_memory && !is_direct,
-		.nowait_direct = true,
+		.nowait_direct = !failpoint("disk.no_nowait"),
 	};
 }
 
 void provider_file_close(struct provider_file *file)
 {
 	close_fd(&file->fd);
-}
-
-bool provider_file_forgo_nowait(struct provider_file *file)
-{
-	if (!file->is_block_device)
-		return false;
-	file->nowait_direct = false;
-	return true;
 }
 
 int provider_file_status(int error)

@@ -22,7 +22,7 @@ struct provider_file {
 	bool is_memory;   /* tmpfs: nothing waits for a device */
 	bool nowait_read; /* RWF_NOWAIT is worth a try */
 	bool nowait_write;
-	bool nowait_direct; /* the same, for aio.h */
+	bool nowait_direct; /* the same, for aio.h; else a worker does it */
 };
 
 /* One request on its way. */
@@ -50,12 +50,6 @@ int provider_file_try(struct provider_file *file, struct job *job);
 
 /* Do the rest of the job, waiting as long as it takes: its status. */
 int provider_file_run(struct job *job);
-
-/*
- * O_DIRECT: this device does not know RWF_NOWAIT, and has no queue that one
- * would wait for. False for a file, which waits for allocation all the same.
- */
-bool provider_file_forgo_nowait(struct provider_file *file);
 
 /* The status a client is told for an errno of the kernel (both negative). */
 int provider_file_status(int error);

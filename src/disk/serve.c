@@ -247,7 +247,7 @@ static void finish_aio(struct service *service, struct task *task,
 		return;
 	}
 	if (result == -EOPNOTSUPP)
-		(void)provider_file_forgo_nowait(task->job.file);
+		task->job.file->nowait_direct = false;
 	if (result >= 0 || result == -EAGAIN || result == -EOPNOTSUPP) {
 		start_on_worker(service, task);
 		return;

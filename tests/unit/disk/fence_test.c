@@ -199,16 +199,21 @@ static void wait_for_death(void)
 	(void)close(wait.fd);
 }
 
-static void attach_locked(bool is_direct)
+static void attach_locked_with(bool is_direct, const char *environment)
 {
 	struct disk_peer_wish wish = { .size_bytes = DISK_BYTES,
 				       .is_direct = is_direct,
 				       .slot_count = 512,
 				       .buffer_bytes = 2u << 20 };
 
-	disk_rig_start(&rig, NULL);
+	disk_rig_start(&rig, environment);
 	wish.fd = open_locked(is_direct);
 	disk_rig_attach(&rig, &peer, &wish);
+}
+
+static void attach_locked(bool is_direct)
+{
+	attach_locked_with(is_direct, NULL);
 }
 
 static void stop(void)
@@ -428,7 +433,7 @@ static void check_neighbour(struct disk_peer *other, uint16_t op,
 }
 
 /* More than workers, kernel contexts and the device's queue hold. */
-static void flood(bool is_direct, uint16_t op, uint16_t flags, uint32_t bytes)
+static void flood(bool is_direct, uint16_t flags, const char *environment)
 {
 	char path[64];
 	struct disk_peer other;
@@ -438,16 +443,16 @@ static void flood(bool is_direct, uint16_t op, uint16_t flags, uint32_t bytes)
 		return;
 	(void)snprintf(path, sizeof(path), "/dev/shm/disk-other-%d",
 		       (int)getpid());
-	attach_locked(is_direct);
+	attach_locked_with(is_direct, environment);
 	disk_rig_attach(&rig, &other, &wish);
 	set("write_ms 50\nbegun 0\n");
 	for (uint32_t i = 0; i < 400; i++) {
 		struct channel_request request = {
 			.id = i,
-			.op = op,
+			.op = DISK_WRITE,
 			.flags = flags,
-			.offset_bytes = bytes ? i * 16384 : 0,
-			.length_bytes = bytes,
+			.offset_bytes = i * 16384,
+			.length_bytes = 4096,
 			.buffer_offset = i * 4096,
 			.generation = peer.channel.shape.generation,
 		};
@@ -468,10 +473,15 @@ static void flood(bool is_direct, uint16_t op, uint16_t flags, uint32_t bytes)
 
 TEST(a_flood_of_direct_writes_holds_up_no_other)
 {
-	flood(true, DISK_WRITE, 0, 4096);
+	flood(true, 0, NULL);
+}
+
+TEST(a_flood_for_a_device_without_nowait_holds_up_no_other)
+{
+	flood(true, 0, "BULKHEAD_FAILPOINT=disk.no_nowait=fail");
 }
 
 TEST(a_flood_of_durable_writes_holds_up_no_other)
 {
-	flood(false, DISK_WRITE, DISK_FLAG_DURABLE, 4096);
+	flood(false, DISK_FLAG_DURABLE, NULL);
 }
