@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "supervisor/autostart.h"
 #include "supervisor/placement.h"
 #include "supervisor/supervisor.h"
 
@@ -188,6 +189,8 @@ static int on_check(sd_event_source *source, uint64_t usec, void *data)
 	}
 	TAILQ_FOREACH(process, &supervisor->processes, link)
 	supervisor->adopted_count++;
+	if (supervisor->adopted_count == 0)
+		autostart_begin(supervisor);
 	reconcile(supervisor);
 	return adoption->finished(supervisor);
 }

@@ -162,6 +162,9 @@ int partition_try(struct partition *partition, enum partition_event event,
 	r = lifecycle_apply(&record.lifecycle, event);
 	if (r < 0)
 		return r;
+	if (record.lifecycle.state != PARTITION_STARTING &&
+	    record.lifecycle.state != PARTITION_STOPPED)
+		record.is_autostart_due = false;
 	(void)snprintf(record.reason, sizeof(record.reason), "%s", reason);
 	(void)failpoint("state.before");
 	r = store_put_partition_state(partition->supervisor->store, &record);

@@ -62,6 +62,7 @@ struct partition {
 	sd_event_source *question_timer; /* its deadline */
 	bool is_stop_wanted;      /* a client asked; policy does not restart */
 	bool is_paused_by_policy; /* until its disks are back */
+	bool is_autostart_told;   /* that it is refused */
 	bool is_unstored;         /* the store is behind; tried again */
 	uint32_t guest_state;     /* last MONITOR_GUEST; enum guest_state */
 	/* What to apply when every disk is released. */

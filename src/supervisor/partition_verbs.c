@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/count.h"
+#include "supervisor/autostart.h"
 #include "supervisor/launch.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/report.h"
@@ -345,6 +346,8 @@ int partition_stop(struct partition *partition, const struct ticket *ticket,
 
 	if (was == PARTITION_SAVED)
 		return save_discard(partition, ticket, refusal);
+	if (was == PARTITION_STOPPED && partition->record.is_autostart_due)
+		return autostart_give_up(partition, ticket, refusal);
 	if (deadline_ms == 0)
 		deadline_ms = partition->record.definition.stop_ms;
 	r = check_stop(partition, is_forced, refusal);

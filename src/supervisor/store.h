@@ -90,6 +90,7 @@ struct partition_record {
 	uint64_t defined_us; /* CLOCK_REALTIME */
 	uint64_t started_us; /* last START; 0: never */
 	uint64_t stop_by_ns; /* clock_now_ns() at which STOPPING has an end */
+	uint32_t is_autostart_due; /* see autostart.h */
 	struct saved_image image;
 	char reason[TEXT_ROOM]; /* why it is in this state; may be empty */
 };

@@ -22,6 +22,7 @@ static void bind_state(struct store *store, sqlite3_stmt *statement, int first,
 	store_bind_u64(store, statement, first + 7, record->image.saved_us);
 	store_bind_u64(store, statement, first + 8, record->image.bytes);
 	store_bind_u64(store, statement, first + 9, record->stop_by_ns);
+	store_bind_u64(store, statement, first + 10, record->is_autostart_due);
 }
 
 int store_put_partition(struct store *store,
@@ -77,6 +78,7 @@ static int column_partition(sqlite3_stmt *statement, void *ret)
 	ret_record->image.saved_us = store_column_u64(statement, 10);
 	ret_record->image.bytes = store_column_u64(statement, 11);
 	ret_record->stop_by_ns = store_column_u64(statement, 12);
+	ret_record->is_autostart_due = store_column_u32(statement, 13);
 	if (r == 0)
 		r = store_column_text(statement, 8, ret_record->reason,
 				      sizeof(ret_record->reason));

@@ -99,7 +99,9 @@ static const char *const upgrades[] = {
 	" from_id INTEGER NOT NULL,"
 	" vid INTEGER NOT NULL) STRICT;",
 
-	"ALTER TABLE partition ADD COLUMN stop_by_ns INTEGER NOT NULL DEFAULT 0;",
+	"ALTER TABLE partition ADD COLUMN stop_by_ns INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE partition ADD COLUMN is_autostart_due INTEGER NOT NULL"
+	" DEFAULT 0;",
 };
 /* clang-format on */
 

@@ -16,6 +16,7 @@
 #include "base/scope.h"
 #include "sandbox/sandbox.h"
 #include "supervisor/adopt.h"
+#include "supervisor/autostart.h"
 #include "supervisor/engine.h"
 #include "supervisor/image.h"
 #include "supervisor/install.h"
@@ -378,25 +379,6 @@ static int load(struct supervisor *supervisor)
 	return r;
 }
 
-static void start_automatic(struct supervisor *supervisor)
-{
-	struct ticket nobody = { 0 };
-	struct partition *partition;
-
-	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	{
-		struct refusal refusal = { 0 };
-
-		if (!partition->record.definition.autostart ||
-		    partition->record.lifecycle.state != PARTITION_STOPPED)
-			continue;
-		if (partition_start(partition, &nobody, &refusal) < 0)
-			partition_event_text(partition, EVENT_ERROR,
-					     "is not started: %s: %s",
-					     refusal.field, refusal.text);
-	}
-}
-
 /* Everything is known: clients may come. */
 static void open_for_clients(void *context)
 {
@@ -407,13 +389,11 @@ static void open_for_clients(void *context)
 			 "engine auto takes %s: %s",
 			 supervisor_engine_name(supervisor),
 			 supervisor_engine(supervisor)->reason);
-	/* A supervisor that comes back starts nothing that someone stopped. */
 	if (supervisor->adopted_count)
 		supervisor_event(supervisor, EVENT_INFO, "supervisor",
 				 "took over %u running processes",
 				 supervisor->adopted_count);
-	else
-		start_automatic(supervisor);
+	autostart_go(supervisor);
 	if (clients_listen(supervisor, &refusal) < 0) {
 		log_error("%s: %s", refusal.field, refusal.text);
 		(void)sd_event_exit(supervisor->event, EXIT_FAILURE);
@@ -553,5 +533,6 @@ void supervisor_close(struct supervisor *supervisor)
 	sd_event_source_disable_unref(supervisor->flush_source);
 	sd_event_source_disable_unref(supervisor->link_source);
 	sd_event_source_disable_unref(supervisor->shutdown_timer);
+	sd_event_source_disable_unref(supervisor->autostart_timer);
 	sd_event_unref(supervisor->event);
 }

@@ -51,6 +51,8 @@ struct supervisor {
 	bool are_services_ending; /* the last partition has stopped */
 	struct ticket shutdown_ticket;
 	sd_event_source *shutdown_timer;
+	sd_event_source *autostart_timer;
+	uint32_t autostart_ms; /* its last pause */
 	sd_event_source *flush_source;
 	uint32_t adopted_count;
 	uint64_t started_ns;

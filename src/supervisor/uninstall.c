@@ -319,6 +319,7 @@ static int complete(struct uninstall *uninstall)
 		r = store_delete_attachments(store, uninstall->partition);
 	record.reason[0] = '\0';
 	record.image = (struct saved_image){ 0 };
+	record.is_autostart_due = false;
 	if (r == 0)
 		r = store_put_partition_state(store, &record);
 	if (r == 0)

@@ -83,6 +83,7 @@ TEST(a_store_of_release_0_1_0_is_taken_over)
 		      "ALTER TABLE partition DROP COLUMN image_us;"
 		      "ALTER TABLE partition DROP COLUMN image_bytes;"
 		      "ALTER TABLE partition DROP COLUMN stop_by_ns;"
+		      "ALTER TABLE partition DROP COLUMN is_autostart_due;"
 		      "ALTER TABLE attachment DROP COLUMN saved_ns;"
 		      "PRAGMA user_version = 1");
 	store_rig_open(&rig);

@@ -38,6 +38,7 @@ TEST(a_partition_is_found_as_it_was_put)
 	put.lifecycle.state = PARTITION_RUNNING;
 	put.restarts = 9;
 	put.stop_by_ns = 1ull << 50;
+	put.is_autostart_due = true;
 	CHECK_EQ(store_put_partition_state(rig.store, &put), 0);
 	store_rig_reopen(&rig);
 
