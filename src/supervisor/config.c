@@ -122,6 +122,7 @@ int config_default(struct config *ret_config, struct refusal *ret_refusal)
 		.qemu = "/usr/bin/qemu-system-x86_64",
 		.log_level = LOG_INFO,
 		.disk_standby = 1,
+		.memory_reserve_mib = 256,
 		.ready_ms = 10000,
 		.verb_ms = 30000,
 		.save_ms = 300000,

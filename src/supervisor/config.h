@@ -31,10 +31,11 @@ struct config {
 	char socket_group[NAME_ROOM];  /* empty: the socket is 0600 */
 	enum log_level log_level;
 	uint32_t disk_standby; /* standbys of a new disk service: 0 or 1 */
-	uint32_t ready_ms;     /* a child not READY by then failed to start */
-	uint32_t verb_ms;      /* a verb that its monitor has not done fails */
-	uint32_t save_ms;      /* a save without progress for so long fails */
-	uint32_t shutdown_ms;  /* for all partitions at host shutdown */
+	uint32_t memory_reserve_mib; /* that guests are not promised */
+	uint32_t ready_ms;    /* a child not READY by then failed to start */
+	uint32_t verb_ms;     /* a verb that its monitor has not done fails */
+	uint32_t save_ms;     /* a save without progress for so long fails */
+	uint32_t shutdown_ms; /* for all partitions at host shutdown */
 	/* Layers (enum sandbox_layer) that a child may lack though they are
 	 * required. */
 	uint32_t allow_missing;

@@ -8,7 +8,8 @@
 #include "sandbox/sandbox.h"
 #include "supervisor/config.h"
 
-#define MS_MAX 3600000
+#define MS_MAX  3600000
+#define MIB_MAX (64u << 20)
 
 enum kind { KIND_PATH, KIND_GROUP, KIND_LOG_LEVEL, KIND_NUMBER, KIND_LAYERS };
 
@@ -31,6 +32,7 @@ static const struct key keys[] = {
 	{ "socket_group", KIND_GROUP,     OF(socket_group), 0, 0 },
 	{ "log_level",    KIND_LOG_LEVEL, OF(log_level),    0, 0 },
 	{ "disk_standby", KIND_NUMBER,    OF(disk_standby), 0, 1 },
+	{ "memory_reserve_mib", KIND_NUMBER, OF(memory_reserve_mib), 0, MIB_MAX },
 	{ "ready_ms",     KIND_NUMBER,    OF(ready_ms),     100, MS_MAX },
 	{ "verb_ms",      KIND_NUMBER,    OF(verb_ms),      100, MS_MAX },
 	{ "save_ms",      KIND_NUMBER,    OF(save_ms),      100, MS_MAX },

@@ -15,6 +15,7 @@
 #include "supervisor/hold.h"
 #include "supervisor/install.h"
 #include "supervisor/listener.h"
+#include "supervisor/memory.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/supervisor.h"
 
@@ -167,57 +168,34 @@ void launch_reopen_witnesses(struct partition *partition)
 	}
 }
 
-#define HUGE_PAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/"
-
-static uint64_t read_number(const char *path)
+/* What all others that run have been promised, in pages of this kind. */
+static uint64_t booked_bytes(const struct partition *partition)
 {
-	char line[32] = "";
-	FILE *file = fopen(path, "re");
+	uint32_t kind = partition->record.definition.huge_pages;
+	const struct partition *other;
+	uint64_t bytes = 0;
 
-	if (!file)
-		return 0;
-	if (!fgets(line, sizeof(line), file))
-		line[0] = '\0';
-	(void)fclose(file);
-	return strtoull(line, NULL, 10);
+	TAILQ_FOREACH(other, &partition->supervisor->partitions, link)
+	if (other != partition && other->engine != ENGINE_FOREIGN &&
+	    partition_has_monitor(partition_state(other)) &&
+	    other->record.definition.huge_pages == kind)
+		bytes += other->record.definition.memory_bytes;
+	return bytes;
 }
 
-static int check_huge_pages(uint64_t wanted_bytes, struct refusal *refusal)
+static int check_memory(const struct partition *partition,
+			struct refusal *refusal)
 {
-	uint64_t free_pages = read_number(HUGE_PAGES "free_hugepages");
-	uint64_t reserved = read_number(HUGE_PAGES "resv_hugepages");
-	uint64_t wanted_pages = wanted_bytes / HUGE_PAGE_BYTES;
+	const struct config *config = &partition->supervisor->config;
+	struct memory_host host = memory_of_host();
+	struct memory_wish wish = {
+		.has_huge_pages = partition->record.definition.huge_pages,
+		.wanted_bytes = partition->record.definition.memory_bytes,
+		.booked_bytes = booked_bytes(partition),
+		.reserve_bytes = (uint64_t)config->memory_reserve_mib << 20,
+	};
 
-	free_pages -= reserved < free_pages ? reserved : free_pages;
-	if (wanted_pages <= free_pages)
-		return 0;
-	return refuse(refusal, -ERANGE, "memory.huge-pages",
-		      "%llu huge pages of 2M are wanted and the host has %llu "
-		      "left; vm.nr_hugepages makes more",
-		      (unsigned long long)wanted_pages,
-		      (unsigned long long)free_pages);
-}
-
-/* Memory the host has, against what the guest may touch. */
-static int check_memory(uint64_t wanted_bytes, struct refusal *refusal)
-{
-	static const char key[] = "MemAvailable:";
-	unsigned long long available_kib = 0;
-	char line[128];
-	FILE *file = fopen("/proc/meminfo", "re");
-
-	if (!file)
-		return 0;
-	while (fgets(line, sizeof(line), file))
-		if (strncmp(line, key, strlen(key)) == 0)
-			available_kib = strtoull(line + strlen(key), NULL, 10);
-	(void)fclose(file);
-	if (available_kib == 0 || wanted_bytes / 1024 <= available_kib)
-		return 0;
-	return refuse(refusal, -ERANGE, "memory.size",
-		      "%llu MiB are wanted and the host has %llu MiB left",
-		      (unsigned long long)wanted_bytes >> 20,
-		      available_kib >> 10);
+	return memory_check(&host, &wish, refusal);
 }
 
 /* A test may play the monitor where KVM cannot run guests. */
@@ -324,9 +302,7 @@ static int check_guest(struct partition *partition, struct refusal *refusal)
 		if (r < 0)
 			return r;
 	}
-	return definition->huge_pages
-		       ? check_huge_pages(definition->memory_bytes, refusal)
-		       : check_memory(definition->memory_bytes, refusal);
+	return check_memory(partition, refusal);
 }
 
 void launch_release(struct partition *partition)

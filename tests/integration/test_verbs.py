@@ -16,7 +16,7 @@ import pytest
 import bulkhead
 from played_machine import (GUEST_OFF, GUEST_RUNNING, NAME, Monitor, Verb,
                             start)
-from refusals import FAILED, REFUSED, check_refused
+from refusals import FAILED, REFUSED, check_refused, document, write
 
 DONE = struct.pack("=iI192s", 0, 0, b"")
 
@@ -280,3 +280,37 @@ def test_an_uninstall_that_was_cut_off_is_shown(make_host, tmp_path):
         check_refused(host.call("start", "one"), REFUSED, "half uninstalled")
     host.run("uninstall", "one")
     assert host.partition("one")["reason"] == ""
+
+
+# ---- memory is promised once ------------------------------------------------
+
+def host_mib():
+    """What the host has, but for the pool of huge pages."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        kib = {line.split(":")[0]: int(line.split()[1]) for line in file}
+    return (kib["MemTotal"] - kib.get("Hugetlb", 0)) // 1024
+
+
+def test_memory_is_promised_once(make_host, stage):
+    host = make_host(
+        config=f"libexec_dir = {stage.folder}\n"
+               f"memory_reserve_mib = {host_mib() - 200}\n",
+        environment={"BULKHEAD_FAILPOINT": "engine.kvm=fail"}).start()
+    size = {"size": "128M"}
+    monitor = start(host, stage, memory=size)
+    host.run("define", write(host, document(
+        host, partition="two", engine="kvm", memory=size, disks=[])))
+    host.run("install", "two")
+
+    check_refused(host.call("start", "two"), REFUSED, "memory.size",
+                  "128 MiB are wanted", "128 are promised")
+    verb = Verb(host, "pause")
+    monitor.answer("MONITOR_PAUSE")
+    assert verb.end().returncode == 0
+    check_refused(host.call("start", "two"), REFUSED, "128 are promised")
+    stop = Verb(host, "stop", "--force")
+    monitor.child.take("CHILD_QUIT")
+    monitor.end()
+    assert stop.end().returncode == 0
+
+    assert "promised" not in host.call("start", "two").stderr

@@ -52,6 +52,7 @@ TEST(every_setting_can_be_set)
 		       "log_level = debug\r\n"
 		       "disk_standby = 0\n"
 		       "ready_ms = 100\n"
+		       "memory_reserve_mib = 64\n"
 		       "verb_ms = 300\n"
 		       "save_ms = 200\n"
 		       "shutdown_ms = 3600000\n"
@@ -66,6 +67,7 @@ TEST(every_setting_can_be_set)
 	CHECK_EQ(config.log_level, LOG_DEBUG);
 	CHECK_EQ(config.disk_standby, 0);
 	CHECK_EQ(config.ready_ms, 100);
+	CHECK_EQ(config.memory_reserve_mib, 64);
 	CHECK_EQ(config.verb_ms, 300);
 	CHECK_EQ(config.save_ms, 200);
 	CHECK_EQ(config.shutdown_ms, 3600000);
