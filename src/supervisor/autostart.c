@@ -5,6 +5,7 @@
 
 #include "base/count.h"
 #include "base/scope.h"
+#include "supervisor/errand.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/supervisor.h"
 
@@ -20,33 +21,19 @@ static bool is_wanted(const struct partition *partition)
 	       !partition->record.image.saved_us;
 }
 
-static int store_all(struct supervisor *supervisor)
-{
-	SCOPED(store_scope_end) struct store_scope scope = { 0 };
-	struct partition *partition;
-	int r = store_scope_begin(&scope, supervisor->store);
-
-	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	if (r == 0 && partition->record.is_autostart_due)
-		r = store_put_partition_state(supervisor->store,
-					      &partition->record);
-	return r < 0 ? r : store_scope_commit(&scope);
-}
-
 void autostart_begin(struct supervisor *supervisor)
 {
 	struct partition *partition;
-	bool is_anyone = false;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
 	{
 		partition->record.is_autostart_due = is_wanted(partition);
-		is_anyone |= is_wanted(partition);
+		if (partition->record.is_autostart_due)
+			(void)store_defer_state(supervisor->store,
+						&partition->record);
 	}
-	if (!is_anyone || store_all(supervisor) == 0)
-		return;
-	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	partition->is_unstored |= partition->record.is_autostart_due;
+	/* If it cannot be written now, it is later. */
+	(void)store_flush_deferred(supervisor->store);
 }
 
 static void try_one(struct partition *partition)
@@ -56,7 +43,7 @@ static void try_one(struct partition *partition)
 
 	/* On its way, or its end is awaited. */
 	if (partition_state(partition) != PARTITION_STOPPED ||
-	    partition->end.is_pending ||
+	    partition->end.is_pending || partition->errand_count ||
 	    partition_start(partition, &nobody, &refusal) == 0)
 		return;
 	(void)snprintf(partition->record.reason,
@@ -68,6 +55,12 @@ static void try_one(struct partition *partition)
 				     "is not started yet: %s: %s",
 				     refusal.field, refusal.text);
 	partition->is_autostart_told = true;
+}
+
+/* An errand. */
+static void try_aside(void *context)
+{
+	try_one(context);
 }
 
 static int on_again(sd_event_source *source, uint64_t usec, void *data)
@@ -99,7 +92,7 @@ void autostart_go(struct supervisor *supervisor)
 	{
 		if (!partition->record.is_autostart_due)
 			continue;
-		try_one(partition);
+		errand_run(supervisor->errands, try_aside, partition);
 		is_left = true;
 	}
 	if (is_left)
@@ -115,7 +108,9 @@ int autostart_give_up(struct partition *partition, const struct ticket *ticket,
 
 	record.is_autostart_due = false;
 	record.reason[0] = '\0';
+	partition_occupy(partition);
 	r = store_put_partition_state(partition->supervisor->store, &record);
+	partition_vacate(partition);
 	if (r < 0)
 		return partition_refuse_store(partition, r, refusal);
 	partition->record = record;

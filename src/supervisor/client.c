@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "supervisor/client_room.h"
+#include "supervisor/errand.h"
 #include "supervisor/supervisor.h"
 
 /* Rows a client has not read yet; one that is further behind is dropped. */
@@ -24,11 +25,21 @@
 #define CONNECT_USEC  1000000
 #define CONNECT_BURST 500
 
+/* Done, but its record is not on disk yet. */
+struct kept_answer {
+	TAILQ_ENTRY(kept_answer) link;
+	struct ticket ticket;
+	uint64_t state; /* that must be written first */
+};
+
+TAILQ_HEAD(kept_answers, kept_answer);
+
 struct client_list {
 	struct client_queue all; /* the one silent longest first */
 	uint64_t last_id;
 	int listen_fd;
 	gid_t group; /* that may connect besides us and root */
+	struct kept_answers kept;
 	sd_event_source *source;
 };
 
@@ -116,6 +127,42 @@ void ticket_done(struct supervisor *supervisor, struct ticket *ticket)
 	answer(supervisor, ticket, &reply);
 }
 
+void ticket_stored(struct supervisor *supervisor, struct ticket *ticket)
+{
+	struct kept_answer *kept = NULL;
+	uint64_t state = store_last_state(supervisor->store);
+
+	if (find_client(supervisor, ticket->client) &&
+	    !store_is_written(supervisor->store, state))
+		kept = malloc(sizeof(*kept));
+	if (!kept) {
+		ticket_done(supervisor, ticket);
+		return;
+	}
+	kept->ticket = *ticket;
+	kept->state = state;
+	TAILQ_INSERT_TAIL(&supervisor->clients->kept, kept, link);
+	ticket->client = 0;
+	supervisor_flush(supervisor);
+}
+
+void answers_stored(struct supervisor *supervisor, int result)
+{
+	struct client_list *list = supervisor->clients;
+	struct kept_answer *kept;
+
+	while (list && (kept = TAILQ_FIRST(&list->kept))) {
+		if (result == 0 &&
+		    !store_is_written(supervisor->store, kept->state)) {
+			supervisor_flush(supervisor);
+			return;
+		}
+		TAILQ_REMOVE(&list->kept, kept, link);
+		ticket_done(supervisor, &kept->ticket);
+		free(kept);
+	}
+}
+
 void ticket_failed(struct supervisor *supervisor, struct ticket *ticket,
 		   int status, const char *text)
 {
@@ -173,26 +220,40 @@ int client_follow(struct supervisor *supervisor, const struct ticket *ticket)
 	return r;
 }
 
+/* An errand: most requests wait for the store, or for an image. */
+static void carry_out(void *context)
+{
+	struct client *client = context;
+
+	client_request(client, &client->message);
+	message_release(&client->message);
+	client->is_busy = false;
+	if (client->is_broken)
+		client_free(client);
+	else
+		(void)sd_event_source_set_enabled(client->source, SD_EVENT_ON);
+}
+
 static int on_message(sd_event_source *source, int fd, uint32_t events,
 		      void *data)
 {
 	struct client *client = data;
-	struct message message;
 	int r;
 
 	if ((events & EPOLLOUT) && !client->is_broken &&
 	    outbox_flush(&client->outbox) == 0)
 		(void)sd_event_source_set_io_events(source, EPOLLIN);
-	r = control_receive(&client->control, &message);
+	r = control_receive(&client->control, &client->message);
 	if (r == -EAGAIN)
 		return 0;
-	if (r == 0) {
-		client->pending_count++;
-		client_request(client, &message);
-		message_release(&message);
-	}
-	if (r < 0 || client->is_broken)
+	if (r < 0) {
 		client_free(client);
+		return 0;
+	}
+	client->is_busy = true;
+	client->pending_count++;
+	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	errand_run(client->supervisor->errands, carry_out, client);
 	return 0;
 }
 
@@ -350,6 +411,7 @@ int clients_listen(struct supervisor *supervisor, struct refusal *refusal)
 		return refuse(refusal, -ENOMEM, "", "out of memory");
 	supervisor->clients = list;
 	TAILQ_INIT(&list->all);
+	TAILQ_INIT(&list->kept);
 	list->listen_fd = NO_FD;
 	r = find_group(&supervisor->config, &list->group, refusal);
 	if (r == 0)

@@ -46,6 +46,16 @@ void ticket_failed(struct supervisor *supervisor, struct ticket *ticket,
 void ticket_refused(struct supervisor *supervisor, struct ticket *ticket,
 		    int status, const struct refusal *refusal);
 
+/*
+ * Done, once the states that were deferred before are on disk. When they cannot
+ * be it is answered all the same: what could be refused for that was, and the
+ * rest has happened.
+ */
+void ticket_stored(struct supervisor *supervisor, struct ticket *ticket);
+
+/* A flush has ended, with this result. With an error all are answered. */
+void answers_stored(struct supervisor *supervisor, int result);
+
 /* A row before the answer. */
 void ticket_row(struct supervisor *supervisor, const struct ticket *ticket,
 		uint32_t type, const void *body, size_t body_bytes,

@@ -22,7 +22,9 @@ struct client {
 	struct control control;
 	struct outbox outbox;
 	bool is_broken;
-	uint32_t follow_id; /* request that follows events; 0: none */
+	bool is_busy;           /* with the request in `message` */
+	struct message message; /* nothing more is read meanwhile */
+	uint32_t follow_id;     /* request that follows events; 0: none */
 	sd_event_source *source;
 };
 

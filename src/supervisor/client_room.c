@@ -37,7 +37,8 @@ static unsigned count(const struct client_queue *all,
 		if (!scope(client, newcomer))
 			continue;
 		found++;
-		if (!*ret_idle && client->pending_count == 0)
+		if (!*ret_idle && client->pending_count == 0 &&
+		    !client->is_busy)
 			*ret_idle = client;
 	}
 	return found;

@@ -9,6 +9,7 @@
 #include "base/failpoint.h"
 #include "base/scope.h"
 #include "channel/channel.h"
+#include "supervisor/errand.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/placement.h"
 #include "supervisor/supervisor.h"
@@ -359,7 +360,7 @@ void disk_release(struct disk *disk)
 		service_rejoin(service_of(disk), disk);
 	disk->is_alone = false;
 	disk->state = DISK_IS_DETACHED;
-	close_fd(&disk->witness_fd);
+	errand_close(supervisor_of(disk)->errands, &disk->witness_fd);
 }
 
 void disk_found(struct disk *disk, struct instance *instance,

@@ -92,6 +92,18 @@ bool errand_is_current(void)
 	return current;
 }
 
+int errand_lock(pthread_mutex_t *lock)
+{
+	if (pthread_mutex_trylock(lock) == 0)
+		return 0;
+	if (!current)
+		return -EBUSY;
+	errand_step_aside();
+	(void)pthread_mutex_lock(lock);
+	errand_step_back();
+	return 0;
+}
+
 /* -- the side of who has the turn -- */
 
 static void give_turn(struct errand *errand)
@@ -157,14 +169,16 @@ int errands_new(struct errands **ret_errands, sd_event *event)
 	return 0;
 }
 
+bool errands_are_out(const struct errands *errands)
+{
+	return errands && errands->count;
+}
+
 void errands_free(struct errands *errands)
 {
 	if (!errands)
 		return;
 	sd_event_source_disable_unref(errands->source);
-	/* Who comes back finds it, and waits until the process has ended. */
-	if (errands->count)
-		return;
 	close_fd(&errands->wake_fd);
 	(void)pthread_mutex_destroy(&errands->lock);
 	free(errands);
@@ -234,7 +248,9 @@ static void close_one(void *context)
 
 void errand_close(struct errands *errands, int *fd)
 {
-	if (*fd != NO_FD)
+	if (*fd != NO_FD && current)
+		close_one((void *)(intptr_t)*fd);
+	else if (*fd != NO_FD)
 		errand_run(errands, close_one, (void *)(intptr_t)*fd);
 	*fd = NO_FD;
 }

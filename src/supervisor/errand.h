@@ -26,6 +26,7 @@
 #ifndef SUPERVISOR_ERRAND_H
 #define SUPERVISOR_ERRAND_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
@@ -36,8 +37,10 @@ struct errands;
 
 int errands_new(struct errands **ret_errands, sd_event *event);
 
-/* Errands that have stepped aside are left behind: the process is about to end.
- * Safe on NULL. */
+/* Is any aside? It never comes back when the loop has ended. Safe on NULL. */
+bool errands_are_out(const struct errands *errands);
+
+/* Only with none out. Safe on NULL. */
 void errands_free(struct errands *errands);
 
 /*
@@ -56,8 +59,19 @@ void errand_step_back(void);
 /* Is the caller an errand, so that it may wait? */
 bool errand_is_current(void);
 
-/* Close a descriptor whose end may be waited for: the last one of a device or
- * a file writes back, or frees, what is left of it. NO_FD afterwards. */
+/*
+ * Take a lock that an errand keeps while it is aside. Who waits for it steps
+ * aside.
+ *
+ * -EBUSY  taken, and the caller is no errand, so it must not wait
+ */
+int errand_lock(pthread_mutex_t *lock);
+
+/*
+ * Close a descriptor whose end may be waited for: the last one of a device or a
+ * file writes back, or frees, what is left of it. An errand waits for that; who
+ * is none does not, and has it done. NO_FD afterwards.
+ */
 void errand_close(struct errands *errands, int *fd);
 
 #endif

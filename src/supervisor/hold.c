@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "supervisor/errand.h"
 #include "supervisor/launch.h"
 #include "supervisor/storage_lock.h"
 #include "supervisor/supervisor.h"
@@ -21,12 +22,14 @@ bool hold_has_any(const struct partition *partition)
 
 void hold_keep(struct partition *partition)
 {
+	struct errands *errands = partition->supervisor->errands;
+
 	for (unsigned i = 0; i < partition->disk_count; i++) {
 		int *witness_fd = &partition->disks[i].witness_fd;
 
 		if (*witness_fd == NO_FD)
 			continue;
-		close_fd(&partition->held_fds[i]);
+		errand_close(errands, &partition->held_fds[i]);
 		partition->held_fds[i] = take_fd(witness_fd);
 	}
 }
@@ -61,12 +64,20 @@ void hold_note(struct partition *partition)
 
 static void open_disk(struct partition *partition, struct disk *disk)
 {
+	struct storage_facts facts = disk->facts;
 	struct refusal refusal = { 0 };
+	int fd = NO_FD;
+	int r;
 
-	if (partition->held_fds[disk->index] == NO_FD &&
-	    storage_open_witness(disk->definition, disk->index,
-				 &partition->held_fds[disk->index],
-				 &disk->facts, &refusal) < 0)
+	if (partition->held_fds[disk->index] != NO_FD)
+		return;
+	errand_step_aside();
+	r = storage_open_witness(disk->definition, disk->index, &fd, &facts,
+				 &refusal);
+	errand_step_back();
+	partition->held_fds[disk->index] = fd;
+	disk->facts = facts;
+	if (r < 0)
 		partition_event_text(partition, EVENT_WARNING,
 				     "is saved without a lock on %s, which %s",
 				     refusal.field, refusal.text);
@@ -83,9 +94,11 @@ void hold_open(struct partition *partition)
 
 void hold_drop(struct partition *partition)
 {
+	struct errands *errands = partition->supervisor->errands;
+
 	for (unsigned i = 0; i < DISK_COUNT_MAX; i++) {
-		close_fd(&partition->held_fds[i]);
-		close_fd(&partition->listening_fds[i]);
+		errand_close(errands, &partition->held_fds[i]);
+		errand_close(errands, &partition->listening_fds[i]);
 		partition->owes_error[i] = false;
 	}
 }

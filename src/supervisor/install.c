@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/scope.h"
+#include "supervisor/errand.h"
 #include "supervisor/install_plan.h"
 
 /* One install on its way. */
@@ -130,14 +131,16 @@ static int plan_disk(struct install *install, unsigned index)
 	(void)text_copy(file->file, sizeof(file->file), disk->file);
 	(void)text_copy(file->disk, sizeof(file->disk), disk->name);
 	file->is_read_only = disk->access == DISK_READ_ONLY;
+	errand_step_aside();
 	r = storage_inspect(disk, index, &facts, install->refusal);
-	if (r == 0) {
-		note_facts(file, &facts);
-	} else if (r == -ENOENT) {
-		file->is_created = true;
-		file->size_bytes = disk->size_bytes;
+	file->is_created = r == -ENOENT;
+	if (file->is_created)
 		r = storage_check_room(disk, index, install->refusal);
-	}
+	errand_step_back();
+	if (r == 0 && file->is_created)
+		file->size_bytes = disk->size_bytes;
+	else if (r == 0)
+		note_facts(file, &facts);
 	if (r == 0 && plan_temporary(&install->plan, index, temporary) < 0)
 		r = refuse_disk(install, index, -ENAMETOOLONG,
 				"cannot be created");
@@ -187,7 +190,9 @@ static int note_file(struct install *install, unsigned index,
 	int r;
 
 	(void)text_copy(disk.file, sizeof(disk.file), temporary);
+	errand_step_aside();
 	r = storage_inspect(&disk, index, &facts, install->refusal);
+	errand_step_back();
 	if (r < 0)
 		return r;
 	note_facts(file, &facts);
@@ -200,23 +205,33 @@ static int note_file(struct install *install, unsigned index,
 	return 0;
 }
 
+static int name_file(const char *temporary, const char *file)
+{
+	if (renameat2(AT_FDCWD, temporary, AT_FDCWD, file, RENAME_NOREPLACE) <
+	    0)
+		return -errno;
+	return plan_sync_directory(file);
+}
+
 static int create_file(struct install *install, unsigned index)
 {
 	struct planned_file *file = &install->plan.files[index];
 	char temporary[PATH_ROOM];
 	int r = plan_temporary(&install->plan, index, temporary);
 
-	if (r == 0)
+	if (r == 0) {
+		errand_step_aside();
 		r = make_file(temporary, file->size_bytes);
+		errand_step_back();
+	}
 	if (r < 0)
 		return refuse_disk(install, index, r, "cannot be created");
 	r = note_file(install, index, temporary);
 	if (r < 0)
 		return r;
-	if (renameat2(AT_FDCWD, temporary, AT_FDCWD, file->file,
-		      RENAME_NOREPLACE) < 0)
-		return refuse_disk(install, index, -errno, "cannot be named");
-	r = plan_sync_directory(file->file);
+	errand_step_aside();
+	r = name_file(temporary, file->file);
+	errand_step_back();
 	if (r < 0)
 		return refuse_disk(install, index, r, "cannot be named");
 	journal_at(JOURNAL_AT_INSTALL_NAMED);
@@ -271,6 +286,11 @@ static int complete(struct install *install)
 	int r = store_scope_begin(&scope, install->store);
 
 	if (r < 0)
+		return refuse_store(install, r);
+	/* Another install may have been faster. */
+	for (unsigned i = 0; r == 0 && i < install->plan.file_count; i++)
+		r = check_reservations(install, i);
+	if (r < 0)
 		return r;
 	for (unsigned i = 0; r == 0 && i < install->plan.file_count; i++)
 		r = put_attachment(install, i);
@@ -285,17 +305,27 @@ static int complete(struct install *install)
 	if (r == 0)
 		r = store_scope_commit(&scope);
 	if (r < 0)
-		return r;
+		return refuse_store(install, r);
 	*install->record = record;
 	journal_at(JOURNAL_AT_INSTALL_COMPLETED);
 	return 0;
+}
+
+static int undo(const struct plan *plan)
+{
+	int r;
+
+	errand_step_aside();
+	r = plan_undo(plan);
+	errand_step_back();
+	return r;
 }
 
 /* After a failure: the files go, then the intent. If either fails, the intent
  * stays and the next install or start of the supervisor undoes it. */
 static void give_up(const struct install *install)
 {
-	if (install->intent_id && plan_undo(&install->plan) == 0)
+	if (install->intent_id && undo(&install->plan) == 0)
 		(void)journal_end(install->store, install->intent_id);
 }
 
@@ -309,7 +339,7 @@ static int undo_leftover(struct store *store, const char *partition)
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	r = plan_undo(&plan);
+	r = undo(&plan);
 	return r < 0 ? r : journal_end(store, id);
 }
 
@@ -342,11 +372,8 @@ int install_partition(struct store *store, struct partition_record *record,
 	r = make_plan(&install);
 	if (r == 0 && creates_files(&install.plan))
 		r = create_files(&install);
-	if (r == 0) {
+	if (r == 0)
 		r = complete(&install);
-		if (r < 0)
-			(void)refuse_store(&install, r);
-	}
 	if (r < 0)
 		give_up(&install);
 	return r;

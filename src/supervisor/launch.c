@@ -12,6 +12,7 @@
 #include "base/scope.h"
 #include "probe/probe.h"
 #include "sandbox/sandbox.h"
+#include "supervisor/errand.h"
 #include "supervisor/hold.h"
 #include "supervisor/install.h"
 #include "supervisor/listener.h"
@@ -70,6 +71,28 @@ static int *held_fd_of(const struct disk *disk)
 	return &disk->partition->held_fds[disk->index];
 }
 
+typedef int witness_opener(const struct disk_definition *disk, unsigned index,
+			   int *ret_witness_fd, struct storage_facts *ret_facts,
+			   struct refusal *ret_refusal);
+
+/* To open an image takes as long as its device takes. */
+static int open_aside(struct disk *disk, witness_opener *open,
+		      struct refusal *refusal)
+{
+	struct storage_facts facts = disk->facts;
+	int witness_fd = NO_FD;
+	int r;
+
+	errand_step_aside();
+	r = open(disk->definition, disk->index, &witness_fd, &facts, refusal);
+	errand_step_back();
+	if (r < 0)
+		return r;
+	disk->witness_fd = witness_fd;
+	disk->facts = facts;
+	return 0;
+}
+
 /* A restore has its locks already, and so has the restart of a monitor whose
  * guest runs on. */
 static int take_witness(struct disk *disk, struct refusal *refusal)
@@ -81,9 +104,7 @@ static int take_witness(struct disk *disk, struct refusal *refusal)
 	    storage_check_witness(*held_fd, disk->definition, &disk->facts) < 0)
 		close_fd(held_fd);
 	if (*held_fd == NO_FD)
-		return storage_open_witness(disk->definition, disk->index,
-					    &disk->witness_fd, &disk->facts,
-					    refusal);
+		return open_aside(disk, storage_open_witness, refusal);
 	r = storage_check_alone(*held_fd, disk->definition, disk->index,
 				refusal);
 	if (r == 0)
@@ -141,8 +162,7 @@ static int open_witnesses(struct partition *partition, struct refusal *refusal)
 
 static int reopen_witness(struct disk *disk, struct refusal *refusal)
 {
-	int r = storage_open_served(disk->definition, disk->index,
-				    &disk->witness_fd, &disk->facts, refusal);
+	int r = open_aside(disk, storage_open_served, refusal);
 
 	if (r == 0)
 		r = check_installed(disk, refusal);
@@ -281,12 +301,35 @@ static int choose_engine(struct partition *partition, struct refusal *refusal)
 	return check_jail(partition, probe, refusal);
 }
 
+static void close_boot(struct partition *partition)
+{
+	close_fd(&partition->kernel_fd);
+	close_fd(&partition->initrd_fd);
+}
+
+static int open_boot(struct partition *partition, struct refusal *refusal)
+{
+	const struct partition_definition *definition =
+		definition_of(partition);
+	int kernel_fd = NO_FD, initrd_fd = NO_FD;
+	int r;
+
+	errand_step_aside();
+	r = storage_open_kernel(definition->kernel, &kernel_fd, refusal);
+	if (r == 0 && definition->initrd[0])
+		r = storage_open_initrd(definition->initrd, &initrd_fd,
+					refusal);
+	errand_step_back();
+	close_boot(partition);
+	partition->kernel_fd = kernel_fd;
+	partition->initrd_fd = initrd_fd;
+	return r;
+}
+
 static int check_guest(struct partition *partition, struct refusal *refusal)
 {
 	const struct partition_definition *definition =
 		definition_of(partition);
-	SCOPED(close_fd) int kernel = NO_FD;
-	SCOPED(close_fd) int initrd = NO_FD;
 	int r;
 
 	r = choose_engine(partition, refusal);
@@ -294,14 +337,9 @@ static int check_guest(struct partition *partition, struct refusal *refusal)
 		return r;
 	if (partition->engine == ENGINE_FOREIGN)
 		return listener_clear(definition->vhost_user, refusal);
-	r = storage_open_kernel(definition->kernel, &kernel, refusal);
+	r = open_boot(partition, refusal);
 	if (r < 0)
 		return r;
-	if (definition->initrd[0]) {
-		r = storage_open_initrd(definition->initrd, &initrd, refusal);
-		if (r < 0)
-			return r;
-	}
 	return check_memory(partition, refusal);
 }
 
@@ -310,6 +348,7 @@ void launch_release(struct partition *partition)
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		disk_release(&partition->disks[i]);
 	partition->disk_count = 0;
+	close_boot(partition);
 	for (unsigned i = 0; i < partition->nic_count; i++)
 		nic_unwant(&partition->nics[i]);
 	console_close(partition);
@@ -367,25 +406,12 @@ static void send_fd(struct partition *partition, uint32_t type, int fd)
 	process_send(partition->monitor, type, 0, NULL, 0, &fd, 1);
 }
 
-static int send_boot(struct partition *partition, struct refusal *refusal)
+static void send_boot(struct partition *partition)
 {
-	const struct partition_definition *definition =
-		definition_of(partition);
-	SCOPED(close_fd) int kernel = NO_FD;
-	SCOPED(close_fd) int initrd = NO_FD;
-	int r;
-
-	r = storage_open_kernel(definition->kernel, &kernel, refusal);
-	if (r < 0)
-		return r;
-	send_fd(partition, MSG_MONITOR_KERNEL, kernel);
-	if (!definition->initrd[0])
-		return 0;
-	r = storage_open_initrd(definition->initrd, &initrd, refusal);
-	if (r < 0)
-		return r;
-	send_fd(partition, MSG_MONITOR_INITRD, initrd);
-	return 0;
+	send_fd(partition, MSG_MONITOR_KERNEL, partition->kernel_fd);
+	if (partition->initrd_fd != NO_FD)
+		send_fd(partition, MSG_MONITOR_INITRD, partition->initrd_fd);
+	close_boot(partition);
 }
 
 static int send_kvm(struct partition *partition, struct refusal *refusal)
@@ -469,9 +495,10 @@ static int send_everything(struct partition *partition, struct refusal *refusal)
 		r = send_listener(partition, refusal);
 	} else {
 		send_console(partition);
-		r = send_boot(partition, refusal);
-		if (r == 0 && partition->engine == ENGINE_KVM)
-			r = send_kvm(partition, refusal);
+		send_boot(partition);
+		r = partition->engine == ENGINE_KVM
+			    ? send_kvm(partition, refusal)
+			    : 0;
 	}
 	if (r < 0)
 		return r;

@@ -15,7 +15,7 @@
 static void boot_done(struct partition *partition)
 {
 	partition_must(partition, PARTITION_EVENT_BOOTED, "");
-	ticket_done(partition->supervisor, &partition->ticket);
+	ticket_stored(partition->supervisor, &partition->ticket);
 }
 
 /* Its guest has run nothing yet. */
@@ -174,14 +174,11 @@ void partition_reconcile(struct partition *partition)
 		partition_disk_came_up(partition);
 		return;
 	}
-	if (partition->disk_count == 0)
-		(void)launch_load_disks(partition);
-	launch_reopen_witnesses(partition);
 	event = monitor_end_event(partition,
 				  partition->guest_state != GUEST_OFF);
-	partition_end(partition, event,
-		      event == PARTITION_EVENT_SAVED
-			      ? ""
-			      : "its monitor died while there was no "
-				"supervisor");
+	partition_end_fenced(partition, event,
+			     event == PARTITION_EVENT_SAVED
+				     ? ""
+				     : "its monitor died while there was no "
+				       "supervisor");
 }

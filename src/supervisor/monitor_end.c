@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/count.h"
 #include "base/failpoint.h"
+#include "supervisor/errand.h"
 #include "supervisor/hold.h"
 #include "supervisor/launch.h"
 #include "supervisor/listener.h"
@@ -37,26 +38,46 @@ static uint64_t restart_delay_ms(const struct partition *partition)
 	return min_u64(ms, RESTART_MOST_MS);
 }
 
-static int on_restart(sd_event_source *source, uint64_t usec, void *data)
+static int on_restart(sd_event_source *source, uint64_t usec, void *data);
+
+static void restart(struct partition *partition)
 {
-	struct partition *partition = data;
 	struct refusal refusal = { 0 };
 	int r;
 
-	partition_disarm(partition);
 	r = launch_prepare(partition, &refusal);
+	if (partition->end.is_pending)
+		return;
 	if (r == -EBUSY && partition->record.restarts++ < RESTARTS_BUSY) {
 		partition_arm(partition, restart_delay_ms(partition),
 			      on_restart);
-		return 0;
+		return;
 	}
 	if (r < 0) {
 		hold_drop(partition);
 		partition_must(partition, PARTITION_EVENT_FAILED, refusal.text);
 		supervisor_shutdown_progress(partition->supervisor);
-		return 0;
+		return;
 	}
 	launch_go(partition);
+}
+
+/* An errand. */
+static void restart_aside(void *context)
+{
+	struct partition *partition = context;
+
+	partition_occupy(partition);
+	restart(partition);
+	partition_vacate(partition);
+}
+
+static int on_restart(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct partition *partition = data;
+
+	partition_disarm(partition);
+	errand_run(partition->supervisor->errands, restart_aside, partition);
 	return 0;
 }
 
@@ -111,11 +132,6 @@ static void finish_end(struct partition *partition)
 	struct supervisor *supervisor = partition->supervisor;
 	enum partition_state was = partition_state(partition);
 
-	partition->end.is_pending = false;
-	if (event == PARTITION_EVENT_SAVED) {
-		(void)failpoint("save.ended");
-		hold_note(partition);
-	}
 	if (event == PARTITION_EVENT_SAVED || was == PARTITION_RESTORING ||
 	    guest_runs_on(partition, event))
 		hold_keep(partition);
@@ -143,30 +159,52 @@ static void finish_end(struct partition *partition)
 		(void)listener_clear(partition->record.definition.vhost_user,
 				     &(struct refusal){ 0 });
 	if (partition->is_stop_wanted || event == PARTITION_EVENT_SAVED)
-		ticket_done(supervisor, &partition->ticket);
+		ticket_stored(supervisor, &partition->ticket);
 	else
 		tell_failure(partition);
 	supervisor_shutdown_progress(supervisor);
 }
 
+/* An errand: its images are closed before anyone is told that it has ended. */
+static void end_aside(void *context)
+{
+	struct partition *partition = context;
+
+	partition_occupy(partition);
+	if (partition->end.event == PARTITION_EVENT_SAVED) {
+		(void)failpoint("save.ended");
+		hold_note(partition);
+	}
+	finish_end(partition);
+	partition_vacate(partition);
+}
+
 void partition_disk_released(struct partition *partition)
 {
-	if (!partition->end.is_pending || partition->monitor)
+	if (!partition->end.is_pending || partition->monitor ||
+	    partition->errand_count)
 		return;
 	for (unsigned i = 0; i < partition->disk_count; i++)
 		if (partition->disks[i].state != DISK_IS_DETACHED)
 			return;
-	finish_end(partition);
+	partition->end.is_pending = false;
+	errand_run(partition->supervisor->errands, end_aside, partition);
+}
+
+static void note_end(struct partition *partition, enum partition_event event,
+		     const char *reason)
+{
+	char why[TEXT_ROOM]; /* it may be the one that is replaced */
+
+	(void)snprintf(why, sizeof(why), "%s", reason);
+	memcpy(partition->end.reason, why, sizeof(why));
+	partition->end.event = event;
 }
 
 void partition_end(struct partition *partition, enum partition_event event,
 		   const char *reason)
 {
-	char why[TEXT_ROOM];
-
-	(void)snprintf(why, sizeof(why), "%s", reason);
-	memcpy(partition->end.reason, why, sizeof(why));
-	partition->end.event = event;
+	note_end(partition, event, reason);
 	partition->end.is_pending = false;
 	/* Their handlers count on a monitor. */
 	partition_disarm(partition);
@@ -178,6 +216,26 @@ void partition_end(struct partition *partition, enum partition_event event,
 	/* Armed last, so that the disks above release it only once. */
 	partition->end.is_pending = true;
 	partition_disk_released(partition);
+}
+
+/* An errand. A stop that came meanwhile has changed what the end is. */
+static void end_fenced(void *context)
+{
+	struct partition *partition = context;
+
+	partition_occupy(partition);
+	if (partition->disk_count == 0)
+		(void)launch_load_disks(partition);
+	launch_reopen_witnesses(partition);
+	partition_end(partition, partition->end.event, partition->end.reason);
+	partition_vacate(partition);
+}
+
+void partition_end_fenced(struct partition *partition,
+			  enum partition_event event, const char *reason)
+{
+	note_end(partition, event, reason);
+	errand_run(partition->supervisor->errands, end_fenced, partition);
 }
 
 static bool wants_restart(const struct partition *partition, bool is_failure)
@@ -221,9 +279,14 @@ static bool is_off_stored(struct partition *partition)
 	return partition_try_stop(partition, 0) == 0;
 }
 
-void monitor_guest_off(struct partition *partition)
+static void end_guest(struct partition *partition)
 {
-	if (is_off_stored(partition)) {
+	bool is_stored = is_off_stored(partition);
+
+	/* Its monitor has ended meanwhile, and what follows from that is told. */
+	if (!partition->monitor)
+		return;
+	if (is_stored) {
 		process_quit(partition->monitor, QUIT_MS);
 		return;
 	}
@@ -231,6 +294,21 @@ void monitor_guest_off(struct partition *partition)
 		partition_event_text(partition, EVENT_ERROR, OFF_UNSTORED);
 	memcpy(partition->record.reason, OFF_UNSTORED, sizeof(OFF_UNSTORED));
 	partition_arm(partition, OFF_RETRY_MS, on_guest_off);
+}
+
+/* An errand. */
+static void end_guest_aside(void *context)
+{
+	struct partition *partition = context;
+
+	partition_occupy(partition);
+	end_guest(partition);
+	partition_vacate(partition);
+}
+
+void monitor_guest_off(struct partition *partition)
+{
+	errand_run(partition->supervisor->errands, end_guest_aside, partition);
 }
 
 enum partition_event monitor_end_event(struct partition *partition,
@@ -280,6 +358,5 @@ void monitor_died(struct process *process, const char *reason)
 	partition->monitor = NULL;
 	console_close(partition);
 	/* One that did not come back kept the witnesses. */
-	launch_reopen_witnesses(partition);
-	partition_end(partition, event, why);
+	partition_end_fenced(partition, event, why);
 }

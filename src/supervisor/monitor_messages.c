@@ -65,7 +65,7 @@ static int take_done(void *data, struct message *message)
 		return 0;
 	}
 	apply(partition, event);
-	ticket_done(partition->supervisor, &partition->ticket);
+	ticket_stored(partition->supervisor, &partition->ticket);
 	/* Its disks may have come back before the pause they caused. */
 	partition_disk_came_up(partition);
 	return 0;

@@ -53,6 +53,8 @@ struct partition *partition_new(struct supervisor *supervisor,
 	partition->is_paused_by_policy =
 		record->lifecycle.state == PARTITION_PAUSED &&
 		strcmp(record->reason, POLICY_PAUSE) == 0;
+	partition->kernel_fd = NO_FD;
+	partition->initrd_fd = NO_FD;
 	partition->image_fd = NO_FD;
 	partition->console.memory = NO_FD;
 	partition->console.to_service = NO_FD;
@@ -153,56 +155,72 @@ void partition_tell_state(struct partition *partition)
 			     reason[0] ? ": " : "", reason);
 }
 
-int partition_try(struct partition *partition, enum partition_event event,
-		  const char *reason)
+/* In memory at once; on disk with the next flush. */
+static int change_state(struct partition *partition, enum partition_event event,
+			const char *reason)
 {
-	struct partition_record record = partition->record;
-	int r;
+	struct lifecycle lifecycle = partition->record.lifecycle;
+	int r = lifecycle_apply(&lifecycle, event);
 
-	r = lifecycle_apply(&record.lifecycle, event);
 	if (r < 0)
 		return r;
-	if (record.lifecycle.state != PARTITION_STARTING &&
-	    record.lifecycle.state != PARTITION_STOPPED)
-		record.is_autostart_due = false;
-	(void)snprintf(record.reason, sizeof(record.reason), "%s", reason);
 	(void)failpoint("state.before");
-	r = store_put_partition_state(partition->supervisor->store, &record);
-	if (r < 0)
-		return r;
-	(void)failpoint("state.after");
-	partition->record = record;
-	partition->is_unstored = false;
-	partition_tell_state(partition);
-	return 0;
-}
-
-int partition_store(struct partition *partition)
-{
-	int r;
-
-	if (!partition->is_unstored)
-		return 0;
-	r = store_put_partition_state(partition->supervisor->store,
-				      &partition->record);
-	partition->is_unstored = r < 0;
-	return r;
+	partition->record.lifecycle = lifecycle;
+	if (lifecycle.state != PARTITION_STARTING &&
+	    lifecycle.state != PARTITION_STOPPED)
+		partition->record.is_autostart_due = false;
+	(void)snprintf(partition->record.reason,
+		       sizeof(partition->record.reason), "%s", reason);
+	return store_defer_state(partition->supervisor->store,
+				 &partition->record);
 }
 
 void partition_must(struct partition *partition, enum partition_event event,
 		    const char *reason)
 {
-	struct partition_record *record = &partition->record;
+	if (change_state(partition, event, reason) < 0)
+		return;
+	partition_tell_state(partition);
+	supervisor_flush(partition->supervisor);
+}
 
-	if (partition_try(partition, event, reason) == 0)
+int partition_try(struct partition *partition, enum partition_event event,
+		  const char *reason)
+{
+	struct partition_record before = partition->record;
+	struct lifecycle changed;
+	int r;
+
+	r = change_state(partition, event, reason);
+	if (r < 0)
+		return r;
+	changed = partition->record.lifecycle;
+	r = store_flush_deferred(partition->supervisor->store);
+	if (r == 0) {
+		partition_tell_state(partition);
+		return 0;
+	}
+	/* As if nobody had asked, unless it has changed again meanwhile. */
+	if (memcmp(&changed, &partition->record.lifecycle, sizeof(changed)) ==
+	    0) {
+		partition->record.lifecycle = before.lifecycle;
+		memcpy(partition->record.reason, before.reason,
+		       sizeof(before.reason));
+		(void)store_defer_state(partition->supervisor->store,
+					&partition->record);
+	}
+	return r;
+}
+
+void partition_occupy(struct partition *partition)
+{
+	partition->errand_count++;
+}
+
+void partition_vacate(struct partition *partition)
+{
+	if (--partition->errand_count)
 		return;
-	/* The world has changed whether the store can say so or not. */
-	if (lifecycle_apply(&record->lifecycle, event) < 0)
-		return;
-	(void)snprintf(record->reason, sizeof(record->reason), "%s", reason);
-	partition->is_unstored = true;
-	partition_event_text(partition, EVENT_ERROR,
-			     "is %s, which cannot be stored yet: %s",
-			     partition_state_name(partition_state(partition)),
-			     store_error(partition->supervisor->store));
+	partition_disk_released(partition);
+	supervisor_shutdown_progress(partition->supervisor);
 }

@@ -30,6 +30,7 @@ enum save_step {
 	SAVE_NOT,
 	SAVE_PAUSING,
 	SAVE_WRITING,
+	SAVE_COMMITTING,
 	SAVE_TAKING_BACK, /* the guest is to run on */
 };
 
@@ -56,14 +57,14 @@ struct partition {
 	struct nic nics[NIC_COUNT_MAX];
 	unsigned nic_count; /* as defined, also without a monitor */
 	struct console console;
-	struct ticket ticket; /* who waits for the verb under way */
+	struct ticket ticket;  /* who waits for the verb under way */
+	unsigned errand_count; /* that have stepped aside with it in hand */
 	struct question questions[QUESTIONS_MAX]; /* without an answer */
 	uint32_t verb_id; /* of the last one: request_id of its message */
 	sd_event_source *question_timer; /* its deadline */
 	bool is_stop_wanted;      /* a client asked; policy does not restart */
 	bool is_paused_by_policy; /* until its disks are back */
 	bool is_autostart_told;   /* that it is refused */
-	bool is_unstored;         /* the store is behind; tried again */
 	uint32_t guest_state;     /* last MONITOR_GUEST; enum guest_state */
 	/* What to apply when every disk is released. */
 	struct {
@@ -81,7 +82,10 @@ struct partition {
 	int held_fds[DISK_COUNT_MAX];      /* witnesses (hold.h); or NO_FD */
 	int listening_fds[DISK_COUNT_MAX]; /* to errors (hold.h); or NO_FD */
 	bool owes_error[DISK_COUNT_MAX];   /* one was heard */
-	int image_fd; /* on its way to the monitor; or NO_FD */
+	/* On their way to the monitor; or NO_FD. */
+	int kernel_fd;
+	int initrd_fd;
+	int image_fd;
 	struct intervention interventions[INTERVENTIONS_MAX];
 	unsigned intervention_count;
 	struct ticket

@@ -11,20 +11,28 @@
 
 enum partition_state partition_state(const struct partition *partition);
 
-/* Apply an event: checked, stored, told. Negative: nothing changed. */
+/*
+ * Apply an event that is wished for: checked, on disk, told. In an errand.
+ * Negative: refused by the table or by the store, and nothing has changed.
+ */
 int partition_try(struct partition *partition, enum partition_event event,
 		  const char *reason);
 
-/* The same for what has happened already and cannot be refused: if it cannot be
- * stored, that is tried again until it can, and verbs are refused until then. */
+/* Apply one that has happened, or that ends something, which needs no room on a
+ * disk: in memory now, and stored as soon as the store can. */
 void partition_must(struct partition *partition, enum partition_event event,
 		    const char *reason);
 
 /* STOP with its deadline, so that the next supervisor keeps to it. */
 int partition_try_stop(struct partition *partition, uint32_t deadline_ms);
 
-/* Write the record if the store is behind it. */
-int partition_store(struct partition *partition);
+/*
+ * While an errand is at work on it, it is not freed, takes no verb, and does
+ * not end: an end that comes meanwhile (end.is_pending, which the errand looks
+ * at when it is back) waits for it.
+ */
+void partition_occupy(struct partition *partition);
+void partition_vacate(struct partition *partition);
 
 /*
  * Ask the monitor. When it is done `event` is applied, unless that is
@@ -49,6 +57,15 @@ void partition_forget_questions(struct partition *partition);
  */
 void partition_end(struct partition *partition, enum partition_event event,
 		   const char *reason);
+
+/* The same for one whose disks a monitor may still have used: they are fenced
+ * first, by witnesses that are opened again where they are lost. */
+void partition_end_fenced(struct partition *partition,
+			  enum partition_event event, const char *reason);
+
+/* Refuse one that begins something while the supervisor is shutting down. */
+int partition_check_ending(const struct partition *partition,
+			   enum partition_event event, struct refusal *refusal);
 
 /* Refuse a verb that the state or a shutdown does not allow or that another one
  * is in the way of; the second also what is a foreign VMM's business. */

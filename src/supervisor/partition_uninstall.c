@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "supervisor/errand.h"
 #include "supervisor/hold.h"
 #include "supervisor/image.h"
 #include "supervisor/install.h"
@@ -39,8 +40,6 @@ static void uninstall_step(struct partition *partition)
 	struct refusal refusal = { 0 };
 	int r;
 
-	sd_event_source_disable_unref(partition->uninstall_source);
-	partition->uninstall_source = NULL;
 	r = uninstall_finish(partition->uninstall, &refusal);
 	if (r == -EAGAIN) {
 		r = sd_event_add_io(supervisor->event,
@@ -68,10 +67,20 @@ static void uninstall_step(struct partition *partition)
 	ticket_done(supervisor, &partition->ticket);
 }
 
+/* An errand. */
+static void uninstall_aside(void *context)
+{
+	uninstall_step(context);
+}
+
 static int on_uninstall(sd_event_source *source, int fd, uint32_t events,
 			void *data)
 {
-	uninstall_step(data);
+	struct partition *partition = data;
+
+	sd_event_source_disable_unref(partition->uninstall_source);
+	partition->uninstall_source = NULL;
+	errand_run(partition->supervisor->errands, uninstall_aside, partition);
 	return 0;
 }
 
@@ -110,6 +119,29 @@ static void uninstall_run(struct partition *partition)
 	ticket_refused(partition->supervisor, &partition->ticket, r, &refusal);
 }
 
+/* An errand. */
+static void run_aside(void *context)
+{
+	uninstall_run(context);
+}
+
+static int begin_uninstall(struct partition *partition, enum image_wish wish,
+			   struct refusal *refusal)
+{
+	struct store *store = partition->supervisor->store;
+	/* It looks at the record that is stored. */
+	int r = store_flush_deferred(store);
+
+	if (r < 0)
+		return partition_refuse_store(partition, r, refusal);
+	hold_drop(partition);
+	r = uninstall_begin(&partition->uninstall, store,
+			    partition->record.definition.name, wish, refusal);
+	if (r < 0 && partition_state(partition) == PARTITION_SAVED)
+		hold_open(partition);
+	return r;
+}
+
 int partition_uninstall(struct partition *partition,
 			const struct ticket *ticket, enum image_wish wish,
 			struct refusal *refusal)
@@ -119,14 +151,11 @@ int partition_uninstall(struct partition *partition,
 
 	if (r < 0)
 		return r;
-	hold_drop(partition);
-	r = uninstall_begin(&partition->uninstall, partition->supervisor->store,
-			    partition->record.definition.name, wish, refusal);
-	if (r < 0) {
-		if (partition_state(partition) == PARTITION_SAVED)
-			hold_open(partition);
+	partition_occupy(partition);
+	r = begin_uninstall(partition, wish, refusal);
+	partition_vacate(partition);
+	if (r < 0)
 		return r;
-	}
 	partition->ticket = *ticket;
 	uninstall_run(partition);
 	return 0;
@@ -136,7 +165,7 @@ void partition_resume_uninstall(struct partition *partition,
 				struct uninstall *uninstall)
 {
 	partition->uninstall = uninstall;
-	uninstall_run(partition);
+	errand_run(partition->supervisor->errands, run_aside, partition);
 }
 
 int partition_undefine(struct partition *partition, struct refusal *refusal)
@@ -147,8 +176,10 @@ int partition_undefine(struct partition *partition, struct refusal *refusal)
 	r = partition_check_verb(partition, PARTITION_EVENT_UNDEFINE, refusal);
 	if (r < 0)
 		return r;
+	partition_occupy(partition);
 	r = store_delete_partition(supervisor->store,
 				   partition->record.definition.name);
+	partition_vacate(partition);
 	if (r < 0)
 		return partition_refuse_store(partition, r, refusal);
 	console_log_remove(supervisor, partition->record.definition.name);

@@ -30,7 +30,8 @@ static int refuse_verb(const struct partition *partition,
 static bool is_busy(const struct partition *partition)
 {
 	return partition->ticket.client || partition->uninstall ||
-	       partition->end.is_pending || restore_is_unfinished(partition);
+	       partition->end.is_pending || restore_is_unfinished(partition) ||
+	       partition->errand_count;
 }
 
 static int check_busy(const struct partition *partition,
@@ -50,23 +51,49 @@ int partition_refuse_store(struct partition *partition, int r,
 		      store_error(partition->supervisor->store));
 }
 
+int partition_check_ending(const struct partition *partition,
+			   enum partition_event event, struct refusal *refusal)
+{
+	if (!partition->supervisor->is_ending)
+		return 0;
+	return refuse(refusal, -EINVAL, "state",
+		      "the supervisor is shutting down; %s is not possible now",
+		      partition_event_name(event));
+}
+
 int partition_check_verb(struct partition *partition,
 			 enum partition_event event, struct refusal *refusal)
 {
-	int r;
+	int r = partition_check_ending(partition, event, refusal);
 
-	if (partition->supervisor->is_ending)
-		return refuse(refusal, -EINVAL, "state",
-			      "the supervisor is shutting down; %s is not "
-			      "possible now",
-			      partition_event_name(event));
-	if (!lifecycle_allows(&partition->record.lifecycle, event))
-		return refuse_verb(partition, event, refusal);
-	r = check_busy(partition, refusal);
 	if (r < 0)
 		return r;
-	r = partition_store(partition);
-	return r < 0 ? partition_refuse_store(partition, r, refusal) : 0;
+	if (!lifecycle_allows(&partition->record.lifecycle, event))
+		return refuse_verb(partition, event, refusal);
+	return check_busy(partition, refusal);
+}
+
+static int prepare_start(struct partition *partition, struct refusal *refusal)
+{
+	int r = launch_prepare(partition, refusal);
+
+	if (r < 0)
+		return r;
+	partition->record.restarts = 0;
+	partition->is_stop_wanted = false;
+	r = partition_check_ending(partition, PARTITION_EVENT_START, refusal);
+	if (r == 0) {
+		r = partition_try(partition, PARTITION_EVENT_START, "");
+		if (r < 0)
+			(void)partition_refuse_store(partition, r, refusal);
+	}
+	if (r == 0 && partition->end.is_pending)
+		r = refuse(refusal, -ECANCELED, "state",
+			   "partition %s was stopped before it had started",
+			   partition->record.definition.name);
+	else if (r < 0)
+		launch_release(partition);
+	return r;
 }
 
 int partition_start(struct partition *partition, const struct ticket *ticket,
@@ -83,21 +110,16 @@ int partition_start(struct partition *partition, const struct ticket *ticket,
 	r = partition_check_verb(partition, PARTITION_EVENT_START, refusal);
 	if (r < 0)
 		return r;
-	r = launch_prepare(partition, refusal);
-	if (r < 0)
-		return r;
-	partition->record.restarts = 0;
-	partition->is_stop_wanted = false;
-	r = partition_try(partition, PARTITION_EVENT_START, "");
-	if (r < 0) {
-		launch_release(partition);
-		return partition_refuse_store(partition, r, refusal);
+	partition_occupy(partition);
+	r = prepare_start(partition, refusal);
+	if (r == 0) {
+		partition->ticket = *ticket;
+		launch_go(partition);
+		for (unsigned i = 0; i < partition->nic_count; i++)
+			network_warn_vlans(&partition->nics[i]);
 	}
-	partition->ticket = *ticket;
-	launch_go(partition);
-	for (unsigned i = 0; i < partition->nic_count; i++)
-		network_warn_vlans(&partition->nics[i]);
-	return 0;
+	partition_vacate(partition);
+	return r;
 }
 
 static int refuse_foreign(const struct partition *partition,
@@ -331,9 +353,14 @@ static int check_stop(const struct partition *partition, bool is_forced,
 		      partition->record.definition.name);
 }
 
-int partition_try_stop(struct partition *partition, uint32_t deadline_ms)
+static void set_stop_deadline(struct partition *partition, uint32_t deadline_ms)
 {
 	partition->record.stop_by_ns = clock_now_ns() + deadline_ms * NS_PER_MS;
+}
+
+int partition_try_stop(struct partition *partition, uint32_t deadline_ms)
+{
+	set_stop_deadline(partition, deadline_ms);
 	return partition_try(partition, PARTITION_EVENT_STOP, "");
 }
 
@@ -354,9 +381,8 @@ int partition_stop(struct partition *partition, const struct ticket *ticket,
 	if (r < 0)
 		return r;
 	if (was != PARTITION_STOPPING && was != PARTITION_RESTORING) {
-		r = partition_try_stop(partition, is_forced ? 0 : deadline_ms);
-		if (r < 0)
-			return partition_refuse_store(partition, r, refusal);
+		set_stop_deadline(partition, is_forced ? 0 : deadline_ms);
+		partition_must(partition, PARTITION_EVENT_STOP, "");
 	}
 	if (was == PARTITION_SAVING)
 		save_give_up(partition);

@@ -8,8 +8,10 @@
 #include "base/scope.h"
 #include "control/dispatch.h"
 #include "supervisor/check.h"
+#include "supervisor/errand.h"
 #include "supervisor/install.h"
 #include "supervisor/operation.h"
+#include "supervisor/partition_private.h"
 #include "supervisor/report.h"
 #include "supervisor/request_private.h"
 #include "supervisor/save.h"
@@ -113,6 +115,7 @@ static int define(struct request *request,
 	partition = partition_new(supervisor, &record);
 	if (!partition)
 		return refuse(&request->refusal, -ENOMEM, "", "out of memory");
+	partition_occupy(partition);
 	console_log_remove(supervisor, record.definition.name);
 	r = store_scope_begin(&scope, supervisor->store);
 	if (r == 0)
@@ -121,6 +124,7 @@ static int define(struct request *request,
 		r = request_add_nic(partition, &document->nics[i]);
 	if (r == 0)
 		r = store_scope_commit(&scope);
+	partition_vacate(partition);
 	if (r == 0)
 		return 0;
 	partition_free(partition);
@@ -152,19 +156,14 @@ static int handle_install(void *data, struct message *message)
 
 	if (!partition)
 		return 0;
-	if (!lifecycle_allows(&partition->record.lifecycle,
-			      PARTITION_EVENT_INSTALL) ||
-	    partition->uninstall)
-		return request_answer(
-			request,
-			refuse(&request->refusal, -EINVAL, "state",
-			       "partition %s is %s; install is not "
-			       "possible now",
-			       partition->record.definition.name,
-			       partition_state_name(
-				       partition->record.lifecycle.state)));
+	r = partition_check_verb(partition, PARTITION_EVENT_INSTALL,
+				 &request->refusal);
+	if (r < 0)
+		return request_answer(request, r);
+	partition_occupy(partition);
 	r = install_partition(supervisor->store, &partition->record,
 			      &request->refusal);
+	partition_vacate(partition);
 	if (r == 0)
 		partition_event_text(partition, EVENT_INFO, "is installed");
 	return request_answer(request, r);
@@ -556,6 +555,50 @@ static const struct message_rule rules[] = {
 	{ MSG_DISK_LIST, IN_ANY_STATE, handle_disk_list },
 };
 
+/* Checked against what is defined, stored and applied: one at a time. */
+static bool is_configuring(uint32_t type)
+{
+	static const uint32_t types[] = {
+		MSG_PARTITION_DEFINE,
+		MSG_PARTITION_DEFINE_WHOLE,
+		MSG_PARTITION_UNDEFINE,
+		MSG_SERVICE_SET,
+		MSG_SERVICE_REMOVE,
+		MSG_SWITCH_DEFINE,
+		MSG_SWITCH_UNDEFINE,
+		MSG_SWITCH_MIRROR,
+		MSG_NIC_SET,
+		MSG_NIC_ADD,
+		MSG_NIC_REMOVE,
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(types); i++)
+		if (types[i] == type)
+			return true;
+	return false;
+}
+
+static int dispatch(struct request *request, struct message *message)
+{
+	if (request_is_of_network(message->type))
+		return request_network(request, message);
+	return message_dispatch(rules, ARRAY_COUNT(rules), 0, request, message);
+}
+
+static int configure(struct request *request, struct message *message)
+{
+	pthread_mutex_t *lock = &request->supervisor->configuration;
+	int r = errand_lock(lock);
+
+	if (r < 0)
+		return request_answer(request,
+				      refuse(&request->refusal, r, "",
+					     "another change is under way"));
+	r = dispatch(request, message);
+	(void)pthread_mutex_unlock(lock);
+	return r;
+}
+
 void client_request(struct client *client, struct message *message)
 {
 	struct request request = {
@@ -569,10 +612,8 @@ void client_request(struct client *client, struct message *message)
 	int r;
 
 	operation_note(&request.ticket, message);
-	r = request_is_of_network(message->type)
-		    ? request_network(&request, message)
-		    : message_dispatch(rules, ARRAY_COUNT(rules), 0, &request,
-				       message);
+	r = is_configuring(message->type) ? configure(&request, message)
+					  : dispatch(&request, message);
 
 	/* A newer command may ask for what a later release has. */
 	if (r < 0)

@@ -8,9 +8,11 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/scope.h"
+#include "supervisor/errand.h"
 #include "supervisor/hold.h"
 #include "supervisor/image.h"
 #include "supervisor/launch.h"
+#include "supervisor/monitor_private.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/supervisor.h"
 
@@ -31,7 +33,8 @@ static const char *name_of(const struct partition *partition)
 	return partition->record.definition.name;
 }
 
-/* Store a record that has changed in more than one way. */
+/* Store a record that has changed in more than one way; then it is true. In an
+ * errand, with the partition occupied: nothing else changes its state. */
 static int store_record(struct partition *partition,
 			const struct partition_record *record)
 {
@@ -40,6 +43,27 @@ static int store_record(struct partition *partition,
 	if (r == 0)
 		partition->record = *record;
 	return r;
+}
+
+static void remove_image(void *context)
+{
+	struct partition *partition = context;
+
+	partition_occupy(partition);
+	errand_step_aside();
+	image_remove(state_dir(partition), name_of(partition));
+	errand_step_back();
+	partition_vacate(partition);
+}
+
+/* To free a large file takes long: an errand waits for it, others do not. */
+static void remove_image_aside(struct partition *partition)
+{
+	if (errand_is_current())
+		remove_image(partition);
+	else
+		errand_run(partition->supervisor->errands, remove_image,
+			   partition);
 }
 
 static void ask(struct partition *partition, uint32_t type, const int *fd)
@@ -101,7 +125,7 @@ static void take_back(struct partition *partition, int status,
 	memcpy(partition->save.reason, why, sizeof(why));
 	partition->save.status = status;
 	close_fd(&partition->image_fd);
-	image_remove(state_dir(partition), name_of(partition));
+	remove_image_aside(partition);
 	partition_event_text(partition, EVENT_WARNING, "is not saved: %s", why);
 	if (partition->record.lifecycle.before == PARTITION_RUNNING)
 		begin_step(partition, SAVE_TAKING_BACK, MSG_MONITOR_RESUME,
@@ -124,31 +148,55 @@ static int on_impatient(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-/* From here on the save is carried through. */
-static void commit(struct partition *partition)
+/* The record decides. */
+static int record_image(struct partition *partition, char why[TEXT_ROOM])
 {
 	struct partition_record record = partition->record;
 	int r;
 
+	errand_step_aside();
 	(void)failpoint("save.written");
 	r = image_publish(state_dir(partition), name_of(partition),
 			  &record.image.bytes);
 	(void)failpoint("save.named");
+	errand_step_back();
 	if (r < 0) {
-		take_back(partition, r, "");
-		return;
+		(void)snprintf(why, TEXT_ROOM, "%s", strerror(-r));
+		return r;
 	}
 	record.image.saved_us = clock_real_us();
 	r = store_record(partition, &record);
-	if (r < 0) {
-		take_back(partition, r,
-			  store_error(partition->supervisor->store));
-		return;
-	}
-	(void)failpoint("save.recorded");
-	partition->save.step = SAVE_NOT;
+	if (r < 0)
+		(void)snprintf(why, TEXT_ROOM, "%s",
+			       store_error(partition->supervisor->store));
+	else
+		(void)failpoint("save.recorded");
+	return r;
+}
+
+/* An errand: its monitor has written the image. If it has died since, this says
+ * what its end is. */
+static void commit(void *context)
+{
+	struct partition *partition = context;
+	char why[TEXT_ROOM] = "";
+	int r;
+
+	partition_occupy(partition);
+	partition->save.step = SAVE_COMMITTING;
 	partition_disarm(partition);
-	process_quit(partition->monitor, QUIT_MS);
+	r = record_image(partition, why);
+	partition->save.step = SAVE_NOT;
+	if (partition->end.is_pending) {
+		partition->end.event = monitor_end_event(partition, true);
+		if (r == 0)
+			partition->end.reason[0] = '\0';
+	} else if (r < 0) {
+		take_back(partition, r, why);
+	} else {
+		process_quit(partition->monitor, QUIT_MS);
+	}
+	partition_vacate(partition);
 }
 
 void save_answered(struct partition *partition, int status, const char *text)
@@ -164,8 +212,11 @@ void save_answered(struct partition *partition, int status, const char *text)
 			(void)failpoint("save.paused");
 			write_image(partition);
 		} else {
-			commit(partition);
+			errand_run(partition->supervisor->errands, commit,
+				   partition);
 		}
+		break;
+	case SAVE_COMMITTING:
 		break;
 	case SAVE_TAKING_BACK:
 		if (status < 0)
@@ -178,7 +229,8 @@ void save_answered(struct partition *partition, int status, const char *text)
 
 bool save_is_undecided(const struct partition *partition)
 {
-	return !partition->record.image.saved_us;
+	return !partition->record.image.saved_us &&
+	       partition->save.step != SAVE_COMMITTING;
 }
 
 void save_give_up(struct partition *partition)
@@ -197,6 +249,40 @@ void save_reconcile(struct partition *partition)
 			  "the supervisor and its monitor lost each other");
 }
 
+static void first_step(struct partition *partition)
+{
+	(void)failpoint("save.begun");
+	if (partition->record.lifecycle.before == PARTITION_RUNNING)
+		begin_step(partition, SAVE_PAUSING, MSG_MONITOR_PAUSE, NULL);
+	else
+		write_image(partition);
+}
+
+static int begin_save(struct partition *partition, struct refusal *refusal)
+{
+	int fd = NO_FD;
+	int r;
+
+	errand_step_aside();
+	r = image_create(state_dir(partition), name_of(partition), &fd);
+	errand_step_back();
+	if (r < 0)
+		return refuse(refusal, r, "", "no image can be made in %s: %s",
+			      state_dir(partition), strerror(-r));
+	partition->image_fd = fd;
+	r = partition->end.is_pending
+		    ? -ECANCELED
+		    : partition_try(partition, PARTITION_EVENT_SAVE, "");
+	if (r == 0 && !partition->end.is_pending)
+		return 0;
+	if (r < 0)
+		save_forget_image(partition);
+	return partition->end.is_pending
+		       ? refuse(refusal, -ECANCELED, "state",
+				"partition %s has ended", name_of(partition))
+		       : partition_refuse_store(partition, r, refusal);
+}
+
 int partition_save(struct partition *partition, const struct ticket *ticket,
 		   struct refusal *refusal)
 {
@@ -210,24 +296,14 @@ int partition_save(struct partition *partition, const struct ticket *ticket,
 			      "partition %s runs under qemu, which saves no "
 			      "guest; the kvm engine does",
 			      name_of(partition));
-	r = image_create(state_dir(partition), name_of(partition),
-			 &partition->image_fd);
-	if (r < 0)
-		return refuse(refusal, r, "", "no image can be made in %s: %s",
-			      state_dir(partition), strerror(-r));
-	r = partition_try(partition, PARTITION_EVENT_SAVE, "");
-	if (r < 0) {
-		close_fd(&partition->image_fd);
-		image_remove(state_dir(partition), name_of(partition));
-		return partition_refuse_store(partition, r, refusal);
+	partition_occupy(partition);
+	r = begin_save(partition, refusal);
+	if (r == 0) {
+		partition->ticket = *ticket;
+		first_step(partition);
 	}
-	(void)failpoint("save.begun");
-	partition->ticket = *ticket;
-	if (partition->record.lifecycle.before == PARTITION_RUNNING)
-		begin_step(partition, SAVE_PAUSING, MSG_MONITOR_PAUSE, NULL);
-	else
-		write_image(partition);
-	return 0;
+	partition_vacate(partition);
+	return r;
 }
 
 void save_progressed(struct partition *partition, uint32_t request_id,
@@ -254,16 +330,15 @@ void save_progressed(struct partition *partition, uint32_t request_id,
 
 /* Restoring. */
 
-int partition_restore(struct partition *partition, const struct ticket *ticket,
-		      struct refusal *refusal)
+/* What its disks were locked by before is what they are locked by again. */
+static int begin_restore(struct partition *partition, struct refusal *refusal)
 {
 	SCOPED(close_fd) int fd = NO_FD;
 	int r;
 
-	r = partition_check_verb(partition, PARTITION_EVENT_RESTORE, refusal);
-	if (r < 0)
-		return r;
+	errand_step_aside();
 	r = image_open(state_dir(partition), name_of(partition), &fd);
+	errand_step_back();
 	if (r < 0)
 		return refuse(refusal, r, "image",
 			      "the image of partition %s cannot be opened: %s",
@@ -275,18 +350,39 @@ int partition_restore(struct partition *partition, const struct ticket *ticket,
 	}
 	partition->record.restarts = 0;
 	partition->is_stop_wanted = false;
-	r = partition_try(partition, PARTITION_EVENT_RESTORE, "");
+	r = partition_check_ending(partition, PARTITION_EVENT_RESTORE, refusal);
+	if (r == 0) {
+		r = partition_try(partition, PARTITION_EVENT_RESTORE, "");
+		if (r < 0)
+			(void)partition_refuse_store(partition, r, refusal);
+	}
 	if (r < 0) {
 		hold_keep(partition);
 		launch_release(partition);
-		return partition_refuse_store(partition, r, refusal);
+		return r;
 	}
-	(void)failpoint("restore.begun");
-	partition->ticket = *ticket;
-	partition->save.done_bytes = 0;
 	partition->image_fd = take_fd(&fd);
-	launch_go(partition);
 	return 0;
+}
+
+int partition_restore(struct partition *partition, const struct ticket *ticket,
+		      struct refusal *refusal)
+{
+	int r;
+
+	r = partition_check_verb(partition, PARTITION_EVENT_RESTORE, refusal);
+	if (r < 0)
+		return r;
+	partition_occupy(partition);
+	r = begin_restore(partition, refusal);
+	if (r == 0) {
+		(void)failpoint("restore.begun");
+		partition->ticket = *ticket;
+		partition->save.done_bytes = 0;
+		launch_go(partition);
+	}
+	partition_vacate(partition);
+	return r;
 }
 
 /* The image is used up: first its record, then its file. */
@@ -308,20 +404,22 @@ static int consume(struct partition *partition)
 	if (r < 0)
 		return r;
 	(void)failpoint("restore.recorded");
+	errand_step_aside();
 	image_remove(state_dir(partition), name_of(partition));
+	errand_step_back();
 	(void)failpoint("restore.consumed");
 	return 0;
 }
 
-void restore_ready(struct partition *partition)
+static void run_restored(struct partition *partition)
 {
-	int r;
+	int r = consume(partition);
 
-	if (partition->is_stop_wanted) {
-		process_quit(partition->monitor, QUIT_MS);
+	/* What its end is depends on whether that is on record. */
+	if (partition->end.is_pending) {
+		partition->end.event = monitor_end_event(partition, true);
 		return;
 	}
-	r = consume(partition);
 	if (r < 0) {
 		process_kill(partition->monitor,
 			     store_error(partition->supervisor->store));
@@ -331,8 +429,27 @@ void restore_ready(struct partition *partition)
 	partition_want_disks(partition);
 	if (partition_state(partition) == PARTITION_RUNNING)
 		restore_resume(partition);
-	else
+	else if (partition_state(partition) == PARTITION_PAUSED)
 		restore_done(partition);
+}
+
+/* An errand. */
+static void run_aside(void *context)
+{
+	struct partition *partition = context;
+
+	partition_occupy(partition);
+	run_restored(partition);
+	partition_vacate(partition);
+}
+
+void restore_ready(struct partition *partition)
+{
+	if (partition->is_stop_wanted)
+		process_quit(partition->monitor, QUIT_MS);
+	else
+		errand_run(partition->supervisor->errands, run_aside,
+			   partition);
 }
 
 bool restore_is_unfinished(const struct partition *partition)
@@ -348,13 +465,12 @@ void restore_resume(struct partition *partition)
 
 void restore_done(struct partition *partition)
 {
-	struct partition_record record = partition->record;
-
 	(void)failpoint("restore.resumed");
-	record.reason[0] = '\0';
-	(void)store_record(partition, &record);
+	partition->record.reason[0] = '\0';
+	(void)store_defer_state(partition->supervisor->store,
+				&partition->record);
 	partition_tell_state(partition);
-	ticket_done(partition->supervisor, &partition->ticket);
+	ticket_stored(partition->supervisor, &partition->ticket);
 }
 
 /* The image. */
@@ -374,7 +490,9 @@ int save_discard(struct partition *partition, const struct ticket *ticket,
 		return r;
 	record.image = (struct saved_image){ 0 };
 	record.reason[0] = '\0';
+	partition_occupy(partition);
 	r = store_record(partition, &record);
+	partition_vacate(partition);
 	if (r < 0)
 		return partition_refuse_store(partition, r, refusal);
 	(void)failpoint("discard.recorded");
@@ -389,7 +507,7 @@ void save_forget_image(struct partition *partition)
 {
 	close_fd(&partition->image_fd);
 	if (!partition->record.image.saved_us)
-		image_remove(state_dir(partition), name_of(partition));
+		remove_image_aside(partition);
 }
 
 static bool is_recorded(void *context, const char *name)

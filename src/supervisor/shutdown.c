@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "supervisor/errand.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/supervisor.h"
 
@@ -58,19 +59,31 @@ int supervisor_shut_down(struct supervisor *supervisor,
 	return 0;
 }
 
+/* An errand: what has become of the guests is on disk before anyone is told. */
+static void leave(void *context)
+{
+	struct supervisor *supervisor = context;
+
+	(void)store_flush_deferred(supervisor->store);
+	answers_stored(supervisor, -ESHUTDOWN);
+	ticket_done(supervisor, &supervisor->shutdown_ticket);
+	(void)sd_event_exit(supervisor->event, EXIT_SUCCESS);
+}
+
 void supervisor_shutdown_progress(struct supervisor *supervisor)
 {
 	struct partition *partition;
 	struct service *service;
 
-	if (!supervisor->is_ending)
+	if (!supervisor->is_ending || supervisor->is_over)
 		return;
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	if (partition->monitor || partition->end.is_pending)
+	if (partition->monitor || partition->end.is_pending ||
+	    partition->errand_count)
 		return;
 	if (TAILQ_EMPTY(&supervisor->processes)) {
-		ticket_done(supervisor, &supervisor->shutdown_ticket);
-		(void)sd_event_exit(supervisor->event, EXIT_SUCCESS);
+		supervisor->is_over = true;
+		errand_run(supervisor->errands, leave, supervisor);
 		return;
 	}
 	/* Until now they were needed: guests write while they power off. */

@@ -56,17 +56,11 @@ const char *store_error(const struct store *store)
 	return store->error;
 }
 
-/* Who may wait waits aside. The loop never does: it is told to come again. */
 int store_lock(struct store *store)
 {
-	if (pthread_mutex_trylock(&store->lock) == 0)
-		return 0;
-	if (!errand_is_current())
-		return store_fail(store, SQLITE_BUSY);
-	errand_step_aside();
-	(void)pthread_mutex_lock(&store->lock);
-	errand_step_back();
-	return 0;
+	int r = errand_lock(&store->lock);
+
+	return r < 0 ? store_fail(store, SQLITE_BUSY) : 0;
 }
 
 void store_unlock(struct store *store)

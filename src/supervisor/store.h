@@ -101,7 +101,11 @@ struct partition_record {
  */
 int store_defer_state(struct store *store,
 		      const struct partition_record *record);
-bool store_has_deferred_states(const struct store *store);
+
+/* The number of the last state that was deferred, and whether it, and all
+ * before it, are on disk. */
+uint64_t store_last_state(const struct store *store);
+bool store_is_written(const struct store *store, uint64_t state);
 
 /* Insert or replace the whole record. */
 int store_put_partition(struct store *store,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/failpoint.h"
 #include "supervisor/store_sql.h"
 
 #define COUNTER_BLOCK 1000
@@ -143,6 +144,7 @@ int store_defer_state(struct store *store,
 	struct deferred *deferred = find_state(store, record->definition.name);
 	struct partition_record *copy;
 
+	store->last_state++;
 	if (deferred) {
 		*deferred->partition = *record;
 		return 0;
@@ -159,9 +161,14 @@ int store_defer_state(struct store *store,
 	return 0;
 }
 
-bool store_has_deferred_states(const struct store *store)
+uint64_t store_last_state(const struct store *store)
 {
-	return store->state_count > 0;
+	return store->last_state;
+}
+
+bool store_is_written(const struct store *store, uint64_t state)
+{
+	return state <= store->written_state;
 }
 
 static void free_list(struct store *store, struct deferred_list *list)
@@ -251,6 +258,7 @@ int store_drain(struct store *store)
 	int r = refill(store);
 
 	TAILQ_CONCAT(&store->draining, &store->deferred, link);
+	store->draining_state = store->last_state;
 	TAILQ_FOREACH(deferred, &store->draining, link)
 	{
 		if (r == 0)
@@ -265,6 +273,7 @@ void store_drain_committed(struct store *store)
 {
 	free_list(store, &store->draining);
 	store->event_count_on_disk = store->event_count;
+	store->written_state = store->draining_state;
 	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++)
 		store->counters[i].last_on_disk = store->counters[i].last;
 }
@@ -333,6 +342,8 @@ int store_flush_deferred(struct store *store)
 		r = store_commit(store);
 	if (is_lazy)
 		set_synchronous(store, "PRAGMA synchronous = FULL");
+	else if (r == 0)
+		(void)failpoint("state.after");
 	store_unlock(store);
 	return r;
 }

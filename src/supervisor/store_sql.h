@@ -54,6 +54,9 @@ struct store {
 	struct deferred_list draining; /* written in this transaction */
 	unsigned deferred_count;       /* in both */
 	unsigned state_count;          /* of those, states of partitions */
+	uint64_t last_state;           /* number of the last one deferred */
+	uint64_t draining_state;       /* as it was when the draining began */
+	uint64_t written_state;        /* on disk, with all before it */
 	uint64_t dropped_count;
 	char error[160];
 };

@@ -18,6 +18,7 @@
 #include "supervisor/adopt.h"
 #include "supervisor/autostart.h"
 #include "supervisor/engine.h"
+#include "supervisor/errand.h"
 #include "supervisor/image.h"
 #include "supervisor/install.h"
 #include "supervisor/operation.h"
@@ -90,18 +91,28 @@ uint32_t supervisor_uid_for(struct supervisor *supervisor, uint64_t id)
 	return UID_FIRST + (uint32_t)(id % UID_COUNT);
 }
 
-/* First what partitions are: it is also what is deferred. */
-static int store_what_happened(struct supervisor *supervisor)
+static void flush_after(struct supervisor *supervisor, uint64_t usec)
 {
-	struct partition *partition;
-	int r = 0;
+	(void)sd_event_source_set_time_relative(supervisor->flush_source, usec);
+	(void)sd_event_source_set_enabled(supervisor->flush_source,
+					  SD_EVENT_ONESHOT);
+}
 
-	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	if (r == 0)
-		r = partition_store(partition);
-	if (r == 0 && store_has_deferred(supervisor->store))
-		r = store_flush_deferred(supervisor->store);
-	return r;
+/* An errand: the commit is waited for. */
+static void flush(void *context)
+{
+	struct supervisor *supervisor = context;
+	int r = store_flush_deferred(supervisor->store);
+
+	supervisor->is_flushing = false;
+	if (r < 0)
+		log_warn("the store cannot be written, going on: %s",
+			 store_error(supervisor->store));
+	answers_stored(supervisor, r);
+	if (r < 0)
+		flush_after(supervisor, RETRY_USEC);
+	else if (store_has_deferred(supervisor->store))
+		flush_after(supervisor, FLUSH_USEC);
 }
 
 static int on_flush(sd_event_source *source, uint64_t usec, void *data)
@@ -109,12 +120,10 @@ static int on_flush(sd_event_source *source, uint64_t usec, void *data)
 	struct supervisor *supervisor = data;
 
 	placer_sweep(supervisor->placer);
-	if (store_what_happened(supervisor) < 0) {
-		log_warn("the store cannot be written, going on: %s",
-			 store_error(supervisor->store));
-		(void)sd_event_source_set_time_relative(source, RETRY_USEC);
-		(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-	}
+	if (supervisor->is_flushing || !store_has_deferred(supervisor->store))
+		return 0;
+	supervisor->is_flushing = true;
+	errand_run(supervisor->errands, flush, supervisor);
 	return 0;
 }
 
@@ -124,12 +133,14 @@ static void flush_soon(struct supervisor *supervisor)
 	int enabled = SD_EVENT_OFF;
 
 	(void)sd_event_source_get_enabled(supervisor->flush_source, &enabled);
-	if (enabled != SD_EVENT_OFF)
-		return;
-	(void)sd_event_source_set_time_relative(supervisor->flush_source,
-						FLUSH_USEC);
-	(void)sd_event_source_set_enabled(supervisor->flush_source,
-					  SD_EVENT_ONESHOT);
+	if (enabled == SD_EVENT_OFF && !supervisor->is_flushing)
+		flush_after(supervisor, FLUSH_USEC);
+}
+
+void supervisor_flush(struct supervisor *supervisor)
+{
+	if (!supervisor->is_flushing)
+		flush_after(supervisor, 0);
 }
 
 static void name_group(const struct process *process, char *to)
@@ -467,6 +478,7 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 {
 	int r;
 
+	(void)pthread_mutex_init(&supervisor->configuration, NULL);
 	TAILQ_INIT(&supervisor->processes);
 	TAILQ_INIT(&supervisor->services);
 	TAILQ_INIT(&supervisor->partitions);
@@ -503,7 +515,9 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 	if (r < 0)
 		return refuse(refusal, r, "", "the store cannot be read: %s",
 			      store_error(supervisor->store));
-	return 0;
+	/* Until here nobody waits for the loop, and all is done in order. */
+	r = errands_new(&supervisor->errands, supervisor->event);
+	return r < 0 ? refuse(refusal, r, "", "out of memory") : 0;
 }
 
 static void free_objects(struct supervisor *supervisor)
@@ -520,6 +534,11 @@ static void free_objects(struct supervisor *supervisor)
 
 void supervisor_close(struct supervisor *supervisor)
 {
+	/* What they hold stays: the process is about to end. */
+	if (errands_are_out(supervisor->errands)) {
+		store_close(supervisor->store);
+		return;
+	}
 	clients_close(supervisor);
 	free_objects(supervisor);
 	adopt_close(supervisor);
@@ -534,5 +553,6 @@ void supervisor_close(struct supervisor *supervisor)
 	sd_event_source_disable_unref(supervisor->link_source);
 	sd_event_source_disable_unref(supervisor->shutdown_timer);
 	sd_event_source_disable_unref(supervisor->autostart_timer);
+	errands_free(supervisor->errands);
 	sd_event_unref(supervisor->event);
 }

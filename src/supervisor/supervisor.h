@@ -24,6 +24,7 @@ struct client_list;
 struct adoption;
 struct rendezvous;
 struct engine_probe;
+struct errands;
 struct placer;
 
 struct supervisor {
@@ -31,6 +32,8 @@ struct supervisor {
 	struct store *store;
 	struct events *events;
 	sd_event *event;
+	struct errands *errands;       /* what the loop must not wait for */
+	pthread_mutex_t configuration; /* of who changes what is defined */
 	struct cgroup_base cgroups;
 	struct placer *placer; /* NULL: no control groups on this host */
 	sd_event_source *placed_source;
@@ -49,11 +52,13 @@ struct supervisor {
 	bool is_adopting; /* children of an earlier life are expected */
 	bool is_ending;   /* host shutdown: no partition is started again */
 	bool are_services_ending; /* the last partition has stopped */
+	bool is_over;             /* and the last service */
 	struct ticket shutdown_ticket;
 	sd_event_source *shutdown_timer;
 	sd_event_source *autostart_timer;
 	uint32_t autostart_ms; /* its last pause */
 	sd_event_source *flush_source;
+	bool is_flushing;
 	uint32_t adopted_count;
 	uint64_t started_ns;
 };
@@ -90,6 +95,9 @@ void supervisor_remember_child(struct supervisor *supervisor,
 void supervisor_forget_child(struct supervisor *supervisor, uint64_t id);
 void supervisor_count_restart(struct supervisor *supervisor,
 			      const struct service *service);
+
+/* Write what is deferred now: somebody waits for it. */
+void supervisor_flush(struct supervisor *supervisor);
 
 /* An event about a child or service by this name. */
 /* An event of what the ticket's operation came to. */

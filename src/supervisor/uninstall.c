@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/scope.h"
+#include "supervisor/errand.h"
 #include "supervisor/install.h"
 #include "supervisor/install_plan.h"
 #include "supervisor/scrub.h"
@@ -31,11 +32,13 @@ void uninstall_free(struct uninstall *uninstall)
 {
 	if (!uninstall)
 		return;
+	errand_step_aside();
 	scrub_free(uninstall->scrub);
 	for (unsigned i = 0; i < DISK_COUNT_MAX; i++)
 		close_fd(&uninstall->witness_fds[i]);
 	for (unsigned i = 0; i < uninstall->other_count; i++)
 		close_fd(&uninstall->other_fds[i]);
+	errand_step_back();
 	free(uninstall);
 }
 
@@ -103,8 +106,10 @@ static int hold_file(struct uninstall *uninstall, unsigned index,
 	int r;
 
 	memcpy(disk.file, file->file, PATH_ROOM);
+	errand_step_aside();
 	r = storage_open_witness(&disk, index, &uninstall->witness_fds[index],
 				 &facts, refusal);
+	errand_step_back();
 	/* Removed by its owner: nothing left to release. */
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
@@ -308,13 +313,14 @@ static int complete(struct uninstall *uninstall)
 	SCOPED(store_scope_end) struct store_scope scope = { 0 };
 	struct store *store = uninstall->store;
 	struct partition_record record;
-	int r = store_get_partition(store, uninstall->partition, &record);
+	int r = store_scope_begin(&scope, store);
 
+	/* What was deferred of its state is there now. */
+	if (r == 0)
+		r = store_get_partition(store, uninstall->partition, &record);
 	if (r == 0)
 		r = lifecycle_apply(&record.lifecycle,
 				    PARTITION_EVENT_UNINSTALL);
-	if (r == 0)
-		r = store_scope_begin(&scope, store);
 	if (r == 0)
 		r = store_delete_attachments(store, uninstall->partition);
 	record.reason[0] = '\0';
@@ -342,7 +348,9 @@ int uninstall_finish(struct uninstall *uninstall, struct refusal *ret_refusal)
 	if (r < 0)
 		return refuse(ret_refusal, r, "",
 			      "a file cannot be scrubbed: %s", strerror(-r));
+	errand_step_aside();
 	r = plan_remove(&uninstall->plan);
+	errand_step_back();
 	if (r < 0)
 		return refuse(ret_refusal, r, "",
 			      "an image cannot be removed: %s", strerror(-r));

@@ -252,13 +252,13 @@ TEST(the_last_of_several_deferred_states_is_the_one_that_stays)
 	errand_run(errands, flush, &is_done);
 	record.lifecycle.state = PARTITION_RUNNING;
 	CHECK_EQ(store_defer_state(rig.store, &record), 0);
-	CHECK(store_has_deferred_states(rig.store));
+	CHECK(!store_is_written(rig.store, store_last_state(rig.store)));
 	turn_until(&is_done);
 	is_done = false;
 	errand_run(errands, flush, &is_done);
 	turn_until(&is_done);
 
-	CHECK(!store_has_deferred_states(rig.store));
+	CHECK(store_is_written(rig.store, store_last_state(rig.store)));
 	CHECK_EQ(read_state(), PARTITION_RUNNING);
 	close_loop();
 	store_rig_close(&rig);
@@ -274,12 +274,12 @@ TEST(a_state_that_could_not_be_written_does_not_replace_a_newer_one)
 	record.lifecycle.state = PARTITION_STARTING;
 	CHECK_EQ(store_defer_state(rig.store, &record), 0);
 	CHECK_EQ(store_flush_deferred(rig.store), -ENOSPC);
-	CHECK(store_has_deferred_states(rig.store));
+	CHECK(!store_is_written(rig.store, store_last_state(rig.store)));
 	record.lifecycle.state = PARTITION_STOPPED;
 	CHECK_EQ(store_defer_state(rig.store, &record), 0);
 	CHECK_EQ(store_flush_deferred(rig.store), 0);
 
-	CHECK(!store_has_deferred_states(rig.store));
+	CHECK(store_is_written(rig.store, store_last_state(rig.store)));
 	CHECK_EQ(read_state(), PARTITION_STOPPED);
 	store_rig_close(&rig);
 }
