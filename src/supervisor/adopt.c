@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "supervisor/autostart.h"
+#include "supervisor/errand.h"
 #include "supervisor/placement.h"
 #include "supervisor/supervisor.h"
 
@@ -176,6 +177,19 @@ static bool is_anyone_missing(const struct supervisor *supervisor)
 	return false;
 }
 
+/* An errand: who is to start by himself is on record before any child is
+ * started. Nobody waits for a service then. */
+static void finish(void *context)
+{
+	struct supervisor *supervisor = context;
+
+	if (supervisor->adopted_count == 0)
+		autostart_begin(supervisor);
+	reconcile(supervisor);
+	if (supervisor->adoption->finished(supervisor) < 0)
+		(void)sd_event_exit(supervisor->event, EXIT_FAILURE);
+}
+
 static int on_check(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct supervisor *supervisor = data;
@@ -189,10 +203,8 @@ static int on_check(sd_event_source *source, uint64_t usec, void *data)
 	}
 	TAILQ_FOREACH(process, &supervisor->processes, link)
 	supervisor->adopted_count++;
-	if (supervisor->adopted_count == 0)
-		autostart_begin(supervisor);
-	reconcile(supervisor);
-	return adoption->finished(supervisor);
+	errand_run(supervisor->errands, finish, supervisor);
+	return 0;
 }
 
 static int expect_child(void *context, const struct child_record *child)

@@ -142,7 +142,7 @@ void ticket_stored(struct supervisor *supervisor, struct ticket *ticket)
 	kept->ticket = *ticket;
 	kept->state = state;
 	TAILQ_INSERT_TAIL(&supervisor->clients->kept, kept, link);
-	ticket->client = 0;
+	*ticket = (struct ticket){ 0 };
 	supervisor_flush(supervisor);
 }
 

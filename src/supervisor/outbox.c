@@ -46,6 +46,17 @@ void outbox_open(struct outbox *outbox, struct control *control,
 	STAILQ_INIT(&outbox->items);
 	outbox->bytes = 0;
 	outbox->most_bytes = most_bytes;
+	outbox->is_held = false;
+}
+
+void outbox_hold(struct outbox *outbox)
+{
+	outbox->is_held = true;
+}
+
+void outbox_release(struct outbox *outbox)
+{
+	outbox->is_held = false;
 }
 
 void outbox_clear(struct outbox *outbox)
@@ -100,7 +111,7 @@ int outbox_send(struct outbox *outbox, uint32_t type, uint32_t request_id,
 					  .body_bytes = body_bytes };
 	int r = -EAGAIN;
 
-	if (STAILQ_EMPTY(&outbox->items))
+	if (STAILQ_EMPTY(&outbox->items) && !outbox->is_held)
 		r = control_send(outbox->control, type, request_id, body,
 				 body_bytes, fds, fd_count);
 	return r == -EAGAIN ? keep(outbox, &head, body, fds, fd_count) : r;
@@ -111,7 +122,7 @@ int outbox_flush(struct outbox *outbox)
 	const struct outbox_item *item;
 	int r;
 
-	while ((item = STAILQ_FIRST(&outbox->items))) {
+	while (!outbox->is_held && (item = STAILQ_FIRST(&outbox->items))) {
 		r = control_send(outbox->control, item->type, item->request_id,
 				 item->body, item->body_bytes, item->fds,
 				 item->fd_count);

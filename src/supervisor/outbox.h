@@ -8,6 +8,7 @@
 #ifndef SUPERVISOR_OUTBOX_H
 #define SUPERVISOR_OUTBOX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -21,6 +22,7 @@ struct outbox {
 	STAILQ_HEAD(, outbox_item) items;
 	size_t bytes;
 	size_t most_bytes;
+	bool is_held;
 };
 
 /* `control` is borrowed and may be replaced while nothing waits. */
@@ -41,6 +43,10 @@ void outbox_clear(struct outbox *outbox);
 int outbox_send(struct outbox *outbox, uint32_t type, uint32_t request_id,
 		const void *body, size_t body_bytes, const int *fds,
 		size_t fd_count);
+
+/* Keep everything, in order, until it is released; that sends nothing yet. */
+void outbox_hold(struct outbox *outbox);
+void outbox_release(struct outbox *outbox);
 
 /* Send what waits. -EAGAIN: not all of it yet; other: from control_send() */
 int outbox_flush(struct outbox *outbox);

@@ -55,12 +55,13 @@ static int place(const struct cgroup_base *base,
 			    &placement->limits);
 }
 
+/* A done one that somebody waits for is his. */
 static struct job *find_state(struct placer *placer, enum job_state state)
 {
 	struct job *job;
 
 	TAILQ_FOREACH(job, &placer->jobs, link)
-	if (job->state == state)
+	if (job->state == state && !(state == JOB_DONE && job->is_awaited))
 		return job;
 	return NULL;
 }

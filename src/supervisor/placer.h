@@ -10,7 +10,8 @@
  * There are never more placements than processes: who drops those of the dead
  * (placer_drop) bounds the queue.
  *
- * Threads    All functions are called from the thread that made the placer.
+ * Threads    All functions are called with the supervisor's turn (errand.h), but
+ *            for placer_place(), which any thread may call at any time.
  * Errors     0 or a negative errno.
  */
 #ifndef SUPERVISOR_PLACER_H

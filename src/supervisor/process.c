@@ -20,6 +20,7 @@
 #include "base/scope.h"
 #include "sandbox/sandbox.h"
 #include "supervisor/child_log.h"
+#include "supervisor/errand.h"
 #include "supervisor/placer.h"
 #include "supervisor/spawn_child.h"
 #include "supervisor/supervisor.h"
@@ -110,6 +111,7 @@ static void process_free(struct process *process)
 	sd_event_source_disable_unref(process->deadline_source);
 	control_close(&process->control);
 	close_fd(&process->pidfd);
+	close_fd(&process->child_end);
 	free(process);
 }
 
@@ -413,17 +415,22 @@ static int watch_control(struct process *process)
 					     TURN_BURST);
 }
 
+static int open_pidfd(pid_t pid, int *ret_pidfd)
+{
+	int fd = pidfd_open(pid, 0);
+
+	if (fd < 0)
+		return -errno;
+	*ret_pidfd = fd;
+	return 0;
+}
+
 static int watch_death(struct process *process)
 {
-	int r;
+	int r = sd_event_add_io(process->supervisor->event,
+				&process->death_source, process->pidfd, EPOLLIN,
+				on_death, process);
 
-	process->pidfd = pidfd_open(process->pid, 0);
-	if (process->pidfd < 0) {
-		process->pidfd = NO_FD;
-		return -errno;
-	}
-	r = sd_event_add_io(process->supervisor->event, &process->death_source,
-			    process->pidfd, EPOLLIN, on_death, process);
 	if (r < 0)
 		return r;
 	/* Guests are waiting behind a dead service: deaths go first. */
@@ -445,6 +452,7 @@ static struct process *process_new(struct supervisor *supervisor, uint32_t role,
 	process->owner = owner;
 	process->pidfd = NO_FD;
 	process->control.fd = NO_FD;
+	process->child_end = NO_FD;
 	process->started_ns = clock_now_ns();
 	outbox_open(&process->outbox, &process->control, OUTBOX_BYTES);
 	(void)text_copy(process->name, sizeof(process->name), name);
@@ -477,41 +485,108 @@ static void send_settings(struct process *process)
 		     sizeof(settings), &supervisor->meet_fd, 1);
 }
 
-/* Everything that can fail, so that the caller undoes in one place. */
+/* Its owner hears of it from the loop, as of any other death. */
+static int on_unborn(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct process *process = data;
+	struct supervisor *supervisor = process->supervisor;
+
+	process->ops->died(process, process->reason);
+	supervisor_forget_child(supervisor, process->id);
+	process_free(process);
+	supervisor_shutdown_progress(supervisor);
+	return 0;
+}
+
+static void give_up_birth(struct process *process, int error)
+{
+	if (process->pidfd != NO_FD)
+		(void)pidfd_send_signal(process->pidfd, SIGKILL, NULL, 0);
+	process->state = PROCESS_DYING;
+	(void)snprintf(process->reason, sizeof(process->reason),
+		       "it cannot be started: %s", strerror(-error));
+	(void)arm(process, 0, on_unborn);
+}
+
+/* Takes as long as the kernel does, and changes nothing of ours. */
+static int start_program(const struct process *process, int child_end,
+			 int log_end, pid_t *ret_pid, int *ret_pidfd)
+{
+	int r = spawn_child(process->supervisor->config.libexec_dir,
+			    role_names[process->role], process->name, child_end,
+			    log_end, ret_pid);
+
+	if (r < 0)
+		return r;
+	r = open_pidfd(*ret_pid, ret_pidfd);
+	if (r == 0)
+		return 0;
+	(void)kill(*ret_pid, SIGKILL);
+	(void)waitpid(*ret_pid, NULL, 0);
+	return r;
+}
+
 static int bring_to_life(struct process *process)
 {
-	struct supervisor *supervisor = process->supervisor;
-	SCOPED(close_fd) int child_end = NO_FD;
+	SCOPED(close_fd) int child_end = take_fd(&process->child_end);
 	SCOPED(close_fd) int log_end = NO_FD;
 	char title[2 * NAME_ROOM];
+	int pidfd = NO_FD;
+	pid_t pid = 0;
+	int r;
+
+	process_title(process, title, sizeof(title));
+	r = child_log_new(&process->log, process->supervisor->event, title,
+			  &log_end);
+	if (r < 0)
+		return r;
+	errand_step_aside();
+	r = start_program(process, child_end, log_end, &pid, &pidfd);
+	errand_step_back();
+	if (r < 0)
+		return r;
+	process->pid = pid;
+	process->pidfd = pidfd;
+	(void)failpoint("spawn.unrecorded");
+	supervisor_remember_child(process->supervisor, process);
+	return 0;
+}
+
+/* An errand. Nobody sees it die, so that it stays, before the end of this. */
+static void give_birth(void *context)
+{
+	struct process *process = context;
+	int r = bring_to_life(process);
+
+	if (r == 0)
+		r = watch_death(process);
+	if (r < 0) {
+		give_up_birth(process, r);
+		return;
+	}
+	if (process->state == PROCESS_DYING)
+		(void)pidfd_send_signal(process->pidfd, SIGKILL, NULL, 0);
+	r = watch_control(process);
+	if (r < 0)
+		process_kill(process, "no room to watch it");
+	outbox_release(&process->outbox);
+	flush_outbox(process);
+}
+
+static int prepare_birth(struct process *process)
+{
 	struct control theirs;
 	int r;
 
 	if (getrandom(process->token, TOKEN_BYTES, 0) != TOKEN_BYTES)
 		return -EIO;
-	process->id = supervisor_next_id(supervisor);
 	r = control_pair(&process->control, &theirs);
 	if (r < 0)
 		return r;
-	child_end = theirs.fd;
-	process_title(process, title, sizeof(title));
-	r = child_log_new(&process->log, supervisor->event, title, &log_end);
-	if (r < 0)
-		return r;
-	r = spawn_child(supervisor->config.libexec_dir,
-			role_names[process->role], process->name, child_end,
-			log_end, &process->pid);
-	if (r < 0)
-		return r;
-	r = watch_death(process);
-	if (r < 0) {
-		(void)kill(process->pid, SIGKILL);
-		(void)waitpid(process->pid, NULL, 0);
-		return r;
-	}
-	r = watch_control(process);
-	if (r < 0)
-		process_kill(process, "no room to watch it");
+	process->child_end = theirs.fd;
+	process->id = supervisor_next_id(process->supervisor);
+	outbox_hold(&process->outbox);
+	send_settings(process);
 	return 0;
 }
 
@@ -525,16 +600,14 @@ int process_spawn(struct supervisor *supervisor, uint32_t role,
 	process = process_new(supervisor, role, name, ops, owner);
 	if (!process)
 		return -ENOMEM;
-	r = bring_to_life(process);
+	r = prepare_birth(process);
 	if (r < 0) {
 		process_free(process);
 		return r;
 	}
-	(void)failpoint("spawn.unrecorded");
-	supervisor_remember_child(supervisor, process);
-	send_settings(process);
 	arm_deadline(process, supervisor->config.ready_ms, on_deadline);
 	*ret_process = process;
+	errand_run(supervisor->errands, give_birth, process);
 	return 0;
 }
 
@@ -570,7 +643,9 @@ int process_expect(struct supervisor *supervisor,
 	process->id = record->id;
 	process->pid = record->pid;
 	memcpy(process->token, record->token, TOKEN_BYTES);
-	r = watch_death(process);
+	r = open_pidfd(process->pid, &process->pidfd);
+	if (r == 0)
+		r = watch_death(process);
 	/* Asked after the pidfd is open: from here on the pid cannot change
 	 * its meaning unseen. */
 	if (r == 0 && (!record->start_time ||

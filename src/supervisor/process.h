@@ -74,7 +74,8 @@ struct process {
 	uint8_t token[TOKEN_BYTES];
 	uint64_t id; /* of its row in the store */
 	pid_t pid;
-	int pidfd;
+	int pidfd;     /* NO_FD while it is being started */
+	int child_end; /* of its link, until it has it; or NO_FD */
 	bool is_adopted;
 	struct budget connects; /* at the rendezvous (rendezvous.c) */
 	bool is_quitting;       /* told to end */
@@ -95,10 +96,10 @@ struct process {
 TAILQ_HEAD(process_list, process);
 
 /*
- * Start a child of this role and send its settings. The process belongs to
- * the supervisor's list and frees itself after ops->died().
- *
- * -ENOENT  its program is not where it should be
+ * Start a child of this role and send its settings, behind the caller's back:
+ * what is sent to it meanwhile follows, and if it cannot be started it dies as
+ * any other does, later. The process belongs to the supervisor's list and frees
+ * itself after ops->died().
  */
 int process_spawn(struct supervisor *supervisor, uint32_t role,
 		  const char *name, const struct process_ops *ops, void *owner,

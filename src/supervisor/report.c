@@ -9,6 +9,7 @@
 #include "supervisor/engine.h"
 #include "supervisor/install.h"
 #include "supervisor/keeper.h"
+#include "supervisor/save.h"
 
 static uint64_t age_ms(uint64_t since_ns)
 {
@@ -33,12 +34,20 @@ static void tell_pending(const struct partition *partition,
 		(void)snprintf(row->reason, sizeof(row->reason), "%s", text);
 }
 
+/* Until its processors run it takes no verb, and is not called running. */
+static enum partition_state state_to_tell(const struct partition *partition)
+{
+	return restore_is_unfinished(partition)
+		       ? PARTITION_RESTORING
+		       : partition->record.lifecycle.state;
+}
+
 void report_partition(const struct partition *partition,
 		      const struct ticket *ticket)
 {
 	const struct partition_definition *definition =
 		&partition->record.definition;
-	enum partition_state state = partition->record.lifecycle.state;
+	enum partition_state state = state_to_tell(partition);
 	struct partition_row row = {
 		.state = state,
 		.engine = partition->engine,

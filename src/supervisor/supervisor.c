@@ -189,6 +189,16 @@ static int on_placed(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
+static int place_now(struct placer *placer, const struct placement *placement)
+{
+	int result;
+
+	errand_step_aside();
+	result = placer_place(placer, placement);
+	errand_step_back();
+	return result;
+}
+
 /* No guest runs without limits: a monitor is placed before it hears of one. */
 void supervisor_place_child(struct process *process)
 {
@@ -205,7 +215,7 @@ void supervisor_place_child(struct process *process)
 		return;
 	name_group(process, placement.group);
 	if (process->role == ROLE_MONITOR && !process->is_adopted)
-		note_placed(process, placer_place(placer, &placement));
+		note_placed(process, place_now(placer, &placement));
 	else
 		(void)placer_put(placer, &placement);
 }
