@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -11,11 +12,14 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 #include "base/scope.h"
 
 /* A definition, a plan and a message or two fit; pages cost when touched. */
 #define STACK_BYTES (512u << 10)
+/* At the end of the process. */
+#define SETTLE_MS 1000
 
 struct errand {
 	TAILQ_ENTRY(errand) link; /* while it wants the turn */
@@ -169,9 +173,17 @@ int errands_new(struct errands **ret_errands, sd_event *event)
 	return 0;
 }
 
-bool errands_are_out(const struct errands *errands)
+bool errands_settle(struct errands *errands)
 {
-	return errands && errands->count;
+	struct pollfd wake = { .events = POLLIN };
+
+	while (errands && errands->count) {
+		wake.fd = errands->wake_fd;
+		if (poll(&wake, 1, SETTLE_MS) != 1)
+			return false;
+		(void)on_wake(NULL, wake.fd, POLLIN, errands);
+	}
+	return true;
 }
 
 void errands_free(struct errands *errands)
@@ -185,7 +197,8 @@ void errands_free(struct errands *errands)
 }
 
 /* Signals belong to the main thread. */
-static int start_thread(struct errand *errand)
+static int create_thread(pthread_t *ret_thread, void *(*function)(void *),
+			 void *context)
 {
 	pthread_attr_t attributes;
 	sigset_t all, before;
@@ -196,7 +209,7 @@ static int start_thread(struct errand *errand)
 	(void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&errand->thread, &attributes, run, errand);
+	error = pthread_create(ret_thread, &attributes, function, context);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	(void)pthread_attr_destroy(&attributes);
 	return -error;
@@ -214,7 +227,7 @@ static struct errand *errand_new(struct errands *errands,
 	errand->context = context;
 	(void)sem_init(&errand->has_turn, 0, 0);
 	(void)sem_init(&errand->has_left, 0, 0);
-	if (start_thread(errand) == 0)
+	if (create_thread(&errand->thread, run, errand) == 0)
 		return errand;
 	(void)sem_destroy(&errand->has_turn);
 	(void)sem_destroy(&errand->has_left);
@@ -237,20 +250,25 @@ void errand_run(struct errands *errands, void (*work)(void *context),
 	give_turn(errand);
 }
 
-static void close_one(void *context)
+static void *close_one(void *context)
 {
-	int fd = (int)(intptr_t)context;
-
-	errand_step_aside();
-	close_fd(&fd);
-	errand_step_back();
+	(void)close((int)(intptr_t)context);
+	return NULL;
 }
 
 void errand_close(struct errands *errands, int *fd)
 {
-	if (*fd != NO_FD && current)
-		close_one((void *)(intptr_t)*fd);
-	else if (*fd != NO_FD)
-		errand_run(errands, close_one, (void *)(intptr_t)*fd);
-	*fd = NO_FD;
+	int closed = take_fd(fd);
+	pthread_t thread;
+
+	if (closed == NO_FD)
+		return;
+	if (errands && !current &&
+	    create_thread(&thread, close_one, (void *)(intptr_t)closed) == 0) {
+		(void)pthread_detach(thread);
+		return;
+	}
+	errand_step_aside();
+	(void)close(closed);
+	errand_step_back();
 }

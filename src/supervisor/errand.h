@@ -37,10 +37,13 @@ struct errands;
 
 int errands_new(struct errands **ret_errands, sd_event *event);
 
-/* Is any aside? It never comes back when the loop has ended. Safe on NULL. */
-bool errands_are_out(const struct errands *errands);
+/*
+ * The loop has ended: let those that are about to come back end as well. False:
+ * some wait for something that takes long, and never come back. Safe on NULL.
+ */
+bool errands_settle(struct errands *errands);
 
-/* Only with none out. Safe on NULL. */
+/* Only when they have settled. Safe on NULL. */
 void errands_free(struct errands *errands);
 
 /*
@@ -70,7 +73,7 @@ int errand_lock(pthread_mutex_t *lock);
 /*
  * Close a descriptor whose end may be waited for: the last one of a device or a
  * file writes back, or frees, what is left of it. An errand waits for that; who
- * is none does not, and has it done. NO_FD afterwards.
+ * is none does not, unless there are no `errands`. NO_FD afterwards.
  */
 void errand_close(struct errands *errands, int *fd);
 

@@ -534,31 +534,32 @@ static void free_objects(struct supervisor *supervisor)
 {
 	struct partition *partition;
 
+	clients_close(supervisor);
 	processes_let_go(supervisor);
 	while ((partition = TAILQ_FIRST(&supervisor->partitions)))
 		partition_free(partition);
 	networks_free(supervisor);
 	services_free(supervisor);
 	processes_free(supervisor);
-}
-
-void supervisor_close(struct supervisor *supervisor)
-{
-	/* What they hold stays: the process is about to end. */
-	if (errands_are_out(supervisor->errands)) {
-		store_close(supervisor->store);
-		return;
-	}
-	clients_close(supervisor);
-	free_objects(supervisor);
 	adopt_close(supervisor);
 	rendezvous_close(supervisor);
 	engine_probe_free(supervisor->probe);
 	events_free(supervisor->events);
+}
+
+void supervisor_close(struct supervisor *supervisor)
+{
+	bool are_settled = errands_settle(supervisor->errands);
+
+	/* What they hold stays: the process is about to end. */
+	if (are_settled)
+		free_objects(supervisor);
 	store_close(supervisor->store);
 	sd_event_source_disable_unref(supervisor->placed_source);
 	placer_free(supervisor->placer);
 	cgroup_base_close(&supervisor->cgroups);
+	if (!are_settled)
+		return;
 	sd_event_source_disable_unref(supervisor->flush_source);
 	sd_event_source_disable_unref(supervisor->link_source);
 	sd_event_source_disable_unref(supervisor->shutdown_timer);

@@ -23,6 +23,7 @@ static void open_loop(void)
 
 static void close_loop(void)
 {
+	CHECK(errands_settle(errands));
 	errands_free(errands);
 	errands = NULL;
 	sd_event_unref(event);
@@ -175,7 +176,27 @@ TEST(a_descriptor_is_closed_without_its_owner)
 	CHECK_EQ(fd, -1);
 	while (fcntl(number, F_GETFD) >= 0)
 		(void)usleep(100);
-	CHECK(sd_event_run(event, UINT64_MAX) >= 0);
+	errand_close(errands, &fd);
+	close_loop();
+}
+
+static void close_here(void *context)
+{
+	int number = *(int *)context;
+
+	errand_close(errands, context);
+	CHECK_EQ(fcntl(number, F_GETFD), -1);
+}
+
+TEST(an_errand_waits_until_a_descriptor_is_closed)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	open_loop();
+	errand_run(errands, close_here, &fd);
+	CHECK(errands_settle(errands));
+
+	CHECK_EQ(fd, -1);
 	close_loop();
 }
 
