@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -172,46 +173,93 @@ static uint32_t read_kinds(int folder)
 	return kinds_of(list, " \n");
 }
 
-/* Below systemd a group belongs to its manager, unless it is marked as
- * delegated (systemd.resource-control(5), Delegate=). */
-static bool is_ours(int own)
+static bool is_below_systemd(void)
+{
+	return access("/run/systemd/system", F_OK) == 0;
+}
+
+/* systemd marks the groups that it has left to others (Delegate=). */
+static bool is_delegated(int group)
 {
 	char value[8];
 
-	if (access("/run/systemd/system", F_OK) < 0)
-		return true;
-	return fgetxattr(own, "user.delegate", value, sizeof(value)) > 0 ||
-	       fgetxattr(own, "trusted.delegate", value, sizeof(value)) > 0;
+	return fgetxattr(group, "user.delegate", value, sizeof(value)) > 0 ||
+	       fgetxattr(group, "trusted.delegate", value, sizeof(value)) > 0;
 }
 
-/*
- * Hand the controllers on to the groups below. Version 2 refuses it (EBUSY)
- * to a group that holds processes, so the supervisor itself first moves into
- * a group of its own.
- */
-static int delegate(int own, uint32_t kinds)
+static int hand_on(int group, uint32_t kinds)
 {
-	SCOPED(close_fd) int inside = NO_FD;
 	int error = 0;
 
-	inside = make_folder(own, "bulkheadd");
-	if (inside < 0)
-		return take_fd(&inside);
-	error = write_number(inside, "cgroup.procs", (uint64_t)getpid());
 	for (size_t i = 0; error == 0 && i < ARRAY_COUNT(controllers); i++) {
 		char text[16];
 
-		if (!(kinds & controllers[i].kind))
-			continue;
 		(void)snprintf(text, sizeof(text), "+%s", controllers[i].name);
-		error = write_at(own, "cgroup.subtree_control", text);
+		if (kinds & controllers[i].kind)
+			error = write_at(group, "cgroup.subtree_control", text);
 	}
 	return error;
 }
 
+/* Version 2 lets no group that hands controllers on hold processes (EBUSY). */
+static int move_inside(int group, const char *name, uint64_t pid)
+{
+	SCOPED(close_fd) int inside = make_folder(group, name);
+
+	if (inside < 0)
+		return take_fd(&inside);
+	return write_number(inside, "cgroup.procs", pid);
+}
+
+/* 0 when there is none. */
+static uint64_t first_process(int group)
+{
+	SCOPED(close_fd) int fd = NO_FD;
+	char text[24] = "";
+
+	fd = openat(group, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		return 0;
+	return strtoull(text, NULL, 10);
+}
+
+/* What keeps the unit there waits for nothing but its end. */
+static int open_unit(int own)
+{
+	SCOPED(close_fd) int unit = open_folder(own, "../" CGROUP_UNIT);
+	uint64_t pid;
+
+	if (unit < 0 || !is_delegated(unit))
+		return -EOPNOTSUPP;
+	pid = first_process(unit);
+	if (pid)
+		(void)move_inside(unit, "keeper", pid);
+	return take_fd(&unit);
+}
+
+/*
+ * The group to make ours in. Below systemd that is another unit's, in which
+ * nothing is started again: our own would hand controllers on as long as a child
+ * lives in it, and systemd could not start the next supervisor there.
+ */
+static int open_parent(const char *mount)
+{
+	SCOPED(close_fd) int own = open_own(mount, "");
+	int error;
+
+	if (own < 0)
+		return take_fd(&own);
+	if (is_below_systemd())
+		return open_unit(own);
+	if (!(read_kinds(own) & CGROUP_MEMORY))
+		return -EOPNOTSUPP;
+	error = move_inside(own, "bulkheadd", (uint64_t)getpid());
+	return error < 0 ? error : take_fd(&own);
+}
+
 static int open_v2(const char *name, struct cgroup_base *base)
 {
-	SCOPED(close_fd) int own = NO_FD;
+	SCOPED(close_fd) int parent = NO_FD;
 	SCOPED(close_fd) int folder = NO_FD;
 	char mount[256];
 	uint32_t kinds = 0;
@@ -219,26 +267,19 @@ static int open_v2(const char *name, struct cgroup_base *base)
 
 	if (error < 0)
 		return error;
-	own = open_own(mount, "");
-	if (own < 0)
-		return take_fd(&own);
-	kinds = read_kinds(own);
-	if (!(kinds & CGROUP_MEMORY) || !is_ours(own))
+	parent = open_parent(mount);
+	if (parent < 0)
+		return take_fd(&parent);
+	kinds = read_kinds(parent);
+	if (!(kinds & CGROUP_MEMORY))
 		return -EOPNOTSUPP;
-	error = delegate(own, kinds);
+	error = hand_on(parent, kinds);
 	if (error < 0)
 		return error;
-	folder = make_folder(own, name);
+	folder = make_folder(parent, name);
 	if (folder < 0)
 		return take_fd(&folder);
-	for (size_t i = 0; error == 0 && i < ARRAY_COUNT(controllers); i++) {
-		char text[16];
-
-		(void)snprintf(text, sizeof(text), "+%s", controllers[i].name);
-		if (kinds & controllers[i].kind)
-			error = write_at(folder, "cgroup.subtree_control",
-					 text);
-	}
+	error = hand_on(folder, kinds);
 	if (error < 0)
 		return error;
 	base->version = CGROUP_V2;

@@ -2,8 +2,8 @@
 /*
  * A control group per child process, as far as the host lets us.
  *
- * Version 2 where it has controllers and our part of it is writable (a systemd
- * unit with Delegate=yes, or root), else the version 1 hierarchies of memory,
+ * Version 2 where it has controllers and our part of it is writable (below
+ * systemd the delegated unit CGROUP_UNIT), else the version 1 hierarchies of memory,
  * pids and cpu. An optional layer: a process without one runs all the same.
  *
  * Errors     0 or a negative errno.
@@ -17,6 +17,9 @@
 #include "base/text.h"
 
 #define CGROUP_TREE_MAX 3
+
+/* Below systemd: the unit beside ours that children's groups are made in. */
+#define CGROUP_UNIT "bulkhead-children.service"
 
 enum cgroup_version { CGROUP_NONE, CGROUP_V1, CGROUP_V2 };
 
@@ -44,9 +47,9 @@ struct cgroup_limits {
 
 /*
  * Find and prepare the place for our groups, a folder `name` (a name of ours),
- * which tells two supervisors on one host apart. With version 2 the caller
- * itself moves into a group "bulkheadd" beside it: a group that hands on
- * controllers may hold no process.
+ * which tells two supervisors on one host apart. With version 2 and without
+ * systemd the caller itself moves into a group "bulkheadd" beside it: a group
+ * that hands on controllers may hold no process.
  *
  * -EINVAL      not a name
  * -EOPNOTSUPP  no hierarchy with a controller is writable
