@@ -127,6 +127,9 @@ int config_default(struct config *ret_config, struct refusal *ret_refusal)
 		.verb_ms = 30000,
 		.save_ms = 300000,
 		.shutdown_ms = 60000,
+		.service_tasks = 256,
+		/* Many guests may wait for one of them. */
+		.service_weight = 400,
 	};
 
 	if (geteuid() == 0)

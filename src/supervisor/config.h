@@ -36,6 +36,9 @@ struct config {
 	uint32_t verb_ms;     /* a verb that its monitor has not done fails */
 	uint32_t save_ms;     /* a save without progress for so long fails */
 	uint32_t shutdown_ms; /* for all partitions at host shutdown */
+	uint32_t service_memory_mib; /* of each instance; 0: by the host's */
+	uint32_t service_tasks;      /* threads of each instance */
+	uint32_t service_weight;     /* of its processor time; 100 is usual */
 	/* Layers (enum sandbox_layer) that a child may lack though they are
 	 * required. */
 	uint32_t allow_missing;

@@ -37,6 +37,9 @@ static const struct key keys[] = {
 	{ "verb_ms",      KIND_NUMBER,    OF(verb_ms),      100, MS_MAX },
 	{ "save_ms",      KIND_NUMBER,    OF(save_ms),      100, MS_MAX },
 	{ "shutdown_ms",  KIND_NUMBER,    OF(shutdown_ms),  1000, MS_MAX },
+	{ "service_memory_mib", KIND_NUMBER, OF(service_memory_mib), 64, 1u << 24 },
+	{ "service_tasks", KIND_NUMBER,   OF(service_tasks), 64, 32768 },
+	{ "service_weight", KIND_NUMBER,  OF(service_weight), 1, 10000 },
 	{ "allow_missing", KIND_LAYERS,   OF(allow_missing), 0, 0 },
 };
 

@@ -20,6 +20,10 @@
 /* A standby is started when the clients of a recovery have their processor. */
 #define STANDBY_DELAY_MS 150u
 #define QUIT_MS          1000u
+/* A service that no client complains of is asked so often whether it lives, and
+ * has so long to say so: a crowded machine makes it slow, and harms nobody. */
+#define WATCH_MS  3000u
+#define ANSWER_MS 7000u
 
 static const struct process_ops *ops_for(uint32_t role)
 {
@@ -335,12 +339,31 @@ static int on_no_pong(sd_event_source *source, uint64_t usec, void *data)
 
 void instance_check(struct instance *instance, uint64_t ms)
 {
-	if (instance->ping_source)
+	uint64_t at_ns = clock_now_ns() + ms * NS_PER_MS;
+
+	if (instance->ping_source && instance->ping_at_ns <= at_ns)
 		return;
-	process_send(instance->process, MSG_CHILD_PING, 0, NULL, 0, NULL, 0);
+	if (!instance->ping_source)
+		process_send(instance->process, MSG_CHILD_PING, 0, NULL, 0,
+			     NULL, 0);
+	sd_event_source_disable_unref(instance->ping_source);
+	instance->ping_source = NULL;
+	instance->ping_at_ns = at_ns;
 	(void)sd_event_add_time_relative(
 		instance->service->supervisor->event, &instance->ping_source,
 		CLOCK_MONOTONIC, ms * 1000, 1000, on_no_pong, instance);
+}
+
+static int on_watch(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct service *service = data;
+	struct instance *instance;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	if (is_ready(instance))
+		instance_check(instance, ANSWER_MS);
+	(void)sd_event_source_set_time_relative(source, WATCH_MS * 1000);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 void instance_pong(struct process *process)
@@ -410,6 +433,7 @@ static void service_free(struct service *service)
 {
 	TAILQ_REMOVE(&service->supervisor->services, service, link);
 	sd_event_source_disable_unref(service->settle_source);
+	sd_event_source_disable_unref(service->watch_source);
 	free(service);
 }
 
@@ -590,9 +614,17 @@ int service_add(struct supervisor *supervisor, const char *name, uint32_t role,
 		uint32_t standby_count, struct service **ret_service)
 {
 	struct service *service = calloc(1, sizeof(*service));
+	int r;
 
 	if (!service)
 		return -ENOMEM;
+	r = sd_event_add_time_relative(supervisor->event,
+				       &service->watch_source, CLOCK_MONOTONIC,
+				       WATCH_MS * 1000, 0, on_watch, service);
+	if (r < 0) {
+		free(service);
+		return r;
+	}
 	service->supervisor = supervisor;
 	service->role = role;
 	service->standby_count = standby_count;

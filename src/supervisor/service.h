@@ -42,6 +42,7 @@ struct instance {
 	bool has_begun;               /* of ROLE_NET: NET_BEGIN was sent */
 	uint64_t ready_ns;            /* 0 until READY */
 	uint64_t active_ns;           /* since when it serves; 0: not yet */
+	uint64_t ping_at_ns;          /* of ping_source */
 	sd_event_source *ping_source; /* armed while a PONG is awaited */
 };
 
@@ -62,6 +63,7 @@ struct service {
 	bool is_leaving;
 	uint64_t settle_at_ns; /* of settle_source */
 	sd_event_source *settle_source;
+	sd_event_source *watch_source; /* asks every instance if it lives */
 	TAILQ_HEAD(, instance) instances;
 };
 
@@ -94,7 +96,8 @@ void service_rejoin(struct service *service, const struct disk *disk);
 void instance_client_left(struct instance *instance);
 void instance_client_came(struct instance *instance);
 
-/* Kill the instance unless its loop answers within `ms`. */
+/* Kill the instance unless its loop answers within `ms`. Of several deadlines
+ * the earliest counts. */
 void instance_check(struct instance *instance, uint64_t ms);
 
 /*

@@ -21,6 +21,7 @@
 #include "supervisor/errand.h"
 #include "supervisor/image.h"
 #include "supervisor/install.h"
+#include "supervisor/limits.h"
 #include "supervisor/operation.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/placer.h"
@@ -30,8 +31,6 @@
 /* Uids without a name, far from those of people and packages. */
 #define UID_FIRST 0x42480000u
 #define UID_COUNT 0x10000u
-/* Threads and processes of one child: those of its engine and to spare. */
-#define CHILD_TASKS 1024
 /* Deferred writes reach the disk this long after they were queued. */
 #define FLUSH_USEC 50000u
 /* ... and are tried again when it is full. */
@@ -207,7 +206,8 @@ void supervisor_place_child(struct process *process)
 		.id = process->id,
 		.pid = process->pid,
 		.pidfd = process->pidfd,
-		.limits = { .process_count = CHILD_TASKS },
+		.limits = limits_for(&process->supervisor->config,
+				     process->role, limits_host_bytes()),
 	};
 
 	process->missing |= SANDBOX_CGROUP;

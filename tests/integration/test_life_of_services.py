@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import bulkhead
 import pytest
@@ -184,3 +185,42 @@ def test_requests_that_kill_their_service_harm_one_disk_only(make_host):
     host.run("stop", "poisoned")
     host.run("stop", "clean")
     bulkhead.wait_for(lambda: not host.instances("disk0", "alone"))
+
+
+@pytest.mark.parametrize("name", ["disk0", "console0"])
+def test_a_service_that_hangs_unnoticed_is_replaced(host, name):
+    before = host.service_pid(name)
+
+    os.kill(before, signal.SIGSTOP)
+
+    bulkhead.wait_for(lambda: host.service_pid(name) != before, 40,
+                      what=f"another {name}")
+
+
+def group_of(pid, controller):
+    """Its control group, in version 1 or 2."""
+    for line in open(f"/proc/{pid}/cgroup"):
+        _, names, path = line.strip().split(":", 2)
+        if controller in names.split(","):
+            return Path(f"/sys/fs/cgroup/{controller}{path}")
+        if not names and Path(f"/sys/fs/cgroup{path}/memory.max").exists():
+            return Path(f"/sys/fs/cgroup{path}")
+    return None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes groups here")
+@pytest.mark.parametrize("controller,files,value", [
+    ("memory", ("memory.max", "memory.limit_in_bytes"), 64 << 20),
+    ("pids", ("pids.max",), 99),
+    ("cpu", ("cpu.weight",), 50), ("cpu", ("cpu.shares",), 512)])
+def test_a_service_is_bounded_in_its_group(make_host, controller, files, value):
+    host = make_host(config="service_memory_mib = 64\nservice_tasks = 99\n"
+                            "service_weight = 50\n").start()
+
+    def bounds():
+        group = group_of(host.service_pid(), controller)
+        return group and {(group / file).read_text().strip()
+                          for file in files if (group / file).exists()}
+
+    bulkhead.wait_for(lambda: bounds() in ({str(value)}, set()), 10,
+                      what=f"its {controller} is bounded")
