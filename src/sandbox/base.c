@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/count.h"
+#include "base/meeting.h"
 #include "sandbox/sandbox.h"
 
 /* Of the type argument of socket(): what is not SOCK_CLOEXEC or _NONBLOCK. */
@@ -53,7 +54,10 @@ const struct sandbox_call sandbox_base_calls[] = {
 			  { .argument = 1, .mask = SOCKET_KIND,
 			    .value = SOCK_SEQPACKET } },
 	  .reason = "a new control link to a restarted supervisor" },
-	SANDBOX_CALL(connect, "a new control link; only its socket exists here"),
+	/* Where the root could not be changed, other sockets exist, too: those of
+	 * the supervisor's clients among them. */
+	SANDBOX_CALL_IF(connect, 2, MEETING_ADDRESS_BYTES,
+			"a new control link, by a name of this length"),
 
 	/* The loop. */
 	SANDBOX_CALL(epoll_create1, "event loop"),

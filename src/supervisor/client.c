@@ -257,6 +257,19 @@ static int on_message(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
+/* A child of ours, or what it has started: its engine. Where children have the
+ * uid of their user, the uid does not tell. */
+static bool is_child(const struct supervisor *supervisor, pid_t pid)
+{
+	const struct process *process;
+	pid_t parent = process_parent(pid);
+
+	TAILQ_FOREACH(process, &supervisor->processes, link)
+	if (process->pid > 0 && (process->pid == pid || process->pid == parent))
+		return true;
+	return false;
+}
+
 /* Fills in who it is. */
 static bool may_ask(const struct supervisor *supervisor, int fd,
 		    struct client *newcomer)
@@ -266,7 +279,8 @@ static bool may_ask(const struct supervisor *supervisor, int fd,
 	gid_t groups[64];
 	socklen_t groups_size = sizeof(groups);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0 ||
+	    is_child(supervisor, who.pid))
 		return false;
 	newcomer->uid = who.uid;
 	newcomer->is_privileged = who.uid == 0 || who.uid == geteuid();

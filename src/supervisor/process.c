@@ -73,8 +73,8 @@ static uint64_t boot_number(void)
 	return number;
 }
 
-/* Field 22 of /proc/PID/stat. */
-uint64_t process_started_ticks(pid_t pid)
+/* A field of /proc/PID/stat, by its number in proc(5); 0 when there is none. */
+static uint64_t read_field(pid_t pid, int wanted)
 {
 	char path[32], line[512];
 	const char *at;
@@ -88,9 +88,19 @@ uint64_t process_started_ticks(pid_t pid)
 	(void)fclose(file);
 	/* The name in parentheses may hold anything; fields follow it. */
 	at = at ? strrchr(line, ')') : NULL;
-	for (int field = 2; at && field < 22; field++)
+	for (int field = 2; at && field < wanted; field++)
 		at = strchr(at + 1, ' ');
 	return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+uint64_t process_started_ticks(pid_t pid)
+{
+	return read_field(pid, 22);
+}
+
+pid_t process_parent(pid_t pid)
+{
+	return (pid_t)read_field(pid, 4);
 }
 
 uint64_t process_birth(pid_t pid)

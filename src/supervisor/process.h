@@ -163,6 +163,9 @@ void processes_free(struct supervisor *supervisor);
  * there is no such process. */
 uint64_t process_started_ticks(pid_t pid);
 
+/* Who started it; 0 when there is no such process. */
+pid_t process_parent(pid_t pid);
+
 /*
  * When a process began, in which boot: tells a reused pid, also after the host
  * was started again. 0 when there is no such process.

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/meeting.h"
 #include "base/scope.h"
 #include "supervisor/supervisor.h"
 
@@ -23,7 +24,6 @@
 #define SO_PEERPIDFD 77 /* since Linux 6.5 */
 #endif
 
-#define SOCKET_NAME "supervisor"
 /* Connections that wait to be accepted. */
 #define BACKLOG 128
 /* Those of a child that has lost its way: it tries ten times a second. */
@@ -295,7 +295,7 @@ static int bind_new(int fd, const struct sockaddr_un *address, int directory)
 		return 0;
 	if (errno != ENOSPC && errno != EDQUOT)
 		return -errno;
-	(void)unlinkat(directory, SOCKET_NAME, 0);
+	(void)unlinkat(directory, MEETING_NAME, 0);
 	return bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0
 		       ? -errno
 		       : 0;
@@ -322,7 +322,7 @@ static int listen_in(int directory)
 	if (r < 0)
 		return r;
 	if (chmod(address.sun_path, 0666) < 0 || listen(fd, BACKLOG) < 0 ||
-	    renameat(directory, "new", directory, SOCKET_NAME) < 0)
+	    renameat(directory, "new", directory, MEETING_NAME) < 0)
 		return -errno;
 	return take_fd(&fd);
 }

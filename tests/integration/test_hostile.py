@@ -299,6 +299,22 @@ def test_a_process_with_the_number_of_a_stranger_that_ended_lives(host):
     host.wait_ready()
 
 
+def test_a_child_is_no_client(host, stage, calm):
+    monitor = start_monitor(host, stage)
+    folder = host.directory / "elsewhere"
+    folder.mkdir()
+    (folder / "supervisor").symlink_to(host.state / "run/bulkhead.sock")
+    place = os.open(folder, os.O_PATH)
+
+    socket.send_fds(monitor.relay, [b"connect"], [place])
+    _, (link,), _, _ = socket.recv_fds(monitor.relay, 16, 1)
+
+    assert select.select([link], [], [], 10)[0]
+    assert os.read(link, 64) == b""
+    os.close(link)
+    os.close(place)
+
+
 # ---- services ---------------------------------------------------------------
 
 @pytest.mark.parametrize("data", [

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/count.h"
+#include "base/meeting.h"
 #include "base/scope.h"
 #include "lib/harness.h"
 #include "sandbox/attempt.h"
@@ -160,16 +161,36 @@ TEST(a_sandboxed_process_cannot_reach_an_abstract_socket)
 	}
 }
 
-static int connect_supervisor(void)
+static int connect_named(const char *name)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX,
-				       .sun_path = "supervisor" };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t bytes = offsetof(struct sockaddr_un, sun_path) + strlen(name);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return errno;
+	(void)strcpy(address.sun_path, name);
 	return errno_of(
-		connect(fd, (struct sockaddr *)&address, sizeof(address)));
+		connect(fd, (struct sockaddr *)&address, (socklen_t)bytes + 1));
+}
+
+static int connect_supervisor(void)
+{
+	return connect_named(MEETING_NAME);
+}
+
+/* The shortest path that a client socket can have. */
+static int connect_as_client(void)
+{
+	return connect_named("/bulkhead.sock");
+}
+
+TEST(a_sandboxed_process_cannot_connect_to_the_client_socket)
+{
+	for (enum who who = AS_ROOT; who < WHO_COUNT; who++)
+		if (attempt_can_be(who))
+			CHECK_EQ(attempt(who, SEALED, connect_as_client, NULL),
+				 KILLED);
 }
 
 TEST(a_sandboxed_process_finds_the_supervisor_again)
