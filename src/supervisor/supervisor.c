@@ -21,12 +21,12 @@
 #include "supervisor/errand.h"
 #include "supervisor/image.h"
 #include "supervisor/install.h"
-#include "supervisor/limits.h"
 #include "supervisor/operation.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/placer.h"
 #include "supervisor/rendezvous.h"
 #include "supervisor/save.h"
+#include "supervisor/service_limits.h"
 
 /* Uids without a name, far from those of people and packages. */
 #define UID_FIRST 0x42480000u

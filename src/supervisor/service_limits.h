@@ -4,8 +4,8 @@
  * is the only one to notice: a service that leaks is killed at its limit and
  * replaced, one that spins takes its share of the processors and no more.
  */
-#ifndef SUPERVISOR_LIMITS_H
-#define SUPERVISOR_LIMITS_H
+#ifndef SUPERVISOR_SERVICE_LIMITS_H
+#define SUPERVISOR_SERVICE_LIMITS_H
 
 #include <stdint.h>
 

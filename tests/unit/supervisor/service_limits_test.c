@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervisor/limits.h"
+#include "supervisor/service_limits.h"
 
 #include "control/protocol.h"
 #include "lib/harness.h"
