@@ -4,6 +4,7 @@ the kernel never land on newer ones. And errors of the device, which a
 dead instance must not take with it."""
 import os
 import signal
+import subprocess
 import time
 
 import pytest
@@ -175,3 +176,22 @@ def test_an_error_of_the_devices_own_flush_outlives_the_service(
     failed = raw.answer()
 
     assert failed != 0
+
+
+def test_a_neighbours_slow_device_keeps_no_recovery_waiting(slow, host):
+    host.run("service", "set", "disk1", "--kind", "disk", "--standby", 0)
+    raw = bulkhead.Raw(host, slow.disk(service="disk1"))
+    for number in range(64):
+        assert raw.do("write", number * KIB64, KIB64, "a") == 0
+
+    slow.set(write_ms=3000, begun=0)
+    stopping = subprocess.Popen(host.argv("stop", "one", "--force"),
+                                env=host.env)
+    wait_begun(slow)
+    host.replace_service(signal.SIGKILL, "disk0")
+    host.json("list")
+    still_stopping = stopping.poll() is None
+    slow.set(write_ms=0)
+
+    assert stopping.wait(60) == 0
+    assert still_stopping
