@@ -74,15 +74,34 @@ static void start_supervisor(struct keeper *keeper)
 	}
 }
 
+static bool has_children(void)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* A supervisor that cannot go on has guests that can: what is in its way may
+ * be mended. Without any it says so to whoever starts it. */
+static bool is_wanted(const struct keeper *keeper, int status)
+{
+	if (keeper->is_ending)
+		return false;
+	return WIFSIGNALED(status) ||
+	       (WEXITSTATUS(status) != EXIT_SUCCESS && has_children());
+}
+
 static void supervisor_ended(struct keeper *keeper, int status)
 {
-	if (WIFEXITED(status) || keeper->is_ending) {
+	if (!is_wanted(keeper, status)) {
 		keeper->exit_status =
 			WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SUCCESS;
 		return;
 	}
-	log_warn("supervisor died, starting it again signal=%d",
-		 WTERMSIG(status));
+	log_warn("supervisor %s, starting it again %s=%d",
+		 WIFSIGNALED(status) ? "died" : "failed",
+		 WIFSIGNALED(status) ? "signal" : "status",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	back_off(keeper);
 	start_supervisor(keeper);
 }

@@ -9,7 +9,9 @@
  * handed back at re-adoption.
  *
  * A supervisor that exits by itself has decided to end; its status becomes
- * the keeper's. SIGTERM and SIGINT are passed on to it.
+ * the keeper's. One that fails while children of its predecessors live is
+ * started again, with growing pauses, for as long as they do. SIGTERM and
+ * SIGINT are passed on to it.
  */
 #ifndef SUPERVISOR_KEEPER_H
 #define SUPERVISOR_KEEPER_H

@@ -195,7 +195,9 @@ int partition_try(struct partition *partition, enum partition_event event,
 	if (r < 0)
 		return r;
 	changed = partition->record.lifecycle;
-	r = store_flush_deferred(partition->supervisor->store);
+	r = event == PARTITION_EVENT_STOP
+		    ? store_flush_at_all_costs(partition->supervisor->store)
+		    : store_flush_deferred(partition->supervisor->store);
 	if (r == 0) {
 		partition_tell_state(partition);
 		return 0;

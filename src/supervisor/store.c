@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/failpoint.h"
 #include "supervisor/errand.h"
@@ -119,6 +121,22 @@ int store_begin(struct store *store)
 	return r;
 }
 
+bool store_use_reserve(struct store *store)
+{
+	struct stat status;
+
+	return fstat(store->reserve_fd, &status) == 0 && status.st_size > 0 &&
+	       ftruncate(store->reserve_fd, 0) == 0;
+}
+
+/* A full disk leaves the transaction as it was, to be tried again. */
+static bool has_room_again(struct store *store, int code)
+{
+	return (code & 0xff) == SQLITE_FULL && store->may_use_reserve &&
+	       !sqlite3_get_autocommit(store->database) &&
+	       store_use_reserve(store);
+}
+
 /* The one step that waits for the disk. */
 static int commit(struct store *store)
 {
@@ -134,6 +152,10 @@ static int commit(struct store *store)
 	(void)failpoint("store.commit.before");
 	code = sqlite3_step(statement);
 	reset(statement);
+	if (has_room_again(store, code)) {
+		code = sqlite3_step(statement);
+		reset(statement);
+	}
 	errand_step_back();
 	return code == SQLITE_DONE ? 0 : store_fail(store, code);
 }

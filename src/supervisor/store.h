@@ -288,4 +288,8 @@ bool store_has_deferred(const struct store *store);
 #define STORE_DEFERRED_MAX 1024
 int store_flush_deferred(struct store *store);
 
+/* The same for what has happened, or ends something: on a full disk it takes the
+ * room that is kept back for that in the state directory. */
+int store_flush_at_all_costs(struct store *store);
+
 #endif

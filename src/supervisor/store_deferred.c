@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/failpoint.h"
+#include "supervisor/errand.h"
 #include "supervisor/store_sql.h"
 
 #define COUNTER_BLOCK 1000
@@ -326,14 +329,11 @@ static void set_synchronous(struct store *store, const char *pragma)
  * nothing after the host itself has died, as the children have died with it.
  * The next commit of an operation makes it durable.
  */
-int store_flush_deferred(struct store *store)
+static int flush(struct store *store)
 {
-	bool is_lazy;
-	int r = store_lock(store);
+	bool is_lazy = store->state_count == 0;
+	int r;
 
-	if (r < 0)
-		return r;
-	is_lazy = store->state_count == 0;
 	if (is_lazy)
 		set_synchronous(store, "PRAGMA synchronous = NORMAL");
 	/* The transaction that begins writes what is queued. */
@@ -344,6 +344,44 @@ int store_flush_deferred(struct store *store)
 		set_synchronous(store, "PRAGMA synchronous = FULL");
 	else if (r == 0)
 		(void)failpoint("state.after");
+	return r;
+}
+
+int store_flush_deferred(struct store *store)
+{
+	int r = store_lock(store);
+
+	if (r < 0)
+		return r;
+	r = flush(store);
+	store_unlock(store);
+	return r;
+}
+
+/* Again, as soon as there is any. */
+static void keep_room_back(struct store *store)
+{
+	struct stat status;
+
+	if (fstat(store->reserve_fd, &status) < 0 ||
+	    status.st_size >= (off_t)STORE_RESERVE_BYTES)
+		return;
+	errand_step_aside();
+	(void)fallocate(store->reserve_fd, 0, 0, STORE_RESERVE_BYTES);
+	errand_step_back();
+}
+
+int store_flush_at_all_costs(struct store *store)
+{
+	int r = store_lock(store);
+
+	if (r < 0)
+		return r;
+	store->may_use_reserve = true;
+	r = flush(store);
+	store->may_use_reserve = false;
+	if (r == 0)
+		keep_room_back(store);
 	store_unlock(store);
 	return r;
 }

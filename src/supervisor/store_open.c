@@ -7,9 +7,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/scope.h"
 #include "supervisor/store_sql.h"
 
@@ -112,8 +114,25 @@ static int take_lock(struct store *store, const char *state_dir,
 	(void)snprintf(holder, sizeof(holder), "%d\n", (int)getpid());
 	if (ftruncate(store->lock_fd, 0) < 0 ||
 	    pwrite(store->lock_fd, holder, strlen(holder), 0) < 0)
-		return refuse(refusal, -errno, "state_dir", "%s: %s", path,
-			      strerror(errno));
+		log_warn("%s: %s, going on", path, strerror(errno));
+	return 0;
+}
+
+/* Where the file system is full, what was kept back is for us: SQLite needs
+ * room to open a database that nobody has open. */
+static int open_reserve(struct store *store, const char *state_dir)
+{
+	char path[PATH_BYTES];
+	struct statvfs status;
+
+	(void)snprintf(path, sizeof(path), "%s/reserve", state_dir);
+	store->reserve_fd =
+		open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (store->reserve_fd < 0)
+		return -errno;
+	if (fstatvfs(store->reserve_fd, &status) == 0 &&
+	    status.f_bavail * status.f_frsize < STORE_RESERVE_BYTES)
+		(void)store_use_reserve(store);
 	return 0;
 }
 
@@ -163,6 +182,8 @@ static int open_all(struct store *store, const char *state_dir,
 	r = check_directory(state_dir, refusal);
 	if (r == 0)
 		r = take_lock(store, state_dir, refusal);
+	if (r == 0 && open_reserve(store, state_dir) < 0)
+		log_warn("no room can be kept back in %s", state_dir);
 	if (r == 0)
 		r = open_database(store, state_dir, refusal);
 	if (r < 0)
@@ -197,6 +218,7 @@ int store_open(struct store **ret_store, const char *state_dir,
 	if (!store)
 		return refuse(ret_refusal, -ENOMEM, "", "out of memory");
 	store->lock_fd = NO_FD;
+	store->reserve_fd = NO_FD;
 	init_lock(store);
 	TAILQ_INIT(&store->deferred);
 	TAILQ_INIT(&store->draining);
@@ -223,6 +245,7 @@ void store_close(struct store *store)
 		(void)sqlite3_finalize(store->statements[i]);
 	(void)sqlite3_close(store->database);
 	close_fd(&store->lock_fd);
+	close_fd(&store->reserve_fd);
 	store_unlock(store);
 	(void)pthread_mutex_destroy(&store->lock);
 	free(store);

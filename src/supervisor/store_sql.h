@@ -42,10 +42,12 @@ struct store {
 	sqlite3 *database;
 	sqlite3_stmt *statements[SQL_COUNT];
 	int lock_fd;
-	bool is_ready;  /* schema and counters are known */
-	bool is_open;   /* a transaction is */
-	bool is_own;    /* and the current write opened it */
-	int bind_error; /* first SQLite code of the binds in progress */
+	int reserve_fd;       /* a file that is there to be cut */
+	bool may_use_reserve; /* by this transaction */
+	bool is_ready;        /* schema and counters are known */
+	bool is_open;         /* a transaction is */
+	bool is_own;          /* and the current write opened it */
+	int bind_error;       /* first SQLite code of the binds in progress */
 	struct counter counters[STORE_COUNTER_COUNT];
 	uint64_t event_count; /* rows */
 	uint64_t event_count_on_disk;
@@ -60,6 +62,12 @@ struct store {
 	uint64_t dropped_count;
 	char error[160];
 };
+
+/* Room for the last changes of many partitions, and for a new supervisor. */
+#define STORE_RESERVE_BYTES (512u << 10)
+
+/* Give up the room that is kept back. False: there is none. */
+bool store_use_reserve(struct store *store);
 
 /* Make the tables of this release. The refusal is filled in on error. */
 int store_prepare_schema(struct store *store, struct refusal *refusal);

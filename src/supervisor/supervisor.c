@@ -101,7 +101,7 @@ static void flush_after(struct supervisor *supervisor, uint64_t usec)
 static void flush(void *context)
 {
 	struct supervisor *supervisor = context;
-	int r = store_flush_deferred(supervisor->store);
+	int r = store_flush_at_all_costs(supervisor->store);
 
 	supervisor->is_flushing = false;
 	if (r < 0)
