@@ -133,7 +133,7 @@ static bool read_name(const char *file, char partition[NAME_ROOM])
 }
 
 unsigned image_sweep(const char *state_dir,
-		     bool (*is_recorded)(void *context, const char *partition),
+		     bool (*is_kept)(void *context, const char *partition),
 		     void *context)
 {
 	char path[IMAGE_PATH_ROOM], partition[NAME_ROOM];
@@ -148,7 +148,7 @@ unsigned image_sweep(const char *state_dir,
 	while ((entry = readdir(folder))) {
 		if (entry->d_name[0] == '.' ||
 		    (read_name(entry->d_name, partition) &&
-		     is_recorded(context, partition)))
+		     is_kept(context, partition)))
 			continue;
 		removed += unlinkat(dirfd(folder), entry->d_name, 0) == 0;
 	}

@@ -3,7 +3,8 @@
  * The files that hold saved guests: STATE_DIR/saved/NAME.image, 0600. One that
  * is being written is NAME.partial beside it; only a whole and synchronised one
  * gets its name. The store records which of them count (struct saved_image);
- * image_sweep() removes the others.
+ * image_sweep() removes the others, but for those of partitions that it does not
+ * know.
  *
  * Trust      A monitor writes them, so what is in them is the monitor's; only
  *            the next monitor reads it.
@@ -40,10 +41,10 @@ int image_open_files(const char *state_dir, const char *partition,
 /* Both files, if they are there. */
 void image_remove(const char *state_dir, const char *partition);
 
-/* Remove every file that is not the image of a partition `is_recorded` knows.
- * Returns how many. */
+/* Remove every file that is no image, and every image that is not kept. Returns
+ * how many. */
 unsigned image_sweep(const char *state_dir,
-		     bool (*is_recorded)(void *context, const char *partition),
+		     bool (*is_kept)(void *context, const char *partition),
 		     void *context);
 
 #endif

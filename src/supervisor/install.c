@@ -157,6 +157,7 @@ static int make_plan(struct install *install)
 	if (getrandom(&plan->nonce, sizeof(plan->nonce), 0) !=
 	    sizeof(plan->nonce))
 		return refuse(install->refusal, -EIO, "", "no random numbers");
+	plan->version = PLAN_VERSION;
 	plan->file_count = install->record->definition.disk_count;
 	for (unsigned i = 0; r == 0 && i < plan->file_count; i++)
 		r = plan_disk(install, i);

@@ -11,7 +11,8 @@
 
 static bool is_sound(const struct plan *plan)
 {
-	if (plan->file_count > DISK_COUNT_MAX || plan->wish >= IMAGE_WISH_COUNT)
+	if (plan->version != PLAN_VERSION ||
+	    plan->file_count > DISK_COUNT_MAX || plan->wish >= IMAGE_WISH_COUNT)
 		return false;
 	for (unsigned i = 0; i < plan->file_count; i++)
 		if (!text_is_terminated(plan->files[i].file, PATH_ROOM) ||

@@ -24,10 +24,15 @@ struct planned_file {
 	uint32_t is_noted;   /* install: device and inode are of our file */
 };
 
+/* Grows when the struct changes; a plan of another version is not carried out. */
+#define PLAN_VERSION 1
+
 struct plan {
 	uint64_t nonce; /* in the names of temporary files */
+	uint32_t version;
 	uint32_t file_count;
 	uint32_t wish; /* uninstall only: enum image_wish */
+	uint32_t unused;
 	struct planned_file files[DISK_COUNT_MAX];
 };
 

@@ -510,17 +510,29 @@ void save_forget_image(struct partition *partition)
 		remove_image_aside(partition);
 }
 
-static bool is_recorded(void *context, const char *name)
-{
-	const struct partition *partition = partition_find(context, name);
+struct sweep {
+	struct supervisor *supervisor;
+	unsigned unknown_count;
+};
 
-	return partition && partition->record.image.saved_us;
+/* What the store does not know may be all that is left of somebody's guest: a
+ * store that was lost or moved away has no record of it. */
+static bool is_kept(void *context, const char *name)
+{
+	struct sweep *sweep = context;
+	const struct partition *partition =
+		partition_find(sweep->supervisor, name);
+
+	if (!partition)
+		sweep->unknown_count++;
+	return !partition || partition->record.image.saved_us;
 }
 
 void save_recover(struct supervisor *supervisor)
 {
-	unsigned removed = image_sweep(supervisor->config.state_dir,
-				       is_recorded, supervisor);
+	struct sweep sweep = { .supervisor = supervisor };
+	unsigned removed =
+		image_sweep(supervisor->config.state_dir, is_kept, &sweep);
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
@@ -532,4 +544,10 @@ void save_recover(struct supervisor *supervisor)
 				 "removed %u images that belong to no saved "
 				 "partition",
 				 removed);
+	if (sweep.unknown_count)
+		supervisor_event(supervisor, EVENT_WARNING, "supervisor",
+				 "kept %u images of partitions that are not "
+				 "defined, in %s/saved",
+				 sweep.unknown_count,
+				 supervisor->config.state_dir);
 }

@@ -176,7 +176,7 @@ static int intend(struct uninstall *uninstall, enum image_wish wish,
 	if (r == 0)
 		return take_intent(uninstall, wish, refusal);
 	if (r == -ENOENT) {
-		memset(&uninstall->plan, 0, sizeof(uninstall->plan));
+		uninstall->plan = (struct plan){ .version = PLAN_VERSION };
 		uninstall->plan.wish = wish;
 		r = store_each_attachment(uninstall->store,
 					  uninstall->partition, add_file,

@@ -82,3 +82,17 @@ def test_a_supervisor_that_cannot_start_is_tried_again_while_guests_run(
 
     host.wait_ready(30)
     assert host.state_of("one") == "running"
+
+
+def test_an_image_that_the_store_does_not_know_is_kept_and_told_of(make_host):
+    host = make_host()
+    saved = host.state / "saved"
+    saved.mkdir(mode=0o700, parents=True)
+    host.state.chmod(0o700)
+    image = saved / "lost.image"
+    image.write_bytes(b"a guest")
+
+    host.start()
+
+    assert image.read_bytes() == b"a guest"
+    assert "kept 1 images of partitions that are not defined" in host.log()

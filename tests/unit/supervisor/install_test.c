@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervisor/install.h"
+#include "supervisor/install_plan.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -864,4 +865,16 @@ TEST(a_file_that_appears_meanwhile_is_kept_and_install_refused)
 	CHECK_EQ(count_files(), 2);
 	CHECK_EQ(first_byte_of("new1.img"), 0xcc);
 	remove_world();
+}
+
+TEST(a_plan_of_another_version_is_not_carried_out)
+{
+	struct plan plan = { .version = PLAN_VERSION };
+	const struct journal_entry entry = { .blob = &plan,
+					     .blob_bytes = sizeof(plan) };
+	struct plan loaded;
+
+	CHECK_EQ(plan_load(&loaded, &entry), 0);
+	plan.version = PLAN_VERSION + 1;
+	CHECK_EQ(plan_load(&loaded, &entry), -EUCLEAN);
 }
