@@ -72,9 +72,11 @@ class Child:
 
     def wait(self, name, seconds=10):
         """The next message of this name; others are passed over, and pings
-        answered."""
+        answered, which come without end."""
+        until = time.monotonic() + seconds
         while True:
-            got, request, body, fds = self.receive(seconds)
+            got, request, body, fds = self.receive(
+                max(0, until - time.monotonic()))
             if got == name:
                 return request, body, fds
             if got == "CHILD_PING":
