@@ -11,6 +11,8 @@
 
 #define PAUSE_FIRST_MS 1000u
 #define PAUSE_MOST_MS  60000u
+/* Each takes errands (errand.h); the others follow after the pause. */
+#define AT_ONCE 64
 
 static bool is_wanted(const struct partition *partition)
 {
@@ -82,6 +84,7 @@ static void go_later(struct supervisor *supervisor)
 void autostart_go(struct supervisor *supervisor)
 {
 	struct partition *partition;
+	unsigned started = 0;
 	bool is_left = false;
 
 	supervisor->autostart_timer =
@@ -92,8 +95,10 @@ void autostart_go(struct supervisor *supervisor)
 	{
 		if (!partition->record.is_autostart_due)
 			continue;
-		errand_run(supervisor->errands, try_aside, partition);
 		is_left = true;
+		if (++started > AT_ONCE)
+			break;
+		errand_run(supervisor->errands, try_aside, partition);
 	}
 	if (is_left)
 		go_later(supervisor);
@@ -104,8 +109,11 @@ int autostart_give_up(struct partition *partition, const struct ticket *ticket,
 {
 	struct partition_record record = partition->record;
 	struct ticket who = *ticket;
-	int r;
+	int r = partition_check_busy(partition, refusal);
 
+	/* It may be starting just now. */
+	if (r < 0)
+		return r;
 	record.is_autostart_due = false;
 	record.reason[0] = '\0';
 	partition_occupy(partition);

@@ -10,6 +10,7 @@
 
 #include "base/scope.h"
 #include "channel/bytes.h"
+#include "supervisor/errand.h"
 #include "supervisor/partition.h"
 #include "supervisor/placement.h"
 #include "supervisor/supervisor.h"
@@ -189,7 +190,9 @@ void console_log_remove(struct supervisor *supervisor, const char *name)
 	char path[PATH_ROOM + NAME_ROOM + 16];
 
 	log_path(supervisor, name, path, sizeof(path));
+	errand_step_aside();
 	(void)unlink(path);
+	errand_step_back();
 }
 
 static int take_held(void *data, struct message *message)

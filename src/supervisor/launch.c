@@ -337,10 +337,7 @@ static int check_guest(struct partition *partition, struct refusal *refusal)
 		return r;
 	if (partition->engine == ENGINE_FOREIGN)
 		return listener_clear(definition->vhost_user, refusal);
-	r = open_boot(partition, refusal);
-	if (r < 0)
-		return r;
-	return check_memory(partition, refusal);
+	return open_boot(partition, refusal);
 }
 
 void launch_release(struct partition *partition)
@@ -369,6 +366,10 @@ int launch_prepare(struct partition *partition, struct refusal *refusal)
 				     "the host cannot make its ring: %s",
 				     strerror(-r));
 	}
+	/* Last: it is booked by the change of state, and nobody's turn comes
+	 * between. */
+	if (r == 0 && partition->engine != ENGINE_FOREIGN)
+		r = check_memory(partition, refusal);
 	if (r < 0 && was_held)
 		hold_keep(partition);
 	if (r < 0)

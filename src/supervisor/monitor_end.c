@@ -45,6 +45,8 @@ static void restart(struct partition *partition)
 	struct refusal refusal = { 0 };
 	int r;
 
+	if (partition_state(partition) != PARTITION_STARTING)
+		return;
 	r = launch_prepare(partition, &refusal);
 	if (partition->end.is_pending)
 		return;
@@ -138,6 +140,9 @@ static void finish_end(struct partition *partition)
 	else
 		hold_drop(partition);
 	launch_release(partition);
+	/* It was stopped while its images were closed: that is its end. */
+	if (partition->end.is_pending)
+		return;
 	partition->engine_pid = 0;
 	/* Nobody asked for this pause to last. */
 	if (partition->is_paused_by_policy)
@@ -148,6 +153,8 @@ static void finish_end(struct partition *partition)
 	partition->save.step = SAVE_NOT;
 	if (was == PARTITION_SAVING)
 		save_forget_image(partition);
+	if (partition->end.is_pending)
+		return;
 	if (event == PARTITION_EVENT_RESTART) {
 		ticket_failed(supervisor, &partition->ticket, -EIO,
 			      partition->end.reason);
@@ -235,6 +242,12 @@ void partition_end_fenced(struct partition *partition,
 			  enum partition_event event, const char *reason)
 {
 	note_end(partition, event, reason);
+	/* Nothing counts on a monitor any more, whatever happens meanwhile. */
+	partition_disarm(partition);
+	partition_forget_questions(partition);
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		partition->disks[i].is_wanted = false;
+	partition->end.is_pending = true;
 	errand_run(partition->supervisor->errands, end_fenced, partition);
 }
 

@@ -63,6 +63,10 @@ void partition_end(struct partition *partition, enum partition_event event,
 void partition_end_fenced(struct partition *partition,
 			  enum partition_event event, const char *reason);
 
+/* Refuse what another operation is in the way of. */
+int partition_check_busy(const struct partition *partition,
+			 struct refusal *refusal);
+
 /* Refuse one that begins something while the supervisor is shutting down. */
 int partition_check_ending(const struct partition *partition,
 			   enum partition_event event, struct refusal *refusal);

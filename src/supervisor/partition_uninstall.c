@@ -70,7 +70,11 @@ static void uninstall_step(struct partition *partition)
 /* An errand. */
 static void uninstall_aside(void *context)
 {
-	uninstall_step(context);
+	struct partition *partition = context;
+
+	partition_occupy(partition);
+	uninstall_step(partition);
+	partition_vacate(partition);
 }
 
 static int on_uninstall(sd_event_source *source, int fd, uint32_t events,
@@ -122,7 +126,11 @@ static void uninstall_run(struct partition *partition)
 /* An errand. */
 static void run_aside(void *context)
 {
-	uninstall_run(context);
+	struct partition *partition = context;
+
+	partition_occupy(partition);
+	uninstall_run(partition);
+	partition_vacate(partition);
 }
 
 static int begin_uninstall(struct partition *partition, enum image_wish wish,
@@ -153,12 +161,12 @@ int partition_uninstall(struct partition *partition,
 		return r;
 	partition_occupy(partition);
 	r = begin_uninstall(partition, wish, refusal);
+	if (r == 0) {
+		partition->ticket = *ticket;
+		uninstall_run(partition);
+	}
 	partition_vacate(partition);
-	if (r < 0)
-		return r;
-	partition->ticket = *ticket;
-	uninstall_run(partition);
-	return 0;
+	return r;
 }
 
 void partition_resume_uninstall(struct partition *partition,
@@ -179,10 +187,12 @@ int partition_undefine(struct partition *partition, struct refusal *refusal)
 	partition_occupy(partition);
 	r = store_delete_partition(supervisor->store,
 				   partition->record.definition.name);
+	if (r == 0)
+		console_log_remove(supervisor,
+				   partition->record.definition.name);
 	partition_vacate(partition);
 	if (r < 0)
 		return partition_refuse_store(partition, r, refusal);
-	console_log_remove(supervisor, partition->record.definition.name);
 	partition_event_text(partition, EVENT_INFO, "is undefined");
 	partition_free(partition);
 	return 0;

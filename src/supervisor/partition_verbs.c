@@ -34,8 +34,8 @@ static bool is_busy(const struct partition *partition)
 	       partition->errand_count;
 }
 
-static int check_busy(const struct partition *partition,
-		      struct refusal *refusal)
+int partition_check_busy(const struct partition *partition,
+			 struct refusal *refusal)
 {
 	if (!is_busy(partition))
 		return 0;
@@ -70,7 +70,7 @@ int partition_check_verb(struct partition *partition,
 		return r;
 	if (!lifecycle_allows(&partition->record.lifecycle, event))
 		return refuse_verb(partition, event, refusal);
-	return check_busy(partition, refusal);
+	return partition_check_busy(partition, refusal);
 }
 
 static int prepare_start(struct partition *partition, struct refusal *refusal)
@@ -182,7 +182,7 @@ static int check_guest_verb(const struct partition *partition, const char *verb,
 			      partition_state_name(state), verb);
 	if (partition->engine == ENGINE_FOREIGN)
 		return refuse_foreign(partition, refusal);
-	return check_busy(partition, refusal);
+	return partition_check_busy(partition, refusal);
 }
 
 /* The guest's state stays what it is. */
@@ -340,7 +340,8 @@ static int check_stop(const struct partition *partition, bool is_forced,
 	if (state == PARTITION_STOPPING)
 		is_possible = is_forced;
 	if (state == PARTITION_RESTORING)
-		is_possible = true; /* given up, and saved again */
+		/* Given up, and saved again; or it runs already. */
+		is_possible = partition->save.step != SAVE_COMMITTING;
 	if (state == PARTITION_SAVING)
 		is_possible = save_is_undecided(partition);
 	if (!is_possible)

@@ -84,8 +84,9 @@ static void carry_out(struct placer *placer, struct job *job)
 	job->placement.result = place(placer->base, &job->placement);
 	(void)pthread_mutex_lock(&placer->lock);
 	job->state = JOB_DONE;
+	/* Several may wait, each for its own. */
 	if (job->is_awaited)
-		(void)pthread_cond_signal(&placer->has_result);
+		(void)pthread_cond_broadcast(&placer->has_result);
 	else
 		(void)eventfd_write(placer->done_fd, 1);
 }

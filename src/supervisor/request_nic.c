@@ -228,6 +228,8 @@ static int check_idle(struct request *request,
 {
 	enum partition_state state = partition_state(partition);
 
+	if (partition->errand_count)
+		return partition_check_busy(partition, &request->refusal);
 	if (state == PARTITION_UNINSTALLED || state == PARTITION_STOPPED)
 		return 0;
 	return refuse(&request->refusal, -EBUSY, "state",
@@ -267,7 +269,9 @@ static int add_nic(struct request *request, struct partition *partition,
 		r = check_against_all(request, definition, "", NULL);
 	if (r < 0)
 		return r;
+	partition_occupy(partition);
 	r = request_add_nic(partition, definition);
+	partition_vacate(partition);
 	return r < 0 ? request_refuse_store(request, r) : 0;
 }
 
@@ -286,7 +290,9 @@ static int remove_nic(struct request *request, struct partition *partition,
 		r = check_not_foreign(request, partition);
 	if (r < 0)
 		return r;
+	partition_occupy(partition);
 	r = store_delete_nic(request->supervisor->store, nic->id);
+	partition_vacate(partition);
 	if (r < 0)
 		return request_refuse_store(request, r);
 	partition_remove_nic(partition, nic->index);

@@ -125,13 +125,14 @@ static void take_back(struct partition *partition, int status,
 	memcpy(partition->save.reason, why, sizeof(why));
 	partition->save.status = status;
 	close_fd(&partition->image_fd);
-	remove_image_aside(partition);
 	partition_event_text(partition, EVENT_WARNING, "is not saved: %s", why);
 	if (partition->record.lifecycle.before == PARTITION_RUNNING)
 		begin_step(partition, SAVE_TAKING_BACK, MSG_MONITOR_RESUME,
 			   NULL);
 	else
 		taken_back(partition);
+	/* Last: much may happen meanwhile. */
+	remove_image_aside(partition);
 }
 
 static int on_impatient(sd_event_source *source, uint64_t usec, void *data)
@@ -242,6 +243,9 @@ void save_give_up(struct partition *partition)
 
 void save_reconcile(struct partition *partition)
 {
+	/* What it was asked it has done, and that is being recorded. */
+	if (partition->save.step == SAVE_COMMITTING)
+		return;
 	if (partition->record.image.saved_us)
 		process_quit(partition->monitor, QUIT_MS);
 	else
@@ -273,14 +277,16 @@ static int begin_save(struct partition *partition, struct refusal *refusal)
 	r = partition->end.is_pending
 		    ? -ECANCELED
 		    : partition_try(partition, PARTITION_EVENT_SAVE, "");
-	if (r == 0 && !partition->end.is_pending)
+	if (r == 0 && !partition->end.is_pending &&
+	    partition_state(partition) == PARTITION_SAVING)
 		return 0;
 	if (r < 0)
 		save_forget_image(partition);
-	return partition->end.is_pending
-		       ? refuse(refusal, -ECANCELED, "state",
-				"partition %s has ended", name_of(partition))
-		       : partition_refuse_store(partition, r, refusal);
+	return r < 0 && r != -ECANCELED
+		       ? partition_refuse_store(partition, r, refusal)
+		       : refuse(refusal, -ECANCELED, "state",
+				"partition %s was stopped, or has ended",
+				name_of(partition));
 }
 
 int partition_save(struct partition *partition, const struct ticket *ticket,
@@ -356,6 +362,10 @@ static int begin_restore(struct partition *partition, struct refusal *refusal)
 		if (r < 0)
 			(void)partition_refuse_store(partition, r, refusal);
 	}
+	if (r == 0 && partition->end.is_pending)
+		return refuse(refusal, -ECANCELED, "state",
+			      "partition %s was stopped before it was restored",
+			      name_of(partition));
 	if (r < 0) {
 		hold_keep(partition);
 		launch_release(partition);
@@ -413,8 +423,13 @@ static int consume(struct partition *partition)
 
 static void run_restored(struct partition *partition)
 {
-	int r = consume(partition);
+	struct ticket nobody = { 0 };
+	struct refusal refusal;
+	int r;
 
+	partition->save.step = SAVE_COMMITTING;
+	r = consume(partition);
+	partition->save.step = SAVE_NOT;
 	/* What its end is depends on whether that is on record. */
 	if (partition->end.is_pending) {
 		partition->end.event = monitor_end_event(partition, true);
@@ -431,6 +446,8 @@ static void run_restored(struct partition *partition)
 		restore_resume(partition);
 	else if (partition_state(partition) == PARTITION_PAUSED)
 		restore_done(partition);
+	if (partition->supervisor->is_ending)
+		(void)partition_stop(partition, &nobody, 0, false, &refusal);
 }
 
 /* An errand. */
@@ -445,6 +462,8 @@ static void run_aside(void *context)
 
 void restore_ready(struct partition *partition)
 {
+	if (partition->save.step == SAVE_COMMITTING)
+		return;
 	if (partition->is_stop_wanted)
 		process_quit(partition->monitor, QUIT_MS);
 	else
@@ -492,12 +511,14 @@ int save_discard(struct partition *partition, const struct ticket *ticket,
 	record.reason[0] = '\0';
 	partition_occupy(partition);
 	r = store_record(partition, &record);
-	partition_vacate(partition);
-	if (r < 0)
+	if (r < 0) {
+		partition_vacate(partition);
 		return partition_refuse_store(partition, r, refusal);
+	}
 	(void)failpoint("discard.recorded");
 	hold_drop(partition);
 	save_forget_image(partition);
+	partition_vacate(partition);
 	partition_tell_state(partition);
 	ticket_done(partition->supervisor, &who);
 	return 0;

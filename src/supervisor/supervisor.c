@@ -107,11 +107,12 @@ static void flush(void *context)
 	if (r < 0)
 		log_warn("the store cannot be written, going on: %s",
 			 store_error(supervisor->store));
-	answers_stored(supervisor, r);
 	if (r < 0)
 		flush_after(supervisor, RETRY_USEC);
 	else if (store_has_deferred(supervisor->store))
 		flush_after(supervisor, FLUSH_USEC);
+	/* Last: who still waits wants it at once. */
+	answers_stored(supervisor, r);
 }
 
 static int on_flush(sd_event_source *source, uint64_t usec, void *data)
@@ -119,8 +120,13 @@ static int on_flush(sd_event_source *source, uint64_t usec, void *data)
 	struct supervisor *supervisor = data;
 
 	placer_sweep(supervisor->placer);
-	if (supervisor->is_flushing || !store_has_deferred(supervisor->store))
+	if (supervisor->is_flushing)
 		return 0;
+	/* Another's commit has written it all. */
+	if (!store_has_deferred(supervisor->store)) {
+		answers_stored(supervisor, 0);
+		return 0;
+	}
 	supervisor->is_flushing = true;
 	errand_run(supervisor->errands, flush, supervisor);
 	return 0;
@@ -346,7 +352,7 @@ int supervisor_add_service(struct supervisor *supervisor, const char *name,
 		return 0;
 	(void)text_copy(record.name, sizeof(record.name), name);
 	r = store_put_service(supervisor->store, &record);
-	if (r < 0)
+	if (r < 0 || service_find(supervisor, name))
 		return r;
 	return service_add(supervisor, name, role, standby_count, &service);
 }
@@ -555,11 +561,11 @@ void supervisor_close(struct supervisor *supervisor)
 	if (are_settled)
 		free_objects(supervisor);
 	store_close(supervisor->store);
+	if (!are_settled)
+		return;
 	sd_event_source_disable_unref(supervisor->placed_source);
 	placer_free(supervisor->placer);
 	cgroup_base_close(&supervisor->cgroups);
-	if (!are_settled)
-		return;
 	sd_event_source_disable_unref(supervisor->flush_source);
 	sd_event_source_disable_unref(supervisor->link_source);
 	sd_event_source_disable_unref(supervisor->shutdown_timer);
