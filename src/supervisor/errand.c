@@ -18,11 +18,13 @@
 
 /* A definition, a plan and a message or two fit; pages cost when touched. */
 #define STACK_BYTES (512u << 10)
+/* Threads that are kept to be used again. */
+#define IDLE_MAX 8
 /* At the end of the process. */
 #define SETTLE_MS 1000
 
 struct errand {
-	TAILQ_ENTRY(errand) link; /* while it wants the turn */
+	TAILQ_ENTRY(errand) link; /* while it wants the turn, or is idle */
 	struct errands *errands;
 	void (*work)(void *context);
 	void *context;
@@ -31,6 +33,7 @@ struct errand {
 	sem_t has_left; /* posted when it gives the turn back */
 	bool is_aside;
 	bool is_over;
+	bool is_dismissed; /* its thread ends */
 };
 
 TAILQ_HEAD(errand_list, errand);
@@ -38,8 +41,11 @@ TAILQ_HEAD(errand_list, errand);
 struct errands {
 	sd_event_source *source;
 	int wake_fd;
-	unsigned count;       /* threads; changed by who has the turn */
-	pthread_mutex_t lock; /* of `waiting` alone */
+	/* Changed by who has the turn. */
+	unsigned count; /* under way */
+	unsigned idle_count;
+	struct errand_list idle; /* threads to be used again */
+	pthread_mutex_t lock;    /* of `waiting` alone */
 	struct errand_list waiting;
 };
 
@@ -58,11 +64,14 @@ static void *run(void *context)
 	struct errand *errand = context;
 
 	current = errand;
-	wait_for(&errand->has_turn);
-	errand->work(errand->context);
-	errand->is_over = true;
-	(void)sem_post(&errand->has_left);
-	return NULL;
+	for (;;) {
+		wait_for(&errand->has_turn);
+		if (errand->is_dismissed)
+			return NULL;
+		errand->work(errand->context);
+		errand->is_over = true;
+		(void)sem_post(&errand->has_left);
+	}
 }
 
 void errand_step_aside(void)
@@ -110,17 +119,40 @@ int errand_lock(pthread_mutex_t *lock)
 
 /* -- the side of who has the turn -- */
 
+static void dismiss(struct errand *errand)
+{
+	errand->is_dismissed = true;
+	(void)sem_post(&errand->has_turn);
+	(void)pthread_join(errand->thread, NULL);
+	(void)sem_destroy(&errand->has_turn);
+	(void)sem_destroy(&errand->has_left);
+	free(errand);
+}
+
+/*
+ * A thread that is new waits behind all others on a busy processor, one that
+ * slept does not; and the loop waits for it.
+ */
+static void keep_idle(struct errand *errand)
+{
+	struct errands *errands = errand->errands;
+
+	errand->is_over = false;
+	errands->count--;
+	if (errands->idle_count == IDLE_MAX) {
+		dismiss(errand);
+		return;
+	}
+	TAILQ_INSERT_HEAD(&errands->idle, errand, link);
+	errands->idle_count++;
+}
+
 static void give_turn(struct errand *errand)
 {
 	(void)sem_post(&errand->has_turn);
 	wait_for(&errand->has_left);
-	if (!errand->is_over)
-		return;
-	(void)pthread_join(errand->thread, NULL);
-	errand->errands->count--;
-	(void)sem_destroy(&errand->has_turn);
-	(void)sem_destroy(&errand->has_left);
-	free(errand);
+	if (errand->is_over)
+		keep_idle(errand);
 }
 
 static struct errand *take_waiting(struct errands *errands)
@@ -158,6 +190,7 @@ int errands_new(struct errands **ret_errands, sd_event *event)
 
 	if (!errands)
 		return -ENOMEM;
+	TAILQ_INIT(&errands->idle);
 	TAILQ_INIT(&errands->waiting);
 	(void)pthread_mutex_init(&errands->lock, NULL);
 	errands->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -188,9 +221,15 @@ bool errands_settle(struct errands *errands)
 
 void errands_free(struct errands *errands)
 {
+	struct errand *errand;
+
 	if (!errands)
 		return;
 	sd_event_source_disable_unref(errands->source);
+	while ((errand = TAILQ_FIRST(&errands->idle))) {
+		TAILQ_REMOVE(&errands->idle, errand, link);
+		dismiss(errand);
+	}
 	close_fd(&errands->wake_fd);
 	(void)pthread_mutex_destroy(&errands->lock);
 	free(errands);
@@ -215,16 +254,13 @@ static int create_thread(pthread_t *ret_thread, void *(*function)(void *),
 	return -error;
 }
 
-static struct errand *errand_new(struct errands *errands,
-				 void (*work)(void *context), void *context)
+static struct errand *errand_new(struct errands *errands)
 {
 	struct errand *errand = calloc(1, sizeof(*errand));
 
 	if (!errand)
 		return NULL;
 	errand->errands = errands;
-	errand->work = work;
-	errand->context = context;
 	(void)sem_init(&errand->has_turn, 0, 0);
 	(void)sem_init(&errand->has_left, 0, 0);
 	if (create_thread(&errand->thread, run, errand) == 0)
@@ -235,17 +271,30 @@ static struct errand *errand_new(struct errands *errands,
 	return NULL;
 }
 
+static struct errand *take_idle(struct errands *errands)
+{
+	struct errand *errand = TAILQ_FIRST(&errands->idle);
+
+	if (!errand)
+		return errand_new(errands);
+	TAILQ_REMOVE(&errands->idle, errand, link);
+	errands->idle_count--;
+	return errand;
+}
+
 void errand_run(struct errands *errands, void (*work)(void *context),
 		void *context)
 {
 	struct errand *errand = NULL;
 
 	if (errands && errands->count < ERRANDS_MAX)
-		errand = errand_new(errands, work, context);
+		errand = take_idle(errands);
 	if (!errand) {
 		work(context);
 		return;
 	}
+	errand->work = work;
+	errand->context = context;
 	errands->count++;
 	give_turn(errand);
 }
