@@ -12,11 +12,12 @@ import kvm
 import memory
 import net
 import recovery
+import supervisor
 from figures import Figures
 from measure import NotMeasured
 
 GROUPS = {"disk": disk.run, "recovery": recovery.run, "memory": memory.run,
-          "kvm": kvm.run, "net": net.run}
+          "kvm": kvm.run, "net": net.run, "supervisor": supervisor.run}
 
 
 def main(argv):
