@@ -32,8 +32,17 @@ static void *pointer_of(uint64_t number)
 void aio_init(struct aio *aio, int done_fd)
 {
 	*aio = (struct aio){ .done_fd = done_fd };
+}
+
+/* Not before it is needed: the end of a process with one waits for a grace
+ * period of RCU, and guests wait for that end. */
+static int ensure_context(struct aio *aio)
+{
+	if (aio->context)
+		return 0;
 	if (syscall(SYS_io_setup, AIO_MOST, &aio->context) < 0)
-		aio->context = 0;
+		return -EAGAIN;
+	return 0;
 }
 
 /* io_submit() may wait: on a file for allocation, on a device for room in its
@@ -50,7 +59,7 @@ int aio_queue(struct aio *aio, struct aio_slot *slot, struct job *job)
 {
 	bool is_read = job->op == DISK_READ;
 
-	if (!job->file->nowait_direct || !aio->context ||
+	if (!job->file->nowait_direct || ensure_context(aio) ||
 	    aio->queued_count + aio->in_flight == AIO_MOST)
 		return -EAGAIN;
 	slot->job = job;

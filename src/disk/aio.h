@@ -29,7 +29,7 @@ struct aio_slot {
 };
 
 struct aio {
-	aio_context_t context; /* 0: the kernel gives us none */
+	aio_context_t context; /* 0 until first used */
 	int done_fd;           /* borrowed eventfd, written per completion */
 	uint32_t in_flight;    /* submitted, not reaped */
 	uint32_t queued_count;
@@ -39,8 +39,6 @@ struct aio {
 	struct io_event events[AIO_BATCH];
 };
 
-/* Before the seal: the host has a number of contexts for all processes, of
- * which a captured one must not have more than this. */
 void aio_init(struct aio *aio, int done_fd);
 
 /*

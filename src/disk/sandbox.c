@@ -18,6 +18,7 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL(fdatasync, "flush"),
 	SANDBOX_CALL(fallocate, "discard and write zeroes"),
 	SANDBOX_CALL_IF(ioctl, 1, BLKDISCARD, "discard on a block device"),
+	SANDBOX_CALL(io_setup, "O_DIRECT, at the first such disk"),
 	SANDBOX_CALL(io_submit, "O_DIRECT"),
 	SANDBOX_CALL(io_getevents, "O_DIRECT"),
 	SANDBOX_CALL(fstatfs, "does this file wait for a device?"),

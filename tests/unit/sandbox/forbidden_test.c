@@ -539,19 +539,6 @@ TEST(a_sandboxed_process_asks_no_device_what_it_was_not_told)
 	check_killed(ask_terminal);
 }
 
-static int make_contexts(void)
-{
-	unsigned long context = 0;
-
-	return errno_of(syscall(SYS_io_setup, 1, &context));
-}
-
-/* The host has a number of them for all. */
-TEST(a_sandboxed_process_cannot_take_the_hosts_asynchronous_contexts)
-{
-	check_killed(make_contexts);
-}
-
 static int setup_ring(void)
 {
 	char parameters[128] = { 0 };
