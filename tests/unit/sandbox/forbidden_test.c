@@ -466,6 +466,7 @@ static const int known_calls[] = {
 	__NR_fdatasync,
 	__NR_fallocate,
 	__NR_fstatfs,
+	__NR_io_setup,
 	__NR_io_submit,
 	__NR_io_getevents,
 	__NR_sched_setaffinity,
