@@ -16,7 +16,6 @@
 #include "supervisor/partition_private.h"
 #include "supervisor/supervisor.h"
 
-#define QUIT_MS 3000
 /* Progress is told to the client no more often. */
 #define TELL_NS (100 * NS_PER_MS)
 /* Why a partition that is RUNNING may have stopped processors; stored with its
