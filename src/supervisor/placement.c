@@ -59,8 +59,8 @@ static int make(const struct service *named, const char *name,
 		struct service **ret_service, struct refusal *ret_refusal)
 {
 	struct supervisor *supervisor = named->supervisor;
-	int r = supervisor_add_service(supervisor, name, named->role,
-				       named->standby_count);
+	int r = service_define(supervisor, name, named->role,
+			       named->standby_count);
 
 	if (r < 0)
 		return refuse(ret_refusal, r, "",

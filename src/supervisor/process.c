@@ -20,6 +20,7 @@
 #include "base/scope.h"
 #include "sandbox/sandbox.h"
 #include "supervisor/child_log.h"
+#include "supervisor/child_record.h"
 #include "supervisor/errand.h"
 #include "supervisor/placer.h"
 #include "supervisor/spawn_child.h"
@@ -407,7 +408,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t events,
 	if (placer_drop(supervisor->placer, process->id))
 		(void)waitid(P_PIDFD, (id_t)process->pidfd, NULL,
 			     WEXITED | WNOHANG);
-	supervisor_forget_child(supervisor, process->id);
+	child_forget(supervisor, process->id);
 	process_free(process);
 	supervisor_shutdown_progress(supervisor);
 	return 0;
@@ -502,7 +503,7 @@ static int on_unborn(sd_event_source *source, uint64_t usec, void *data)
 	struct supervisor *supervisor = process->supervisor;
 
 	process->ops->died(process, process->reason);
-	supervisor_forget_child(supervisor, process->id);
+	child_forget(supervisor, process->id);
 	process_free(process);
 	supervisor_shutdown_progress(supervisor);
 	return 0;
@@ -558,7 +559,7 @@ static int bring_to_life(struct process *process)
 	process->pid = pid;
 	process->pidfd = pidfd;
 	(void)failpoint("spawn.unrecorded");
-	supervisor_remember_child(process->supervisor, process);
+	child_remember(process->supervisor, process);
 	return 0;
 }
 
@@ -666,7 +667,7 @@ int process_expect(struct supervisor *supervisor,
 		return r;
 	}
 	arm_deadline(process, return_ms(process), on_deadline);
-	supervisor_place_child(process);
+	child_place(process);
 	*ret_process = process;
 	return 0;
 }

@@ -28,8 +28,8 @@ static int have_service(struct request *request, const char *name)
 	if (service || strcmp(name, DEFAULT_NET_SERVICE) != 0)
 		return refuse(&request->refusal, -ENOENT, "service",
 			      "there is no network service %s", name);
-	r = supervisor_add_service(supervisor, name, ROLE_NET,
-				   supervisor->config.disk_standby);
+	r = service_define(supervisor, name, ROLE_NET,
+			   supervisor->config.disk_standby);
 	if (r < 0)
 		return request_refuse_store(request, r);
 	service_settle(service_find(supervisor, name));

@@ -463,7 +463,8 @@ static void tell_death(struct service *service, pid_t pid, const char *reason)
 	if (supervisor->is_ending)
 		return;
 	service->restarts++;
-	supervisor_count_restart(supervisor, service);
+	store_defer_service_restarts(supervisor->store, service->name,
+				     service->restarts);
 	supervisor_event(supervisor, EVENT_WARNING, service->name,
 			 "instance %d was replaced: %s", (int)pid, reason);
 }
@@ -633,6 +634,23 @@ int service_add(struct supervisor *supervisor, const char *name, uint32_t role,
 	TAILQ_INSERT_TAIL(&supervisor->services, service, link);
 	*ret_service = service;
 	return 0;
+}
+
+int service_define(struct supervisor *supervisor, const char *name,
+		   uint32_t role, uint32_t standby_count)
+{
+	struct service_record record = { .role = role,
+					 .standby_count = standby_count };
+	struct service *service;
+	int r;
+
+	if (service_find(supervisor, name))
+		return 0;
+	(void)text_copy(record.name, sizeof(record.name), name);
+	r = store_put_service(supervisor->store, &record);
+	if (r < 0 || service_find(supervisor, name))
+		return r;
+	return service_add(supervisor, name, role, standby_count, &service);
 }
 
 void services_free(struct supervisor *supervisor)

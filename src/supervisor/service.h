@@ -73,6 +73,10 @@ TAILQ_HEAD(service_list, service);
 int service_add(struct supervisor *supervisor, const char *name, uint32_t role,
 		uint32_t standby_count, struct service **ret_service);
 
+/* Define and record one that is not there yet. */
+int service_define(struct supervisor *supervisor, const char *name,
+		   uint32_t role, uint32_t standby_count);
+
 /* By name; NULL when there is none that stays. */
 struct service *service_find(struct supervisor *supervisor, const char *name);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supervisor's one object and the services its parts share: numbers that
- * are never reused, children remembered across its own death, events.
+ * The supervisor's one object, which all of its parts share.
  *
  * Reading order: lifecycle.h, process.h, service.h, disk.h, partition.h, then
  * adopt.h for what happens after the supervisor's own restart.
@@ -14,9 +13,11 @@
 #include "sandbox/cgroup.h"
 #include "supervisor/config.h"
 #include "supervisor/events.h"
+#include "supervisor/ids.h"
 #include "supervisor/network.h"
 #include "supervisor/partition.h"
 #include "supervisor/process.h"
+#include "supervisor/record.h"
 #include "supervisor/service.h"
 #include "supervisor/store.h"
 
@@ -56,9 +57,11 @@ struct supervisor {
 	struct ticket shutdown_ticket;
 	sd_event_source *shutdown_timer;
 	sd_event_source *autostart_timer;
-	uint32_t autostart_ms; /* its last pause */
-	sd_event_source *flush_source;
+	uint32_t autostart_ms;         /* its last pause */
+	sd_event_source *flush_source; /* of record.c, as the next two */
 	bool is_flushing;
+	/* Deferred states are written, or cannot be (result < 0). */
+	void (*flushed)(struct supervisor *supervisor, int result);
 	uint32_t adopted_count;
 	uint64_t started_ns;
 };
@@ -67,47 +70,6 @@ struct supervisor {
 int supervisor_open(struct supervisor *supervisor, struct refusal *refusal);
 /* Children live on. */
 void supervisor_close(struct supervisor *supervisor);
-
-/* Never reused; 0 only when the store has failed for good. That of a child
- * gives it a uid that no living child has. */
-uint64_t supervisor_next_id(struct supervisor *supervisor);
-uint64_t supervisor_next_generation(struct supervisor *supervisor);
-uint64_t supervisor_next_attachment(struct supervisor *supervisor);
-
-/* Define a service that is not there yet. */
-int supervisor_add_service(struct supervisor *supervisor, const char *name,
-			   uint32_t role, uint32_t standby_count);
-
-/* May a process of this uid be a child of ours? */
-bool supervisor_may_be_child(uid_t uid);
-
-/* The uid a child becomes: its own when we are root, else 0 (stay). */
-uint32_t supervisor_uid_for(struct supervisor *supervisor, uint64_t id);
-
-/* Into its control group, or back where a dead supervisor may have left it: a
- * new monitor now, the others soon (placer.h). */
-void supervisor_place_child(struct process *process);
-
-/* The store's rows of children and their control groups: a monitor's before
- * its settings are sent, a service's behind the recovery. */
-void supervisor_remember_child(struct supervisor *supervisor,
-			       struct process *process);
-void supervisor_forget_child(struct supervisor *supervisor, uint64_t id);
-void supervisor_count_restart(struct supervisor *supervisor,
-			      const struct service *service);
-
-/* Write what is deferred now: somebody waits for it. */
-void supervisor_flush(struct supervisor *supervisor);
-
-/* An event about a child or service by this name. */
-/* An event of what the ticket's operation came to. */
-void supervisor_record_operation(struct supervisor *supervisor,
-				 const struct ticket *ticket,
-				 const struct reply *reply);
-
-void supervisor_event(struct supervisor *supervisor, enum event_level level,
-		      const char *subject, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
 
 /* A returning service says that it serves this attachment (adopt.c). */
 int supervisor_note_held(struct supervisor *supervisor,

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is written to the store behind the loop: states that have happened
+ * (store_defer_*()) and events. One write takes all that comes within a moment.
+ *
+ * Threads    Called with the supervisor's turn (errand.h); the commit is an
+ *            errand, so nobody here waits for a disk.
+ */
+#ifndef SUPERVISOR_RECORD_H
+#define SUPERVISOR_RECORD_H
+
+#include "control/protocol.h"
+
+struct supervisor;
+struct ticket;
+
+int record_open(struct supervisor *supervisor);
+
+/* Write what is deferred now: somebody waits for it. */
+void supervisor_flush(struct supervisor *supervisor);
+/* Write it soon: with whatever else comes until then. */
+void supervisor_flush_soon(struct supervisor *supervisor);
+
+/* An event about a child or service by this name. */
+void supervisor_event(struct supervisor *supervisor, enum event_level level,
+		      const char *subject, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* An event of what the ticket's operation came to. */
+void supervisor_record_operation(struct supervisor *supervisor,
+				 const struct ticket *ticket,
+				 const struct reply *reply);
+
+#endif
