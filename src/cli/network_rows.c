@@ -341,3 +341,37 @@ json_t *json_mirror(const struct switch_mirrored *row)
 	json_set_number(object, "vlan", row->vid);
 	return object;
 }
+
+/* Dead ends. ----------------------------------------------------------------------- */
+
+void dead_end_table_init(struct table *table)
+{
+	static const char *const headings[] = { "PORT",
+						"WARNING: ALONE IN VLAN",
+						NULL };
+
+	table_init(table, headings);
+}
+
+void dead_end_table_add(struct table *table, const struct switch_dead_end *row)
+{
+	char name[2 * NAME_ROOM + 2], vlans[TABLE_CELL_ROOM];
+
+	describe_port(row->partition, row->nic, name, sizeof(name));
+	describe_vlans(row->pvid, row->vids, row->vid_count, vlans,
+		       sizeof(vlans));
+	table_add(table, "%s", name);
+	table_add(table, "%s", vlans);
+}
+
+json_t *json_dead_end(const struct switch_dead_end *row)
+{
+	json_t *object = json_object();
+
+	json_set_text(object, "partition", row->partition);
+	json_set_text(object, "nic", row->nic);
+	json_set_number(object, "vlan", row->pvid);
+	(void)json_object_set_new(object, "tagged",
+				  json_vids(row->vids, row->vid_count));
+	return object;
+}

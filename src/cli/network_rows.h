@@ -29,6 +29,10 @@ void mirror_table_init(struct table *table);
 void mirror_table_add(struct table *table, const struct switch_mirrored *row);
 json_t *json_mirror(const struct switch_mirrored *row);
 
+void dead_end_table_init(struct table *table);
+void dead_end_table_add(struct table *table, const struct switch_dead_end *row);
+json_t *json_dead_end(const struct switch_dead_end *row);
+
 /* "passt", "bridge"; "?" for a number this version does not know. */
 const char *uplink_name(uint32_t kind);
 

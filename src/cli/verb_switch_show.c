@@ -13,10 +13,12 @@ struct view {
 	struct table ports;
 	struct table entries;
 	struct table mirrors;
+	struct table dead_ends;
 	json_t *object;
 	json_t *port_rows;
 	json_t *entry_rows;
 	json_t *mirror_rows;
+	json_t *dead_end_rows;
 };
 
 static int add_row(void *data, struct message *message)
@@ -38,6 +40,10 @@ static int add_row(void *data, struct message *message)
 		mirror_table_add(&view->mirrors, row);
 		(void)json_array_append_new(view->mirror_rows,
 					    json_mirror(row));
+	} else if (message->type == MSG_SWITCH_DEAD_END_ROW) {
+		dead_end_table_add(&view->dead_ends, row);
+		(void)json_array_append_new(view->dead_end_rows,
+					    json_dead_end(row));
 	} else {
 		return -EBADMSG;
 	}
@@ -51,11 +57,13 @@ static void view_init(struct view *view)
 		.port_rows = json_array(),
 		.entry_rows = json_array(),
 		.mirror_rows = json_array(),
+		.dead_end_rows = json_array(),
 	};
 	switch_table_init(&view->itself);
 	port_table_init(&view->ports);
 	entry_table_init(&view->entries);
 	mirror_table_init(&view->mirrors);
+	dead_end_table_init(&view->dead_ends);
 }
 
 static void view_release(struct view *view)
@@ -64,10 +72,20 @@ static void view_release(struct view *view)
 	table_release(&view->ports);
 	table_release(&view->entries);
 	table_release(&view->mirrors);
+	table_release(&view->dead_ends);
 	json_decref(view->object);
 	json_decref(view->port_rows);
 	json_decref(view->entry_rows);
 	json_decref(view->mirror_rows);
+	json_decref(view->dead_end_rows);
+}
+
+static void print_if_any(struct table *table, const json_t *rows)
+{
+	if (json_array_size(rows) == 0)
+		return;
+	(void)puts("");
+	table_print(table);
 }
 
 static void print_all(struct cli *cli, struct view *view)
@@ -79,6 +97,8 @@ static void print_all(struct cli *cli, struct view *view)
 				      view->entry_rows);
 		(void)json_object_set(view->object, "mirrors",
 				      view->mirror_rows);
+		(void)json_object_set(view->object, "dead_ends",
+				      view->dead_end_rows);
 		cli_print_json(json_incref(view->object));
 		return;
 	}
@@ -87,10 +107,8 @@ static void print_all(struct cli *cli, struct view *view)
 	table_print(&view->ports);
 	(void)puts("");
 	table_print(&view->entries);
-	if (json_array_size(view->mirror_rows) == 0)
-		return;
-	(void)puts("");
-	table_print(&view->mirrors);
+	print_if_any(&view->mirrors, view->mirror_rows);
+	print_if_any(&view->dead_ends, view->dead_end_rows);
 }
 
 static void print_entries(struct cli *cli, struct view *view)

@@ -482,6 +482,14 @@ struct switch_mirrored {
 	char from_nic[NAME_ROOM];
 };
 
+struct switch_dead_end {
+	char partition[NAME_ROOM];
+	char nic[NAME_ROOM];
+	uint16_t pvid; /* 0: that one leads to somebody */
+	uint16_t vid_count;
+	uint16_t vids[NIC_VID_MAX];
+};
+
 struct nic_change {
 	char partition[NAME_ROOM];
 	struct nic_definition definition;

@@ -66,8 +66,13 @@ void networks_free(struct supervisor *supervisor);
 unsigned network_count_nics(const struct network *network,
 			    const struct nic **ret_nic);
 
-/* An event about VLANs of an interface in which nobody else is: neither another
- * interface, of whatever partition that is defined, nor the switch's uplink. */
+/*
+ * VLANs of an interface in which nobody else is: neither another interface, of
+ * whatever partition that is defined, nor the switch's uplink. False: it has
+ * none. And an event about them, if there are any.
+ */
+bool network_find_dead_ends(const struct nic *nic,
+			    struct switch_dead_end *ret_row);
 void network_warn_vlans(const struct nic *nic);
 
 /* The instance that serves it now; NULL: none. */

@@ -167,6 +167,11 @@ static void fill_attach(const struct nic *nic, struct net_attach *ret_attach)
 	       sizeof(ret_attach->partition));
 }
 
+bool nic_is_mirror(const struct nic *nic)
+{
+	return nic->mirror.from_id || nic->mirror.vid;
+}
+
 static void tell_mirror(const struct nic *nic, const struct instance *instance)
 {
 	const struct net_mirror message = { .attachment_id = nic->id,
@@ -187,7 +192,7 @@ static void tell_service(struct nic *nic, struct instance *instance,
 	if (nic->has_abilities)
 		process_tell(instance->process, MSG_NET_ABILITIES,
 			     &nic->abilities);
-	if (nic->mirror.from_id || nic->mirror.vid)
+	if (nic_is_mirror(nic))
 		tell_mirror(nic, instance);
 }
 

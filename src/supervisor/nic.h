@@ -67,6 +67,9 @@ void nic_leave(struct nic *nic);
 /* Give it to the instance, which has its switch already. */
 void nic_give(struct nic *nic, struct instance *instance);
 
+/* Does it get copies, and nothing else? */
+bool nic_is_mirror(const struct nic *nic);
+
 /* It gets copies of something else now. */
 void nic_mirror_changed(struct nic *nic);
 

@@ -199,7 +199,17 @@ static void report_mirror(const struct network *network, const struct nic *nic,
 		   sizeof(row), NULL, 0);
 }
 
-void report_mirrors(const struct network *network, const struct ticket *ticket)
+static void report_dead_ends(const struct network *network,
+			     const struct nic *nic, const struct ticket *ticket)
+{
+	struct switch_dead_end row;
+
+	if (network_find_dead_ends(nic, &row))
+		ticket_row(network->supervisor, ticket, MSG_SWITCH_DEAD_END_ROW,
+			   &row, sizeof(row), NULL, 0);
+}
+
+void report_ports(const struct network *network, const struct ticket *ticket)
 {
 	const struct partition *partition;
 
@@ -207,10 +217,12 @@ void report_mirrors(const struct network *network, const struct ticket *ticket)
 	for (unsigned i = 0; i < partition->nic_count; i++) {
 		const struct nic *nic = &partition->nics[i];
 
-		if ((nic->mirror.from_id || nic->mirror.vid) &&
-		    strcmp(nic->definition.network,
-			   network->record.definition.name) == 0)
+		if (strcmp(nic->definition.network,
+			   network->record.definition.name) != 0)
+			continue;
+		if (nic_is_mirror(nic))
 			report_mirror(network, nic, ticket);
+		report_dead_ends(network, nic, ticket);
 	}
 }
 

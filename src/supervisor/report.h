@@ -9,7 +9,8 @@ void report_partition(const struct partition *partition,
 		      const struct ticket *ticket);
 /* SWITCH_ROW. */
 void report_switch(const struct network *network, const struct ticket *ticket);
-void report_mirrors(const struct network *network, const struct ticket *ticket);
+/* SWITCH_MIRROR_ROW and SWITCH_DEAD_END_ROW, as many as there are. */
+void report_ports(const struct network *network, const struct ticket *ticket);
 
 void report_definition(const struct partition *partition,
 		       const struct ticket *ticket);

@@ -6,11 +6,6 @@
 #include "supervisor/partition_private.h"
 #include "supervisor/request_private.h"
 
-static bool is_mirror(const struct nic *nic)
-{
-	return nic->mirror.from_id || nic->mirror.vid;
-}
-
 /* True if some mirror gets copies of this port. */
 static bool is_mirrored(const struct request *request, uint64_t id)
 {
@@ -37,7 +32,7 @@ static int find_mirrored_port(struct request *request,
 	if (from == to)
 		return refuse(&request->refusal, -EINVAL, "nic",
 			      "would get copies of its own copies");
-	if (is_mirror(from))
+	if (nic_is_mirror(from))
 		return refuse(&request->refusal, -EINVAL, "nic",
 			      "is a mirror itself, which has no frames of its "
 			      "own");

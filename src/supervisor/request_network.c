@@ -222,7 +222,7 @@ static int handle_switch_show(void *data, struct message *message)
 	if (!network)
 		return 0;
 	report_switch(network, &request->ticket);
-	report_mirrors(network, &request->ticket);
+	report_ports(network, &request->ticket);
 	r = network_report(network, &request->ticket);
 	if (r == -ENOTCONN)
 		return request_answer(request, 0);

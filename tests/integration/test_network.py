@@ -160,17 +160,30 @@ def test_a_vlan_that_leads_nowhere_is_warned_of(host, stage):
         return [event["text"] for event in map(
             json.loads, host.run("--json", "events").splitlines())
             if "nobody else" in event["text"]]
+
+    def shown():
+        return [(row["partition"], row["nic"], row["vlan"], row["tagged"])
+                for row in host.json("switch", "show", "lan")["dead_ends"]]
     host.run("switch", "define", "lan")
     one = Guest(host, stage, "played-one")
     assert len(warnings()) == 1 and warnings()[0].endswith("in VLAN 10")
+    assert shown() == [("played-one", "lan0", 10, [])]
+    assert "ALONE IN VLAN" in host.run("switch", "show", "lan")
     two = Guest(host, stage, "played-two")
+    assert shown() == []
+    assert "ALONE" not in host.run("switch", "show", "lan")
     check_talk(one, two, "hello")
     assert len(warnings()) == 1
 
     host.run("nic", "set", "played-two", "lan0", "--tagged", "30,40")
     assert len(warnings()) == 2 and warnings()[1].endswith("in VLAN 30, 40")
+    assert shown() == [("played-two", "lan0", 0, [30, 40])]
     host.run("nic", "set", "played-one", "lan0", "--tagged", "30,40")
-    assert len(warnings()) == 2
+    assert len(warnings()) == 2 and shown() == []
+
+    host.run("switch", "mirror", "lan", "--to", "played-two/lan0", "--nic",
+             "played-one/lan0")
+    assert shown() == [("played-one", "lan0", 10, [30, 40])]
 
 
 def test_a_vlan_changed_at_run_time_parts_and_joins(host, pair):
