@@ -25,21 +25,11 @@
 #define CONNECT_USEC  1000000
 #define CONNECT_BURST 500
 
-/* Done, but its record is not on disk yet. */
-struct kept_answer {
-	TAILQ_ENTRY(kept_answer) link;
-	struct ticket ticket;
-	uint64_t state; /* that must be written first */
-};
-
-TAILQ_HEAD(kept_answers, kept_answer);
-
 struct client_list {
 	struct client_queue all; /* the one silent longest first */
 	uint64_t last_id;
 	int listen_fd;
 	gid_t group; /* that may connect besides us and root */
-	struct kept_answers kept;
 	sd_event_source *source;
 };
 
@@ -91,9 +81,15 @@ static void send_to(struct client *client, uint32_t type, uint32_t request_id,
 	(void)shutdown(client->control.fd, SHUT_RDWR);
 }
 
-void ticket_row(struct supervisor *supervisor, const struct ticket *ticket,
-		uint32_t type, const void *body, size_t body_bytes,
-		const int *fds, size_t fd_count)
+static bool is_waiting(struct supervisor *supervisor, uint64_t id)
+{
+	return find_client(supervisor, id) != NULL;
+}
+
+static void deliver_row(struct supervisor *supervisor,
+			const struct ticket *ticket, uint32_t type,
+			const void *body, size_t body_bytes, const int *fds,
+			size_t fd_count)
 {
 	struct client *client = find_client(supervisor, ticket->client);
 
@@ -102,15 +98,12 @@ void ticket_row(struct supervisor *supervisor, const struct ticket *ticket,
 			fd_count);
 }
 
-static void answer(struct supervisor *supervisor, struct ticket *ticket,
-		   const struct reply *reply)
+static void deliver_reply(struct supervisor *supervisor,
+			  const struct ticket *ticket,
+			  const struct reply *reply)
 {
 	struct client *client = find_client(supervisor, ticket->client);
 
-	if (ticket->client && ticket->operation)
-		supervisor_record_operation(supervisor, ticket, reply);
-	ticket->client = 0;
-	ticket->operation = NULL;
 	if (!client)
 		return;
 	send_to(client, MSG_REPLY, ticket->request_id, reply, sizeof(*reply),
@@ -120,82 +113,11 @@ static void answer(struct supervisor *supervisor, struct ticket *ticket,
 	TAILQ_INSERT_TAIL(&supervisor->clients->all, client, link);
 }
 
-void ticket_done(struct supervisor *supervisor, struct ticket *ticket)
-{
-	struct reply reply = { 0 };
-
-	answer(supervisor, ticket, &reply);
-}
-
-void ticket_stored(struct supervisor *supervisor, struct ticket *ticket)
-{
-	struct kept_answer *kept = NULL;
-	uint64_t state = store_last_state(supervisor->store);
-
-	if (find_client(supervisor, ticket->client) &&
-	    !store_is_written(supervisor->store, state))
-		kept = malloc(sizeof(*kept));
-	if (!kept) {
-		ticket_done(supervisor, ticket);
-		return;
-	}
-	kept->ticket = *ticket;
-	kept->state = state;
-	TAILQ_INSERT_TAIL(&supervisor->clients->kept, kept, link);
-	*ticket = (struct ticket){ 0 };
-	supervisor_flush(supervisor);
-}
-
-void answers_stored(struct supervisor *supervisor, int result)
-{
-	struct client_list *list = supervisor->clients;
-	struct kept_answer *kept;
-
-	while (list && (kept = TAILQ_FIRST(&list->kept))) {
-		if (result == 0 &&
-		    !store_is_written(supervisor->store, kept->state)) {
-			supervisor_flush(supervisor);
-			return;
-		}
-		TAILQ_REMOVE(&list->kept, kept, link);
-		ticket_done(supervisor, &kept->ticket);
-		free(kept);
-	}
-}
-
-void ticket_failed(struct supervisor *supervisor, struct ticket *ticket,
-		   int status, const char *text)
-{
-	struct reply reply = { .status = status };
-
-	(void)snprintf(reply.text, sizeof(reply.text), "%s", text);
-	answer(supervisor, ticket, &reply);
-}
-
-/* What the user can mend by asking for something else. */
-static bool is_refusal(int status)
-{
-	static const int refused[] = { EINVAL,     EBUSY,  EEXIST,
-				       ENOENT,     ERANGE, EALREADY,
-				       EOPNOTSUPP, EPERM,  ENAMETOOLONG,
-				       ENOTCONN,   EACCES, ENODEV };
-
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		if (status == -refused[i])
-			return true;
-	return false;
-}
-
-void ticket_refused(struct supervisor *supervisor, struct ticket *ticket,
-		    int status, const struct refusal *refusal)
-{
-	struct reply reply = { .status = status,
-			       .refused = is_refusal(status) };
-
-	memcpy(reply.field, refusal->field, sizeof(refusal->field));
-	(void)snprintf(reply.text, sizeof(reply.text), "%s", refusal->text);
-	answer(supervisor, ticket, &reply);
-}
+static const struct ticket_delivery delivery = {
+	.is_waiting = is_waiting,
+	.row = deliver_row,
+	.reply = deliver_reply,
+};
 
 static void follow_event(void *context, const struct event_row *row)
 {
@@ -424,8 +346,8 @@ int clients_listen(struct supervisor *supervisor, struct refusal *refusal)
 	if (!list)
 		return refuse(refusal, -ENOMEM, "", "out of memory");
 	supervisor->clients = list;
+	supervisor->delivery = &delivery;
 	TAILQ_INIT(&list->all);
-	TAILQ_INIT(&list->kept);
 	list->listen_fd = NO_FD;
 	r = find_group(&supervisor->config, &list->group, refusal);
 	if (r == 0)
@@ -455,4 +377,5 @@ void clients_close(struct supervisor *supervisor)
 	close_fd(&list->listen_fd);
 	free(list);
 	supervisor->clients = NULL;
+	supervisor->delivery = NULL;
 }

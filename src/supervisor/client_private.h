@@ -9,6 +9,7 @@
 #include "control/control.h"
 #include "supervisor/client.h"
 #include "supervisor/outbox.h"
+#include "supervisor/ticket.h"
 
 TAILQ_HEAD(client_queue, client);
 

@@ -11,8 +11,8 @@
 
 #include "control/control.h"
 #include "control/protocol.h"
-#include "supervisor/client.h"
 #include "supervisor/events.h"
+#include "supervisor/ticket.h"
 
 /* Note in the ticket which operation this request is, if it is one. */
 void operation_note(struct ticket *ticket, const struct message *message);

@@ -16,12 +16,12 @@
 #define SUPERVISOR_PARTITION_H
 
 #include "base/refusal.h"
-#include "supervisor/client.h"
 #include "supervisor/console.h"
 #include "supervisor/disk.h"
 #include "supervisor/install.h"
 #include "supervisor/nic.h"
 #include "supervisor/store.h"
+#include "supervisor/ticket.h"
 
 struct uninstall;
 

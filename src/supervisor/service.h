@@ -17,8 +17,8 @@
 #define SUPERVISOR_SERVICE_H
 
 #include "supervisor/back_off.h"
-#include "supervisor/client.h"
 #include "supervisor/process.h"
+#include "supervisor/ticket.h"
 
 struct disk;
 struct service;

@@ -65,7 +65,7 @@ static void leave(void *context)
 	struct supervisor *supervisor = context;
 
 	(void)store_flush_at_all_costs(supervisor->store);
-	answers_stored(supervisor, -ESHUTDOWN);
+	tickets_flushed(supervisor, -ESHUTDOWN);
 	ticket_done(supervisor, &supervisor->shutdown_ticket);
 	(void)sd_event_exit(supervisor->event, EXIT_SUCCESS);
 }

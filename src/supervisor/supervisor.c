@@ -14,6 +14,7 @@
 #include "supervisor/adopt.h"
 #include "supervisor/autostart.h"
 #include "supervisor/child_record.h"
+#include "supervisor/client.h"
 #include "supervisor/engine.h"
 #include "supervisor/errand.h"
 #include "supervisor/image.h"
@@ -184,7 +185,7 @@ static int make_directories(const struct supervisor *supervisor,
 static void flushed(struct supervisor *supervisor, int result)
 {
 	placer_sweep(supervisor->placer);
-	answers_stored(supervisor, result);
+	tickets_flushed(supervisor, result);
 }
 
 int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
@@ -197,6 +198,7 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 	TAILQ_INIT(&supervisor->partitions);
 	TAILQ_INIT(&supervisor->networks);
 	TAILQ_INIT(&supervisor->leaving);
+	TAILQ_INIT(&supervisor->kept_answers);
 	supervisor->meet_fd = NO_FD;
 	supervisor->started_ns = clock_now_ns();
 	r = store_open(&supervisor->store, supervisor->config.state_dir,

@@ -20,6 +20,7 @@
 #include "supervisor/record.h"
 #include "supervisor/service.h"
 #include "supervisor/store.h"
+#include "supervisor/ticket.h"
 
 struct client_list;
 struct adoption;
@@ -47,6 +48,8 @@ struct supervisor {
 	sd_event_source *link_source; /* of network_watch.c */
 	uint32_t report_id;           /* last used by network_report() */
 	struct client_list *clients;
+	const struct ticket_delivery *delivery; /* NULL: no clients yet */
+	struct kept_answers kept_answers;       /* until they are on disk */
 	struct engine_probe *probe;
 	struct rendezvous *rendezvous;
 	struct adoption *adoption; /* while is_adopting */
