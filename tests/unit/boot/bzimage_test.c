@@ -544,11 +544,8 @@ static void load_installed(const char *path)
 	open_guest(64 * MIB);
 	guest.wish.cmdline = "console=ttyS0,115200";
 	guest.wish.kernel_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (guest.wish.kernel_fd == NO_FD) {
-		printf("skipped: there is no %s\n", path);
-		boot_guest_close(&guest);
-		return;
-	}
+	if (guest.wish.kernel_fd == NO_FD)
+		test_skip("there is no %s", path);
 	CHECK_EQ(boot_guest_load(&guest), 0);
 	CHECK_EQ(*at(guest.entry.rip, 1), 0xfc); /* cld */
 	CHECK_EQ(guest.entry.rip & ~0x200ull, 1 * MIB);

@@ -29,6 +29,7 @@
 
 static char loop[64];
 static int backing, control, loop_holder;
+static pid_t slowfs;
 static struct service_rig rig;
 static struct disk_peer peer;
 
@@ -79,16 +80,17 @@ static void attach_loop(const char *dir)
 }
 
 /* Everything lasts only as long as it is open here, so that a failed test
- * leaves nothing behind. False where there are no loop devices. */
-static bool start_slow_disk(void)
+ * leaves nothing behind. */
+static void start_slow_disk(void)
 {
 	char dir[] = "/tmp/disk-fence-XXXXXX", file[64];
 
 	if (geteuid() != 0)
-		return false;
+		test_skip("only root can mount");
 	CHECK(mkdtemp(dir) != NULL);
 	backing = make_backing(file, sizeof(file));
-	if (fork() == 0) {
+	slowfs = fork();
+	if (slowfs == 0) {
 		(void)execl(getenv("SLOWFS"), "slowfs", file, dir,
 			    (char *)NULL);
 		_exit(127);
@@ -98,11 +100,8 @@ static bool start_slow_disk(void)
 	(void)umount2(dir, MNT_DETACH);
 	(void)rmdir(dir);
 	(void)unlink(file);
-	if (loop[0])
-		return true;
-	(void)close(control);
-	(void)close(backing);
-	return false;
+	if (!loop[0])
+		test_skip("no loop device over FUSE is to be had");
 }
 
 static void stop_slow_disk(void)
@@ -110,6 +109,8 @@ static void stop_slow_disk(void)
 	(void)close(loop_holder);
 	(void)close(control);
 	(void)close(backing);
+	/* It ends with the last file of it that was open. */
+	CHECK_EQ(waitpid(slowfs, NULL, 0), slowfs);
 }
 
 static void set(const char *line)
@@ -227,8 +228,7 @@ static void fence_holds(bool is_direct)
 {
 	int witness, later;
 
-	if (!start_slow_disk())
-		return;
+	start_slow_disk();
 	witness = open(loop, O_RDWR | O_CLOEXEC);
 	attach_locked(is_direct);
 	set("write_ms 150\nbegun 0\n");
@@ -260,8 +260,7 @@ TEST(the_fence_stands_until_the_last_blocking_write_has_landed)
 
 TEST(a_device_error_reaches_the_client)
 {
-	if (!start_slow_disk())
-		return;
+	start_slow_disk();
 	attach_locked(true);
 
 	set("write_error 5\n");
@@ -274,8 +273,7 @@ TEST(a_device_error_reaches_the_client)
 
 TEST(a_flush_error_reaches_the_client)
 {
-	if (!start_slow_disk())
-		return;
+	start_slow_disk();
 	attach_locked(true);
 
 	set("flush_error 5\n");
@@ -291,8 +289,7 @@ TEST(a_disk_is_detached_only_when_nothing_of_it_is_in_the_kernel)
 	struct channel_response response;
 	struct attachment gone;
 
-	if (!start_slow_disk())
-		return;
+	start_slow_disk();
 	attach_locked(true);
 	set("write_ms 100\nbegun 0\n");
 	send_writes();
@@ -348,8 +345,7 @@ TEST(a_released_block_device_is_written_back_first_and_holds_up_nobody)
 	struct disk_peer_wish wish = { .path = path, .size_bytes = DISK_BYTES };
 	struct attachment gone;
 
-	if (!start_slow_disk())
-		return;
+	start_slow_disk();
 	(void)snprintf(path, sizeof(path), "/dev/shm/disk-other-%d",
 		       (int)getpid());
 	attach_locked(false);
@@ -378,8 +374,7 @@ TEST(a_detached_block_device_is_not_waited_for_any_longer_than_it_must)
 {
 	struct attachment gone;
 
-	if (!start_slow_disk())
-		return;
+	start_slow_disk();
 	attach_locked(false);
 	memset(peer.channel.buffers, 0xaa, 4096);
 	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, 0, 65536, 4096, 0), 0);
@@ -398,8 +393,7 @@ TEST(a_slow_disk_is_no_hang_and_holds_up_no_other)
 	struct disk_peer_wish wish = { .path = path, .size_bytes = DISK_BYTES };
 	uint64_t before;
 
-	if (!start_slow_disk())
-		return;
+	start_slow_disk();
 	(void)snprintf(path, sizeof(path), "/dev/shm/disk-other-%d",
 		       (int)getpid());
 	attach_locked(false);
@@ -439,8 +433,7 @@ static void flood(bool is_direct, uint16_t flags, const char *environment)
 	struct disk_peer other;
 	struct disk_peer_wish wish = { .path = path, .size_bytes = DISK_BYTES };
 
-	if (!start_slow_disk())
-		return;
+	start_slow_disk();
 	(void)snprintf(path, sizeof(path), "/dev/shm/disk-other-%d",
 		       (int)getpid());
 	attach_locked_with(is_direct, environment);

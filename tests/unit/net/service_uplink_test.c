@@ -235,8 +235,7 @@ TEST(a_service_killed_amid_long_frames_leaves_whole_ones)
 	}
 }
 
-/* poll() tells of it for ever, so the service must not. Where nobody may make
- * an interface, there is nothing to see. */
+/* poll() tells of it for ever, so the service must not. */
 TEST(a_tap_that_is_deleted_ends_its_uplink)
 {
 	struct ifreq request = { .ifr_flags =
@@ -248,10 +247,8 @@ TEST(a_tap_that_is_deleted_ends_its_uplink)
 	(void)snprintf(request.ifr_name, IFNAMSIZ, "bhtest%d", getpid());
 	(void)snprintf(command, sizeof(command), "ip link delete %s",
 		       request.ifr_name);
-	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0) {
-		close_fd(&fd);
-		return;
-	}
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0)
+		test_skip("no TAP interface is ours to make");
 	lan_start(&lan);
 	give_uplink(UPLINK_TAP, fd);
 	CHECK_EQ(system(command), 0);
@@ -280,7 +277,6 @@ static int open_packet(const char *interface)
 	return fd;
 }
 
-/* Where nobody may make an interface, there is nothing to see. */
 TEST(a_packet_interface_that_is_deleted_ends_its_uplink)
 {
 	struct attachment lost;
@@ -289,7 +285,7 @@ TEST(a_packet_interface_that_is_deleted_ends_its_uplink)
 	/* The interfaces go with the test. */
 	if (unshare(CLONE_NEWNET) < 0 ||
 	    system("ip link add bhv type veth peer name bhw 2>/dev/null") != 0)
-		return;
+		test_skip("no interface is ours to make");
 	CHECK_EQ(system("ip link set bhv up && ip link set bhw up"), 0);
 	fd = open_packet("bhv");
 	CHECK(fd >= 0);

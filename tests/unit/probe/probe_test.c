@@ -13,12 +13,13 @@
 
 static struct probe_table table;
 
-static bool has_qemu(void)
+static void need_qemu(void)
 {
 	static struct probe_table engines;
 
 	probe_engines(&engines);
-	return probe_find(&engines, "qemu")->verdict == PROBE_YES;
+	if (probe_find(&engines, "qemu")->verdict != PROBE_YES)
+		test_skip("there is no QEMU");
 }
 
 /* Everything engine kvm needs, but what is named. */
@@ -61,8 +62,7 @@ TEST(a_kvm_too_small_for_our_engine_accelerates_qemu)
 {
 	struct probe_engine engine;
 
-	if (!has_qemu())
-		return;
+	need_qemu();
 	probe_add(&table, "qemu", PROBE_YES, NULL, "there");
 	add_kvm_without("kvm.irqfd");
 
@@ -77,8 +77,7 @@ TEST(a_kvm_that_fails_a_probe_guest_is_not_used)
 {
 	struct probe_engine engine;
 
-	if (!has_qemu())
-		return;
+	need_qemu();
 	probe_add(&table, "qemu", PROBE_YES, NULL, "there");
 	probe_add(&table, "kvm", PROBE_NO, NULL, "INT3 fails");
 

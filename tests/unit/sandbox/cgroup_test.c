@@ -16,14 +16,15 @@
 static char name[NAME_ROOM];
 
 /* False where this host gives us none: an optional layer. */
-static bool open_base(struct cgroup_base *base)
+static void open_base(struct cgroup_base *base)
 {
 	int error;
 
 	(void)snprintf(name, sizeof(name), "bulkhead-test-%d", (int)getpid());
 	error = cgroup_base_open(name, base);
-	CHECK(error == 0 || error == -EOPNOTSUPP);
-	return error == 0;
+	if (error == -EOPNOTSUPP)
+		test_skip("no control groups are ours to make");
+	CHECK_EQ(error, 0);
 }
 
 static pid_t start_sleeper(void)
@@ -84,8 +85,7 @@ TEST(a_process_is_placed_and_its_group_goes_with_it)
 	char pid_text[16];
 	pid_t pid;
 
-	if (!open_base(&base))
-		return;
+	open_base(&base);
 	pid = start_sleeper();
 	(void)snprintf(pid_text, sizeof(pid_text), "%d\n", (int)pid);
 
@@ -110,8 +110,7 @@ TEST(a_group_left_by_an_earlier_supervisor_is_taken_over)
 	struct cgroup_base base;
 	pid_t pid;
 
-	if (!open_base(&base))
-		return;
+	open_base(&base);
 	pid = start_sleeper();
 	CHECK_EQ(cgroup_place(&base, "child", pid, &limits), 0);
 	CHECK_EQ(cgroup_place(&base, "child", pid, &limits), 0);
@@ -127,8 +126,7 @@ TEST(a_process_that_is_gone_leaves_no_group)
 	struct cgroup_base base;
 	pid_t pid;
 
-	if (!open_base(&base))
-		return;
+	open_base(&base);
 	pid = start_sleeper();
 	end_sleeper(pid);
 

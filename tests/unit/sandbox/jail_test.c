@@ -59,9 +59,11 @@ static int run_script(char *script, uint32_t layer, int fd)
 	return layers.missing & layer ? MISSING : WEXITSTATUS(status);
 }
 
-/* As root's child and as an ordinary user's: 0, or the layer is missing. */
+/* As root's child and as an ordinary user's, wherever the layer is in place. */
 static void check_script(const char *script, uint32_t layer, int fd)
 {
+	bool is_tried = false;
+
 	for (enum who who = AS_ROOT; who < WHO_COUNT; who++) {
 		int status;
 		pid_t pid;
@@ -76,9 +78,13 @@ static void check_script(const char *script, uint32_t layer, int fd)
 		}
 		CHECK_EQ(waitpid(pid, &status, 0), pid);
 		CHECK(WIFEXITED(status));
-		if (WEXITSTATUS(status) != MISSING)
-			CHECK_EQ(WEXITSTATUS(status), 0);
+		if (WEXITSTATUS(status) == MISSING)
+			continue;
+		CHECK_EQ(WEXITSTATUS(status), 0);
+		is_tried = true;
 	}
+	if (!is_tried)
+		test_skip("the layer is not to be had");
 }
 
 TEST(a_jailed_program_cannot_read_the_hosts_files)
@@ -128,7 +134,7 @@ TEST(a_jailed_program_finds_a_socket_by_its_name)
 
 	if (layers.missing & SANDBOX_ROOT) {
 		CHECK_EQ(result, -EPERM);
-		return;
+		test_skip("a root of its own is not to be had");
 	}
 	CHECK_EQ(result, 0);
 	line = accept4(listener, NULL, NULL, SOCK_CLOEXEC);

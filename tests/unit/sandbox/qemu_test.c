@@ -13,8 +13,7 @@
 #include "sandbox/attempt.h"
 #include "sandbox/jail.h"
 
-#define QEMU    "/usr/bin/qemu-system-x86_64"
-#define SKIPPED 77
+#define QEMU "/usr/bin/qemu-system-x86_64"
 
 /* Read until `wanted` has come; false after five seconds. */
 static bool expect(int fd, const char *wanted)
@@ -97,23 +96,23 @@ static bool run_machine(void)
 	return is_good;
 }
 
-/* Before any test: without QEMU this whole program is a skip. */
-__attribute__((constructor)) static void need_qemu(void)
+static void need_qemu(void)
 {
-	if (access(QEMU, X_OK) == 0)
-		return;
-	printf("skipped: no %s\n", QEMU);
-	exit(SKIPPED);
+	if (access(QEMU, X_OK) < 0)
+		test_skip("there is no %s", QEMU);
 }
 
 TEST(qemu_starts_in_its_jail_as_a_child_of_root)
 {
-	if (attempt_can_be(AS_ROOT))
-		CHECK(run_machine());
+	need_qemu();
+	if (!attempt_can_be(AS_ROOT))
+		test_skip("only root has such children");
+	CHECK(run_machine());
 }
 
 TEST(qemu_starts_in_its_jail_for_an_ordinary_user)
 {
+	need_qemu();
 	attempt_become_user();
 	CHECK(run_machine());
 }

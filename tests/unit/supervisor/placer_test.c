@@ -109,10 +109,8 @@ static pid_t start_sleeper(int *ret_pidfd)
 
 static void end_sleeper(pid_t pid, int *pidfd)
 {
-	struct pollfd end = { .fd = *pidfd, .events = POLLIN };
-
 	CHECK_EQ(kill(pid, SIGKILL), 0);
-	CHECK_EQ(poll(&end, 1, 5000), 1);
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
 	close_fd(pidfd);
 }
 
