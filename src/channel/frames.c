@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A record is a length of 32 bits in 16 bytes, then its bytes, padded to a
- * multiple of 16. One never wraps: what is left at the end of the ring is
+ * multiple of 16. One never wraps: what is left up to the end of the ring is
  * skipped by a record of length SKIP.
  */
 #include "channel/frames.h"
@@ -11,15 +11,24 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/count.h"
 #include "base/scope.h"
 #include "channel/position.h"
 
-#define MAGIC      0x3130736d61724621ull /* "!Frams01" */
+#define MAGIC      0x3230736d61724621ull /* "!Frams02" */
 #define PAGE       4096u
 #define UNIT       16u
 #define HEAD_BYTES UNIT
 #define SKIP       UINT32_MAX
+/* Of a ring, between two looks whether it may begin anew. */
+#define LOOKS_PER_RING 16u
+/* A pause of TCP, or of a person, is no silence. */
+#define REST_NS (1 * NS_PER_S)
+/* Its consumer stands still: there is no hurry. */
+#define REST_UNREAD_NS (60 * NS_PER_S)
+/* Less than this is not worth a system call. */
+#define REST_BYTES (64u << 10)
 
 struct frames_ring {
 	struct position produced;
@@ -30,9 +39,10 @@ struct frames_ring {
 
 struct frames_shared {
 	uint64_t magic;
-	uint32_t ring_bytes;
+	uint32_t transmit_bytes;
+	uint32_t receive_bytes;
 	uint32_t generation;
-	uint8_t unused[48];
+	uint8_t unused[44];
 	struct position beats; /* the service writes */
 	struct frames_ring transmit;
 	struct frames_ring receive;
@@ -49,16 +59,19 @@ static bool size_is_valid(uint32_t ring_bytes)
 	       (ring_bytes & (ring_bytes - 1)) == 0;
 }
 
-static size_t memory_bytes(uint32_t ring_bytes)
+static size_t memory_bytes(uint32_t transmit_bytes, uint32_t receive_bytes)
 {
-	return PAGE + 2 * (size_t)ring_bytes;
+	return PAGE + (size_t)transmit_bytes + receive_bytes;
 }
 
-int frames_create(uint32_t ring_bytes, uint32_t generation, int *ret_memfd)
+int frames_create(uint32_t transmit_bytes, uint32_t receive_bytes,
+		  uint32_t generation, int *ret_memfd)
 {
+	off_t bytes = (off_t)memory_bytes(transmit_bytes, receive_bytes);
 	const struct frames_shared header = {
 		.magic = MAGIC,
-		.ring_bytes = ring_bytes,
+		.transmit_bytes = transmit_bytes,
+		.receive_bytes = receive_bytes,
 		.generation = generation,
 		/* Nobody sleeps yet. */
 		.transmit.wake_at.value = UINT64_MAX,
@@ -68,11 +81,10 @@ int frames_create(uint32_t ring_bytes, uint32_t generation, int *ret_memfd)
 	};
 	SCOPED(close_fd) int memfd = NO_FD;
 
-	if (!size_is_valid(ring_bytes))
+	if (!size_is_valid(transmit_bytes) || !size_is_valid(receive_bytes))
 		return -EINVAL;
 	memfd = memfd_create("bulkhead-net", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (memfd < 0 ||
-	    ftruncate(memfd, (off_t)memory_bytes(ring_bytes)) < 0 ||
+	if (memfd < 0 || ftruncate(memfd, bytes) < 0 ||
 	    pwrite(memfd, &header, sizeof(header), 0) < 0 ||
 	    fcntl(memfd, F_ADD_SEALS, POSITION_SEALS) < 0)
 		return -errno;
@@ -80,17 +92,20 @@ int frames_create(uint32_t ring_bytes, uint32_t generation, int *ret_memfd)
 	return 0;
 }
 
-static void connect_ways(struct frames *frames)
+static void connect_ways(struct frames *frames, uint32_t transmit_bytes,
+			 uint32_t receive_bytes)
 {
 	struct frames_shared *shared = frames->shared;
 	uint8_t *rings = (uint8_t *)shared + PAGE;
 	struct frames_way transmit = {
 		.shared = &shared->transmit,
 		.bytes = rings,
+		.ring_bytes = transmit_bytes,
 	};
 	struct frames_way receive = {
 		.shared = &shared->receive,
-		.bytes = rings + frames->ring_bytes,
+		.bytes = rings + transmit_bytes,
+		.ring_bytes = receive_bytes,
 	};
 
 	frames->out = frames->end == FRAMES_MONITOR ? transmit : receive;
@@ -100,7 +115,7 @@ static void connect_ways(struct frames *frames)
 int frames_open(struct frames *frames, int memfd, enum frames_end end)
 {
 	struct frames_shared *shared;
-	uint32_t ring_bytes;
+	uint32_t transmit_bytes, receive_bytes;
 	size_t map_bytes;
 	void *map;
 	int r;
@@ -110,21 +125,24 @@ int frames_open(struct frames *frames, int memfd, enum frames_end end)
 	if (r < 0)
 		return r;
 	shared = map;
-	ring_bytes = __atomic_load_n(&shared->ring_bytes, __ATOMIC_RELAXED);
-	if (shared->magic != MAGIC || !size_is_valid(ring_bytes) ||
-	    memory_bytes(ring_bytes) != map_bytes) {
+	transmit_bytes =
+		__atomic_load_n(&shared->transmit_bytes, __ATOMIC_RELAXED);
+	receive_bytes =
+		__atomic_load_n(&shared->receive_bytes, __ATOMIC_RELAXED);
+	if (shared->magic != MAGIC || !size_is_valid(transmit_bytes) ||
+	    !size_is_valid(receive_bytes) ||
+	    memory_bytes(transmit_bytes, receive_bytes) != map_bytes) {
 		(void)munmap(shared, map_bytes);
 		return -EBADMSG;
 	}
 	*frames = (struct frames){
-		.ring_bytes = ring_bytes,
 		.generation =
 			__atomic_load_n(&shared->generation, __ATOMIC_RELAXED),
 		.shared = shared,
 		.map_bytes = map_bytes,
 		.end = end,
 	};
-	connect_ways(frames);
+	connect_ways(frames, transmit_bytes, receive_bytes);
 	return 0;
 }
 
@@ -146,16 +164,15 @@ static uint32_t padded(uint32_t bytes)
 	return HEAD_BYTES + ((bytes + UNIT - 1) & ~(UNIT - 1));
 }
 
-static uint32_t place(const struct frames *frames, uint64_t at)
+static uint32_t place(const struct frames_way *way)
 {
-	return (uint32_t)(at & (frames->ring_bytes - 1));
+	return (uint32_t)(way->at & (way->ring_bytes - 1));
 }
 
-static uint32_t *length_at(const struct frames *frames,
-			   const struct frames_way *way, uint64_t at)
+static uint32_t *length_at(const struct frames_way *way)
 {
 	/* Records begin at multiples of UNIT. */
-	return __builtin_assume_aligned(way->bytes + place(frames, at), UNIT);
+	return __builtin_assume_aligned(way->bytes + place(way), UNIT);
 }
 
 /* Producing. -------------------------------------------------------------- */
@@ -173,52 +190,91 @@ static int look_for_room(struct frames *frames)
 	return 0;
 }
 
-static bool has_room(const struct frames *frames, uint64_t bytes)
+static bool has_room(const struct frames_way *way, uint64_t bytes)
 {
-	const struct frames_way *way = &frames->out;
+	return way->at - way->known + bytes <= way->ring_bytes;
+}
 
-	return way->at - way->known + bytes <= frames->ring_bytes;
+/* What waits, without what was left out. */
+static uint64_t backlog(const struct frames_way *way)
+{
+	uint64_t bytes = way->at - way->known;
+
+	return way->skip_at - way->known < bytes ? bytes - way->skip_bytes
+						 : bytes;
+}
+
+/*
+ * While little waits, the first quarter of a ring is enough, and its memory is
+ * warm. The peer's position is in a line of cache that it writes, so there is a
+ * look now and then.
+ */
+static bool may_begin_anew(struct frames *frames, uint32_t needed)
+{
+	struct frames_way *way = &frames->out;
+	uint32_t part = way->ring_bytes / LOOKS_PER_RING;
+	uint32_t from = place(way);
+
+	return from >= way->ring_bytes / 4 &&
+	       ((from ^ (from + needed)) & ~(part - 1)) != 0 &&
+	       look_for_room(frames) == 0 &&
+	       backlog(way) <= way->ring_bytes / 8 &&
+	       has_room(way, way->ring_bytes - from + needed);
+}
+
+/* How much to leave out before a record of so many bytes. */
+static uint32_t bytes_to_skip(struct frames *frames, uint32_t needed)
+{
+	uint32_t left = frames->out.ring_bytes - place(&frames->out);
+
+	return left < needed || may_begin_anew(frames, needed) ? left : 0;
+}
+
+static void leave_out(struct frames_way *way, uint32_t bytes)
+{
+	*length_at(way) = SKIP;
+	way->skip_at = way->at;
+	way->skip_bytes = bytes;
+	way->at += bytes;
 }
 
 int frames_reserve(struct frames *frames, uint32_t bytes, uint8_t **ret_at)
 {
 	struct frames_way *way = &frames->out;
-	uint32_t left = frames->ring_bytes - place(frames, way->at);
 	uint32_t needed = padded(bytes);
-	uint64_t skipped = left < needed ? left : 0;
+	uint32_t skipped = bytes_to_skip(frames, needed);
 	int result;
 
 	if (frames->is_broken)
 		return -EBADMSG;
-	if (!has_room(frames, skipped + needed)) {
+	if (!has_room(way, skipped + needed)) {
 		result = look_for_room(frames);
 		if (result < 0)
 			return result;
-		if (!has_room(frames, skipped + needed))
+		if (!has_room(way, skipped + needed))
 			return -EAGAIN;
 	}
-	if (skipped) {
-		*length_at(frames, way, way->at) = SKIP;
-		way->at += skipped;
-	}
-	*ret_at = way->bytes + place(frames, way->at) + HEAD_BYTES;
+	if (skipped)
+		leave_out(way, skipped);
+	*ret_at = way->bytes + place(way) + HEAD_BYTES;
 	return 0;
 }
 
 bool frames_are_crowded(struct frames *frames)
 {
-	uint64_t reserve = frames->ring_bytes / 4;
+	struct frames_way *way = &frames->out;
+	uint32_t most = way->ring_bytes / 4 * 3;
 
-	if (has_room(frames, reserve) || frames->is_broken)
+	if (backlog(way) <= most || frames->is_broken)
 		return false;
-	return look_for_room(frames) == 0 && !has_room(frames, reserve);
+	return look_for_room(frames) == 0 && backlog(way) > most;
 }
 
 void frames_commit(struct frames *frames, uint32_t bytes)
 {
 	struct frames_way *way = &frames->out;
 
-	*length_at(frames, way, way->at) = bytes;
+	*length_at(way) = bytes;
 	way->at += padded(bytes);
 }
 
@@ -247,6 +303,40 @@ bool frames_are_unread(const struct frames *frames)
 	return position_load(&frames->out.shared->consumed) != frames->out.told;
 }
 
+/* Resting. ---------------------------------------------------------------- */
+
+uint64_t frames_rest_ns(struct frames *frames)
+{
+	struct frames_way *way = &frames->out;
+
+	if (!way->rest_ns && way->at - way->rested_at >= REST_BYTES) {
+		way->rest_ns = clock_now_ns() + REST_NS;
+		way->rest_at = way->at;
+	}
+	return way->rest_ns;
+}
+
+/* All of the ring is ours while nothing waits: no record is in the pages that
+ * go, and the peer looks at none before it is told of one. */
+bool frames_rest(struct frames *frames, uint64_t now_ns)
+{
+	struct frames_way *way = &frames->out;
+
+	if (!way->rest_ns || now_ns < way->rest_ns)
+		return false;
+	way->rest_ns = 0;
+	if (way->at != way->rest_at || frames->is_broken ||
+	    look_for_room(frames) < 0)
+		return false;
+	if (way->known != way->at) {
+		way->rest_ns = now_ns + REST_UNREAD_NS;
+		return false;
+	}
+	(void)madvise(way->bytes, way->ring_bytes, MADV_REMOVE);
+	way->rested_at = way->at;
+	return true;
+}
+
 /* Consuming. -------------------------------------------------------------- */
 
 static int look_for_records(struct frames *frames)
@@ -254,20 +344,20 @@ static int look_for_records(struct frames *frames)
 	struct frames_way *way = &frames->in;
 	uint64_t produced = position_load(&way->shared->produced);
 
-	if (produced - way->known > frames->ring_bytes ||
-	    produced - way->at > frames->ring_bytes || produced % UNIT != 0)
+	if (produced - way->known > way->ring_bytes ||
+	    produced - way->at > way->ring_bytes || produced % UNIT != 0)
 		return break_ring(frames);
 	way->known = produced;
 	return 0;
 }
 
-/* Step over the end of the ring; -EBADMSG unless that is where it is. */
+/* Go on at the ring's beginning; -EBADMSG unless the rest was published. */
 static int skip(struct frames *frames)
 {
 	struct frames_way *way = &frames->in;
-	uint32_t left = frames->ring_bytes - place(frames, way->at);
+	uint32_t left = way->ring_bytes - place(way);
 
-	if (left >= padded(FRAMES_RECORD_MOST) || left > way->known - way->at)
+	if (left > way->known - way->at)
 		return break_ring(frames);
 	way->at += left;
 	return 0;
@@ -289,13 +379,13 @@ static int take(struct frames *frames, uint32_t bytes,
 		const uint8_t **ret_bytes, uint32_t *ret_count)
 {
 	struct frames_way *way = &frames->in;
-	uint32_t left = frames->ring_bytes - place(frames, way->at);
+	uint32_t left = way->ring_bytes - place(way);
 
 	if (bytes == 0 || bytes > FRAMES_RECORD_MOST || padded(bytes) > left ||
 	    padded(bytes) > way->known - way->at)
 		return break_ring(frames);
 	way->record_bytes = padded(bytes);
-	*ret_bytes = way->bytes + place(frames, way->at) + HEAD_BYTES;
+	*ret_bytes = way->bytes + place(way) + HEAD_BYTES;
 	*ret_count = bytes;
 	return 0;
 }
@@ -309,15 +399,13 @@ int frames_next(struct frames *frames, const uint8_t **ret_bytes,
 
 	if (!has_record(frames, &result))
 		return result;
-	bytes = __atomic_load_n(length_at(frames, way, way->at),
-				__ATOMIC_RELAXED);
+	bytes = __atomic_load_n(length_at(way), __ATOMIC_RELAXED);
 	if (bytes != SKIP)
 		return take(frames, bytes, ret_bytes, ret_count);
 	result = skip(frames);
 	if (result < 0 || !has_record(frames, &result))
 		return result;
-	bytes = __atomic_load_n(length_at(frames, way, way->at),
-				__ATOMIC_RELAXED);
+	bytes = __atomic_load_n(length_at(way), __ATOMIC_RELAXED);
 	return take(frames, bytes, ret_bytes, ret_count);
 }
 

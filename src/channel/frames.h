@@ -16,6 +16,10 @@
  * A frame is contiguous: virtio_net_hdr of 12 bytes (little endian), then the
  * Ethernet frame.
  *
+ * A ring is sparse: its producer goes on at the beginning while little waits, so
+ * that no more memory is in use, and warm, than a backlog takes; and what a
+ * backlog took is given back once the ring has been silent for a while.
+ *
  * Trust      Each end takes the other for hostile: positions and lengths are
  *            copied once and checked against the end's own. A broken rule is
  *            -EBADMSG and breaks the ring for good (I7). The bytes of a frame
@@ -45,14 +49,21 @@ struct frames_ring;
 struct frames_way {
 	struct frames_ring *shared;
 	uint8_t *bytes;
+	uint32_t ring_bytes;
+	uint32_t record_bytes; /* of the frame handed out, padding included */
 	uint64_t at;           /* ours: produced, or consumed */
 	uint64_t told;         /* of it, what the peer was told */
 	uint64_t known;        /* checked copy of the peer's position */
-	uint32_t record_bytes; /* of the frame handed out, padding included */
+
+	/* Of a producer. */
+	uint64_t skip_at;    /* where it left bytes out last */
+	uint64_t skip_bytes; /* how many */
+	uint64_t rested_at;  /* where it was when memory was given back */
+	uint64_t rest_ns;    /* when to see whether it is silent; 0: not */
+	uint64_t rest_at;    /* where it was when that was set */
 };
 
 struct frames {
-	uint32_t ring_bytes;
 	uint32_t generation;
 	bool is_broken;
 	struct frames_shared *shared; /* owned mapping; NULL when closed */
@@ -63,12 +74,14 @@ struct frames {
 };
 
 /*
- * Make the memory of a generation: two rings of `ring_bytes` each, a power of
- * two. The caller owns *ret_memfd.
+ * Make the memory of a generation: a ring of `transmit_bytes`, from the monitor
+ * to the service, and one of `receive_bytes`; powers of two. The caller owns
+ * *ret_memfd.
  *
  * -EINVAL  not such a size
  */
-int frames_create(uint32_t ring_bytes, uint32_t generation, int *ret_memfd);
+int frames_create(uint32_t transmit_bytes, uint32_t receive_bytes,
+		  uint32_t generation, int *ret_memfd);
 
 /*
  * Map it, at either end; `memfd` is borrowed.
@@ -94,7 +107,7 @@ int frames_reserve(struct frames *frames, uint32_t bytes, uint8_t **ret_at);
 /* The record reserved last is complete, with this many bytes of it used. */
 void frames_commit(struct frames *frames, uint32_t bytes);
 
-/* More than three quarters of the ring are full, as far as is known. */
+/* More than three quarters of the ring wait, as far as is known. */
 bool frames_are_crowded(struct frames *frames);
 
 /* Show the peer what was committed; true: write its eventfd. */
@@ -106,6 +119,13 @@ bool frames_prepare_room(struct frames *frames);
 
 /* True while the peer has not taken everything that was published. */
 bool frames_are_unread(const struct frames *frames);
+
+/* Before sleeping: when to call frames_rest(); 0: there is no need to. */
+uint64_t frames_rest_ns(struct frames *frames);
+
+/* Give the ring's memory back if that is due, nothing was put in meanwhile and
+ * nothing waits; true if it was, which takes as long as a few frames do. */
+bool frames_rest(struct frames *frames, uint64_t now_ns);
 
 /* Consuming. ------------------------------------------------------------- */
 

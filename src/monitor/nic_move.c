@@ -272,6 +272,7 @@ bool nic_prepare_sleep(struct nic *nic)
 		is_safe &= frames_prepare_room(frames);
 	if (!nic->wants_buffers)
 		is_safe &= frames_prepare_sleep(frames);
+	nic->rest_ns = frames_rest_ns(frames);
 	/* From now on its silence counts. */
 	if (frames_are_unread(frames) && !nic->look_ns) {
 		nic->beats = frames_beats(frames);
@@ -284,13 +285,21 @@ bool nic_prepare_sleep(struct nic *nic)
 
 /* Silence. ---------------------------------------------------------------------------- */
 
+static void sooner(uint64_t *ns, uint64_t other)
+{
+	if (other && (*ns == 0 || other < *ns))
+		*ns = other;
+}
+
 uint64_t nic_deadline_ns(const struct nic *nic)
 {
-	uint64_t look_ns = nic->link.is_open ? nic->look_ns : 0;
+	uint64_t deadline = nic->tell_ns;
 
-	if (!nic->tell_ns || (look_ns && look_ns < nic->tell_ns))
-		return look_ns;
-	return nic->tell_ns;
+	if (nic->link.is_open) {
+		sooner(&deadline, nic->look_ns);
+		sooner(&deadline, nic->rest_ns);
+	}
+	return deadline;
 }
 
 static void suspect(struct nic *nic, uint64_t now_ns)
@@ -313,7 +322,10 @@ void nic_tend(struct nic *nic, uint64_t now_ns)
 
 	if (nic->tell_ns && now_ns >= nic->tell_ns)
 		nic_tell_now(nic);
-	if (!nic->look_ns || now_ns < nic->look_ns || !nic->link.is_open)
+	if (!nic->link.is_open)
+		return;
+	(void)frames_rest(&nic->link.frames, now_ns);
+	if (!nic->look_ns || now_ns < nic->look_ns)
 		return;
 	is_waiting = frames_are_unread(&nic->link.frames);
 	nic->look_ns = is_waiting ? now_ns + hang_ns / 4 : 0;

@@ -49,6 +49,7 @@ struct port {
 	struct mac guest_mac;     /* as last told */
 	uint32_t frame_bytes_max; /* the longest that its guest can receive */
 	struct share share;       /* of its ring, among those who send to it */
+	uint64_t rest_ns;         /* when its ring may be silent; 0: not */
 
 	/* Uplink. */
 	int fd;             /* owned */

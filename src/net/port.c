@@ -249,10 +249,11 @@ void port_publish(struct port *port)
 
 bool port_prepare_sleep(struct port *port)
 {
-	if (port->is_broken || port->is_detaching || port->ready_ns ||
+	if (port->is_broken || port->is_detaching ||
 	    port->uplink != UPLINK_NONE)
 		return true;
-	return frames_prepare_sleep(&port->frames);
+	port->rest_ns = frames_rest_ns(&port->frames);
+	return port->ready_ns || frames_prepare_sleep(&port->frames);
 }
 
 int port_poll_fd(const struct port *port, uint64_t now_ns)

@@ -173,6 +173,7 @@ static uint64_t deadline_ns(const struct service *service, uint64_t now_ns)
 		const struct port *port = service->ports[i];
 
 		sooner(&deadline, port->look_ns);
+		sooner(&deadline, port->rest_ns);
 		if (!port->ready_ns && port->retry_ns <= now_ns)
 			continue;
 		sooner(&deadline, max_u64(port->ready_ns, port->retry_ns));
@@ -213,6 +214,18 @@ static void look_at_link(struct service *service)
 	service_receive(service);
 }
 
+/* One at a time: it takes the kernel a while, and frames may wait. */
+static void rest_one(struct service *service, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < service->port_count; i++) {
+		struct port *port = service->ports[i];
+
+		if (port->rest_ns && now_ns >= port->rest_ns &&
+		    frames_rest(&port->frames, now_ns))
+			return;
+	}
+}
+
 static void sleep_until_work(struct service *service)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -225,6 +238,7 @@ static void sleep_until_work(struct service *service)
 	if ((is_woken && service->polled[POLLED_LINK].revents) ||
 	    child_timeout_ms(&service->child) == 0)
 		look_at_link(service);
+	rest_one(service, now_ns);
 }
 
 void service_run(struct service *service)

@@ -14,10 +14,12 @@
 #include "supervisor/partition_private.h"
 #include "supervisor/supervisor.h"
 
-/* Each way: a window of TCP in frames of 64 KiB. Pages cost when touched. */
-#define RING_BYTES (1u << 20)
-#define HANG_MS    HANG_MS_DEFAULT
-#define RETRY_MS   1000
+/* What a guest sends waits in its own ring when ours is full; what comes for it
+ * is lost then: a window of TCP in frames of 64 KiB fits in. */
+#define TRANSMIT_BYTES (1u << 20)
+#define RECEIVE_BYTES  (4u << 20)
+#define HANG_MS        HANG_MS_DEFAULT
+#define RETRY_MS       1000
 /* Rings that lasted longer end the row of broken ones. */
 #define YOUNG_NS (60 * NS_PER_S)
 /* Abilities are told at most this often: the service is others', too, and one
@@ -148,7 +150,8 @@ static void rings_release(struct rings *rings)
 
 static int rings_make(uint64_t generation, struct rings *rings)
 {
-	int r = frames_create(RING_BYTES, (uint32_t)generation, &rings->fds[0]);
+	int r = frames_create(TRANSMIT_BYTES, RECEIVE_BYTES,
+			      (uint32_t)generation, &rings->fds[0]);
 
 	if (r < 0)
 		return r;

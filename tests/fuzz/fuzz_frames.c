@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	size_t used;
 	int memfd;
 
-	if (frames_create(FRAMES_RING_LEAST, 1, &memfd) < 0)
+	if (frames_create(FRAMES_RING_LEAST, FRAMES_RING_LEAST, 1, &memfd) < 0)
 		return 0;
 	if (frames_open(&frames, memfd, FRAMES_SERVICE) < 0)
 		abort();

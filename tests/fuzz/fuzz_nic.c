@@ -73,7 +73,7 @@ static void connect_service(void)
 	struct nic_link link;
 	int fds[3];
 
-	insist(frames_create(RING_BYTES, 1, &fds[0]) == 0);
+	insist(frames_create(RING_BYTES, RING_BYTES, 1, &fds[0]) == 0);
 	insist(frames_open(&service, fds[0], FRAMES_SERVICE) == 0);
 	fds[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

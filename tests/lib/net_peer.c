@@ -35,7 +35,9 @@ void peer_make_rings(struct net_peer *peer, uint16_t number, uint16_t pvid,
 			},
 		},
 	};
-	CHECK_EQ(frames_create(ring_bytes, PEER_GENERATION, &peer->memfd), 0);
+	CHECK_EQ(frames_create(ring_bytes, ring_bytes, PEER_GENERATION,
+			       &peer->memfd),
+		 0);
 	CHECK_EQ(frames_open(&peer->frames, peer->memfd, FRAMES_MONITOR), 0);
 	peer->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	peer->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

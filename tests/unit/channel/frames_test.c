@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "channel/frames.h"
@@ -14,17 +16,15 @@
 /* Both ends of one memory, and a look at it as its other end may have it. */
 static struct frames monitor, service;
 static uint64_t *words;
+static int memfd;
 
 static void set_up(void)
 {
-	int memfd;
-
-	CHECK_EQ(frames_create(RING, 7, &memfd), 0);
+	CHECK_EQ(frames_create(RING, RING, 7, &memfd), 0);
 	CHECK_EQ(frames_open(&monitor, memfd, FRAMES_MONITOR), 0);
 	CHECK_EQ(frames_open(&service, memfd, FRAMES_SERVICE), 0);
 	CHECK_EQ(service.generation, 7);
 	words = (uint64_t *)(void *)monitor.shared;
-	close(memfd);
 }
 
 /* As the layout has them: header, beats, then four words for each ring. */
@@ -36,6 +36,7 @@ static void tear_down(void)
 	frames_close(&monitor);
 	frames_close(&service);
 	frames_close(&service);
+	close(memfd);
 }
 
 static uint8_t content(uint32_t seed, uint32_t at)
@@ -162,11 +163,11 @@ TEST(only_a_sleeper_is_woken_and_once)
 TEST(memory_of_another_shape_is_refused)
 {
 	struct frames frames;
-	int memfd;
 
-	CHECK_EQ(frames_create(RING / 2, 1, &memfd), -EINVAL);
-	CHECK_EQ(frames_create(RING + 1, 1, &memfd), -EINVAL);
-	CHECK_EQ(frames_create(FRAMES_RING_MOST * 2, 1, &memfd), -EINVAL);
+	CHECK_EQ(frames_create(RING / 2, RING, 1, &memfd), -EINVAL);
+	CHECK_EQ(frames_create(RING, RING / 2, 1, &memfd), -EINVAL);
+	CHECK_EQ(frames_create(RING + 1, RING, 1, &memfd), -EINVAL);
+	CHECK_EQ(frames_create(FRAMES_RING_MOST * 2, RING, 1, &memfd), -EINVAL);
 	memfd = memfd_create("other", MFD_CLOEXEC);
 	CHECK_EQ(frames_open(&frames, memfd, FRAMES_MONITOR), -EBADMSG);
 	CHECK_EQ(ftruncate(memfd, 1 << 20), 0);
@@ -252,6 +253,144 @@ TEST(a_hostile_peer_cannot_give_back_room_it_never_had)
 		CHECK_EQ(put(&monitor, 0, 1), -EBADMSG);
 		tear_down();
 	}
+}
+
+/* Sparse. ------------------------------------------------------------------- */
+
+static void pass(uint32_t seed, uint32_t bytes)
+{
+	CHECK_EQ(put(&monitor, seed, bytes), 0);
+	(void)frames_publish(&monitor);
+	CHECK_EQ(get(&service, seed, bytes), 0);
+	(void)frames_acknowledge(&service);
+}
+
+static uint64_t bytes_in_use(void)
+{
+	struct stat status;
+
+	CHECK_EQ(fstat(memfd, &status), 0);
+	return (uint64_t)status.st_blocks * 512;
+}
+
+TEST(a_ring_in_which_little_waits_uses_little_of_its_memory)
+{
+	set_up();
+	for (uint32_t i = 0; i < 4 * RING / 1000; i++)
+		pass(i, 1 + i * 37 % 2000);
+	/* A quarter, what is between two looks, and the header. */
+	CHECK(bytes_in_use() <= RING / 4 + RING / 16 + 3 * 4096);
+	tear_down();
+}
+
+/* With its length, such a record is what is between two looks. */
+#define PART (RING / 16 - 16)
+
+TEST(a_ring_that_began_anew_is_not_crowded)
+{
+	set_up();
+	for (;;) {
+		CHECK(monitor.out.at < RING);
+		CHECK_EQ(put(&monitor, 1, PART), 0);
+		if (monitor.out.skip_bytes > 0)
+			break;
+		(void)frames_publish(&monitor);
+		CHECK_EQ(get(&service, 1, PART), 0);
+		(void)frames_acknowledge(&service);
+	}
+	CHECK(monitor.out.skip_bytes == RING / 4 * 3);
+	CHECK(!frames_are_crowded(&monitor));
+	/* It is once so much waits. */
+	(void)frames_publish(&monitor);
+	CHECK_EQ(get(&service, 1, PART), 0);
+	(void)frames_acknowledge(&service);
+	while (put(&monitor, 1, PART) == 0)
+		;
+	CHECK(frames_are_crowded(&monitor));
+	tear_down();
+}
+
+/* A backlog that fills the ring, and is then taken. */
+static void fill_and_empty(void)
+{
+	uint32_t count = 0;
+
+	while (put(&monitor, count, 1000) == 0)
+		count++;
+	(void)frames_publish(&monitor);
+	for (uint32_t i = 0; i < count; i++)
+		CHECK_EQ(get(&service, i, 1000), 0);
+	(void)frames_acknowledge(&service);
+	CHECK(bytes_in_use() >= RING - 4096);
+}
+
+TEST(a_silent_ring_gives_its_memory_back)
+{
+	uint64_t due_ns;
+
+	set_up();
+	fill_and_empty();
+	due_ns = frames_rest_ns(&monitor);
+	CHECK(due_ns > 0);
+	CHECK(!frames_rest(&monitor, due_ns - 1));
+	CHECK(frames_rest(&monitor, due_ns));
+	CHECK(bytes_in_use() <= 4096);
+	/* Once, and not for a few frames. */
+	pass(1, 1500);
+	CHECK_EQ(frames_rest_ns(&monitor), 0);
+	fill_and_empty();
+	CHECK(frames_rest_ns(&monitor) > 0);
+	tear_down();
+}
+
+TEST(a_ring_keeps_what_waits_in_it_however_long)
+{
+	uint64_t due_ns;
+
+	set_up();
+	fill_and_empty();
+	CHECK_EQ(put(&monitor, 9, 1500), 0);
+	(void)frames_publish(&monitor);
+	due_ns = frames_rest_ns(&monitor);
+	CHECK(!frames_rest(&monitor, due_ns));
+	/* Later again, but not at once. */
+	CHECK(frames_rest_ns(&monitor) > due_ns);
+	CHECK_EQ(get(&service, 9, 1500), 0);
+	(void)frames_acknowledge(&service);
+	due_ns = frames_rest_ns(&monitor);
+	CHECK(frames_rest(&monitor, due_ns));
+	tear_down();
+}
+
+TEST(a_ring_that_was_used_meanwhile_rests_later)
+{
+	uint64_t due_ns;
+
+	set_up();
+	fill_and_empty();
+	due_ns = frames_rest_ns(&monitor);
+	pass(9, 1500);
+	CHECK(!frames_rest(&monitor, due_ns));
+	due_ns = frames_rest_ns(&monitor);
+	CHECK(due_ns > 0);
+	CHECK_EQ(put(&monitor, 9, 1500), 0); /* not even published */
+	CHECK(!frames_rest(&monitor, due_ns));
+	(void)frames_publish(&monitor);
+	CHECK_EQ(get(&service, 9, 1500), 0);
+	tear_down();
+}
+
+TEST(a_hostile_peer_that_takes_memory_away_only_breaks_the_ring)
+{
+	set_up();
+	CHECK_EQ(put(&monitor, 1, 1500), 0);
+	(void)frames_publish(&monitor);
+	CHECK_EQ(fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			   4096 + 2 * (off_t)RING),
+		 0);
+	words[PRODUCED] = 1536;
+	expect_broken(&service);
+	tear_down();
 }
 
 #define RACE_FRAMES 200000u

@@ -84,8 +84,8 @@ void nic_rig_connect(struct nic_rig *rig, uint64_t generation)
 	struct nic_link link;
 	int fds[3];
 
-	CHECK_EQ(frames_create(NIC_RIG_RING_BYTES, (uint32_t)generation,
-			       &fds[0]),
+	CHECK_EQ(frames_create(NIC_RIG_RING_BYTES, NIC_RIG_RING_BYTES,
+			       (uint32_t)generation, &fds[0]),
 		 0);
 	frames_close(&rig->service);
 	CHECK_EQ(frames_open(&rig->service, fds[0], FRAMES_SERVICE), 0);

@@ -291,3 +291,25 @@ TEST(an_idle_interface_has_no_deadline)
 	CHECK_EQ(nic_deadline_ns(&rig.nic), 0);
 	nic_rig_stop(&rig);
 }
+
+TEST(a_silent_interface_gives_the_memory_of_its_ring_back)
+{
+	const struct frames_way *out = &rig.nic.link.frames.out;
+	uint64_t due_ns;
+
+	nic_rig_start(&rig, false);
+	for (int i = 0; i < NIC_RIG_QUEUE_SIZE; i++) {
+		nic_rig_send(&rig, 1400, 1400, 1);
+		nic_rig_turn(&rig);
+		CHECK_EQ(nic_rig_take(&rig, 1), 1400);
+	}
+	CHECK(nic_prepare_sleep(&rig.nic));
+	due_ns = nic_deadline_ns(&rig.nic);
+	CHECK(due_ns > 0);
+	nic_tend(&rig.nic, due_ns);
+	CHECK_EQ(out->rested_at, out->at);
+	/* And sleeps on. */
+	CHECK(nic_prepare_sleep(&rig.nic));
+	CHECK_EQ(nic_deadline_ns(&rig.nic), 0);
+	nic_rig_stop(&rig);
+}

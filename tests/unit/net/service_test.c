@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -290,5 +291,37 @@ TEST(an_idle_service_sleeps)
 		usleep(300000);
 	}
 	CHECK(strcmp(text[0], text[1]) == 0);
+	lan_stop(&lan);
+}
+
+static uint64_t bytes_in_use(const struct net_peer *peer)
+{
+	struct stat status;
+
+	CHECK_EQ(fstat(peer->memfd, &status), 0);
+	return (uint64_t)status.st_blocks * 512;
+}
+
+TEST(a_silent_port_gives_the_memory_of_its_ring_back)
+{
+	struct net_peer *from = &lan.peers[0], *to = &lan.peers[1];
+	const uint8_t *record;
+
+	lan_start(&lan);
+	for (int i = 0; i < 64; i++) {
+		CHECK_EQ(
+			peer_try_send(from, to->attach.definition.mac, 1500, 1),
+			0);
+		peer_show(from);
+		CHECK(peer_receive(to, &record, 5000) > 0);
+		peer_done(to);
+	}
+	CHECK(bytes_in_use(to) > (64u << 10));
+	/* Of the header and, perhaps, of what was looked at last. */
+	for (int i = 0; i < 500 && bytes_in_use(to) > 2 * 4096; i++)
+		CHECK_EQ(peer_receive(to, &record, 20), 0);
+	CHECK(bytes_in_use(to) <= 2 * 4096);
+	lan_send(from, to, 2);
+	lan_expect(to, 2);
 	lan_stop(&lan);
 }
