@@ -114,7 +114,7 @@ static const struct field fields[] = {
 	{ "console.log", FIELD_SIZE, OF(console_log_bytes), .most = CONSOLE_LOG_MAX, .unit = 1, .fallback = CONSOLE_LOG_DEFAULT,
 	  .help = "How much of the console's output is kept on disk; 0 keeps none." },
 	{ "restart", FIELD_CHOICE, OF(restart), .choices = restart_choices,
-	  .help = "Whether the partition is started again when it ends without having been stopped." },
+	  .help = "Whether the partition is started again, after growing pauses, when it ends without having been stopped or only resets itself as it begins." },
 	{ "autostart", FIELD_SWITCH, OF(autostart),
 	  .help = "Whether the partition starts with the supervisor." },
 	{ "stop", FIELD_GROUP, .help = "How the partition is stopped." },

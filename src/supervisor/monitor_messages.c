@@ -73,7 +73,10 @@ static int take_done(void *data, struct message *message)
 
 static void guest_panicked(struct partition *partition)
 {
-	partition_event_text(partition, EVENT_ERROR, "its guest panicked");
+	static const char why[] = "its guest panicked";
+
+	partition_event_text(partition, EVENT_ERROR, "%s", why);
+	process_tell_end(partition->monitor, why);
 	process_quit(partition->monitor, QUIT_MS);
 }
 
@@ -107,7 +110,8 @@ static int take_guest(void *data, struct message *message)
 		monitor_guest_off(partition);
 		break;
 	case GUEST_ENGINE_DIED:
-		/* Its monitor has nothing left to do. */
+		/* Its monitor has said why, and has nothing left to do. */
+		process_tell_end(process, process->last_error);
 		process_quit(process, QUIT_MS);
 		break;
 	case GUEST_RUNNING:

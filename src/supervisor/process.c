@@ -252,6 +252,12 @@ static int take_pong(void *data, struct message *message)
 	return 0;
 }
 
+void process_tell_end(struct process *process, const char *why)
+{
+	(void)snprintf(process->last_words, sizeof(process->last_words), "%s",
+		       why);
+}
+
 static int take_event(void *data, struct message *message)
 {
 	const struct child_event *event = (const void *)message->body;
@@ -259,9 +265,11 @@ static int take_event(void *data, struct message *message)
 	char text[sizeof(event->text)];
 
 	text_escape(text, sizeof(text), event->text, strlen(event->text));
-	if (process->state == PROCESS_STARTING && event->level == EVENT_ERROR)
-		(void)snprintf(process->last_words, sizeof(process->last_words),
+	if (event->level == EVENT_ERROR)
+		(void)snprintf(process->last_error, sizeof(process->last_error),
 			       "%s", text);
+	if (process->state == PROCESS_STARTING)
+		process_tell_end(process, process->last_error);
 	supervisor_event(process->supervisor, event->level, process->name, "%s",
 			 text);
 	return 0;

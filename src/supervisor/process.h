@@ -85,7 +85,8 @@ struct process {
 	uint32_t missing; /* wished for, not in place */
 	bool has_crashed; /* it ended by a fault of its own */
 	char reason[TEXT_ROOM];
-	char last_words[TEXT_ROOM]; /* its last error before it was READY */
+	char last_error[TEXT_ROOM]; /* that it told */
+	char last_words[TEXT_ROOM]; /* why it ends, by its own account */
 	struct outbox outbox;
 	struct child_log *log; /* NULL: of an earlier supervisor */
 	sd_event_source *control_source;
@@ -141,6 +142,9 @@ void process_send(struct process *process, uint32_t type, uint32_t request_id,
 /* Send with the body's own size. */
 #define process_tell(process, type, body) \
 	process_send(process, type, 0, body, sizeof(*(body)), NULL, 0)
+
+/* It will end by itself, for this reason. */
+void process_tell_end(struct process *process, const char *why);
 
 /* SIGKILL, with the reason its owner will be told. Safe on one that is dying. */
 void process_kill(struct process *process, const char *reason);

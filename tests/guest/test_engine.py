@@ -56,3 +56,32 @@ def test_a_frozen_engine_is_switched_off(host, force):
 
     assert host.state_of("one") == "stopped"
     assert host.state_of("two") == "running"
+
+
+def install_hopeless(host, restart):
+    """A guest that cannot come up: a triple fault at its first instructions."""
+    host.define("one", restart=restart, boot={
+        "kernel": str(bulkhead.BUILD / "bench/fault.elf"), "cmdline": ""})
+    host.run("install", "one")
+
+
+def test_a_guest_that_can_never_come_up_is_given_up_with_one_reason(host):
+    install_hopeless(host, "never")
+
+    host.run("start", "one")
+    host.wait_state("one", "stopped")
+
+    why = "the guest reset itself 10 times in a row as soon as it had begun"
+    assert why in host.partition("one")["reason"]
+    assert host.run("events").count(why) == 2  # it ended, and is stopped
+
+
+def test_a_guest_that_can_never_come_up_is_the_restart_policys(host):
+    install_hopeless(host, "on-failure")
+
+    host.run("start", "one")
+    bulkhead.wait_for(lambda: host.partition("one")["restarts"] >= 2, 60,
+                      what="its policy has restarted it")
+
+    host.run("stop", "one", "--force")
+    assert host.state_of("one") == "stopped"

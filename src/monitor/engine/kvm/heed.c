@@ -94,6 +94,33 @@ static void warn(struct kvm_machine *machine, const char *text)
 		handler->event(handler->context, EVENT_WARNING, text);
 }
 
+static void give_up(struct kvm_machine *machine, bool has_faulted)
+{
+	machine_fail(machine, has_faulted ? RESETS_HOPELESS " (triple fault)"
+					  : RESETS_HOPELESS);
+	end(machine, machine->failure);
+}
+
+static void heed_reset(struct kvm_machine *machine, bool has_faulted)
+{
+	switch (resets_note(&machine->resets, clock_now_ns())) {
+	case RESETS_GIVE_UP:
+		give_up(machine, has_faulted);
+		break;
+	case RESETS_GO_ON:
+		(void)machine_start_over(machine);
+		break;
+	case RESETS_TELL:
+		/* A guest that resets itself rarely does so by this. */
+		if (has_faulted)
+			warn(machine, "a processor of the guest shut down "
+				      "(triple fault)");
+		if (machine_start_over(machine) == 0)
+			tell_changed(machine, GUEST_RESET);
+		break;
+	}
+}
+
 static void heed(struct kvm_machine *machine, uint32_t notes)
 {
 	if (notes & NOTE_CONSOLE)
@@ -111,12 +138,7 @@ static void heed(struct kvm_machine *machine, uint32_t notes)
 	} else if (notes & NOTE_OFF) {
 		end(machine, "");
 	} else if (notes & (NOTE_RESET | NOTE_TRIPLE_FAULT)) {
-		/* A guest that resets itself rarely does so by this. */
-		if (notes & NOTE_TRIPLE_FAULT)
-			warn(machine, "a processor of the guest shut down "
-				      "(triple fault)");
-		if (machine_start_over(machine) == 0)
-			tell_changed(machine, GUEST_RESET);
+		heed_reset(machine, (notes & NOTE_TRIPLE_FAULT) != 0);
 	}
 }
 

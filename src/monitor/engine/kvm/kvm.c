@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/count.h"
 #include "base/scope.h"
 #include "control/definition.h"
@@ -149,6 +150,7 @@ static int carry_out(struct kvm_machine *machine, enum engine_verb verb,
 	case ENGINE_POWERDOWN:
 		return power_down(machine);
 	case ENGINE_RESET:
+		resets_begin(&machine->resets, clock_now_ns());
 		return machine_start_over(machine);
 	case ENGINE_BALLOON:
 		return set_balloon(machine, argument);

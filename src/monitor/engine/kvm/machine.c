@@ -206,6 +206,7 @@ static int make_booting(struct kvm_machine *machine, struct refusal *refusal)
 	loaded = loading_end(&loading, &rule);
 	if (result < 0)
 		return result;
+	resets_begin(&machine->resets, clock_now_ns());
 	if (loaded == 0)
 		return machine_begin(machine, &loading.entry, refusal);
 	*refusal = rule;

@@ -50,6 +50,7 @@
 #include "monitor/engine/kvm/small.h"
 #include "monitor/engine/kvm/vcpu.h"
 #include "monitor/engine/kvm/vm.h"
+#include "monitor/resets.h"
 
 /* Bits: what the main thread is to do. */
 enum machine_note {
@@ -105,6 +106,7 @@ struct kvm_machine {
 	bool has_failed;
 	char failure[160];
 	struct log_limit warnings;
+	struct resets resets; /* the main thread's */
 	sd_event_source *note_source;
 	sd_event_source *clock_source;
 	bool is_over; /* handler.ended was called; atomic */

@@ -15,8 +15,7 @@
 #include "base/scope.h"
 #include "monitor/engine/qemu/arguments.h"
 
-#define LINE_ROOM     128
-#define RESET_CALM_NS NS_PER_S
+#define LINE_ROOM 128
 
 static const char *const names[] = {
 	[ORDER_CAPABILITIES] = "qmp_capabilities",
@@ -160,6 +159,14 @@ void qemu_kill(struct qemu *qemu, const char *why)
 		log_error("cannot kill the engine error=%d", errno);
 }
 
+static void begin(struct qemu *qemu)
+{
+	const struct engine_handler *handler = &qemu->engine->handler;
+
+	resets_begin(&qemu->resets, clock_now_ns());
+	handler->ready(handler->context, GUEST_PAUSED);
+}
+
 void qemu_answered(void *context, uint32_t number, int status, const char *text)
 {
 	struct qemu *qemu = context;
@@ -178,7 +185,7 @@ void qemu_answered(void *context, uint32_t number, int status, const char *text)
 	if (was.order != ORDER_CAPABILITIES)
 		handler->done(handler->context, was.request_id, status, text);
 	else if (status == 0)
-		handler->ready(handler->context, GUEST_PAUSED);
+		begin(qemu);
 	else
 		qemu_kill(qemu, "it refuses QMP");
 }
@@ -199,16 +206,29 @@ static void note_running(struct qemu *qemu, bool is_paused)
 		tell_changed(qemu, is_paused ? GUEST_PAUSED : GUEST_RUNNING);
 }
 
-/* Firmware resets the machine a few times more on its way up. */
+static void give_up(struct qemu *qemu)
+{
+	qemu->engine->last_words = RESETS_HOPELESS;
+	qemu_kill(qemu, RESETS_HOPELESS);
+}
+
 static void note_reset(struct qemu *qemu, bool is_guest)
 {
-	uint64_t now_ns = clock_now_ns();
-	bool is_news = now_ns - qemu->reset_ns > RESET_CALM_NS;
-
 	qemu->is_panicked = false;
-	qemu->reset_ns = now_ns;
-	if (is_guest && is_news)
+	if (!is_guest) {
+		resets_begin(&qemu->resets, clock_now_ns());
+		return;
+	}
+	switch (resets_note(&qemu->resets, clock_now_ns())) {
+	case RESETS_GIVE_UP:
+		give_up(qemu);
+		break;
+	case RESETS_TELL:
 		tell_changed(qemu, GUEST_RESET);
+		break;
+	case RESETS_GO_ON:
+		break;
+	}
 }
 
 void qemu_happened(void *context, enum qmp_event event, bool is_guest)

@@ -17,6 +17,7 @@
 #include "monitor/engine/engine.h"
 #include "monitor/engine/qemu/qmp.h"
 #include "monitor/engine/qemu/words.h"
+#include "monitor/resets.h"
 #include "sandbox/jail.h"
 
 /* What is sent over QMP. */
@@ -49,7 +50,7 @@ struct qemu {
 	sd_event_source *end_source;
 	struct pending pending[QMP_PENDING_MAX];
 	uint32_t last_number;
-	uint64_t reset_ns; /* the last reset */
+	struct resets resets;
 	bool is_started;
 	bool is_guest_off; /* the guest switched itself off */
 	bool is_panicked;
