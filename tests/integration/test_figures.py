@@ -7,12 +7,14 @@ import pathlib
 import random
 import signal
 import socket
+import subprocess
 import sys
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 
+import host_kvm  # noqa: E402
 import measure  # noqa: E402
 import memory  # noqa: E402
 import net  # noqa: E402
@@ -108,3 +110,18 @@ def test_a_port_gets_no_more_than_its_credit(frame_bytes):
 def test_the_network_service_is_small():
     with netload.made(netload.Ours, 2) as system:
         assert net.idle_pss(system) <= 3
+
+
+def test_figures_of_a_dev_kvm_that_cannot_run_guests_are_refused_by_name():
+    trouble = host_kvm.trouble()
+    if not trouble:
+        return
+
+    done = subprocess.run(
+        [sys.executable, measure.__file__.replace("measure.py", "run.py"),
+         "kvm", "--native"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr == ("bench: /dev/kvm of this host cannot run guests: "
+                           f"{trouble}\n")
+    assert done.stdout == ""

@@ -7,13 +7,15 @@ import sys
 import bulkhead
 
 
-def main():
+def trouble():
+    """What the probe found that keeps guests of engine kvm from this host, or
+    None."""
     done = subprocess.run([bulkhead.program("bulkhead"), "doctor", "--json"],
                           stdout=subprocess.PIPE, text=True, check=False)
-    verdicts = {probe["id"]: probe["verdict"]
-                for probe in json.loads(done.stdout)["probes"]}
-    return 0 if verdicts["kvm"] == "yes" else 1
+    found = next(probe for probe in json.loads(done.stdout)["probes"]
+                 if probe["id"] == "kvm")
+    return None if found["verdict"] == "yes" else found["detail"]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(1 if trouble() else 0)
