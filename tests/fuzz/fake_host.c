@@ -294,20 +294,30 @@ int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 FILE *__wrap_fopen64(const char *path, const char *mode);
 FILE *__real_fopen64(const char *path, const char *mode);
 
+/* Whom the supervisor has not started yet is younger than it. */
+static pid_t ticks_of(pid_t pid)
+{
+	const struct fake_process *process = find(pid);
+
+	if (host.is_on && pid == getpid())
+		return host.last_pid;
+	return process && !process->is_dead ? pid : 0;
+}
+
 FILE *__wrap_fopen64(const char *path, const char *mode)
 {
-	const struct fake_process *process;
 	static char line[256];
 	int pid, end = 0;
+	pid_t ticks;
 
 	if (sscanf(path, "/proc/%d/stat%n", &pid, &end) != 1 || !end)
 		return __real_fopen64(path, mode);
-	process = find(pid);
-	if (!process || process->is_dead)
+	ticks = ticks_of(pid);
+	if (!ticks)
 		return NULL;
 	(void)snprintf(line, sizeof(line),
 		       "%d (child) S 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 %d 0",
-		       pid, pid);
+		       pid, ticks);
 	return fmemopen(line, strlen(line), "r");
 }
 

@@ -36,7 +36,7 @@ static const char *const programs[] = {
 
 void world_fail(const char *what)
 {
-	(void)fprintf(stderr, "fuzz_supervisor: %s\n", what);
+	(void)fprintf(stderr, "world: %s\n", what);
 	abort();
 }
 
@@ -259,6 +259,18 @@ static bool bring_back(struct world *world)
 		is_lost |= player_return(player, world_rendezvous());
 	}
 	return is_lost;
+}
+
+struct player *world_player(struct world *world, uint32_t role, unsigned nth)
+{
+	for (size_t i = 0; i < FAKE_PROCESSES_MAX; i++) {
+		struct player *player = &world->players[i];
+
+		if (player->process && !player->process->is_dead &&
+		    player->process->role == role && nth-- == 0)
+			return player;
+	}
+	return NULL;
 }
 
 void world_pass_ms(struct world *world, uint64_t ms)

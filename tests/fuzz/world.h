@@ -5,6 +5,8 @@
  * disk0, console0 and net0 serve them. Every world begins the same, whatever
  * happened in the one before it.
  *
+ * For the fuzz target of the supervisor and for unit tests.
+ *
  * Threads    One. What would be an errand is carried out at once.
  */
 #ifndef TESTS_FUZZ_WORLD_H
@@ -40,6 +42,9 @@ void world_pass_ms(struct world *world, uint64_t ms);
 /* The supervisor ends, and another one begins; who `comes_first` (may be NULL)
  * is there before anyone else. */
 void world_restart(struct world *world, void (*comes_first)(void));
+
+/* The nth living process of this role, oldest first; NULL: there is none. */
+struct player *world_player(struct world *world, uint32_t role, unsigned nth);
 
 /* Paths of the world: the rendezvous, the clients' socket, and files. */
 const char *world_rendezvous(void);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is heard at the supervisor's two sockets, by the uid of the kernel. */
+#include <errno.h>
+
+#include "fuzz/world.h"
+#include "lib/harness.h"
+#include "supervisor/rendezvous.h"
+
+#define ANYBODY 65534
+/* Of no child: those are numbered in the order of their start. */
+#define STRANGER  2000000
+#define CHILD_UID 0x42480000u
+
+static struct world world;
+
+/* The first answer's type, or a negative errno. */
+static int hear(struct control *link)
+{
+	struct message message;
+	int r;
+
+	world_settle(&world);
+	r = control_receive(link, &message);
+	if (r < 0)
+		return r;
+	message_release(&message);
+	return (int)message.type;
+}
+
+static int ask_as(uid_t uid)
+{
+	struct control link;
+	int r;
+
+	link.fd = fake_host_connect(world_socket(), STRANGER, uid);
+	CHECK(link.fd >= 0);
+	(void)control_send(&link, MSG_SUPERVISOR_SHOW, 1, NULL, 0, NULL, 0);
+	r = hear(&link);
+	control_close(&link);
+	return r;
+}
+
+TEST(without_a_group_nobody_but_root_may_ask)
+{
+	world_open(&world);
+
+	CHECK_EQ(ask_as(0), MSG_SUPERVISOR_ROW);
+	CHECK_EQ(ask_as(ANYBODY), -EPIPE);
+	CHECK_EQ(ask_as(CHILD_UID), -EPIPE);
+	world_close(&world);
+}
+
+static int say_hello_as(const struct player *player, uid_t uid)
+{
+	struct control link;
+	int r;
+
+	link.fd = fake_host_connect(world_rendezvous(), player->process->pid,
+				    uid);
+	CHECK(link.fd >= 0);
+	(void)control_send(&link, MSG_CHILD_HELLO, 0, &player->hello,
+			   sizeof(player->hello), NULL, 0);
+	r = hear(&link);
+	control_close(&link);
+	return r;
+}
+
+static bool is_monitor(const struct player *player)
+{
+	return player->process->role == ROLE_MONITOR;
+}
+
+/* One that an earlier supervisor started and did not record: it is told to
+ * end. Who cannot be a child is told nothing. */
+TEST(a_process_of_a_uid_that_no_child_has_is_not_heard)
+{
+	struct player *orphan;
+
+	world_open(&world);
+	world.is_absent = is_monitor;
+	orphan = world_player(&world, ROLE_MONITOR, 0);
+	store_defer_child_gone(
+		world.supervisor.store,
+		partition_find(&world.supervisor, "a")->monitor->id);
+	world_pass_ms(&world, 100);
+	world_restart(&world, NULL);
+
+	CHECK_EQ(say_hello_as(orphan, ANYBODY), -EPIPE);
+	CHECK_EQ(say_hello_as(orphan, CHILD_UID + 0x10000), -EPIPE);
+	CHECK_EQ(say_hello_as(orphan, CHILD_UID - 1), -EPIPE);
+	CHECK_EQ(say_hello_as(orphan, CHILD_UID), MSG_CHILD_QUIT);
+	world_close(&world);
+}
+
+TEST(a_child_that_comes_back_under_a_wrong_uid_is_not_heard)
+{
+	struct player *monitor;
+	uint64_t id;
+
+	world_open(&world);
+	world.is_absent = is_monitor;
+	monitor = world_player(&world, ROLE_MONITOR, 0);
+	id = partition_find(&world.supervisor, "a")->monitor->id;
+	world_restart(&world, NULL);
+
+	CHECK_EQ(say_hello_as(monitor, ANYBODY), -EPIPE);
+	CHECK_EQ(say_hello_as(monitor, CHILD_UID + (uint32_t)id),
+		 MSG_CHILD_WELCOME);
+	world_close(&world);
+}
