@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What no process of ours can do, whatever its table says: this file is linked
- * once with each role's own table (role_*.c).
+ * once with each role's own table (role_*.c), and apart.c.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,7 +20,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/count.h"
 #include "base/meeting.h"
 #include "base/scope.h"
 #include "lib/harness.h"
@@ -262,7 +261,7 @@ TEST(a_sandboxed_process_cannot_signal_another)
 
 static int mount_tmpfs(void)
 {
-	return errno_of(mount("tmpfs", "/", "tmpfs", 0, NULL));
+	return errno_of(mount("tmpfs", ".", "tmpfs", 0, NULL));
 }
 
 TEST(a_sandboxed_process_cannot_mount)
@@ -395,136 +394,6 @@ static int make_blocking(void)
 TEST(a_sandboxed_process_cannot_make_a_shared_eventfd_block)
 {
 	check_killed(make_blocking);
-}
-
-/* What some role has a reason for, by a table in src, and with which it can do
- * no more than others of these tests say. */
-static const int known_calls[] = {
-	/* base */
-	__NR_read,
-	__NR_write,
-	__NR_close,
-	__NR_fcntl,
-	__NR_fstat,
-	__NR_newfstatat,
-	__NR_sendmsg,
-	__NR_recvmsg,
-	__NR_socket,
-	__NR_connect,
-	__NR_epoll_create1,
-	__NR_epoll_ctl,
-	__NR_epoll_wait,
-	__NR_epoll_pwait,
-	__NR_epoll_pwait2,
-	__NR_poll,
-	__NR_ppoll,
-	__NR_timerfd_create,
-	__NR_timerfd_settime,
-	__NR_clock_gettime,
-	__NR_gettimeofday,
-	__NR_clock_nanosleep,
-	__NR_nanosleep,
-	__NR_restart_syscall,
-	__NR_futex,
-	__NR_sched_yield,
-	__NR_brk,
-	__NR_mmap,
-	__NR_mprotect,
-	__NR_munmap,
-	__NR_mremap,
-	__NR_madvise,
-	__NR_getrandom,
-	__NR_sched_getaffinity,
-	__NR_rt_sigreturn,
-	__NR_rt_sigprocmask,
-	__NR_rt_sigaction,
-	__NR_getpid,
-	__NR_gettid,
-	__NR_exit,
-	__NR_exit_group,
-	__NR_tgkill,
-	__NR_kill,
-	/* threads */
-	__NR_clone,
-	__NR_set_robust_list,
-	__NR_rseq,
-	__NR_seccomp,
-	/* sockets and files that one holds */
-	__NR_accept4,
-	__NR_recvfrom,
-	__NR_sendto,
-	__NR_getsockname,
-	__NR_getsockopt,
-	__NR_ioctl,
-	__NR_memfd_create,
-	__NR_ftruncate,
-	__NR_pread64,
-	__NR_pwrite64,
-	__NR_preadv2,
-	__NR_pwritev2,
-	__NR_writev,
-	__NR_fdatasync,
-	__NR_fallocate,
-	__NR_fstatfs,
-	__NR_io_setup,
-	__NR_io_submit,
-	__NR_io_getevents,
-	__NR_sched_setaffinity,
-#if BULKHEAD_FAILPOINTS
-	__NR_pause,
-#endif
-#ifdef __SANITIZE_ADDRESS__
-	__NR_sigaltstack,
-	__NR_prctl,
-#endif
-#ifdef ROLE_ENGINE
-	/* monitors alone: the end of an engine's process, images */
-	__NR_pidfd_send_signal,
-	__NR_waitid,
-	__NR_wait4,
-	__NR_lseek,
-	__NR_fsync,
-	__NR_sync_file_range,
-#endif
-	/* uretprobe() and uprobe(): no filter sees them, and they end whoever
-	 * is not being probed */
-	335,
-	336,
-	/* refused with an error */
-	__NR_open,
-	__NR_openat,
-	__NR_access,
-	__NR_readlink,
-	__NR_clone3,
-};
-
-/* More than the newest kernel has. */
-#define CALL_COUNT 512
-
-static bool is_known(long number)
-{
-	for (size_t i = 0; i < ARRAY_COUNT(known_calls); i++)
-		if (known_calls[i] == number)
-			return true;
-	return false;
-}
-
-TEST(a_sandboxed_process_is_ended_by_every_call_that_no_role_needs)
-{
-	static int ended[CALL_COUNT];
-
-	for (enum who who = AS_ROOT; who < WHO_COUNT; who++) {
-		if (!attempt_can_be(who))
-			continue;
-		attempt_each_call(who, CALL_COUNT, ended);
-		for (long number = 0; number < CALL_COUNT; number++) {
-			if (is_known(number) || ended[number] == KILLED)
-				continue;
-			(void)fprintf(stderr, "call %ld ended with %d\n",
-				      number, ended[number]);
-			CHECK_EQ(ended[number], KILLED);
-		}
-	}
 }
 
 static int ask_terminal(void)
