@@ -263,3 +263,10 @@ int probe_engine(const struct probe_table *table,
 	return ret_engine->has_kvm ? take_kvm(kvm, ret_engine)
 				   : take_qemu(qemu, ret_engine);
 }
+
+const char *probe_engine_name(const struct probe_engine *engine)
+{
+	if (engine->engine == ENGINE_KVM)
+		return "kvm";
+	return engine->qemu[0] ? "qemu" : "none";
+}

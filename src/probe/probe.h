@@ -77,4 +77,7 @@ struct probe_engine {
 int probe_engine(const struct probe_table *table,
 		 struct probe_engine *ret_engine);
 
+/* What auto takes, in a word: "kvm", "qemu" or "none". */
+const char *probe_engine_name(const struct probe_engine *engine);
+
 #endif

@@ -15,103 +15,12 @@
 #define CHECK_USEC 2000u
 /* After this the others go on without who has not come back. */
 #define PATIENCE_NS (3 * NS_PER_S)
-#define HELD_MAX    4096
-
-/* A returning service said that it serves this attachment. */
-struct held {
-	struct instance *instance;
-	struct attachment attachment;
-};
 
 struct adoption {
 	sd_event_source *check_timer;
 	int (*finished)(struct supervisor *supervisor);
 	uint64_t began_ns;
-	struct held *held;
-	size_t held_count;
 };
-
-int supervisor_note_held(struct supervisor *supervisor,
-			 struct instance *instance,
-			 const struct attachment *attachment)
-{
-	struct adoption *adoption = supervisor->adoption;
-	struct held *more;
-
-	if (instance->held_count == HELD_MAX)
-		return -EBADMSG;
-	more = reallocarray(adoption->held, adoption->held_count + 1,
-			    sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	adoption->held = more;
-	instance->held_count++;
-	more[adoption->held_count].instance = instance;
-	more[adoption->held_count++].attachment = *attachment;
-	return 0;
-}
-
-static bool is_alive(struct supervisor *supervisor,
-		     const struct instance *instance)
-{
-	struct service *service;
-	struct instance *other;
-
-	TAILQ_FOREACH(service, &supervisor->services, link)
-	TAILQ_FOREACH(other, &service->instances, link)
-	if (other == instance)
-		return true;
-	return false;
-}
-
-static struct partition *find_console(struct supervisor *supervisor,
-				      uint64_t id)
-{
-	struct partition *partition;
-
-	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	if (partition->console.is_wanted && partition->console.id == id)
-		return partition;
-	return NULL;
-}
-
-static void settle_disk(struct supervisor *supervisor, const struct held *held)
-{
-	const struct service *service = held->instance->service;
-	struct disk *disk =
-		partition_find_disk(supervisor, held->attachment.id);
-
-	if (disk && !placement_fits(service, disk->definition->service)) {
-		process_kill(held->instance->process,
-			     "it claimed a disk of another service");
-		return;
-	}
-	if (disk && !disk->instance) {
-		disk_found(disk, held->instance, held->attachment.generation);
-		return;
-	}
-	/* Of two who claim it, one lies: it is taken from both. */
-	if (disk && disk->instance != held->instance)
-		disk_leave(disk);
-	process_tell(held->instance->process, MSG_DISK_DETACH,
-		     &held->attachment);
-}
-
-static void settle_console(struct supervisor *supervisor,
-			   const struct held *held)
-{
-	struct partition *partition =
-		find_console(supervisor, held->attachment.id);
-
-	if (partition && !partition->console.instance) {
-		partition->console.instance = held->instance;
-		partition->console.generation = held->attachment.generation;
-		instance_client_came(held->instance);
-		return;
-	}
-	process_tell(held->instance->process, MSG_CONSOLE_DETACH,
-		     &held->attachment);
-}
 
 static void mark_wanted(struct supervisor *supervisor)
 {
@@ -131,7 +40,6 @@ static void mark_wanted(struct supervisor *supervisor)
 
 static void reconcile(struct supervisor *supervisor)
 {
-	struct adoption *adoption = supervisor->adoption;
 	struct partition *partition, *next;
 	struct service *service;
 
@@ -139,22 +47,8 @@ static void reconcile(struct supervisor *supervisor)
 	mark_wanted(supervisor);
 	TAILQ_FOREACH(service, &supervisor->services, link)
 	service_choose_active(service);
-	for (size_t i = 0; i < adoption->held_count; i++) {
-		const struct held *held = &adoption->held[i];
-
-		if (!is_alive(supervisor, held->instance))
-			continue;
-		if (held->instance->service->role == ROLE_DISK)
-			settle_disk(supervisor, held);
-		else if (held->instance->service->role == ROLE_NET)
-			networks_found(supervisor, held->instance,
-				       &held->attachment);
-		else
-			settle_console(supervisor, held);
-	}
-	free(adoption->held);
-	adoption->held = NULL;
-	adoption->held_count = 0;
+	TAILQ_FOREACH(service, &supervisor->services, link)
+	service_take_held(service);
 	supervisor->is_adopting = false;
 	for (partition = TAILQ_FIRST(&supervisor->partitions); partition;
 	     partition = next) {
@@ -260,7 +154,6 @@ void adopt_close(struct supervisor *supervisor)
 	if (!adoption)
 		return;
 	sd_event_source_disable_unref(adoption->check_timer);
-	free(adoption->held);
 	free(adoption);
 	supervisor->adoption = NULL;
 }

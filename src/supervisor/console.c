@@ -147,7 +147,8 @@ void consoles_progress(struct supervisor *supervisor)
 		progress(partition);
 }
 
-void consoles_leave(struct supervisor *supervisor, struct instance *instance)
+static void consoles_leave(struct supervisor *supervisor,
+			   struct instance *instance)
 {
 	struct partition *partition;
 
@@ -200,8 +201,7 @@ static int take_held(void *data, struct message *message)
 	const struct attachment *attachment = (const void *)message->body;
 	struct process *process = data;
 
-	return supervisor_note_held(process->supervisor, process->owner,
-				    attachment);
+	return instance_note_held(process->owner, attachment);
 }
 
 static const struct message_rule rules[] = {
@@ -209,10 +209,43 @@ static const struct message_rule rules[] = {
 	{ MSG_CONSOLE_HELD, IN(PROCESS_EXPECTED), take_held },
 };
 
-const struct process_ops console_instance_ops = {
+static const struct process_ops instance_ops = {
 	.rules = rules,
 	.rule_count = sizeof(rules) / sizeof(rules[0]),
 	.ready = instance_ready,
 	.died = instance_died,
 	.pong = instance_pong,
+};
+
+static struct partition *find(struct supervisor *supervisor, uint64_t id)
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	if (partition->console.is_wanted && partition->console.id == id)
+		return partition;
+	return NULL;
+}
+
+static void found(struct supervisor *supervisor, struct instance *instance,
+		  const struct attachment *attachment)
+{
+	struct partition *partition = find(supervisor, attachment->id);
+
+	if (partition && !partition->console.instance) {
+		partition->console.instance = instance;
+		partition->console.generation = attachment->generation;
+		instance_client_came(instance);
+		return;
+	}
+	process_tell(instance->process, MSG_CONSOLE_DETACH, attachment);
+}
+
+const struct attachment_ops console_attachments = {
+	.role = ROLE_CONSOLE,
+	.instance = &instance_ops,
+	.progress = consoles_progress,
+	.leave = consoles_leave,
+	.died = consoles_leave,
+	.found = found,
 };

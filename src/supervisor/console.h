@@ -28,7 +28,7 @@ struct console {
 	struct instance *instance; /* that serves it; NULL: none yet */
 };
 
-extern const struct process_ops console_instance_ops;
+extern const struct attachment_ops console_attachments;
 
 /* Make the ring of a partition that is being started. */
 int console_open(struct partition *partition);
@@ -55,7 +55,5 @@ void console_log_remove(struct supervisor *supervisor, const char *name);
 
 /* Give consoles that nobody serves to the active instance. */
 void consoles_progress(struct supervisor *supervisor);
-/* An instance died or retires. */
-void consoles_leave(struct supervisor *supervisor, struct instance *instance);
 
 #endif

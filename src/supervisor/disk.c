@@ -63,6 +63,17 @@ int disk_choose_service(struct disk *disk, struct refusal *ret_refusal)
 	return r;
 }
 
+struct disk *disk_find(struct supervisor *supervisor, uint64_t attachment_id)
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		if (partition->disks[i].id == attachment_id)
+			return &partition->disks[i];
+	return NULL;
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 {
 	progress(data);
@@ -130,7 +141,7 @@ static void poll_fence(struct disk *disk)
 	}
 	disk->state = disk->is_wanted ? DISK_IS_WAITING : DISK_IS_DETACHED;
 	if (!disk->is_wanted)
-		partition_disk_released(disk->partition);
+		disk->owner->released(disk->partition);
 }
 
 /* What both ends of a new channel are given; closed at the end of the scope. */
@@ -225,7 +236,7 @@ static int hand_over(struct disk *disk, struct instance *instance)
 	disk->up_ns = clock_now_ns();
 	disk->instance = instance;
 	instance_client_came(instance);
-	partition_disk_came_up(disk->partition);
+	disk->owner->came_up(disk->partition);
 	(void)failpoint("recovery.handover.after");
 	service_tell_restart(instance->service);
 	return 0;
@@ -345,7 +356,7 @@ void disk_unwant(struct disk *disk)
 		progress(disk);
 	else if (is_free) {
 		disk->state = DISK_IS_DETACHED;
-		partition_disk_released(disk->partition);
+		disk->owner->released(disk->partition);
 	}
 }
 
@@ -458,7 +469,7 @@ static void visit_progress(struct disk *disk, void *context)
 		progress(disk);
 }
 
-void disks_progress(struct supervisor *supervisor)
+static void disks_progress(struct supervisor *supervisor)
 {
 	each_disk(supervisor, visit_progress, NULL);
 }
@@ -469,8 +480,8 @@ static void visit_doomed(struct disk *disk, void *context)
 		tell_monitor_down(disk, DISK_DOWN_HUNG);
 }
 
-void disks_instance_doomed(struct supervisor *supervisor,
-			   struct instance *instance)
+static void disks_instance_doomed(struct supervisor *supervisor,
+				  struct instance *instance)
 {
 	each_disk(supervisor, visit_doomed, instance);
 }
@@ -488,8 +499,8 @@ static void visit_died(struct disk *disk, void *context)
 	progress(disk);
 }
 
-void disks_instance_died(struct supervisor *supervisor,
-			 struct instance *instance)
+static void disks_instance_died(struct supervisor *supervisor,
+				struct instance *instance)
 {
 	each_disk(supervisor, visit_died, instance);
 }
@@ -500,7 +511,8 @@ static void visit_leave(struct disk *disk, void *context)
 		disk_leave(disk);
 }
 
-void disks_leave(struct supervisor *supervisor, struct instance *instance)
+static void disks_leave(struct supervisor *supervisor,
+			struct instance *instance)
 {
 	each_disk(supervisor, visit_leave, instance);
 }
@@ -519,8 +531,8 @@ static void visit_settled(struct disk *disk, void *context)
 		query->is_settled = false;
 }
 
-bool disks_are_settled(struct supervisor *supervisor,
-		       const struct service *service)
+static bool disks_are_settled(struct supervisor *supervisor,
+			      const struct service *service)
 {
 	struct settled_query query = { service, true };
 
@@ -534,8 +546,7 @@ static struct disk *find_attachment(struct process *process,
 				    const struct attachment *attachment)
 {
 	struct instance *instance = process->owner;
-	struct disk *disk =
-		partition_find_disk(process->supervisor, attachment->id);
+	struct disk *disk = disk_find(process->supervisor, attachment->id);
 
 	if (!disk || disk->instance != instance ||
 	    disk->generation != attachment->generation)
@@ -572,8 +583,7 @@ static int take_held(void *data, struct message *message)
 	const struct attachment *attachment = (const void *)message->body;
 	struct process *process = data;
 
-	return supervisor_note_held(process->supervisor, process->owner,
-				    attachment);
+	return instance_note_held(process->owner, attachment);
 }
 
 static const struct message_rule rules[] = {
@@ -583,10 +593,42 @@ static const struct message_rule rules[] = {
 	{ MSG_DISK_HELD, IN(PROCESS_EXPECTED), take_held },
 };
 
-const struct process_ops disk_instance_ops = {
+static const struct process_ops instance_ops = {
 	.rules = rules,
 	.rule_count = sizeof(rules) / sizeof(rules[0]),
 	.ready = instance_ready,
 	.died = instance_died,
 	.pong = instance_pong,
+};
+
+static void found(struct supervisor *supervisor, struct instance *instance,
+		  const struct attachment *attachment)
+{
+	struct disk *disk = disk_find(supervisor, attachment->id);
+
+	if (disk &&
+	    !placement_fits(instance->service, disk->definition->service)) {
+		process_kill(instance->process,
+			     "it claimed a disk of another service");
+		return;
+	}
+	if (disk && !disk->instance) {
+		disk_found(disk, instance, attachment->generation);
+		return;
+	}
+	/* Of two who claim it, one lies: it is taken from both. */
+	if (disk && disk->instance != instance)
+		disk_leave(disk);
+	process_tell(instance->process, MSG_DISK_DETACH, attachment);
+}
+
+const struct attachment_ops disk_attachments = {
+	.role = ROLE_DISK,
+	.instance = &instance_ops,
+	.progress = disks_progress,
+	.leave = disks_leave,
+	.doomed = disks_instance_doomed,
+	.died = disks_instance_died,
+	.found = found,
+	.is_settled = disks_are_settled,
 };

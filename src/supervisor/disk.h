@@ -35,8 +35,16 @@ enum disk_state {
 	DISK_IS_DETACHING,
 };
 
+/* What its partition wants to know of it. */
+struct disk_owner_ops {
+	void (*came_up)(struct partition *partition);
+	/* DETACHED, and nobody wants it. */
+	void (*released)(struct partition *partition);
+};
+
 struct disk {
 	struct partition *partition;
+	const struct disk_owner_ops *owner;
 	const struct disk_definition *definition; /* the partition's */
 	char service[NAME_ROOM]; /* the one defined, or one beside it */
 	unsigned index;
@@ -60,7 +68,10 @@ struct disk {
 	struct disk_counters counters;
 };
 
-extern const struct process_ops disk_instance_ops;
+extern const struct attachment_ops disk_attachments;
+
+/* By its attachment; NULL when there is none. */
+struct disk *disk_find(struct supervisor *supervisor, uint64_t attachment_id);
 
 /* Of the service that is defined and those beside it, one with room.
  * -EBUSY  there is none */
@@ -69,7 +80,7 @@ int disk_choose_service(struct disk *disk, struct refusal *ret_refusal);
 /* Its monitor is READY: serve it as soon as the fence allows. */
 void disk_want(struct disk *disk);
 
-/* Its monitor is gone or going: drain. partition_disk_released() follows when
+/* Its monitor is gone or going: drain. owner->released() follows when
  * it is DETACHED, at once if it is already. */
 void disk_unwant(struct disk *disk);
 
@@ -92,19 +103,6 @@ void disk_channel_broken(struct disk *disk, uint64_t generation,
 
 /* Forget everything; its descriptors are closed. */
 void disk_release(struct disk *disk);
-
-/*
- * All disks: give what waits to who is READY; an instance was killed and may
- * take long to die (monitors count the outage from here), died, or retires.
- */
-void disks_progress(struct supervisor *supervisor);
-void disks_instance_doomed(struct supervisor *supervisor,
-			   struct instance *instance);
-void disks_instance_died(struct supervisor *supervisor,
-			 struct instance *instance);
-void disks_leave(struct supervisor *supervisor, struct instance *instance);
-bool disks_are_settled(struct supervisor *supervisor,
-		       const struct service *service);
 
 /* "up", "waiting", ... */
 const char *disk_state_name(enum disk_state state);

@@ -12,6 +12,7 @@
 #include "base/scope.h"
 #include "probe/probe.h"
 #include "sandbox/sandbox.h"
+#include "supervisor/engine.h"
 #include "supervisor/errand.h"
 #include "supervisor/hold.h"
 #include "supervisor/install.h"
@@ -56,6 +57,7 @@ int launch_load_disks(struct partition *partition)
 
 		memset(disk, 0, sizeof(*disk));
 		disk->partition = partition;
+		disk->owner = &partition_disk_owner;
 		disk->definition = &definition->disks[i];
 		memcpy(disk->service, disk->definition->service, NAME_ROOM);
 		disk->index = i;
@@ -284,7 +286,7 @@ static int choose_engine(struct partition *partition, struct refusal *refusal)
 	partition->accelerator = PROBE_TCG;
 	if (wanted == ENGINE_FOREIGN)
 		return 0;
-	probe = supervisor_engine(partition->supervisor);
+	probe = engine_probe_wait(partition->supervisor->probe);
 	if (wanted == ENGINE_KVM ||
 	    partition_state(partition) == PARTITION_SAVED ||
 	    (wanted == ENGINE_AUTO && probe->engine == ENGINE_KVM))
@@ -396,8 +398,9 @@ static void send_settings(struct partition *partition)
 	};
 
 	if (partition->engine == ENGINE_QEMU)
-		(void)text_copy(settings.qemu, sizeof(settings.qemu),
-				supervisor_engine(partition->supervisor)->qemu);
+		(void)text_copy(
+			settings.qemu, sizeof(settings.qemu),
+			engine_probe_wait(partition->supervisor->probe)->qemu);
 	memcpy(settings.cmdline, definition->cmdline, sizeof(settings.cmdline));
 	process_tell(partition->monitor, MSG_MONITOR_CONFIGURE, &settings);
 }

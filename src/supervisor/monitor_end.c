@@ -198,6 +198,11 @@ void partition_disk_released(struct partition *partition)
 	errand_run(partition->supervisor->errands, end_aside, partition);
 }
 
+const struct disk_owner_ops partition_disk_owner = {
+	.came_up = partition_disk_came_up,
+	.released = partition_disk_released,
+};
+
 static void note_end(struct partition *partition, enum partition_event event,
 		     const char *reason)
 {

@@ -38,7 +38,7 @@ struct network {
 
 TAILQ_HEAD(network_list, network);
 
-extern const struct process_ops net_instance_ops;
+extern const struct attachment_ops network_attachments;
 
 /* Of a record; the supervisor's list owns it. NULL: no memory. The uplink, if
  * it is open already, is taken. */
@@ -90,16 +90,7 @@ int network_report(struct network *network, const struct ticket *ticket);
 /* The interface with this attachment; NULL: none. */
 struct nic *nic_find(struct supervisor *supervisor, uint64_t attachment_id);
 
-/* All switches and interfaces, as disk.h has it for disks. */
+/* Give all switches and interfaces that wait to an instance. */
 void networks_progress(struct supervisor *supervisor);
-void networks_instance_died(struct supervisor *supervisor,
-			    struct instance *instance);
-void networks_leave(struct supervisor *supervisor, struct instance *instance);
-bool networks_are_settled(struct supervisor *supervisor,
-			  const struct service *service);
-
-/* Re-adoption: whose attachment is it? */
-void networks_found(struct supervisor *supervisor, struct instance *instance,
-		    const struct attachment *attachment);
 
 #endif

@@ -75,8 +75,7 @@ static int take_held(void *data, struct message *message)
 {
 	struct process *process = data;
 
-	return supervisor_note_held(process->supervisor, process->owner,
-				    (const void *)message->body);
+	return instance_note_held(process->owner, (const void *)message->body);
 }
 
 /* What the supervisor before us had opened: kept for the next instance. */
@@ -111,10 +110,20 @@ static const struct message_rule rules[] = {
 	{ MSG_NET_UPLINK_HELD, IN(PROCESS_EXPECTED), take_uplink_held },
 };
 
-const struct process_ops net_instance_ops = {
+static const struct process_ops instance_ops = {
 	.rules = rules,
 	.rule_count = ARRAY_COUNT(rules),
 	.ready = instance_ready,
 	.died = instance_died,
 	.pong = instance_pong,
+};
+
+const struct attachment_ops network_attachments = {
+	.role = ROLE_NET,
+	.instance = &instance_ops,
+	.progress = networks_progress,
+	.leave = networks_leave,
+	.died = networks_instance_died,
+	.found = networks_found,
+	.is_settled = networks_are_settled,
 };

@@ -53,4 +53,13 @@ int network_take_reported(void *data, struct message *message);
  * called when interfaces change. */
 void network_watch(const struct network *network);
 
+/* What struct attachment_ops has of switches and interfaces (network.c). */
+void networks_instance_died(struct supervisor *supervisor,
+			    struct instance *instance);
+void networks_leave(struct supervisor *supervisor, struct instance *instance);
+bool networks_are_settled(struct supervisor *supervisor,
+			  const struct service *service);
+void networks_found(struct supervisor *supervisor, struct instance *instance,
+		    const struct attachment *attachment);
+
 #endif

@@ -4,6 +4,7 @@
 #include "base/count.h"
 #include "base/scope.h"
 #include "probe/probe.h"
+#include "supervisor/engine.h"
 #include "supervisor/network_private.h"
 #include "supervisor/supervisor.h"
 
@@ -56,7 +57,7 @@ static const char *passt_trouble(const struct network *network)
 {
 	if (network->record.definition.uplink_kind != UPLINK_PASST)
 		return "";
-	return supervisor_engine(network->supervisor)->userns_refusal;
+	return engine_probe_wait(network->supervisor->probe)->userns_refusal;
 }
 
 void network_note_lost(struct network *network)

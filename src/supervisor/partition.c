@@ -25,18 +25,6 @@ struct partition *partition_find(struct supervisor *supervisor,
 	return NULL;
 }
 
-struct disk *partition_find_disk(struct supervisor *supervisor,
-				 uint64_t attachment_id)
-{
-	struct partition *partition;
-
-	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	for (unsigned i = 0; i < partition->disk_count; i++)
-		if (partition->disks[i].id == attachment_id)
-			return &partition->disks[i];
-	return NULL;
-}
-
 struct partition *partition_new(struct supervisor *supervisor,
 				const struct partition_record *record)
 {
@@ -125,20 +113,6 @@ void partition_free(struct partition *partition)
 	close_fd(&partition->image_fd);
 	hold_drop(partition);
 	free(partition);
-}
-
-void partition_event_text(struct partition *partition, enum event_level level,
-			  const char *format, ...)
-{
-	char subject[64], text[TEXT_ROOM];
-	va_list arguments;
-
-	(void)snprintf(subject, sizeof(subject), "partition %s",
-		       partition->record.definition.name);
-	va_start(arguments, format);
-	(void)vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	supervisor_event(partition->supervisor, level, subject, "%s", text);
 }
 
 enum partition_state partition_state(const struct partition *partition)

@@ -107,8 +107,6 @@ void partition_free(struct partition *partition);
 
 struct partition *partition_find(struct supervisor *supervisor,
 				 const char *name);
-struct disk *partition_find_disk(struct supervisor *supervisor,
-				 uint64_t attachment_id);
 
 /*
  * Verbs. 0: under way or done, `ticket` will be answered; negative: refused,
@@ -157,10 +155,5 @@ int partition_expect(struct partition *partition,
 		     const struct process_record *record);
 /* All children have reported or died: make record and world agree. */
 void partition_reconcile(struct partition *partition);
-
-/* Record an event whose subject is this partition. */
-void partition_event_text(struct partition *partition, enum event_level level,
-			  const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
 
 #endif

@@ -104,5 +104,6 @@ void partition_want_disks(struct partition *partition);
 /* A disk's outage policy wants a pause; its disk is back. */
 void partition_pause_by_policy(struct partition *partition);
 void partition_disk_came_up(struct partition *partition);
+extern const struct disk_owner_ops partition_disk_owner;
 
 #endif

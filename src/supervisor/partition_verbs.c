@@ -7,7 +7,7 @@
 #include "supervisor/autostart.h"
 #include "supervisor/launch.h"
 #include "supervisor/partition_private.h"
-#include "supervisor/report.h"
+#include "supervisor/partition_report.h"
 #include "supervisor/save.h"
 #include "supervisor/supervisor.h"
 

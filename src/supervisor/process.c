@@ -418,7 +418,8 @@ static int on_death(sd_event_source *source, int fd, uint32_t events,
 			     WEXITED | WNOHANG);
 	child_forget(supervisor, process->id);
 	process_free(process);
-	supervisor_shutdown_progress(supervisor);
+	if (supervisor->process_ended)
+		supervisor->process_ended(supervisor);
 	return 0;
 }
 
@@ -513,7 +514,8 @@ static int on_unborn(sd_event_source *source, uint64_t usec, void *data)
 	process->ops->died(process, process->reason);
 	child_forget(supervisor, process->id);
 	process_free(process);
-	supervisor_shutdown_progress(supervisor);
+	if (supervisor->process_ended)
+		supervisor->process_ended(supervisor);
 	return 0;
 }
 

@@ -105,3 +105,17 @@ void supervisor_record_operation(struct supervisor *supervisor,
 	operation_record(supervisor->events, ticket, reply);
 	supervisor_flush_soon(supervisor);
 }
+
+void partition_event_text(struct partition *partition, enum event_level level,
+			  const char *format, ...)
+{
+	char subject[64], text[TEXT_ROOM];
+	va_list arguments;
+
+	(void)snprintf(subject, sizeof(subject), "partition %s",
+		       partition->record.definition.name);
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	supervisor_event(partition->supervisor, level, subject, "%s", text);
+}

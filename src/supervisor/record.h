@@ -11,6 +11,7 @@
 
 #include "control/protocol.h"
 
+struct partition;
 struct supervisor;
 struct ticket;
 
@@ -25,6 +26,11 @@ void supervisor_flush_soon(struct supervisor *supervisor);
 void supervisor_event(struct supervisor *supervisor, enum event_level level,
 		      const char *subject, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Record an event whose subject is this partition. */
+void partition_event_text(struct partition *partition, enum event_level level,
+			  const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* An event of what the ticket's operation came to. */
 void supervisor_record_operation(struct supervisor *supervisor,

@@ -12,6 +12,7 @@
 #include "supervisor/install.h"
 #include "supervisor/operation.h"
 #include "supervisor/partition_private.h"
+#include "supervisor/partition_report.h"
 #include "supervisor/report.h"
 #include "supervisor/request_private.h"
 #include "supervisor/save.h"

@@ -13,6 +13,7 @@
 #include "probe/probe.h"
 #include "supervisor/check.h"
 #include "supervisor/check_network.h"
+#include "supervisor/engine.h"
 #include "supervisor/report.h"
 #include "supervisor/request_private.h"
 
@@ -127,7 +128,7 @@ static int check_passt(struct request *request,
 		       const struct switch_definition *definition)
 {
 	const char *refusal =
-		supervisor_engine(request->supervisor)->userns_refusal;
+		engine_probe_wait(request->supervisor->probe)->userns_refusal;
 
 	if (definition->uplink_kind != UPLINK_PASST || !refusal[0])
 		return 0;

@@ -10,9 +10,7 @@
 #include "base/count.h"
 #include "base/failpoint.h"
 #include "base/scope.h"
-#include "supervisor/console.h"
 #include "supervisor/disk.h"
-#include "supervisor/network.h"
 #include "supervisor/supervisor.h"
 
 /* An instance that dies sooner than this after READY died young. */
@@ -24,12 +22,17 @@
  * has so long to say so: a crowded machine makes it slow, and harms nobody. */
 #define WATCH_MS  3000u
 #define ANSWER_MS 7000u
+/* Attachments that an instance may say it serves. */
+#define HELD_MAX 4096
 
-static const struct process_ops *ops_for(uint32_t role)
+static const struct attachment_ops *
+find_ops(const struct supervisor *supervisor, uint32_t role)
 {
-	if (role == ROLE_NET)
-		return &net_instance_ops;
-	return role == ROLE_DISK ? &disk_instance_ops : &console_instance_ops;
+	const struct attachment_ops *const *ops = supervisor->attachments;
+
+	while (*ops && (*ops)->role != role)
+		ops++;
+	return *ops;
 }
 
 static int on_settle(sd_event_source *source, uint64_t usec, void *data)
@@ -87,6 +90,7 @@ static void instance_free(struct instance *instance)
 {
 	TAILQ_REMOVE(&instance->service->instances, instance, link);
 	sd_event_source_disable_unref(instance->ping_source);
+	free(instance->held);
 	free(instance);
 }
 
@@ -99,7 +103,7 @@ static struct instance *instance_start(struct service *service,
 	if (!instance)
 		return NULL;
 	r = process_spawn(service->supervisor, service->role, service->name,
-			  ops_for(service->role), instance, &instance->process);
+			  service->ops->instance, instance, &instance->process);
 	if (r == 0)
 		return instance;
 	instance_free(instance);
@@ -251,9 +255,7 @@ static void retire_others(struct service *service,
 		if (instance->duty != DUTY_RETIRED ||
 		    instance->alone_for != successor->alone_for)
 			continue;
-		disks_leave(service->supervisor, instance);
-		consoles_leave(service->supervisor, instance);
-		networks_leave(service->supervisor, instance);
+		service->ops->leave(service->supervisor, instance);
 		retire(instance);
 	}
 }
@@ -271,9 +273,7 @@ void service_settle(struct service *service)
 	active = settle_active(service, now_ns);
 	if (active && is_ready(active)) {
 		retire_others(service, active);
-		disks_progress(service->supervisor);
-		consoles_progress(service->supervisor);
-		networks_progress(service->supervisor);
+		service->ops->progress(service->supervisor);
 		settle_standbys(service, active, clock_now_ns());
 	}
 	settle_isolated(service, now_ns);
@@ -327,13 +327,15 @@ void instance_client_left(struct instance *instance)
 static int on_no_pong(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct instance *instance = data;
+	const struct attachment_ops *ops = instance->service->ops;
 
 	supervisor_event(instance->service->supervisor, EVENT_WARNING,
 			 instance->service->name,
 			 "instance %d hangs: killing it",
 			 (int)instance->process->pid);
 	process_kill(instance->process, "it hung");
-	disks_instance_doomed(instance->service->supervisor, instance);
+	if (ops->doomed)
+		ops->doomed(instance->service->supervisor, instance);
 	return 0;
 }
 
@@ -389,9 +391,7 @@ void instance_ready(struct process *process)
 		retire_others(service, instance);
 	if (instance->duty == DUTY_ACTIVE)
 		enter_service(instance);
-	disks_progress(service->supervisor);
-	consoles_progress(service->supervisor);
-	networks_progress(service->supervisor);
+	service->ops->progress(service->supervisor);
 	service_settle(service);
 }
 
@@ -482,9 +482,7 @@ void instance_died(struct process *process, const char *reason)
 	if (instance->duty == DUTY_ACTIVE && !service->death_ns)
 		service->death_ns = clock_now_ns();
 	back_off(service, instance);
-	disks_instance_died(service->supervisor, instance);
-	consoles_leave(service->supervisor, instance);
-	networks_instance_died(service->supervisor, instance);
+	service->ops->died(service->supervisor, instance);
 	instance_free(instance);
 	if (service->is_leaving) {
 		free_when_left(service);
@@ -545,8 +543,9 @@ bool service_is_settled(const struct service *service)
 		if (instance->duty == DUTY_ACTIVE && is_ready(instance))
 			is_served = true;
 	}
-	return is_served && disks_are_settled(service->supervisor, service) &&
-	       networks_are_settled(service->supervisor, service);
+	return is_served &&
+	       (!service->ops->is_settled ||
+		service->ops->is_settled(service->supervisor, service));
 }
 
 int service_expect(struct service *service, const struct process_record *record)
@@ -556,11 +555,39 @@ int service_expect(struct service *service, const struct process_record *record)
 
 	if (!instance)
 		return -ENOMEM;
-	r = process_expect(service->supervisor, record, ops_for(service->role),
+	r = process_expect(service->supervisor, record, service->ops->instance,
 			   instance, &instance->process);
 	if (r < 0)
 		instance_free(instance);
 	return r;
+}
+
+int instance_note_held(struct instance *instance,
+		       const struct attachment *attachment)
+{
+	struct attachment *more;
+
+	if (instance->held_count == HELD_MAX)
+		return -EBADMSG;
+	more = reallocarray(instance->held, instance->held_count + 1,
+			    sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	instance->held = more;
+	more[instance->held_count++] = *attachment;
+	return 0;
+}
+
+void service_take_held(struct service *service)
+{
+	struct instance *instance;
+
+	TAILQ_FOREACH(instance, &service->instances, link)
+	for (unsigned i = 0; i < instance->held_count; i++)
+		service->ops->found(service->supervisor, instance,
+				    &instance->held[i]);
+	TAILQ_FOREACH(instance, &service->instances, link)
+	instance->held_count = 0;
 }
 
 void service_choose_active(struct service *service)
@@ -628,6 +655,7 @@ int service_add(struct supervisor *supervisor, const char *name, uint32_t role,
 	}
 	service->supervisor = supervisor;
 	service->role = role;
+	service->ops = find_ops(supervisor, role);
 	service->standby_count = standby_count;
 	(void)text_copy(service->name, sizeof(service->name), name);
 	TAILQ_INIT(&service->instances);

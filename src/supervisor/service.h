@@ -21,6 +21,7 @@
 #include "supervisor/ticket.h"
 
 struct disk;
+struct instance;
 struct service;
 
 enum instance_duty {
@@ -30,19 +31,43 @@ enum instance_duty {
 	DUTY_RETIRED, /* drains its clients, then quits */
 };
 
+/*
+ * What is attached to the services of a role: disks, consoles, networks. A
+ * service knows no more of them.
+ */
+struct attachment_ops {
+	uint32_t role;
+	const struct process_ops *instance; /* what its instances say */
+	/* Give what waits to instances that are READY. */
+	void (*progress)(struct supervisor *supervisor);
+	/* Take everything from an instance that retires. */
+	void (*leave)(struct supervisor *supervisor, struct instance *instance);
+	/* An instance was killed and may take long to die. May be NULL. */
+	void (*doomed)(struct supervisor *supervisor,
+		       struct instance *instance);
+	void (*died)(struct supervisor *supervisor, struct instance *instance);
+	/* Re-adoption: an instance says that it serves this one. */
+	void (*found)(struct supervisor *supervisor, struct instance *instance,
+		      const struct attachment *attachment);
+	/* Is all of the service's served? NULL: it always is. */
+	bool (*is_settled)(struct supervisor *supervisor,
+			   const struct service *service);
+};
+
 struct instance {
 	TAILQ_ENTRY(instance) link;
 	struct service *service;
 	struct process *process;
 	enum instance_duty duty;
 	struct disk *alone_for;
-	unsigned client_count;        /* disks or ports, also being detached */
-	unsigned held_count;          /* attachments it came back with */
-	unsigned network_count;       /* switches it was told of */
-	bool has_begun;               /* of ROLE_NET: NET_BEGIN was sent */
-	uint64_t ready_ns;            /* 0 until READY */
-	uint64_t active_ns;           /* since when it serves; 0: not yet */
-	uint64_t ping_at_ns;          /* of ping_source */
+	unsigned client_count;   /* disks or ports, also being detached */
+	struct attachment *held; /* what it said it serves, at its return */
+	unsigned held_count;     /* 0 once that is settled */
+	unsigned network_count;  /* switches it was told of */
+	bool has_begun;          /* of ROLE_NET: NET_BEGIN was sent */
+	uint64_t ready_ns;       /* 0 until READY */
+	uint64_t active_ns;      /* since when it serves; 0: not yet */
+	uint64_t ping_at_ns;     /* of ping_source */
 	sd_event_source *ping_source; /* armed while a PONG is awaited */
 };
 
@@ -51,6 +76,7 @@ struct service {
 	struct supervisor *supervisor;
 	char name[NAME_ROOM];
 	uint32_t role; /* ROLE_DISK, ROLE_CONSOLE or ROLE_NET */
+	const struct attachment_ops *ops;
 	uint32_t standby_count;
 	uint32_t restarts;
 	struct back_off back_off;         /* of active instances */
@@ -122,6 +148,14 @@ bool service_is_settled(const struct service *service);
 /* A child of an earlier supervisor, expected back. */
 int service_expect(struct service *service,
 		   const struct process_record *record);
+
+/* Re-adoption: an instance says that it serves this attachment. -EBADMSG when
+ * it says so too often, -ENOMEM */
+int instance_note_held(struct instance *instance,
+		       const struct attachment *attachment);
+
+/* All have said what they serve: believe what agrees with the record. */
+void service_take_held(struct service *service);
 
 /* After re-adoption: who serves most is active, the others' clients move. */
 void service_choose_active(struct service *service);

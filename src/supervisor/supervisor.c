@@ -24,20 +24,6 @@
 #include "supervisor/rendezvous.h"
 #include "supervisor/save.h"
 
-const struct probe_engine *supervisor_engine(struct supervisor *supervisor)
-{
-	return engine_probe_wait(supervisor->probe);
-}
-
-const char *supervisor_engine_name(struct supervisor *supervisor)
-{
-	const struct probe_engine *engine = supervisor_engine(supervisor);
-
-	if (engine->engine == ENGINE_KVM)
-		return "kvm";
-	return engine->qemu[0] ? "qemu" : "none";
-}
-
 /* Start: what the store knows becomes objects. */
 
 static int load_partition(void *context, const struct partition_record *record)
@@ -133,11 +119,12 @@ static void open_for_clients(void *context)
 {
 	struct supervisor *supervisor = context;
 	struct refusal refusal = { 0 };
+	const struct probe_engine *engine =
+		engine_probe_wait(supervisor->probe);
 
 	supervisor_event(supervisor, EVENT_INFO, "supervisor",
-			 "engine auto takes %s: %s",
-			 supervisor_engine_name(supervisor),
-			 supervisor_engine(supervisor)->reason);
+			 "engine auto takes %s: %s", probe_engine_name(engine),
+			 engine->reason);
 	if (supervisor->adopted_count)
 		supervisor_event(supervisor, EVENT_INFO, "supervisor",
 				 "took over %u running processes",
@@ -182,6 +169,10 @@ static int make_directories(const struct supervisor *supervisor,
 	return 0;
 }
 
+static const struct attachment_ops *const attachments[] = {
+	&disk_attachments, &console_attachments, &network_attachments, NULL
+};
+
 static void flushed(struct supervisor *supervisor, int result)
 {
 	placer_sweep(supervisor->placer);
@@ -209,6 +200,8 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 	if (r < 0)
 		return r;
 	supervisor->flushed = flushed;
+	supervisor->process_ended = supervisor_shutdown_progress;
+	supervisor->attachments = attachments;
 	r = open_loop(supervisor);
 	if (r == 0)
 		r = engine_probe_start(&supervisor->probe,

@@ -52,6 +52,10 @@ struct supervisor {
 	struct kept_answers kept_answers;       /* until they are on disk */
 	struct engine_probe *probe;
 	struct rendezvous *rendezvous;
+	/* By role, NULL last: what services serve. */
+	const struct attachment_ops *const *attachments;
+	/* A child has gone for good. */
+	void (*process_ended)(struct supervisor *supervisor);
 	struct adoption *adoption; /* while is_adopting */
 	bool is_adopting; /* children of an earlier life are expected */
 	bool is_ending;   /* host shutdown: no partition is started again */
@@ -73,16 +77,6 @@ struct supervisor {
 int supervisor_open(struct supervisor *supervisor, struct refusal *refusal);
 /* Children live on. */
 void supervisor_close(struct supervisor *supervisor);
-
-/* A returning service says that it serves this attachment (adopt.c). */
-int supervisor_note_held(struct supervisor *supervisor,
-			 struct instance *instance,
-			 const struct attachment *attachment);
-
-/* What `engine: auto` takes here; waits for the probe if it still runs. */
-const struct probe_engine *supervisor_engine(struct supervisor *supervisor);
-/* "kvm", "qemu" or "none". */
-const char *supervisor_engine_name(struct supervisor *supervisor);
 
 /* Stop all partitions, then all services, then leave the event loop. */
 int supervisor_shut_down(struct supervisor *supervisor,
