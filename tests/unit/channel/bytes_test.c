@@ -8,6 +8,7 @@
 
 #include "base/scope.h"
 #include "lib/harness.h"
+#include "resealed.h"
 
 #define SIZE BYTES_OUTPUT_LEAST
 
@@ -265,4 +266,25 @@ TEST(a_hostile_peer_cannot_pass_console_memory_of_its_own_making)
 	CHECK_EQ(pwrite(good, &huge, sizeof(huge), 8), sizeof(huge));
 	CHECK_EQ(bytes_open(&bytes, good), -EBADMSG);
 	CHECK_EQ(bytes_create(SIZE + 1, &memfd), -EINVAL);
+}
+
+static int open_without_seal(int left_out)
+{
+	SCOPED(close_fd) int memfd = NO_FD;
+	struct bytes bytes = { 0 };
+	int result;
+
+	CHECK_EQ(bytes_create(SIZE, &memfd), 0);
+	memfd = resealed_without(memfd, left_out);
+	result = bytes_open(&bytes, memfd);
+	if (result == 0)
+		bytes_close(&bytes);
+	return result;
+}
+
+TEST(a_hostile_peer_cannot_pass_console_memory_that_it_could_cut_short)
+{
+	CHECK_EQ(open_without_seal(-1), 0);
+	for (int i = 0; i < SEAL_COUNT; i++)
+		CHECK_EQ(open_without_seal(i), -EBADMSG);
 }

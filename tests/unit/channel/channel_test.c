@@ -10,6 +10,8 @@
 #include "base/scope.h"
 #include "channel/layout.h"
 #include "lib/harness.h"
+#include "lib/race.h"
+#include "resealed.h"
 
 #define SLOTS 8u
 
@@ -156,6 +158,42 @@ TEST(only_a_sleeping_end_is_woken_and_only_once)
 	CHECK(channel_prepare_sleep(&server, 1));
 	CHECK(send_request(2));
 	CHECK(!send_request(3));
+	close_pair();
+}
+
+static bool is_asleep, is_signalled;
+
+static void publish_request(void)
+{
+	is_signalled = channel_publish(&client);
+}
+
+static void go_to_sleep(void)
+{
+	is_asleep = channel_prepare_sleep(&server, 1);
+}
+
+static void check_that_none_sleeps_on(void)
+{
+	CHECK(is_signalled || !is_asleep);
+	CHECK_EQ(receive_request(), 1);
+	(void)send_response(1);
+	CHECK_EQ(receive_response(), 1);
+	CHECK_EQ(channel_send_request(&client, &request), 0);
+}
+
+TEST(a_server_that_goes_to_sleep_while_a_request_comes_is_woken_or_sees_it)
+{
+	static const struct race race = { publish_request, go_to_sleep,
+					  check_that_none_sleeps_on };
+
+	open_pair();
+	start_at(0);
+	request = (struct channel_request){ .id = 1, .op = 1 };
+	CHECK_EQ(channel_send_request(&client, &request), 0);
+
+	race_run(&race);
+
 	close_pair();
 }
 
@@ -338,16 +376,26 @@ TEST(a_hostile_peer_cannot_change_the_shape_of_an_open_channel)
 	close_pair();
 }
 
+static int open_without_seal(int left_out)
+{
+	SCOPED(close_fd) int memfd = NO_FD;
+	struct channel channel = { 0 };
+	int result;
+
+	CHECK_EQ(channel_create(&small, &memfd), 0);
+	memfd = resealed_without(memfd, left_out);
+	result = channel_open(&channel, memfd, CHANNEL_SERVER,
+			      CHANNEL_KIND_DISK);
+	if (result == 0)
+		channel_close(&channel);
+	return result;
+}
+
 TEST(a_hostile_peer_cannot_pass_memory_that_it_could_cut_short)
 {
-	SCOPED(close_fd) int memfd = memfd_create("x", MFD_ALLOW_SEALING);
-	struct channel channel;
-
-	CHECK_EQ(ftruncate(memfd, (off_t)channel_memory_bytes(&small)), 0);
-
-	CHECK_EQ(channel_open(&channel, memfd, CHANNEL_SERVER,
-			      CHANNEL_KIND_DISK),
-		 -EBADMSG);
+	CHECK_EQ(open_without_seal(-1), 0);
+	for (int i = 0; i < SEAL_COUNT; i++)
+		CHECK_EQ(open_without_seal(i), -EBADMSG);
 }
 
 TEST(a_hostile_client_cannot_claim_more_requests_than_slots)

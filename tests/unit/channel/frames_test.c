@@ -10,6 +10,8 @@
 
 #include "channel/frames.h"
 #include "lib/harness.h"
+#include "lib/race.h"
+#include "resealed.h"
 
 #define RING FRAMES_RING_LEAST
 
@@ -160,6 +162,39 @@ TEST(only_a_sleeper_is_woken_and_once)
 	tear_down();
 }
 
+static bool is_asleep, is_signalled;
+
+static void publish_frame(void)
+{
+	is_signalled = frames_publish(&monitor);
+}
+
+static void go_to_sleep(void)
+{
+	is_asleep = frames_prepare_sleep(&service);
+}
+
+static void check_that_none_sleeps_on(void)
+{
+	CHECK(is_signalled || !is_asleep);
+	CHECK_EQ(get(&service, 1, 100), 0);
+	(void)frames_acknowledge(&service);
+	CHECK_EQ(put(&monitor, 1, 100), 0);
+}
+
+TEST(an_end_that_goes_to_sleep_while_a_frame_comes_is_woken_or_sees_it)
+{
+	static const struct race race = { publish_frame, go_to_sleep,
+					  check_that_none_sleeps_on };
+
+	set_up();
+	CHECK_EQ(put(&monitor, 1, 100), 0);
+
+	race_run(&race);
+
+	tear_down();
+}
+
 TEST(memory_of_another_shape_is_refused)
 {
 	struct frames frames;
@@ -174,6 +209,26 @@ TEST(memory_of_another_shape_is_refused)
 	CHECK_EQ(frames_open(&frames, memfd, FRAMES_MONITOR), -EBADMSG);
 	frames_close(&frames);
 	close(memfd);
+}
+
+static int open_without_seal(int left_out)
+{
+	struct frames frames;
+	int sealed, result;
+
+	CHECK_EQ(frames_create(RING, RING, 7, &sealed), 0);
+	sealed = resealed_without(sealed, left_out);
+	result = frames_open(&frames, sealed, FRAMES_SERVICE);
+	frames_close(&frames);
+	close(sealed);
+	return result;
+}
+
+TEST(a_hostile_peer_cannot_pass_rings_that_it_could_cut_short)
+{
+	CHECK_EQ(open_without_seal(-1), 0);
+	for (int i = 0; i < SEAL_COUNT; i++)
+		CHECK_EQ(open_without_seal(i), -EBADMSG);
 }
 
 static void expect_broken(struct frames *frames)

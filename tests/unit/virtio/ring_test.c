@@ -6,8 +6,11 @@
 
 #include "lib/fake_driver.h"
 #include "lib/harness.h"
+#include "lib/race.h"
 
-#define SIZE      8
+#define SIZE 8
+/* With its parts in cache lines of their own, as a driver's has them. */
+#define RACE_SIZE 64
 #define EVENT_IDX (1ull << VIRTIO_RING_F_EVENT_IDX)
 #define INDIRECT  (1ull << VIRTIO_RING_F_INDIRECT_DESC)
 #define ANY       (FAKE_GPA + 0x10000)
@@ -18,14 +21,28 @@ static struct ring ring;
 static struct ring_segment segments[RING_CHAIN_MAX];
 static struct ring_chain chain;
 
-static void open_ring(uint64_t features)
+static void open_ring_of(uint16_t size, uint64_t features)
 {
-	fake_driver_open(&driver, SIZE);
+	fake_driver_open(&driver, size);
 	guestmem_init(&memory);
 	fake_driver_map(&driver, &memory);
 	ring_init(&ring);
-	CHECK_EQ(ring_map(&ring, &memory, SIZE, &driver.addresses), 0);
+	CHECK_EQ(ring_map(&ring, &memory, size, &driver.addresses), 0);
 	CHECK_EQ(ring_start(&ring, features, NULL, 0), 0);
+}
+
+static void open_ring(uint64_t features)
+{
+	open_ring_of(SIZE, features);
+}
+
+/* The same chain at each place of the available ring. */
+static void open_ring_to_race(void)
+{
+	open_ring_of(RACE_SIZE, EVENT_IDX);
+	for (uint16_t i = 0; i < RACE_SIZE; i++)
+		driver.available->ring[i] = 0;
+	driver.descriptors[0] = (vring_desc_t){ ANY, 1, VRING_DESC_F_WRITE, 0 };
 }
 
 static void close_ring(void)
@@ -647,6 +664,89 @@ TEST(without_event_idx_kicks_are_refused_by_flag)
 	CHECK_EQ(driver.used->flags, VRING_USED_F_NO_NOTIFY);
 	CHECK(!ring_want_kicks(&ring));
 	CHECK_EQ(driver.used->flags, 0);
+
+	close_ring();
+}
+
+/* The device looks for the last time while the driver offers a chain. */
+static bool is_kicked, has_seen;
+
+static void offer_and_look(void)
+{
+	uint16_t old = driver.available->idx, now = (uint16_t)(old + 1);
+
+	__atomic_store_n(&driver.available->idx, now, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	is_kicked = vring_need_event(
+		__atomic_load_n(fake_driver_avail_event(&driver),
+				__ATOMIC_RELAXED),
+		now, old);
+}
+
+static void want_kicks_and_look(void)
+{
+	has_seen = ring_want_kicks(&ring);
+}
+
+static void check_that_no_chain_waits(void)
+{
+	CHECK(is_kicked || has_seen);
+	CHECK_EQ(take(), 0);
+	push(chain.head, 0);
+}
+
+TEST(a_chain_that_comes_while_kicks_are_asked_for_is_seen_or_kicked_for)
+{
+	static const struct race race = { offer_and_look, want_kicks_and_look,
+					  check_that_no_chain_waits };
+
+	open_ring_to_race();
+
+	race_run(&race);
+
+	close_ring();
+}
+
+/* The driver looks for the last time while the device answers. */
+static bool is_signalled, has_found;
+
+static void answer_and_look(void)
+{
+	push(chain.head, 0);
+	is_signalled = ring_should_signal(&ring);
+}
+
+static void want_signals_and_look(void)
+{
+	uint16_t known = driver.next_used;
+
+	__atomic_store_n(fake_driver_used_event(&driver), known,
+			 __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	has_found =
+		__atomic_load_n(&driver.used->idx, __ATOMIC_RELAXED) != known;
+}
+
+static void check_that_no_answer_waits(void)
+{
+	CHECK(is_signalled || has_found);
+	driver.next_used++;
+	driver.available->idx++;
+	CHECK_EQ(take(), 0);
+}
+
+TEST(an_answer_while_signals_are_asked_for_is_found_or_signalled)
+{
+	static const struct race race = { answer_and_look,
+					  want_signals_and_look,
+					  check_that_no_answer_waits };
+
+	open_ring_to_race();
+	(void)ring_should_signal(&ring);
+	driver.available->idx++;
+	CHECK_EQ(take(), 0);
+
+	race_run(&race);
 
 	close_ring();
 }
