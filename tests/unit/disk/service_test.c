@@ -204,12 +204,13 @@ static int open_loop(const char *file)
 	return fd;
 }
 
-TEST(a_block_device_is_served_with_o_direct)
+/* A disk on a block device of that size. */
+static void start_on_device(off_t device_bytes)
 {
 	struct disk_peer_wish wish = tmpfs_file(path, sizeof(path), "a");
 	int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-	CHECK_EQ(ftruncate(file, DISK_BYTES), 0);
+	CHECK_EQ(ftruncate(file, device_bytes), 0);
 	(void)close(file);
 	wish.fd = open_loop(path);
 	wish.path = NULL;
@@ -219,7 +220,24 @@ TEST(a_block_device_is_served_with_o_direct)
 	}
 	disk_rig_start(&rig, NULL);
 	disk_rig_attach(&rig, &peer, &wish);
+}
 
+TEST(a_direct_transfer_that_the_kernel_cuts_short_is_not_told_as_whole)
+{
+	start_on_device(65536);
+	fill(0, 0x33, 131072);
+	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, 0, 0, 131072, 0), -ENOSPC);
+	fill(0, 0xff, 131072);
+	CHECK_EQ(disk_peer_do(&peer, DISK_READ, 0, 0, 131072, 0), 0);
+
+	CHECK(is_filled(0, 0x33, 65536));
+	CHECK(is_filled(65536, 0, 65536));
+	stop();
+}
+
+TEST(a_block_device_is_served_with_o_direct)
+{
+	start_on_device(DISK_BYTES);
 	fill(0, 0x33, 524288);
 	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, 0, 0, 524288, 0), 0);
 	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, DISK_FLAG_DURABLE, 524288,
