@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/count.h"
+#include "base/scope.h"
 #include "lib/harness.h"
 #include "rig.h"
 
@@ -50,6 +51,38 @@ TEST(what_has_no_answer_is_replayed_in_the_order_taken)
 	CHECK(!rig_take(&rig, &sent));
 	CHECK_EQ(rig.disk.counters.replayed, 3);
 	rig_stop(&rig);
+}
+
+TEST(a_request_is_known_as_replayed_through_a_service_that_was_not_sent_it)
+{
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 0, 512, 0);
+	rig_turn(&rig);
+	rig_down(&rig);
+
+	rig_come_and_go(&rig);
+	rig_up(&rig, false);
+
+	expect_sector(0);
+	CHECK_EQ(rig.disk.counters.replayed, 1);
+	rig_stop(&rig);
+}
+
+TEST(a_channel_of_another_generation_is_refused)
+{
+	struct channel_shape shape = { .kind = CHANNEL_KIND_DISK,
+				       .slot_count = 16,
+				       .buffer_bytes = 1u << 20,
+				       .generation = 3 };
+	struct lane lane;
+	int fds[3] = { NO_FD, NO_FD, NO_FD };
+
+	CHECK_EQ(channel_create(&shape, &fds[0]), 0);
+	CHECK_EQ(lane_open(&lane, 4, fds), -EBADMSG);
+	CHECK(!lane.is_open);
+	CHECK_EQ(channel_create(&shape, &fds[0]), 0);
+	CHECK_EQ(lane_open(&lane, 3, fds), 0);
+	lane_close(&lane);
 }
 
 TEST(an_answer_that_was_not_taken_before_the_death_is_asked_again)
@@ -697,6 +730,23 @@ TEST(an_outage_beyond_the_bound_may_ask_for_a_pause)
 	disk_tend(&rig.disk, clock_now_ns() + 250 * NS_PER_MS);
 
 	CHECK(!rig_noticed(&rig, NOTICE_PAUSE_WISH));
+	rig_stop(&rig);
+}
+
+TEST(each_outage_beyond_the_bound_asks_for_a_pause)
+{
+	rig.settings.outage = OUTAGE_PAUSE;
+	rig.settings.outage_ms = 100;
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+
+	for (int i = 0; i < 3; i++) {
+		rig_down(&rig);
+		disk_tend(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+		CHECK(rig_noticed(&rig, NOTICE_PAUSE_WISH));
+		rig_up(&rig, false);
+	}
 	rig_stop(&rig);
 }
 

@@ -66,7 +66,7 @@ void rig_stop(struct rig *rig)
 	close_fd(&rig->queue.call_fd);
 }
 
-void rig_up(struct rig *rig, bool is_alone)
+static struct lane make_lane(struct rig *rig)
 {
 	struct channel_shape shape = {
 		.kind = CHANNEL_KIND_DISK,
@@ -84,8 +84,23 @@ void rig_up(struct rig *rig, bool is_alone)
 			      CHANNEL_KIND_DISK),
 		 0);
 	CHECK_EQ(lane_open(&lane, rig->generation, fds), 0);
+	return lane;
+}
+
+void rig_up(struct rig *rig, bool is_alone)
+{
+	struct lane lane = make_lane(rig);
+
 	disk_up(&rig->disk, &lane, is_alone);
 	rig_turn(rig);
+}
+
+void rig_come_and_go(struct rig *rig)
+{
+	struct lane lane = make_lane(rig);
+
+	disk_up(&rig->disk, &lane, false);
+	disk_down(&rig->disk, DISK_DOWN_CRASHED);
 }
 
 void rig_down(struct rig *rig)

@@ -40,6 +40,8 @@ void rig_stop(struct rig *rig);
 /* A new generation of the service; its death, by a crash; another end. */
 void rig_up(struct rig *rig, bool is_alone);
 void rig_down(struct rig *rig);
+/* One that crashes before it was sent anything. */
+void rig_come_and_go(struct rig *rig);
 void rig_lose(struct rig *rig, enum disk_down_cause cause);
 
 /* Let the disk do all it can. */

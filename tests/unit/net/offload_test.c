@@ -278,6 +278,35 @@ TEST(a_missing_checksum_is_put_in)
 	}
 }
 
+/* Each sum that there is: of the datagram as it comes, and of a cut one. */
+static bool has_met_the_sum_of_zero(bool is_cut)
+{
+	bool has_met = false;
+
+	for (uint32_t data = 0; data <= 0xffff; data++) {
+		struct frame frame = make_udp(false, 60, 100);
+		struct offload_piece piece;
+		struct offload_cut cut;
+
+		frame_write16(bytes + 58, data);
+		CHECK_EQ(frame_parse(&frame), 0);
+		if (!is_cut)
+			frame.offload.gso_type = VIRTIO_NET_HDR_GSO_NONE;
+		offload_begin(&cut, &frame);
+		CHECK(offload_next(&cut, &piece));
+		CHECK_EQ(assemble(&piece), 60);
+		CHECK(frame_read16(wire + HEAD + 26) != 0);
+		has_met |= frame_read16(wire + HEAD + 26) == 0xffff;
+	}
+	return has_met;
+}
+
+TEST(a_datagram_whose_checksum_is_zero_does_not_claim_to_have_none)
+{
+	CHECK(has_met_the_sum_of_zero(false));
+	CHECK(has_met_the_sum_of_zero(true));
+}
+
 TEST(a_frame_passes_to_who_takes_it)
 {
 	struct frame frame = make_tcp(false, 9014, 1448);

@@ -223,6 +223,26 @@ TEST(a_hostile_guest_cannot_crowd_the_table)
 	rig_close(&rig);
 }
 
+TEST(a_hostile_guest_cannot_draw_addresses_of_others_beyond_its_quota)
+{
+	struct mac invented = { { 2, 8, 0, 0, 0, 0 } };
+
+	rig_open_lan(&rig);
+	rig_say(&rig, 1, rig_broadcast, rig_stranger);
+	for (uint32_t i = 0; i < FDB_PORT_QUOTA; i++) {
+		invented.bytes[5] = (uint8_t)i;
+		rig_say(&rig, 0, rig_mac(1), invented);
+	}
+
+	rig.now_ns += 2000000000;
+	rig_say(&rig, 0, rig_mac(1), rig_stranger);
+
+	CHECK_EQ(switch_count(rig.vswitch, 0)->moves, 0);
+	rig_say(&rig, 0, rig_stranger, rig_mac(0));
+	CHECK(rig_only(&rig, 1));
+	rig_close(&rig);
+}
+
 TEST(a_receiver_that_knows_no_checksums_is_told_nothing_of_them)
 {
 	const struct frame_offload offload = { .flags = 6 };

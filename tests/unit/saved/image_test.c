@@ -10,6 +10,7 @@
 
 #include "lib/harness.h"
 #include "saved/crc32c.h"
+#include "saved/format.h"
 
 #define PAGE        4096u
 #define STATE_BYTES 300u
@@ -28,6 +29,43 @@ static const struct image_machine small = {
 static uint8_t state[STATE_BYTES];
 static uint8_t buffer[IMAGE_CHUNK_BYTES];
 static uint64_t told_bytes;
+
+/* What the writer asks of the kernel, in its order: what is not on the disk
+ * yet, and how the next synchronisation ends. */
+static uint32_t unsynced_count, header_count;
+static bool must_fail_sync;
+
+ssize_t __real_pwrite64(int fd, const void *from, size_t count, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *from, size_t count, off_t at);
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+ssize_t __wrap_pwrite64(int fd, const void *from, size_t count, off_t at)
+{
+	if (at == 0 && count == sizeof(struct image_header)) {
+		CHECK_EQ(unsynced_count, 0);
+		header_count++;
+	}
+	unsynced_count++;
+	return __real_pwrite64(fd, from, count, at);
+}
+
+int __wrap_fdatasync(int fd)
+{
+	errno = EIO;
+	if (must_fail_sync)
+		return -1;
+	unsynced_count = 0;
+	return __real_fdatasync(fd);
+}
+
+int __wrap_fsync(int fd)
+{
+	unsynced_count = 0;
+	return __real_fsync(fd);
+}
 
 static int new_file(void)
 {
@@ -301,6 +339,24 @@ TEST(a_hostile_image_cannot_choose_sizes)
 	}
 }
 
+TEST(a_hostile_image_cannot_have_more_state_than_an_image_may)
+{
+	struct image_header header;
+	struct refusal refusal;
+	uint64_t most = IMAGE_STATE_MAX + 1;
+	int fd = small_image();
+
+	CHECK_EQ(pread(fd, &header, sizeof(header), 0), sizeof(header));
+	header.state_bytes = most;
+	header.file_bytes = header.state_offset + most;
+	CHECK_EQ(ftruncate(fd, (off_t)header.file_bytes), 0);
+	forge(fd, 0, &header, offsetof(struct image_header, checksum));
+
+	CHECK_EQ(open_image(fd, &small, &refusal), -EBADMSG);
+	CHECK(strstr(refusal.text, "contradicts itself"));
+	CHECK_EQ(close(fd), 0);
+}
+
 static void refuse_other(struct image_machine wanted, const char *words)
 {
 	struct refusal refusal;
@@ -358,6 +414,29 @@ TEST(a_write_that_fails_is_an_error_and_no_image)
 	CHECK_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW), 0);
 	CHECK_EQ(write_image(fd, memory_fd, &machine), -EPERM);
 	CHECK_EQ(open_image(fd, &machine, NULL), -EBADMSG);
+	CHECK_EQ(close(memory_fd), 0);
+	CHECK_EQ(close(fd), 0);
+}
+
+TEST(the_header_is_written_after_everything_that_it_vouches_for)
+{
+	int fd = small_image();
+
+	CHECK_EQ(header_count, 1);
+	CHECK_EQ(unsynced_count, 0);
+	CHECK_EQ(close(fd), 0);
+}
+
+TEST(what_could_not_be_put_on_the_disk_is_no_image)
+{
+	int memory_fd = new_memory(&small);
+	int fd = new_file();
+
+	must_fail_sync = true;
+	CHECK_EQ(write_image(fd, memory_fd, &small), -EIO);
+
+	CHECK_EQ(header_count, 0);
+	CHECK_EQ(open_image(fd, &small, NULL), -EBADMSG);
 	CHECK_EQ(close(memory_fd), 0);
 	CHECK_EQ(close(fd), 0);
 }
