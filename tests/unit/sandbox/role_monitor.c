@@ -16,8 +16,9 @@ int role_seal(struct sandbox_layers *layers)
 	const struct engine_ops *ops = engine_find(ROLE_ENGINE);
 
 	memcpy(calls, monitor_calls, monitor_call_count * sizeof(*calls));
-	memcpy(calls + monitor_call_count, ops->calls,
-	       ops->call_count * sizeof(*calls));
+	if (ops->call_count > 0)
+		memcpy(calls + monitor_call_count, ops->calls,
+		       ops->call_count * sizeof(*calls));
 	return sandbox_seal(calls, monitor_call_count + ops->call_count,
 			    layers);
 }
