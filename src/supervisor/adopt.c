@@ -15,6 +15,8 @@
 #define CHECK_USEC 2000u
 /* After this the others go on without who has not come back. */
 #define PATIENCE_NS (3 * NS_PER_S)
+/* Time for those that the store, which was a copy, does not know. */
+#define RECOVERY_NS NS_PER_S
 
 struct adoption {
 	sd_event_source *check_timer;
@@ -71,6 +73,18 @@ static bool is_anyone_missing(const struct supervisor *supervisor)
 	return false;
 }
 
+/* What the copy did not know has been asked. */
+static void end_recovery(struct supervisor *supervisor)
+{
+	if (!supervisor->is_recovering)
+		return;
+	supervisor->is_recovering = false;
+	if (store_put_fact(supervisor->store, STORE_IS_RECOVERED, NULL, 0) == 0)
+		supervisor_event(supervisor, EVENT_INFO, "supervisor",
+				 "goes on from the copy of its store, which "
+				 "now agrees with what runs");
+}
+
 /* An errand: who is to start by himself is on record before any child is
  * started. Nobody waits for a service then. */
 static void finish(void *context)
@@ -80,6 +94,7 @@ static void finish(void *context)
 	if (supervisor->adopted_count == 0)
 		autostart_begin(supervisor);
 	reconcile(supervisor);
+	end_recovery(supervisor);
 	if (supervisor->adoption->finished(supervisor) < 0)
 		(void)sd_event_exit(supervisor->event, EXIT_FAILURE);
 }
@@ -90,8 +105,10 @@ static int on_check(sd_event_source *source, uint64_t usec, void *data)
 	struct adoption *adoption = supervisor->adoption;
 	struct process *process;
 
-	if (is_anyone_missing(supervisor) &&
-	    clock_now_ns() - adoption->began_ns < PATIENCE_NS) {
+	uint64_t waited_ns = clock_now_ns() - adoption->began_ns;
+
+	if ((is_anyone_missing(supervisor) && waited_ns < PATIENCE_NS) ||
+	    (supervisor->is_recovering && waited_ns < RECOVERY_NS)) {
 		(void)sd_event_source_set_time_relative(source, CHECK_USEC);
 		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	}

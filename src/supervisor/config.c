@@ -15,11 +15,14 @@
 
 const char config_usage[] =
 	"usage: bulkheadd [--config FILE] [--state DIR] [--keep]\n"
+	"       bulkheadd --recover [--config FILE] [--state DIR]\n"
 	"       bulkheadd --version | --help\n"
 	"\n"
 	"  --config FILE  settings, instead of the default file\n"
 	"  --state DIR    keep the store there, and sockets in DIR/run\n"
 	"  --keep         start the supervisor again whenever it dies\n"
+	"  --recover      put the newest whole copy in the place of a damaged "
+	"store\n"
 	"  --version      print the version\n"
 	"  --help         print this\n"
 	"\n"
@@ -193,6 +196,7 @@ static const struct option options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "state", required_argument, NULL, 's' },
 	{ "keep", no_argument, NULL, 'k' },
+	{ "recover", no_argument, NULL, 'r' },
 	{ "version", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -210,6 +214,9 @@ static int take_option(struct config *config, struct command_line *line,
 		return 0;
 	case 'k':
 		config->is_kept = true;
+		return 0;
+	case 'r':
+		config->action = CONFIG_RECOVER;
 		return 0;
 	case 'v':
 		config->action = CONFIG_VERSION;
@@ -297,7 +304,11 @@ int config_load(struct config *ret_config, int argument_count,
 	if (r == 0)
 		r = parse_arguments(&config, &line, argument_count, arguments,
 				    ret_refusal);
-	if (r == 0 && config.action == CONFIG_RUN) {
+	if (r == 0 && config.action == CONFIG_RECOVER && config.is_kept)
+		r = refuse(ret_refusal, -EINVAL, "--recover",
+			   "goes without --keep: start bulkheadd --keep "
+			   "afterwards");
+	if (r == 0 && config.action <= CONFIG_RECOVER) {
 		memcpy(file, config.file, sizeof(file));
 		r = load_file(&config, line.file ? line.file : file,
 			      line.file == NULL, ret_refusal);

@@ -16,7 +16,7 @@
 #include "base/refusal.h"
 #include "control/definition.h"
 
-enum config_action { CONFIG_RUN, CONFIG_VERSION, CONFIG_HELP };
+enum config_action { CONFIG_RUN, CONFIG_RECOVER, CONFIG_VERSION, CONFIG_HELP };
 
 struct config {
 	enum config_action action;

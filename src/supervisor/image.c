@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/scope.h"
 #include "control/definition.h"
@@ -116,6 +117,20 @@ void image_remove(const char *state_dir, const char *partition)
 		name_file(state_dir, partition, suffixes[i], path);
 		(void)unlink(path);
 	}
+}
+
+int image_keep(const char *state_dir, const char *partition)
+{
+	char image[IMAGE_PATH_ROOM], folder[IMAGE_PATH_ROOM];
+	char kept[IMAGE_PATH_ROOM + NAME_ROOM + 32];
+
+	name_file(state_dir, partition, IMAGE, image);
+	(void)snprintf(folder, sizeof(folder), "%s/saved/kept", state_dir);
+	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	(void)snprintf(kept, sizeof(kept), "%s/%s-%llu" IMAGE, folder,
+		       partition, (unsigned long long)time(NULL));
+	return rename(image, kept) < 0 ? -errno : 0;
 }
 
 /* The partition whose image has this file name. */

@@ -38,6 +38,10 @@ int image_open(const char *state_dir, const char *partition, int *ret_fd);
 int image_open_files(const char *state_dir, const char *partition,
 		     int ret_fds[IMAGE_FILE_COUNT]);
 
+/* Out of the way of everything, to STATE_DIR/saved/kept: the store that says
+ * that it does not count may be wrong. */
+int image_keep(const char *state_dir, const char *partition);
+
 /* Both files, if they are there. */
 void image_remove(const char *state_dir, const char *partition);
 

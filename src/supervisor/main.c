@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "supervisor/keeper.h"
+#include "supervisor/recover.h"
 #include "supervisor/supervisor.h"
 
 #define EXIT_REFUSED 2
@@ -70,6 +71,21 @@ static int run(struct supervisor *supervisor)
 	return r < 0 ? EXIT_FAILURE : r;
 }
 
+static void say(const char *sentence)
+{
+	(void)printf("bulkheadd: %s\n", sentence);
+}
+
+static int recover(const struct config *config)
+{
+	struct refusal refusal = { 0 };
+	int r;
+
+	log_open("bulkheadd", NULL, config->log_level);
+	r = store_recover(config->state_dir, say, &refusal);
+	return r < 0 ? fail(&refusal, r) : EXIT_SUCCESS;
+}
+
 /* Descriptors 0 to 2 are always something, so that none of ours gets one. */
 static void fill_standard_descriptors(void)
 {
@@ -116,6 +132,8 @@ int main(int argument_count, char **arguments)
 		(void)puts("bulkheadd " BULKHEAD_VERSION);
 		return EXIT_SUCCESS;
 	}
+	if (supervisor.config.action == CONFIG_RECOVER)
+		return recover(&supervisor.config);
 	if (supervisor.config.is_kept)
 		return run_kept(arguments);
 	return run(&supervisor);

@@ -260,6 +260,9 @@ static bool wants_restart(const struct partition *partition, bool is_failure)
 {
 	uint32_t policy = partition->record.definition.restart;
 
+	/* It may have been stopped since the store's copy was made. */
+	if (partition->supervisor->is_recovering)
+		return false;
 	if (partition->is_stop_wanted || partition->supervisor->is_ending ||
 	    !lifecycle_allows(&partition->record.lifecycle,
 			      PARTITION_EVENT_RESTART))

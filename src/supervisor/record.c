@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "supervisor/copier.h"
 #include "supervisor/errand.h"
 #include "supervisor/operation.h"
 #include "supervisor/supervisor.h"
@@ -41,6 +42,7 @@ static void flush(void *context)
 		flush_after(supervisor, RETRY_USEC);
 	else if (store_has_deferred(supervisor->store))
 		flush_after(supervisor, FLUSH_USEC);
+	copier_note(supervisor);
 	/* Last: who still waits wants it at once. */
 	tell_flushed(supervisor, r);
 }
@@ -53,6 +55,7 @@ static int on_flush(sd_event_source *source, uint64_t usec, void *data)
 		return 0;
 	/* Another's commit has written it all. */
 	if (!store_has_deferred(supervisor->store)) {
+		copier_note(supervisor);
 		tell_flushed(supervisor, 0);
 		return 0;
 	}

@@ -533,6 +533,7 @@ void save_forget_image(struct partition *partition)
 struct sweep {
 	struct supervisor *supervisor;
 	unsigned unknown_count;
+	unsigned set_aside_count;
 };
 
 /* What the store does not know may be all that is left of somebody's guest: a
@@ -545,6 +546,13 @@ static bool is_kept(void *context, const char *name)
 
 	if (!partition)
 		sweep->unknown_count++;
+	/* It may be newer than the copy that the store was. */
+	if (partition && !partition->record.image.saved_us &&
+	    sweep->supervisor->is_recovering) {
+		sweep->set_aside_count++;
+		(void)image_keep(sweep->supervisor->config.state_dir, name);
+		return true;
+	}
 	return !partition || partition->record.image.saved_us;
 }
 
@@ -564,6 +572,12 @@ void save_recover(struct supervisor *supervisor)
 				 "removed %u images that belong to no saved "
 				 "partition",
 				 removed);
+	if (sweep.set_aside_count)
+		supervisor_event(supervisor, EVENT_WARNING, "supervisor",
+				 "kept %u images that the store's copy does "
+				 "not know, in %s/saved/kept",
+				 sweep.set_aside_count,
+				 supervisor->config.state_dir);
 	if (sweep.unknown_count)
 		supervisor_event(supervisor, EVENT_WARNING, "supervisor",
 				 "kept %u images of partitions that are not "

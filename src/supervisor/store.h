@@ -37,7 +37,7 @@
 #include "control/protocol.h"
 #include "supervisor/lifecycle.h"
 
-#define STORE_SCHEMA_VERSION 5
+#define STORE_SCHEMA_VERSION 6
 #define STORE_EVENT_ROWS     10000 /* older events are forgotten */
 
 struct store;
@@ -46,14 +46,35 @@ struct store;
  * Open or make the store in `state_dir` (made with mode 0700 when missing).
  * The caller closes it with store_close(). All errors fill the refusal.
  *
- * -EBUSY   another supervisor holds it
- * -EPROTO  written by a newer release; nothing was changed
+ * -EBUSY    another supervisor holds it
+ * -EPROTO   written by a newer release; nothing was changed
+ * -EUCLEAN  it is damaged, or gone and a copy is there; the refusal names the
+ *           way out
  */
 int store_open(struct store **ret_store, const char *state_dir,
 	       struct refusal *ret_refusal);
 
 /* Write what is deferred and close. Safe on NULL. */
 void store_close(struct store *store);
+
+/* -- its copy, for the day on which it is damaged (recover.h) -- */
+
+#define STORE_FILE     "store.db"
+#define STORE_COPY     "store.copy"
+#define STORE_OLD_COPY "store.copy.1" /* the one before */
+#define STORE_ADVICE   "bulkheadd --recover takes its newest whole copy"
+
+/* Has anything been written since the last copy was begun? */
+bool store_is_ahead(const struct store *store);
+
+/*
+ * Put a whole copy in the place of the last one. An errand; others use the
+ * store meanwhile.
+ *
+ * -EUCLEAN  the store itself is damaged: the last copy stays
+ * -ENOSPC and others of the file system: it stays as well
+ */
+int store_copy(struct store *store);
 
 /* The sentence for the last error; valid until the next call. */
 const char *store_error(const struct store *store);
@@ -273,6 +294,21 @@ int store_each_event(struct store *store, uint64_t after, unsigned limit,
 /* The number before the newest `count` rows that are on disk. */
 int store_before_newest(struct store *store, unsigned count,
 			uint64_t *ret_after);
+
+/* -- single facts -- */
+
+enum store_fact {
+	STORE_IS_RECOVERED, /* it was a copy; who runs has not been asked yet */
+};
+
+#define STORE_FACT_ROOM 64
+
+/* Zero bytes: forget it. */
+int store_put_fact(struct store *store, enum store_fact fact, const void *value,
+		   size_t bytes);
+/* -ENOENT; -EUCLEAN of another size */
+int store_get_fact(struct store *store, enum store_fact fact, void *ret_value,
+		   size_t bytes);
 
 /* -- deferred writes -- */
 

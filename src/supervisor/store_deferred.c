@@ -275,6 +275,7 @@ int store_drain(struct store *store)
 void store_drain_committed(struct store *store)
 {
 	free_list(store, &store->draining);
+	store->commit_count++;
 	store->event_count_on_disk = store->event_count;
 	store->written_state = store->draining_state;
 	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++)

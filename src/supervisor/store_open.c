@@ -19,7 +19,7 @@
 #define LOCK_TRIES   50
 #define LOCK_WAIT_NS (10 * NS_PER_MS)
 
-#define PATH_BYTES (PATH_ROOM + 16)
+#define PATH_BYTES (PATH_ROOM + 32)
 
 static void close_store(struct store **store)
 {
@@ -147,13 +147,13 @@ static int make_private(const char *path)
 	return fchmod(fd, 0600) < 0 ? -errno : 0;
 }
 
-static int open_database(struct store *store, const char *state_dir,
-			 struct refusal *refusal)
+int store_open_file(struct store *store, const char *name,
+		    struct refusal *refusal)
 {
 	char path[PATH_BYTES];
 	int code, r;
 
-	(void)snprintf(path, sizeof(path), "%s/store.db", state_dir);
+	(void)snprintf(path, sizeof(path), "%s/%s", store->path, name);
 	r = make_private(path);
 	if (r < 0)
 		return refuse(refusal, r, "state_dir", "%s: %s", path,
@@ -171,8 +171,8 @@ static int open_database(struct store *store, const char *state_dir,
 	return store_prepare_schema(store, refusal);
 }
 
-static int open_all(struct store *store, const char *state_dir,
-		    struct refusal *refusal)
+int store_take_directory(struct store *store, const char *state_dir,
+			 struct refusal *refusal)
 {
 	int r = make_directory(state_dir);
 
@@ -182,10 +182,40 @@ static int open_all(struct store *store, const char *state_dir,
 	r = check_directory(state_dir, refusal);
 	if (r == 0)
 		r = take_lock(store, state_dir, refusal);
-	if (r == 0 && open_reserve(store, state_dir) < 0)
+	if (r < 0)
+		return r;
+	if (open_reserve(store, state_dir) < 0)
 		log_warn("no room can be kept back in %s", state_dir);
+	(void)text_copy(store->path, sizeof(store->path), state_dir);
+	store->directory_fd =
+		open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (store->directory_fd < 0)
+		return refuse(refusal, -errno, "state_dir", "%s: %s", state_dir,
+			      strerror(errno));
+	return 0;
+}
+
+/* An empty one would take the place of what was lost, and then its copy. */
+static int check_is_there(struct store *store, struct refusal *refusal)
+{
+	if (store_has_file(store, STORE_FILE) ||
+	    (!store_has_file(store, STORE_COPY) &&
+	     !store_has_file(store, STORE_OLD_COPY)))
+		return 0;
+	return refuse(refusal, -EUCLEAN, "state_dir",
+		      "there is no " STORE_FILE
+		      ", but a copy of one: " STORE_ADVICE);
+}
+
+static int open_all(struct store *store, const char *state_dir,
+		    struct refusal *refusal)
+{
+	int r = store_take_directory(store, state_dir, refusal);
+
 	if (r == 0)
-		r = open_database(store, state_dir, refusal);
+		r = check_is_there(store, refusal);
+	if (r == 0)
+		r = store_open_file(store, STORE_FILE, refusal);
 	if (r < 0)
 		return r;
 	r = store_load_counters(store);
@@ -196,6 +226,16 @@ static int open_all(struct store *store, const char *state_dir,
 	if (r < 0)
 		return refuse(refusal, r, "state_dir", "%s", store->error);
 	return 0;
+}
+
+static void name_way_out(struct refusal *refusal)
+{
+	size_t length = strlen(refusal->text);
+
+	if (!strstr(refusal->text, STORE_ADVICE))
+		(void)snprintf(refusal->text + length,
+			       sizeof(refusal->text) - length,
+			       ": " STORE_ADVICE);
 }
 
 /* A walk's visitor may write, and a transaction's writes are locked too. */
@@ -209,26 +249,49 @@ static void init_lock(struct store *store)
 	(void)pthread_mutexattr_destroy(&attributes);
 }
 
-int store_open(struct store **ret_store, const char *state_dir,
-	       struct refusal *ret_refusal)
+struct store *store_new(void)
 {
-	SCOPED(close_store) struct store *store = calloc(1, sizeof(*store));
-	int r;
+	struct store *store = calloc(1, sizeof(*store));
 
 	if (!store)
-		return refuse(ret_refusal, -ENOMEM, "", "out of memory");
+		return NULL;
+	store->directory_fd = NO_FD;
 	store->lock_fd = NO_FD;
 	store->reserve_fd = NO_FD;
 	init_lock(store);
 	TAILQ_INIT(&store->deferred);
 	TAILQ_INIT(&store->draining);
+	return store;
+}
+
+int store_open(struct store **ret_store, const char *state_dir,
+	       struct refusal *ret_refusal)
+{
+	SCOPED(close_store) struct store *store = store_new();
+	int r;
+
+	if (!store)
+		return refuse(ret_refusal, -ENOMEM, "", "out of memory");
 	r = open_all(store, state_dir, ret_refusal);
+	if (r == -EUCLEAN)
+		name_way_out(ret_refusal);
 	if (r < 0)
 		return r;
 	store->is_ready = true;
 	*ret_store = store;
 	store = NULL;
 	return 0;
+}
+
+void store_close_file(struct store *store)
+{
+	if (store->is_open)
+		store_rollback(store);
+	for (unsigned i = 0; i < SQL_COUNT; i++)
+		(void)sqlite3_finalize(store->statements[i]);
+	memset(store->statements, 0, sizeof(store->statements));
+	(void)sqlite3_close(store->database);
+	store->database = NULL;
 }
 
 void store_close(struct store *store)
@@ -241,9 +304,8 @@ void store_close(struct store *store)
 	if (store->is_ready && store_has_deferred(store))
 		(void)store_flush_deferred(store);
 	store_free_deferred(store);
-	for (unsigned i = 0; i < SQL_COUNT; i++)
-		(void)sqlite3_finalize(store->statements[i]);
-	(void)sqlite3_close(store->database);
+	store_close_file(store);
+	close_fd(&store->directory_fd);
 	close_fd(&store->lock_fd);
 	close_fd(&store->reserve_fd);
 	store_unlock(store);

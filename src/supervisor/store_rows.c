@@ -124,6 +124,39 @@ int store_each_partition(struct store *store,
 	}
 }
 
+/* -- single facts -- */
+
+int store_put_fact(struct store *store, enum store_fact fact, const void *value,
+		   size_t bytes)
+{
+	sqlite3_stmt *statement;
+	int r = store_write_begin(store, bytes ? SQL_FACT_PUT : SQL_FACT_DELETE,
+				  &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_u64(store, statement, 1, fact);
+	if (bytes)
+		store_bind_blob(store, statement, 2, value, bytes);
+	return store_write_end(store, statement);
+}
+
+int store_get_fact(struct store *store, enum store_fact fact, void *ret_value,
+		   size_t bytes)
+{
+	sqlite3_stmt *statement;
+	int r = store_read_begin(store, SQL_FACT_GET, &statement);
+
+	if (r < 0)
+		return r;
+	store_bind_u64(store, statement, 1, fact);
+	r = store_read_row(store, statement);
+	if (r == 0)
+		r = store_column_blob(statement, 0, ret_value, bytes);
+	store_read_end(store, statement);
+	return r;
+}
+
 /* -- attachments -- */
 
 int store_put_attachment(struct store *store,

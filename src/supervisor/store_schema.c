@@ -102,6 +102,10 @@ static const char *const upgrades[] = {
 	"ALTER TABLE partition ADD COLUMN stop_by_ns INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE partition ADD COLUMN is_autostart_due INTEGER NOT NULL"
 	" DEFAULT 0;",
+
+	"CREATE TABLE fact("
+	" id INTEGER PRIMARY KEY,"
+	" value BLOB NOT NULL) STRICT;",
 };
 /* clang-format on */
 
@@ -169,6 +173,24 @@ static int upgrade(struct store *store, int64_t version)
 	return r;
 }
 
+int store_check_pages(sqlite3 *database)
+{
+	sqlite3_stmt *statement = NULL;
+	const char *text;
+	int code = sqlite3_prepare_v2(database, "PRAGMA integrity_check(1)", -1,
+				      &statement, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW) {
+		text = (const char *)sqlite3_column_text(statement, 0);
+		code = text && strcmp(text, "ok") == 0 ? SQLITE_OK
+						       : SQLITE_CORRUPT;
+	}
+	(void)sqlite3_finalize(statement);
+	return code;
+}
+
 static int check_version(struct store *store, int64_t *ret_version,
 			 struct refusal *refusal)
 {
@@ -202,6 +224,8 @@ int store_prepare_schema(struct store *store, struct refusal *refusal)
 	if (r < 0)
 		return r;
 	r = set_up(store);
+	if (r == 0)
+		r = store_fail(store, store_check_pages(store->database));
 	if (r == 0 && version < STORE_SCHEMA_VERSION)
 		r = upgrade(store, version);
 	if (r < 0)

@@ -41,6 +41,7 @@ struct store {
 	pthread_mutex_t lock;
 	sqlite3 *database;
 	sqlite3_stmt *statements[SQL_COUNT];
+	int directory_fd;
 	int lock_fd;
 	int reserve_fd;       /* a file that is there to be cut */
 	bool may_use_reserve; /* by this transaction */
@@ -60,6 +61,9 @@ struct store {
 	uint64_t draining_state;       /* as it was when the draining began */
 	uint64_t written_state;        /* on disk, with all before it */
 	uint64_t dropped_count;
+	uint64_t commit_count;
+	uint64_t copied_count; /* commits that the copy has */
+	char path[PATH_ROOM];  /* of the state directory */
 	char error[160];
 };
 
@@ -69,8 +73,36 @@ struct store {
 /* Give up the room that is kept back. False: there is none. */
 bool store_use_reserve(struct store *store);
 
+/*
+ * Take the lock on the state directory, which is made when it is missing, and
+ * the room that is kept back there. Fills the refusal.
+ */
+int store_take_directory(struct store *store, const char *state_dir,
+			 struct refusal *refusal);
+
+/*
+ * Open this file of the directory as the database, and make it a whole store
+ * of this release. Fills the refusal.
+ *
+ * -EUCLEAN  it is damaged
+ */
+int store_open_file(struct store *store, const char *name,
+		    struct refusal *refusal);
+
+/* Is it there, and not empty? */
+bool store_has_file(const struct store *store, const char *name);
+
+/* Roll back and close the database. What it has on disk stays so. */
+void store_close_file(struct store *store);
+
+/* An empty store without a directory; store_close() frees it. NULL: no memory.*/
+struct store *store_new(void);
+
 /* Make the tables of this release. The refusal is filled in on error. */
 int store_prepare_schema(struct store *store, struct refusal *refusal);
+
+/* SQLITE_OK when every page and index is whole. */
+int store_check_pages(sqlite3 *database);
 
 /* Note the sentence for an SQLite code and return its errno. */
 int store_fail(struct store *store, int code);

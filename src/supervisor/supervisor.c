@@ -15,6 +15,7 @@
 #include "supervisor/autostart.h"
 #include "supervisor/child_record.h"
 #include "supervisor/client.h"
+#include "supervisor/copier.h"
 #include "supervisor/engine.h"
 #include "supervisor/errand.h"
 #include "supervisor/image.h"
@@ -181,6 +182,7 @@ static void flushed(struct supervisor *supervisor, int result)
 
 int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 {
+	uint8_t fact;
 	int r;
 
 	(void)pthread_mutex_init(&supervisor->configuration, NULL);
@@ -196,6 +198,9 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 		       refusal);
 	if (r < 0)
 		return r;
+	supervisor->is_recovering =
+		store_get_fact(supervisor->store, STORE_IS_RECOVERED, &fact,
+			       sizeof(fact)) == 0;
 	r = make_directories(supervisor, refusal);
 	if (r < 0)
 		return r;
@@ -222,10 +227,13 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 	if (r == 0)
 		r = adopt_begin(supervisor, adoption_finished);
 	if (r < 0)
-		return refuse(refusal, r, "", "the store cannot be read: %s",
-			      store_error(supervisor->store));
+		return refuse(refusal, r, "", "the store cannot be read: %s%s",
+			      store_error(supervisor->store),
+			      r == -EUCLEAN ? ": " STORE_ADVICE : "");
 	/* Until here nobody waits for the loop, and all is done in order. */
 	r = errands_new(&supervisor->errands, supervisor->event);
+	if (r == 0)
+		r = copier_open(supervisor);
 	return r < 0 ? refuse(refusal, r, "", "out of memory") : 0;
 }
 
@@ -257,6 +265,7 @@ void supervisor_close(struct supervisor *supervisor)
 	if (!are_settled)
 		return;
 	children_close(supervisor);
+	copier_close(supervisor);
 	sd_event_source_disable_unref(supervisor->flush_source);
 	sd_event_source_disable_unref(supervisor->link_source);
 	sd_event_source_disable_unref(supervisor->shutdown_timer);

@@ -69,6 +69,10 @@ struct supervisor {
 	bool is_flushing;
 	/* Deferred states are written, or cannot be (result < 0). */
 	void (*flushed)(struct supervisor *supervisor, int result);
+	sd_event_source *copy_source; /* of copier.c */
+	bool is_copying;
+	bool is_copy_failing;
+	bool is_recovering; /* the store was a copy (recover.h) */
 	uint32_t adopted_count;
 	uint64_t started_ns;
 };

@@ -110,3 +110,26 @@ TEST(a_sweep_leaves_the_images_that_count)
 	CHECK(!is_there("other.image") && !is_there("web2.partial"));
 	remove_folder();
 }
+
+static bool keep_none(void *context, const char *partition)
+{
+	return false;
+}
+
+TEST(an_image_is_kept_out_of_the_way_of_a_sweep)
+{
+	char command[128];
+
+	make_folder();
+	write_image("web1");
+
+	CHECK_EQ(image_keep(folder, "web1"), 0);
+
+	CHECK(!is_there("web1.image"));
+	CHECK_EQ(image_sweep(folder, keep_none, NULL), 0);
+	(void)snprintf(command, sizeof(command),
+		       "ls %s/saved/kept/web1-*.image >/dev/null", folder);
+	CHECK_EQ(system(command), 0);
+	CHECK_EQ(image_keep(folder, "web1"), -ENOENT);
+	remove_folder();
+}

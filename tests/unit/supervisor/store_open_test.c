@@ -63,7 +63,7 @@ TEST(a_store_of_a_newer_release_is_refused_and_left_alone)
 	CHECK_EQ(read_sql("SELECT sum(reserved = 7) FROM counter"),
 		 STORE_COUNTER_COUNT);
 
-	store_rig_sql(&rig, "PRAGMA user_version = 5");
+	store_rig_sql(&rig, "PRAGMA user_version = 6");
 	store_rig_open(&rig);
 	store_rig_close(&rig);
 }
@@ -79,6 +79,7 @@ TEST(a_store_of_release_0_1_0_is_taken_over)
 	/* As version 1 was. */
 	store_rig_sql(&rig,
 		      "DROP TABLE mirror; DROP TABLE nic; DROP TABLE switch;"
+		      "DROP TABLE fact;"
 		      "ALTER TABLE partition DROP COLUMN engine;"
 		      "ALTER TABLE partition DROP COLUMN image_us;"
 		      "ALTER TABLE partition DROP COLUMN image_bytes;"
