@@ -509,6 +509,10 @@ TEST(a_hostile_kernel_cannot_speak_of_more_than_it_has)
 	header.payload_offset = 1;
 	header.payload_length = UINT32_MAX;
 	CHECK_EQ(load(FILE_BYTES), -EINVAL);
+	header.payload_length = KERNEL_BYTES;
+	CHECK_EQ(load(FILE_BYTES), -EINVAL);
+	header.payload_length = KERNEL_BYTES - 1;
+	CHECK_EQ(load(FILE_BYTES), 0);
 
 	boot_guest_close(&guest);
 }

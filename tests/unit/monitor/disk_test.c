@@ -239,9 +239,13 @@ TEST(a_hostile_service_cannot_answer_for_the_next_user_of_a_slot)
 
 TEST(a_hostile_service_cannot_answer_with_another_length)
 {
-	start_with_a_read();
-	break_with(sent.id, 0, 1024);
-	rig_stop(&rig);
+	static const uint32_t lengths[] = { 0, 511, 513, 1024, UINT32_MAX };
+
+	for (size_t i = 0; i < ARRAY_COUNT(lengths); i++) {
+		start_with_a_read();
+		break_with(sent.id, 0, lengths[i]);
+		rig_stop(&rig);
+	}
 }
 
 TEST(a_hostile_service_cannot_answer_with_a_positive_status)

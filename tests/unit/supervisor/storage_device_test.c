@@ -2,6 +2,7 @@
 /* Block devices, where we may make one: a loop device. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,6 +167,15 @@ static void write_to_device(void)
 	(void)close(fd);
 }
 
+static void discard_of_device(void)
+{
+	uint64_t range[2] = { 8192, 4096 };
+	int fd = open(loop, O_RDWR | O_CLOEXEC);
+
+	CHECK_EQ(ioctl(fd, BLKDISCARD, range), 0);
+	(void)close(fd);
+}
+
 TEST(a_block_device_that_was_written_to_is_known_by_it)
 {
 	uint64_t mark;
@@ -177,6 +187,11 @@ TEST(a_block_device_that_was_written_to_is_known_by_it)
 	CHECK_EQ(storage_compare(&rig.facts, mark), STORAGE_SAME);
 
 	write_to_device();
+	CHECK(find_mark() != mark);
+	CHECK_EQ(storage_compare(&rig.facts, mark), STORAGE_CHANGED);
+
+	mark = rig.facts.mark;
+	discard_of_device();
 	(void)find_mark();
 	CHECK_EQ(storage_compare(&rig.facts, mark), STORAGE_CHANGED);
 	drop_loop();

@@ -159,11 +159,12 @@ TEST(the_holder_of_an_old_lock_is_named)
 	(void)unlink(rig.disk.file);
 }
 
-TEST(a_fence_lifts_when_the_last_reference_of_a_generation_ends)
+static void check_fence(uint8_t access)
 {
 	int witness, generation, duplicate;
 
 	storage_rig_make(&rig, 8192);
+	rig.disk.access = access;
 	witness = storage_rig_witness(&rig);
 	CHECK_EQ(storage_fence_is_lifted(witness, 5, &rig.disk), 1);
 	generation = storage_rig_generation(&rig, witness);
@@ -178,6 +179,12 @@ TEST(a_fence_lifts_when_the_last_reference_of_a_generation_ends)
 	CHECK_EQ(storage_fence_is_lifted(witness, 5, &rig.disk), 1);
 	(void)close(witness);
 	(void)unlink(rig.disk.file);
+}
+
+TEST(a_fence_lifts_when_the_last_reference_of_a_generation_ends)
+{
+	check_fence(DISK_READ_WRITE);
+	check_fence(DISK_READ_ONLY);
 }
 
 static int open_served(void)
