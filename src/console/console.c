@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/event.h"
 #include "base/scope.h"
 
 /* How much output is logged at a time. */
@@ -249,22 +250,13 @@ static void remove_reader(struct console *console, uint32_t index)
 	console->readers[index] = console->readers[--console->reader_count];
 }
 
-static void wake_monitor(const struct console *console)
-{
-	const uint64_t one = 1;
-
-	/* A full counter (-EAGAIN) wakes the monitor as well. */
-	if (write(console->kick_fd, &one, sizeof(one)) < 0)
-		return;
-}
-
 static int serve_reader(struct console *console, struct reader *reader)
 {
 	bool must_wake;
 	int r = reader_pass_input(reader, &console->bytes, &must_wake);
 
 	if (must_wake)
-		wake_monitor(console);
+		event_signal(console->kick_fd);
 	return r < 0 ? r : reader_send(reader, &console->bytes);
 }
 

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "base/event.h"
 #include "base/scope.h"
 
 static bool settings_are_valid(const struct disk_attach *attach)
@@ -181,13 +181,8 @@ struct task *client_next_waiting(struct client *client)
 
 void client_publish(struct client *client)
 {
-	static const uint64_t one = 1;
-
-	if (!channel_publish(&client->channel))
-		return;
-	/* A full counter (-EAGAIN) wakes the monitor as well. */
-	if (write(client->call_fd, &one, sizeof(one)) < 0)
-		return;
+	if (channel_publish(&client->channel))
+		event_signal(client->call_fd);
 }
 
 bool client_is_over(const struct client *client)

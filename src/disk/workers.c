@@ -3,7 +3,8 @@
 
 #include <errno.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "base/event.h"
 
 /* Room for a system call loop and a log line. */
 #define STACK_BYTES  (64ul * 1024)
@@ -52,15 +53,6 @@ static struct work *wait_for_work(struct workers *workers)
 	return take_first(workers);
 }
 
-static void signal_owner(const struct workers *workers)
-{
-	static const uint64_t one = 1;
-
-	/* Full (-EAGAIN) is as good as written: the owner wakes. */
-	if (write(workers->done_fd, &one, sizeof(one)) < 0)
-		return;
-}
-
 /* Push; then look whether the owner sleeps. Pairs with
  * workers_prepare_sleep(), which does it the other way round. */
 static void finish(struct workers *workers, struct work *work)
@@ -73,7 +65,7 @@ static void finish(struct workers *workers, struct work *work)
 					      __ATOMIC_SEQ_CST,
 					      __ATOMIC_RELAXED));
 	if (__atomic_load_n(&workers->sleeping, __ATOMIC_SEQ_CST))
-		signal_owner(workers);
+		event_signal(workers->done_fd);
 }
 
 static void *work_until_idle(void *argument)

@@ -9,6 +9,7 @@
 
 #include <linux/pci_regs.h>
 
+#include "base/event.h"
 #include "base/scope.h"
 
 enum { ADDRESS, ADDRESS_HIGH, DATA, CONTROL };
@@ -219,12 +220,7 @@ int msix_event_fd(const struct msix *msix, uint16_t vector)
 
 void msix_fire(const struct msix *msix, uint16_t vector)
 {
-	static const uint64_t one = 1;
-	int fd = msix_event_fd(msix, vector);
-
-	/* A full eventfd is a signalled one. */
-	if (fd != NO_FD && write(fd, &one, sizeof(one)) < 0)
-		return;
+	event_signal(msix_event_fd(msix, vector));
 }
 
 void msix_save(const struct msix *msix, struct state_writer *writer)

@@ -9,6 +9,7 @@
 #include <linux/pci_regs.h>
 #include <linux/virtio_pci.h>
 
+#include "base/event.h"
 #include "base/scope.h"
 #include "machine/virtio_common.h"
 
@@ -70,15 +71,12 @@ static void write_config(struct virtio_pci *device, uint64_t offset,
  * space. Nobody looks at one whose queue is not served. */
 static void ring_doorbell(struct virtio_pci *device, uint64_t offset)
 {
-	static const uint64_t one = 1;
 	uint64_t index = offset / VIRTIO_BAR_STRIDE;
 
 	if (index >= device->settings.queue_count ||
 	    offset % VIRTIO_BAR_STRIDE != 0)
 		return;
-	/* A full eventfd is a signalled one. */
-	if (write(device->queues[index].kick_fd, &one, sizeof(one)) < 0)
-		return;
+	event_signal(device->queues[index].kick_fd);
 }
 
 #define PAGE_MASK 0xfffu

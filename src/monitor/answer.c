@@ -2,10 +2,10 @@
 /* From the service through the table to the guest's rings. */
 #include <assert.h>
 #include <errno.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/count.h"
+#include "base/event.h"
 #include "monitor/table.h"
 #include "virtio/segments.h"
 
@@ -225,17 +225,13 @@ bool disk_take_answers(struct disk *disk)
 
 void disk_signal(struct disk *disk)
 {
-	static const uint64_t one = 1;
-
 	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
 		struct queue *queue = &disk->queues[i];
 
 		if (!queue->has_pushed || !queue_is_live(queue))
 			continue;
 		queue->has_pushed = false;
-		/* EAGAIN of a full eventfd: the guest is signalled already. */
-		if (ring_should_signal(&queue->ring) && queue->call_fd >= 0 &&
-		    write(queue->call_fd, &one, sizeof(one)) < 0)
-			continue;
+		if (ring_should_signal(&queue->ring))
+			event_signal(queue->call_fd);
 	}
 }

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/event.h"
 #include "base/scope.h"
 
 /* Read per event, so that a chattering guest does not starve the rest. */
@@ -36,15 +37,6 @@ int console_open(struct console *console, const struct console_ring *settings,
 	return result;
 }
 
-static void wake_service(const struct console *console)
-{
-	static const uint64_t one = 1;
-
-	/* EAGAIN: it is awake. */
-	if (write(console->kick_fd, &one, sizeof(one)) < 0)
-		return;
-}
-
 static void hang_up(struct console *console)
 {
 	console->serial_source = sd_event_source_unref(console->serial_source);
@@ -63,7 +55,7 @@ static bool drain(struct console *console)
 	}
 	if (got > 0 && console->is_open &&
 	    bytes_write_output(&console->bytes, piece, (size_t)got))
-		wake_service(console);
+		event_signal(console->kick_fd);
 	return got > 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/event.h"
 #include "base/scope.h"
 #include "monitor/table.h"
 
@@ -248,14 +249,10 @@ static uint16_t stop_queue(void *device, uint32_t index)
 static void set_call(void *device, uint32_t index,
 		     const struct virtio_queue_place *place)
 {
-	static const uint64_t one = 1;
 	struct disk *disk = device;
 
 	disk->queues[index].call_fd = place->call_fd;
-	/* A full eventfd is a signalled one. */
-	if (place->call_fd != NO_FD &&
-	    write(place->call_fd, &one, sizeof(one)) < 0)
-		return;
+	event_signal(place->call_fd);
 }
 
 static size_t fill_config(void *device, uint8_t *space, size_t room_bytes)

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "base/scope.h"
 #include "monitor/thread.h"
 
@@ -449,12 +450,9 @@ static void call_and_wait(struct iothread *io,
 			  void (*call)(struct iothread *io, void *argument),
 			  void *argument)
 {
-	static const uint64_t one = 1;
-
 	io->argument = argument;
 	__atomic_store_n(&io->call, call, __ATOMIC_RELEASE);
-	if (write(io->wake_fd, &one, sizeof(one)) < 0)
-		assert(errno == EAGAIN);
+	event_signal(io->wake_fd);
 	while (sem_wait(&io->called) < 0)
 		assert(errno == EINTR);
 }

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/event.h"
 #include "base/scope.h"
 #include "channel/disk_request.h"
 
@@ -182,16 +182,13 @@ int lane_receive(struct lane *lane, struct lane_answer *ret_answer)
 
 void lane_publish(struct lane *lane)
 {
-	static const uint64_t one = 1;
-
 	if (!lane->must_publish)
 		return;
 	lane->must_publish = false;
 	channel_tell_cpu(&lane->channel);
-	/* A full eventfd is a woken one: nothing to do about EAGAIN. */
 	lane->has_woken = channel_publish(&lane->channel);
-	if (lane->has_woken && write(lane->kick_fd, &one, sizeof(one)) < 0)
-		return;
+	if (lane->has_woken)
+		event_signal(lane->kick_fd);
 }
 
 void lane_forget(struct lane *lane, const struct request *request)

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <linux/virtio_net.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/event.h"
 #include "base/scope.h"
 #include "monitor/nic.h"
 
@@ -197,7 +197,6 @@ static bool take_command(struct nic *nic, struct nic_queue *queue)
 bool nic_control_turn(struct nic *nic)
 {
 	struct nic_queue *queue = &nic->queues[2 * nic->shape.queue_pair_count];
-	static const uint64_t one = 1;
 	uint32_t count = 0;
 
 	if (!queue->is_served)
@@ -207,8 +206,7 @@ bool nic_control_turn(struct nic *nic)
 	if (count == 0)
 		return false;
 	nic_tell_abilities(nic);
-	if (ring_should_signal(&queue->ring) && queue->call_fd != NO_FD &&
-	    write(queue->call_fd, &one, sizeof(one)) < 0)
-		return true; /* full: signalled already */
+	if (ring_should_signal(&queue->ring))
+		event_signal(queue->call_fd);
 	return true;
 }

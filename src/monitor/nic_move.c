@@ -2,21 +2,12 @@
 /* Frames between the guest's rings and the service's. */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "monitor/nic.h"
 
 #define BATCH 64
-
-static void wake(int fd)
-{
-	static const uint64_t one = 1;
-
-	/* A full eventfd is a signalled one. */
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		return;
-}
 
 static struct nic_queue *receive_queue(struct nic *nic, uint32_t pair)
 {
@@ -34,7 +25,7 @@ static void signal_guest(struct nic_queue *queue)
 		return;
 	queue->has_pushed = false;
 	if (ring_should_signal(&queue->ring))
-		wake(queue->call_fd);
+		event_signal(queue->call_fd);
 }
 
 /* The ring's driver broke a rule: its own affair. */
@@ -135,7 +126,7 @@ static bool transmit(struct nic *nic)
 	}
 	nic->turn++;
 	if (nic->link.is_open && frames_publish(&nic->link.frames))
-		wake(nic->link.kick_fd);
+		event_signal(nic->link.kick_fd);
 	return has_worked;
 }
 
@@ -211,7 +202,7 @@ static bool receive(struct nic *nic)
 	if (result == -EBADMSG) {
 		lose_service(nic);
 	} else if (frames_acknowledge(frames)) {
-		wake(nic->link.kick_fd);
+		event_signal(nic->link.kick_fd);
 	}
 	return count > 0;
 }

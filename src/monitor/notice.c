@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/event.h"
 #include "base/scope.h"
 
 int notices_open(struct notices *notices)
@@ -21,7 +22,6 @@ void notices_close(struct notices *notices)
 
 void notices_put(struct notices *notices, const struct notice *notice)
 {
-	static const uint64_t one = 1;
 	uint32_t taken = __atomic_load_n(&notices->taken, __ATOMIC_ACQUIRE);
 
 	if (notices->put - taken == NOTICE_ROOM) {
@@ -31,8 +31,7 @@ void notices_put(struct notices *notices, const struct notice *notice)
 	notices->room[notices->put % NOTICE_ROOM] = *notice;
 	/* Pairs with the load in notices_take(). */
 	__atomic_store_n(&notices->put, notices->put + 1, __ATOMIC_RELEASE);
-	if (write(notices->fd, &one, sizeof(one)) < 0)
-		return; /* full: it is readable already */
+	event_signal(notices->fd);
 }
 
 int notices_take(struct notices *notices, struct notice *ret_notice)

@@ -7,10 +7,10 @@
  * is asked nothing more, and what it answers counts.
  */
 #include <errno.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/count.h"
+#include "base/event.h"
 #include "monitor/table.h"
 
 /* A silent service is looked at this often per hang bound, and no more seldom
@@ -175,14 +175,11 @@ void disk_broken(struct disk *disk)
  * every one once, whatever either side believes was said before. */
 static void wake_queues(struct disk *disk)
 {
-	static const uint64_t one = 1;
-
 	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
 		struct queue *queue = &disk->queues[i];
 
-		if (queue->is_served && queue->call_fd >= 0 &&
-		    write(queue->call_fd, &one, sizeof(one)) < 0)
-			continue;
+		if (queue->is_served)
+			event_signal(queue->call_fd);
 	}
 }
 

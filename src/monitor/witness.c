@@ -6,17 +6,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/event.h"
 #include "base/scope.h"
 #include "monitor/thread.h"
-
-static void ring_bell(int fd)
-{
-	static const uint64_t one = 1;
-
-	/* EAGAIN: it is rung already. */
-	if (write(fd, &one, sizeof(one)) < 0)
-		return;
-}
 
 static void synchronise(struct witness *witness, uint64_t asked)
 {
@@ -24,7 +16,7 @@ static void synchronise(struct witness *witness, uint64_t asked)
 	witness->answered = asked;
 	/* Pairs with the load in witness_take(). */
 	__atomic_store_n(&witness->is_full, 1, __ATOMIC_RELEASE);
-	ring_bell(witness->wake_fd);
+	event_signal(witness->wake_fd);
 }
 
 /* Once, as soon as it may. */
@@ -79,7 +71,7 @@ void witness_close(struct witness *witness)
 {
 	if (witness->is_running) {
 		__atomic_store_n(&witness->must_end, true, __ATOMIC_RELEASE);
-		ring_bell(witness->ask_fd);
+		event_signal(witness->ask_fd);
 		(void)pthread_join(witness->thread, NULL);
 	}
 	witness->is_running = false;
@@ -91,13 +83,13 @@ void witness_narrow(struct witness *witness,
 		    const struct sandbox_program *program)
 {
 	__atomic_store_n(&witness->program, program, __ATOMIC_RELEASE);
-	ring_bell(witness->ask_fd);
+	event_signal(witness->ask_fd);
 }
 
 void witness_ask(struct witness *witness, uint64_t asked)
 {
 	__atomic_store_n(&witness->asked, asked, __ATOMIC_RELEASE);
-	ring_bell(witness->ask_fd);
+	event_signal(witness->ask_fd);
 }
 
 bool witness_take(struct witness *witness, uint64_t *ret_answered,
@@ -109,6 +101,6 @@ bool witness_take(struct witness *witness, uint64_t *ret_answered,
 	*ret_result = witness->result;
 	__atomic_store_n(&witness->is_full, 0, __ATOMIC_RELEASE);
 	if (witness->asked != *ret_answered)
-		ring_bell(witness->ask_fd);
+		event_signal(witness->ask_fd);
 	return true;
 }

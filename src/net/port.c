@@ -3,9 +3,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/count.h"
+#include "base/event.h"
 #include "base/scope.h"
 #include "net/network.h"
 
@@ -222,15 +222,6 @@ int port_deliver(struct port *port, const struct switch_delivery *delivery)
 	return 0;
 }
 
-static void wake(int fd)
-{
-	static const uint64_t one = 1;
-
-	/* A full eventfd is a signalled one. */
-	if (write(fd, &one, sizeof(one)) < 0)
-		return;
-}
-
 void port_publish(struct port *port)
 {
 	bool must_wake;
@@ -242,7 +233,7 @@ void port_publish(struct port *port)
 		must_wake |= frames_publish(&port->frames);
 	port->has_output = false;
 	if (must_wake)
-		wake(port->call_fd);
+		event_signal(port->call_fd);
 }
 
 /* Sleeping. ------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include "base/event.h"
 #include "base/scope.h"
 
 /* A definition, a plan and a message or two fit; pages cost when touched. */
@@ -94,7 +95,7 @@ void errand_step_back(void)
 	(void)pthread_mutex_lock(&errands->lock);
 	TAILQ_INSERT_TAIL(&errands->waiting, current, link);
 	(void)pthread_mutex_unlock(&errands->lock);
-	(void)eventfd_write(errands->wake_fd, 1);
+	event_signal(errands->wake_fd);
 	wait_for(&current->has_turn);
 	current->is_aside = false;
 	errno = error;
@@ -178,7 +179,7 @@ static int on_wake(sd_event_source *source, int fd, uint32_t events, void *data)
 	errand = take_waiting(errands);
 	if (!errand)
 		return 0;
-	(void)eventfd_write(fd, 1);
+	event_signal(fd);
 	give_turn(errand);
 	return 0;
 }

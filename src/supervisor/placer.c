@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/queue.h>
 
+#include "base/event.h"
 #include "base/scope.h"
 
 #define STACK_BYTES (64u << 10)
@@ -88,7 +89,7 @@ static void carry_out(struct placer *placer, struct job *job)
 	if (job->is_awaited)
 		(void)pthread_cond_broadcast(&placer->has_result);
 	else
-		(void)eventfd_write(placer->done_fd, 1);
+		event_signal(placer->done_fd);
 }
 
 static void sweep(struct placer *placer)

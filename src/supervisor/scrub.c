@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/count.h"
+#include "base/event.h"
 #include "base/scope.h"
 #include "supervisor/storage_lock.h"
 
@@ -89,7 +90,7 @@ static void *run(void *context)
 	int result = zero_all(scrub);
 
 	__atomic_store_n(&scrub->result, result, __ATOMIC_RELEASE);
-	(void)eventfd_write(scrub->done_fd, 1);
+	event_signal(scrub->done_fd);
 	return NULL;
 }
 

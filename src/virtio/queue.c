@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/event.h"
 #include "base/scope.h"
 
 void virtio_queue_init(struct virtio_queue *queue)
@@ -13,15 +13,6 @@ void virtio_queue_init(struct virtio_queue *queue)
 	ring_init(&queue->ring);
 	queue->kick_fd = NO_FD;
 	queue->call_fd = NO_FD;
-}
-
-/* A full eventfd is a signalled one. */
-static void ring_bell(int event_fd)
-{
-	static const uint64_t one = 1;
-
-	if (event_fd != NO_FD && write(event_fd, &one, sizeof(one)) < 0)
-		return;
 }
 
 static int start_ring(struct virtio_queue *queue, struct guestmem *memory,
@@ -83,7 +74,7 @@ void virtio_queue_call(struct virtio_queue *queue,
 		       const struct virtio_queue_place *place)
 {
 	queue->call_fd = place->call_fd;
-	ring_bell(queue->call_fd);
+	event_signal(queue->call_fd);
 }
 
 int virtio_queue_take(struct virtio_queue *queue, struct guestmem *memory,
@@ -117,13 +108,13 @@ bool virtio_queue_rest(struct virtio_queue *queue)
 	if (!queue->is_served)
 		return true;
 	if (ring_should_signal(&queue->ring))
-		ring_bell(queue->call_fd);
+		event_signal(queue->call_fd);
 	return !ring_want_kicks(&queue->ring);
 }
 
 void virtio_queue_poke(const struct virtio_queue *queue)
 {
-	ring_bell(queue->kick_fd);
+	event_signal(queue->kick_fd);
 }
 
 struct virtio_queue_kept virtio_queue_keep(const struct virtio_queue *queue)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "machine/layout.h"
@@ -294,14 +295,10 @@ int machine_reset(struct kvm_machine *machine, struct refusal *refusal)
 
 void machine_note(struct kvm_machine *machine, enum machine_note note)
 {
-	static const uint64_t one = 1;
-
 	if (note & NOTES_FINAL)
 		vcpus_park(&machine->vcpus);
 	(void)__atomic_fetch_or(&machine->notes, note, __ATOMIC_ACQ_REL);
-	/* A full eventfd is a signalled one. */
-	if (write(machine->note_fd, &one, sizeof(one)) < 0)
-		return;
+	event_signal(machine->note_fd);
 }
 
 void machine_fail(struct kvm_machine *machine, const char *text)

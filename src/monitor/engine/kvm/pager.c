@@ -12,6 +12,7 @@
 #include <linux/userfaultfd.h>
 
 #include "base/count.h"
+#include "base/event.h"
 #include "monitor/engine/kvm/pager_private.h"
 #include "monitor/thread.h"
 
@@ -212,11 +213,8 @@ int pager_finish(struct pager *pager)
 
 void pager_stop(struct pager *pager)
 {
-	static const uint64_t one = 1;
-
 	if (pager->is_running) {
-		if (write(pager->wake_fd, &one, sizeof(one)) < 0)
-			return;
+		event_signal(pager->wake_fd);
 		(void)pthread_join(pager->thread, NULL);
 	}
 	pager->is_running = false;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/event.h"
 #include "base/scope.h"
 
 /* How long a save waits for what the disks' services have been given. What is
@@ -16,11 +17,7 @@
 
 static void tell(const struct kvm_save *save)
 {
-	static const uint64_t one = 1;
-
-	/* A full eventfd is a signalled one. */
-	if (write(save->told_fd, &one, sizeof(one)) < 0)
-		return;
+	event_signal(save->told_fd);
 }
 
 void kvm_save_note_progress(void *context, uint64_t done, uint64_t total)
