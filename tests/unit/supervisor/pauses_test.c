@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* What is lost and made anew again and again, for ten seconds of the world. */
+#include "fuzz/world.h"
+#include "lib/harness.h"
+#include "supervisor/nic.h"
+
+#define STEP_MS 10
+#define STEPS   1000
+
+static struct world world;
+
+static struct partition *partition_a(void)
+{
+	return partition_find(&world.supervisor, "a");
+}
+
+/* How often there was something to lose. */
+static unsigned count_losses(bool (*lose)(void))
+{
+	unsigned losses = 0;
+
+	world_open(&world);
+	for (unsigned i = 0; i < STEPS; i++) {
+		losses += lose();
+		world_pass_ms(&world, STEP_MS);
+	}
+	world_close(&world);
+	return losses;
+}
+
+static bool lose_disk_services(void)
+{
+	struct player *player;
+	bool was_there = false;
+
+	while ((player = world_player(&world, ROLE_DISK, 0))) {
+		fake_host_exit(player->process);
+		was_there = true;
+	}
+	return was_there;
+}
+
+static bool lose_standby(void)
+{
+	struct player *player = world_player(&world, ROLE_DISK, 1);
+
+	if (player)
+		fake_host_exit(player->process);
+	return player;
+}
+
+static bool lose_channel(void)
+{
+	struct disk *disk = &partition_a()->disks[0];
+
+	if (disk->state != DISK_IS_UP)
+		return false;
+	disk_channel_refused(disk, disk->generation);
+	return true;
+}
+
+static bool lose_rings(void)
+{
+	struct nic *nic = &partition_a()->nics[0];
+
+	if (nic->state != NIC_IS_UP)
+		return false;
+	nic_broken(nic, nic->generation);
+	return true;
+}
+
+/* Three at once, then after 100 ms, 200 ms and so on. */
+static void check_pauses(unsigned losses)
+{
+	CHECK(losses >= 6);
+	CHECK(losses <= 14);
+}
+
+TEST(a_service_that_dies_young_is_started_with_growing_pauses_and_for_ever)
+{
+	check_pauses(count_losses(lose_disk_services));
+}
+
+TEST(a_standby_that_dies_young_is_started_with_growing_pauses_and_for_ever)
+{
+	check_pauses(count_losses(lose_standby));
+}
+
+TEST(a_channel_that_is_refused_is_replaced_with_growing_pauses_and_for_ever)
+{
+	check_pauses(count_losses(lose_channel));
+}
+
+TEST(rings_that_break_are_replaced_with_growing_pauses_and_for_ever)
+{
+	check_pauses(count_losses(lose_rings));
+}
