@@ -14,8 +14,8 @@ struct race {
 	void (*check)(void);
 };
 
-/* Some hundred thousand rounds, or as many as a second has. On one processor
- * nothing runs at once, and nothing is found. */
+/* Some hundred thousand rounds, or as many as four seconds have. On one
+ * processor nothing runs at once: the test is skipped. */
 void race_run(const struct race *race);
 
 #endif
