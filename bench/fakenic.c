@@ -35,11 +35,13 @@
 
 enum { RECEIVE, TRANSMIT, QUEUES };
 
-#define WANTED_FEATURES                                               \
-	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_EVENT_IDX) |     \
-	 BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) |      \
-	 BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO4) | \
+#define NEEDED_FEATURES                                           \
+	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_EVENT_IDX) | \
 	 BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VHOSTUSER_F_PROTOCOL_FEATURES))
+/* All of them or none: a back end without takes whole frames only. */
+#define OFFLOADS                                                 \
+	(BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) | \
+	 BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO4))
 
 struct queue {
 	struct vring ring;
@@ -57,6 +59,7 @@ struct queue {
 struct fakenic {
 	struct frontend frontend;
 	bool is_spinning;
+	bool has_offloads;
 	uint8_t *memory; /* owned mapping */
 	size_t memory_bytes;
 	int memory_fd; /* owned */
@@ -161,15 +164,19 @@ static int start_device(struct fakenic *nic, const char *path)
 		.user_address = MEMORY_USER,
 	};
 	struct frontend *frontend = &nic->frontend;
+	uint64_t features = NEEDED_FEATURES;
 	int error = frontend_connect(frontend, path,
 				     BIT(VHOSTUSER_PROTOCOL_REPLY_ACK),
 				     clock_now_ns() + CONNECT_NS);
 
-	if (!error && (WANTED_FEATURES & ~frontend->offered))
+	nic->has_offloads = (OFFLOADS & ~frontend->offered) == 0;
+	if (nic->has_offloads)
+		features |= OFFLOADS;
+	if (!error && (features & ~frontend->offered))
 		error = -EPROTO;
 	if (!error)
 		error = frontend_set_u64(frontend, VHOSTUSER_SET_FEATURES,
-					 WANTED_FEATURES);
+					 features);
 	if (!error)
 		error = frontend_set_memory(frontend, &region, nic->memory_fd);
 	for (uint32_t i = 0; i < QUEUES && !error; i++)
@@ -306,11 +313,12 @@ static void reap(struct queue *queue)
 			(uint16_t)take_used(queue).id;
 }
 
-static void fill_header(struct virtio_net_hdr_v1 *header,
+static void fill_header(const struct fakenic *nic,
+			struct virtio_net_hdr_v1 *header,
 			const struct netframe *frame)
 {
 	*header = (struct virtio_net_hdr_v1){ 0 };
-	if (!frame->gso_bytes)
+	if (!frame->gso_bytes || !nic->has_offloads)
 		return;
 	header->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	header->gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
@@ -333,7 +341,7 @@ static int send_frame(void *own, const struct netframe *frame)
 		return -EAGAIN;
 	id = queue->free[--queue->free_count];
 	to = buffer_of(queue, id);
-	fill_header((struct virtio_net_hdr_v1 *)(void *)to, frame);
+	fill_header(nic, (struct virtio_net_hdr_v1 *)(void *)to, frame);
 	memcpy(to + HEADER_BYTES, frame->head, frame->head_bytes);
 	put(nic, queue, id, (uint32_t)HEADER_BYTES + frame->bytes, 0);
 	return 0;

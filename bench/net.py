@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""./run bench net: the network service beside vde_switch and Linux' bridge."""
+"""./run bench net: the network service beside vde_switch, Open vSwitch with
+DPDK, and Linux' bridge."""
 import random
 import signal
 import time
@@ -20,6 +21,8 @@ GUEST_MEMORY = "/memfd:fakenic"
 # Each has its best, in frames under way.
 WINDOWS = (32, 128, 512)
 STREAM = {"mode": "stream", "bytes": 1514, "gso": 1448}
+# Open vSwitch takes a second and more until a new guest is served.
+OVS_WARMUP_MS = 2500
 
 
 def frames_per_s(found):
@@ -45,14 +48,14 @@ def pairs_of(ours, peer, value, options, peer_options=None):
 
 # -- beside vde_switch
 
-def best_stream(name, system):
+def best_stream(figure, name, system, **options):
     """A stream with the window that it carries most with."""
-    found = {window: bits_per_s(netload.run(system, window=window, **STREAM))
+    options = {**STREAM, **options}
+    found = {window: bits_per_s(netload.run(system, window=window, **options))
              for window in WINDOWS}
     for window, rate in found.items():
-        context(f"net.tcp.ratio.vde: {name}, window {window}: "
-                f"{rate / 1e6:.0f} Mbit/s")
-    return {"window": max(found, key=found.get), **STREAM}
+        context(f"{figure}: {name}, window {window}: {rate / 1e6:.0f} Mbit/s")
+    return {"window": max(found, key=found.get), **options}
 
 
 def beside_vde(figures):
@@ -64,14 +67,60 @@ def beside_vde(figures):
                 f"{theirs / 1e3:.0f} k/s")
         figures.add("net.pps64.ratio.vde", ratio)
         mine, theirs, ratio = pairs_of(
-            ours, vde, bits_per_s, best_stream("ours", ours),
-            best_stream("vde_switch", vde))
+            ours, vde, bits_per_s,
+            best_stream("net.tcp.ratio.vde", "ours", ours),
+            best_stream("net.tcp.ratio.vde", "vde_switch", vde))
         context(f"net.tcp.ratio.vde: ours {mine / 1e6:.0f} Mbit/s, vde_switch "
                 f"{theirs / 1e6:.0f} Mbit/s, frames of 1514 bytes")
         figures.add("net.tcp.ratio.vde", ratio)
         large = bits_per_s(netload.run(ours, **{**STREAM, "bytes": 65226}))
         context(f"net.tcp.ratio.vde: ours {large / 1e6:.0f} Mbit/s in frames "
                 "of 65226 bytes, which vde_switch does not carry")
+
+
+# -- beside Open vSwitch with DPDK
+
+def with_cost(system, rate, options):
+    """How much a second, and how much per second of a processor: of the
+    generator's, which are the guests, and of the switch's."""
+    before, began = system.cpu_seconds(), time.monotonic()
+    found = netload.run(system, **options)
+    used = (system.cpu_seconds() - before) / (time.monotonic() - began)
+    used += found["cpu_s"] / found["seconds"]
+    return rate(found), rate(found) / used
+
+
+def beside_ovs(figures):
+    with netload.made(netload.Ours, 2) as ours, \
+            netload.made(netload.OvsDpdk, 2) as ovs:
+        for name, rate, unit, scale in (
+                ("net.pps64", frames_per_s, "k/s", 1e3),
+                ("net.tcp", bits_per_s, "Mbit/s", 1e6)):
+            options = [{"mode": "flood", "warmup_ms": OVS_WARMUP_MS}] * 2
+            if rate is bits_per_s:
+                options = [best_stream(f"{name}.ratio.ovsdpdk", title, system,
+                                       warmup_ms=OVS_WARMUP_MS)
+                           for title, system in (("ours", ours),
+                                                 ("ovs-dpdk", ovs))]
+            compare_cost(figures, name, rate, (ours, ovs), options,
+                         lambda value, unit=unit, scale=scale:
+                         f"{value / scale:.0f} {unit}")
+
+
+def compare_cost(figures, name, rate, systems, options, shown):
+    """Pairs in turn that change places; ratios of both."""
+    found = ([], [])
+    for number in range(PAIRS):
+        for which in (0, 1) if number % 2 else (1, 0):
+            found[which].append(with_cost(systems[which], rate,
+                                          options[which]))
+    for what, word in enumerate(("ratio", "cpu.ratio")):
+        mine, theirs = ([one[what] for one in values] for values in found)
+        context(f"{name}.{word}.ovsdpdk: ours {shown(median(mine))}, ovs-dpdk "
+                f"{shown(median(theirs))}"
+                f"{' per second of a processor' if what else ''}")
+        figures.add(f"{name}.{word}.ovsdpdk",
+                    median([a / b for a, b in zip(mine, theirs)]))
 
 
 # -- beside a bridge
@@ -206,7 +255,7 @@ def memory(figures):
 
 # Each measures some of the figures and is given the table of them. One that
 # cannot be had here does not keep the others from being measured.
-MEASURES = [beside_vde, beside_bridge, restarts, credits, fairness, memory,
+MEASURES = [beside_vde, beside_ovs, beside_bridge, restarts, credits, fairness, memory,
             net_guests.beside_bridge, net_guests.restarts]
 
 

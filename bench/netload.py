@@ -11,6 +11,8 @@ import tempfile
 from measure import NotMeasured, bulkhead, cpu_seconds
 
 NETLOAD = bulkhead.BUILD / "bench/bulkhead-netload"
+OVS_DPDK = pathlib.Path("/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk")
+OVS_SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 PROGRAMS = ("bulkheadd", "bulkhead-monitor", "bulkhead-net")
 
 
@@ -163,6 +165,91 @@ class Bridge:
 
     def close(self):
         self.namespace.close()
+
+
+class OvsDpdk:
+    """Open vSwitch with DPDK: vhost-user ports that one thread polls all the
+    time, on memory that is no huge pages."""
+
+    inside = ()
+
+    def __init__(self, ports):
+        if not OVS_DPDK.exists():
+            raise NotMeasured("openvswitch-switch-dpdk is not installed")
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bulkhead-ovs-"))
+        self.log = self.folder / "vswitchd.log"
+        self.processes = []
+        self.environment = dict(os.environ, **{
+            f"OVS_{kind}DIR": str(self.folder)
+            for kind in ("RUN", "LOG", "DB", "SYSCONF")})
+        try:
+            self._start()
+            self.specs = [self._add(f"port{i}") for i in range(ports)]
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self):
+        cpus = sorted(os.sched_getaffinity(0))
+        database = f"{self.folder}/conf.db"
+        self._run("ovsdb-tool", "create", database, OVS_SCHEMA)
+        self._spawn("ovsdb-server", database,
+                    f"--remote=punix:{self.folder}/db.sock",
+                    f"--unixctl={self.folder}/db.ctl")
+        bulkhead.wait_for((self.folder / "db.sock").exists,
+                          what="ovsdb-server listens")
+        self._vsctl("--no-wait", "init")
+        self._vsctl("--no-wait", "set", "Open_vSwitch", ".", *[
+            f"other_config:{option}" for option in (
+                "dpdk-init=true", "per-port-memory=true",
+                "dpdk-extra=\"--no-huge --legacy-mem -m 512 --no-pci\"",
+                f"dpdk-lcore-mask={1 << cpus[0]:#x}",
+                f"pmd-cpu-mask={1 << cpus[-1]:#x}")])
+        self._spawn(str(OVS_DPDK), f"unix:{self.folder}/db.sock",
+                    f"--unixctl={self.folder}/vswitchd.ctl")
+        self._vsctl("add-br", "bridge", "--", "set", "bridge", "bridge",
+                    "datapath_type=netdev")
+
+    def _add(self, name):
+        self._vsctl("add-port", "bridge", name, "--", "set", "Interface",
+                    name, "type=dpdkvhostuser")
+        path = self.folder / name
+        bulkhead.wait_for(path.exists, what=f"{name} listens")
+        return f"vhost:{path}"
+
+    def _spawn(self, *argv):
+        with open(self.log, "a", encoding="utf-8") as log:
+            self.processes.append(subprocess.Popen(
+                [*argv, "--no-chdir"], env=self.environment, stdout=log,
+                stderr=log))
+
+    def _vsctl(self, *words):
+        self._run("ovs-vsctl", f"--db=unix:{self.folder}/db.sock",
+                  "--timeout=30", *words)
+
+    def _run(self, *argv):
+        done = subprocess.run(argv, env=self.environment, text=True,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+        if done.returncode:
+            raise NotMeasured(f"{argv[0]}: {self._reason(done.stdout)}")
+
+    def _reason(self, said):
+        """What the switch complained of last; else what was said."""
+        complaints = [line for line in self.log.read_text(
+            encoding="utf-8", errors="replace").splitlines()
+            if "|ERR|" in line or "|EMER|" in line] \
+            if self.log.exists() else []
+        return (complaints or [said.strip()])[-1]
+
+    def cpu_seconds(self):
+        return cpu_seconds([process.pid for process in self.processes])
+
+    def close(self):
+        for process in reversed(self.processes):
+            process.terminate()
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
