@@ -5,7 +5,7 @@
 _bulkhead_verbs="define install start stop pause resume reset save restore
 	balloon console list show
 	uninstall undefine events logs doctor disk nic switch service
-	shutdown version help"
+	quarantine shutdown version help"
 
 # What may follow a verb; a test holds this against the command's own table.
 _bulkhead_options() {
@@ -45,6 +45,8 @@ _bulkhead_options() {
 	"service restart") echo "" ;;
 	"service set") echo "--standby --kind" ;;
 	"service remove") echo "" ;;
+	"quarantine list") echo "" ;;
+	"quarantine end") echo "" ;;
 	"shutdown") echo "--deadline" ;;
 	"version") echo "" ;;
 	esac
@@ -125,6 +127,9 @@ _bulkhead() {
 				;;
 			"service restart" | "service set" | "service remove")
 				words=$(_bulkhead_names service list)
+				;;
+			"quarantine end")
+				words=$(_bulkhead_names quarantine list)
 				;;
 			esac
 		fi

@@ -265,6 +265,17 @@ json_t *json_service(const struct service_row *row)
 	return object;
 }
 
+json_t *json_quarantine(const struct quarantine_row *row)
+{
+	json_t *object = json_object();
+
+	json_set_number(object, "pid", row->pid);
+	json_set_text(object, "kind", row->kind);
+	json_set_text(object, "name", row->name);
+	json_set_number(object, "age_ms", row->age_ms);
+	return object;
+}
+
 json_t *json_event(const struct event_row *row)
 {
 	json_t *object = json_object();

@@ -16,6 +16,7 @@ json_t *json_image(const struct image_row *row);
 json_t *json_image_left(const struct image_left_row *row);
 json_t *json_layers(const struct layer_row *row);
 json_t *json_service(const struct service_row *row);
+json_t *json_quarantine(const struct quarantine_row *row);
 json_t *json_event(const struct event_row *row);
 json_t *json_supervisor(const struct supervisor_row *row);
 

@@ -40,6 +40,8 @@ const struct verb *const verbs[] = {
 	&verb_service_restart,
 	&verb_service_set,
 	&verb_service_remove,
+	&verb_quarantine_list,
+	&verb_quarantine_end,
 	&verb_shutdown,
 	&verb_version,
 	NULL,

@@ -40,6 +40,8 @@ extern const struct verb verb_service_list;
 extern const struct verb verb_service_restart;
 extern const struct verb verb_service_set;
 extern const struct verb verb_service_remove;
+extern const struct verb verb_quarantine_list;
+extern const struct verb verb_quarantine_end;
 extern const struct verb verb_shutdown;
 extern const struct verb verb_version;
 

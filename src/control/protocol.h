@@ -518,6 +518,19 @@ struct service_row {
 	uint64_t last_outage_us; /* death seen to clients handed over */
 };
 
+struct quarantine_row {
+	char name[NAME_ROOM]; /* of its partition or service */
+	char kind[16];        /* "monitor", "disk", ... */
+	uint32_t pid;
+	uint32_t reserved;
+	uint64_t age_ms; /* since it came */
+};
+
+struct quarantine_end {
+	uint32_t pid;
+	uint32_t reserved;
+};
+
 struct event_query {
 	uint64_t after; /* rows with a greater sequence number */
 	uint32_t follow;

@@ -9,6 +9,7 @@
 #include "base/failpoint.h"
 #include "supervisor/autostart.h"
 #include "supervisor/errand.h"
+#include "supervisor/partition_private.h"
 #include "supervisor/placement.h"
 #include "supervisor/supervisor.h"
 
@@ -142,6 +143,62 @@ static int expect_child(void *context, const struct child_record *child)
 	if (r < 0)
 		store_defer_child_gone(supervisor->store, child->instance);
 	return 0;
+}
+
+/* The store says that it has no monitor; it is older than that one. */
+static void note_running(struct partition *partition)
+{
+	static const char why[] = "found running";
+	enum partition_state state = partition->record.lifecycle.state;
+
+	if (partition_has_monitor(state))
+		return;
+	if (partition->engine == ENGINE_AUTO)
+		partition->engine = partition->record.engine;
+	partition->record.image = (struct saved_image){ 0 };
+	if (state == PARTITION_SAVED)
+		partition_must(partition, PARTITION_EVENT_STOP, why);
+	partition_must(partition, PARTITION_EVENT_START, why);
+}
+
+static int adopt_monitor(struct partition *partition,
+			 const struct process_record *record)
+{
+	int r;
+
+	if (!partition ||
+	    partition->record.lifecycle.state == PARTITION_UNINSTALLED ||
+	    partition->uninstall)
+		return -ENOENT;
+	if (partition->monitor)
+		return -EEXIST;
+	if (partition->end.is_pending || partition->errand_count)
+		return -EBUSY;
+	r = partition_expect(partition, record);
+	if (r == 0)
+		note_running(partition);
+	return r;
+}
+
+int adopt_unrecorded(struct supervisor *supervisor,
+		     const struct process_record *record,
+		     struct process **ret_process)
+{
+	struct service *service = service_find(supervisor, record->name);
+	int r;
+
+	if (record->role == ROLE_MONITOR)
+		r = adopt_monitor(partition_find(supervisor, record->name),
+				  record);
+	else if (!service || service->role != record->role)
+		r = -ENOENT;
+	else
+		r = supervisor->is_adopting ? service_expect(service, record)
+					    : -EEXIST;
+	/* The last of the list. */
+	if (r == 0)
+		*ret_process = TAILQ_LAST(&supervisor->processes, process_list);
+	return r;
 }
 
 int adopt_begin(struct supervisor *supervisor,

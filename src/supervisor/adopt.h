@@ -23,6 +23,20 @@ struct supervisor;
 int adopt_begin(struct supervisor *supervisor,
 		int (*finished)(struct supervisor *supervisor));
 
+/*
+ * Expect one that is ours and not in the store, or not in the copy that the
+ * store was. Its partition runs then.
+ *
+ * -EEXIST  another has its place, or it comes too late for it
+ * -ENOENT  there is no such partition or service
+ * -EBUSY   not now
+ */
+struct process;
+struct process_record;
+int adopt_unrecorded(struct supervisor *supervisor,
+		     const struct process_record *record,
+		     struct process **ret_process);
+
 void adopt_close(struct supervisor *supervisor);
 
 #endif

@@ -95,19 +95,34 @@ void child_place(struct process *process)
 		(void)placer_put(placer, &placement);
 }
 
-void child_remember(struct supervisor *supervisor, struct process *process)
+static struct child_record record_of(const struct process *process)
 {
 	struct child_record record = {
 		.instance = process->id,
 		.start_time = process_birth(process->pid),
 		.pid = process->pid,
 		.role = process->role,
-		.uid = supervisor_uid_for(supervisor, process->id),
+		.uid = supervisor_uid_for(process->supervisor, process->id),
 	};
 
 	memcpy(record.name, process->name, sizeof(record.name));
 	memcpy(record.token, process->token, sizeof(record.token));
 	name_group(process, record.cgroup);
+	return record;
+}
+
+void child_note(struct supervisor *supervisor, const struct process *process)
+{
+	const struct child_record record = record_of(process);
+
+	store_defer_child(supervisor->store, &record);
+	supervisor_flush_soon(supervisor);
+}
+
+void child_remember(struct supervisor *supervisor, struct process *process)
+{
+	const struct child_record record = record_of(process);
+
 	child_place(process);
 	supervisor_flush_soon(supervisor);
 	/* A monitor's guest cannot be had again, so the monitor is on record

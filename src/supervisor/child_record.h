@@ -24,6 +24,8 @@ void child_place(struct process *process);
 /* A monitor's row is written before its settings are sent, a service's behind
  * the recovery. */
 void child_remember(struct supervisor *supervisor, struct process *process);
+/* The row alone, later: it is placed already. */
+void child_note(struct supervisor *supervisor, const struct process *process);
 void child_forget(struct supervisor *supervisor, uint64_t id);
 
 #endif

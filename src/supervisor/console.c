@@ -13,6 +13,7 @@
 #include "supervisor/errand.h"
 #include "supervisor/partition.h"
 #include "supervisor/placement.h"
+#include "supervisor/quarantine.h"
 #include "supervisor/supervisor.h"
 
 static void log_path(struct supervisor *supervisor, const char *name,
@@ -238,6 +239,8 @@ static void found(struct supervisor *supervisor, struct instance *instance,
 		instance_client_came(instance);
 		return;
 	}
+	if (!partition && quarantine_needs(instance))
+		return;
 	process_tell(instance->process, MSG_CONSOLE_DETACH, attachment);
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "supervisor/quarantine.h"
 #include "supervisor/supervisor.h"
 
 /* Uids without a name, far from those of people and packages. */
@@ -29,7 +30,9 @@ static bool is_uid_in_use(struct supervisor *supervisor, uint64_t id)
 	TAILQ_FOREACH(process, &supervisor->processes, link)
 	if (process->id && process->id % UID_COUNT == id % UID_COUNT)
 		return true;
-	return false;
+	return geteuid() == 0 &&
+	       quarantine_has_uid(supervisor,
+				  supervisor_uid_for(supervisor, id));
 }
 
 uint64_t supervisor_next_id(struct supervisor *supervisor)

@@ -35,10 +35,11 @@ static const struct operation {
 	{ MSG_NIC_SET, "nic set" },
 	{ MSG_NIC_ADD, "nic add" },
 	{ MSG_NIC_REMOVE, "nic remove" },
+	{ MSG_QUARANTINE_END, "quarantine end" },
 	{ MSG_HOST_SHUTDOWN, "shutdown" },
 };
 
-/* The body of each but the last begins with the name of what it is about. */
+/* A body of this size begins with the name of what it is about. */
 static void note_name(struct ticket *ticket, const struct message *message)
 {
 	if (message->type == MSG_HOST_SHUTDOWN ||

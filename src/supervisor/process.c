@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -594,18 +593,25 @@ static void give_birth(void *context)
 	flush_outbox(process);
 }
 
+static void make_token(struct process *process)
+{
+	struct token_owner owner = { process->id, process->role, "" };
+
+	memcpy(owner.name, process->name, sizeof(owner.name));
+	token_make(process->supervisor->key, &owner, process->token);
+}
+
 static int prepare_birth(struct process *process)
 {
 	struct control theirs;
 	int r;
 
-	if (getrandom(process->token, TOKEN_BYTES, 0) != TOKEN_BYTES)
-		return -EIO;
 	r = control_pair(&process->control, &theirs);
 	if (r < 0)
 		return r;
 	process->child_end = theirs.fd;
 	process->id = supervisor_next_id(process->supervisor);
+	make_token(process);
 	outbox_hold(&process->outbox);
 	send_settings(process);
 	return 0;

@@ -18,6 +18,9 @@
 #include "base/log.h"
 #include "base/meeting.h"
 #include "base/scope.h"
+#include "supervisor/adopt.h"
+#include "supervisor/child_record.h"
+#include "supervisor/quarantine.h"
 #include "supervisor/supervisor.h"
 
 #ifndef SO_PEERPIDFD
@@ -29,7 +32,7 @@
 /* Those of a child that has lost its way: it tries ten times a second. */
 #define CONNECTS_AT_ONCE 32
 #define CONNECT_EACH_NS  (50 * NS_PER_MS)
-/* Children that nobody recorded and that have not ended yet. */
+/* Children that nobody recorded, before their hello or told to end. */
 #define ORPHANS_MAX 16
 /* From its connection to its hello, or from being told to end to its end. */
 #define SILENCE_USEC 2000000u
@@ -46,6 +49,7 @@ struct visitor {
 	struct control control;
 	uint64_t child; /* of which process; 0: an orphan */
 	pid_t pid;
+	uid_t uid;
 	int pidfd; /* of an orphan */
 	sd_event_source *source;
 	sd_event_source *timer;
@@ -123,15 +127,76 @@ static void welcome(struct process *process, struct control *control,
 		process_kill(process, "no room to watch it");
 }
 
-/* Most likely started just before a supervisor died that had not recorded it
- * yet. */
 static void dismiss(struct visitor *visitor)
 {
-	log_warn("an unrecorded process came back, ending it pid=%d",
+	log_warn("an unneeded process came back, ending it pid=%d",
 		 (int)visitor->pid);
 	(void)control_send(&visitor->control, MSG_CHILD_QUIT, 0, NULL, 0, NULL,
 			   0);
 	visitor->is_dismissed = true;
+}
+
+/* Its uid is the one that the number in its token gives. */
+static bool is_ours(const struct visitor *visitor,
+		    const struct child_hello *hello, uint64_t *ret_instance)
+{
+	struct supervisor *supervisor = visitor->supervisor;
+	struct token_owner owner = { .role = hello->role };
+
+	memcpy(owner.name, hello->name, sizeof(owner.name));
+	if (!token_is_ours(supervisor->key, &owner, hello->token))
+		return false;
+	*ret_instance = owner.instance;
+	return geteuid() != 0 ||
+	       visitor->uid == supervisor_uid_for(supervisor, owner.instance);
+}
+
+/* -EEXIST: another has its place; -ENOENT: nobody has such a place. */
+static int take_over(struct visitor *visitor, const struct child_hello *hello,
+		     uint64_t instance)
+{
+	struct process_record record = {
+		.id = instance,
+		.pid = visitor->pid,
+		.start_time = process_birth(visitor->pid),
+		.role = hello->role,
+	};
+	struct process *process;
+	int r;
+
+	memcpy(record.name, hello->name, sizeof(record.name));
+	memcpy(record.token, hello->token, sizeof(record.token));
+	r = adopt_unrecorded(visitor->supervisor, &record, &process);
+	if (r < 0)
+		return r;
+	child_note(visitor->supervisor, process);
+	welcome(process, &visitor->control, hello);
+	return 0;
+}
+
+/*
+ * Of another store, or started by a supervisor that died, or whose store was
+ * put back, before it was recorded.
+ */
+static void take_unknown(struct visitor *visitor,
+			 const struct child_hello *hello)
+{
+	uint64_t instance;
+	int r = -ENOENT;
+
+	if (!text_is_name(hello->name, sizeof(hello->name)) ||
+	    hello->role < ROLE_MONITOR || hello->role > ROLE_NET) {
+		dismiss(visitor);
+		return;
+	}
+	if (is_ours(visitor, hello, &instance))
+		r = take_over(visitor, hello, instance);
+	if (r == -EEXIST)
+		dismiss(visitor);
+	else if (r == -ENOENT)
+		(void)quarantine_put(visitor->supervisor, &visitor->control,
+				     &visitor->pidfd, visitor->pid,
+				     visitor->uid, hello);
 }
 
 static void take_hello(struct visitor *visitor, const struct message *message)
@@ -140,7 +205,7 @@ static void take_hello(struct visitor *visitor, const struct message *message)
 
 	(void)failpoint("adopt.hello");
 	if (!visitor->child) {
-		dismiss(visitor);
+		take_unknown(visitor, (const void *)message->body);
 		return;
 	}
 	TAILQ_FOREACH(process, &visitor->supervisor->processes, link)
@@ -194,8 +259,8 @@ static int on_silence(sd_event_source *source, uint64_t usec, void *data)
 
 /* Takes the peer, and the pidfd of an orphan; both stay the caller's when
  * there is no room. */
-static void admit(struct supervisor *supervisor, int *peer, pid_t pid,
-		  int *pidfd, uint64_t child)
+static void admit(struct supervisor *supervisor, int *peer,
+		  const struct ucred *who, int *pidfd, uint64_t child)
 {
 	struct rendezvous *rendezvous = supervisor->rendezvous;
 	struct visitor *visitor = calloc(1, sizeof(*visitor));
@@ -204,7 +269,8 @@ static void admit(struct supervisor *supervisor, int *peer, pid_t pid,
 		return;
 	visitor->supervisor = supervisor;
 	visitor->child = child;
-	visitor->pid = pid;
+	visitor->pid = who->pid;
+	visitor->uid = who->uid;
 	visitor->pidfd = take_fd(pidfd);
 	visitor->control.fd = take_fd(peer);
 	TAILQ_INSERT_TAIL(&rendezvous->visitors, visitor, link);
@@ -219,7 +285,8 @@ static void admit(struct supervisor *supervisor, int *peer, pid_t pid,
 		visitor_free(visitor);
 }
 
-static void child_came(struct process *process, int *peer)
+static void child_came(struct process *process, int *peer,
+		       const struct ucred *who)
 {
 	int none = NO_FD;
 
@@ -229,8 +296,7 @@ static void child_came(struct process *process, int *peer)
 			 clock_now_ns()))
 		process_kill(process, "it connects without end");
 	else if (!find_visitor(process->supervisor->rendezvous, process->pid))
-		admit(process->supervisor, peer, process->pid, &none,
-		      process->id);
+		admit(process->supervisor, peer, who, &none, process->id);
 }
 
 /*
@@ -253,18 +319,22 @@ static int open_orphan(const struct rendezvous *rendezvous, int peer, pid_t pid)
 							 : -ESRCH;
 }
 
-static void orphan_came(struct supervisor *supervisor, int *peer, pid_t pid)
+static void orphan_came(struct supervisor *supervisor, int *peer,
+			const struct ucred *who)
 {
 	struct rendezvous *rendezvous = supervisor->rendezvous;
-	SCOPED(close_fd) int pidfd = open_orphan(rendezvous, *peer, pid);
+	SCOPED(close_fd) int pidfd = NO_FD;
 
+	if (quarantine_takes(supervisor, who->pid, peer))
+		return;
+	pidfd = open_orphan(rendezvous, *peer, who->pid);
 	if (pidfd < 0)
 		return;
 	/* None of ours comes twice. */
-	if (find_visitor(rendezvous, pid))
+	if (find_visitor(rendezvous, who->pid))
 		(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 	else if (rendezvous->orphan_count < ORPHANS_MAX)
-		admit(supervisor, peer, pid, &pidfd, 0);
+		admit(supervisor, peer, who, &pidfd, 0);
 }
 
 static int on_connect(sd_event_source *source, int fd, uint32_t events,
@@ -282,9 +352,9 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events,
 		return 0;
 	process = find_child(supervisor, who.pid, who.uid);
 	if (process)
-		child_came(process, &peer);
+		child_came(process, &peer, &who);
 	else if (supervisor_may_be_child(who.uid))
-		orphan_came(supervisor, &peer, who.pid);
+		orphan_came(supervisor, &peer, &who);
 	return 0;
 }
 

@@ -9,9 +9,11 @@
  * Trust      Whoever connects may be hostile. A child that the store knows is
  *            known by its peer credentials as soon as it connects, and has one
  *            pending link. One that connects without end is killed. Others
- *            take nothing from those: one that an earlier supervisor started
- *            and had not recorded is ended, in a queue of its own, and all
- *            that is younger than this supervisor is sent away at once.
+ *            take nothing from those, and what is younger than this supervisor
+ *            is sent away at once. One that an earlier supervisor started
+ *            without our knowing it is taken over if its token proves that it
+ *            is ours (token.h) and there is a place for it, ended if another
+ *            has that place, and kept apart otherwise (quarantine.h).
  * Threads    The supervisor's only one.
  */
 #ifndef SUPERVISOR_RENDEZVOUS_H

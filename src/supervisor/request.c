@@ -548,6 +548,8 @@ static const struct message_rule rules[] = {
 	{ MSG_SERVICE_RESTART, IN_ANY_STATE, handle_service_restart },
 	{ MSG_SERVICE_SET, IN_ANY_STATE, handle_service_set },
 	{ MSG_SERVICE_REMOVE, IN_ANY_STATE, request_service_remove },
+	{ MSG_QUARANTINE_LIST, IN_ANY_STATE, request_quarantine_list },
+	{ MSG_QUARANTINE_END, IN_ANY_STATE, request_quarantine_end },
 	{ MSG_EVENT_LIST, IN_ANY_STATE, handle_event_list },
 	{ MSG_CONSOLE_OPEN, IN_ANY_STATE, handle_console_open },
 	{ MSG_CONSOLE_LOG, IN_ANY_STATE, handle_console_log },

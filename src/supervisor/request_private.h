@@ -34,6 +34,8 @@ struct service *request_service(struct request *request);
 
 /* request_service.c */
 int request_service_remove(void *data, struct message *message);
+int request_quarantine_list(void *data, struct message *message);
+int request_quarantine_end(void *data, struct message *message);
 
 /* request_network.c: the rules of switches and interfaces. */
 bool request_is_of_network(uint32_t type);

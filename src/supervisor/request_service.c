@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* How a service is removed: only one that nothing needs. */
+/* How a service is removed: only one that nothing needs. And children of no
+ * service of ours. */
 #include <errno.h>
 #include <string.h>
 
 #include "base/count.h"
+#include "supervisor/quarantine.h"
 #include "supervisor/request_private.h"
 
 /* Made again when they are missing. */
@@ -83,4 +85,22 @@ int request_service_remove(void *data, struct message *message)
 				      request_refuse_store(request, r));
 	service_remove(service, &request->ticket);
 	return 0;
+}
+
+int request_quarantine_list(void *data, struct message *message)
+{
+	struct request *request = data;
+
+	quarantine_report(request->supervisor, &request->ticket);
+	return request_answer(request, 0);
+}
+
+int request_quarantine_end(void *data, struct message *message)
+{
+	const struct quarantine_end *end = (const void *)message->body;
+	struct request *request = data;
+
+	return request_answer(request, quarantine_end(request->supervisor,
+						      (pid_t)end->pid,
+						      &request->refusal));
 }

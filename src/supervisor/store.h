@@ -298,6 +298,7 @@ int store_before_newest(struct store *store, unsigned count,
 /* -- single facts -- */
 
 enum store_fact {
+	STORE_KEY,          /* of children's tokens (token.h) */
 	STORE_IS_RECOVERED, /* it was a copy; who runs has not been asked yet */
 };
 

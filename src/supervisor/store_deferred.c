@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "base/failpoint.h"
@@ -389,6 +390,16 @@ int store_flush_at_all_costs(struct store *store)
 
 /* -- numbers -- */
 
+/* Children of a store that was lost may live, with their uids and groups. */
+static uint64_t somewhere(void)
+{
+	uint32_t number = 0;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return 0;
+	return number;
+}
+
 int store_load_counters(struct store *store)
 {
 	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++) {
@@ -402,6 +413,8 @@ int store_load_counters(struct store *store)
 		r = store_read_row(store, statement);
 		if (r == 0)
 			counter->last = store_column_u64(statement, 0);
+		else if (i == STORE_INSTANCE)
+			counter->last = somewhere();
 		store_read_end(store, statement);
 		if (r < 0 && r != -ENOENT)
 			return r;

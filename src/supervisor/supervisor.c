@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "supervisor/install.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/placer.h"
+#include "supervisor/quarantine.h"
 #include "supervisor/rendezvous.h"
 #include "supervisor/save.h"
 
@@ -180,13 +182,34 @@ static void flushed(struct supervisor *supervisor, int result)
 	tickets_flushed(supervisor, result);
 }
 
+/* With a key that is not kept the children of now are of another store later. */
+static int read_facts(struct supervisor *supervisor)
+{
+	struct store *store = supervisor->store;
+	uint8_t fact;
+
+	supervisor->is_recovering = store_get_fact(store, STORE_IS_RECOVERED,
+						   &fact, sizeof(fact)) == 0;
+	if (store_get_fact(store, STORE_KEY, supervisor->key,
+			   sizeof(supervisor->key)) == 0)
+		return 0;
+	if (getrandom(supervisor->key, sizeof(supervisor->key), 0) !=
+	    sizeof(supervisor->key))
+		return -EIO;
+	if (store_put_fact(store, STORE_KEY, supervisor->key,
+			   sizeof(supervisor->key)) < 0)
+		log_warn("the key of children cannot be stored: %s",
+			 store_error(store));
+	return 0;
+}
+
 int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 {
-	uint8_t fact;
 	int r;
 
 	(void)pthread_mutex_init(&supervisor->configuration, NULL);
 	TAILQ_INIT(&supervisor->processes);
+	TAILQ_INIT(&supervisor->quarantine);
 	TAILQ_INIT(&supervisor->services);
 	TAILQ_INIT(&supervisor->partitions);
 	TAILQ_INIT(&supervisor->networks);
@@ -198,16 +221,15 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 		       refusal);
 	if (r < 0)
 		return r;
-	supervisor->is_recovering =
-		store_get_fact(supervisor->store, STORE_IS_RECOVERED, &fact,
-			       sizeof(fact)) == 0;
 	r = make_directories(supervisor, refusal);
 	if (r < 0)
 		return r;
 	supervisor->flushed = flushed;
 	supervisor->process_ended = supervisor_shutdown_progress;
 	supervisor->attachments = attachments;
-	r = open_loop(supervisor);
+	r = read_facts(supervisor);
+	if (r == 0)
+		r = open_loop(supervisor);
 	if (r == 0)
 		r = engine_probe_start(&supervisor->probe,
 				       supervisor->config.qemu);
@@ -250,6 +272,7 @@ static void free_objects(struct supervisor *supervisor)
 	processes_free(supervisor);
 	adopt_close(supervisor);
 	rendezvous_close(supervisor);
+	quarantine_free(supervisor);
 	engine_probe_free(supervisor->probe);
 	events_free(supervisor->events);
 }

@@ -21,6 +21,7 @@
 #include "supervisor/service.h"
 #include "supervisor/store.h"
 #include "supervisor/ticket.h"
+#include "supervisor/token.h"
 
 struct client_list;
 struct adoption;
@@ -28,6 +29,7 @@ struct rendezvous;
 struct engine_probe;
 struct errands;
 struct placer;
+struct kept;
 
 struct supervisor {
 	struct config config;
@@ -41,6 +43,9 @@ struct supervisor {
 	sd_event_source *placed_source;
 	int meet_fd; /* the directory children find us in */
 	struct process_list processes;
+	TAILQ_HEAD(, kept) quarantine; /* of children that we do not know */
+	unsigned quarantine_count;
+	uint8_t key[TOKEN_KEY_BYTES]; /* of children's tokens */
 	struct service_list services;
 	struct partition_list partitions;
 	struct network_list networks;

@@ -70,8 +70,8 @@ static bool is_monitor(const struct player *player)
 	return player->process->role == ROLE_MONITOR;
 }
 
-/* One that an earlier supervisor started and did not record: it is told to
- * end. Who cannot be a child is told nothing. */
+/* One that the store does not know, with another's uid: it is kept, and has no
+ * answer. Who cannot be a child is sent away. */
 TEST(a_process_of_a_uid_that_no_child_has_is_not_heard)
 {
 	struct player *orphan;
@@ -88,7 +88,8 @@ TEST(a_process_of_a_uid_that_no_child_has_is_not_heard)
 	CHECK_EQ(say_hello_as(orphan, ANYBODY), -EPIPE);
 	CHECK_EQ(say_hello_as(orphan, CHILD_UID + 0x10000), -EPIPE);
 	CHECK_EQ(say_hello_as(orphan, CHILD_UID - 1), -EPIPE);
-	CHECK_EQ(say_hello_as(orphan, CHILD_UID), MSG_CHILD_QUIT);
+	CHECK_EQ(say_hello_as(orphan, CHILD_UID), -EAGAIN);
+	CHECK_EQ(world.supervisor.quarantine_count, 1);
 	world_close(&world);
 }
 
@@ -104,7 +105,7 @@ TEST(a_child_that_comes_back_under_a_wrong_uid_is_not_heard)
 	world_restart(&world, NULL);
 
 	CHECK_EQ(say_hello_as(monitor, ANYBODY), -EPIPE);
-	CHECK_EQ(say_hello_as(monitor, CHILD_UID + (uint32_t)id),
+	CHECK_EQ(say_hello_as(monitor, CHILD_UID + (uint32_t)(id % 0x10000)),
 		 MSG_CHILD_WELCOME);
 	world_close(&world);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "lib/harness.h"
+#include "supervisor/quarantine.h"
 #include "supervisor/supervisor.h"
 
 static struct supervisor host;
@@ -37,13 +39,17 @@ static void on_died(struct process *process, const char *reason)
 
 static const struct process_ops ops = { .ready = on_ready, .died = on_died };
 
-static void open_host(void)
+static void make_directory(void)
+{
+	(void)strcpy(directory, "/dev/shm/rendezvous_XXXXXX");
+	CHECK(mkdtemp(directory) != NULL);
+}
+
+static void open_here(void)
 {
 	struct refusal refusal;
 
 	log_open("rendezvous_test", NULL, (enum log_level)0);
-	(void)strcpy(directory, "/dev/shm/rendezvous_XXXXXX");
-	CHECK(mkdtemp(directory) != NULL);
 	CHECK_EQ(store_open(&host.store, directory, &refusal), 0);
 	CHECK_EQ(events_new(&host.events, host.store), 0);
 	CHECK_EQ(sd_event_new(&host.event), 0);
@@ -52,21 +58,39 @@ static void open_host(void)
 	host.meet_fd = NO_FD;
 	host.config.ready_ms = 8000;
 	TAILQ_INIT(&host.processes);
+	TAILQ_INIT(&host.quarantine);
 	TAILQ_INIT(&host.partitions);
 	TAILQ_INIT(&host.services);
 	CHECK_EQ(rendezvous_open(&host, &refusal), 0);
 }
 
-static void close_host(void)
+static void open_host(void)
 {
-	char command[96];
+	make_directory();
+	open_here();
+}
 
+static void close_here(void)
+{
 	rendezvous_close(&host);
+	quarantine_free(&host);
 	events_free(host.events);
 	store_close(host.store);
 	(void)sd_event_unref(host.event);
+}
+
+static void remove_directory(void)
+{
+	char command[96];
+
 	(void)snprintf(command, sizeof(command), "rm -rf %s", directory);
 	CHECK_EQ(system(command), 0);
+}
+
+static void close_host(void)
+{
+	close_here();
+	remove_directory();
 }
 
 /* Run the loop until `count` has this value. */
@@ -120,7 +144,8 @@ static void wait_connected(struct control *control)
 static void come_back(const uint8_t *token)
 {
 	struct child_hello hello = { .protocol_version = PROTOCOL_VERSION,
-				     .role = ROLE_MONITOR };
+				     .role = ROLE_MONITOR,
+				     .name = "one" };
 	struct message message;
 	struct control control;
 
@@ -271,6 +296,108 @@ TEST(a_process_younger_than_the_supervisor_is_sent_away_unharmed)
 
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	close_host();
+}
+
+/* Of another store: holds the directory, and is older than the supervisor. */
+static pid_t fork_unknown(void (*behave)(void))
+{
+	char meet[96];
+	pid_t pid;
+
+	make_directory();
+	(void)snprintf(meet, sizeof(meet), "%s/children", directory);
+	CHECK_EQ(mkdir(meet, 0700), 0);
+	(void)strcat(meet, "/meet");
+	CHECK_EQ(mkdir(meet, 0711), 0);
+	CHECK_EQ(chmod(meet, 0711), 0);
+	host.meet_fd = open(meet, O_PATH | O_DIRECTORY);
+	pid = fork();
+	if (pid == 0) {
+		if (geteuid() == 0)
+			CHECK_EQ(setresuid(0x42480005, 0x42480005, 0x42480005),
+				 0);
+		(void)prctl(PR_SET_DUMPABLE, 1);
+		behave();
+	}
+	close_fd(&host.meet_fd);
+	while (process_started_ticks(pid) == ticks_now())
+		(void)usleep(1000);
+	return pid;
+}
+
+/* The supervisor that it finds. */
+static void run_next(void (*check)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		open_here();
+		check();
+		close_here();
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void come_back_unknown(void)
+{
+	come_back((const uint8_t[TOKEN_BYTES]){ 0 });
+}
+
+static void check_kept(void)
+{
+	run_until(&host.quarantine_count, 1);
+	for (int i = 0; i < 20; i++)
+		CHECK(sd_event_run(host.event, 10000) >= 0);
+	CHECK_EQ(host.quarantine_count, 1);
+}
+
+TEST(a_child_of_another_store_is_kept_and_not_welcomed)
+{
+	pid_t pid = fork_unknown(come_back_unknown);
+
+	run_next(check_kept);
+
+	CHECK_EQ(waitpid(pid, NULL, WNOHANG), 0);
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	remove_directory();
+}
+
+static void flood_once_known(void)
+{
+	const struct child_hello hello = { .protocol_version = PROTOCOL_VERSION,
+					   .role = ROLE_DISK,
+					   .name = "disk0" };
+	struct control control;
+	int unread = 1;
+
+	wait_connected(&control);
+	(void)control_send(&control, MSG_CHILD_HELLO, 0, &hello, sizeof(hello),
+			   NULL, 0);
+	while (unread)
+		(void)ioctl(control.fd, TIOCOUTQ, &unread);
+	flood();
+}
+
+static void check_ended(void)
+{
+	run_until(&host.quarantine_count, 1);
+	run_until(&host.quarantine_count, 0);
+}
+
+TEST(a_hostile_child_in_quarantine_cannot_connect_without_end)
+{
+	pid_t pid = fork_unknown(flood_once_known);
+	int status;
+
+	run_next(check_ended);
+
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	remove_directory();
 }
 
 TEST(nobody_else_reaches_the_rendezvous_by_its_path)

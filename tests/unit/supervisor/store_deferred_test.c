@@ -157,9 +157,9 @@ static void take_numbers_and_die(void)
 	store_rig_open(&rig);
 	CHECK_EQ(store_begin(rig.store), 0);
 	for (int i = 0; i < 1500; i++)
-		CHECK_EQ(store_next(rig.store, STORE_INSTANCE, &number), 0);
+		CHECK_EQ(store_next(rig.store, STORE_INTENT, &number), 0);
 	store_rollback(rig.store);
-	CHECK_EQ(store_next(rig.store, STORE_INSTANCE, &number), 0);
+	CHECK_EQ(store_next(rig.store, STORE_INTENT, &number), 0);
 	_exit(number == 1501 ? 0 : 1);
 }
 
@@ -177,7 +177,7 @@ TEST(numbers_survive_a_rolled_back_reservation_and_a_crash)
 	CHECK_EQ(status, 0);
 
 	store_rig_open(&rig);
-	CHECK_EQ(store_next(rig.store, STORE_INSTANCE, &number), 0);
+	CHECK_EQ(store_next(rig.store, STORE_INTENT, &number), 0);
 	CHECK(number > 1501);
 	store_rig_close(&rig);
 }
