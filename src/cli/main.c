@@ -65,7 +65,8 @@ int main(int count, char **words)
 	if (status == EXIT_DONE && invocation.verb)
 		status = run(&cli, &invocation);
 	client_close(&cli.client);
-	if (fflush(stdout) != 0 && status == EXIT_DONE)
+	/* Of what was flushed before only the error is left. */
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_DONE)
 		status = cli_complain(&cli, EXIT_FAILED, "",
 				      "writing the output failed");
 	return status;

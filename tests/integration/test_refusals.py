@@ -244,6 +244,22 @@ def test_without_a_supervisor_the_verbs_fail_in_one_sentence(tmp_path):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("words", [
+    "--help", "version", "--json version", "doctor", "--json doctor", "list",
+    "--json list", "service list", "--json service list", "events",
+    "--json events"])
+def test_output_that_cannot_be_written_is_a_failure(host, words):
+    host.run("disk", "serve", "data", "--file", host.directory / "data.img",
+             "--size", "8M", "--vhost-user", host.directory / "sock")
+
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(host.argv(*words.split()), stdout=full,
+                              stderr=subprocess.PIPE, text=True, env=host.env)
+
+    assert done.returncode == FAILED
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_a_vhost_user_path_too_long_is_refused(host):
     image = host.directory / "data.img"
 
