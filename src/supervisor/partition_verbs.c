@@ -6,13 +6,12 @@
 #include "base/count.h"
 #include "supervisor/autostart.h"
 #include "supervisor/launch.h"
+#include "supervisor/monitor_private.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/partition_report.h"
 #include "supervisor/save.h"
 #include "supervisor/supervisor.h"
 
-/* A monitor that is told to end gets this long. */
-#define QUIT_MS 3000
 /* `show` waits this long for a monitor's counters. */
 #define COUNT_USEC 500000u
 
