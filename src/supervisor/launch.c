@@ -135,8 +135,7 @@ static int open_witnesses(struct partition *partition, struct refusal *refusal)
 {
 	int r;
 
-	if (uninstall_is_pending(partition->supervisor->store,
-				 partition->record.definition.name))
+	if (partition->is_half_uninstalled)
 		return refuse(refusal, -EBUSY, "state",
 			      "partition %s is half uninstalled; uninstall it "
 			      "again",

@@ -92,6 +92,7 @@ struct partition {
 		count_ticket; /* a PARTITION_SHOW that waits for counters */
 	sd_event_source *count_timer;
 	struct uninstall *uninstall; /* scrub under way */
+	bool is_half_uninstalled;    /* one was begun and is not over */
 	sd_event_source *uninstall_source;
 	sd_event_source *timer; /* stop deadline or restart back-off */
 };

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "supervisor/install.h"
 #include "supervisor/save.h"
 #include "supervisor/supervisor.h"
 
@@ -19,9 +18,7 @@ static void tell_pending(const struct partition *partition,
 		text = "waiting until nothing of its disks is in the kernel";
 	else if (partition->uninstall)
 		text = "is being uninstalled";
-	else if (partition_is_inactive(partition->record.lifecycle.state) &&
-		 uninstall_is_pending(partition->supervisor->store,
-				      partition->record.definition.name))
+	else if (partition->is_half_uninstalled)
 		text = "half uninstalled; uninstall it again";
 	if (text)
 		(void)snprintf(row->reason, sizeof(row->reason), "%s", text);

@@ -59,6 +59,7 @@ static void uninstall_step(struct partition *partition)
 		ticket_refused(supervisor, &partition->ticket, r, &refusal);
 		return;
 	}
+	partition->is_half_uninstalled = false;
 	(void)store_get_partition(supervisor->store,
 				  partition->record.definition.name,
 				  &partition->record);
@@ -145,6 +146,8 @@ static int begin_uninstall(struct partition *partition, enum image_wish wish,
 	hold_drop(partition);
 	r = uninstall_begin(&partition->uninstall, store,
 			    partition->record.definition.name, wish, refusal);
+	if (r == 0)
+		partition->is_half_uninstalled = true;
 	if (r < 0 && partition_state(partition) == PARTITION_SAVED)
 		hold_open(partition);
 	return r;

@@ -86,6 +86,15 @@ static void report_recovery(void *context, const char *partition,
 	supervisor_event(context, EVENT_WARNING, partition, "%s", text);
 }
 
+static void note_half_uninstalled(struct supervisor *supervisor)
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	partition->is_half_uninstalled = uninstall_is_pending(
+		supervisor->store, partition->record.definition.name);
+}
+
 static int load(struct supervisor *supervisor)
 {
 	const struct install_recovery recovery = { supervisor, resume_uninstall,
@@ -112,9 +121,11 @@ static int load(struct supervisor *supervisor)
 				   0);
 	if (r == 0)
 		r = install_recover(supervisor->store, &recovery);
-	if (r == 0)
-		save_recover(supervisor);
-	return r;
+	if (r < 0)
+		return r;
+	note_half_uninstalled(supervisor);
+	save_recover(supervisor);
+	return 0;
 }
 
 /* Everything is known: clients may come. */
