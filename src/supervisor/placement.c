@@ -44,7 +44,7 @@ static bool has_room(const struct service *service, const struct disk *self)
 						   : CONSOLE_SERVICE_MAX;
 	unsigned count = 0;
 
-	if (failpoint("placement.full"))
+	if (failpoint("placement.full") || service->is_unwanted)
 		return false;
 	TAILQ_FOREACH(partition, &service->supervisor->partitions, link)
 	if (service->role == ROLE_DISK)

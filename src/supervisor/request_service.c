@@ -28,6 +28,10 @@ static bool has_disk_at(const struct partition *partition, const char *service)
 	for (uint32_t i = 0; i < definition->disk_count; i++)
 		if (strcmp(definition->disks[i].service, service) == 0)
 			return true;
+	/* Those beside another are named by nobody. */
+	for (unsigned i = 0; i < partition->disk_count; i++)
+		if (strcmp(partition->disks[i].service, service) == 0)
+			return true;
 	return false;
 }
 
@@ -79,7 +83,9 @@ int request_service_remove(void *data, struct message *message)
 	r = check_removal(request, service);
 	if (r < 0)
 		return request_answer(request, r);
+	service->is_unwanted = true;
 	r = store_delete_service(supervisor->store, service->name);
+	service->is_unwanted = false;
 	if (r < 0 && r != -ENOENT)
 		return request_answer(request,
 				      request_refuse_store(request, r));

@@ -86,6 +86,7 @@ struct service {
 
 	struct ticket restart_ticket; /* who waits for service_restart() */
 	struct ticket leave_ticket;   /* and for service_remove() */
+	bool is_unwanted; /* takes nobody new: it is about to be removed */
 	bool is_leaving;
 	uint64_t settle_at_ns; /* of settle_source */
 	sd_event_source *settle_source;

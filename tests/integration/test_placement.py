@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """More clients than one service takes: another is started beside it."""
+import os
+import signal
 import subprocess
 
 import bulkhead
@@ -95,3 +97,19 @@ def test_when_every_service_is_full_a_start_is_refused(full):
                   REFUSED, "disk0 serves as many as it can")
     assert {row["state"] for row in full.json("disk", "list")
             if row["partition"] != "more"} == {"up"}
+
+
+def test_a_service_that_a_disk_is_placed_with_is_not_removed(make_host, stage):
+    host = make_host(
+        config=f"libexec_dir = {stage.folder}\ndisk_standby = 0\n",
+        environment={"BULKHEAD_FAILPOINT": "placement.full=fail"}).start()
+    foreign.serve(host, "one")
+    (stage.folder / "bulkhead-disk").unlink()
+
+    os.kill(host.service_pid("disk0.2"), signal.SIGKILL)
+    bulkhead.wait_for(
+        lambda: host.json("disk", "list")[0]["state"] != "up",
+        what="its disk has no service")
+
+    check_refused(host.call("service", "remove", "disk0.2"), REFUSED,
+                  "partition one has a disk")
