@@ -76,8 +76,12 @@ static void remove_over(struct service *service)
 		struct port *port = service->ports[i];
 
 		if (port->is_broken || port->is_detaching) {
-			service_report_over(service, port);
+			struct port last = *port;
+
+			/* Told when it is closed: what was an uplink may be one
+			 * again at once. */
 			port_free(port);
+			service_report_over(service, &last);
 		} else {
 			service->ports[kept++] = port;
 		}

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
+#include "base/failpoint.h"
 #include "base/scope.h"
 #include "channel/bytes.h"
 #include "supervisor/errand.h"
@@ -23,6 +25,68 @@ static void log_path(struct supervisor *supervisor, const char *name,
 		       supervisor->config.state_dir, name);
 }
 
+/* -- the log -- */
+
+/* It outlives starts, and is made when it is missing: work for the disk. */
+static int open_log(const char *path)
+{
+	int fd;
+
+	errand_step_aside();
+	(void)failpoint("console.log");
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	errand_step_back();
+	return fd;
+}
+
+/* Of a partition that may have ended when it is open. */
+struct log_opening {
+	struct supervisor *supervisor;
+	char name[NAME_ROOM];
+	char path[PATH_ROOM + NAME_ROOM + 16];
+};
+
+static void progress(struct partition *partition);
+
+/* An errand. */
+static void open_log_aside(void *context)
+{
+	struct log_opening *opening = context;
+	SCOPED(close_fd) int fd = open_log(opening->path);
+	struct partition *partition =
+		partition_find(opening->supervisor, opening->name);
+
+	if (partition && partition->console.opening == opening) {
+		partition->console.opening = NULL;
+		/* A full disk takes the log, not the console. */
+		if (fd < 0)
+			partition_event_text(partition, EVENT_ERROR,
+					     "its console has no log: %s: %s",
+					     opening->path, strerror(errno));
+		partition->console.log = take_fd(&fd);
+		progress(partition);
+	}
+	free(opening);
+}
+
+static void open_log_soon(struct partition *partition)
+{
+	struct log_opening *opening = calloc(1, sizeof(*opening));
+
+	if (!opening) {
+		progress(partition);
+		return;
+	}
+	opening->supervisor = partition->supervisor;
+	memcpy(opening->name, partition->record.definition.name, NAME_ROOM);
+	log_path(opening->supervisor, opening->name, opening->path,
+		 sizeof(opening->path));
+	partition->console.opening = opening;
+	errand_run(partition->supervisor->errands, open_log_aside, opening);
+}
+
+/* -- the console -- */
+
 int console_open(struct partition *partition)
 {
 	struct console *console = &partition->console;
@@ -33,10 +97,7 @@ int console_open(struct partition *partition)
 		return r;
 	console->to_service = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	console->to_monitor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (console->to_service < 0 || console->to_monitor < 0)
-		return -errno;
-	console->is_wanted = true;
-	return 0;
+	return console->to_service < 0 || console->to_monitor < 0 ? -errno : 0;
 }
 
 void console_found(struct partition *partition, int fds[3])
@@ -70,30 +131,11 @@ void console_close(struct partition *partition)
 
 	leave(console);
 	console->is_wanted = false;
+	console->opening = NULL;
 	close_fd(&console->memory);
 	close_fd(&console->to_service);
 	close_fd(&console->to_monitor);
-}
-
-/* The log outlives starts; without one the service gets /dev/null. */
-static int open_log(struct partition *partition)
-{
-	const struct partition_definition *definition =
-		&partition->record.definition;
-	char path[PATH_ROOM + NAME_ROOM + 16];
-	int fd;
-
-	if (definition->console_log_bytes == 0)
-		return open("/dev/null", O_RDWR | O_CLOEXEC);
-	log_path(partition->supervisor, definition->name, path, sizeof(path));
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd >= 0)
-		return fd;
-	/* A full disk takes the log, not the console. */
-	partition_event_text(partition, EVENT_ERROR,
-			     "its console has no log: %s: %s", path,
-			     strerror(errno));
-	return open("/dev/null", O_RDWR | O_CLOEXEC);
+	errand_close(partition->supervisor->errands, &console->log);
 }
 
 static void give(struct partition *partition, struct instance *instance)
@@ -102,11 +144,13 @@ static void give(struct partition *partition, struct instance *instance)
 	struct console_ring ring = {
 		.log_bytes = partition->record.definition.console_log_bytes,
 	};
-	SCOPED(close_fd) int log = open_log(partition);
-	const int fds[] = { console->memory, console->to_service,
-			    console->to_monitor, log };
+	SCOPED(close_fd) int none = NO_FD;
+	int fds[] = { console->memory, console->to_service, console->to_monitor,
+		      console->log };
 
-	if (log < 0)
+	if (console->log == NO_FD)
+		fds[3] = none = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (fds[3] < 0)
 		return;
 	console->generation = supervisor_next_generation(partition->supervisor);
 	ring.attachment.id = console->id;
@@ -124,9 +168,13 @@ static void progress(struct partition *partition)
 	struct refusal refusal = { 0 };
 	struct instance *instance;
 	struct service *service;
+	int r = placement_find(partition->supervisor, CONSOLE_SERVICE, NULL,
+			       &service, &refusal);
 
-	if (placement_find(partition->supervisor, CONSOLE_SERVICE, NULL,
-			   &service, &refusal) < 0) {
+	/* It asks for one when it is READY. */
+	if (r == -EAGAIN)
+		return;
+	if (r < 0) {
 		if (!partition->console.is_place_told)
 			partition_event_text(partition, EVENT_ERROR,
 					     "its console is not served: %s",
@@ -139,13 +187,23 @@ static void progress(struct partition *partition)
 		give(partition, instance);
 }
 
+static void serve(struct partition *partition)
+{
+	if (partition->console.log == NO_FD &&
+	    partition->record.definition.console_log_bytes)
+		open_log_soon(partition);
+	else
+		progress(partition);
+}
+
 void consoles_progress(struct supervisor *supervisor)
 {
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	if (partition->console.is_wanted && !partition->console.instance)
-		progress(partition);
+	if (partition->console.is_wanted && !partition->console.instance &&
+	    !partition->console.opening)
+		serve(partition);
 }
 
 static void consoles_leave(struct supervisor *supervisor,

@@ -23,6 +23,8 @@ struct console {
 	int memory; /* the ring; NO_FD while there is no monitor */
 	int to_service;
 	int to_monitor;
+	int log;                     /* NO_FD: not opened, or there is none */
+	struct log_opening *opening; /* under way */
 	bool is_wanted;
 	bool is_place_told;        /* the event that every service is full */
 	struct instance *instance; /* that serves it; NULL: none yet */
@@ -30,7 +32,8 @@ struct console {
 
 extern const struct attachment_ops console_attachments;
 
-/* Make the ring of a partition that is being started. */
+/* Make the ring of a partition that is being started; it is served when
+ * is_wanted is set. */
 int console_open(struct partition *partition);
 
 /* Take the ring back from a monitor: descriptors are taken. */

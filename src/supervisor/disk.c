@@ -250,11 +250,11 @@ static void move_beside(struct disk *disk)
 	struct refusal refusal = { 0 };
 	int r = disk_choose_service(disk, &refusal);
 
-	if (r < 0 && !disk->is_place_told)
+	if (r < 0 && r != -EAGAIN && !disk->is_place_told)
 		partition_event_text(disk->partition, EVENT_ERROR,
 				     "disk %s waits: %s",
 				     disk->definition->name, refusal.text);
-	disk->is_place_told = r < 0;
+	disk->is_place_told = r < 0 && r != -EAGAIN;
 	progress_later(disk, r < 0 ? RETRY_MS : FENCE_POLL_FIRST_MS);
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "supervisor/errand.h"
 
 #define ANSWER_FD 3
 
@@ -70,8 +72,27 @@ static void tell_answer(struct engine_probe *probe)
 		answered(probe->context);
 }
 
+/* An errand lets the loop go on, which may take the answer meanwhile. */
+static void wait_aside(const struct engine_probe *probe)
+{
+	SCOPED(close_fd) int fd = fcntl(probe->answer_fd, F_DUPFD_CLOEXEC, 0);
+	struct pollfd answer = { .fd = fd, .events = POLLIN };
+
+	errand_step_aside();
+	while (poll(&answer, 1, -1) < 0 && errno == EINTR)
+		;
+	errand_step_back();
+}
+
+bool engine_probe_has_answered(const struct engine_probe *probe)
+{
+	return probe->pid == 0;
+}
+
 const struct probe_engine *engine_probe_wait(struct engine_probe *probe)
 {
+	if (probe->pid > 0 && errand_is_current())
+		wait_aside(probe);
 	if (probe->pid == 0)
 		return &probe->engine;
 	/* Less than PIPE_BUF, so it comes whole or not at all. */

@@ -9,6 +9,7 @@
 #ifndef SUPERVISOR_ENGINE_H
 #define SUPERVISOR_ENGINE_H
 
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 #include "probe/probe.h"
@@ -22,6 +23,8 @@ void engine_probe_free(struct engine_probe *probe);
 /* Call `answered` once, from the loop, or now when the answer is there. */
 int engine_probe_watch(struct engine_probe *probe, sd_event *event,
 		       void (*answered)(void *context), void *context);
+
+bool engine_probe_has_answered(const struct engine_probe *probe);
 
 /* The answer, waited for when it is not there yet. Valid until free. */
 const struct probe_engine *engine_probe_wait(struct engine_probe *probe);

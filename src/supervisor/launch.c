@@ -538,6 +538,7 @@ void launch_go(struct partition *partition)
 	}
 	/* A number that is known again after our own death. */
 	partition->console.id = partition->monitor->id;
+	partition->console.is_wanted = partition->console.memory != NO_FD;
 	r = send_everything(partition, &refusal);
 	if (r < 0)
 		process_kill(partition->monitor, refusal.text);

@@ -114,15 +114,23 @@ static void network_free(struct network *network)
 	free(network);
 }
 
+void network_settle(struct network *network)
+{
+	if (!network->is_left || network->errand_count)
+		return;
+	ticket_done(network->supervisor, &network->left_ticket);
+	if (network->is_undefined)
+		network_free(network);
+}
+
 void network_let_go(struct network *network)
 {
 	network->instance = NULL;
 	network->state = network->record.definition.uplink_kind == UPLINK_NONE
 				 ? NIC_IS_DETACHED
 				 : NIC_IS_WAITING;
-	ticket_done(network->supervisor, &network->left_ticket);
-	if (network->is_undefined)
-		network_free(network);
+	network->is_left = true;
+	network_settle(network);
 }
 
 struct network *network_new(struct supervisor *supervisor,
@@ -151,7 +159,8 @@ static void answer_when_left(struct network *network,
 {
 	ticket_done(network->supervisor, &network->left_ticket);
 	network->left_ticket = *ticket;
-	if (!network->instance)
+	network->is_left = !network->instance;
+	if (network->is_left)
 		network_let_go(network);
 }
 
@@ -161,11 +170,11 @@ void network_undefine(struct network *network, const struct ticket *ticket)
 
 	TAILQ_REMOVE(&supervisor->networks, network, link);
 	TAILQ_INSERT_TAIL(&supervisor->leaving, network, link);
-	network->is_undefined = true;
 	network_leave_uplink(network);
 	network_close_uplink(network);
 	network_end_reports(network);
 	network->timer = sd_event_source_disable_unref(network->timer);
+	network->is_undefined = true;
 	answer_when_left(network, ticket);
 }
 

@@ -27,9 +27,11 @@ struct network {
 	uint64_t up_ns;
 	struct back_off back_off; /* of uplinks that were lost */
 	unsigned open_failures;   /* in a row */
+	unsigned errand_count;    /* under way that open or close it */
 	sd_event_source *timer;
 	sd_event_source *passt_source;
 	uint64_t told_id;          /* instance that was told of it last */
+	bool is_left;              /* by who had it when that was asked */
 	bool is_undefined;         /* and ends when its uplink is free */
 	struct ticket left_ticket; /* who waits until the uplink is free */
 	TAILQ_HEAD(, network_report) reports; /* network_report.c */

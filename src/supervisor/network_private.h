@@ -13,8 +13,12 @@ bool network_is_of_service(const struct network *network,
  * yet; NULL: none. */
 struct network *network_find_uplink(struct supervisor *supervisor, uint64_t id);
 
-/* No instance has the uplink any more; an undefined switch ends. */
+/* No instance has the uplink any more. */
 void network_let_go(struct network *network);
+
+/* When it has been let go and is closed, whoever waits for that is answered,
+ * and an undefined switch ends. */
+void network_settle(struct network *network);
 
 /* network_uplink.c */
 

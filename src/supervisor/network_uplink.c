@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* A switch's uplink: opened, given to a service, lost and made anew. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/count.h"
 #include "base/scope.h"
 #include "probe/probe.h"
 #include "supervisor/engine.h"
+#include "supervisor/errand.h"
 #include "supervisor/network_private.h"
 #include "supervisor/supervisor.h"
 
@@ -33,11 +38,67 @@ static void progress_later(struct network *network, uint64_t ms)
 					 ms * 1000, 1000, on_timer, network);
 }
 
-void network_close_uplink(struct network *network)
+/* What an errand does for a network, which stays until that is done. */
+struct uplink_work {
+	struct network *network;
+	struct uplink uplink;
+	struct switch_definition definition; /* to be opened */
+};
+
+static void end_work(struct uplink_work *work)
 {
+	struct network *network = work->network;
+
+	free(work);
+	network->errand_count--;
+	network_settle(network);
+}
+
+static int begin_work(struct network *network, struct uplink *uplink,
+		      void (*carry_out)(void *work))
+{
+	struct uplink_work *work = calloc(1, sizeof(*work));
+
+	if (!work)
+		return -ENOMEM;
+	work->network = network;
+	work->uplink = *uplink;
+	work->definition = network->record.definition;
+	network->errand_count++;
+	errand_run(network->supervisor->errands, carry_out, work);
+	return 0;
+}
+
+/* An errand. */
+static void close_aside(void *context)
+{
+	struct uplink_work *work = context;
+	struct supervisor *supervisor = work->network->supervisor;
+
+	uplink_close(&work->uplink);
+	end_work(work);
+	networks_progress(supervisor);
+}
+
+void network_take_uplink(struct network *network, struct uplink *uplink)
+{
+	struct uplink old = network->uplink;
+
 	network->passt_source =
 		sd_event_source_disable_unref(network->passt_source);
-	uplink_close(&network->uplink);
+	network->uplink = *uplink;
+	*uplink = (struct uplink)UPLINK_CLOSED;
+	if (old.fd == NO_FD && old.passt_pidfd == NO_FD)
+		return;
+	if (begin_work(network, &old, close_aside) < 0)
+		uplink_close(&old);
+}
+
+void network_close_uplink(struct network *network)
+{
+	struct uplink closed = UPLINK_CLOSED;
+
+	network_take_uplink(network, &closed);
 }
 
 void network_leave_uplink(struct network *network)
@@ -55,7 +116,9 @@ void network_leave_uplink(struct network *network)
 /* Why passt may be lost again and again. */
 static const char *passt_trouble(const struct network *network)
 {
-	if (network->record.definition.uplink_kind != UPLINK_PASST)
+	/* The loop does not wait for the probe. */
+	if (network->record.definition.uplink_kind != UPLINK_PASST ||
+	    !engine_probe_has_answered(network->supervisor->probe))
 		return "";
 	return engine_probe_wait(network->supervisor->probe)->userns_refusal;
 }
@@ -118,22 +181,57 @@ static uint64_t open_pause_ms(unsigned failures)
 	return min_u64(ms, OPEN_MOST_MS);
 }
 
-static int open_uplink(struct network *network)
+static void note_opened(struct network *network, int r, const char *why)
 {
-	struct refusal refusal = { 0 };
-	int r = uplink_open(&network->record.definition, &network->uplink,
-			    &refusal);
-
 	network->open_failures = r < 0 ? network->open_failures + 1 : 0;
 	/* At first its last holder may be about to close it. */
 	if (network->open_failures == 2)
 		supervisor_event(network->supervisor, EVENT_ERROR,
 				 network->record.definition.name,
 				 "its uplink cannot be opened, trying on: %s",
-				 refusal.text);
+				 why);
 	if (r < 0)
 		progress_later(network, open_pause_ms(network->open_failures));
-	return r;
+}
+
+static bool is_still_wanted(const struct uplink_work *work)
+{
+	const struct network *network = work->network;
+
+	return !network->is_undefined && network->uplink.fd == NO_FD &&
+	       memcmp(&network->record.definition, &work->definition,
+		      sizeof(work->definition)) == 0;
+}
+
+/* An errand. */
+static void open_aside(void *context)
+{
+	struct uplink_work *work = context;
+	struct network *network = work->network;
+	struct supervisor *supervisor = network->supervisor;
+	struct refusal refusal = { 0 };
+	int r = uplink_open(&work->definition, &work->uplink, &refusal);
+
+	if (!network->is_undefined)
+		note_opened(network, r, refusal.text);
+	if (r == 0 && is_still_wanted(work))
+		network->uplink = work->uplink;
+	else
+		uplink_close(&work->uplink);
+	end_work(work);
+	if (r == 0)
+		networks_progress(supervisor);
+}
+
+/* One after the other: a name is free when what had it is closed. */
+static void open_soon(struct network *network)
+{
+	struct uplink closed = UPLINK_CLOSED;
+
+	if (network->errand_count || network->timer)
+		return;
+	if (begin_work(network, &closed, open_aside) < 0)
+		progress_later(network, OPEN_MOST_MS);
 }
 
 static void watch_passt(struct network *network)
@@ -159,8 +257,10 @@ void network_give_uplink(struct network *network, struct instance *instance)
 		progress_later(network, wait_ms);
 		return;
 	}
-	if (network->uplink.fd == NO_FD && open_uplink(network) < 0)
+	if (network->uplink.fd == NO_FD) {
+		open_soon(network);
 		return;
+	}
 	watch_passt(network);
 	network_watch(network);
 	network->generation = supervisor_next_generation(network->supervisor);
@@ -172,15 +272,6 @@ void network_give_uplink(struct network *network, struct instance *instance)
 	network->up_ns = clock_now_ns();
 	network->instance = instance;
 	instance_client_came(instance);
-}
-
-void network_take_uplink(struct network *network, struct uplink *uplink)
-{
-	const struct uplink closed = UPLINK_CLOSED;
-
-	network_close_uplink(network);
-	network->uplink = *uplink;
-	*uplink = closed;
 }
 
 void network_uplink_found(struct network *network, struct instance *instance,

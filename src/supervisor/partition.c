@@ -45,6 +45,7 @@ struct partition *partition_new(struct supervisor *supervisor,
 	partition->initrd_fd = NO_FD;
 	partition->image_fd = NO_FD;
 	partition->console.memory = NO_FD;
+	partition->console.log = NO_FD;
 	partition->console.to_service = NO_FD;
 	partition->console.to_monitor = NO_FD;
 	for (unsigned i = 0; i < DISK_COUNT_MAX; i++)

@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/failpoint.h"
+#include "base/text.h"
+#include "supervisor/errand.h"
 #include "supervisor/partition.h"
 #include "supervisor/supervisor.h"
 
@@ -55,22 +58,84 @@ static bool has_room(const struct service *service, const struct disk *self)
 	return count < most;
 }
 
-static int make(const struct service *named, const char *name,
-		struct service **ret_service, struct refusal *ret_refusal)
+/* A service beside one that is full. */
+struct beside {
+	struct supervisor *supervisor;
+	char named[NAME_ROOM];
+	char name[NAME_ROOM];
+	uint32_t role;
+	uint32_t standby_count;
+};
+
+static int make(const struct beside *beside, struct service **ret_service)
 {
-	struct supervisor *supervisor = named->supervisor;
-	int r = service_define(supervisor, name, named->role,
-			       named->standby_count);
+	struct supervisor *supervisor = beside->supervisor;
+	int r = service_define(supervisor, beside->name, beside->role,
+			       beside->standby_count);
+	struct service *service = service_find(supervisor, beside->name);
+
+	/* Someone may have been quicker. */
+	if (r == 0 && (!service || service->role != beside->role))
+		r = -EEXIST;
+	if (r < 0)
+		return r;
+	supervisor_event(supervisor, EVENT_INFO, beside->name,
+			 "is made: %s serves as many as it can", beside->named);
+	service_settle(service);
+	*ret_service = service;
+	return 0;
+}
+
+/* An errand: whoever wants it asks again. */
+static void make_aside(void *context)
+{
+	struct beside *beside = context;
+	struct service *service;
+	int r = make(beside, &service);
 
 	if (r < 0)
-		return refuse(ret_refusal, r, "",
+		supervisor_event(beside->supervisor, EVENT_ERROR, beside->name,
+				 "cannot be made: %s", strerror(-r));
+	beside->supervisor->is_making_service = false;
+	free(beside);
+}
+
+/* The loop does not wait for the store. */
+static int make_later(const struct beside *beside, struct refusal *ret_refusal)
+{
+	struct supervisor *supervisor = beside->supervisor;
+	struct beside *copy;
+
+	if (!supervisor->is_making_service) {
+		copy = malloc(sizeof(*copy));
+		if (!copy)
+			return refuse(ret_refusal, -ENOMEM, "",
+				      "out of memory");
+		*copy = *beside;
+		supervisor->is_making_service = true;
+		errand_run(supervisor->errands, make_aside, copy);
+	}
+	return refuse(ret_refusal, -EAGAIN, "", "a service is being made");
+}
+
+static int make_or_wait(const struct service *named, const char *name,
+			struct service **ret_service,
+			struct refusal *ret_refusal)
+{
+	struct beside beside = { .supervisor = named->supervisor,
+				 .role = named->role,
+				 .standby_count = named->standby_count };
+	int r;
+
+	(void)text_copy(beside.named, NAME_ROOM, named->name);
+	(void)text_copy(beside.name, NAME_ROOM, name);
+	if (beside.supervisor->errands && !errand_is_current())
+		return make_later(&beside, ret_refusal);
+	r = make(&beside, ret_service);
+	return r < 0 ? refuse(ret_refusal, r, "",
 			      "service %s cannot be made: %s", name,
-			      strerror(-r));
-	*ret_service = service_find(supervisor, name);
-	supervisor_event(supervisor, EVENT_INFO, name,
-			 "is made: %s serves as many as it can", named->name);
-	service_settle(*ret_service);
-	return 0;
+			      strerror(-r))
+		     : 0;
 }
 
 static int find_beside(struct service *named, const struct disk *self,
@@ -86,7 +151,8 @@ static int find_beside(struct service *named, const struct disk *self,
 		(void)snprintf(name, sizeof(name), "%s.%d", named->name, i);
 		service = service_find(named->supervisor, name);
 		if (!service)
-			return make(named, name, ret_service, ret_refusal);
+			return make_or_wait(named, name, ret_service,
+					    ret_refusal);
 		if (service->role != named->role || !has_room(service, self))
 			continue;
 		*ret_service = service;

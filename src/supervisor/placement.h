@@ -16,8 +16,9 @@
  * Find the service for one more disk, or console, of the service `name`, which
  * exists. `self` is not counted; NULL for a console.
  *
- * -EBUSY  there are as many as can be
- * other   of the store
+ * -EBUSY   there are as many as can be
+ * -EAGAIN  one more is being made, which the loop does not wait for: ask again
+ * other    of the store
  */
 int placement_find(struct supervisor *supervisor, const char *name,
 		   const struct disk *self, struct service **ret_service,

@@ -72,12 +72,16 @@ struct supervisor {
 	uint32_t autostart_ms;         /* its last pause */
 	sd_event_source *flush_source; /* of record.c, as the next two */
 	bool is_flushing;
+	uint64_t flush_at_ns;  /* of flush_source */
+	uint64_t retry_at_ns;  /* of a flush that has failed */
+	uint64_t states_at_ns; /* states are written then; 0: none is new */
 	/* Deferred states are written, or cannot be (result < 0). */
 	void (*flushed)(struct supervisor *supervisor, int result);
 	sd_event_source *copy_source; /* of copier.c */
 	bool is_copying;
 	bool is_copy_failing;
 	bool is_recovering; /* the store was a copy (recover.h) */
+	bool is_making_service; /* an errand of placement.c */
 	uint32_t adopted_count;
 	uint64_t started_ns;
 };

@@ -10,6 +10,7 @@
 #include <linux/sockios.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,11 +23,16 @@
 #include <unistd.h>
 
 #include "base/count.h"
+#include "base/failpoint.h"
 #include "base/scope.h"
+#include "supervisor/errand.h"
 #include "supervisor/spawn_child.h"
 
 #define TUN_MINOR         200 /* /dev/net/tun */
 #define VNET_HEADER_BYTES 12  /* struct virtio_net_hdr_v1 */
+/* How long one that is in use is waited for. */
+#define BUSY_TRIES    20
+#define BUSY_PAUSE_MS 10
 /* Room for a whole window of TCP on its way to passt. */
 #define STREAM_BYTES (4 << 20)
 #define PASST_FD     "3" /* spawn_program() puts it there */
@@ -288,12 +294,14 @@ static int open_passt(const struct switch_definition *definition,
 	return refuse_uplink(refusal, r, "passt", "watching it");
 }
 
-int uplink_open(const struct switch_definition *definition,
-		struct uplink *ret_uplink, struct refusal *ret_refusal)
+static int open_once(const struct switch_definition *definition,
+		     struct uplink *ret_uplink, struct refusal *ret_refusal)
 {
 	struct uplink uplink = UPLINK_CLOSED;
 	int r = -EINVAL;
 
+	errand_step_aside();
+	(void)failpoint("uplink.open");
 	if (definition->uplink_kind == UPLINK_TAP)
 		r = open_named_tap(definition, &uplink, ret_refusal);
 	if (definition->uplink_kind == UPLINK_BRIDGE)
@@ -302,10 +310,29 @@ int uplink_open(const struct switch_definition *definition,
 		r = open_packet(definition, &uplink, ret_refusal);
 	if (definition->uplink_kind == UPLINK_PASST)
 		r = open_passt(definition, &uplink, ret_refusal);
+	errand_step_back();
 	if (r < 0)
 		uplink_close(&uplink);
 	else
 		*ret_uplink = uplink;
+	return r;
+}
+
+/*
+ * One that was closed a moment ago may still be open in a child of ours that is
+ * being started: it has a copy of every descriptor until its program runs.
+ */
+int uplink_open(const struct switch_definition *definition,
+		struct uplink *ret_uplink, struct refusal *ret_refusal)
+{
+	int r = open_once(definition, ret_uplink, ret_refusal);
+
+	for (int i = 0; r == -EBUSY && i < BUSY_TRIES; i++) {
+		errand_step_aside();
+		(void)poll(NULL, 0, BUSY_PAUSE_MS);
+		errand_step_back();
+		r = open_once(definition, ret_uplink, ret_refusal);
+	}
 	return r;
 }
 
@@ -391,14 +418,19 @@ int uplink_take_back(const struct switch_definition *definition, int *fd,
 
 void uplink_close(struct uplink *uplink)
 {
+	struct uplink closing = *uplink;
 	siginfo_t info;
 
-	if (uplink->passt_pidfd != NO_FD) {
-		(void)pidfd_send_signal(uplink->passt_pidfd, SIGKILL, NULL, 0);
-		(void)waitid(P_PIDFD, (id_t)uplink->passt_pidfd, &info,
+	*uplink = (struct uplink)UPLINK_CLOSED;
+	if (closing.fd == NO_FD && closing.passt_pidfd == NO_FD)
+		return;
+	errand_step_aside();
+	if (closing.passt_pidfd != NO_FD) {
+		(void)pidfd_send_signal(closing.passt_pidfd, SIGKILL, NULL, 0);
+		(void)waitid(P_PIDFD, (id_t)closing.passt_pidfd, &info,
 			     WEXITED);
 	}
-	close_fd(&uplink->passt_pidfd);
-	close_fd(&uplink->fd);
-	uplink->interface[0] = '\0';
+	close_fd(&closing.passt_pidfd);
+	close_fd(&closing.fd);
+	errand_step_back();
 }

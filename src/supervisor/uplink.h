@@ -32,7 +32,8 @@ struct uplink {
 	}
 
 /*
- * Open it. For every kind but UPLINK_NONE.
+ * Open it. For every kind but UPLINK_NONE. To open and to close one takes as long
+ * as the kernel, or passt, does: an errand steps aside.
  *
  * -ENODEV  there is no such interface or bridge
  * -EPERM   not ours to open

@@ -553,6 +553,42 @@ def test_passt_leads_to_the_hosts_loopback_only_where_that_is_defined(host):
                   REFUSED, "uplink", "passt:host")
 
 
+def arm(host, stage, point):
+    file = stage.folder / "failpoint"
+    file.write_text(point)
+    return file
+
+
+def check_supervisor_goes_on(host, armed):
+    bulkhead.wait_for(lambda: not armed.exists(), what="somebody waits")
+    assert host.run("list")
+    host.run("switch", "define", "other")
+    assert host.json("switch", "show", "other")
+    # What hangs would be left behind.
+    host.kill_supervisor()
+
+
+@pytest.mark.skipif(not shutil.which("passt"), reason="no passt")
+def test_an_uplink_that_takes_long_to_open_holds_up_nobody(host, stage):
+    host.run("switch", "define", "lan", "--uplink", "passt")
+    passt = bulkhead.wait_for(lambda: outside.passt_of(host))
+    armed = arm(host, stage, "uplink.open=hang")
+
+    os.kill(passt, signal.SIGKILL)
+
+    check_supervisor_goes_on(host, armed)
+
+
+def test_a_console_log_that_takes_long_to_open_holds_up_nobody(host, stage):
+    host.run("switch", "define", "lan")
+    armed = arm(host, stage, "console.log=hang")
+
+    guest = Guest(host, stage, "played-one")
+
+    check_supervisor_goes_on(host, armed)
+    guest.child.end()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves the network")
 @pytest.mark.skipif(not shutil.which("passt"), reason="no passt")
 def test_a_host_without_a_network_is_reached_through_passt(make_host, stage):
