@@ -96,6 +96,7 @@ struct attachment {
 /* What an instance of a service takes at once; who has more starts another. */
 #define DISK_SERVICE_DISKS_MAX 256
 #define CONSOLE_SERVICE_MAX    128
+#define NET_SERVICE_PORTS_MAX  256 /* interfaces and uplinks */
 
 struct console_ring {
 	struct attachment attachment;

@@ -11,7 +11,7 @@
 #include "base/scope.h"
 #include "net/service.h"
 
-#define DESCRIPTORS_MOST (64 + 2 * SERVICE_PORTS_MOST)
+#define DESCRIPTORS_MOST (64 + 2 * NET_SERVICE_PORTS_MAX)
 
 static struct service service;
 

@@ -116,7 +116,7 @@ static int take_port(struct service *service, struct port **port,
 	struct network *network = find_network(service, network_name);
 	int result;
 
-	if (!network || service->port_count == SERVICE_PORTS_MOST)
+	if (!network || service->port_count == NET_SERVICE_PORTS_MAX)
 		return -ENOSPC;
 	result = network_add(network, *port, settings);
 	if (result < 0)

@@ -30,7 +30,6 @@
 #include "net/network.h"
 #include "sandbox/sandbox.h"
 
-#define SERVICE_PORTS_MOST    256
 #define SERVICE_CAPTURES_MOST 8
 
 /* First in `polled`; ports follow, in their order. */
@@ -48,8 +47,8 @@ struct service {
 	struct network *networks[SWITCH_COUNT_MAX];
 	uint32_t port_count;
 	uint32_t first; /* the port whose turn comes first */
-	struct port *ports[SERVICE_PORTS_MOST];
-	struct pollfd polled[POLLED_PORTS + SERVICE_PORTS_MOST];
+	struct port *ports[NET_SERVICE_PORTS_MAX];
+	struct pollfd polled[POLLED_PORTS + NET_SERVICE_PORTS_MAX];
 };
 
 /* serve.c ---------------------------------------------------------------- */

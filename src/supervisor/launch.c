@@ -352,6 +352,30 @@ void launch_release(struct partition *partition)
 	console_close(partition);
 }
 
+/* One port more than a service can have would be refused again and again. */
+static int check_ports(const struct partition *partition,
+		       struct refusal *refusal)
+{
+	for (unsigned i = 0; i < partition->nic_count; i++) {
+		const struct network *network =
+			network_find(partition->supervisor,
+				     partition->nics[i].definition.network);
+		const char *service = network->record.definition.service;
+		char field[24];
+
+		if (networks_count_ports(partition->supervisor, service,
+					 partition) <= NET_SERVICE_PORTS_MAX)
+			continue;
+		(void)snprintf(field, sizeof(field), "nics[%u].switch", i);
+		return refuse(refusal, -EBUSY, field,
+			      "%s is a part of service %s, which has room for "
+			      "%d ports",
+			      network->record.definition.name, service,
+			      NET_SERVICE_PORTS_MAX);
+	}
+	return 0;
+}
+
 int launch_prepare(struct partition *partition, struct refusal *refusal)
 {
 	bool was_held = hold_has_any(partition);
@@ -367,8 +391,10 @@ int launch_prepare(struct partition *partition, struct refusal *refusal)
 				     "the host cannot make its ring: %s",
 				     strerror(-r));
 	}
-	/* Last: it is booked by the change of state, and nobody's turn comes
+	/* Last: both are booked by the change of state, and nobody's turn comes
 	 * between. */
+	if (r == 0)
+		r = check_ports(partition, refusal);
 	if (r == 0 && partition->engine != ENGINE_FOREIGN)
 		r = check_memory(partition, refusal);
 	if (r < 0 && was_held)

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/failpoint.h"
 #include "base/scope.h"
 #include "supervisor/network_private.h"
+#include "supervisor/partition_private.h"
 #include "supervisor/supervisor.h"
 
 /* Finding. ------------------------------------------------------------------- */
@@ -73,6 +75,42 @@ bool network_is_of_service(const struct network *network,
 			   const struct service *service)
 {
 	return strcmp(network->record.definition.service, service->name) == 0;
+}
+
+static unsigned count_ports(const struct supervisor *supervisor,
+			    const char *service,
+			    const struct partition *partition)
+{
+	const struct network *network;
+	unsigned count = 0;
+
+	TAILQ_FOREACH(network, &supervisor->networks, link)
+	for (unsigned i = 0; i < partition->nic_count; i++)
+		count += strcmp(network->record.definition.service, service) ==
+				 0 &&
+			 strcmp(network->record.definition.name,
+				partition->nics[i].definition.network) == 0;
+	return count;
+}
+
+unsigned networks_count_ports(const struct supervisor *supervisor,
+			      const char *service,
+			      const struct partition *coming)
+{
+	const struct partition *partition;
+	const struct network *network;
+	unsigned count = 0;
+
+	if (failpoint("net.full"))
+		return NET_SERVICE_PORTS_MAX + 1;
+	TAILQ_FOREACH(network, &supervisor->networks, link)
+	count += strcmp(network->record.definition.service, service) == 0 &&
+		 network->record.definition.uplink_kind != UPLINK_NONE;
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	if (partition == coming ||
+	    partition_has_monitor(partition_state(partition)))
+		count += count_ports(supervisor, service, partition);
+	return count;
 }
 
 /* Every interface on a switch of this service. */

@@ -77,6 +77,15 @@ bool network_find_dead_ends(const struct nic *nic,
 			    struct switch_dead_end *ret_row);
 void network_warn_vlans(const struct nic *nic);
 
+/*
+ * How many ports the service has to serve, of NET_SERVICE_PORTS_MAX: one for
+ * each uplink, and for each interface of a partition with a monitor, or of the
+ * one that is about to have one (may be NULL).
+ */
+unsigned networks_count_ports(const struct supervisor *supervisor,
+			      const char *service,
+			      const struct partition *coming);
+
 /* The instance that serves it now; NULL: none. */
 struct instance *network_instance(const struct network *network);
 

@@ -63,6 +63,17 @@ static int check_uplink_free(struct request *request,
 	return 0;
 }
 
+static int check_port_free(struct request *request,
+			   const struct switch_definition *definition)
+{
+	if (networks_count_ports(request->supervisor, definition->service,
+				 NULL) < NET_SERVICE_PORTS_MAX)
+		return 0;
+	return refuse(&request->refusal, -EBUSY, "service",
+		      "%s has room for %d ports, and none for another uplink",
+		      definition->service, NET_SERVICE_PORTS_MAX);
+}
+
 static int new_switch(struct request *request,
 		      const struct switch_definition *definition)
 {
@@ -79,7 +90,9 @@ static int new_switch(struct request *request,
 		return refuse(&request->refusal, -ENOSPC, "name",
 			      "there are %u switches already", count);
 	if (definition->uplink_kind != UPLINK_NONE) {
-		r = uplink_open(definition, &uplink, &request->refusal);
+		r = check_port_free(request, definition);
+		if (r == 0)
+			r = uplink_open(definition, &uplink, &request->refusal);
 		if (r < 0)
 			return r;
 	}
@@ -110,7 +123,11 @@ static int change_switch(struct request *request, struct network *network,
 			      "switch %s is part of %s; undefine it first",
 			      now->name, now->service);
 	if (!is_same && definition->uplink_kind != UPLINK_NONE) {
-		r = uplink_open(definition, &uplink, &request->refusal);
+		r = now->uplink_kind == UPLINK_NONE
+			    ? check_port_free(request, definition)
+			    : 0;
+		if (r == 0)
+			r = uplink_open(definition, &uplink, &request->refusal);
 		if (r < 0)
 			return r;
 	}

@@ -589,6 +589,21 @@ def test_a_console_log_that_takes_long_to_open_holds_up_nobody(host, stage):
     guest.child.end()
 
 
+def test_a_port_that_its_service_has_no_room_for_is_refused(make_host):
+    host = make_host(environment={"BULKHEAD_FAILPOINT": "net.full=fail"})
+    host.start()
+    check_refused(host.call("switch", "define", "lan", "--uplink", "tap:bha0"),
+                  REFUSED, "service", "256 ports")
+    host.run("switch", "define", "lan")
+    assert define(host, "one", nic()).returncode == 0
+    host.run("install", "one")
+
+    check_refused(host.call("start", "one"), REFUSED, "nics[0].switch",
+                  "net0", "256 ports")
+
+    assert host.partition("one")["state"] == "stopped"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves the network")
 @pytest.mark.skipif(not shutil.which("passt"), reason="no passt")
 def test_a_host_without_a_network_is_reached_through_passt(make_host, stage):
