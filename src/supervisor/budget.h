@@ -19,4 +19,8 @@ struct budget {
 bool budget_take(struct budget *budget, unsigned at_once, uint64_t interval_ns,
 		 uint64_t now_ns);
 
+/* How long until there is one to be taken; 0: there is. */
+uint64_t budget_wait_ns(const struct budget *budget, unsigned at_once,
+			uint64_t interval_ns, uint64_t now_ns);
+
 #endif

@@ -552,6 +552,7 @@ void launch_go(struct partition *partition)
 	int r;
 
 	partition->guest_state = 0;
+	partition->is_off = false;
 	r = process_spawn(partition->supervisor, ROLE_MONITOR,
 			  definition_of(partition)->name, &monitor_ops,
 			  partition, &partition->monitor);

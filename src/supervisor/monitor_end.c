@@ -277,13 +277,16 @@ static bool wants_restart(const struct partition *partition, bool is_failure)
 	       (policy == RESTART_ON_FAILURE && is_failure);
 }
 
+static void end_guest_aside(void *context);
+
 static int on_guest_off(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct partition *partition = data;
 
 	partition_disarm(partition);
 	if (partition->monitor)
-		monitor_guest_off(partition);
+		errand_run(partition->supervisor->errands, end_guest_aside,
+			   partition);
 	return 0;
 }
 
@@ -329,6 +332,9 @@ static void end_guest_aside(void *context)
 
 void monitor_guest_off(struct partition *partition)
 {
+	if (partition->is_off)
+		return;
+	partition->is_off = true;
 	errand_run(partition->supervisor->errands, end_guest_aside, partition);
 }
 

@@ -156,7 +156,7 @@ void partition_must(struct partition *partition, enum partition_event event,
 	if (change_state(partition, event, reason) < 0)
 		return;
 	partition_tell_state(partition);
-	supervisor_flush(partition->supervisor);
+	supervisor_flush_within(partition->supervisor, &partition->writes);
 }
 
 int partition_try(struct partition *partition, enum partition_event event,
@@ -185,6 +185,8 @@ int partition_try(struct partition *partition, enum partition_event event,
 		       sizeof(before.reason));
 		(void)store_defer_state(partition->supervisor->store,
 					&partition->record);
+		supervisor_flush_within(partition->supervisor,
+					&partition->writes);
 	}
 	return r;
 }

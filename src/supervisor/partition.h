@@ -62,6 +62,8 @@ struct partition {
 	struct question questions[QUESTIONS_MAX]; /* without an answer */
 	uint32_t verb_id; /* of the last one: request_id of its message */
 	sd_event_source *question_timer; /* its deadline */
+	struct budget writes;            /* of its state to the store */
+	bool is_off;              /* its guest is, which is dealt with once */
 	bool is_stop_wanted;      /* a client asked; policy does not restart */
 	bool is_paused_by_policy; /* until its disks are back */
 	bool is_autostart_told;   /* that it is refused */

@@ -10,6 +10,7 @@
 #define SUPERVISOR_RECORD_H
 
 #include "control/protocol.h"
+#include "supervisor/budget.h"
 
 struct partition;
 struct supervisor;
@@ -19,7 +20,11 @@ int record_open(struct supervisor *supervisor);
 
 /* Write what is deferred now: somebody waits for it. */
 void supervisor_flush(struct supervisor *supervisor);
-/* Write it soon: with whatever else comes until then. */
+/* A state has changed. Write it now as well, as long as `budget` has it; then
+ * with others, so that whoever changes it does not keep the disk busy. */
+void supervisor_flush_within(struct supervisor *supervisor,
+			     struct budget *budget);
+/* Write what else is deferred soon: with whatever comes until then. */
 void supervisor_flush_soon(struct supervisor *supervisor);
 
 /* An event about a child or service by this name. */

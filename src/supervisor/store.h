@@ -313,7 +313,9 @@ int store_get_fact(struct store *store, enum store_fact fact, void *ret_value,
 
 /* -- deferred writes -- */
 
-/* Is there something to flush (deferred writes or low counters)? */
+/* Is there something to flush: a state; anything else (deferred writes or low
+ * counters)? */
+bool store_has_state(const struct store *store);
 bool store_has_deferred(const struct store *store);
 
 /*
@@ -328,5 +330,8 @@ int store_flush_deferred(struct store *store);
 /* The same for what has happened, or ends something: on a full disk it takes the
  * room that is kept back for that in the state directory. */
 int store_flush_at_all_costs(struct store *store);
+
+/* All but the states, so that nobody waits for the disk. */
+int store_flush_but_states(struct store *store);
 
 #endif

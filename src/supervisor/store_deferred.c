@@ -256,13 +256,31 @@ static int refill(struct store *store)
 	return r;
 }
 
+static void take_all(struct store *store)
+{
+	struct deferred *deferred, *next;
+
+	if (!store->keeps_states) {
+		TAILQ_CONCAT(&store->draining, &store->deferred, link);
+		store->draining_state = store->last_state;
+		return;
+	}
+	for (deferred = TAILQ_FIRST(&store->deferred); deferred;
+	     deferred = next) {
+		next = TAILQ_NEXT(deferred, link);
+		if (deferred->kind == DEFERRED_STATE)
+			continue;
+		TAILQ_REMOVE(&store->deferred, deferred, link);
+		TAILQ_INSERT_TAIL(&store->draining, deferred, link);
+	}
+}
+
 int store_drain(struct store *store)
 {
 	const struct deferred *deferred;
 	int r = refill(store);
 
-	TAILQ_CONCAT(&store->draining, &store->deferred, link);
-	store->draining_state = store->last_state;
+	take_all(store);
 	TAILQ_FOREACH(deferred, &store->draining, link)
 	{
 		if (r == 0)
@@ -310,9 +328,14 @@ void store_drain_rolled_back(struct store *store)
 		store->counters[i].last = store->counters[i].last_on_disk;
 }
 
+bool store_has_state(const struct store *store)
+{
+	return store->state_count > 0;
+}
+
 bool store_has_deferred(const struct store *store)
 {
-	if (store->deferred_count > 0)
+	if (store->deferred_count > store->state_count)
 		return true;
 	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++)
 		if (is_low(&store->counters[i]))
@@ -333,7 +356,7 @@ static void set_synchronous(struct store *store, const char *pragma)
  */
 static int flush(struct store *store)
 {
-	bool is_lazy = store->state_count == 0;
+	bool is_lazy = store->keeps_states || store->state_count == 0;
 	int r;
 
 	if (is_lazy)
@@ -356,6 +379,19 @@ int store_flush_deferred(struct store *store)
 	if (r < 0)
 		return r;
 	r = flush(store);
+	store_unlock(store);
+	return r;
+}
+
+int store_flush_but_states(struct store *store)
+{
+	int r = store_lock(store);
+
+	if (r < 0)
+		return r;
+	store->keeps_states = true;
+	r = flush(store);
+	store->keeps_states = false;
 	store_unlock(store);
 	return r;
 }

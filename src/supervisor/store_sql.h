@@ -55,6 +55,7 @@ struct store {
 	int changed_rows; /* by the last write */
 	struct deferred_list deferred;
 	struct deferred_list draining; /* written in this transaction */
+	bool keeps_states;             /* this one leaves them where they are */
 	unsigned deferred_count;       /* in both */
 	unsigned state_count;          /* of those, states of partitions */
 	uint64_t last_state;           /* number of the last one deferred */

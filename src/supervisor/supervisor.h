@@ -70,7 +70,7 @@ struct supervisor {
 	sd_event_source *shutdown_timer;
 	sd_event_source *autostart_timer;
 	uint32_t autostart_ms;         /* its last pause */
-	sd_event_source *flush_source; /* of record.c, as the next two */
+	sd_event_source *flush_source; /* of record.c, to flushed() */
 	bool is_flushing;
 	uint64_t flush_at_ns;  /* of flush_source */
 	uint64_t retry_at_ns;  /* of a flush that has failed */
@@ -80,7 +80,7 @@ struct supervisor {
 	sd_event_source *copy_source; /* of copier.c */
 	bool is_copying;
 	bool is_copy_failing;
-	bool is_recovering; /* the store was a copy (recover.h) */
+	bool is_recovering;     /* the store was a copy (recover.h) */
 	bool is_making_service; /* an errand of placement.c */
 	uint32_t adopted_count;
 	uint64_t started_ns;

@@ -41,3 +41,15 @@ TEST(what_was_not_taken_for_long_does_not_add_up)
 
 	CHECK_EQ(take_all(&budget, NOW + 100000), 8);
 }
+
+TEST(who_has_taken_all_is_told_how_long_to_wait)
+{
+	struct budget budget = { 0 };
+
+	CHECK_EQ(budget_wait_ns(&budget, 8, 10, NOW), 0);
+	(void)take_all(&budget, NOW);
+
+	CHECK_EQ(budget_wait_ns(&budget, 8, 10, NOW), 10);
+	CHECK_EQ(budget_wait_ns(&budget, 8, 10, NOW + 7), 3);
+	CHECK_EQ(budget_wait_ns(&budget, 8, 10, NOW + 10), 0);
+}

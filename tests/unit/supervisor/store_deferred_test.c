@@ -34,6 +34,28 @@ TEST(what_is_deferred_is_written_in_order_by_the_next_transaction)
 	store_rig_close(&rig);
 }
 
+TEST(the_rest_is_written_without_the_states_and_those_with_everything)
+{
+	struct child_record child = { .instance = 3, .name = "disk0" };
+	struct partition_record record = store_rig_partition("web1");
+
+	store_rig_open(&rig);
+	CHECK_EQ(store_put_partition(rig.store, &record), 0);
+	CHECK_EQ(store_defer_state(rig.store, &record), 0);
+	store_defer_child(rig.store, &child);
+	CHECK_EQ(store_flush_but_states(rig.store), 0);
+	CHECK_EQ(store_rig_children(&rig), 1);
+	CHECK(!store_is_written(rig.store, store_last_state(rig.store)));
+	CHECK(store_has_state(rig.store) && !store_has_deferred(rig.store));
+
+	CHECK_EQ(store_put_service(rig.store,
+				   &(struct service_record){ .name = "x" }),
+		 0);
+	CHECK(store_is_written(rig.store, store_last_state(rig.store)));
+	CHECK(!store_has_state(rig.store));
+	store_rig_close(&rig);
+}
+
 TEST(what_is_deferred_survives_a_rolled_back_transaction)
 {
 	struct child_record child = { .instance = 3, .name = "disk0" };
