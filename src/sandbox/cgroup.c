@@ -4,11 +4,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/count.h"
@@ -16,6 +19,9 @@
 #include "base/text.h"
 
 #define LINE_ROOM 512
+/* One process after the other, where they cannot be killed at once. */
+#define END_TRIES    256
+#define END_PAUSE_NS 1000000
 
 static const struct {
 	const char *name;
@@ -422,6 +428,60 @@ int cgroup_place(const struct cgroup_base *base, const char *group, pid_t pid,
 	if (error < 0)
 		(void)cgroup_remove(base, group);
 	return error;
+}
+
+static bool is_in(int folder, pid_t wanted)
+{
+	SCOPED(close_fd) int fd = NO_FD;
+	FILE *file;
+	int pid = 0;
+
+	fd = openat(folder, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	file = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!file)
+		return false;
+	(void)take_fd(&fd);
+	while (pid != wanted && fscanf(file, "%d", &pid) == 1)
+		;
+	(void)fclose(file);
+	return pid == wanted;
+}
+
+/* Asked again with the pidfd open: its number means it from then on. */
+static void kill_first(int folder, pid_t pid)
+{
+	SCOPED(close_fd) int pidfd = pidfd_open(pid, 0);
+
+	if (pidfd < 0)
+		pidfd = NO_FD;
+	else if (is_in(folder, pid))
+		(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+}
+
+static void end_each(int folder)
+{
+	const struct timespec pause = { .tv_nsec = END_PAUSE_NS };
+	uint64_t pid;
+
+	for (int i = 0; i < END_TRIES && (pid = first_process(folder)); i++) {
+		kill_first(folder, (pid_t)pid);
+		if (first_process(folder) == pid)
+			(void)nanosleep(&pause, NULL);
+	}
+}
+
+void cgroup_end(const struct cgroup_base *base, const char *group)
+{
+	if (!text_is_name(group, NAME_ROOM))
+		return;
+	for (uint32_t i = 0; i < base->tree_count; i++) {
+		SCOPED(close_fd) int folder = open_folder(base->fds[i], group);
+
+		if (folder < 0)
+			folder = NO_FD;
+		else if (write_at(folder, "cgroup.kill", "1") < 0)
+			end_each(folder);
+	}
 }
 
 int cgroup_remove(const struct cgroup_base *base, const char *group)

@@ -75,6 +75,13 @@ int cgroup_place(const struct cgroup_base *base, const char *group, pid_t pid,
 void cgroup_sweep(const struct cgroup_base *base);
 
 /*
+ * Kill every process in a group: its own has ended, and what that one started
+ * may not have ended with it. Where the kernel has no cgroup.kill (version 1)
+ * one that multiplies faster than it is killed may be left.
+ */
+void cgroup_end(const struct cgroup_base *base, const char *group);
+
+/*
  * Remove the group of a process that has ended.
  *
  * -EBUSY  a process is still in it; try again later

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "supervisor/autostart.h"
+#include "supervisor/child_record.h"
 #include "supervisor/errand.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/placement.h"
@@ -140,7 +141,9 @@ static int expect_child(void *context, const struct child_record *child)
 		r = partition_expect(partition, &record);
 	else if (child->role != ROLE_MONITOR && service)
 		r = service_expect(service, &record);
-	if (r < 0)
+	if (r == -ESRCH && process_birth(child->pid) != child->start_time)
+		child_forget(supervisor, child->instance);
+	else if (r < 0)
 		store_defer_child_gone(supervisor->store, child->instance);
 	return 0;
 }

@@ -17,9 +17,9 @@
 #include "supervisor/service_limits.h"
 #include "supervisor/supervisor.h"
 
-static void name_group(const struct process *process, char *to)
+static void name_group(uint64_t id, char *to)
 {
-	(void)snprintf(to, NAME_ROOM, "c%llu", (unsigned long long)process->id);
+	(void)snprintf(to, NAME_ROOM, "c%llu", (unsigned long long)id);
 }
 
 static void note_placed(struct process *process, int result)
@@ -88,7 +88,7 @@ void child_place(struct process *process)
 	process->missing |= SANDBOX_CGROUP;
 	if (!placer)
 		return;
-	name_group(process, placement.group);
+	name_group(process->id, placement.group);
 	if (process->role == ROLE_MONITOR && !process->is_adopted)
 		note_placed(process, place_now(placer, &placement));
 	else
@@ -107,7 +107,7 @@ static struct child_record record_of(const struct process *process)
 
 	memcpy(record.name, process->name, sizeof(record.name));
 	memcpy(record.token, process->token, sizeof(record.token));
-	name_group(process, record.cgroup);
+	name_group(process->id, record.cgroup);
 	return record;
 }
 
@@ -134,6 +134,10 @@ void child_remember(struct supervisor *supervisor, struct process *process)
 
 void child_forget(struct supervisor *supervisor, uint64_t id)
 {
+	char group[NAME_ROOM];
+
+	name_group(id, group);
+	placer_end(supervisor->placer, group);
 	store_defer_child_gone(supervisor->store, id);
 	supervisor_flush_soon(supervisor);
 }

@@ -26,6 +26,7 @@ void child_place(struct process *process);
 void child_remember(struct supervisor *supervisor, struct process *process);
 /* The row alone, later: it is placed already. */
 void child_note(struct supervisor *supervisor, const struct process *process);
+/* One that has ended: with its row goes what it started and left behind. */
 void child_forget(struct supervisor *supervisor, uint64_t id);
 
 #endif

@@ -23,6 +23,7 @@ struct job {
 	struct placement placement; /* owns its pidfd */
 	enum job_state state;
 	bool is_awaited; /* by placer_place(), which owns it */
+	bool is_end;     /* of a group, of which nobody is told */
 };
 
 TAILQ_HEAD(job_list, job);
@@ -72,12 +73,30 @@ static struct job *find_id(struct placer *placer, uint64_t id)
 	struct job *job;
 
 	TAILQ_FOREACH(job, &placer->jobs, link)
-	if (job->placement.id == id)
+	if (job->placement.id == id && !job->is_end)
 		return job;
 	return NULL;
 }
 
+static void job_free(struct placer *placer, struct job *job)
+{
+	TAILQ_REMOVE(&placer->jobs, job, link);
+	close_fd(&job->placement.pidfd);
+	free(job);
+}
+
 /* Locked, but for the time that the kernel takes. */
+static void end_group(struct placer *placer, struct job *job)
+{
+	job->state = JOB_AT_HAND;
+	(void)pthread_mutex_unlock(&placer->lock);
+	cgroup_end(placer->base, job->placement.group);
+	(void)pthread_mutex_lock(&placer->lock);
+	job_free(placer, job);
+	placer->wants_sweep = true;
+}
+
+/* The same. */
 static void carry_out(struct placer *placer, struct job *job)
 {
 	job->state = JOB_AT_HAND;
@@ -109,7 +128,9 @@ static void *run(void *context)
 	(void)pthread_mutex_lock(&placer->lock);
 	while (!placer->is_ending) {
 		job = find_state(placer, JOB_WAITING);
-		if (job)
+		if (job && job->is_end)
+			end_group(placer, job);
+		else if (job)
 			carry_out(placer, job);
 		else if (placer->wants_sweep)
 			sweep(placer);
@@ -170,13 +191,6 @@ int placer_new(struct placer **ret_placer, const struct cgroup_base *base)
 	return 0;
 }
 
-static void job_free(struct placer *placer, struct job *job)
-{
-	TAILQ_REMOVE(&placer->jobs, job, link);
-	close_fd(&job->placement.pidfd);
-	free(job);
-}
-
 static void end_thread(struct placer *placer)
 {
 	(void)pthread_mutex_lock(&placer->lock);
@@ -225,6 +239,22 @@ int placer_put(struct placer *placer, const struct placement *placement)
 	(void)pthread_cond_signal(&placer->has_work);
 	(void)pthread_mutex_unlock(&placer->lock);
 	return 0;
+}
+
+void placer_end(struct placer *placer, const char *group)
+{
+	struct job *job = placer ? calloc(1, sizeof(*job)) : NULL;
+
+	if (!job)
+		return;
+	job->is_end = true;
+	job->placement.pidfd = NO_FD;
+	(void)text_copy(job->placement.group, sizeof(job->placement.group),
+			group);
+	(void)pthread_mutex_lock(&placer->lock);
+	TAILQ_INSERT_TAIL(&placer->jobs, job, link);
+	(void)pthread_cond_signal(&placer->has_work);
+	(void)pthread_mutex_unlock(&placer->lock);
 }
 
 int placer_place(struct placer *placer, const struct placement *placement)

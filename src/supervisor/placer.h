@@ -63,6 +63,9 @@ bool placer_take(struct placer *placer, struct placement *ret_placement);
  */
 bool placer_drop(struct placer *placer, uint64_t id);
 
+/* Kill, soon, what is left in this group. Safe on NULL. */
+void placer_end(struct placer *placer, const char *group);
+
 /* Remove, soon, every group that has no process left. */
 void placer_sweep(struct placer *placer);
 

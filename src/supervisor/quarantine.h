@@ -51,7 +51,7 @@ bool quarantine_has_uid(const struct supervisor *supervisor, uid_t uid);
 void quarantine_report(struct supervisor *supervisor,
 		       const struct ticket *ticket);
 
-/* End it and all that it started. -ESRCH with the refusal filled in */
+/* Kill it. -ENOENT with the refusal filled in */
 int quarantine_end(struct supervisor *supervisor, pid_t pid,
 		   struct refusal *refusal);
 

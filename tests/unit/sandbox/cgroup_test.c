@@ -120,6 +120,30 @@ TEST(a_group_left_by_an_earlier_supervisor_is_taken_over)
 	cgroup_base_close(&base);
 }
 
+TEST(what_a_process_left_behind_in_its_group_is_ended)
+{
+	struct cgroup_limits limits = { 0 };
+	struct cgroup_base base;
+	pid_t left[3];
+	int status;
+
+	open_base(&base);
+	for (int i = 0; i < 3; i++) {
+		left[i] = start_sleeper();
+		CHECK_EQ(cgroup_place(&base, "child", left[i], &limits), 0);
+	}
+
+	cgroup_end(&base, "child");
+	cgroup_end(&base, "nobody");
+
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(waitpid(left[i], &status, 0), left[i]);
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	}
+	CHECK_EQ(remove_soon(&base, "child"), 0);
+	cgroup_base_close(&base);
+}
+
 TEST(a_process_that_is_gone_leaves_no_group)
 {
 	struct cgroup_limits limits = { 0 };
