@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""./run bench disk: the data path against qemu-storage-daemon's."""
+"""./run bench disk: the data path against qemu-storage-daemon's, and a guest's
+against QEMU's own."""
 import time
 
+import disk_guest
 import peer
 from figures import context, median
 from measure import MIB, NotMeasured, block_device, cpu_seconds, filled_file
@@ -132,3 +134,7 @@ def run(figures):
             f"{PAIRS} pairs in turn, median of the pairs' ratios")
     run_buffered(figures)
     run_direct(figures)
+    try:
+        disk_guest.run(figures)
+    except NotMeasured as error:
+        figures.skip(disk_guest.FIGURE, error)

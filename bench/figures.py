@@ -19,6 +19,7 @@ WANTED = {
     "disk.copy.o_direct.randread4k.qd32.iops.ratio": ("ratio", AT_LEAST, 0.9),
     "disk.copy.o_direct.randwrite4k.qd32.iops.ratio": ("ratio", AT_LEAST, 0.9),
     "disk.copy.cpu.ratio": ("ratio", None, None),
+    "disk.guest.fio.ratio.qemu": ("ratio", AT_LEAST, 1.0),
     "recovery.cold.stall.p50": ("ms", AT_MOST, 10),
     "recovery.cold.stall.p99": ("ms", AT_MOST, 40),
     "recovery.standby.stall.p50": ("ms", AT_MOST, 2),

@@ -4,11 +4,10 @@ connections while the network service is killed."""
 import contextlib
 import fcntl
 import os
-import pathlib
 import struct
 import subprocess
-import threading
 
+from beside import Beside, beside, command_line
 from figures import compare, context
 from measure import NotMeasured, bulkhead
 
@@ -31,56 +30,8 @@ IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
 
 # -- the peer: the same guests on a bridge
 
-class Beside(talkers.Talker):
+class BesideTalker(Beside, talkers.Talker):
     """A guest of QEMU's own, whose interface is a TAP on the bridge."""
-
-    def __init__(self, name, argv, tap):
-        self.name = name
-        self.asked = 0
-        self.console = bulkhead.Transcript(name)
-        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE,
-                                        pass_fds=[tap])
-        threading.Thread(target=self._follow, daemon=True).start()
-
-    def _follow(self):
-        while chunk := self.process.stdout.read1(4096):
-            self.console.add(chunk)
-
-    def ready(self):
-        self.console.wait("^ready", 120)
-        self.terminal = self
-        return self
-
-    def type(self, text):
-        self.process.stdin.write(text.encode())
-        self.process.stdin.flush()
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-
-
-def beside(argv, tap):
-    """The command line of an engine's QEMU, with a TAP (an open one) for its
-    interface, and its serial line here."""
-    image = bulkhead.guest_image()
-    made = argv[:1]
-    for option, value in zip(argv[1:], argv[2:] + [""]):
-        if not option.startswith("-"):
-            continue
-        if option in ("-S", "-chardev", "-mon"):
-            continue
-        value = {"-kernel": str(image / "vmlinuz"),
-                 "-initrd": str(image / "initrd"), "-serial": "stdio",
-                 "-netdev": f"tap,id=nic0-net,fd={tap}"}.get(option, value)
-        made += [option] + ([] if value.startswith("-") else [value])
-    return made
-
-
-def command_line(pid):
-    words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    return [word.decode() for word in words[:-1]]
 
 
 def ip(*words):
@@ -160,8 +111,9 @@ def beside_bridge(figures):
         ours = stack.enter_context(two_guests(host))
         theirs = []
         for talker, tap in zip(ours, taps):
-            argv = beside(command_line(host.engine_pid(talker.name)), tap)
-            theirs.append(Beside(f"beside-{talker.name}", argv, tap))
+            argv = beside(command_line(host.engine_pid(talker.name)),
+                          {"-netdev": f"tap,id=nic0-net,fd={tap}"})
+            theirs.append(BesideTalker(f"beside-{talker.name}", argv, [tap]))
             stack.callback(theirs[-1].close)
         context(f"net.tcp.ratio.bridge: peer {' '.join(argv)}")
         for talker in theirs:
