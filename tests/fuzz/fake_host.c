@@ -2,6 +2,7 @@
 #include "fake_host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
@@ -12,6 +13,7 @@
 #include <sys/pidfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
@@ -358,6 +360,17 @@ int getsockopt(int fd, int level, int option, void *restrict to,
 uid_t geteuid(void)
 {
 	return host.is_on ? 0 : (uid_t)syscall(SYS_geteuid);
+}
+
+/* Root, as whom the supervisor runs here, owns what we own. */
+int stat(const char *restrict path, struct stat *restrict status)
+{
+	int result = (int)syscall(SYS_newfstatat, AT_FDCWD, path, status, 0);
+
+	if (result == 0 && host.is_on &&
+	    status->st_uid == (uid_t)syscall(SYS_geteuid))
+		status->st_uid = 0;
+	return result;
 }
 
 ssize_t getrandom(void *to, size_t size, unsigned flags)
