@@ -10,6 +10,7 @@
 
 #include "base/scope.h"
 #include "lib/harness.h"
+#include "lib/power_cut.h"
 
 static char folder[64];
 
@@ -131,5 +132,25 @@ TEST(an_image_is_kept_out_of_the_way_of_a_sweep)
 		       "ls %s/saved/kept/web1-*.image >/dev/null", folder);
 	CHECK_EQ(system(command), 0);
 	CHECK_EQ(image_keep(folder, "web1"), -ENOENT);
+	remove_folder();
+}
+
+TEST(a_power_cut_leaves_a_published_image_under_its_name)
+{
+	char saved[128];
+	uint64_t bytes;
+	SCOPED(close_fd) int fd = NO_FD;
+
+	make_folder();
+	(void)snprintf(saved, sizeof(saved), "%s/saved", folder);
+	power_watch(saved, folder);
+	CHECK_EQ(image_create(folder, "web1", &fd), 0);
+	CHECK_EQ(fsync(fd), 0);
+	CHECK_EQ(image_publish(folder, "web1", &bytes), 0);
+
+	power_cut();
+
+	CHECK(is_there("web1.image"));
+	CHECK(!is_there("web1.partial"));
 	remove_folder();
 }
