@@ -3,15 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/count.h"
+#include "base/scope.h"
 #include "lib/harness.h"
 #include "sandbox/attempt.h"
 #include "sandbox/layers.h"
@@ -63,7 +67,7 @@ static int read_nothing(void)
 	return 0;
 }
 
-TEST(every_layer_wished_for_is_in_place_or_missing_with_a_reason)
+TEST(every_layer_wished_for_is_told_in_place_or_missing_with_a_reason)
 {
 	for (enum who who = AS_ROOT; who < WHO_COUNT; who++) {
 		struct sandbox_layers layers;
@@ -85,6 +89,100 @@ TEST(every_layer_wished_for_is_in_place_or_missing_with_a_reason)
 				 SANDBOX_CAPABILITIES | SANDBOX_LANDLOCK |
 				 SANDBOX_SECCOMP);
 	}
+}
+
+/* The layers that can be seen without trying anything; their namespaces. */
+static const struct {
+	uint32_t layer;
+	const char *namespace; /* NULL: it is none */
+} visible[] = {
+	{ SANDBOX_NO_NEW_PRIVS, NULL },
+	{ SANDBOX_CAPABILITIES, NULL },
+	{ SANDBOX_LIMITS, NULL },
+	{ SANDBOX_MOUNT_NAMESPACE, "self/ns/mnt" },
+	{ SANDBOX_NETWORK_NAMESPACE, "self/ns/net" },
+	{ SANDBOX_IPC_NAMESPACE, "self/ns/ipc" },
+	{ SANDBOX_UTS_NAMESPACE, "self/ns/uts" },
+};
+
+static ino_t outside[ARRAY_COUNT(visible)];
+static int proc_fd = NO_FD;
+
+static ino_t inode_of(const char *namespace)
+{
+	struct stat status;
+
+	return fstatat(proc_fd, namespace, &status, 0) < 0 ? 0 : status.st_ino;
+}
+
+static bool has_capability(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	uint32_t any = 0;
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return true;
+	for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		any |= data[i].effective | data[i].permitted |
+		       data[i].inheritable;
+	return any;
+}
+
+static bool leaves_cores(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_CORE, &limit) < 0 || limit.rlim_max > 1;
+}
+
+static bool is_seen(size_t index)
+{
+	if (visible[index].namespace)
+		return inode_of(visible[index].namespace) != outside[index];
+	if (visible[index].layer == SANDBOX_NO_NEW_PRIVS)
+		return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+	return visible[index].layer == SANDBOX_CAPABILITIES ? !has_capability()
+							    : !leaves_cores();
+}
+
+/* A bit for each that is seen. */
+static int look_around(void)
+{
+	unsigned int seen = 0;
+
+	for (size_t i = 0; i < ARRAY_COUNT(visible); i++)
+		seen |= is_seen(i) ? 1u << i : 0;
+	return (int)seen;
+}
+
+static void open_proc(void)
+{
+	proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CHECK(proc_fd >= 0);
+	for (size_t i = 0; i < ARRAY_COUNT(visible); i++)
+		if (visible[i].namespace)
+			outside[i] = inode_of(visible[i].namespace);
+}
+
+TEST(a_layer_is_told_to_be_in_place_where_it_is)
+{
+	open_proc();
+	for (enum who who = AS_ROOT; who < WHO_COUNT; who++) {
+		struct sandbox_layers layers;
+		int seen;
+
+		if (!attempt_can_be(who))
+			continue;
+		seen = attempt(who, ENTERED, look_around, &layers);
+		CHECK(seen >= 0);
+		for (size_t i = 0; i < ARRAY_COUNT(visible); i++)
+			CHECK_EQ(!!(seen & (1 << i)),
+				 !!(layers.in_place & visible[i].layer));
+	}
+	close_fd(&proc_fd);
 }
 
 TEST(an_ordinary_user_is_told_that_its_uid_is_shared)
