@@ -85,3 +85,19 @@ def stage(tmp_path):
     made = played.Stage(tmp_path / "libexec")
     yield made
     made.close()
+
+
+@pytest.fixture
+def make_believer(make_host, stage, tmp_path):
+    """Makes supervisors that believe in KVM, whose monitors may be played.
+    What is written to `trigger` is a failpoint from then on."""
+    def make(config=""):
+        trigger = tmp_path / "armed"
+        made = make_host(
+            config=f"libexec_dir = {stage.folder}\n{config}",
+            environment={"BULKHEAD_FAILPOINT": "engine.kvm=fail",
+                         "BULKHEAD_FAILPOINT_FILE": str(trigger)})
+        made.trigger = trigger
+        return made
+
+    return make

@@ -13,14 +13,9 @@ ONE, TWO = "played-one", "played-two"
 
 
 @pytest.fixture
-def host(make_host, stage, tmp_path):
+def host(make_believer):
     """A supervisor with two partitions to start, that is down."""
-    made = make_host(
-        config=f"libexec_dir = {stage.folder}\n",
-        environment={"BULKHEAD_FAILPOINT": "engine.kvm=fail",
-                     "BULKHEAD_FAILPOINT_FILE": str(tmp_path / "armed")})
-    made.trigger = tmp_path / "armed"
-    made.start()
+    made = make_believer().start()
     for name in (ONE, TWO):
         image = str(made.directory / f"{name}.img")
         made.run("define", write(made, document(

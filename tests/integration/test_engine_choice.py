@@ -17,11 +17,8 @@ EVENT_ERROR = 2
 
 
 @pytest.fixture
-def host(make_host, stage):
-    """A supervisor that believes in KVM; its monitors are played."""
-    return make_host(
-        config=f"libexec_dir = {stage.folder}\n",
-        environment={"BULKHEAD_FAILPOINT": "engine.kvm=fail"}).start()
+def host(make_believer):
+    return make_believer().start()
 
 
 def install(host, **fields):

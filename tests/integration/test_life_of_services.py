@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 
 import bulkhead
+import foreign
+import played
 import pytest
 
 
@@ -105,12 +107,38 @@ def test_a_supervisor_killed_while_it_probes_the_host_comes_back(make_host):
 
 
 def test_what_someone_stopped_stays_so_when_the_supervisor_comes_back(host):
-    host.define("idle", autostart=True, disks=[host.disk()])
-    host.run("install", "idle")
+    path = foreign.document(host, "stopped")
+    path.write_text(json.dumps({**json.loads(path.read_text()),
+                                "autostart": True}))
+    host.run("define", path)
+    host.run("install", "stopped")
+    host.run("start", "stopped")
+    host.run("stop", "stopped")
 
     host.kill_supervisor()
 
-    assert host.state_of("idle") == "stopped"
+    assert host.state_of("stopped") == "stopped"
+    assert not host.partition("stopped")["monitor_pid"]
+
+
+ASK = """
+import socket, struct, sys
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as link:
+    link.connect(sys.argv[1])
+    link.send(struct.pack("=II", int(sys.argv[2]), 1))
+    print(struct.unpack_from("=I", link.recv(8192))[0])
+"""
+
+
+def asked_by_nobody(host, *groups):
+    """What somebody who is in these groups alone is told of the supervisor:
+    the number of its first message, or the exception."""
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", ASK, str(host.socket),
+         str(played.NUMBERS["SUPERVISOR_SHOW"])], user=65534, group=65534,
+        extra_groups=groups, cwd="/", text=True, timeout=30,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return int(done.stdout) if done.stdout else done.stderr.splitlines()[-1]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="changes a socket's group")
@@ -125,6 +153,8 @@ def test_members_of_the_socket_group_reach_the_supervisor(make_host):
     run = host.socket.parent.stat()
     assert run.st_mode & 0o777 == 0o710
     assert run.st_gid == host.socket.stat().st_gid != 0
+    assert asked_by_nobody(host, run.st_gid) == played.NUMBERS["SUPERVISOR_ROW"]
+    assert "PermissionError" in asked_by_nobody(host)
 
 
 def test_an_unknown_socket_group_is_refused_before_anything_is_done(make_host):

@@ -3,6 +3,7 @@
 
 Monitors are played; the network service between them is the real one.
 """
+import fcntl
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import signal
 import socket
 import struct
 import subprocess
+import termios
 import time
 
 import pytest
@@ -260,13 +262,12 @@ def test_whoever_looks_at_a_switch_that_goes_is_answered(host):
     bulkhead.wait_for(lambda: host.service_pid("net0"))
     host.run("switch", "show", "lan")
     os.kill(host.service_pid("net0"), signal.SIGSTOP)
-    looking = subprocess.Popen(host.argv("switch", "show", "lan"),
-                               env=host.env, stdout=subprocess.DEVNULL)
-    time.sleep(0.2)
+    with connect(host) as client:
+        look(host, [client])
 
-    host.run("switch", "undefine", "lan")
+        host.run("switch", "undefine", "lan")
 
-    assert looking.wait(5) == 0
+        assert ports_told(client) == 0
 
 
 def connect(host):
@@ -278,6 +279,21 @@ def connect(host):
 
 
 REPLY, SWITCH_SHOW, SWITCH_PORT_ROW, SWITCH_CAPTURE = 100, 154, 155, 157
+
+
+def is_read(client):
+    """Whether what it sent has been taken by the supervisor."""
+    left = fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4))
+    return struct.unpack("=i", left)[0] == 0
+
+
+def look(host, clients):
+    """Ask for the switch, and wait until the supervisor asks its service."""
+    for client in clients:
+        client.send(struct.pack("=II32s", SWITCH_SHOW, 1, b"lan"))
+    for client in clients:
+        bulkhead.wait_for(lambda client=client: is_read(client), every=0.001)
+    host.run("list")  # whoever asks later is answered later
 
 
 def ports_told(client):
@@ -297,9 +313,7 @@ def test_everyone_who_looks_at_a_switch_sees_its_ports(host, pair):
     clients = [connect(host) for _ in range(5)]
 
     os.kill(service, signal.SIGSTOP)
-    for client in clients:
-        client.send(struct.pack("=II32s", SWITCH_SHOW, 1, b"lan"))
-    time.sleep(0.05)
+    look(host, clients)
     os.kill(service, signal.SIGCONT)
 
     assert [ports_told(client) for client in clients] == [2] * 5
@@ -401,8 +415,11 @@ def test_a_change_that_a_killed_supervisor_never_told_is_made(
         guest.come_back()
     host.wait_ready()
 
+    # Not among those of its old VLAN any more, but of the new.
     pair[0].say(pair[1], "secret")
     assert pair[1].hear(0.3) is None
+    host.run("nic", "set", "played-one", "lan0", "--vlan", "11")
+    check_talk(*pair, "in the other VLAN")
 
 
 # ---- uplinks -----------------------------------------------------------------

@@ -284,7 +284,10 @@ def test_isolation_is_told_the_same_after_an_adoption(host):
         return sorted((row["process"], row["pid"], tuple(row["layers"]),
                        tuple(row["missing"]))
                       for row in host.partition("steady")["processes"])
-    time.sleep(0.5)  # services are put into their groups a little later
+    # Services are put into their groups a little later than monitors.
+    bulkhead.wait_for(
+        lambda: len({"cgroup" in row[2] for row in layers()}) == 1,
+        what="all children are in groups, or none is")
     before = layers()
 
     host.kill_supervisor()

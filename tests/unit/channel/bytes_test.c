@@ -132,11 +132,15 @@ TEST(the_service_is_woken_only_when_it_sleeps)
 
 TEST(input_is_bounded_and_arrives)
 {
+	static char typed[2 * BYTES_INPUT_BYTES];
 	bool wake;
 
 	open_pair();
+	for (size_t i = 0; i < sizeof(typed); i++)
+		typed[i] = (char)(i % 251);
 	CHECK(bytes_prepare_input_sleep(&monitor));
-	CHECK_EQ(bytes_write_input(&service, text, sizeof(text), &count, &wake),
+	CHECK_EQ(bytes_write_input(&service, typed, sizeof(typed), &count,
+				   &wake),
 		 0);
 	CHECK_EQ(count, BYTES_INPUT_BYTES);
 	CHECK(wake);
@@ -145,9 +149,16 @@ TEST(input_is_bounded_and_arrives)
 
 	CHECK_EQ(bytes_read_input(&monitor, text, 100, &count), 0);
 	CHECK_EQ(count, 100);
+	CHECK_EQ(memcmp(text, typed, 100), 0);
 	CHECK_EQ(bytes_write_input(&service, "x", 1, &count, &wake), 0);
 	CHECK_EQ(count, 1);
 	CHECK(!wake);
+
+	/* The rest, and across the end of the ring what came last. */
+	CHECK_EQ(bytes_read_input(&monitor, text, sizeof(text), &count), 0);
+	CHECK_EQ(count, BYTES_INPUT_BYTES - 99);
+	CHECK_EQ(memcmp(text, typed + 100, count - 1), 0);
+	CHECK_EQ(text[count - 1], 'x');
 	close_pair();
 }
 

@@ -154,8 +154,13 @@ TEST(an_ordinary_user_has_the_paths_of_xdg)
 TEST(a_user_without_a_home_is_refused)
 {
 	become_user();
-	(void)setenv("HOME", "here", 1);
+	(void)unsetenv("HOME");
 
+	CHECK_EQ(config_default(&config, &refusal), -EINVAL);
+	CHECK_EQ(strcmp(refusal.field, "HOME"), 0);
+
+	(void)setenv("HOME", "here", 1);
+	refusal.field[0] = '\0';
 	CHECK_EQ(config_default(&config, &refusal), -EINVAL);
 	CHECK_EQ(strcmp(refusal.field, "HOME"), 0);
 	become_oneself();

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -28,6 +29,7 @@ static struct {
 	int resets;
 	int start_result;
 	int inflight_sets;
+	ino_t inflight_inode;
 	struct vhostuser_inflight inflight;
 } device;
 
@@ -94,10 +96,18 @@ static int device_inflight_create(void *self, uint16_t queue_count,
 	return *ret_fd < 0 ? -errno : 0;
 }
 
+static ino_t inode_of(int fd)
+{
+	struct stat status;
+
+	CHECK_EQ(fstat(fd, &status), 0);
+	return status.st_ino;
+}
+
 static int device_inflight_set(void *self, int fd,
 			       const struct vhostuser_inflight *inflight)
 {
-	CHECK(fcntl(fd, F_GETFD) >= 0);
+	device.inflight_inode = inode_of(fd);
 	device.inflight_sets++;
 	device.inflight = *inflight;
 	return 0;
@@ -583,7 +593,11 @@ TEST(an_inflight_region_is_handed_to_the_device)
 		 0);
 	CHECK_EQ(answer_u64(VHOSTUSER_SET_INFLIGHT_FD), 0);
 	CHECK_EQ(device.inflight_sets, 1);
+	CHECK_EQ(device.inflight_inode, inode_of(fd));
+	CHECK_EQ(device.inflight.bytes, 4000);
 	CHECK_EQ(device.inflight.offset_bytes, 64);
+	CHECK_EQ(device.inflight.queue_count, 2);
+	CHECK_EQ(device.inflight.queue_size, 128);
 
 	close_backend();
 }
