@@ -107,7 +107,6 @@ static const struct {
 	{ __NR_pwritev2, ROLE_DISK },
 	{ __NR_fallocate, ROLE_DISK },
 	{ __NR_fstatfs, ROLE_DISK },
-	{ __NR_io_setup, ROLE_DISK },
 	{ __NR_io_submit, ROLE_DISK },
 	{ __NR_io_getevents, ROLE_DISK },
 	{ __NR_writev, ROLE_NET },

@@ -421,3 +421,17 @@ TEST(a_sandboxed_process_cannot_use_io_uring)
 {
 	check_killed(setup_ring);
 }
+
+/* A disk service needs 256 requests at once, others none. */
+static int setup_large_context(void)
+{
+	unsigned long context = 0;
+
+	(void)syscall(SYS_io_setup, 257, &context);
+	return 0;
+}
+
+TEST(a_sandboxed_process_cannot_take_a_larger_context_of_asynchronous_io)
+{
+	check_killed(setup_large_context);
+}
