@@ -2,6 +2,7 @@
 /* What is lost and made anew again and again, for ten seconds of the world. */
 #include "fuzz/world.h"
 #include "lib/harness.h"
+#include "supervisor/network.h"
 #include "supervisor/nic.h"
 
 #define STEP_MS 10
@@ -69,6 +70,18 @@ static bool lose_rings(void)
 	return true;
 }
 
+static bool lose_uplink(void)
+{
+	const struct network *lan = network_find(&world.supervisor, "lan");
+	const struct attachment uplink = { lan->record.id, lan->generation };
+
+	if (lan->state != NIC_IS_UP)
+		return false;
+	player_say(world_player(&world, ROLE_NET, 0), MSG_NET_UPLINK_LOST, 0,
+		   &uplink, NULL, 0);
+	return true;
+}
+
 /* Three at once, then after 100 ms, 200 ms and so on. */
 static void check_pauses(unsigned losses)
 {
@@ -94,4 +107,9 @@ TEST(a_channel_that_is_refused_is_replaced_with_growing_pauses_and_for_ever)
 TEST(rings_that_break_are_replaced_with_growing_pauses_and_for_ever)
 {
 	check_pauses(count_losses(lose_rings));
+}
+
+TEST(an_uplink_that_ends_is_made_anew_with_growing_pauses_and_for_ever)
+{
+	check_pauses(count_losses(lose_uplink));
 }
