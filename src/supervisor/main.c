@@ -120,6 +120,8 @@ int main(int argument_count, char **arguments)
 	raise_descriptor_limit();
 	(void)umask(0077);
 	(void)mallopt(M_ARENA_MAX, 1);
+	/* What the store's copy takes for a moment goes back at once. */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	r = config_load(&supervisor.config, argument_count, arguments,
 			&refusal);
 	if (r < 0)
