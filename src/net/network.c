@@ -224,6 +224,9 @@ void network_forward(struct port *port, const uint8_t *record, uint32_t bytes)
 
 /* Events. ------------------------------------------------------------------------ */
 
+/* "NIC of PARTITION": TEXT_ROOM has room for two of them. */
+#define NAMES_ROOM (2 * NAME_ROOM + 3)
+
 static const char *port_name(const struct network *network, uint16_t number,
 			     char *room, size_t bytes)
 {
@@ -240,7 +243,7 @@ static const char *port_name(const struct network *network, uint16_t number,
 
 static void tell_move(struct network *network, const struct switch_event *event)
 {
-	char text[TEXT_ROOM], now[2 * NAME_ROOM + 8], before[2 * NAME_ROOM + 8];
+	char text[TEXT_ROOM], now[NAMES_ROOM], before[NAMES_ROOM];
 	const uint8_t *mac = event->mac.bytes;
 
 	(void)snprintf(
@@ -250,7 +253,7 @@ static void tell_move(struct network *network, const struct switch_event *event)
 		mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
 		port_name(network, event->before, before, sizeof(before)),
 		event->vid,
-		event->kind == SWITCH_TAKE_OVER ? "was used, and refused, at"
+		event->kind == SWITCH_TAKE_OVER ? "was refused at"
 						: "has moved to",
 		port_name(network, event->port, now, sizeof(now)));
 	network->tell(network->context,
