@@ -23,6 +23,13 @@
 #define END_TRIES    256
 #define END_PAUSE_NS 1000000
 
+/* Of a group of ours, in a hundredth of which a recovery passes; and of all of
+ * them: what is left is for other supervisors of the host. */
+#define REAL_TIME_US             4000
+#define REAL_TIME_PERIOD_US      200000
+#define REAL_TIME_BASE_US        100000
+#define REAL_TIME_BASE_PERIOD_US 1000000
+
 static const struct {
 	const char *name;
 	enum cgroup_kind kind;
@@ -293,6 +300,16 @@ static int open_v2(const char *name, struct cgroup_base *base)
 	return 0;
 }
 
+/*
+ * A kernel with CONFIG_RT_GROUP_SCHED lets nobody into a real-time class whose
+ * group has no budget for it. Other kernels and version 2 have no such file.
+ */
+static void give_real_time(int folder, uint64_t runtime_us, uint64_t period_us)
+{
+	if (write_number(folder, "cpu.rt_period_us", period_us) == 0)
+		(void)write_number(folder, "cpu.rt_runtime_us", runtime_us);
+}
+
 static void open_v1_tree(const char *name, size_t index,
 			 struct cgroup_base *base)
 {
@@ -309,8 +326,12 @@ static void open_v1_tree(const char *name, size_t index,
 	if (own < 0)
 		return;
 	folder = make_folder(own, name);
-	if (folder >= 0)
-		add_tree(base, folder, kinds);
+	if (folder < 0)
+		return;
+	if (kinds & CGROUP_CPU)
+		give_real_time(folder, REAL_TIME_BASE_US,
+			       REAL_TIME_BASE_PERIOD_US);
+	add_tree(base, folder, kinds);
 }
 
 int cgroup_base_open(const char *name, struct cgroup_base *ret_base)
@@ -376,6 +397,8 @@ static int limit_v1(int folder, uint32_t kinds,
 				     limits->memory_bytes);
 	if (error == 0 && (kinds & CGROUP_PIDS) && limits->process_count)
 		error = write_number(folder, "pids.max", limits->process_count);
+	if (kinds & CGROUP_CPU)
+		give_real_time(folder, REAL_TIME_US, REAL_TIME_PERIOD_US);
 	/* The usual share is 100 in version 2 and 1024 in version 1. */
 	if (error == 0 && (kinds & CGROUP_CPU) && limits->cpu_weight)
 		error = write_number(
