@@ -24,6 +24,8 @@ WANTED = {
     "recovery.cold.stall.p99": ("ms", AT_MOST, 40),
     "recovery.standby.stall.p50": ("ms", AT_MOST, 2),
     "recovery.standby.stall.p99": ("ms", AT_MOST, 10),
+    "recovery.busy.cold.stall.p99": ("ms", AT_MOST, 40),
+    "recovery.busy.standby.stall.p99": ("ms", AT_MOST, 15),
     "recovery.hang.stall.p99": ("ms", AT_MOST, None),  # the bound + 20 ms
     "recovery.lost": ("requests", AT_MOST, 0),
     "recovery.duplicated": ("requests", AT_MOST, 0),
@@ -56,6 +58,7 @@ WANTED = {
     "net.restart.gap.p50": ("ms", AT_MOST, 5),
     "net.restart.gap.p99": ("ms", AT_MOST, 40),
     "net.restart.standby.gap.p99": ("ms", AT_MOST, 15),
+    "net.restart.busy.gap.p99": ("ms", AT_MOST, 40),
     "net.restart.tcp_broken": ("connections", AT_MOST, 0),
     "net.credit.error": ("percent", AT_MOST, 2),
     "net.fairness.jain": ("ratio", AT_LEAST, 0.99),

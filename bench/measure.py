@@ -96,6 +96,27 @@ def context_switches(pids):
     return total
 
 
+BUSY_PROCESSES = 8
+
+
+@contextlib.contextmanager
+def busy_host(seconds=300):
+    """Others compute: usual processes in nobody's control group, each in a
+    session of its own, because sessions are what the kernel shares the
+    processors out to where it groups by them. They end by themselves."""
+    others = [subprocess.Popen(["timeout", str(seconds), "sh", "-c",
+                                "while :; do :; done"],
+                               start_new_session=True)
+              for _ in range(BUSY_PROCESSES)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.terminate()
+        for other in others:
+            other.wait()
+
+
 # -- storage
 
 @contextlib.contextmanager

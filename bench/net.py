@@ -8,7 +8,7 @@ import time
 import net_guests
 import netload
 from figures import context, median, percentile
-from measure import MIB, NotMeasured, bulkhead, pss_bytes
+from measure import MIB, NotMeasured, bulkhead, busy_host, pss_bytes
 
 PAIRS = 5
 KILLS = 50
@@ -187,9 +187,13 @@ def restarts(figures):
         with netload.made(netload.Ours, 2, standby=standby) as ours:
             gaps[standby] = [gap for rate in (200, 5000)
                              for gap in restart(ours, standby, rate)]
+    with netload.made(netload.Ours, 2) as ours, busy_host():
+        gaps["busy"] = [gap for rate in (200, 5000)
+                        for gap in restart(ours, 0, rate)]
     figures.add("net.restart.gap.p50", median(gaps[0]))
     figures.add("net.restart.gap.p99", percentile(gaps[0], 0.99))
     figures.add("net.restart.standby.gap.p99", percentile(gaps[1], 0.99))
+    figures.add("net.restart.busy.gap.p99", percentile(gaps["busy"], 0.99))
 
 
 # -- bandwidth

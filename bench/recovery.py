@@ -11,15 +11,17 @@ import signal
 import time
 
 from figures import context, median, percentile
-from measure import MIB, NotMeasured, bulkhead, filled_file, finish_load
-from measure import ours, start_load, tmpfs_folder
+from measure import MIB, NotMeasured, bulkhead, busy_host, filled_file
+from measure import finish_load, ours, start_load, tmpfs_folder
 
 FILE_BYTES = 64 * MIB
 KILLS = 200
+BUSY_KILLS = 100
 HANGS = 40
 HANG_MS = 500
 SOON_NS = 50_000_000
 SETTLE_S = (0.10, 0.20)  # traffic between two kills
+BEFORE_NS = 60_000_000  # of a kill: nothing but that traffic
 LOAD = {"op": "mixed", "block": 4096, "depth": 32, "verify": True,
         "span": 16 * MIB, "seconds": 3600, "stall_us": 300}
 
@@ -80,6 +82,23 @@ def measure(title, file, standby, signal_number, count, pause_s, hang="2s"):
     return stalls, result
 
 
+def measure_busy(title, file, standby):
+    """The same beside others who compute, which alone makes a client wait:
+    how long, the time before each kill says."""
+    with ours(file, standby=standby) as system, busy_host():
+        times, result = strike_often(system, standby, signal.SIGKILL,
+                                     BUSY_KILLS, 0.06)
+    if result["stalls_unlisted"]:
+        raise NotMeasured(f"busy, {title}: too many stalls to list")
+    stalls = stalls_ms(times, result)
+    before = stalls_ms([at_ns - BEFORE_NS for at_ns in times], result)
+    for what, found in ("a kill", stalls), ("no kill", before):
+        context(f"busy, {title}, {what}: stall p50 {median(found):.2f} p90 "
+                f"{percentile(found, 0.9):.2f} p99 "
+                f"{percentile(found, 0.99):.2f} max {max(found):.2f} ms")
+    return stalls, result
+
+
 def run(figures):
     with tmpfs_folder(2 * FILE_BYTES) as folder:
         file = filled_file(folder / "disk.img", FILE_BYTES)
@@ -87,12 +106,18 @@ def run(figures):
         warm, second = measure("standby", file, 1, signal.SIGKILL, KILLS, 0.03)
         hung, third = measure("hang", file, 1, signal.SIGSTOP, HANGS,
                               HANG_MS / 1000, hang=f"{HANG_MS}ms")
+        busy_cold, fourth = measure_busy("cold", file, 0)
+        busy_warm, fifth = measure_busy("standby", file, 1)
     for title, stalls in (("cold", cold), ("standby", warm)):
         figures.add(f"recovery.{title}.stall.p50", median(stalls))
         figures.add(f"recovery.{title}.stall.p99", percentile(stalls, 0.99))
+    figures.add("recovery.busy.cold.stall.p99", percentile(busy_cold, 0.99))
+    figures.add("recovery.busy.standby.stall.p99",
+                percentile(busy_warm, 0.99))
     context(f"hang: the configured bound is {HANG_MS} ms")
     figures.add("recovery.hang.stall.p99", percentile(hung, 0.99),
                 wanted=HANG_MS + 20)
     for what in ("lost", "duplicated", "corrupt"):
         figures.add(f"recovery.{what}",
-                    sum(result[what] for result in (first, second, third)))
+                    sum(result[what] for result in
+                        (first, second, third, fourth, fifth)))
