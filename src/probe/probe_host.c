@@ -264,6 +264,33 @@ static void probe_seccomp(struct probe_table *table)
 			  strerror(errno));
 }
 
+/* ---- processors ---- */
+
+/* As the supervisor does it; a child's group is another matter. */
+static void ask_real_time(const void *argument, struct probe_answer *answer)
+{
+	const struct sched_param least = { .sched_priority = 1 };
+
+	if (syscall(SYS_sched_setscheduler, 0, SCHED_RR, &least) < 0)
+		answer->error = -errno;
+}
+
+static void probe_real_time(struct probe_table *table)
+{
+	struct probe_answer answer;
+
+	probe_in_child(ask_real_time, NULL, SECONDS, &answer);
+	if (answer.error == 0)
+		probe_add(table, "real-time", PROBE_YES, NULL,
+			  "recoveries run before those who compute");
+	else
+		probe_add(table, "real-time", PROBE_NO,
+			  "recoveries take longer on a busy host; root has the "
+			  "right (CAP_SYS_NICE), unless its control group has "
+			  "no real-time budget (CONFIG_RT_GROUP_SCHED)",
+			  "%s", strerror(-answer.error));
+}
+
 /* ---- hardware and kernel ---- */
 
 static size_t count_entries(const char *path)
@@ -358,6 +385,7 @@ void probe_host(struct probe_table *table)
 	probe_seccomp(table);
 	probe_cgroup2(table);
 	probe_cgroup1(table);
+	probe_real_time(table);
 	probe_libaio(table);
 	probe_io_uring(table);
 	probe_memory(table);

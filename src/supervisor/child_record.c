@@ -12,6 +12,7 @@
 #include "sandbox/sandbox.h"
 #include "supervisor/errand.h"
 #include "supervisor/ids.h"
+#include "supervisor/loan.h"
 #include "supervisor/placer.h"
 #include "supervisor/record.h"
 #include "supervisor/service_limits.h"
@@ -123,7 +124,7 @@ void child_remember(struct supervisor *supervisor, struct process *process)
 {
 	const struct child_record record = record_of(process);
 
-	child_place(process);
+	loan_place(process);
 	supervisor_flush_soon(supervisor);
 	/* A monitor's guest cannot be had again, so the monitor is on record
 	 * before it learns who it is. */

@@ -237,6 +237,7 @@ static int hand_over(struct disk *disk, struct instance *instance)
 	disk->up_ns = clock_now_ns();
 	disk->instance = instance;
 	instance_client_came(instance);
+	instance_answer_soon(instance, disk->partition->monitor);
 	disk->owner->came_up(disk->partition);
 	(void)failpoint("recovery.handover.after");
 	service_tell_restart(instance->service);
@@ -493,6 +494,8 @@ static void visit_died(struct disk *disk, void *context)
 
 	if (disk->instance != instance)
 		return;
+	if (disk->is_wanted)
+		loan_make(disk->partition->monitor, LOAN_MS);
 	tell_monitor_down(disk, instance->process->has_crashed
 					? DISK_DOWN_CRASHED
 					: DISK_DOWN_KILLED);
@@ -600,6 +603,7 @@ static const struct process_ops instance_ops = {
 	.ready = instance_ready,
 	.died = instance_died,
 	.pong = instance_pong,
+	.birth_ms = LOAN_MS,
 };
 
 static void found(struct supervisor *supervisor, struct instance *instance,

@@ -16,6 +16,7 @@
 
 #include "base/event.h"
 #include "base/scope.h"
+#include "supervisor/urgency.h"
 
 /* A definition, a plan and a message or two fit; pages cost when touched. */
 #define STACK_BYTES (512u << 10)
@@ -65,11 +66,14 @@ static void *run(void *context)
 	struct errand *errand = context;
 
 	current = errand;
+	urgency_inherit();
 	for (;;) {
 		wait_for(&errand->has_turn);
 		if (errand->is_dismissed)
 			return NULL;
+		urgency_begin_turn();
 		errand->work(errand->context);
+		urgency_end_turn();
 		errand->is_over = true;
 		(void)sem_post(&errand->has_left);
 	}
@@ -81,7 +85,9 @@ void errand_step_aside(void)
 		return;
 	assert(!current->is_aside);
 	current->is_aside = true;
+	urgency_end_turn();
 	(void)sem_post(&current->has_left);
+	urgency_rest();
 }
 
 void errand_step_back(void)
@@ -92,6 +98,8 @@ void errand_step_back(void)
 	if (!current)
 		return;
 	errands = current->errands;
+	/* Before it waits for the turn: the loop will wait for it. */
+	urgency_begin_turn();
 	(void)pthread_mutex_lock(&errands->lock);
 	TAILQ_INSERT_TAIL(&errands->waiting, current, link);
 	(void)pthread_mutex_unlock(&errands->lock);
@@ -302,6 +310,8 @@ void errand_run(struct errands *errands, void (*work)(void *context),
 
 static void *close_one(void *context)
 {
+	urgency_inherit();
+	urgency_rest();
 	(void)close((int)(intptr_t)context);
 	return NULL;
 }

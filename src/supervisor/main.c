@@ -11,10 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "supervisor/keeper.h"
 #include "supervisor/recover.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/urgency.h"
 
 #define EXIT_REFUSED 2
 
@@ -57,6 +59,42 @@ static int watch_signals(struct supervisor *supervisor)
 	return sd_event_add_signal(supervisor->event, NULL, SIGINT, NULL, NULL);
 }
 
+static int on_earned(sd_event_source *source, uint64_t usec, void *data)
+{
+	return 0;
+}
+
+/* A loop that is like everyone for a while is woken when that is over. */
+static int on_turn(sd_event_source *source, void *data)
+{
+	uint64_t until_ns;
+
+	urgency_end_turn();
+	until_ns = urgency_spent_until_ns();
+	if (until_ns == 0)
+		return 0;
+	(void)sd_event_source_set_time(data, until_ns / NS_PER_US + 1);
+	return sd_event_source_set_enabled(data, SD_EVENT_ONESHOT);
+}
+
+/* A host that refuses it is served all the same: `bulkhead doctor` says so. */
+static int make_urgent(struct supervisor *supervisor)
+{
+	sd_event_source *earned = NULL;
+	int r;
+
+	if (!urgency_open())
+		return 0;
+	r = sd_event_add_time(supervisor->event, &earned, CLOCK_MONOTONIC, 0,
+			      1000, on_earned, NULL);
+	if (r < 0)
+		return r;
+	(void)sd_event_source_set_floating(earned, true);
+	r = sd_event_add_post(supervisor->event, NULL, on_turn, earned);
+	(void)sd_event_source_unref(earned);
+	return r;
+}
+
 static int run(struct supervisor *supervisor)
 {
 	struct refusal refusal = { 0 };
@@ -66,6 +104,8 @@ static int run(struct supervisor *supervisor)
 	r = supervisor_open(supervisor, &refusal);
 	if (r == 0)
 		r = watch_signals(supervisor);
+	if (r >= 0)
+		r = make_urgent(supervisor);
 	r = r < 0 ? fail(&refusal, r) : sd_event_loop(supervisor->event);
 	supervisor_close(supervisor);
 	return r < 0 ? EXIT_FAILURE : r;

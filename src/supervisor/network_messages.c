@@ -116,6 +116,7 @@ static const struct process_ops instance_ops = {
 	.ready = instance_ready,
 	.died = instance_died,
 	.pong = instance_pong,
+	.birth_ms = LOAN_MS,
 };
 
 const struct attachment_ops network_attachments = {

@@ -223,6 +223,7 @@ static int give(struct nic *nic, struct instance *instance)
 	nic->up_ns = clock_now_ns();
 	nic->instance = instance;
 	instance_client_came(instance);
+	instance_answer_soon(instance, nic->partition->monitor);
 	return 0;
 }
 
@@ -346,6 +347,8 @@ void nic_dropped(struct nic *nic)
 
 void nic_instance_died(struct nic *nic)
 {
+	if (nic->state == NIC_IS_UP && nic->is_wanted)
+		loan_make(nic->partition->monitor, LOAN_MS);
 	if (nic->state == NIC_IS_UP)
 		tell_monitor_down(nic);
 	let_go(nic);

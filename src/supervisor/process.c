@@ -119,6 +119,7 @@ static void process_free(struct process *process)
 	sd_event_source_disable_unref(process->control_source);
 	sd_event_source_disable_unref(process->death_source);
 	sd_event_source_disable_unref(process->deadline_source);
+	loan_forget(process);
 	control_close(&process->control);
 	close_fd(&process->pidfd);
 	close_fd(&process->child_end);
@@ -551,6 +552,7 @@ static int bring_to_life(struct process *process)
 	SCOPED(close_fd) int child_end = take_fd(&process->child_end);
 	SCOPED(close_fd) int log_end = NO_FD;
 	char title[2 * NAME_ROOM];
+	const bool is_urgent = process->loan.is_made;
 	int pidfd = NO_FD;
 	pid_t pid = 0;
 	int r;
@@ -561,12 +563,15 @@ static int bring_to_life(struct process *process)
 	if (r < 0)
 		return r;
 	errand_step_aside();
+	urgency_begin_birth(is_urgent);
 	r = start_program(process, child_end, log_end, &pid, &pidfd);
+	urgency_end_birth();
 	errand_step_back();
 	if (r < 0)
 		return r;
 	process->pid = pid;
 	process->pidfd = pidfd;
+	loan_take_effect(process);
 	(void)failpoint("spawn.unrecorded");
 	child_remember(process->supervisor, process);
 	return 0;
@@ -633,6 +638,8 @@ int process_spawn(struct supervisor *supervisor, uint32_t role,
 		return r;
 	}
 	arm_deadline(process, supervisor->config.ready_ms, on_deadline);
+	if (ops->birth_ms)
+		loan_make(process, ops->birth_ms);
 	*ret_process = process;
 	errand_run(supervisor->errands, give_birth, process);
 	return 0;
@@ -682,6 +689,7 @@ int process_expect(struct supervisor *supervisor,
 		process_free(process);
 		return r;
 	}
+	loan_take_back_all(process);
 	arm_deadline(process, return_ms(process), on_deadline);
 	child_place(process);
 	*ret_process = process;

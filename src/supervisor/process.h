@@ -35,6 +35,7 @@
 #include "control/dispatch.h"
 #include "control/protocol.h"
 #include "supervisor/budget.h"
+#include "supervisor/loan.h"
 #include "supervisor/outbox.h"
 
 struct child_log;
@@ -61,6 +62,7 @@ struct process_ops {
 	void (*died)(struct process *process, const char *reason);
 	/* A CHILD_PONG came. May be NULL. */
 	void (*pong)(struct process *process);
+	uint64_t birth_ms; /* loan_make() from its birth; or 0 */
 };
 
 struct process {
@@ -84,6 +86,7 @@ struct process {
 	uint32_t layers;  /* sandbox layers in place */
 	uint32_t missing; /* wished for, not in place */
 	bool has_crashed; /* it ended by a fault of its own */
+	struct loan loan; /* of urgency */
 	char reason[TEXT_ROOM];
 	char last_error[TEXT_ROOM]; /* that it told */
 	char last_words[TEXT_ROOM]; /* why it ends, by its own account */

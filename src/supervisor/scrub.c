@@ -15,6 +15,7 @@
 #include "base/event.h"
 #include "base/scope.h"
 #include "supervisor/storage_lock.h"
+#include "supervisor/urgency.h"
 
 #define CHUNK_BYTES (1u << 20)
 #define STACK_BYTES (64u << 10)
@@ -87,8 +88,11 @@ static int zero_all(struct scrub *scrub)
 static void *run(void *context)
 {
 	struct scrub *scrub = context;
-	int result = zero_all(scrub);
+	int result;
 
+	urgency_inherit();
+	urgency_rest();
+	result = zero_all(scrub);
 	__atomic_store_n(&scrub->result, result, __ATOMIC_RELEASE);
 	event_signal(scrub->done_fd);
 	return NULL;

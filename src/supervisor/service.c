@@ -140,6 +140,7 @@ static struct instance *promote(struct service *service)
 	if (!best)
 		return NULL;
 	best->duty = DUTY_ACTIVE;
+	loan_make(best->process, LOAN_MS);
 	if (is_ready(best))
 		enter_service(best);
 	return best;
@@ -314,6 +315,12 @@ void service_rejoin(struct service *service, const struct disk *disk)
 void instance_client_came(struct instance *instance)
 {
 	instance->client_count++;
+}
+
+void instance_answer_soon(struct instance *instance, struct process *monitor)
+{
+	loan_make(monitor, LOAN_ANSWER_MS);
+	loan_make(instance->process, LOAN_ANSWER_MS);
 }
 
 void instance_client_left(struct instance *instance)

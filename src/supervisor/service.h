@@ -127,6 +127,9 @@ void service_rejoin(struct service *service, const struct disk *disk);
 void instance_client_left(struct instance *instance);
 void instance_client_came(struct instance *instance);
 
+/* This instance and the monitor have a channel, and a guest waits for it. */
+void instance_answer_soon(struct instance *instance, struct process *monitor);
+
 /* Kill the instance unless its loop answers within `ms`. Of several deadlines
  * the earliest counts. */
 void instance_check(struct instance *instance, uint64_t ms);

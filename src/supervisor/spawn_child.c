@@ -14,6 +14,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "control/control.h"
+#include "supervisor/urgency.h"
 
 /* Of our environment a child sees what tests and sanitizers need, no more. */
 static const char *const kept_variables[] = {
@@ -117,8 +118,10 @@ int spawn_program(const char *const *arguments, int fd, pid_t *ret_pid)
 	choose_files(&actions, fd, NO_FD);
 	(void)posix_spawnattr_init(&attributes);
 	choose_signals(&attributes);
+	urgency_begin_birth(false);
 	r = -posix_spawnp(ret_pid, arguments[0], &actions, &attributes,
 			  (char *const *)arguments, environment);
+	urgency_end_birth();
 	(void)posix_spawnattr_destroy(&attributes);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	return r;

@@ -133,7 +133,7 @@ TEST(every_probe_gives_one_row_with_evidence)
 		"qemu",     "kvm",       "namespace.user", "landlock",
 		"seccomp",  "cgroup.v2", "cgroup.v1",      "libaio",
 		"io_uring", "memory",    "hugepages",      "iommu",
-		"memfd",    "pidfd",
+		"memfd",    "pidfd",     "real-time",
 	};
 
 	probe_all(&table);

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -189,6 +191,34 @@ TEST(a_number_of_another_boot_is_not_taken_for_a_child)
 	CHECK_EQ(process_expect(&host, &record, &ops, NULL, &process), -ESRCH);
 
 	CHECK_EQ(process_birth(1 << 30), 0);
+	close_host();
+}
+
+TEST(what_a_dead_supervisor_had_lent_to_a_child_is_taken_back)
+{
+	struct process_record record = { .id = 1,
+					 .role = ROLE_DISK,
+					 .name = "disk0" };
+	struct process *process;
+
+	open_host();
+	record.pid = fork();
+	if (record.pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			(void)pause();
+	}
+	record.start_time = process_birth(record.pid);
+	if (urgency_lend(record.pid) < 0) {
+		CHECK_EQ(kill(record.pid, SIGKILL), 0);
+		test_skip("no right to the real-time class");
+	}
+
+	CHECK_EQ(process_expect(&host, &record, &ops, NULL, &process), 0);
+
+	CHECK_EQ(sched_getscheduler(record.pid), SCHED_OTHER);
+	process_kill(process, "enough");
+	(void)run_ms(2000);
 	close_host();
 }
 
