@@ -15,7 +15,6 @@
 #include "supervisor/errand.h"
 #include "supervisor/partition.h"
 #include "supervisor/placement.h"
-#include "supervisor/quarantine.h"
 #include "supervisor/supervisor.h"
 
 static void log_path(struct supervisor *supervisor, const char *name,
@@ -42,7 +41,6 @@ static int open_log(const char *path)
 /* Of a partition that may have ended when it is open. */
 struct log_opening {
 	struct supervisor *supervisor;
-	char name[NAME_ROOM];
 	char path[PATH_ROOM + NAME_ROOM + 16];
 };
 
@@ -53,10 +51,12 @@ static void open_log_aside(void *context)
 {
 	struct log_opening *opening = context;
 	SCOPED(close_fd) int fd = open_log(opening->path);
-	struct partition *partition =
-		partition_find(opening->supervisor, opening->name);
+	struct partition *partition;
 
-	if (partition && partition->console.opening == opening) {
+	TAILQ_FOREACH(partition, &opening->supervisor->partitions, link)
+	if (partition->console.opening == opening)
+		break;
+	if (partition) {
 		partition->console.opening = NULL;
 		/* A full disk takes the log, not the console. */
 		if (fd < 0)
@@ -78,9 +78,8 @@ static void open_log_soon(struct partition *partition)
 		return;
 	}
 	opening->supervisor = partition->supervisor;
-	memcpy(opening->name, partition->record.definition.name, NAME_ROOM);
-	log_path(opening->supervisor, opening->name, opening->path,
-		 sizeof(opening->path));
+	log_path(opening->supervisor, partition->record.definition.name,
+		 opening->path, sizeof(opening->path));
 	partition->console.opening = opening;
 	errand_run(partition->supervisor->errands, open_log_aside, opening);
 }
@@ -297,7 +296,7 @@ static void found(struct supervisor *supervisor, struct instance *instance,
 		instance_client_came(instance);
 		return;
 	}
-	if (!partition && quarantine_needs(instance))
+	if (!partition && instance_serves_kept(instance))
 		return;
 	process_tell(instance->process, MSG_CONSOLE_DETACH, attachment);
 }

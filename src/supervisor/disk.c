@@ -12,7 +12,6 @@
 #include "supervisor/errand.h"
 #include "supervisor/partition_private.h"
 #include "supervisor/placement.h"
-#include "supervisor/quarantine.h"
 #include "supervisor/supervisor.h"
 
 /* Room for 128 requests of the largest chunk; pages cost only when touched. */
@@ -611,7 +610,7 @@ static void found(struct supervisor *supervisor, struct instance *instance,
 {
 	struct disk *disk = disk_find(supervisor, attachment->id);
 
-	if (!disk && quarantine_needs(instance))
+	if (!disk && instance_serves_kept(instance))
 		return;
 	if (disk &&
 	    !placement_fits(instance->service, disk->definition->service)) {

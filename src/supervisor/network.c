@@ -108,7 +108,7 @@ unsigned networks_count_ports(const struct supervisor *supervisor,
 		 network->record.definition.uplink_kind != UPLINK_NONE;
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
 	if (partition == coming ||
-	    partition_has_monitor(partition_state(partition)))
+	    partition_has_monitor(partition->record.lifecycle.state))
 		count += count_ports(supervisor, service, partition);
 	return count;
 }

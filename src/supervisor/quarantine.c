@@ -175,15 +175,13 @@ bool quarantine_takes(struct supervisor *supervisor, pid_t pid, int *peer)
 	return true;
 }
 
-bool quarantine_needs(struct instance *instance)
+bool quarantine_has_guest(const struct supervisor *supervisor)
 {
 	const struct kept *kept;
 
-	TAILQ_FOREACH(kept, &instance->service->supervisor->quarantine, link)
-	if (kept->role == ROLE_MONITOR) {
-		instance_client_came(instance);
+	TAILQ_FOREACH(kept, &supervisor->quarantine, link)
+	if (kept->role == ROLE_MONITOR)
 		return true;
-	}
 	return false;
 }
 

@@ -22,7 +22,6 @@
 #include "control/control.h"
 #include "control/protocol.h"
 
-struct instance;
 struct supervisor;
 struct ticket;
 
@@ -41,9 +40,8 @@ int quarantine_put(struct supervisor *supervisor, struct control *control,
 /* It connects again: takes the peer. False: no such process is here. */
 bool quarantine_takes(struct supervisor *supervisor, pid_t pid, int *peer);
 
-/* Of what the instance serves and nobody knows: true when a guest that is kept
- * here may need it. It counts as a client then, so that an upgrade waits. */
-bool quarantine_needs(struct instance *instance);
+/* A guest is kept here, who may need what a service holds for nobody known. */
+bool quarantine_has_guest(const struct supervisor *supervisor);
 
 bool quarantine_has_uid(const struct supervisor *supervisor, uid_t uid);
 

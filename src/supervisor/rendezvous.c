@@ -18,7 +18,6 @@
 #include "base/log.h"
 #include "base/meeting.h"
 #include "base/scope.h"
-#include "supervisor/adopt.h"
 #include "supervisor/child_record.h"
 #include "supervisor/quarantine.h"
 #include "supervisor/supervisor.h"
@@ -166,7 +165,8 @@ static int take_over(struct visitor *visitor, const struct child_hello *hello,
 
 	memcpy(record.name, hello->name, sizeof(record.name));
 	memcpy(record.token, hello->token, sizeof(record.token));
-	r = adopt_unrecorded(visitor->supervisor, &record, &process);
+	r = visitor->supervisor->adopt_unrecorded(visitor->supervisor, &record,
+						  &process);
 	if (r < 0)
 		return r;
 	child_note(visitor->supervisor, process);

@@ -11,6 +11,7 @@
 #include "base/failpoint.h"
 #include "base/scope.h"
 #include "supervisor/disk.h"
+#include "supervisor/quarantine.h"
 #include "supervisor/supervisor.h"
 
 /* An instance that dies sooner than this after READY died young. */
@@ -567,6 +568,14 @@ int service_expect(struct service *service, const struct process_record *record)
 	if (r < 0)
 		instance_free(instance);
 	return r;
+}
+
+bool instance_serves_kept(struct instance *instance)
+{
+	if (!quarantine_has_guest(instance->service->supervisor))
+		return false;
+	instance_client_came(instance);
+	return true;
 }
 
 int instance_note_held(struct instance *instance,

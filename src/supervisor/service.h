@@ -158,6 +158,10 @@ int service_expect(struct service *service,
 int instance_note_held(struct instance *instance,
 		       const struct attachment *attachment);
 
+/* Of what it serves and nobody knows: true when a guest in quarantine may need
+ * it. It counts as a client then, so that an upgrade waits. */
+bool instance_serves_kept(struct instance *instance);
+
 /* All have said what they serve: believe what agrees with the record. */
 void service_take_held(struct service *service);
 

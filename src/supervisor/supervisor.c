@@ -236,6 +236,7 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 	if (r < 0)
 		return r;
 	supervisor->flushed = flushed;
+	supervisor->adopt_unrecorded = adopt_unrecorded;
 	supervisor->process_ended = supervisor_shutdown_progress;
 	supervisor->attachments = attachments;
 	r = read_facts(supervisor);

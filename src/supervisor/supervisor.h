@@ -59,6 +59,10 @@ struct supervisor {
 	struct rendezvous *rendezvous;
 	/* By role, NULL last: what services serve. */
 	const struct attachment_ops *const *attachments;
+	/* A child came whom the store should know (adopt.h). */
+	int (*adopt_unrecorded)(struct supervisor *supervisor,
+				const struct process_record *record,
+				struct process **ret_process);
 	/* A child has gone for good. */
 	void (*process_ended)(struct supervisor *supervisor);
 	struct adoption *adoption; /* while is_adopting */

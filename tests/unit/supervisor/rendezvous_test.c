@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "lib/harness.h"
+#include "supervisor/adopt.h"
 #include "supervisor/quarantine.h"
 #include "supervisor/supervisor.h"
 
@@ -57,6 +58,7 @@ static void open_here(void)
 		       "%s/children/meet", directory);
 	host.meet_fd = NO_FD;
 	host.config.ready_ms = 8000;
+	host.adopt_unrecorded = adopt_unrecorded;
 	TAILQ_INIT(&host.processes);
 	TAILQ_INIT(&host.quarantine);
 	TAILQ_INIT(&host.partitions);
