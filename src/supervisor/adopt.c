@@ -7,11 +7,11 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
-#include "supervisor/autostart.h"
-#include "supervisor/child_record.h"
-#include "supervisor/errand.h"
-#include "supervisor/partition_private.h"
-#include "supervisor/placement.h"
+#include "supervisor/child/child_record.h"
+#include "supervisor/errand/errand.h"
+#include "supervisor/partition/autostart.h"
+#include "supervisor/partition/partition_private.h"
+#include "supervisor/service/placement.h"
 #include "supervisor/supervisor.h"
 
 #define CHECK_USEC 2000u

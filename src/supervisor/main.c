@@ -13,10 +13,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "supervisor/errand/urgency.h"
 #include "supervisor/keeper.h"
-#include "supervisor/recover.h"
+#include "supervisor/store/recover.h"
 #include "supervisor/supervisor.h"
-#include "supervisor/urgency.h"
 
 #define EXIT_REFUSED 2
 

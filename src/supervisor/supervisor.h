@@ -11,17 +11,17 @@
 #include <systemd/sd-event.h>
 
 #include "sandbox/cgroup.h"
+#include "supervisor/child/ids.h"
+#include "supervisor/child/process.h"
+#include "supervisor/child/ticket.h"
+#include "supervisor/child/token.h"
 #include "supervisor/config.h"
-#include "supervisor/events.h"
-#include "supervisor/ids.h"
-#include "supervisor/network.h"
-#include "supervisor/partition.h"
-#include "supervisor/process.h"
-#include "supervisor/record.h"
-#include "supervisor/service.h"
-#include "supervisor/store.h"
-#include "supervisor/ticket.h"
-#include "supervisor/token.h"
+#include "supervisor/network/network.h"
+#include "supervisor/partition/partition.h"
+#include "supervisor/service/service.h"
+#include "supervisor/store/events.h"
+#include "supervisor/store/record.h"
+#include "supervisor/store/store.h"
 
 struct client_list;
 struct adoption;

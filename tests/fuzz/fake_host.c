@@ -25,9 +25,9 @@
 #include "base/scope.h"
 #include "control/protocol.h"
 #include "sandbox/cgroup.h"
-#include "supervisor/engine.h"
-#include "supervisor/errand.h"
-#include "supervisor/uplink.h"
+#include "supervisor/child/engine.h"
+#include "supervisor/errand/errand.h"
+#include "supervisor/network/uplink.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* since Linux 6.5 */

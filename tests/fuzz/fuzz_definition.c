@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "supervisor/check.h"
+#include "supervisor/partition/check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

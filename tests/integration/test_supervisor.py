@@ -16,7 +16,7 @@ import pytest
 import bulkhead
 import foreign
 
-JOURNAL = (pathlib.Path(bulkhead.ROOT) / "src/supervisor/journal_points.def")
+JOURNAL = (pathlib.Path(bulkhead.ROOT) / "src/supervisor/store/journal_points.def")
 
 
 def points(verb):

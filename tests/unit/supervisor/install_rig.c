@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "lib/harness.h"
-#include "supervisor/journal.h"
+#include "supervisor/store/journal.h"
 
 static char directory[64];
 struct store *store;

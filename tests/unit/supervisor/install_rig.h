@@ -7,8 +7,8 @@
 #ifndef TESTS_SUPERVISOR_INSTALL_RIG_H
 #define TESTS_SUPERVISOR_INSTALL_RIG_H
 
-#include "supervisor/install.h"
-#include "supervisor/install_plan.h"
+#include "supervisor/storage/install.h"
+#include "supervisor/storage/install_plan.h"
 
 #define OLD_BYTES 8192
 #define NEW_BYTES 1048576

@@ -2,8 +2,8 @@
 /* What is lost and made anew again and again, for ten seconds of the world. */
 #include "fuzz/world.h"
 #include "lib/harness.h"
-#include "supervisor/network.h"
-#include "supervisor/nic.h"
+#include "supervisor/network/network.h"
+#include "supervisor/network/nic.h"
 
 #define STEP_MS 10
 #define STEPS   1000

@@ -4,7 +4,7 @@
 
 #include "fuzz/world.h"
 #include "lib/harness.h"
-#include "supervisor/rendezvous.h"
+#include "supervisor/child/rendezvous.h"
 
 #define ANYBODY 65534
 /* Of no child: those are numbered in the order of their start. */

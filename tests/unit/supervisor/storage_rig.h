@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-#include "supervisor/storage.h"
+#include "supervisor/storage/storage.h"
 
 struct storage_rig {
 	struct disk_definition disk;

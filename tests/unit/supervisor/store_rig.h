@@ -5,7 +5,7 @@
 #ifndef TESTS_UNIT_SUPERVISOR_STORE_RIG_H
 #define TESTS_UNIT_SUPERVISOR_STORE_RIG_H
 
-#include "supervisor/store.h"
+#include "supervisor/store/store.h"
 
 struct store_rig {
 	char directory[64]; /* "": not made yet */

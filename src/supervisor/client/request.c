@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: MIT */
+/* What clients may ask for: one thin handler each. Rows are in report.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/count.h"
+#include "base/scope.h"
+#include "control/dispatch.h"
+#include "supervisor/client/report.h"
+#include "supervisor/client/request_private.h"
+#include "supervisor/errand/errand.h"
+#include "supervisor/partition/check.h"
+#include "supervisor/partition/partition_private.h"
+#include "supervisor/partition/partition_report.h"
+#include "supervisor/partition/save.h"
+#include "supervisor/storage/install.h"
+#include "supervisor/store/operation.h"
+#include "supervisor/supervisor.h"
+
+int request_answer(struct request *request, int r)
+{
+	if (r < 0)
+		ticket_refused(request->supervisor, &request->ticket, r,
+			       &request->refusal);
+	else
+		ticket_done(request->supervisor, &request->ticket);
+	return 0;
+}
+
+int request_answer_if_refused(struct request *request, int r)
+{
+	return r < 0 ? request_answer(request, r) : 0;
+}
+
+int request_refuse_store(struct request *request, int error)
+{
+	return refuse(&request->refusal, error, "",
+		      "the store cannot be written: %s",
+		      store_error(request->supervisor->store));
+}
+
+struct partition *request_partition(struct request *request)
+{
+	const char *name = (const char *)request->message->body;
+	struct partition *partition;
+
+	if (check_name(name, "name", &request->refusal) < 0) {
+		(void)request_answer(request, -EINVAL);
+		return NULL;
+	}
+	partition = partition_find(request->supervisor, name);
+	if (!partition)
+		(void)request_answer(request,
+				     refuse(&request->refusal, -ENOENT, "name",
+					    "there is no partition %s", name));
+	return partition;
+}
+
+static bool has_service(void *context, const char *name)
+{
+	const struct service *service = service_find(context, name);
+
+	return service && service->role == ROLE_DISK;
+}
+
+/* Two partitions cannot listen at one path. */
+static int check_socket(struct request *request,
+			const struct partition_definition *definition)
+{
+	const struct partition *other;
+
+	if (!definition->vhost_user[0])
+		return 0;
+	TAILQ_FOREACH(other, &request->supervisor->partitions, link)
+	if (strcmp(other->record.definition.vhost_user,
+		   definition->vhost_user) == 0)
+		return refuse(&request->refusal, -EEXIST, "vhost-user",
+			      "is the socket of partition %s",
+			      other->record.definition.name);
+	return 0;
+}
+
+static int check_document(struct request *request,
+			  const struct partition_document *document)
+{
+	const struct partition_definition *definition = &document->partition;
+	struct supervisor *supervisor = request->supervisor;
+	int r = check_definition(definition, &request->refusal);
+
+	if (r == 0)
+		r = check_definition_services(definition, has_service,
+					      supervisor, &request->refusal);
+	if (r == 0)
+		r = request_check_nics(request, document);
+	if (r == 0 && partition_find(supervisor, definition->name))
+		r = refuse(&request->refusal, -EEXIST, "partition",
+			   "partition %s is defined already", definition->name);
+	return r < 0 ? r : check_socket(request, definition);
+}
+
+static int define(struct request *request,
+		  const struct partition_document *document)
+{
+	struct supervisor *supervisor = request->supervisor;
+	SCOPED(store_scope_end) struct store_scope scope = { 0 };
+	struct partition_record record = { .definition = document->partition };
+	struct partition *partition;
+	int r;
+
+	r = check_document(request, document);
+	if (r == 0)
+		r = lifecycle_apply(&record.lifecycle, PARTITION_EVENT_DEFINE);
+	if (r < 0)
+		return r;
+	partition = partition_new(supervisor, &record);
+	if (!partition)
+		return refuse(&request->refusal, -ENOMEM, "", "out of memory");
+	partition_occupy(partition);
+	console_log_remove(supervisor, record.definition.name);
+	r = store_scope_begin(&scope, supervisor->store);
+	if (r == 0)
+		r = store_put_partition(supervisor->store, &record);
+	for (uint32_t i = 0; r == 0 && i < document->nic_count; i++)
+		r = request_add_nic(partition, &document->nics[i]);
+	if (r == 0)
+		r = store_scope_commit(&scope);
+	partition_vacate(partition);
+	if (r == 0)
+		return 0;
+	partition_free(partition);
+	return request_refuse_store(request, r);
+}
+
+static int handle_define(void *data, struct message *message)
+{
+	struct partition_document document = { 0 };
+
+	memcpy(&document.partition, message->body, sizeof(document.partition));
+	return request_answer(data, define(data, &document));
+}
+
+static int handle_define_whole(void *data, struct message *message)
+{
+	struct partition_document document;
+
+	memcpy(&document, message->body, sizeof(document));
+	return request_answer(data, define(data, &document));
+}
+
+static int handle_install(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = request_partition(request);
+	struct supervisor *supervisor = request->supervisor;
+	int r;
+
+	if (!partition)
+		return 0;
+	r = partition_check_verb(partition, PARTITION_EVENT_INSTALL,
+				 &request->refusal);
+	if (r < 0)
+		return request_answer(request, r);
+	partition_occupy(partition);
+	r = install_partition(supervisor->store, &partition->record,
+			      &request->refusal);
+	partition_vacate(partition);
+	if (r == 0)
+		partition_event_text(partition, EVENT_INFO, "is installed");
+	return request_answer(request, r);
+}
+
+/* A verb that needs no more than the partition's name. */
+static int answer_verb(struct request *request,
+		       int (*verb)(struct partition *partition,
+				   const struct ticket *ticket,
+				   struct refusal *refusal))
+{
+	struct partition *partition = request_partition(request);
+
+	if (!partition)
+		return 0;
+	return request_answer_if_refused(
+		request, verb(partition, &request->ticket, &request->refusal));
+}
+
+static int handle_start(void *data, struct message *message)
+{
+	return answer_verb(data, partition_start);
+}
+
+static int handle_stop(void *data, struct message *message)
+{
+	const struct partition_stop *stop = (const void *)message->body;
+	struct request *request = data;
+	struct partition *partition = request_partition(request);
+
+	if (!partition)
+		return 0;
+	if (stop->deadline_ms > STOP_MS_MAX || stop->is_forced > 1)
+		return request_answer(request,
+				      refuse(&request->refusal, -ERANGE,
+					     "deadline", "at most %d seconds",
+					     STOP_MS_MAX / 1000));
+	return request_answer_if_refused(
+		request,
+		partition_stop(partition, &request->ticket, stop->deadline_ms,
+			       stop->is_forced, &request->refusal));
+}
+
+static int handle_pause(void *data, struct message *message)
+{
+	return answer_verb(data, partition_pause);
+}
+
+static int handle_resume(void *data, struct message *message)
+{
+	return answer_verb(data, partition_resume);
+}
+
+static int handle_reset(void *data, struct message *message)
+{
+	return answer_verb(data, partition_reset);
+}
+
+static int handle_save(void *data, struct message *message)
+{
+	return answer_verb(data, partition_save);
+}
+
+static int handle_restore(void *data, struct message *message)
+{
+	return answer_verb(data, partition_restore);
+}
+
+static int handle_balloon(void *data, struct message *message)
+{
+	const struct partition_balloon *wish = (const void *)message->body;
+	struct request *request = data;
+	struct partition *partition = request_partition(request);
+
+	if (!partition)
+		return 0;
+	return request_answer_if_refused(
+		request,
+		partition_balloon(partition, &request->ticket,
+				  wish->memory_bytes, &request->refusal));
+}
+
+static enum image_wish image_wish_of(const struct partition_uninstall *wish)
+{
+	if (wish->is_scrubbed)
+		return IMAGES_SCRUB;
+	return wish->removes_images ? IMAGES_REMOVE : IMAGES_KEEP;
+}
+
+static int handle_uninstall(void *data, struct message *message)
+{
+	const struct partition_uninstall *wish = (const void *)message->body;
+	struct request *request = data;
+	struct partition *partition = request_partition(request);
+
+	if (!partition)
+		return 0;
+	return request_answer_if_refused(
+		request,
+		partition_uninstall(partition, &request->ticket,
+				    image_wish_of(wish), &request->refusal));
+}
+
+static int handle_undefine(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = request_partition(request);
+
+	if (!partition)
+		return 0;
+	return request_answer(request,
+			      partition_undefine(partition, &request->refusal));
+}
+
+static int handle_list(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &request->supervisor->partitions, link)
+	report_partition(partition, &request->ticket);
+	return request_answer(request, 0);
+}
+
+static int handle_show(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = request_partition(request);
+
+	if (!partition)
+		return 0;
+	/* With fresh counters when there is a monitor to ask. */
+	if (partition_count(partition, &request->ticket) < 0)
+		report_show(partition, &request->ticket);
+	return 0;
+}
+
+static int handle_service_list(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct service *service;
+
+	TAILQ_FOREACH(service, &request->supervisor->services, link)
+	report_service(service, &request->ticket);
+	return request_answer(request, 0);
+}
+
+struct service *request_service(struct request *request)
+{
+	const char *name = (const char *)request->message->body;
+	struct service *service;
+
+	if (check_name(name, "name", &request->refusal) < 0) {
+		(void)request_answer(request, -EINVAL);
+		return NULL;
+	}
+	service = service_find(request->supervisor, name);
+	if (!service)
+		(void)request_answer(request,
+				     refuse(&request->refusal, -ENOENT, "name",
+					    "there is no service %s", name));
+	return service;
+}
+
+static int handle_service_restart(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct service *service = request_service(request);
+	int r;
+
+	if (!service)
+		return 0;
+	r = service_restart(service, &request->ticket);
+	if (r == -EALREADY)
+		(void)refuse(&request->refusal, r, "name",
+			     "a restart of %s is under way", service->name);
+	else if (r < 0)
+		(void)refuse(&request->refusal, r, "",
+			     "cannot start an instance: %s", strerror(-r));
+	return request_answer_if_refused(request, r);
+}
+
+static int service_set(struct request *request)
+{
+	const struct service_settings *settings =
+		(const void *)request->message->body;
+	struct supervisor *supervisor = request->supervisor;
+	struct service_record record = { .role = settings->role,
+					 .standby_count =
+						 settings->standby_count };
+	struct service *service;
+	int r;
+
+	r = check_service_settings(settings, &request->refusal);
+	if (r < 0)
+		return r;
+	memcpy(record.name, settings->name, sizeof(record.name));
+	service = service_find(supervisor, settings->name);
+	if (!service && !settings->role)
+		return refuse(&request->refusal, -ENOENT, "name",
+			      "there is no service %s; with a kind, one is "
+			      "defined",
+			      settings->name);
+	if (!record.role)
+		record.role = service->role;
+	if (service && service->role != record.role)
+		return refuse(&request->refusal, -EEXIST, "kind",
+			      "service %s exists and is of another kind",
+			      service->name);
+	record.restarts = service ? service->restarts : 0;
+	r = store_put_service(supervisor->store, &record);
+	if (r < 0)
+		return request_refuse_store(request, r);
+	if (!service)
+		r = service_add(supervisor, settings->name, record.role,
+				settings->standby_count, &service);
+	if (r < 0)
+		return refuse(&request->refusal, r, "", "out of memory");
+	service->standby_count = settings->standby_count;
+	service_settle(service);
+	return 0;
+}
+
+static int handle_service_set(void *data, struct message *message)
+{
+	return request_answer(data, service_set(data));
+}
+
+struct event_page {
+	struct request *request;
+	unsigned most;
+	unsigned count;
+};
+
+static void visit_event(void *context, const struct event_row *row)
+{
+	struct event_page *page = context;
+
+	page->count++;
+	ticket_row(page->request->supervisor, &page->request->ticket,
+		   MSG_EVENT_ROW, row, sizeof(*row), NULL, 0);
+}
+
+#define EVENT_PAGE 200
+
+static int send_events(struct event_page *page, const struct event_query *query)
+{
+	struct events *events = page->request->supervisor->events;
+	uint64_t after = query->after;
+	int r = 0;
+
+	page->most = EVENT_PAGE;
+	if (query->wants_newest) {
+		/* Those that are not on disk yet come on top. */
+		page->most += STORE_DEFERRED_MAX;
+		r = events_before_newest(events, EVENT_PAGE, &after);
+	}
+	return r < 0 ? r
+		     : events_after(events, after, page->most, visit_event,
+				    page);
+}
+
+static int handle_event_list(void *data, struct message *message)
+{
+	const struct event_query *query = (const void *)message->body;
+	struct request *request = data;
+	struct event_page page = { .request = request };
+	int r = send_events(&page, query);
+
+	if (r < 0)
+		return request_answer(request,
+				      refuse(&request->refusal, r, "",
+					     "the store cannot be read"));
+	/* A full page may not be the last: who follows asks for the next. */
+	if (!query->follow || page.count == page.most)
+		return request_answer(request, 0);
+	r = client_follow(request->supervisor, &request->ticket);
+	if (r < 0)
+		return request_answer(request,
+				      refuse(&request->refusal, r, "follow",
+					     "too many clients follow events"));
+	return 0;
+}
+
+static int handle_console_open(void *data, struct message *message)
+{
+	const struct console_open *open = (const void *)message->body;
+	struct request *request = data;
+	struct partition *partition = request_partition(request);
+	int r;
+
+	if (!partition)
+		return 0;
+	if (open->mode > CONSOLE_TAKE_OVER)
+		return request_answer(request,
+				      refuse(&request->refusal, -EINVAL, "mode",
+					     "not a console mode"));
+	r = console_join(partition, open->mode, message->fds[0]);
+	if (r < 0)
+		(void)refuse(&request->refusal, r, "state",
+			     "partition %s has no console now",
+			     partition->record.definition.name);
+	return request_answer(request, r);
+}
+
+static int handle_console_log(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition = request_partition(request);
+	SCOPED(close_fd) int fd = NO_FD;
+	int r;
+
+	if (!partition)
+		return 0;
+	r = console_log_open(partition, O_RDONLY, &fd);
+	if (r < 0)
+		return request_answer(
+			request, refuse(&request->refusal, r, "name",
+					"partition %s has no console log yet",
+					partition->record.definition.name));
+	ticket_row(request->supervisor, &request->ticket, MSG_CONSOLE_LOG_FILE,
+		   NULL, 0, &fd, 1);
+	return request_answer(request, 0);
+}
+
+static int handle_supervisor_show(void *data, struct message *message)
+{
+	struct request *request = data;
+
+	report_supervisor(request->supervisor, &request->ticket);
+	report_layers(request->supervisor, NULL, &request->ticket);
+	return request_answer(request, 0);
+}
+
+static int handle_shutdown(void *data, struct message *message)
+{
+	const struct host_shutdown *shutdown = (const void *)message->body;
+	struct request *request = data;
+
+	if (shutdown->deadline_ms > STOP_MS_MAX)
+		return request_answer(request,
+				      refuse(&request->refusal, -ERANGE,
+					     "deadline", "at most %d seconds",
+					     STOP_MS_MAX / 1000));
+	if (supervisor_shut_down(request->supervisor, &request->ticket,
+				 shutdown->deadline_ms) < 0)
+		return request_answer(request,
+				      refuse(&request->refusal, -EALREADY, "",
+					     "a shutdown is under way"));
+	return 0;
+}
+
+static int handle_disk_list(void *data, struct message *message)
+{
+	struct request *request = data;
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &request->supervisor->partitions, link)
+	report_disks(partition, &request->ticket);
+	return request_answer(request, 0);
+}
+
+static const struct message_rule rules[] = {
+	/* type                     allowed in     handler */
+	{ MSG_PARTITION_DEFINE, IN_ANY_STATE, handle_define },
+	{ MSG_PARTITION_DEFINE_WHOLE, IN_ANY_STATE, handle_define_whole },
+	{ MSG_PARTITION_INSTALL, IN_ANY_STATE, handle_install },
+	{ MSG_PARTITION_START, IN_ANY_STATE, handle_start },
+	{ MSG_PARTITION_STOP, IN_ANY_STATE, handle_stop },
+	{ MSG_PARTITION_PAUSE, IN_ANY_STATE, handle_pause },
+	{ MSG_PARTITION_RESUME, IN_ANY_STATE, handle_resume },
+	{ MSG_PARTITION_RESET, IN_ANY_STATE, handle_reset },
+	{ MSG_PARTITION_SAVE, IN_ANY_STATE, handle_save },
+	{ MSG_PARTITION_RESTORE, IN_ANY_STATE, handle_restore },
+	{ MSG_PARTITION_BALLOON, IN_ANY_STATE, handle_balloon },
+	{ MSG_PARTITION_UNINSTALL, IN_ANY_STATE, handle_uninstall },
+	{ MSG_PARTITION_UNDEFINE, IN_ANY_STATE, handle_undefine },
+	{ MSG_PARTITION_LIST, IN_ANY_STATE, handle_list },
+	{ MSG_PARTITION_SHOW, IN_ANY_STATE, handle_show },
+	{ MSG_SERVICE_LIST, IN_ANY_STATE, handle_service_list },
+	{ MSG_SERVICE_RESTART, IN_ANY_STATE, handle_service_restart },
+	{ MSG_SERVICE_SET, IN_ANY_STATE, handle_service_set },
+	{ MSG_SERVICE_REMOVE, IN_ANY_STATE, request_service_remove },
+	{ MSG_QUARANTINE_LIST, IN_ANY_STATE, request_quarantine_list },
+	{ MSG_QUARANTINE_END, IN_ANY_STATE, request_quarantine_end },
+	{ MSG_EVENT_LIST, IN_ANY_STATE, handle_event_list },
+	{ MSG_CONSOLE_OPEN, IN_ANY_STATE, handle_console_open },
+	{ MSG_CONSOLE_LOG, IN_ANY_STATE, handle_console_log },
+	{ MSG_SUPERVISOR_SHOW, IN_ANY_STATE, handle_supervisor_show },
+	{ MSG_HOST_SHUTDOWN, IN_ANY_STATE, handle_shutdown },
+	{ MSG_DISK_LIST, IN_ANY_STATE, handle_disk_list },
+};
+
+/* Checked against what is defined, stored and applied: one at a time. */
+static bool is_configuring(uint32_t type)
+{
+	static const uint32_t types[] = {
+		MSG_PARTITION_DEFINE,
+		MSG_PARTITION_DEFINE_WHOLE,
+		MSG_PARTITION_UNDEFINE,
+		MSG_SERVICE_SET,
+		MSG_SERVICE_REMOVE,
+		MSG_SWITCH_DEFINE,
+		MSG_SWITCH_UNDEFINE,
+		MSG_SWITCH_MIRROR,
+		MSG_NIC_SET,
+		MSG_NIC_ADD,
+		MSG_NIC_REMOVE,
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(types); i++)
+		if (types[i] == type)
+			return true;
+	return false;
+}
+
+static int dispatch(struct request *request, struct message *message)
+{
+	if (request_is_of_network(message->type))
+		return request_network(request, message);
+	return message_dispatch(rules, ARRAY_COUNT(rules), 0, request, message);
+}
+
+static int configure(struct request *request, struct message *message)
+{
+	pthread_mutex_t *lock = &request->supervisor->configuration;
+	int r = errand_lock(lock);
+
+	if (r < 0)
+		return request_answer(request,
+				      refuse(&request->refusal, r, "",
+					     "another change is under way"));
+	r = dispatch(request, message);
+	(void)pthread_mutex_unlock(lock);
+	return r;
+}
+
+void client_request(struct client *client, struct message *message)
+{
+	struct request request = {
+		.client = client,
+		.supervisor = client->supervisor,
+		.message = message,
+		.ticket = { .client = client->id,
+			    .request_id = message->request_id,
+			    .uid = client->uid },
+	};
+	int r;
+
+	operation_note(&request.ticket, message);
+	r = is_configuring(message->type) ? configure(&request, message)
+					  : dispatch(&request, message);
+
+	/* A newer command may ask for what a later release has. */
+	if (r < 0)
+		(void)request_answer(
+			&request, refuse(&request.refusal, -EOPNOTSUPP, "",
+					 "request %u is not one that release "
+					 "%s of the supervisor knows: see "
+					 "bulkhead version",
+					 message->type, BULKHEAD_VERSION));
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of requests share. */
+#ifndef SUPERVISOR_REQUEST_PRIVATE_H
+#define SUPERVISOR_REQUEST_PRIVATE_H
+
+#include "supervisor/client/client_private.h"
+#include "supervisor/supervisor.h"
+
+/* One request as its handler sees it. */
+struct request {
+	struct client *client;
+	struct supervisor *supervisor;
+	struct message *message;
+	struct ticket ticket;
+	struct refusal refusal;
+};
+
+/* Answer now: 0 is done, negative is refused with request->refusal. */
+int request_answer(struct request *request, int r);
+
+/* For a verb that answers its ticket itself when it was accepted. */
+int request_answer_if_refused(struct request *request, int r);
+
+/* The partition a request names, whose body begins with the name; NULL: there
+ * is none, and that was answered. */
+struct partition *request_partition(struct request *request);
+
+/* The store failed: say so. */
+int request_refuse_store(struct request *request, int error);
+
+/* The service a request names, whose body begins with the name; NULL: there is
+ * none, and that was answered. */
+struct service *request_service(struct request *request);
+
+/* request_service.c */
+int request_service_remove(void *data, struct message *message);
+int request_quarantine_list(void *data, struct message *message);
+int request_quarantine_end(void *data, struct message *message);
+
+/* request_network.c: the rules of switches and interfaces. */
+bool request_is_of_network(uint32_t type);
+int request_network(struct request *request, struct message *message);
+
+/* The switch a request names, whose body begins with the name; NULL: there is
+ * none, and that was answered. */
+struct network *request_switch(struct request *request);
+
+/* request_mirror.c */
+int request_mirror(void *data, struct message *message);
+
+/* request_nic.c: handlers of rules. */
+int request_nic_set(void *data, struct message *message);
+int request_nic_add(void *data, struct message *message);
+int request_nic_remove(void *data, struct message *message);
+
+/* An interface on this switch; refused if there is none. */
+int request_find_port(struct request *request, const char *network,
+		      const char *partition_name, const char *name,
+		      struct nic **ret_nic);
+
+/* Check a document's interfaces, each and against all that are defined. */
+int request_check_nics(struct request *request,
+		       const struct partition_document *document);
+
+/* Store an interface and give it to the partition. */
+int request_add_nic(struct partition *partition,
+		    const struct nic_definition *definition);
+
+#endif

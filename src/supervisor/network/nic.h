@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One network interface of a partition: which instance of a network service
+ * carries its frames, over rings of which generation. As disk.h, but without a
+ * fence: what a dead service still has are frames, which may be lost.
+ *
+ *   DETACHED   --nic_want()-->          WAITING
+ *   WAITING    --instance READY-->      UP (rings of a new generation)
+ *   UP         --instance died-->       WAITING
+ *   UP         --nic_leave()-->         DETACHING (upgrade, unwant, broken)
+ *   DETACHING  --NET_DETACHED, death--> WAITING, or DETACHED when not wanted
+ *
+ * The definition and the attachment's id are there as long as the partition
+ * is; the rest only while it has a monitor.
+ */
+#ifndef SUPERVISOR_NIC_H
+#define SUPERVISOR_NIC_H
+
+#include "control/network.h"
+#include "supervisor/service/service.h"
+#include "supervisor/store/store.h"
+
+struct partition;
+
+enum nic_state {
+	NIC_IS_DETACHED,
+	NIC_IS_WAITING,
+	NIC_IS_UP,
+	NIC_IS_DETACHING,
+};
+
+struct nic {
+	struct partition *partition;
+	struct nic_definition definition; /* with its MAC filled in */
+	unsigned index;
+	uint64_t id;                 /* of the attachment */
+	struct mirror_record mirror; /* what it gets copies of */
+	uint64_t generation;
+	enum nic_state state;
+	bool is_wanted;            /* its monitor is READY */
+	struct instance *instance; /* in UP and DETACHING */
+	uint64_t up_ns;
+	struct back_off back_off; /* of rings that were broken */
+	sd_event_source *timer;
+	/* What its driver negotiated, for every next generation. */
+	bool has_abilities;
+	struct nic_abilities abilities;
+	bool are_abilities_new;            /* than what was told */
+	sd_event_source *abilities_source; /* while it is too soon to tell */
+	struct nic_counters counters;
+};
+
+/* A MAC address of our own for an attachment: the same at every start, and
+ * another on another host. */
+void nic_make_mac(uint64_t id, uint8_t ret_mac[6]);
+
+/* Tell its monitor, which has not been launched yet, of it. */
+void nic_plan(struct nic *nic);
+
+/* Its monitor is READY; is gone or going. */
+void nic_want(struct nic *nic);
+void nic_unwant(struct nic *nic);
+
+/* Take it from its instance, to be served by another or with new rings. */
+void nic_leave(struct nic *nic);
+
+/* Give it to the instance, which has its switch already. */
+void nic_give(struct nic *nic, struct instance *instance);
+
+/* Does it get copies, and nothing else? */
+bool nic_is_mirror(const struct nic *nic);
+
+/* It gets copies of something else now. */
+void nic_mirror_changed(struct nic *nic);
+
+/* New settings of one that may be in use. */
+void nic_changed(struct nic *nic);
+
+/* Re-adoption: an instance says that it holds this attachment. */
+void nic_found(struct nic *nic, struct instance *instance, uint64_t generation);
+
+/* Messages of its monitor, and of its instance. */
+void nic_take_abilities(struct nic *nic, const struct nic_abilities *abilities);
+void nic_suspected(struct nic *nic, uint64_t generation);
+void nic_broken(struct nic *nic, uint64_t generation);
+void nic_detached(struct nic *nic);
+void nic_dropped(struct nic *nic);
+void nic_instance_died(struct nic *nic);
+
+/* Forget what it had of a monitor. */
+void nic_release(struct nic *nic);
+
+/* "up", "waiting", "detaching", "detached". */
+const char *nic_state_name(enum nic_state state);
+
+#endif

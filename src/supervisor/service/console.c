@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/service/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+#include "base/failpoint.h"
+#include "base/scope.h"
+#include "channel/bytes.h"
+#include "supervisor/errand/errand.h"
+#include "supervisor/partition/partition.h"
+#include "supervisor/service/placement.h"
+#include "supervisor/supervisor.h"
+
+static void log_path(struct supervisor *supervisor, const char *name,
+		     char *path, size_t room)
+{
+	(void)snprintf(path, room, "%s/console/%s.log",
+		       supervisor->config.state_dir, name);
+}
+
+/* -- the log -- */
+
+/* It outlives starts, and is made when it is missing: work for the disk. */
+static int open_log(const char *path)
+{
+	int fd;
+
+	errand_step_aside();
+	(void)failpoint("console.log");
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	errand_step_back();
+	return fd;
+}
+
+/* Of a partition that may have ended when it is open. */
+struct log_opening {
+	struct supervisor *supervisor;
+	char path[PATH_ROOM + NAME_ROOM + 16];
+};
+
+static void progress(struct partition *partition);
+
+/* An errand. */
+static void open_log_aside(void *context)
+{
+	struct log_opening *opening = context;
+	SCOPED(close_fd) int fd = open_log(opening->path);
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &opening->supervisor->partitions, link)
+	if (partition->console.opening == opening)
+		break;
+	if (partition) {
+		partition->console.opening = NULL;
+		/* A full disk takes the log, not the console. */
+		if (fd < 0)
+			partition_event_text(partition, EVENT_ERROR,
+					     "its console has no log: %s: %s",
+					     opening->path, strerror(errno));
+		partition->console.log = take_fd(&fd);
+		progress(partition);
+	}
+	free(opening);
+}
+
+static void open_log_soon(struct partition *partition)
+{
+	struct log_opening *opening = calloc(1, sizeof(*opening));
+
+	if (!opening) {
+		progress(partition);
+		return;
+	}
+	opening->supervisor = partition->supervisor;
+	log_path(opening->supervisor, partition->record.definition.name,
+		 opening->path, sizeof(opening->path));
+	partition->console.opening = opening;
+	errand_run(partition->supervisor->errands, open_log_aside, opening);
+}
+
+/* -- the console -- */
+
+int console_open(struct partition *partition)
+{
+	struct console *console = &partition->console;
+	int r;
+
+	r = bytes_create(BYTES_OUTPUT_DEFAULT, &console->memory);
+	if (r < 0)
+		return r;
+	console->to_service = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	console->to_monitor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return console->to_service < 0 || console->to_monitor < 0 ? -errno : 0;
+}
+
+void console_found(struct partition *partition, int fds[3])
+{
+	struct console *console = &partition->console;
+
+	close_fd(&console->memory);
+	close_fd(&console->to_service);
+	close_fd(&console->to_monitor);
+	console->memory = take_fd(&fds[0]);
+	console->to_service = take_fd(&fds[1]);
+	console->to_monitor = take_fd(&fds[2]);
+	console->is_wanted = true;
+}
+
+static void leave(struct console *console)
+{
+	struct attachment attachment = { console->id, console->generation };
+
+	if (console->instance) {
+		process_tell(console->instance->process, MSG_CONSOLE_DETACH,
+			     &attachment);
+		instance_client_left(console->instance);
+	}
+	console->instance = NULL;
+}
+
+void console_close(struct partition *partition)
+{
+	struct console *console = &partition->console;
+
+	leave(console);
+	console->is_wanted = false;
+	console->opening = NULL;
+	close_fd(&console->memory);
+	close_fd(&console->to_service);
+	close_fd(&console->to_monitor);
+	errand_close(partition->supervisor->errands, &console->log);
+}
+
+static void give(struct partition *partition, struct instance *instance)
+{
+	struct console *console = &partition->console;
+	struct console_ring ring = {
+		.log_bytes = partition->record.definition.console_log_bytes,
+	};
+	SCOPED(close_fd) int none = NO_FD;
+	int fds[] = { console->memory, console->to_service, console->to_monitor,
+		      console->log };
+
+	if (console->log == NO_FD)
+		fds[3] = none = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (fds[3] < 0)
+		return;
+	console->generation = supervisor_next_generation(partition->supervisor);
+	ring.attachment.id = console->id;
+	ring.attachment.generation = console->generation;
+	memcpy(ring.partition, partition->record.definition.name,
+	       sizeof(ring.partition));
+	console->instance = instance;
+	instance_client_came(instance);
+	process_send(instance->process, MSG_CONSOLE_ATTACH, 0, &ring,
+		     sizeof(ring), fds, 4);
+}
+
+static void progress(struct partition *partition)
+{
+	struct refusal refusal = { 0 };
+	struct instance *instance;
+	struct service *service;
+	int r = placement_find(partition->supervisor, CONSOLE_SERVICE, NULL,
+			       &service, &refusal);
+
+	/* It asks for one when it is READY. */
+	if (r == -EAGAIN)
+		return;
+	if (r < 0) {
+		if (!partition->console.is_place_told)
+			partition_event_text(partition, EVENT_ERROR,
+					     "its console is not served: %s",
+					     refusal.text);
+		partition->console.is_place_told = true;
+		return;
+	}
+	instance = service_instance_for(service, NULL);
+	if (instance)
+		give(partition, instance);
+}
+
+static void serve(struct partition *partition)
+{
+	if (partition->console.log == NO_FD &&
+	    partition->record.definition.console_log_bytes)
+		open_log_soon(partition);
+	else
+		progress(partition);
+}
+
+void consoles_progress(struct supervisor *supervisor)
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	if (partition->console.is_wanted && !partition->console.instance &&
+	    !partition->console.opening)
+		serve(partition);
+}
+
+static void consoles_leave(struct supervisor *supervisor,
+			   struct instance *instance)
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	if (partition->console.instance == instance)
+		leave(&partition->console);
+}
+
+int console_join(struct partition *partition, uint32_t mode, int fd)
+{
+	struct console *console = &partition->console;
+	struct console_client client = {
+		.attachment = { console->id, console->generation },
+		.mode = mode,
+	};
+
+	if (!console->instance)
+		return -ENOTCONN;
+	process_send(console->instance->process, MSG_CONSOLE_CLIENT, 0, &client,
+		     sizeof(client), &fd, 1);
+	return 0;
+}
+
+int console_log_open(struct partition *partition, int flags, int *ret_fd)
+{
+	char path[PATH_ROOM + NAME_ROOM + 16];
+	int fd;
+
+	log_path(partition->supervisor, partition->record.definition.name, path,
+		 sizeof(path));
+	fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+void console_log_remove(struct supervisor *supervisor, const char *name)
+{
+	char path[PATH_ROOM + NAME_ROOM + 16];
+
+	log_path(supervisor, name, path, sizeof(path));
+	errand_step_aside();
+	(void)unlink(path);
+	errand_step_back();
+}
+
+static int take_held(void *data, struct message *message)
+{
+	const struct attachment *attachment = (const void *)message->body;
+	struct process *process = data;
+
+	return instance_note_held(process->owner, attachment);
+}
+
+static const struct message_rule rules[] = {
+	/* type              allowed in            handler */
+	{ MSG_CONSOLE_HELD, IN(PROCESS_EXPECTED), take_held },
+};
+
+static const struct process_ops instance_ops = {
+	.rules = rules,
+	.rule_count = sizeof(rules) / sizeof(rules[0]),
+	.ready = instance_ready,
+	.died = instance_died,
+	.pong = instance_pong,
+};
+
+static struct partition *find(struct supervisor *supervisor, uint64_t id)
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+	if (partition->console.is_wanted && partition->console.id == id)
+		return partition;
+	return NULL;
+}
+
+static void found(struct supervisor *supervisor, struct instance *instance,
+		  const struct attachment *attachment)
+{
+	struct partition *partition = find(supervisor, attachment->id);
+
+	if (partition && !partition->console.instance) {
+		partition->console.instance = instance;
+		partition->console.generation = attachment->generation;
+		instance_client_came(instance);
+		return;
+	}
+	if (!partition && instance_serves_kept(instance))
+		return;
+	process_tell(instance->process, MSG_CONSOLE_DETACH, attachment);
+}
+
+const struct attachment_ops console_attachments = {
+	.role = ROLE_CONSOLE,
+	.instance = &instance_ops,
+	.progress = consoles_progress,
+	.leave = consoles_leave,
+	.died = consoles_leave,
+	.found = found,
+};

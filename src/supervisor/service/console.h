@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The console of one partition that has a monitor: a byte ring between the
+ * monitor and the console service.
+ *
+ * The ring, scroll-back included, belongs to no service: a new instance is
+ * given the same one and goes on where its predecessor's log ended, so there
+ * is nothing to replay and no fence. A restarted supervisor gets it back from
+ * the monitor.
+ */
+#ifndef SUPERVISOR_CONSOLE_H
+#define SUPERVISOR_CONSOLE_H
+
+#include "supervisor/service/service.h"
+
+struct partition;
+
+#define CONSOLE_SERVICE "console0"
+
+struct console {
+	uint64_t id; /* that of its monitor's process */
+	uint64_t generation;
+	int memory; /* the ring; NO_FD while there is no monitor */
+	int to_service;
+	int to_monitor;
+	int log;                     /* NO_FD: not opened, or there is none */
+	struct log_opening *opening; /* under way */
+	bool is_wanted;
+	bool is_place_told;        /* the event that every service is full */
+	struct instance *instance; /* that serves it; NULL: none yet */
+};
+
+extern const struct attachment_ops console_attachments;
+
+/* Make the ring of a partition that is being started; it is served when
+ * is_wanted is set. */
+int console_open(struct partition *partition);
+
+/* Take the ring back from a monitor: descriptors are taken. */
+void console_found(struct partition *partition, int fds[3]);
+
+/* Close; the service is told. Safe when there is none. */
+void console_close(struct partition *partition);
+
+/*
+ * Join a stream socket (borrowed) to the console.
+ *
+ * -ENOTCONN  no console service is READY
+ */
+int console_join(struct partition *partition, uint32_t mode, int fd);
+
+/* The console's log, O_RDONLY or O_RDWR; the caller owns it. -ENOENT */
+int console_log_open(struct partition *partition, int flags, int *ret_fd);
+
+/* Remove the log. That of another partition, which had the same name, may be
+ * there still: the record goes before the log. */
+void console_log_remove(struct supervisor *supervisor, const char *name);
+
+/* Give consoles that nobody serves to the active instance. */
+void consoles_progress(struct supervisor *supervisor);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an install or uninstall does to files, as the journal keeps it: the blob
+ * of its intent. Its functions are the effects, each of which may be done again.
+ *
+ * Errors     Negative errno; where a user can help it, with the refusal.
+ */
+#ifndef SUPERVISOR_INSTALL_PLAN_H
+#define SUPERVISOR_INSTALL_PLAN_H
+
+#include "supervisor/storage/install.h"
+#include "supervisor/storage/storage.h"
+#include "supervisor/store/journal.h"
+
+struct planned_file {
+	char file[PATH_ROOM];
+	char disk[NAME_ROOM];
+	uint64_t size_bytes;
+	uint64_t device; /* as struct storage_facts */
+	uint64_t inode;
+	uint32_t is_read_only;
+	uint32_t is_block_device;
+	uint32_t is_created; /* by install: now, or when it was reserved */
+	uint32_t is_noted;   /* install: device and inode are of our file */
+};
+
+/* Grows when the struct changes; a plan of another version is not carried out. */
+#define PLAN_VERSION 1
+
+struct plan {
+	uint64_t nonce; /* in the names of temporary files */
+	uint32_t version;
+	uint32_t file_count;
+	uint32_t wish; /* uninstall only: enum image_wish */
+	uint32_t unused;
+	struct planned_file files[DISK_COUNT_MAX];
+};
+
+/* -EUCLEAN  the journal holds something else */
+int plan_load(struct plan *ret_plan, const struct journal_entry *entry);
+
+/* The plan of the partition's intent. -ENOENT none */
+int plan_find(struct store *store, const char *partition,
+	      enum journal_op *ret_op, uint64_t *ret_id, struct plan *ret_plan);
+
+/* DIRECTORY/.bulkhead-NONCE-INDEX beside the file. -ENAMETOOLONG */
+int plan_temporary(const struct plan *plan, unsigned index, char to[PATH_ROOM]);
+
+/* Make the file on disk, its directory entry included, survive a crash. */
+int plan_sync_directory(const char *file);
+
+/* Remove what an unfinished install made; what is not ours stays. */
+int plan_undo(const struct plan *plan);
+
+/* If that is wished, remove the files that install created, unless others took
+ * their place. */
+int plan_remove(const struct plan *plan);
+
+/* Is the file of this plan still there? */
+bool plan_is_left(const struct planned_file *file);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "supervisor/partition/check_network.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/harness.h"
+
+static struct partition_document document;
+static struct switch_definition lan;
+static struct refusal refusal;
+
+static void make_document(void)
+{
+	document = (struct partition_document){ .nic_count = 2 };
+	for (int i = 0; i < 2; i++)
+		document.nics[i] = (struct nic_definition){
+			.name = { 'a', (char)('0' + i) },
+			.network = "lan",
+			.pvid = 10,
+			.mtu = NIC_MTU_DEFAULT,
+			.queue_pair_count = 1,
+		};
+}
+
+static void make_switch(void)
+{
+	lan = (struct switch_definition){ .name = "lan",
+					  .service = DEFAULT_NET_SERVICE,
+					  .uplink = "br0",
+					  .uplink_kind = UPLINK_BRIDGE,
+					  .pvid = 1 };
+}
+
+static void check_field(const char *field)
+{
+	if (strcmp(refusal.field, field) != 0)
+		fprintf(stderr, "got %s: %s\n", refusal.field, refusal.text);
+	CHECK_EQ(strcmp(refusal.field, field), 0);
+	CHECK(refusal.text[0] != '\0');
+}
+
+#define REFUSED(wanted, change)                                     \
+	do {                                                        \
+		make_document();                                    \
+		document.change;                                    \
+		CHECK_EQ(check_nics(&document, &refusal), -EINVAL); \
+		check_field(wanted);                                \
+	} while (0)
+
+TEST(interfaces_that_can_be_pass)
+{
+	make_document();
+	document.nics[1].vid_count = NIC_VID_MAX;
+	for (uint16_t i = 0; i < NIC_VID_MAX; i++)
+		document.nics[1].vids[i] = (uint16_t)(4094 - i);
+	document.nics[1].pvid = 0;
+	CHECK_EQ(check_nics(&document, &refusal), 0);
+}
+
+TEST(a_foreign_partition_takes_one_interface_in_place_of_a_disk)
+{
+	make_document();
+	document.partition.engine = ENGINE_FOREIGN;
+	memset(&document.nics[1], 0, sizeof(document.nics[1]));
+	document.nic_count = 1;
+	CHECK_EQ(check_nics(&document, &refusal), 0);
+
+	document.partition.disk_count = 1;
+	CHECK_EQ(check_nics(&document, &refusal), -EINVAL);
+	check_field("disks");
+}
+
+TEST(a_hostile_client_cannot_define_an_interface_that_cannot_be)
+{
+	REFUSED("nics", nic_count = NIC_COUNT_MAX + 1);
+	REFUSED("nics", nic_count = 1);
+	REFUSED("disks", partition.engine = ENGINE_FOREIGN);
+	REFUSED("nics[1].name", nics[1].name[0] = '\0');
+	REFUSED("nics[0].switch", nics[0].network[0] = '/');
+	REFUSED("nics[0].mac", nics[0].mac[0] = 1);
+	REFUSED("nics[0].vlan", nics[0].pvid = 0);
+	REFUSED("nics[0].vlan", nics[0].pvid = 4095);
+	REFUSED("nics[0].tagged", nics[0].vid_count = 1);
+	REFUSED("nics[0].tagged", nics[0].vid_count = 21);
+	REFUSED("nics[0].tagged", nics[0].vids[0] = 5);
+	REFUSED("nics[0].flags", nics[0].flags = 16);
+	REFUSED("nics[0].mtu", nics[0].mtu = 0);
+	REFUSED("nics[0].mtu", nics[0].mtu = NIC_MTU_MAX + 1);
+	REFUSED("nics[0].queues", nics[0].queue_pair_count = 5);
+	REFUSED("nics[0].rate", nics[0].credit_bytes = 5);
+	REFUSED("nics[0].rate", nics[0].period_us = 5);
+	REFUSED("nics[0].addresses", nics[0].ipv4_count = 5);
+	REFUSED("nics[0].addresses", nics[0].ipv6[0][3] = 5);
+	REFUSED("nics[0].", nics[0].reserved = 1);
+}
+
+TEST(a_second_untagged_vlan_is_refused)
+{
+	make_document();
+	document.nics[0].vid_count = 1;
+	document.nics[0].vids[0] = document.nics[0].pvid;
+	CHECK_EQ(check_nics(&document, &refusal), -EINVAL);
+	check_field("nics[0].tagged");
+}
+
+TEST(one_mac_address_is_used_once_in_a_vlan_of_a_switch)
+{
+	make_document();
+	document.nics[0].mac[5] = document.nics[1].mac[5] = 7;
+	CHECK_EQ(check_nics(&document, &refusal), -EINVAL);
+	check_field("nics[1].mac");
+
+	document.nics[1].pvid = 11;
+	CHECK_EQ(check_nics(&document, &refusal), 0);
+	document.nics[1].vid_count = 1;
+	document.nics[1].vids[0] = 10;
+	CHECK_EQ(check_nics(&document, &refusal), -EINVAL);
+	document.nics[1].network[0] = 'w';
+	CHECK_EQ(check_nics(&document, &refusal), 0);
+}
+
+#define SWITCH_REFUSED(wanted, change)                           \
+	do {                                                     \
+		make_switch();                                   \
+		lan.change;                                      \
+		CHECK_EQ(check_switch(&lan, &refusal), -EINVAL); \
+		check_field(wanted);                             \
+	} while (0)
+
+TEST(a_hostile_client_cannot_define_a_switch_that_cannot_be)
+{
+	make_switch();
+	CHECK_EQ(check_switch(&lan, &refusal), 0);
+
+	SWITCH_REFUSED("name", name[0] = '.');
+	SWITCH_REFUSED("service", service[0] = '\0');
+	SWITCH_REFUSED("uplink", uplink_kind = UPLINK_COUNT);
+	SWITCH_REFUSED("uplink", uplink_kind = UPLINK_PASST);
+	SWITCH_REFUSED("uplink", uplink[0] = '/');
+	SWITCH_REFUSED("uplink", uplink[0] = '%');
+	SWITCH_REFUSED("uplink", uplink[0] = '\0');
+	SWITCH_REFUSED("vlan", pvid = 0);
+	SWITCH_REFUSED("vlan", pvid = 4095);
+	SWITCH_REFUSED("tagged", vid_count = 1);
+}
+
+TEST(vlans_belong_to_an_uplink)
+{
+	make_switch();
+	lan.uplink_kind = UPLINK_NONE;
+	memset(lan.uplink, 0, sizeof(lan.uplink));
+	CHECK_EQ(check_switch(&lan, &refusal), -EINVAL);
+	check_field("vlan");
+	lan.pvid = 0;
+	CHECK_EQ(check_switch(&lan, &refusal), 0);
+}
