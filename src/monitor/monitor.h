@@ -29,7 +29,7 @@
 #include "control/protocol.h"
 #include "monitor/console.h"
 #include "monitor/engine/engine.h"
-#include "monitor/iothread.h"
+#include "monitor/io/iothread.h"
 #include "sandbox/sandbox.h"
 
 enum monitor_state {

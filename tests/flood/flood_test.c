@@ -30,7 +30,7 @@
 #include "lib/fake_driver.h"
 #include "lib/harness.h"
 #include "lib/net_peer.h"
-#include "monitor/nic.h"
+#include "monitor/nic/nic.h"
 #include "net/switch/ethernet.h"
 
 #define RING_BYTES   (1u << 20) /* as the supervisor makes them */

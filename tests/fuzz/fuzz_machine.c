@@ -19,7 +19,7 @@
 #include "machine/serial.h"
 #include "machine/small_state.h"
 #include "machine/virtio_pci.h"
-#include "monitor/disk.h"
+#include "monitor/disk/disk.h"
 #include "virtio/balloon.h"
 #include "virtio/console.h"
 #include "virtio/rng.h"

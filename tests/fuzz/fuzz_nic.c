@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/scope.h"
 #include "lib/fake_driver.h"
-#include "monitor/nic.h"
+#include "monitor/nic/nic.h"
 
 #define SIZE       16u
 #define RING_ROOM  0x400u /* of each ring: table, available, used */

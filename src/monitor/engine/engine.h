@@ -28,7 +28,7 @@
 #include <systemd/sd-event.h>
 
 #include "control/protocol.h"
-#include "monitor/iothread.h"
+#include "monitor/io/iothread.h"
 #include "sandbox/sandbox.h"
 
 enum engine_verb {

@@ -8,7 +8,7 @@
 
 #include "channel/frames.h"
 #include "lib/fake_driver.h"
-#include "monitor/nic.h"
+#include "monitor/nic/nic.h"
 
 #define NIC_RIG_QUEUES     3 /* receive, transmit, control */
 #define NIC_RIG_QUEUE_SIZE 64

@@ -14,7 +14,7 @@
 
 #include "base/scope.h"
 #include "lib/harness.h"
-#include "monitor/iothread.h"
+#include "monitor/io/iothread.h"
 #include "pci_driver.h"
 #include "rig.h"
 

@@ -9,7 +9,7 @@
 #include "channel/channel.h"
 #include "channel/disk_request.h"
 #include "lib/fake_driver.h"
-#include "monitor/disk.h"
+#include "monitor/disk/disk.h"
 
 #define RIG_RING_SIZE  64
 #define RIG_DISK_BYTES (64ull << 20)

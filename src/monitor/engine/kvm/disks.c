@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "monitor/engine/kvm/machine.h"
-#include "monitor/iothread.h"
+#include "monitor/io/iothread.h"
 
 #define CLASS_SCSI 0x010000u /* mass storage; what others give virtio disks */
 #define QUEUE_SIZE 256       /* the same: deeper rings cost a guest memory */

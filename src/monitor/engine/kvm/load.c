@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "monitor/engine/kvm/machine.h"
-#include "monitor/thread.h"
+#include "monitor/thread/thread.h"
 
 static int load(struct kvm_machine *machine, struct boot_entry *ret_entry,
 		struct refusal *refusal)

@@ -44,13 +44,13 @@
 #include "machine/virtio_pci.h"
 #include "monitor/engine/engine.h"
 #include "monitor/engine/kvm/console.h"
-#include "monitor/engine/kvm/intervention.h"
-#include "monitor/engine/kvm/memory.h"
-#include "monitor/engine/kvm/save.h"
+#include "monitor/engine/kvm/image/save.h"
+#include "monitor/engine/kvm/memory/memory.h"
 #include "monitor/engine/kvm/small.h"
-#include "monitor/engine/kvm/vcpu.h"
+#include "monitor/engine/kvm/vcpu/intervention.h"
+#include "monitor/engine/kvm/vcpu/vcpu.h"
 #include "monitor/engine/kvm/vm.h"
-#include "monitor/resets.h"
+#include "monitor/engine/resets.h"
 
 /* Bits: what the main thread is to do. */
 enum machine_note {

@@ -7,7 +7,7 @@
 
 #include "monitor/engine/kvm/disks.h"
 #include "monitor/engine/kvm/machine.h"
-#include "monitor/iothread.h"
+#include "monitor/io/iothread.h"
 
 #define CLASS_ETHERNET 0x020000u
 #define QUEUE_SIZE     256

@@ -11,8 +11,8 @@
 
 #include "base/count.h"
 #include "base/scope.h"
-#include "monitor/engine/kvm/cpuid.h"
 #include "monitor/engine/kvm/machine.h"
+#include "monitor/engine/kvm/vcpu/cpuid.h"
 
 #define MSR_MISC_ENABLE     0x1a0
 #define MSR_MTRR_DEFAULT    0x2ff

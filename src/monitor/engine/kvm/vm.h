@@ -20,7 +20,7 @@
 
 #include "base/refusal.h"
 #include "machine/outside.h"
-#include "monitor/engine/kvm/memory.h"
+#include "monitor/engine/kvm/memory/memory.h"
 
 struct kvm_irq_routing;
 

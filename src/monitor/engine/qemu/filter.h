@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "monitor/nic.h"
+#include "monitor/nic/nic.h"
 
 /* What query-rx-filter returned for one interface. -EBADMSG: something else */
 int filter_read(const json_t *returned, struct nic_filter *ret_filter);

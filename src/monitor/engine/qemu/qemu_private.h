@@ -17,7 +17,7 @@
 #include "monitor/engine/engine.h"
 #include "monitor/engine/qemu/qmp.h"
 #include "monitor/engine/qemu/words.h"
-#include "monitor/resets.h"
+#include "monitor/engine/resets.h"
 #include "sandbox/jail.h"
 
 /* What is sent over QMP. */

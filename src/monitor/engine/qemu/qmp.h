@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "monitor/nic.h"
+#include "monitor/nic/nic.h"
 
 /* Longest line we take. QEMU's own answers to our commands are shorter, also
  * for an interface with every VLAN there is. */

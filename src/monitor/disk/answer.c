@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/* From the service through the table to the guest's rings. */
+#include <assert.h>
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/count.h"
+#include "base/event.h"
+#include "monitor/disk/table.h"
+#include "virtio/segments.h"
+
+/* Answers taken before new requests are looked at. */
+#define ANSWER_MOST 64
+/* The same in data: copying takes time, in which the guest could be told of
+ * what is done and the service be given what is next. */
+#define ANSWER_BYTES_MOST LANE_CHUNK_BYTES
+
+static uint8_t status_of(int error)
+{
+	if (error == 0)
+		return VIRTIO_BLK_S_OK;
+	return error == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
+}
+
+static void count(struct disk *disk, const struct request *request,
+		  uint8_t status)
+{
+	struct disk_counters *counters = &disk->counters;
+
+	if (status != VIRTIO_BLK_S_OK) {
+		counters->errors++;
+		return;
+	}
+	switch (request->blk.operation) {
+	case BLK_READ:
+		counters->reads++;
+		counters->read_bytes += request->blk.bytes;
+		break;
+	case BLK_WRITE:
+		counters->writes++;
+		counters->written_bytes += request->blk.bytes;
+		break;
+	case BLK_FLUSH:
+		counters->flushes++;
+		break;
+	case BLK_DISCARD:
+	case BLK_WRITE_ZEROES:
+	case BLK_GET_ID:
+		counters->others++;
+		break;
+	}
+}
+
+void request_push(struct request *request)
+{
+	struct queue *queue = request->queue;
+	struct disk *disk = queue->disk;
+	uint32_t written;
+
+	written = blk_answer(&disk->memory, &request->blk, request->status);
+	inflight_push(&queue->inflight, &queue->ring, request->head, written);
+	queue->has_pushed = true;
+	count(disk, request, request->status);
+	flush_note_told(request);
+	request_enter(request, REQUEST_FREE);
+}
+
+void table_push_done(struct queue *queue)
+{
+	for (uint16_t i = 0; i < queue->size && queue->kept_count > 0; i++)
+		if (queue->requests[i].state == REQUEST_DONE)
+			request_push(&queue->requests[i]);
+}
+
+static void end_suspicion(struct request *request)
+{
+	request->queue->disk->suspect_count -= request_is_suspect(request);
+	request->deaths = 0;
+}
+
+void request_answer(struct request *request, uint8_t status)
+{
+	assert(request->out_count == 0);
+	end_suspicion(request);
+	request->status = status;
+	if (queue_is_live(request->queue))
+		request_push(request);
+	else
+		request_enter(request, REQUEST_DONE);
+	flush_advance(request->queue->disk);
+}
+
+static void hold_for_space(struct request *request)
+{
+	struct disk *disk = request->queue->disk;
+	static const struct notice full = {
+		.kind = NOTICE_EVENT,
+		.level = EVENT_WARNING,
+		.text = "the host has no room for a write: held until it has",
+	};
+	struct notice notice = full;
+
+	if (disk->no_space_count == 0 && disk->retry_ns == 0) {
+		notice.disk_index = disk->settings.index;
+		notices_put(disk->outside.notices, &notice);
+	}
+	request_enter(request, REQUEST_NO_SPACE);
+	disk->retry_ns = clock_now_ns() + RETRY_NS;
+	flush_advance(disk);
+}
+
+static void note_space(struct disk *disk, const struct request *request)
+{
+	if (disk->retry_ns == 0 || disk->no_space_count > 0 ||
+	    request->blk.operation == BLK_READ)
+		return;
+	disk->retry_ns = 0;
+	notices_put(disk->outside.notices,
+		    &(struct notice){
+			    .kind = NOTICE_EVENT,
+			    .disk_index = disk->settings.index,
+			    .level = EVENT_INFO,
+			    .text = "the host has room again: writes go on",
+		    });
+}
+
+void request_finish(struct request *request)
+{
+	struct disk *disk = request->queue->disk;
+	int error = request->error;
+
+	if (error == -ESTALE) {
+		/* Read while its ring stood: again once it runs. */
+		request_rewind(request);
+		request_enter(request, REQUEST_ISSUING);
+		return;
+	}
+	if (error == -ENOSPC && request_is_change(request)) {
+		end_suspicion(request);
+		hold_for_space(request);
+		return;
+	}
+	if (error == 0)
+		note_space(disk, request);
+	if (error == 0 && flush_is_promised(request)) {
+		end_suspicion(request);
+		flush_begin(request);
+		return;
+	}
+	request_answer(request, status_of(error));
+}
+
+/* The data of a READ, to where the guest wants it. -ESTALE: its ring stands
+ * still and the guest's memory is not ours to write. */
+static int deliver(struct disk *disk, const struct request *request,
+		   const struct chunk *chunk)
+{
+	int result;
+
+	if (!queue_is_live(request->queue))
+		return -ESTALE;
+	result = segments_write(&disk->memory, request->blk.segments,
+				request->blk.segment_count, chunk->offset_bytes,
+				lane_buffer(&disk->lane, chunk), chunk->bytes);
+	if (result < 0)
+		disk->counters.violations++;
+	return result < 0 ? -EIO : 0;
+}
+
+void disk_end_outage(struct disk *disk)
+{
+	uint64_t us = (clock_now_ns() - disk->lost_ns) / NS_PER_US;
+
+	disk->is_first_answer_due = false;
+	if (disk->lost_ns == 0)
+		return;
+	disk->lost_ns = 0;
+	disk->counters.outage_total_us += us;
+	disk->counters.outage_longest_us =
+		max_u64(disk->counters.outage_longest_us, us);
+}
+
+static void take_answer(struct disk *disk, struct chunk *chunk, int error)
+{
+	struct request *request = chunk->request;
+
+	if (disk->is_first_answer_due)
+		disk_end_outage(disk);
+	if (request) {
+		request->out_count--;
+		if (error == 0 && request->blk.operation == BLK_READ)
+			error = deliver(disk, request, chunk);
+		if (error != 0 && request->error == 0)
+			request->error = error;
+	}
+	lane_return(&disk->lane, chunk);
+	if (request && request->out_count == 0 &&
+	    request->state == REQUEST_SENT)
+		request_finish(request);
+}
+
+bool disk_take_answers(struct disk *disk)
+{
+	struct lane_answer answer;
+	uint32_t bytes = 0;
+	int result = 0;
+	int taken = 0;
+
+	if (!disk->lane.is_open)
+		return false;
+	while (taken < ANSWER_MOST && bytes < ANSWER_BYTES_MOST) {
+		result = lane_receive(&disk->lane, &answer);
+		if (result < 0)
+			break;
+		taken++;
+		bytes += answer.chunk->bytes;
+		take_answer(disk, answer.chunk, answer.status);
+	}
+	if (result == -EBADMSG) {
+		disk_broken(disk);
+		return true;
+	}
+	return taken > 0;
+}
+
+void disk_signal(struct disk *disk)
+{
+	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
+		struct queue *queue = &disk->queues[i];
+
+		if (!queue->has_pushed || !queue_is_live(queue))
+			continue;
+		queue->has_pushed = false;
+		if (ring_should_signal(&queue->ring))
+			event_signal(queue->call_fd);
+	}
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One disk of the partition: virtqueues on the guest's side, a lane to a disk
+ * service on the other, and between them the private table of requests in
+ * flight, from which everything unanswered is replayed to the next service.
+ *
+ * Requests stay in the guest's ring until they can be sent: so the ring is
+ * the waiting room, queues take turns, and memory is bounded by the rings.
+ * The table is a list in the order taken; `cursor` divides what was sent from
+ * what was not. docs/architecture.md, "Losing a service", has the rules; the
+ * invariants I1 to I7 are cited where they are kept.
+ *
+ *   front.c     what the transport asks (rings start and stop)
+ *   memory.c    the guest's memory changes under running rings
+ *   issue.c     rings -> table -> lane
+ *   answer.c    lane -> table -> rings
+ *   flush.c     FLUSHes, and what else promises stable storage
+ *   recovery.c  a service lost, found, silent; long outages; a full host disk
+ *   disk_state.c  standing still for a saved image, and going on from one
+ *   table.c     the table itself
+ *
+ * Trust      The guest, its front end and the service are hostile.
+ * Threads    The I/O thread, once it runs. Nothing here waits for anyone.
+ * Errors     0 or a negative errno.
+ */
+#ifndef MONITOR_DISK_H
+#define MONITOR_DISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/protocol.h"
+#include "guestmem/guestmem.h"
+#include "machine/state.h"
+#include "monitor/disk/lane.h"
+#include "monitor/disk/overlap.h"
+#include "monitor/disk/request.h"
+#include "monitor/thread/notice.h"
+#include "vhostuser/backend.h"
+#include "virtio/blk.h"
+#include "virtio/inflight.h"
+#include "virtio/ring.h"
+
+/* 4 MiB: what a hostile guest can make us keep of its chains, per disk. */
+#define SPILL_BLOCKS 256
+
+struct disk;
+
+struct queue {
+	struct disk *disk;
+	struct ring ring;
+	struct ring_addresses addresses;
+	struct inflight inflight;
+	int kick_fd; /* borrowed from the transport */
+	int call_fd; /* borrowed */
+	uint16_t index;
+	uint16_t size;
+	bool is_served;
+	bool wants_kicks;
+	bool has_pushed;  /* since the guest was last asked about a signal */
+	bool has_backlog; /* when last about to sleep, chains waited */
+	struct request *requests; /* owned; `size`, by head */
+	uint16_t kept_count;      /* requests not FREE */
+};
+
+/* A request that was in flight when the partition was saved. */
+struct saved_request {
+	uint16_t queue_index;
+	uint16_t head;
+	uint8_t status; /* VIRTIO_BLK_S_..., if it is done */
+	bool is_done;
+};
+
+/* Where a disk turns to; a test puts itself here. */
+struct disk_outside {
+	struct notices *notices;
+	/* Have fdatasync(witness) called by someone who may wait. Its result
+	 * comes back through disk_witnessed(), with the number of the latest
+	 * asking before it began. */
+	void (*ask_witness)(void *context, uint32_t disk_index, uint64_t asked);
+	void *context;
+};
+
+struct disk {
+	struct monitor_disk settings;
+	struct disk_outside outside;
+	struct blk_disk shape;
+	struct disk_counters counters;
+
+	/* The guest's side. */
+	struct guestmem memory;
+	uint64_t memory_bytes; /* mapped, before some was taken away */
+	uint64_t settled_ns; /* when to stop waiting for it; 0: all is there */
+	struct vhostuser_backend backend;
+	bool has_front;
+	struct virtio_transport transport; /* zeroed: vhost-user */
+	uint64_t features;                 /* negotiated */
+	struct inflight_region region;
+	struct queue queues[QUEUE_COUNT_MAX];
+	uint32_t turn; /* the queue whose turn it is */
+
+	/* The table. */
+	struct request *oldest;
+	struct request *newest;
+	struct request *cursor; /* nothing older than this can be sent */
+	uint32_t request_count; /* linked */
+	uint32_t suspect_count; /* of those */
+	uint32_t no_space_count;
+	struct overlap overlap; /* of the changes linked */
+	/* Room for long chains, so many at a time: more wait in the rings. */
+	struct ring_segment *spill; /* owned; blocks of RING_CHAIN_MAX */
+	uint32_t free_spill_count;
+	uint16_t free_spill[SPILL_BLOCKS]; /* a stack */
+
+	/* The service's side. */
+	struct lane lane;
+	bool is_alone;   /* its instance serves nobody else */
+	bool is_leaving; /* it is drained, and answers what it has */
+	bool is_blocked; /* what waits in the rings cannot be sent now */
+	bool was_up;
+	bool has_wished_pause; /* in this outage */
+	bool is_first_answer_due;
+	uint64_t lost_ns;  /* when the outage began */
+	uint64_t beats;    /* of the service, when last looked at */
+	uint64_t beats_ns; /* when they had last changed */
+	uint64_t look_ns;  /* when to look again */
+	uint64_t suspected_ns;
+	uint64_t stale_ns;     /* since when there are stale chunks */
+	uint64_t poison_ns;    /* when to ask again for an instance alone */
+	uint64_t retry_ns;     /* when to try requests without space again */
+	uint64_t copied_bytes; /* of writes, in this turn */
+	uint64_t now_ns;       /* of this turn, roughly */
+
+	/* Stable storage (flush.c). */
+	uint64_t asked;     /* askings of the witness so far */
+	uint64_t witnessed; /* the last that it answered */
+	bool has_unasked;   /* FLUSHes wait for older changes */
+	/* Data of this disk was lost on its way to stable storage. */
+	bool has_flush_error;
+	const struct queue *told_on; /* the guest knows, from this queue */
+
+	/* Of a saved partition: nothing is taken from the guest nor told to it;
+	 * what was restored is taken up when it thaws. */
+	bool is_frozen;
+	struct saved_request *saved; /* owned; in the order taken */
+	uint32_t saved_count;
+
+	/* Storage for the chain being taken. */
+	struct ring_segment *scratch; /* owned; RING_CHAIN_MAX */
+};
+
+/*
+ * A disk without front end and without service.
+ *
+ * -EINVAL  settings that no disk can have
+ * -ENOMEM
+ */
+int disk_init(struct disk *disk, const struct monitor_disk *settings,
+	      const struct disk_outside *outside);
+void disk_release(struct disk *disk);
+
+/* Guest's side (front.c). ----------------------------------------------- */
+
+/* For a transport, and for vhostuser_backend_init(); the device is the disk. */
+extern const struct virtio_device_ops disk_device_ops;
+extern const struct vhostuser_ops disk_vhostuser_ops;
+
+/* Serve this connected front end, the only one. Takes the descriptor. With
+ * `has_region`, an in-flight region is offered, so that a successor of ours
+ * can go on where we stopped. */
+void disk_attach_front(struct disk *disk, int fd, bool has_region);
+
+/* The front end's socket is readable. An error: it has been dropped. */
+int disk_front_readable(struct disk *disk);
+
+/* Drop the front end. What it had in flight goes stale. */
+void disk_detach_front(struct disk *disk);
+
+/* The queue may be taken from and answered to now. A ring that stands still, or
+ * memory that is being moved, keeps its answers until then. */
+static inline bool queue_is_live(const struct queue *queue)
+{
+	return queue->is_served && !queue->disk->is_frozen &&
+	       queue->disk->settled_ns == 0 && ring_is_mapped(&queue->ring);
+}
+
+/* Saved partitions (disk_state.c). --------------------------------------- */
+
+/* Take nothing from the guest and write nothing to its memory from now on. What
+ * is with the service may be answered; that is remembered. */
+void disk_freeze(struct disk *disk);
+
+/* Go on, where it stood or from what was restored. Safe on one not frozen. */
+void disk_thaw(struct disk *disk);
+
+/* Append a section STATE_DISK, of a frozen disk: its requests in flight. */
+void disk_state_save(const struct disk *disk, struct state_writer *writer);
+
+/*
+ * Read one, into a fresh disk, which is frozen then: before its transport
+ * starts the queues, as it does when it is restored. Requests without an answer
+ * are executed (again) once it thaws.
+ */
+void disk_state_restore(struct disk *disk, struct state_reader *reader);
+
+/* I/O (issue.c, answer.c). ---------------------------------------------- */
+
+/* Do what can be done now; true when anything was. */
+bool disk_turn(struct disk *disk);
+
+/* Ask both sides to be woken; true when it is safe to sleep. */
+bool disk_prepare_sleep(struct disk *disk);
+
+/* A large request is on its way: the next answer takes its time. */
+static inline bool disk_has_large(const struct disk *disk)
+{
+	return disk->lane.large_count > 0;
+}
+
+/* Stable storage (flush.c). ----------------------------------------------- */
+
+/* The witness was synchronised for everyone who had asked up to the number
+ * `asked`: 0 or a negative errno. */
+void disk_witnessed(struct disk *disk, uint64_t asked, int result);
+
+/* Its witness was synchronised by somebody else, with an error, which the next
+ * FLUSH is to hear of. */
+void disk_owe_error(struct disk *disk);
+
+/* Nothing is asked of the service nor of the witness. */
+static inline bool disk_is_quiet(const struct disk *disk)
+{
+	return (!disk->lane.is_open || disk->lane.out_count == 0) &&
+	       disk->asked == disk->witnessed;
+}
+
+/* Service's side (recovery.c). ------------------------------------------- */
+
+/* Use this lane (moved, not copied) from now on; the fence has passed (I4). */
+void disk_up(struct disk *disk, struct lane *lane, bool is_alone);
+
+/* The service is gone: touch its lane no more; or it is going, and what it
+ * still answers counts. Says nothing to a disk without service. */
+void disk_down(struct disk *disk, enum disk_down_cause cause);
+
+/* It has a service that takes requests. */
+static inline bool disk_is_served(const struct disk *disk)
+{
+	return disk->lane.is_open && !disk->is_leaving;
+}
+
+/* When disk_tend() wants to be called next; 0: not at all. */
+uint64_t disk_deadline_ns(const struct disk *disk);
+
+/* Timers: silent services, long outages, full host disks. */
+void disk_tend(struct disk *disk, uint64_t now_ns);
+
+/* Counters as of now. */
+void disk_count(const struct disk *disk, struct disk_counters *ret_counters);
+
+#endif

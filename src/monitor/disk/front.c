@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/* The guest's side of a disk: what its transport asks. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/event.h"
+#include "base/scope.h"
+#include "monitor/disk/table.h"
+
+/* Most segments of a request that the driver is told of. */
+#define SEGMENTS_MOST 126
+/* Bounds that keep one request from occupying a service for long. */
+#define DISCARD_MOST (1u << 30)
+#define ZEROES_MOST  (32u << 20)
+
+static void fill_shape(struct disk *disk)
+{
+	const struct monitor_disk *settings = &disk->settings;
+	bool is_writable = !settings->read_only;
+
+	disk->shape = (struct blk_disk){
+		.capacity_bytes = settings->size_bytes,
+		.block_bytes = settings->logical_block_bytes,
+		.physical_block_bytes = settings->physical_block_bytes,
+		.max_discard_bytes = is_writable ? DISCARD_MOST : 0,
+		.max_write_zeroes_bytes = is_writable ? ZEROES_MOST : 0,
+		.discard_alignment_bytes = settings->physical_block_bytes,
+		.max_segments = SEGMENTS_MOST,
+		.queue_count = (uint16_t)settings->queue_count,
+		.is_read_only = !is_writable,
+		.zeroing_may_unmap = true,
+	};
+	memcpy(disk->shape.id, settings->serial, sizeof(disk->shape.id));
+}
+
+static bool is_block_size(uint32_t bytes)
+{
+	return bytes >= DISK_BLOCK_BYTES_MIN && bytes <= DISK_BLOCK_BYTES_MAX &&
+	       (bytes & (bytes - 1)) == 0;
+}
+
+static bool is_possible(const struct monitor_disk *settings)
+{
+	return settings->queue_count >= 1 &&
+	       settings->queue_count <= QUEUE_COUNT_MAX &&
+	       is_block_size(settings->logical_block_bytes) &&
+	       is_block_size(settings->physical_block_bytes) &&
+	       settings->physical_block_bytes >=
+		       settings->logical_block_bytes &&
+	       settings->size_bytes >= settings->logical_block_bytes &&
+	       settings->size_bytes <= DISK_BYTES_MAX &&
+	       settings->size_bytes % settings->logical_block_bytes == 0 &&
+	       settings->hang_ms >= HANG_MS_MIN &&
+	       settings->hang_ms <= HANG_MS_MAX &&
+	       settings->outage < OUTAGE_COUNT;
+}
+
+int disk_init(struct disk *disk, const struct monitor_disk *settings,
+	      const struct disk_outside *outside)
+{
+	memset(disk, 0, sizeof(*disk));
+	disk->backend.fd = NO_FD;
+	disk->lane.kick_fd = disk->lane.call_fd = NO_FD;
+	if (!is_possible(settings))
+		return -EINVAL;
+	disk->settings = *settings;
+	disk->outside = *outside;
+	fill_shape(disk);
+	guestmem_init(&disk->memory);
+	for (uint16_t i = 0; i < QUEUE_COUNT_MAX; i++) {
+		disk->queues[i].disk = disk;
+		disk->queues[i].index = i;
+		disk->queues[i].kick_fd = disk->queues[i].call_fd = NO_FD;
+		ring_init(&disk->queues[i].ring);
+	}
+	disk->scratch = calloc(RING_CHAIN_MAX, sizeof(*disk->scratch));
+	disk->now_ns = clock_now_ns();
+	/* Waiting for the first service is held to the same policy. */
+	disk->lost_ns = disk->now_ns;
+	return disk->scratch ? table_open(disk) : -ENOMEM;
+}
+
+static void discard_all(struct disk *disk)
+{
+	for (uint32_t i = 0; i < QUEUE_COUNT_MAX; i++)
+		table_discard(&disk->queues[i]);
+}
+
+void disk_release(struct disk *disk)
+{
+	disk_detach_front(disk);
+	lane_close(&disk->lane);
+	table_close(disk);
+	free(disk->scratch);
+	disk->scratch = NULL;
+}
+
+static uint64_t offer_features(void *device)
+{
+	const struct disk *disk = device;
+
+	return blk_features(&disk->shape);
+}
+
+static int set_features(void *device, uint64_t features)
+{
+	struct disk *disk = device;
+
+	disk->features = features;
+	return 0;
+}
+
+static int map_ring(struct queue *queue, uint16_t size)
+{
+	return ring_map(&queue->ring, &queue->disk->memory, size,
+			&queue->addresses);
+}
+
+/*
+ * The ring goes on where it was stopped (a pause), as opposed to a guest that
+ * was reset and set its rings up anew: same place, and both the front end and
+ * the ring's own memory name the positions at which we stopped.
+ */
+static bool goes_on(const struct queue *queue,
+		    const struct virtio_queue_place *wanted,
+		    const struct ring_addresses *before)
+{
+	uint16_t used;
+
+	if (queue->kept_count == 0 || queue->size != wanted->size ||
+	    memcmp(before, &queue->addresses, sizeof(*before)) != 0 ||
+	    wanted->base != ring_position(&queue->ring))
+		return false;
+	used = __atomic_load_n(&queue->ring.used->idx, __ATOMIC_ACQUIRE);
+	return used == queue->ring.next_used;
+}
+
+static uint16_t kept_heads(const struct queue *queue, uint16_t *heads)
+{
+	uint16_t count = 0;
+
+	for (uint16_t i = 0; i < queue->size; i++)
+		if (queue->requests[i].state != REQUEST_FREE)
+			heads[count++] = i;
+	return count;
+}
+
+/* Requests of an earlier monitor: read them again. An error that its service
+ * told it about a FLUSH may be lost, so they count as replayed. */
+static void retake(struct queue *queue, const uint16_t *heads, uint16_t count)
+{
+	struct disk *disk = queue->disk;
+	struct ring_chain chain;
+
+	for (uint16_t i = 0; i < count; i++) {
+		if (ring_retake(&queue->ring, &disk->memory, heads[i],
+				disk->scratch, RING_CHAIN_MAX, &chain) < 0)
+			disk->counters.violations++;
+		else if (issue_accept(queue, &chain))
+			disk->newest->is_replayed = true;
+	}
+}
+
+static int set_up_ring(struct queue *queue,
+		       const struct virtio_queue_place *wanted,
+		       bool *ret_goes_on)
+{
+	struct ring_addresses before = queue->addresses;
+	int result;
+
+	queue->addresses = (struct ring_addresses){
+		.descriptors = wanted->descriptors,
+		.available = wanted->available,
+		.used = wanted->used,
+	};
+	result = map_ring(queue, wanted->size);
+	if (result < 0)
+		return result;
+	*ret_goes_on = goes_on(queue, wanted, &before);
+	if (*ret_goes_on)
+		return 0;
+	table_discard(queue);
+	ring_init(&queue->ring);
+	result = table_allocate(queue, wanted->size);
+	return result < 0 ? result : map_ring(queue, wanted->size);
+}
+
+static void serve(struct queue *queue, const struct virtio_queue_place *wanted)
+{
+	queue->kick_fd = wanted->kick_fd;
+	queue->call_fd = wanted->call_fd;
+	queue->is_served = true;
+	queue->wants_kicks = true;
+	queue->has_pushed = true; /* signal once, whatever was said before */
+}
+
+static int start_queue(void *device, uint32_t index,
+		       const struct virtio_queue_place *wanted)
+{
+	struct disk *disk = device;
+	struct queue *queue = &disk->queues[index];
+	uint16_t heads[RING_SIZE_MAX];
+	uint16_t count = 0;
+	bool was_used = queue->ring.next_used != 0 || disk->told_on == queue;
+	bool has_gone_on;
+	int result;
+
+	result = set_up_ring(queue, wanted, &has_gone_on);
+	if (result == 0)
+		result = inflight_recover(&queue->inflight, &disk->region,
+					  (uint16_t)index, &queue->ring, heads,
+					  &count);
+	if (result < 0)
+		return result;
+	if (has_gone_on)
+		count = kept_heads(queue, heads);
+	else if (disk->saved_count > 0)
+		count = saved_heads(queue, heads);
+	result = ring_start(&queue->ring, disk->features, heads, count);
+	if (result < 0)
+		return result;
+	/* Rings begin at zero, and go on anywhere else. */
+	if (was_used && queue->ring.next_used == 0 && count == 0)
+		flush_begin_life(disk);
+	serve(queue, wanted);
+	/* What was saved is taken up in the order of all queues, later. */
+	if (!has_gone_on && disk->saved_count == 0)
+		retake(queue, heads, count);
+	else if (has_gone_on && queue_is_live(queue))
+		table_push_done(queue);
+	table_rewind(disk);
+	disk->is_blocked = false;
+	disk_signal(disk);
+	return 0;
+}
+
+static uint16_t stop_queue(void *device, uint32_t index)
+{
+	struct disk *disk = device;
+	struct queue *queue = &disk->queues[index];
+
+	queue->is_served = false;
+	queue->kick_fd = NO_FD;
+	queue->call_fd = NO_FD;
+	return ring_position(&queue->ring);
+}
+
+static void set_call(void *device, uint32_t index,
+		     const struct virtio_queue_place *place)
+{
+	struct disk *disk = device;
+
+	disk->queues[index].call_fd = place->call_fd;
+	event_signal(place->call_fd);
+}
+
+static size_t fill_config(void *device, uint8_t *space, size_t room_bytes)
+{
+	const struct disk *disk = device;
+	struct virtio_blk_config config;
+
+	blk_fill_config(&disk->shape, &config);
+	if (room_bytes > sizeof(config))
+		room_bytes = sizeof(config);
+	memcpy(space, &config, room_bytes);
+	return room_bytes;
+}
+
+static int create_region(void *device, uint16_t queue_count,
+			 uint16_t queue_size, int *ret_fd, uint64_t *ret_bytes)
+{
+	*ret_bytes = inflight_region_bytes(queue_count, queue_size);
+	return inflight_region_create(queue_count, queue_size, ret_fd);
+}
+
+static int set_region(void *device, int fd,
+		      const struct vhostuser_inflight *inflight)
+{
+	struct disk *disk = device;
+
+	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
+		if (disk->queues[i].is_served)
+			return -EBUSY;
+		disk->queues[i].inflight = (struct inflight){ 0 };
+	}
+	inflight_region_release(&disk->region);
+	return inflight_region_map(&disk->region, fd, inflight->offset_bytes,
+				   inflight->bytes, inflight->queue_count,
+				   inflight->queue_size);
+}
+
+static void forget_life(struct disk *disk)
+{
+	discard_all(disk);
+	for (uint32_t i = 0; i < QUEUE_COUNT_MAX; i++) {
+		ring_init(&disk->queues[i].ring);
+		disk->queues[i].inflight = (struct inflight){ 0 };
+	}
+	inflight_region_release(&disk->region);
+	saved_forget(disk);
+	disk->features = 0;
+}
+
+static void reset(void *device)
+{
+	struct disk *disk = device;
+
+	inflight_region_clear(&disk->region);
+	forget_life(disk);
+	flush_begin_life(disk);
+}
+
+const struct virtio_device_ops disk_device_ops = {
+	.features = offer_features,
+	.set_features = set_features,
+	.queue_start = start_queue,
+	.queue_stop = stop_queue,
+	.queue_call = set_call,
+	.config = fill_config,
+	.reset = reset,
+};
+
+const struct vhostuser_ops disk_vhostuser_ops = {
+	.device = &disk_device_ops,
+	.memory_changed = memory_changed,
+	.inflight_create = create_region,
+	.inflight_set = set_region,
+};
+
+void disk_attach_front(struct disk *disk, int fd, bool has_region)
+{
+	struct vhostuser_settings settings = {
+		.ops = &disk_vhostuser_ops,
+		.device = disk,
+		.memory = &disk->memory,
+		.queue_count = disk->settings.queue_count,
+		.protocol = 1ull << VHOSTUSER_PROTOCOL_MQ |
+			    1ull << VHOSTUSER_PROTOCOL_REPLY_ACK |
+			    1ull << VHOSTUSER_PROTOCOL_CONFIG |
+			    1ull << VHOSTUSER_PROTOCOL_RESET_DEVICE |
+			    1ull << VHOSTUSER_PROTOCOL_CONFIGURE_MEM_SLOTS,
+	};
+
+	if (has_region)
+		settings.protocol |= 1ull << VHOSTUSER_PROTOCOL_INFLIGHT_SHMFD;
+	vhostuser_backend_init(&disk->backend, fd, &settings);
+	disk->has_front = true;
+}
+
+int disk_front_readable(struct disk *disk)
+{
+	int result = vhostuser_backend_receive(&disk->backend);
+
+	if (result < 0)
+		disk_detach_front(disk);
+	return result;
+}
+
+void disk_detach_front(struct disk *disk)
+{
+	if (disk->has_front)
+		vhostuser_backend_release(&disk->backend);
+	disk->has_front = false;
+	forget_life(disk);
+	disk->memory_bytes = 0;
+	disk->settled_ns = 0;
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* From the guest's rings through the table to the service. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/count.h"
+#include "base/failpoint.h"
+#include "channel/disk_request.h"
+#include "monitor/disk/table.h"
+#include "virtio/segments.h"
+
+/* Chains taken from one queue before it is the next one's turn. */
+#define TURN_CHAINS 8
+/* Steps (to take a request is one, to send it another) between publications:
+ * the service starts on the first requests while we copy the rest. */
+#define PUBLISH_STEPS 16
+/* Steps before answers are looked at again. */
+#define ISSUE_STEPS 256
+/* The same in data copied. */
+#define COPY_MOST (2ull * LANE_CHUNK_BYTES)
+
+static const uint16_t ops[] = {
+	[BLK_READ] = DISK_READ,
+	[BLK_WRITE] = DISK_WRITE,
+	[BLK_DISCARD] = DISK_DISCARD,
+	[BLK_WRITE_ZEROES] = DISK_WRITE_ZEROES,
+};
+
+static uint16_t flags_of(const struct request *request)
+{
+	return request->blk.operation == BLK_WRITE_ZEROES &&
+			       request->blk.may_unmap
+		       ? DISK_FLAG_UNMAP
+		       : 0;
+}
+
+static uint32_t next_bytes(const struct disk *disk,
+			   const struct request *request)
+{
+	uint64_t most = min_u64(LANE_CHUNK_BYTES,
+				disk->lane.channel.shape.buffer_bytes);
+
+	if (!request_has_data(request))
+		return 0;
+	return (uint32_t)min_u64(request->blk.bytes - request->next_offset,
+				 most);
+}
+
+static int fill(struct disk *disk, const struct request *request,
+		const struct chunk *chunk)
+{
+	if (request->blk.operation != BLK_WRITE)
+		return 0;
+	return segments_read(&disk->memory, request->blk.segments,
+			     request->blk.segment_count, request->next_offset,
+			     lane_buffer(&disk->lane, chunk), chunk->bytes);
+}
+
+static int send(struct disk *disk, struct request *request, struct chunk *chunk)
+{
+	struct channel_request message = {
+		.offset_bytes =
+			request->blk.offset_bytes + request->next_offset,
+		.length_bytes = (uint32_t)request->blk.bytes,
+		.op = ops[request->blk.operation],
+		.flags = flags_of(request),
+	};
+	int result;
+
+	result = lane_send(&disk->lane, chunk, &message);
+	if (result < 0)
+		return result;
+	chunk->request = request;
+	chunk->offset_bytes = (uint32_t)request->next_offset;
+	if (request->next_offset == 0) {
+		request->issued_ns = disk->now_ns;
+		disk->counters.replayed += request->is_replayed;
+	}
+	request->next_offset +=
+		request_has_data(request) ? chunk->bytes : request->blk.bytes;
+	request->out_count++;
+	return 0;
+}
+
+/* Copying the next large chunk takes longer than waking the service, which can
+ * work on this one meanwhile. */
+static void show_early(struct disk *disk, const struct request *request,
+		       const struct chunk *chunk)
+{
+	if (request->blk.operation != BLK_WRITE)
+		return;
+	disk->copied_bytes += chunk->bytes;
+	if (chunk->bytes >= DISK_LARGE_BYTES)
+		lane_publish(&disk->lane);
+}
+
+/* One chunk. -EAGAIN: the lane is full; -EBADMSG: it broke. */
+static int issue_chunk(struct disk *disk, struct request *request)
+{
+	struct chunk *chunk;
+	int result;
+
+	result = lane_reserve(&disk->lane, next_bytes(disk, request), &chunk);
+	if (result < 0)
+		return result;
+	if (fill(disk, request, chunk) < 0) {
+		/* The guest took the memory away: its own fault. */
+		lane_return(&disk->lane, chunk);
+		disk->counters.violations++;
+		request->error = -EIO;
+		return 0;
+	}
+	result = send(disk, request, chunk);
+	if (result < 0)
+		lane_return(&disk->lane, chunk);
+	else
+		show_early(disk, request, chunk);
+	return result;
+}
+
+/* All of it, or as much as the lane takes. An error of a chunk already
+ * answered ends it early. */
+static int issue(struct disk *disk, struct request *request)
+{
+	int result;
+
+	if (request->blk.operation == BLK_FLUSH) {
+		flush_begin(request);
+		return 0;
+	}
+	do {
+		result = issue_chunk(disk, request);
+		if (result < 0)
+			return result;
+	} while (!request->error && request_has_data(request) &&
+		 request->next_offset < request->blk.bytes);
+	request_enter(request, REQUEST_SENT);
+	if (request->out_count == 0)
+		request_finish(request);
+	return 0;
+}
+
+static void answer_chain(struct queue *queue, uint16_t head, uint32_t written)
+{
+	inflight_push(&queue->inflight, &queue->ring, head, written);
+	queue->has_pushed = true;
+}
+
+/* A request that never reaches the table: bad, or answered from here. */
+static void answer_at_once(struct queue *queue, uint16_t head,
+			   const struct blk_request *blk, int error)
+{
+	struct disk *disk = queue->disk;
+	uint32_t written = 0;
+
+	if (error == 0)
+		written = blk_answer_id(&disk->shape, &disk->memory, blk);
+	else if (error == -EIO)
+		written = blk_answer(&disk->memory, blk, VIRTIO_BLK_S_IOERR);
+	else if (error == -ENOTSUP)
+		written = blk_answer(&disk->memory, blk, VIRTIO_BLK_S_UNSUPP);
+	disk->counters.violations += error == -EIO || error == -EBADMSG;
+	disk->counters.errors += error != 0;
+	disk->counters.others += error == 0;
+	answer_chain(queue, head, written);
+}
+
+bool issue_accept(struct queue *queue, const struct ring_chain *chain)
+{
+	struct disk *disk = queue->disk;
+	struct blk_request blk;
+	int result;
+
+	result = blk_decode(&disk->shape, &disk->memory, chain, &blk);
+	/* Only a record of an earlier life can hold more than we ever take. */
+	if (result == 0 && blk.segment_count > REQUEST_SEGMENTS &&
+	    !table_has_room(disk))
+		result = -EIO;
+	if (result < 0 || blk.operation == BLK_GET_ID) {
+		answer_at_once(queue, chain->head, &blk, result);
+		return false;
+	}
+	(void)table_add(queue, chain->head, &blk);
+	return true;
+}
+
+/* Take from one queue. 0: a request or an answer; -EAGAIN: nothing there. */
+static int take(struct queue *queue)
+{
+	struct disk *disk = queue->disk;
+	struct ring_chain chain;
+	int result;
+
+	if (!queue_is_live(queue) || !table_has_room(disk))
+		return -EAGAIN;
+	result = ring_take(&queue->ring, &disk->memory, disk->scratch,
+			   RING_CHAIN_MAX, &chain);
+	if (result == -EBADMSG) {
+		disk->counters.violations++;
+		virtio_needs_reset(&disk->transport);
+	}
+	if (result < 0)
+		return -EAGAIN;
+	if (queue->wants_kicks) {
+		ring_refuse_kicks(&queue->ring);
+		queue->wants_kicks = false;
+	}
+	inflight_mark(&queue->inflight, chain.head);
+	(void)issue_accept(queue, &chain);
+	return 0;
+}
+
+/* Queues in turns, TURN_CHAINS each. */
+static int take_next(struct disk *disk)
+{
+	uint32_t count = disk->settings.queue_count;
+
+	for (uint32_t i = 0; i <= count; i++) {
+		if (take(&disk->queues[disk->turn / TURN_CHAINS]) == 0) {
+			disk->turn = (disk->turn + 1) % (count * TURN_CHAINS);
+			return 0;
+		}
+		disk->turn =
+			(disk->turn / TURN_CHAINS + 1) % count * TURN_CHAINS;
+	}
+	return -EAGAIN;
+}
+
+/* The oldest suspect that is not on the lane yet. */
+static struct request *next_suspect(struct disk *disk)
+{
+	struct request *request = disk->oldest;
+
+	while (request && !(request_is_suspect(request) &&
+			    request->state == REQUEST_ISSUING &&
+			    queue_is_live(request->queue)))
+		request = request->newer;
+	return request;
+}
+
+/* While there are suspects they go one at a time, and nothing beside them. */
+static bool issue_alone(struct disk *disk)
+{
+	struct request *suspect = next_suspect(disk);
+	int result;
+
+	disk->is_blocked = true;
+	if (!disk->is_alone || !suspect)
+		return false;
+	if (disk->lane.out_count != suspect->out_count)
+		return false;
+	result = issue(disk, suspect);
+	if (result == -EBADMSG)
+		disk_broken(disk);
+	return result == 0 || disk->lane.must_publish;
+}
+
+/* During an outage that lasts too long everything new fails at once. */
+static bool fail_new(struct disk *disk)
+{
+	bool has_worked = false;
+	struct request *request;
+
+	disk->is_blocked = true;
+	if (!disk_is_failing(disk))
+		return false;
+	for (int i = 0; i < ISSUE_STEPS && take_next(disk) == 0; i++) {
+		has_worked = true;
+		request = table_next(disk);
+		if (request)
+			request_answer(request, VIRTIO_BLK_S_IOERR);
+	}
+	return has_worked;
+}
+
+/* An older change of the same sectors is not answered yet. */
+static bool must_wait(const struct disk *disk, const struct request *request)
+{
+	const struct blk_request *blk = &request->blk;
+	const struct request *older = request->older;
+
+	if (!request_is_change(request) ||
+	    !overlap_is_possible(&disk->overlap, blk->offset_bytes, blk->bytes))
+		return false;
+	while (older &&
+	       !(request_is_change(older) &&
+		 older->blk.offset_bytes < blk->offset_bytes + blk->bytes &&
+		 blk->offset_bytes <
+			 older->blk.offset_bytes + older->blk.bytes))
+		older = older->older;
+	return older != NULL;
+}
+
+/* The next request, from the table or else from the rings. -EAGAIN: none, or
+ * none that can go now. */
+static int issue_next(struct disk *disk)
+{
+	struct request *request = table_next(disk);
+
+	if (!request)
+		return take_next(disk);
+	if (must_wait(disk, request))
+		return -EAGAIN;
+	return issue(disk, request);
+}
+
+static bool issue_many(struct disk *disk)
+{
+	bool has_worked = false;
+	int result = 0;
+
+	disk->copied_bytes = 0;
+	for (int i = 1; i <= ISSUE_STEPS && disk->copied_bytes < COPY_MOST;
+	     i++) {
+		result = issue_next(disk);
+		if (result < 0)
+			break;
+		has_worked = true;
+		if (i % PUBLISH_STEPS == 0)
+			lane_publish(&disk->lane);
+	}
+	if (result == -EBADMSG)
+		disk_broken(disk);
+	disk->is_blocked =
+		result < 0 && (disk->cursor != NULL || !table_has_room(disk));
+	return has_worked;
+}
+
+static bool disk_issue(struct disk *disk)
+{
+	if (!disk_is_served(disk))
+		return fail_new(disk);
+	if (disk->lane.stale_count > 0 && !failpoint("fence.skip")) {
+		/* Fence inside a life (I4). */
+		disk->is_blocked = true;
+		return false;
+	}
+	if (disk->suspect_count > 0)
+		return issue_alone(disk);
+	return issue_many(disk);
+}
+
+bool disk_turn(struct disk *disk)
+{
+	bool has_worked = disk_take_answers(disk);
+
+	if (has_worked)
+		disk_signal(disk);
+	has_worked |= disk_issue(disk);
+	if (disk->lane.must_publish) {
+		lane_publish(&disk->lane);
+		channel_beat(&disk->lane.channel);
+		has_worked = true;
+	}
+	if (!has_worked)
+		return false;
+	disk_signal(disk);
+	disk->now_ns = clock_now_ns();
+	return true;
+}
+
+bool disk_prepare_sleep(struct disk *disk)
+{
+	bool has_more = false;
+
+	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
+		struct queue *queue = &disk->queues[i];
+
+		if (!queue_is_live(queue))
+			continue;
+		queue->wants_kicks = true;
+		queue->has_backlog = ring_want_kicks(&queue->ring);
+		has_more |= queue->has_backlog;
+	}
+	/* During an outage that lasts too long nothing else will look. */
+	if (has_more && (!disk->is_blocked || disk_is_failing(disk)))
+		return false;
+	return !disk->lane.is_open ||
+	       channel_prepare_sleep(&disk->lane.channel, 1);
+}

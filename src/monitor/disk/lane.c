@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/disk/lane.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/event.h"
+#include "base/scope.h"
+#include "channel/disk_request.h"
+
+static int allocate(struct lane *lane)
+{
+	uint32_t slots = lane->channel.shape.slot_count;
+	int result;
+
+	result = buffers_init(&lane->buffers, lane->channel.shape.buffer_bytes);
+	if (result < 0)
+		return result;
+	lane->chunks = calloc(slots, sizeof(*lane->chunks));
+	lane->free = calloc(slots, sizeof(*lane->free));
+	if (!lane->chunks || !lane->free)
+		return -ENOMEM;
+	/* The lowest index on top: little memory is touched at low depth. */
+	for (uint32_t i = 0; i < slots; i++)
+		lane->free[i] = (uint16_t)(slots - 1 - i);
+	lane->free_count = slots;
+	return 0;
+}
+
+int lane_open(struct lane *lane, uint64_t generation, int fds[3])
+{
+	SCOPED(close_fd) int memfd = take_fd(&fds[0]);
+	int result;
+
+	*lane = (struct lane){
+		.generation = generation,
+		.kick_fd = take_fd(&fds[1]),
+		.call_fd = take_fd(&fds[2]),
+		.is_open = true,
+	};
+	result = channel_open(&lane->channel, memfd, CHANNEL_CLIENT,
+			      CHANNEL_KIND_DISK);
+	if (result == 0 &&
+	    lane->channel.shape.generation != (uint32_t)generation)
+		result = -EBADMSG;
+	if (result == 0)
+		result = allocate(lane);
+	if (result < 0)
+		lane_close(lane);
+	return result;
+}
+
+void lane_close(struct lane *lane)
+{
+	if (!lane->is_open)
+		return;
+	channel_close(&lane->channel);
+	buffers_release(&lane->buffers);
+	free(lane->chunks);
+	free(lane->free);
+	close_fd(&lane->kick_fd);
+	close_fd(&lane->call_fd);
+	*lane = (struct lane){ .kick_fd = NO_FD, .call_fd = NO_FD };
+}
+
+int lane_reserve(struct lane *lane, uint32_t bytes, struct chunk **ret_chunk)
+{
+	struct chunk *chunk;
+	int result;
+
+	if (lane->free_count == 0)
+		return -EAGAIN;
+	chunk = &lane->chunks[lane->free[lane->free_count - 1]];
+	if (bytes > 0) {
+		result = buffers_grant(&lane->buffers, bytes, &chunk->grant);
+		if (result < 0)
+			return result;
+	}
+	lane->free_count--;
+	chunk->bytes = bytes;
+	*ret_chunk = chunk;
+	return 0;
+}
+
+uint8_t *lane_buffer(const struct lane *lane, const struct chunk *chunk)
+{
+	return lane->channel.buffers + chunk->grant.offset;
+}
+
+static uint32_t index_of(const struct lane *lane, const struct chunk *chunk)
+{
+	return (uint32_t)(chunk - lane->chunks);
+}
+
+int lane_send(struct lane *lane, struct chunk *chunk,
+	      struct channel_request *request)
+{
+	int result;
+
+	chunk->sequence++;
+	chunk->position = channel_next_position(&lane->channel);
+	request->id = (uint64_t)chunk->sequence << 32 | index_of(lane, chunk);
+	request->generation = lane->channel.shape.generation;
+	request->buffer_offset = chunk->grant.offset;
+	if (chunk->bytes > 0)
+		request->length_bytes = chunk->bytes;
+	result = channel_send_request(&lane->channel, request);
+	if (result < 0)
+		return result;
+	chunk->is_out = true;
+	lane->out_count++;
+	lane->large_count += chunk->bytes >= DISK_LARGE_BYTES;
+	lane->must_publish = true;
+	return 0;
+}
+
+void lane_return(struct lane *lane, struct chunk *chunk)
+{
+	assert(!chunk->is_out);
+	if (chunk->bytes > 0)
+		buffers_return(&lane->buffers, &chunk->grant);
+	chunk->request = NULL;
+	lane->free[lane->free_count++] = (uint16_t)index_of(lane, chunk);
+}
+
+/* Anything but what disk_request.h allows is a failure of the device: neither
+ * a rule broken nor something that we would act on. */
+static int known_status(int status)
+{
+	switch (status) {
+	case 0:
+	case -ENOSPC:
+	case -EROFS:
+	case -EINVAL:
+	case -EOPNOTSUPP:
+		return status;
+	default:
+		return -EIO;
+	}
+}
+
+/* The chunk that an answer's id names, or NULL: never believe an id (I7). */
+static struct chunk *find(struct lane *lane, uint64_t id)
+{
+	uint32_t index = (uint32_t)id;
+	struct chunk *chunk;
+
+	if (index >= lane->channel.shape.slot_count)
+		return NULL;
+	chunk = &lane->chunks[index];
+	if (!chunk->is_out || chunk->sequence != (uint32_t)(id >> 32))
+		return NULL;
+	return chunk;
+}
+
+int lane_receive(struct lane *lane, struct lane_answer *ret_answer)
+{
+	struct channel_response response;
+	struct chunk *chunk;
+	int result;
+
+	result = channel_receive_response(&lane->channel, &response);
+	if (result < 0)
+		return result;
+	chunk = find(lane, response.id);
+	if (!chunk || response.status > 0 ||
+	    (response.status == 0 && response.bytes != chunk->bytes)) {
+		channel_break(&lane->channel);
+		return -EBADMSG;
+	}
+
+	chunk->is_out = false;
+	lane->out_count--;
+	lane->large_count -= chunk->bytes >= DISK_LARGE_BYTES;
+	lane->stale_count -= !chunk->request;
+	*ret_answer =
+		(struct lane_answer){ chunk, known_status(response.status) };
+	return 0;
+}
+
+void lane_publish(struct lane *lane)
+{
+	if (!lane->must_publish)
+		return;
+	lane->must_publish = false;
+	channel_tell_cpu(&lane->channel);
+	lane->has_woken = channel_publish(&lane->channel);
+	if (lane->has_woken)
+		event_signal(lane->kick_fd);
+}
+
+void lane_forget(struct lane *lane, const struct request *request)
+{
+	if (!lane->is_open)
+		return;
+	for (uint32_t i = 0; i < lane->channel.shape.slot_count; i++) {
+		struct chunk *chunk = &lane->chunks[i];
+
+		if (!chunk->is_out || chunk->request != request)
+			continue;
+		chunk->request = NULL;
+		lane->stale_count++;
+	}
+}

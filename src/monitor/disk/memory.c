@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's memory changes under running rings.
+ *
+ * A front end may take memory away and give it back in several messages, as
+ * QEMU does when regions are cut anew, and the guest runs on in between. So
+ * while some is missing nothing is taken from the guest and nothing told to
+ * it: an address that is not there now may be there in a moment. What does not
+ * come back soon is gone for good. A ring's own memory is waited for without
+ * end: there is nobody to complain to.
+ */
+#include "base/clock.h"
+#include "monitor/disk/table.h"
+
+/* Far longer than two messages take, far shorter than a guest notices. */
+#define SETTLE_NS (20 * NS_PER_MS)
+
+static uint64_t mapped_bytes(const struct disk *disk)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < disk->memory.count; i++)
+		bytes += disk->memory.regions[i].bytes;
+	return bytes;
+}
+
+/* True if any ring is served. */
+static bool map_rings(struct disk *disk)
+{
+	bool has_served = false;
+
+	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
+		struct queue *queue = &disk->queues[i];
+
+		if (!queue->is_served)
+			continue;
+		has_served = true;
+		(void)ring_map(&queue->ring, &disk->memory, queue->size,
+			       &queue->addresses);
+	}
+	return has_served;
+}
+
+void memory_settle(struct disk *disk)
+{
+	disk->settled_ns = 0;
+	disk->memory_bytes = mapped_bytes(disk);
+	for (uint32_t i = 0; i < disk->settings.queue_count; i++)
+		if (queue_is_live(&disk->queues[i]))
+			table_push_done(&disk->queues[i]);
+	table_rewind(disk);
+	disk->is_blocked = false;
+	disk_signal(disk);
+}
+
+int memory_changed(void *device)
+{
+	struct disk *disk = device;
+	bool has_served = map_rings(disk);
+
+	if (has_served && mapped_bytes(disk) < disk->memory_bytes)
+		disk->settled_ns = clock_now_ns() + SETTLE_NS;
+	else
+		memory_settle(disk);
+	return 0;
+}

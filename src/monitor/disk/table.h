@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of requests in flight; private to the disk_ files.
+ *
+ * Every request taken from a ring is in a slot of its queue, found by head:
+ * a driver can have a head out only once, so a slot is never contended. While
+ * anything is still to be done for it, it is also in one list per disk, in
+ * the order taken.
+ */
+#ifndef MONITOR_TABLE_H
+#define MONITOR_TABLE_H
+
+#include "base/clock.h"
+#include "monitor/disk/disk.h"
+
+/* How long a request for which the host had no room waits. */
+#define RETRY_NS (500 * NS_PER_MS)
+
+/*
+ * An empty table; no queue has slots.
+ *
+ * -ENOMEM
+ */
+int table_open(struct disk *disk);
+
+/* Release all of it, which must be empty. Safe twice. */
+void table_close(struct disk *disk);
+
+/* Whatever the next chain is, it can be kept. */
+static inline bool table_has_room(const struct disk *disk)
+{
+	return disk->free_spill_count > 0;
+}
+
+/*
+ * Give the queue `size` slots. Keeps what it has if the size is the same;
+ * otherwise the table must be empty.
+ *
+ * -ENOMEM
+ */
+int table_allocate(struct queue *queue, uint16_t size);
+void table_free(struct queue *queue);
+
+/* A request just taken: copy it into its slot and link it, ISSUING. */
+struct request *table_add(struct queue *queue, uint16_t head,
+			  const struct blk_request *blk);
+
+/* The only writer of request->state, and keeper of the counts and the list. */
+void request_enter(struct request *request, enum request_state state);
+
+/* Start the request over: nothing of it is on a channel. */
+void request_rewind(struct request *request);
+
+/* The next request to be sent, or NULL; moves the cursor. */
+struct request *table_next(struct disk *disk);
+
+/* Requests older than the cursor may be sendable again. */
+static inline void table_rewind(struct disk *disk)
+{
+	disk->cursor = disk->oldest;
+}
+
+/* Forget every request of the queue; what is on the channel goes stale. */
+void table_discard(struct queue *queue);
+
+/* answer.c: give the guest this status, now or when its ring runs again. */
+void request_answer(struct request *request, uint8_t status);
+
+/* answer.c: all of it has been answered by the service. */
+void request_finish(struct request *request);
+
+/* answer.c: tell a request's answer that was kept while its ring stood. */
+void request_push(struct request *request);
+
+/* answer.c: tell all of them that this queue kept. */
+void table_push_done(struct queue *queue);
+
+/* memory.c: the front end changed the guest's memory, and what is missing of
+ * it is not waited for any longer. */
+int memory_changed(void *device);
+void memory_settle(struct disk *disk);
+
+/* answer.c: take the answers there are, up to a bound; true if any. */
+bool disk_take_answers(struct disk *disk);
+
+/* answer.c: signal the guest for what was pushed. */
+void disk_signal(struct disk *disk);
+
+/* issue.c: take over a chain; true when it became a request in the table. */
+bool issue_accept(struct queue *queue, const struct ring_chain *chain);
+
+/* answer.c: what was held during an outage moves again. */
+void disk_end_outage(struct disk *disk);
+
+/*
+ * flush.c. A FLUSH is taken up, or a write that promises storage was answered:
+ * it has the witness asked as soon as older changes are answered. They may be
+ * answered now; an error may have been told; a life of the guest begins.
+ */
+bool flush_is_promised(const struct request *request);
+void flush_begin(struct request *request);
+void flush_advance(struct disk *disk);
+void flush_note_told(const struct request *request);
+void flush_begin_life(struct disk *disk);
+
+/* disk_state.c: the heads that this queue had out when it was saved. */
+uint16_t saved_heads(const struct queue *queue, uint16_t *heads);
+
+/* disk_state.c: nothing was saved. */
+void saved_forget(struct disk *disk);
+
+/* recovery.c: the service broke the channel's rules. */
+void disk_broken(struct disk *disk);
+
+/* recovery.c: the policy says to fail what comes during this outage. */
+bool disk_is_failing(const struct disk *disk);
+
+#endif

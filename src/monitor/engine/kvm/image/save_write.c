@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread that writes an image, while the main thread answers as ever. */
+#include "monitor/engine/kvm/image/save_private.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/event.h"
+#include "base/scope.h"
+
+/* How long a save waits for what the disks' services have been given. What is
+ * not answered then is done again after the restore. */
+#define DRAIN_NS      (2 * NS_PER_S)
+#define DRAIN_STEP_NS (5 * NS_PER_MS)
+
+static void tell(const struct kvm_save *save)
+{
+	event_signal(save->told_fd);
+}
+
+void kvm_save_note_progress(void *context, uint64_t done, uint64_t total)
+{
+	struct kvm_save *save = context;
+
+	__atomic_store_n(&save->done_bytes, done, __ATOMIC_RELEASE);
+	tell(save);
+}
+
+/* By the I/O thread. */
+static void look_for_chunks(struct iothread *io, void *argument)
+{
+	bool *is_drained = argument;
+
+	*is_drained = true;
+	for (uint32_t i = 0; i < io->disk_count; i++)
+		*is_drained &= disk_is_quiet(&io->disks[i].disk);
+}
+
+static void drain_disks(struct iothread *io)
+{
+	const struct timespec step = { .tv_nsec = (long)DRAIN_STEP_NS };
+	uint64_t until_ns = clock_now_ns() + DRAIN_NS;
+	bool is_drained = false;
+
+	for (;;) {
+		iothread_call(io, look_for_chunks, &is_drained);
+		if (is_drained || clock_now_ns() >= until_ns)
+			return;
+		(void)nanosleep(&step, NULL);
+	}
+}
+
+/* By the I/O thread. */
+static void owe_error(struct iothread *io, void *disk)
+{
+	disk_owe_error(disk);
+}
+
+/* What the guest wrote and did not flush is lost to it if this host ends before
+ * the restore; the guest does not expect a power cut. */
+static int sync_disks(struct iothread *io)
+{
+	int result = 0;
+
+	for (uint32_t i = 0; i < io->disk_count; i++) {
+		if (io->disks[i].disk.settings.read_only ||
+		    fdatasync(io->disks[i].witness.fd) == 0)
+			continue;
+		result = -errno;
+		/* It is not told a second time. */
+		iothread_call(io, owe_error, &io->disks[i].disk);
+	}
+	return result;
+}
+
+/* By the I/O thread. */
+static void put_devices(struct iothread *io, void *writer)
+{
+	for (uint32_t i = 0; i < io->disk_count; i++)
+		disk_state_save(&io->disks[i].disk, writer);
+	for (uint32_t i = 0; i < io->nic_count; i++)
+		nic_state_save(&io->nics[i], writer);
+}
+
+static int put_state(struct kvm_machine *machine)
+{
+	struct kvm_save *save = &machine->save;
+	SCOPED(state_writer_release) struct state_writer all;
+	int result;
+
+	state_writer_init(&all);
+	iothread_call(machine->io, put_devices, &all);
+	state_put(&all, save->board.bytes, save->board.used);
+	result = state_writer_result(&all);
+	return result < 0 ? result
+			  : image_writer_finish(&save->writer, all.bytes,
+						all.used);
+}
+
+static int write_image(struct kvm_machine *machine)
+{
+	struct kvm_save *save = &machine->save;
+	int result;
+
+	/* A guest just restored: what has not come yet is no hole. */
+	save->failed_at = "the guest's memory cannot be had";
+	result = pager_finish(&save->pager);
+	if (result < 0)
+		return result;
+	save->failed_at = "the image cannot be written";
+	result = image_writer_memory(&save->writer);
+	if (result < 0)
+		return result;
+	drain_disks(machine->io);
+	save->failed_at = "a disk cannot be synchronised";
+	result = sync_disks(machine->io);
+	if (result < 0)
+		return result;
+	save->failed_at = "the image cannot be written";
+	return put_state(machine);
+}
+
+void *machine_write_images(void *context)
+{
+	struct kvm_machine *machine = context;
+	struct kvm_save *save = &machine->save;
+
+	for (;;) {
+		while (sem_wait(&save->wanted) < 0)
+			;
+		if (save->must_end)
+			return NULL;
+		save->result = write_image(machine);
+		__atomic_store_n(&save->is_done, true, __ATOMIC_RELEASE);
+		tell(save);
+	}
+}

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/engine/kvm/vcpu/intervention.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "base/count.h"
+#include "base/scope.h"
+#include "base/text.h"
+#include "intervene/walk.h"
+
+#define VECTOR_DEBUG  1
+#define VECTOR_PAGE   14
+#define FLAG_TRAP     (1ull << 8)
+#define FLAG_VIRTUAL  (1ull << 17)
+#define CR0_PROTECTED (1ull << 0)
+#define EFER_LONG     (1ull << 10)
+#define DR6_STEP      (1ull << 14)
+
+/* One processor while its instruction is carried out. */
+struct attempt {
+	const struct interventions *interventions;
+	const struct intervention_outside *outside;
+	int fd;
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct walk walk;
+	struct intervene_cpu cpu;
+	uint8_t *area; /* of interventions->xstate_bytes */
+};
+
+static int call(int fd, unsigned long request, void *argument)
+{
+	return ioctl(fd, request, argument) < 0 ? -errno : 0;
+}
+
+/* What the guest has. --------------------------------------------------------- */
+
+static const struct {
+	uint32_t leaf;
+	enum { REGISTER_EBX, REGISTER_ECX, REGISTER_EDX } where;
+	uint32_t bit;
+	uint32_t feature;
+} cpuid_bits_of[] = {
+	{ 1, REGISTER_EDX, 25, INTERVENE_SSE },
+	{ 1, REGISTER_EDX, 26, INTERVENE_SSE2 },
+	{ 1, REGISTER_ECX, 0, INTERVENE_SSE3 },
+	{ 1, REGISTER_ECX, 19, INTERVENE_SSE4_1 },
+	{ 1, REGISTER_ECX, 22, INTERVENE_MOVBE },
+	{ 1, REGISTER_ECX, 28, INTERVENE_AVX },
+	{ 7, REGISTER_EBX, 5, INTERVENE_AVX2 },
+	{ 7, REGISTER_EBX, 16, INTERVENE_AVX512F },
+	{ 7, REGISTER_EBX, 30, INTERVENE_AVX512BW },
+	{ 7, REGISTER_EBX, 31, INTERVENE_AVX512VL },
+};
+
+#define LEAF_ADDRESSES 0x80000008
+
+static uint32_t features_of(const struct kvm_cpuid_entry2 *entry)
+{
+	const uint32_t registers[] = { entry->ebx, entry->ecx, entry->edx };
+	uint32_t features = 0;
+
+	if (entry->index != 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_COUNT(cpuid_bits_of); i++)
+		if (cpuid_bits_of[i].leaf == entry->function &&
+		    (registers[cpuid_bits_of[i].where] >> cpuid_bits_of[i].bit &
+		     1))
+			features |= cpuid_bits_of[i].feature;
+	return features;
+}
+
+void interventions_init(struct interventions *interventions, int vm_fd,
+			const struct kvm_cpuid2 *cpuid)
+{
+	int bytes = ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
+
+	interventions->features = 0;
+	interventions->physical_bits = 0;
+	xstate_layout_find(&interventions->layout);
+	interventions->has_xstate2 = bytes > 0;
+	interventions->xstate_bytes = max_u64(sizeof(struct kvm_xsave),
+					      bytes > 0 ? (uint64_t)bytes : 0);
+	for (uint32_t i = 0; i < cpuid->nent; i++) {
+		const struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
+
+		interventions->features |= features_of(entry);
+		if (entry->function == LEAF_ADDRESSES)
+			interventions->physical_bits = (uint8_t)entry->eax;
+	}
+}
+
+/* Memory. ------------------------------------------------------------------------ */
+
+static bool walk_read(void *context, uint64_t gpa, void *to, size_t bytes)
+{
+	const struct attempt *attempt = context;
+	const uint8_t *at =
+		attempt->outside->memory(attempt->outside->context, gpa, bytes);
+
+	if (!at)
+		return false;
+	memcpy(to, at, bytes);
+	return true;
+}
+
+static bool walk_exchange(void *context, uint64_t gpa, uint64_t old,
+			  uint64_t new, size_t bytes)
+{
+	const struct attempt *attempt = context;
+	void *at =
+		attempt->outside->memory(attempt->outside->context, gpa, bytes);
+	uint32_t old_32 = (uint32_t)old;
+
+	if (!at)
+		return false;
+	/* Other processors, and the hardware, walk the same tables. */
+	if (bytes == sizeof(old_32))
+		return __atomic_compare_exchange_n(
+			(uint32_t *)at, &old_32, (uint32_t) new, false,
+			__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return __atomic_compare_exchange_n((uint64_t *)at, &old, new, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+static int translate(void *context, uint64_t linear,
+		     enum intervene_access access, uint64_t *ret_gpa,
+		     uint32_t *ret_error_code)
+{
+	const struct attempt *attempt = context;
+
+	return walk_translate(&attempt->walk, linear, access, ret_gpa,
+			      ret_error_code);
+}
+
+static void read_physical(void *context, uint64_t gpa, void *to, size_t bytes)
+{
+	const struct intervention_outside *outside =
+		((const struct attempt *)context)->outside;
+	const uint8_t *at = outside->memory(outside->context, gpa, bytes);
+
+	if (at)
+		memcpy(to, at, bytes);
+	else
+		outside->read(outside->context, gpa, to, bytes);
+}
+
+static void write_physical(void *context, uint64_t gpa, const void *from,
+			   size_t bytes)
+{
+	const struct intervention_outside *outside =
+		((const struct attempt *)context)->outside;
+	uint8_t *at = outside->memory(outside->context, gpa, bytes);
+
+	if (at)
+		memcpy(at, from, bytes);
+	else
+		outside->write(outside->context, gpa, from, bytes);
+}
+
+/* Registers. --------------------------------------------------------------------- */
+
+static void get_general(struct attempt *attempt)
+{
+	const struct kvm_regs *regs = &attempt->regs;
+	const uint64_t general[INTERVENE_GENERAL] = {
+		regs->rax, regs->rcx, regs->rdx, regs->rbx,
+		regs->rsp, regs->rbp, regs->rsi, regs->rdi,
+		regs->r8,  regs->r9,  regs->r10, regs->r11,
+		regs->r12, regs->r13, regs->r14, regs->r15,
+	};
+
+	memcpy(attempt->cpu.general, general, sizeof(general));
+	attempt->cpu.rip = regs->rip;
+	attempt->cpu.rflags = regs->rflags;
+}
+
+static int put_general(struct attempt *attempt)
+{
+	const uint64_t *general = attempt->cpu.general;
+	struct kvm_regs regs = {
+		.rax = general[0],
+		.rcx = general[1],
+		.rdx = general[2],
+		.rbx = general[3],
+		.rsp = general[4],
+		.rbp = general[5],
+		.rsi = general[6],
+		.rdi = general[7],
+		.r8 = general[8],
+		.r9 = general[9],
+		.r10 = general[10],
+		.r11 = general[11],
+		.r12 = general[12],
+		.r13 = general[13],
+		.r14 = general[14],
+		.r15 = general[15],
+		.rip = attempt->cpu.rip,
+		.rflags = attempt->cpu.rflags,
+	};
+
+	return call(attempt->fd, KVM_SET_REGS, &regs);
+}
+
+static struct intervene_segment segment_of(const struct kvm_segment *segment)
+{
+	return (struct intervene_segment){
+		.base = segment->base,
+		.limit = segment->limit,
+		.type = segment->type,
+		.is_usable = segment->present && !segment->unusable,
+		.is_big = segment->db,
+	};
+}
+
+static enum intervene_mode mode_of(const struct kvm_sregs *sregs)
+{
+	if ((sregs->efer & EFER_LONG) && sregs->cs.l)
+		return INTERVENE_64;
+	return sregs->cs.db ? INTERVENE_32 : INTERVENE_16;
+}
+
+static uint8_t level_of(const struct attempt *attempt)
+{
+	if (!(attempt->sregs.cr0 & CR0_PROTECTED))
+		return 0;
+	if (attempt->regs.rflags & FLAG_VIRTUAL)
+		return 3;
+	return attempt->sregs.ss.dpl & 3;
+}
+
+static void get_system(struct attempt *attempt)
+{
+	const struct kvm_sregs *sregs = &attempt->sregs;
+	struct intervene_cpu *cpu = &attempt->cpu;
+
+	cpu->cr0 = sregs->cr0;
+	cpu->cr4 = sregs->cr4;
+	cpu->mode = mode_of(sregs);
+	cpu->cpl = level_of(attempt);
+	cpu->features = attempt->interventions->features;
+	cpu->segments[INTERVENE_ES] = segment_of(&sregs->es);
+	cpu->segments[INTERVENE_CS] = segment_of(&sregs->cs);
+	cpu->segments[INTERVENE_SS] = segment_of(&sregs->ss);
+	cpu->segments[INTERVENE_DS] = segment_of(&sregs->ds);
+	cpu->segments[INTERVENE_FS] = segment_of(&sregs->fs);
+	cpu->segments[INTERVENE_GS] = segment_of(&sregs->gs);
+}
+
+static int get_vectors(struct attempt *attempt)
+{
+	const struct interventions *all = attempt->interventions;
+	struct kvm_xcrs xcrs = { 0 };
+	int error = call(attempt->fd,
+			 all->has_xstate2 ? KVM_GET_XSAVE2 : KVM_GET_XSAVE,
+			 attempt->area);
+
+	if (error)
+		return error;
+	/* No XSAVE: nothing beyond SSE is there to be switched on. */
+	if (call(attempt->fd, KVM_GET_XCRS, &xcrs) == 0 && xcrs.nr_xcrs > 0 &&
+	    xcrs.xcrs[0].xcr == 0)
+		attempt->cpu.xcr0 = xcrs.xcrs[0].value;
+	xstate_get(&all->layout, attempt->area, all->xstate_bytes,
+		   &attempt->cpu);
+	return 0;
+}
+
+static void set_walk(struct attempt *attempt)
+{
+	const struct interventions *all = attempt->interventions;
+
+	attempt->walk = (struct walk){
+		.cr0 = attempt->sregs.cr0,
+		.cr3 = attempt->sregs.cr3,
+		.cr4 = attempt->sregs.cr4,
+		.efer = attempt->sregs.efer,
+		.rflags = attempt->regs.rflags,
+		.pkru = xstate_keys(&all->layout, attempt->area,
+				    all->xstate_bytes),
+		.cpl = attempt->cpu.cpl,
+		.physical_bits = all->physical_bits,
+		.read = walk_read,
+		.exchange = walk_exchange,
+		.context = attempt,
+	};
+}
+
+static int get_state(struct attempt *attempt)
+{
+	int error = call(attempt->fd, KVM_GET_REGS, &attempt->regs);
+
+	if (error == 0)
+		error = call(attempt->fd, KVM_GET_SREGS, &attempt->sregs);
+	if (error == 0)
+		error = get_vectors(attempt);
+	if (error)
+		return error;
+	get_general(attempt);
+	get_system(attempt);
+	set_walk(attempt);
+	return 0;
+}
+
+/* Outcomes. ---------------------------------------------------------------------- */
+
+static int inject(struct attempt *attempt, uint8_t vector, bool has_error_code,
+		  uint32_t error_code)
+{
+	struct kvm_vcpu_events events;
+	int error = call(attempt->fd, KVM_GET_VCPU_EVENTS, &events);
+
+	if (error)
+		return error;
+	events.exception.injected = 1;
+	events.exception.nr = vector;
+	events.exception.has_error_code = has_error_code;
+	events.exception.error_code = error_code;
+	return call(attempt->fd, KVM_SET_VCPU_EVENTS, &events);
+}
+
+static int inject_fault(struct attempt *attempt,
+			const struct intervene_result *result)
+{
+	int error = 0;
+
+	if (result->vector == VECTOR_PAGE) {
+		attempt->sregs.cr2 = result->address;
+		error = call(attempt->fd, KVM_SET_SREGS, &attempt->sregs);
+	}
+	if (error)
+		return error;
+	return inject(attempt, result->vector, result->has_error_code,
+		      result->error_code);
+}
+
+/* What follows every instruction: the shadow of the one before it ends, and one
+ * that is stepped through traps. */
+static int finish(struct attempt *attempt)
+{
+	struct kvm_vcpu_events events;
+	struct kvm_debugregs debug;
+	int error = call(attempt->fd, KVM_GET_VCPU_EVENTS, &events);
+
+	if (error == 0 && events.interrupt.shadow) {
+		events.flags = KVM_VCPUEVENT_VALID_SHADOW;
+		events.interrupt.shadow = 0;
+		error = call(attempt->fd, KVM_SET_VCPU_EVENTS, &events);
+	}
+	if (error || !(attempt->regs.rflags & FLAG_TRAP))
+		return error;
+	error = call(attempt->fd, KVM_GET_DEBUGREGS, &debug);
+	if (error)
+		return error;
+	debug.dr6 |= DR6_STEP;
+	error = call(attempt->fd, KVM_SET_DEBUGREGS, &debug);
+	return error ? error : inject(attempt, VECTOR_DEBUG, false, 0);
+}
+
+static int put_state(struct attempt *attempt)
+{
+	const struct interventions *all = attempt->interventions;
+	int error = put_general(attempt);
+
+	if (error == 0 && attempt->cpu.has_new_vectors) {
+		xstate_put(&all->layout, attempt->area, all->xstate_bytes,
+			   &attempt->cpu);
+		error = call(attempt->fd, KVM_SET_XSAVE, attempt->area);
+	}
+	return error ? error : finish(attempt);
+}
+
+static size_t bytes_of(const struct kvm_run *run,
+		       uint8_t bytes[static INTERVENE_BYTES_MAX])
+{
+	size_t count = 0;
+
+	/* ndata counts what follows it, flags first. */
+	if (run->emulation_failure.ndata >= 3 &&
+	    (run->emulation_failure.flags &
+	     KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES))
+		count = min_u64(run->emulation_failure.insn_size,
+				INTERVENE_BYTES_MAX);
+	memcpy(bytes, run->emulation_failure.insn_bytes, count);
+	return count;
+}
+
+static void describe(const struct intervene_result *result,
+		     const uint8_t *bytes, size_t count, char *text,
+		     size_t room)
+{
+	int used = snprintf(text, room,
+			    "KVM cannot carry out %s, and neither can we;"
+			    " bytes",
+			    result->name);
+
+	for (size_t i = 0; i < count && (size_t)used + 4 < room; i++)
+		used += snprintf(text + used, room - (size_t)used, " %02x",
+				 bytes[i]);
+}
+
+static int carry_out(struct attempt *attempt, const struct kvm_run *run,
+		     struct interventions *interventions, char *text)
+{
+	const struct intervene_memory memory = {
+		.translate = translate,
+		.read = read_physical,
+		.write = write_physical,
+		.context = attempt,
+	};
+	uint8_t bytes[INTERVENE_BYTES_MAX];
+	size_t count = bytes_of(run, bytes);
+	struct intervene_result result =
+		intervene(&attempt->cpu, &memory, bytes, count);
+
+	if (result.outcome == INTERVENE_FAULT)
+		return inject_fault(attempt, &result);
+	if (result.outcome == INTERVENE_UNKNOWN) {
+		describe(&result, bytes, count, text, INTERVENTION_TEXT_ROOM);
+		return -EOPNOTSUPP;
+	}
+	(void)__atomic_fetch_add(&interventions->counts[result.rule], 1,
+				 __ATOMIC_RELAXED);
+	return put_state(attempt);
+}
+
+int intervention_handle(struct interventions *interventions, int vcpu_fd,
+			const struct kvm_run *run,
+			const struct intervention_outside *outside,
+			char text[static INTERVENTION_TEXT_ROOM])
+{
+	SCOPED(free_pointer)
+	uint8_t *area = calloc(1, interventions->xstate_bytes);
+	SCOPED(free_pointer)
+	struct attempt *attempt = calloc(1, sizeof(*attempt));
+	int error = area && attempt ? 0 : -ENOMEM;
+
+	text[0] = '\0';
+	if (error == 0) {
+		attempt->interventions = interventions;
+		attempt->outside = outside;
+		attempt->fd = vcpu_fd;
+		attempt->area = area;
+		error = get_state(attempt);
+	}
+	if (error == 0)
+		error = carry_out(attempt, run, interventions, text);
+	if (error && !text[0])
+		(void)snprintf(text, INTERVENTION_TEXT_ROOM,
+			       "an instruction cannot be carried out: %s",
+			       strerror(-error));
+	return error;
+}
+
+void interventions_report(const struct interventions *interventions,
+			  void (*row)(void *context,
+				      const struct intervention *row),
+			  void *context)
+{
+	for (uint32_t i = 0; i < intervene_rule_count; i++) {
+		struct intervention counted = {
+			.count = __atomic_load_n(&interventions->counts[i],
+						 __ATOMIC_RELAXED),
+		};
+
+		(void)text_copy(counted.mnemonic, sizeof(counted.mnemonic),
+				intervene_name(i));
+		if (counted.count)
+			row(context, &counted);
+	}
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one thread that moves requests: it serves the vhost-user sockets, the
+ * rings and the lanes of all disks, spins while that pays, and sleeps without
+ * a timer when nothing is in flight. It waits for nobody (docs/architecture.md,
+ * 5), so the main thread may wait for it.
+ *
+ * Threads    iothread_call() may be called by any thread but the I/O thread;
+ *            everything else here by the main thread. The disks belong to the
+ *            I/O thread from iothread_start() to iothread_stop().
+ * Errors     0 or a negative errno.
+ */
+#ifndef MONITOR_IOTHREAD_H
+#define MONITOR_IOTHREAD_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "channel/spin.h"
+#include "monitor/disk/disk.h"
+#include "monitor/disk/witness.h"
+#include "monitor/nic/nic.h"
+#include "sandbox/sandbox.h"
+
+struct iothread_disk {
+	struct disk disk;
+	struct witness witness;
+};
+
+struct iothread {
+	pthread_t thread;
+	bool is_running;
+	int wake_fd;     /* owned */
+	int listener_fd; /* owned; NO_FD unless a front end is to come */
+	struct notices notices;
+	struct iothread_disk disks[DISK_COUNT_MAX];
+	uint32_t disk_count;
+	struct nic nics[NIC_COUNT_MAX];
+	uint32_t nic_count;
+	struct spin spin;
+
+	/* A call from another thread; `call` is what the I/O thread sees. */
+	pthread_mutex_t callers; /* one at a time */
+	void (*call)(struct iothread *io, void *argument);
+	void *argument;
+	sem_t called;
+	bool must_end;
+};
+
+int iothread_init(struct iothread *io);
+
+/* Before the start: the next disk. Takes the witness. */
+int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
+		      int witness_fd);
+
+/* Before the start: the next interface. `has_control`: its control queue is
+ * ours, as it is not with a vhost-user front end. */
+int iothread_add_nic(struct iothread *io, const struct monitor_nic *settings,
+		     bool has_control);
+
+/* Before the start: where the front end of disk 0 will come. Takes it. */
+void iothread_listen(struct iothread *io, int listener_fd);
+
+int iothread_start(struct iothread *io);
+
+/*
+ * After the seal: have it and the witnesses' threads give up what they do not
+ * need. The programs are borrowed until iothread_stop().
+ */
+int iothread_narrow(struct iothread *io, const struct sandbox_program *own,
+		    const struct sandbox_program *witness);
+
+/* End it, and release everything. Safe on one not started. */
+void iothread_stop(struct iothread *io);
+
+/* Have `call` executed by the I/O thread, and wait for that; callers take
+ * turns. Before the start it is executed at once. */
+void iothread_call(struct iothread *io,
+		   void (*call)(struct iothread *io, void *argument),
+		   void *argument);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One network interface of the partition: virtqueues on the guest's side, the
+ * rings of a network service on the other. (docs/architecture.md, networks.)
+ *
+ * What the guest sends is copied into the service's ring and complete at once:
+ * exactly once, whatever becomes of the service. Without a service, or with a
+ * full ring, it waits in the guest's own ring. What the guest receives waits in
+ * the service's ring until the guest has buffers. So nothing is kept here that
+ * a death could lose or repeat, and the link is up all the time.
+ *
+ *   nic.c          life, and what the transport asks
+ *   nic_move.c     frames, sleeping and waking, silent services
+ *   nic_control.c  the control queue, where it is ours
+ *   nic_state.c    standing still for a saved image, and going on from one
+ *
+ * Trust      The guest, its front end and the service are hostile.
+ * Threads    The I/O thread, once it runs. Nothing here waits for anyone.
+ * Errors     0 or a negative errno.
+ */
+#ifndef MONITOR_NIC_H
+#define MONITOR_NIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "channel/frames.h"
+#include "control/protocol.h"
+#include "guestmem/guestmem.h"
+#include "machine/state.h"
+#include "monitor/thread/notice.h"
+#include "vhostuser/backend.h"
+#include "virtio/device.h"
+#include "virtio/net.h"
+
+/* A receive and a transmit queue each, and the control queue. */
+#define NIC_QUEUE_MAX (2 * NIC_QUEUE_PAIR_MAX + 1)
+
+struct nic_queue {
+	struct ring ring;
+	struct ring_addresses addresses;
+	uint16_t size;
+	int kick_fd; /* borrowed from the transport */
+	int call_fd; /* borrowed */
+	bool is_served;
+	bool has_pushed; /* since the guest was last asked about a signal */
+};
+
+/* Which groups' frames the guest wants. */
+struct nic_filter {
+	bool takes_all_groups;
+	uint32_t group_count;
+	uint8_t groups[NIC_GROUP_MAX][6];
+	uint8_t mac[6]; /* zero: not told */
+};
+
+/* Bits of nic.all_groups: why its guest gets every group. */
+enum nic_all_groups {
+	NIC_ALL_MULTICAST = 1u << 0,
+	NIC_PROMISCUOUS = 1u << 1,     /* of what the switch has for it */
+	NIC_GROUPS_OVERFLOW = 1u << 2, /* it wants more than fit */
+	NIC_ALL_GROUPS_BITS = (1u << 3) - 1,
+};
+
+/* The rings of one generation of the service. */
+struct nic_link {
+	struct frames frames;
+	int kick_fd; /* owned: we wake the service */
+	int call_fd; /* owned: it wakes us */
+	uint64_t generation;
+	bool is_open;
+};
+
+struct nic {
+	struct monitor_nic settings;
+	struct notices *notices;
+	struct net_shape shape;
+	struct nic_counters counters;
+	struct nic_abilities abilities;
+	uint32_t all_groups; /* bits of enum nic_all_groups */
+	uint64_t told_ns;    /* when they were last told */
+	uint64_t tell_ns;    /* when to tell them next; 0: not */
+
+	/* The guest's side. */
+	struct guestmem memory;
+	struct vhostuser_backend backend;
+	struct virtio_transport transport;
+	bool has_front;
+	bool is_frozen; /* of a saved partition: the guest's side stands still */
+	bool is_restored; /* and has not gone on yet */
+	bool has_filter; /* where the control queue is not ours: we were told */
+	bool is_driven;  /* its driver has set up a ring since the last reset */
+	uint64_t features;
+	uint32_t active_pairs;
+	uint32_t turn; /* the transmit queue whose turn it is */
+	struct nic_queue queues[NIC_QUEUE_MAX];
+	struct net_receiver receiver;
+
+	/* The service's side. */
+	struct nic_link link;
+	bool is_full;       /* the service is to say when there is room */
+	bool wants_buffers; /* frames wait for the guest's buffers */
+	uint32_t starved;   /* the receive queue that has none */
+	uint64_t lost_ns;   /* when the outage began; 0: none */
+	uint64_t beats;     /* of the service, when last looked at */
+	uint64_t beats_ns;  /* when they had last changed */
+	uint64_t look_ns;   /* when to look again; 0: not */
+	uint64_t rest_ns;   /* when our ring may be silent; 0: not */
+	uint64_t suspected_ns;
+};
+
+/* -EINVAL: settings that no interface can have; -ENOMEM. */
+int nic_init(struct nic *nic, const struct monitor_nic *settings,
+	     struct notices *notices, bool has_control);
+void nic_release(struct nic *nic);
+
+/* Guest's side. ----------------------------------------------------------- */
+
+/* For the transport; the device is the struct nic. */
+extern const struct virtio_device_ops nic_device_ops;
+
+/* Where the control queue is not ours: what the front end has for the driver
+ * that has started (NOTICE_NIC_STARTED) or that changed it. */
+void nic_set_filter(struct nic *nic, const struct nic_filter *filter);
+
+/* Of its queues: two a pair, and one for control where that is ours. */
+uint32_t nic_queue_count(const struct nic *nic);
+
+/* As disk_attach_front(), disk_front_readable() and disk_detach_front(). */
+void nic_attach_front(struct nic *nic, int fd);
+int nic_front_readable(struct nic *nic);
+void nic_detach_front(struct nic *nic);
+
+/* Service's side. --------------------------------------------------------- */
+
+/*
+ * Open the rings of a generation; takes all three descriptors, on failure too.
+ *
+ * -EBADMSG  not rings of this generation
+ */
+int nic_link_open(struct nic_link *link, uint64_t generation, int fds[3]);
+void nic_link_close(struct nic_link *link);
+
+/* Use this link (moved) from now on. */
+void nic_up(struct nic *nic, struct nic_link *link);
+/* The service is gone: touch its rings no more (I2). */
+void nic_down(struct nic *nic);
+
+/* Saved partitions (nic_state.c). ------------------------------------------ */
+
+/* Take nothing from the guest and write nothing to its memory, until it
+ * thaws. One that was restored then announces itself, if its driver can. */
+void nic_freeze(struct nic *nic);
+void nic_thaw(struct nic *nic);
+
+/* Append a section STATE_NIC, of a frozen one: what its driver set by the
+ * control queue. Its rings have no request in flight. */
+void nic_state_save(const struct nic *nic, struct state_writer *writer);
+
+/* Read one, before the transport starts the queues; it is frozen then. */
+void nic_state_restore(struct nic *nic, struct state_reader *reader);
+
+/* Turns (nic_move.c). ------------------------------------------------------ */
+
+/* Do what can be done now; true when anything was. */
+bool nic_turn(struct nic *nic);
+
+/* Ask both sides to be woken; true when it is safe to sleep. */
+bool nic_prepare_sleep(struct nic *nic);
+
+/* As disk_deadline_ns() and disk_tend(): silent services, and what is to be
+ * told later. */
+uint64_t nic_deadline_ns(const struct nic *nic);
+void nic_tend(struct nic *nic, uint64_t now_ns);
+
+/* The guest's driver has done something that changes what it can take. Told
+ * now and then only, however often that is. */
+void nic_tell_abilities(struct nic *nic);
+void nic_tell_now(struct nic *nic);
+
+/* Whether the guest is to announce itself (nic.c). */
+void nic_set_announce(struct nic *nic, bool must_announce);
+
+/* Take what waits in the control queue (nic_control.c). */
+bool nic_control_turn(struct nic *nic);
+
+#endif

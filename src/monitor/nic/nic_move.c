@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/* Frames between the guest's rings and the service's. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/event.h"
+#include "monitor/nic/nic.h"
+
+#define BATCH 64
+
+static struct nic_queue *receive_queue(struct nic *nic, uint32_t pair)
+{
+	return &nic->queues[2 * pair];
+}
+
+static struct nic_queue *transmit_queue(struct nic *nic, uint32_t pair)
+{
+	return &nic->queues[2 * pair + 1];
+}
+
+static void signal_guest(struct nic_queue *queue)
+{
+	if (!queue->has_pushed || !queue->is_served)
+		return;
+	queue->has_pushed = false;
+	if (ring_should_signal(&queue->ring))
+		event_signal(queue->call_fd);
+}
+
+/* The ring's driver broke a rule: its own affair. */
+static void give_up_ring(struct nic *nic)
+{
+	nic->counters.violations++;
+	virtio_needs_reset(&nic->transport);
+}
+
+static void lose_service(struct nic *nic)
+{
+	notices_put(nic->notices, &(struct notice){
+					  .kind = NOTICE_NIC_BROKEN,
+					  .disk_index = nic->settings.index,
+					  .generation = nic->link.generation,
+				  });
+	nic_down(nic);
+}
+
+/* Out. -------------------------------------------------------------------------- */
+
+static void complete(struct nic_queue *queue, uint16_t head)
+{
+	ring_fill_used(&queue->ring, head, 0);
+	ring_publish_used(&queue->ring);
+	queue->has_pushed = true;
+}
+
+/* Copy a chain into the service's ring. -EAGAIN: it is full. */
+static int send_chain(struct nic *nic, const struct ring_chain *chain)
+{
+	struct frames *frames = &nic->link.frames;
+	uint8_t *record;
+	uint32_t bytes;
+	int result;
+
+	if (net_measure(chain, FRAMES_RECORD_MOST, &bytes) < 0) {
+		nic->counters.violations++;
+		return 0;
+	}
+	result = frames_reserve(frames, bytes, &record);
+	if (result < 0)
+		return result;
+	if (net_read(&nic->memory, chain, record, bytes) < 0) {
+		nic->counters.violations++;
+		return 0;
+	}
+	frames_commit(frames, bytes);
+	nic->counters.out_frames++;
+	nic->counters.out_bytes += bytes - NET_HEADER_BYTES;
+	return 0;
+}
+
+/* One frame of a queue; false when there is none that could be sent. */
+static bool transmit_one(struct nic *nic, struct nic_queue *queue)
+{
+	struct ring_chain chain;
+	int result = ring_take(&queue->ring, &nic->memory,
+			       nic->receiver.segments, RING_CHAIN_MAX, &chain);
+
+	if (result == -EBADMSG)
+		give_up_ring(nic);
+	if (result < 0)
+		return false;
+	result = send_chain(nic, &chain);
+	if (result < 0) {
+		ring_untake(&queue->ring, chain.head);
+		nic->is_full = result == -EAGAIN;
+		if (result == -EBADMSG)
+			lose_service(nic);
+		return false;
+	}
+	complete(queue, chain.head);
+	return true;
+}
+
+static bool transmit_from(struct nic *nic, struct nic_queue *queue)
+{
+	uint32_t count = 0;
+
+	if (!queue->is_served)
+		return false;
+	while (count < BATCH && nic->link.is_open && transmit_one(nic, queue))
+		count++;
+	signal_guest(queue);
+	return count > 0;
+}
+
+static bool transmit(struct nic *nic)
+{
+	bool has_worked = false;
+
+	nic->is_full = false;
+	for (uint32_t i = 0; i < nic->shape.queue_pair_count; i++) {
+		uint32_t pair = (nic->turn + i) % nic->shape.queue_pair_count;
+
+		has_worked |= transmit_from(nic, transmit_queue(nic, pair));
+	}
+	nic->turn++;
+	if (nic->link.is_open && frames_publish(&nic->link.frames))
+		event_signal(nic->link.kick_fd);
+	return has_worked;
+}
+
+/* In. ---------------------------------------------------------------------------- */
+
+/* Frames of one flow stay in one queue. The addresses and ports of IPv4 and of
+ * IPv6 are all before byte 58; what else is there differs between flows too. */
+static uint32_t choose_pair(const struct nic *nic, const uint8_t *record,
+			    uint32_t bytes)
+{
+	uint32_t pairs = nic->active_pairs;
+	uint32_t hash = 0;
+
+	if (pairs <= 1)
+		return 0;
+	for (uint32_t at = NET_HEADER_BYTES;
+	     at < NET_HEADER_BYTES + 38u && at < bytes; at++)
+		hash = hash * 31 + record[at];
+	return (hash >> 8) % pairs;
+}
+
+/* The record goes to the guest, or nowhere; -EAGAIN: it waits. */
+static int receive_record(struct nic *nic, const uint8_t *record,
+			  uint32_t bytes)
+{
+	uint32_t pair = choose_pair(nic, record, bytes);
+	struct nic_queue *queue = receive_queue(nic, pair);
+	int result;
+
+	/* Nobody is there. A ring that only stands still is waited for. */
+	if (!nic->is_driven)
+		return 0;
+	nic->starved = pair;
+	if (!queue->is_served)
+		return -EAGAIN;
+	result = net_receive(&nic->receiver, &queue->ring, &nic->memory,
+			     nic->features, record, bytes);
+	if (result == -EAGAIN && queue->ring.is_broken)
+		return 0;
+	if (result == -EBADMSG)
+		give_up_ring(nic);
+	if (result == -EMSGSIZE)
+		nic->counters.in_dropped++;
+	if (result == 0) {
+		queue->has_pushed = true;
+		nic->counters.in_frames++;
+		nic->counters.in_bytes += bytes - NET_HEADER_BYTES;
+	}
+	return result == -EAGAIN ? -EAGAIN : 0;
+}
+
+static bool receive(struct nic *nic)
+{
+	struct frames *frames = &nic->link.frames;
+	const uint8_t *record;
+	uint32_t bytes, count = 0;
+	int result = 0;
+
+	nic->wants_buffers = false;
+	for (; count < BATCH; count++) {
+		result = frames_next(frames, &record, &bytes);
+		if (result < 0)
+			break;
+		if (bytes > NET_HEADER_BYTES)
+			nic->wants_buffers =
+				receive_record(nic, record, bytes) < 0;
+		if (nic->wants_buffers)
+			break;
+		frames_release(frames);
+	}
+	for (uint32_t i = 0; i < nic->shape.queue_pair_count; i++)
+		signal_guest(receive_queue(nic, i));
+	if (result == -EBADMSG) {
+		lose_service(nic);
+	} else if (frames_acknowledge(frames)) {
+		event_signal(nic->link.kick_fd);
+	}
+	return count > 0;
+}
+
+bool nic_turn(struct nic *nic)
+{
+	bool has_worked = false;
+
+	if (nic->is_frozen)
+		return false;
+	if (nic->shape.has_control)
+		has_worked = nic_control_turn(nic);
+	if (nic->link.is_open)
+		has_worked |= transmit(nic);
+	if (nic->link.is_open)
+		has_worked |= receive(nic);
+	return has_worked;
+}
+
+/* Sleeping. ------------------------------------------------------------------------- */
+
+/* False: chains came meanwhile. */
+static bool want_kicks(struct nic_queue *queue)
+{
+	return !queue->is_served || !ring_want_kicks(&queue->ring);
+}
+
+static bool prepare_queues(struct nic *nic)
+{
+	bool is_safe = true;
+
+	if (nic->shape.has_control)
+		is_safe &= want_kicks(
+			&nic->queues[2 * nic->shape.queue_pair_count]);
+	if (!nic->link.is_open)
+		return is_safe;
+	for (uint32_t i = 0; i < nic->shape.queue_pair_count; i++)
+		if (!nic->is_full)
+			is_safe &= want_kicks(transmit_queue(nic, i));
+	if (nic->wants_buffers && receive_queue(nic, nic->starved)->is_served)
+		is_safe &= !ring_want_more(
+			&receive_queue(nic, nic->starved)->ring);
+	return is_safe;
+}
+
+bool nic_prepare_sleep(struct nic *nic)
+{
+	struct frames *frames = &nic->link.frames;
+	bool is_safe;
+
+	/* Who thaws it wakes us. */
+	if (nic->is_frozen)
+		return true;
+	is_safe = prepare_queues(nic);
+	if (!nic->link.is_open)
+		return is_safe;
+	if (nic->is_full)
+		is_safe &= frames_prepare_room(frames);
+	if (!nic->wants_buffers)
+		is_safe &= frames_prepare_sleep(frames);
+	nic->rest_ns = frames_rest_ns(frames);
+	/* From now on its silence counts. */
+	if (frames_are_unread(frames) && !nic->look_ns) {
+		nic->beats = frames_beats(frames);
+		nic->beats_ns = clock_now_ns();
+		nic->look_ns =
+			nic->beats_ns + nic->settings.hang_ms * NS_PER_MS / 4;
+	}
+	return is_safe;
+}
+
+/* Silence. ---------------------------------------------------------------------------- */
+
+static void sooner(uint64_t *ns, uint64_t other)
+{
+	if (other && (*ns == 0 || other < *ns))
+		*ns = other;
+}
+
+uint64_t nic_deadline_ns(const struct nic *nic)
+{
+	uint64_t deadline = nic->tell_ns;
+
+	if (nic->link.is_open) {
+		sooner(&deadline, nic->look_ns);
+		sooner(&deadline, nic->rest_ns);
+	}
+	return deadline;
+}
+
+static void suspect(struct nic *nic, uint64_t now_ns)
+{
+	nic->suspected_ns = now_ns;
+	notices_put(nic->notices,
+		    &(struct notice){
+			    .kind = NOTICE_NIC_SUSPECT,
+			    .disk_index = nic->settings.index,
+			    .generation = nic->link.generation,
+			    .oldest_ms = (now_ns - nic->beats_ns) / NS_PER_MS,
+		    });
+}
+
+void nic_tend(struct nic *nic, uint64_t now_ns)
+{
+	uint64_t hang_ns = nic->settings.hang_ms * NS_PER_MS;
+	bool is_waiting;
+	uint64_t beats;
+
+	if (nic->tell_ns && now_ns >= nic->tell_ns)
+		nic_tell_now(nic);
+	if (!nic->link.is_open)
+		return;
+	(void)frames_rest(&nic->link.frames, now_ns);
+	if (!nic->look_ns || now_ns < nic->look_ns)
+		return;
+	is_waiting = frames_are_unread(&nic->link.frames);
+	nic->look_ns = is_waiting ? now_ns + hang_ns / 4 : 0;
+	beats = frames_beats(&nic->link.frames);
+	if (beats != nic->beats) {
+		nic->beats = beats;
+		nic->beats_ns = now_ns;
+	}
+	if (is_waiting && now_ns - nic->beats_ns >= hang_ns / 2 &&
+	    now_ns - nic->suspected_ns >= hang_ns / 2)
+		suspect(nic, now_ns);
+}
