@@ -30,8 +30,7 @@ static void mark_wanted(struct supervisor *supervisor)
 {
 	struct partition *partition;
 
-	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	{
+	TAILQ_FOREACH(partition, &supervisor->partitions, link) {
 		bool is_wanted = partition->monitor &&
 				 partition->monitor->state == PROCESS_READY;
 
@@ -50,9 +49,9 @@ static void reconcile(struct supervisor *supervisor)
 	(void)failpoint("adopt.reported");
 	mark_wanted(supervisor);
 	TAILQ_FOREACH(service, &supervisor->services, link)
-	service_choose_active(service);
+		service_choose_active(service);
 	TAILQ_FOREACH(service, &supervisor->services, link)
-	service_take_held(service);
+		service_take_held(service);
 	supervisor->is_adopting = false;
 	for (partition = TAILQ_FIRST(&supervisor->partitions); partition;
 	     partition = next) {
@@ -60,7 +59,7 @@ static void reconcile(struct supervisor *supervisor)
 		partition_reconcile(partition);
 	}
 	TAILQ_FOREACH(service, &supervisor->services, link)
-	service_settle(service);
+		service_settle(service);
 	(void)failpoint("adopt.reconciled");
 }
 
@@ -69,9 +68,9 @@ static bool is_anyone_missing(const struct supervisor *supervisor)
 	const struct process *process;
 
 	TAILQ_FOREACH(process, &supervisor->processes, link)
-	if (process->state == PROCESS_EXPECTED ||
-	    process->state == PROCESS_DYING)
-		return true;
+		if (process->state == PROCESS_EXPECTED ||
+		    process->state == PROCESS_DYING)
+			return true;
 	return false;
 }
 
@@ -115,7 +114,7 @@ static int on_check(sd_event_source *source, uint64_t usec, void *data)
 		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	}
 	TAILQ_FOREACH(process, &supervisor->processes, link)
-	supervisor->adopted_count++;
+		supervisor->adopted_count++;
 	errand_run(supervisor->errands, finish, supervisor);
 	return 0;
 }

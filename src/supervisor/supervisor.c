@@ -91,8 +91,8 @@ static void note_half_uninstalled(struct supervisor *supervisor)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	partition->is_half_uninstalled = uninstall_is_pending(
-		supervisor->store, partition->record.definition.name);
+		partition->is_half_uninstalled = uninstall_is_pending(
+			supervisor->store, partition->record.definition.name);
 }
 
 static int load(struct supervisor *supervisor)

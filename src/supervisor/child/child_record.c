@@ -36,8 +36,8 @@ static struct process *find_process(struct supervisor *supervisor, uint64_t id)
 	struct process *process;
 
 	TAILQ_FOREACH(process, &supervisor->processes, link)
-	if (process->id == id)
-		return process;
+		if (process->id == id)
+			return process;
 	return NULL;
 }
 

@@ -28,8 +28,8 @@ static bool is_uid_in_use(struct supervisor *supervisor, uint64_t id)
 	const struct process *process;
 
 	TAILQ_FOREACH(process, &supervisor->processes, link)
-	if (process->id && process->id % UID_COUNT == id % UID_COUNT)
-		return true;
+		if (process->id && process->id % UID_COUNT == id % UID_COUNT)
+			return true;
 	return geteuid() == 0 &&
 	       quarantine_has_uid(supervisor,
 				  supervisor_uid_for(supervisor, id));

@@ -63,8 +63,9 @@ static struct job *find_state(struct placer *placer, enum job_state state)
 	struct job *job;
 
 	TAILQ_FOREACH(job, &placer->jobs, link)
-	if (job->state == state && !(state == JOB_DONE && job->is_awaited))
-		return job;
+		if (job->state == state &&
+		    !(state == JOB_DONE && job->is_awaited))
+			return job;
 	return NULL;
 }
 
@@ -73,8 +74,8 @@ static struct job *find_id(struct placer *placer, uint64_t id)
 	struct job *job;
 
 	TAILQ_FOREACH(job, &placer->jobs, link)
-	if (job->placement.id == id && !job->is_end)
-		return job;
+		if (job->placement.id == id && !job->is_end)
+			return job;
 	return NULL;
 }
 

@@ -739,7 +739,7 @@ void processes_let_go(struct supervisor *supervisor)
 	struct process *process;
 
 	TAILQ_FOREACH(process, &supervisor->processes, link)
-	drop_link(process);
+		drop_link(process);
 }
 
 void processes_free(struct supervisor *supervisor)

@@ -64,8 +64,8 @@ static struct kept *find(const struct supervisor *supervisor, pid_t pid)
 	struct kept *kept;
 
 	TAILQ_FOREACH(kept, &supervisor->quarantine, link)
-	if (kept->pid == pid)
-		return kept;
+		if (kept->pid == pid)
+			return kept;
 	return NULL;
 }
 
@@ -180,8 +180,8 @@ bool quarantine_has_guest(const struct supervisor *supervisor)
 	const struct kept *kept;
 
 	TAILQ_FOREACH(kept, &supervisor->quarantine, link)
-	if (kept->role == ROLE_MONITOR)
-		return true;
+		if (kept->role == ROLE_MONITOR)
+			return true;
 	return false;
 }
 
@@ -190,8 +190,8 @@ bool quarantine_has_uid(const struct supervisor *supervisor, uid_t uid)
 	const struct kept *kept;
 
 	TAILQ_FOREACH(kept, &supervisor->quarantine, link)
-	if (kept->uid == uid)
-		return true;
+		if (kept->uid == uid)
+			return true;
 	return false;
 }
 
@@ -201,8 +201,7 @@ void quarantine_report(struct supervisor *supervisor,
 	const uint64_t now_ns = clock_now_ns();
 	const struct kept *kept;
 
-	TAILQ_FOREACH(kept, &supervisor->quarantine, link)
-	{
+	TAILQ_FOREACH(kept, &supervisor->quarantine, link) {
 		struct quarantine_row row = {
 			.pid = (uint32_t)kept->pid,
 			.age_ms = (now_ns - kept->since_ns) / NS_PER_MS,

@@ -83,10 +83,10 @@ static struct process *find_child(struct supervisor *supervisor, pid_t pid,
 	struct process *process;
 
 	TAILQ_FOREACH(process, &supervisor->processes, link)
-	if (process->pid == pid &&
-	    (uid == geteuid() ||
-	     uid == supervisor_uid_for(supervisor, process->id)))
-		return process;
+		if (process->pid == pid &&
+		    (uid == geteuid() ||
+		     uid == supervisor_uid_for(supervisor, process->id)))
+			return process;
 	return NULL;
 }
 
@@ -96,8 +96,8 @@ static struct visitor *find_visitor(const struct rendezvous *rendezvous,
 	struct visitor *visitor;
 
 	TAILQ_FOREACH(visitor, &rendezvous->visitors, link)
-	if (visitor->pid == pid)
-		return visitor;
+		if (visitor->pid == pid)
+			return visitor;
 	return NULL;
 }
 
@@ -209,11 +209,12 @@ static void take_hello(struct visitor *visitor, const struct message *message)
 		return;
 	}
 	TAILQ_FOREACH(process, &visitor->supervisor->processes, link)
-	if (process->id == visitor->child && process->state != PROCESS_DYING) {
-		welcome(process, &visitor->control,
-			(const void *)message->body);
-		return;
-	}
+		if (process->id == visitor->child &&
+		    process->state != PROCESS_DYING) {
+			welcome(process, &visitor->control,
+				(const void *)message->body);
+			return;
+		}
 }
 
 static int on_message(sd_event_source *source, int fd, uint32_t events,

@@ -56,8 +56,8 @@ static struct client *find_client(struct supervisor *supervisor, uint64_t id)
 	if (!supervisor->clients || id == 0)
 		return NULL;
 	TAILQ_FOREACH(client, &supervisor->clients->all, link)
-	if (client->id == id)
-		return client;
+		if (client->id == id)
+			return client;
 	return NULL;
 }
 
@@ -187,8 +187,9 @@ static bool is_child(const struct supervisor *supervisor, pid_t pid)
 	pid_t parent = process_parent(pid);
 
 	TAILQ_FOREACH(process, &supervisor->processes, link)
-	if (process->pid > 0 && (process->pid == pid || process->pid == parent))
-		return true;
+		if (process->pid > 0 &&
+		    (process->pid == pid || process->pid == parent))
+			return true;
 	return false;
 }
 

@@ -32,8 +32,7 @@ static unsigned count(const struct client_queue *all,
 	unsigned found = 0;
 
 	*ret_idle = NULL;
-	TAILQ_FOREACH(client, all, link)
-	{
+	TAILQ_FOREACH(client, all, link) {
 		if (!scope(client, newcomer))
 			continue;
 		found++;

@@ -80,16 +80,16 @@ void report_ports(const struct network *network, const struct ticket *ticket)
 	const struct partition *partition;
 
 	TAILQ_FOREACH(partition, &network->supervisor->partitions, link)
-	for (unsigned i = 0; i < partition->nic_count; i++) {
-		const struct nic *nic = &partition->nics[i];
+		for (unsigned i = 0; i < partition->nic_count; i++) {
+			const struct nic *nic = &partition->nics[i];
 
-		if (strcmp(nic->definition.network,
-			   network->record.definition.name) != 0)
-			continue;
-		if (nic_is_mirror(nic))
-			report_mirror(network, nic, ticket);
-		report_dead_ends(network, nic, ticket);
-	}
+			if (strcmp(nic->definition.network,
+				   network->record.definition.name) != 0)
+				continue;
+			if (nic_is_mirror(nic))
+				report_mirror(network, nic, ticket);
+			report_dead_ends(network, nic, ticket);
+		}
 }
 
 static const char *role_name(uint32_t role)
@@ -103,8 +103,7 @@ void report_service(const struct service *service, const struct ticket *ticket)
 {
 	const struct instance *instance;
 
-	TAILQ_FOREACH(instance, &service->instances, link)
-	{
+	TAILQ_FOREACH(instance, &service->instances, link) {
 		const struct process *process = instance->process;
 		struct service_row row = {
 			.pid = (uint32_t)process->pid,

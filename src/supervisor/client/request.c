@@ -73,11 +73,11 @@ static int check_socket(struct request *request,
 	if (!definition->vhost_user[0])
 		return 0;
 	TAILQ_FOREACH(other, &request->supervisor->partitions, link)
-	if (strcmp(other->record.definition.vhost_user,
-		   definition->vhost_user) == 0)
-		return refuse(&request->refusal, -EEXIST, "vhost-user",
-			      "is the socket of partition %s",
-			      other->record.definition.name);
+		if (strcmp(other->record.definition.vhost_user,
+			   definition->vhost_user) == 0)
+			return refuse(&request->refusal, -EEXIST, "vhost-user",
+				      "is the socket of partition %s",
+				      other->record.definition.name);
 	return 0;
 }
 
@@ -285,7 +285,7 @@ static int handle_list(void *data, struct message *message)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &request->supervisor->partitions, link)
-	report_partition(partition, &request->ticket);
+		report_partition(partition, &request->ticket);
 	return request_answer(request, 0);
 }
 
@@ -308,7 +308,7 @@ static int handle_service_list(void *data, struct message *message)
 	struct service *service;
 
 	TAILQ_FOREACH(service, &request->supervisor->services, link)
-	report_service(service, &request->ticket);
+		report_service(service, &request->ticket);
 	return request_answer(request, 0);
 }
 
@@ -523,7 +523,7 @@ static int handle_disk_list(void *data, struct message *message)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &request->supervisor->partitions, link)
-	report_disks(partition, &request->ticket);
+		report_disks(partition, &request->ticket);
 	return request_answer(request, 0);
 }
 

@@ -12,9 +12,9 @@ static bool is_mirrored(const struct request *request, uint64_t id)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &request->supervisor->partitions, link)
-	for (unsigned i = 0; i < partition->nic_count; i++)
-		if (partition->nics[i].mirror.from_id == id)
-			return true;
+		for (unsigned i = 0; i < partition->nic_count; i++)
+			if (partition->nics[i].mirror.from_id == id)
+				return true;
 	return false;
 }
 

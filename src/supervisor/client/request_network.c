@@ -52,14 +52,17 @@ static int check_uplink_free(struct request *request,
 	if (!definition->uplink[0])
 		return 0;
 	TAILQ_FOREACH(network, &request->supervisor->networks, link)
-	if (network->record.definition.uplink_kind == definition->uplink_kind &&
-	    definition->uplink_kind != UPLINK_BRIDGE &&
-	    strcmp(network->record.definition.name, definition->name) != 0 &&
-	    strcmp(network->record.definition.uplink, definition->uplink) == 0)
-		return refuse(&request->refusal, -EBUSY, "uplink",
-			      "%s is the uplink of switch %s",
-			      definition->uplink,
-			      network->record.definition.name);
+		if (network->record.definition.uplink_kind ==
+			    definition->uplink_kind &&
+		    definition->uplink_kind != UPLINK_BRIDGE &&
+		    strcmp(network->record.definition.name, definition->name) !=
+			    0 &&
+		    strcmp(network->record.definition.uplink,
+			   definition->uplink) == 0)
+			return refuse(&request->refusal, -EBUSY, "uplink",
+				      "%s is the uplink of switch %s",
+				      definition->uplink,
+				      network->record.definition.name);
 	return 0;
 }
 
@@ -85,7 +88,7 @@ static int new_switch(struct request *request,
 	int r;
 
 	TAILQ_FOREACH(network, &supervisor->networks, link)
-	count++;
+		count++;
 	if (count == SWITCH_COUNT_MAX)
 		return refuse(&request->refusal, -ENOSPC, "name",
 			      "there are %u switches already", count);
@@ -227,7 +230,7 @@ static int handle_switch_list(void *data, struct message *message)
 	struct network *network;
 
 	TAILQ_FOREACH(network, &request->supervisor->networks, link)
-	report_switch(network, &request->ticket);
+		report_switch(network, &request->ticket);
 	return request_answer(request, 0);
 }
 

@@ -20,18 +20,19 @@ static int check_against_all(struct request *request,
 
 	(void)snprintf(field, sizeof(field), "%smac", prefix);
 	TAILQ_FOREACH(partition, &request->supervisor->partitions, link)
-	for (unsigned i = 0; i < partition->nic_count; i++) {
-		const struct nic *other = &partition->nics[i];
+		for (unsigned i = 0; i < partition->nic_count; i++) {
+			const struct nic *other = &partition->nics[i];
 
-		if (other != self &&
-		    check_nics_collide(definition, &other->definition))
-			return refuse(&request->refusal, -EEXIST, field,
-				      "is that of %s of partition %s in the "
-				      "same VLAN of switch %s",
-				      other->definition.name,
-				      partition->record.definition.name,
-				      definition->network);
-	}
+			if (other != self &&
+			    check_nics_collide(definition, &other->definition))
+				return refuse(
+					&request->refusal, -EEXIST, field,
+					"is that of %s of partition %s in the "
+					"same VLAN of switch %s",
+					other->definition.name,
+					partition->record.definition.name,
+					definition->network);
+		}
 	return 0;
 }
 

@@ -43,19 +43,23 @@ static int check_unused(struct request *request, const struct service *service)
 	const struct network *network;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	if (has_disk_at(partition, service->name))
-		return refuse(&request->refusal, -EBUSY, "name",
-			      "partition %s has a disk that service %s serves",
-			      partition->record.definition.name, service->name);
+		if (has_disk_at(partition, service->name))
+			return refuse(&request->refusal, -EBUSY, "name",
+				      "partition %s has a disk that service %s "
+				      "serves",
+				      partition->record.definition.name,
+				      service->name);
 	TAILQ_FOREACH(network, &supervisor->networks, link)
-	if (strcmp(network->record.definition.service, service->name) == 0)
-		return refuse(&request->refusal, -EBUSY, "name",
-			      "switch %s is a part of service %s",
-			      network->record.definition.name, service->name);
+		if (strcmp(network->record.definition.service, service->name) ==
+		    0)
+			return refuse(&request->refusal, -EBUSY, "name",
+				      "switch %s is a part of service %s",
+				      network->record.definition.name,
+				      service->name);
 	TAILQ_FOREACH(instance, &service->instances, link)
-	if (instance->client_count > 0)
-		return refuse(&request->refusal, -EBUSY, "name",
-			      "service %s has clients", service->name);
+		if (instance->client_count > 0)
+			return refuse(&request->refusal, -EBUSY, "name",
+				      "service %s has clients", service->name);
 	return 0;
 }
 

@@ -17,8 +17,8 @@ struct network *network_find(struct supervisor *supervisor, const char *name)
 	struct network *network;
 
 	TAILQ_FOREACH(network, &supervisor->networks, link)
-	if (strcmp(network->record.definition.name, name) == 0)
-		return network;
+		if (strcmp(network->record.definition.name, name) == 0)
+			return network;
 	return NULL;
 }
 
@@ -27,9 +27,9 @@ struct nic *nic_find(struct supervisor *supervisor, uint64_t attachment_id)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	for (unsigned i = 0; i < partition->nic_count; i++)
-		if (partition->nics[i].id == attachment_id)
-			return &partition->nics[i];
+		for (unsigned i = 0; i < partition->nic_count; i++)
+			if (partition->nics[i].id == attachment_id)
+				return &partition->nics[i];
 	return NULL;
 }
 
@@ -38,11 +38,11 @@ struct network *network_find_uplink(struct supervisor *supervisor, uint64_t id)
 	struct network *network;
 
 	TAILQ_FOREACH(network, &supervisor->networks, link)
-	if (network->record.id == id)
-		return network;
+		if (network->record.id == id)
+			return network;
 	TAILQ_FOREACH(network, &supervisor->leaving, link)
-	if (network->record.id == id)
-		return network;
+		if (network->record.id == id)
+			return network;
 	return NULL;
 }
 
@@ -54,12 +54,13 @@ unsigned network_count_nics(const struct network *network,
 	unsigned count = 0;
 
 	TAILQ_FOREACH(partition, &network->supervisor->partitions, link)
-	for (unsigned i = 0; i < partition->nic_count; i++) {
-		if (strcmp(partition->nics[i].definition.network, name) != 0)
-			continue;
-		*ret_nic = &partition->nics[i];
-		count++;
-	}
+		for (unsigned i = 0; i < partition->nic_count; i++) {
+			if (strcmp(partition->nics[i].definition.network,
+				   name) != 0)
+				continue;
+			*ret_nic = &partition->nics[i];
+			count++;
+		}
 	return count;
 }
 
@@ -85,11 +86,13 @@ static unsigned count_ports(const struct supervisor *supervisor,
 	unsigned count = 0;
 
 	TAILQ_FOREACH(network, &supervisor->networks, link)
-	for (unsigned i = 0; i < partition->nic_count; i++)
-		count += strcmp(network->record.definition.service, service) ==
-				 0 &&
-			 strcmp(network->record.definition.name,
-				partition->nics[i].definition.network) == 0;
+		for (unsigned i = 0; i < partition->nic_count; i++)
+			count +=
+				strcmp(network->record.definition.service,
+				       service) == 0 &&
+				strcmp(network->record.definition.name,
+				       partition->nics[i].definition.network) ==
+					0;
 	return count;
 }
 
@@ -104,12 +107,13 @@ unsigned networks_count_ports(const struct supervisor *supervisor,
 	if (failpoint("net.full"))
 		return NET_SERVICE_PORTS_MAX + 1;
 	TAILQ_FOREACH(network, &supervisor->networks, link)
-	count += strcmp(network->record.definition.service, service) == 0 &&
-		 network->record.definition.uplink_kind != UPLINK_NONE;
+		count += strcmp(network->record.definition.service, service) ==
+				 0 &&
+			 network->record.definition.uplink_kind != UPLINK_NONE;
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	if (partition == coming ||
-	    partition_has_monitor(partition->record.lifecycle.state))
-		count += count_ports(supervisor, service, partition);
+		if (partition == coming ||
+		    partition_has_monitor(partition->record.lifecycle.state))
+			count += count_ports(supervisor, service, partition);
 	return count;
 }
 
@@ -121,14 +125,14 @@ static void each_nic(const struct service *service,
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &service->supervisor->partitions, link)
-	for (unsigned i = 0; i < partition->nic_count; i++) {
-		struct nic *nic = &partition->nics[i];
-		const struct network *network = network_find(
-			service->supervisor, nic->definition.network);
+		for (unsigned i = 0; i < partition->nic_count; i++) {
+			struct nic *nic = &partition->nics[i];
+			const struct network *network = network_find(
+				service->supervisor, nic->definition.network);
 
-		if (network && network_is_of_service(network, service))
-			visit(nic, context);
-	}
+			if (network && network_is_of_service(network, service))
+				visit(nic, context);
+		}
 }
 
 /* Every interface that this instance has, whatever switch it is for now. */
@@ -139,9 +143,9 @@ static void each_held_nic(const struct instance *instance,
 
 	TAILQ_FOREACH(partition, &instance->service->supervisor->partitions,
 		      link)
-	for (unsigned i = 0; i < partition->nic_count; i++)
-		if (partition->nics[i].instance == instance)
-			visit(&partition->nics[i]);
+		for (unsigned i = 0; i < partition->nic_count; i++)
+			if (partition->nics[i].instance == instance)
+				visit(&partition->nics[i]);
 }
 
 /* Life. -------------------------------------------------------------------------- */
@@ -252,8 +256,7 @@ static void progress_service(struct service *service)
 
 	if (!instance)
 		return;
-	TAILQ_FOREACH(network, &service->supervisor->networks, link)
-	{
+	TAILQ_FOREACH(network, &service->supervisor->networks, link) {
 		struct net_switch message;
 
 		if (!network_is_of_service(network, service) ||
@@ -268,8 +271,8 @@ static void progress_service(struct service *service)
 		instance->network_count++;
 	}
 	TAILQ_FOREACH(network, &service->supervisor->networks, link)
-	if (network_is_of_service(network, service))
-		network_give_uplink(network, instance);
+		if (network_is_of_service(network, service))
+			network_give_uplink(network, instance);
 	each_nic(service, visit_give, instance);
 	if (!instance->has_begun)
 		process_send(instance->process, MSG_NET_BEGIN, 0, NULL, 0, NULL,
@@ -285,8 +288,8 @@ void networks_progress(struct supervisor *supervisor)
 	if (supervisor->is_adopting || supervisor->are_services_ending)
 		return;
 	TAILQ_FOREACH(service, &supervisor->services, link)
-	if (service->role == ROLE_NET)
-		progress_service(service);
+		if (service->role == ROLE_NET)
+			progress_service(service);
 }
 
 void networks_instance_died(struct supervisor *supervisor,
@@ -296,8 +299,8 @@ void networks_instance_died(struct supervisor *supervisor,
 
 	each_held_nic(instance, nic_instance_died);
 	TAILQ_FOREACH(network, &supervisor->networks, link)
-	if (network->instance == instance)
-		network_let_go(network);
+		if (network->instance == instance)
+			network_let_go(network);
 	for (network = TAILQ_FIRST(&supervisor->leaving); network;
 	     network = next) {
 		next = TAILQ_NEXT(network, link);
@@ -312,8 +315,8 @@ void networks_leave(struct supervisor *supervisor, struct instance *instance)
 
 	each_held_nic(instance, nic_leave);
 	TAILQ_FOREACH(network, &supervisor->networks, link)
-	if (network->instance == instance)
-		network_leave_uplink(network);
+		if (network->instance == instance)
+			network_leave_uplink(network);
 }
 
 static void visit_settled(struct nic *nic, void *context)

@@ -80,9 +80,9 @@ static struct network_report *find_report(const struct process *process,
 	struct network *network;
 
 	TAILQ_FOREACH(network, &process->supervisor->networks, link)
-	TAILQ_FOREACH(report, &network->reports, link)
-	if (report->id == id)
-		return report;
+		TAILQ_FOREACH(report, &network->reports, link)
+			if (report->id == id)
+				return report;
 	return NULL;
 }
 

@@ -156,8 +156,7 @@ void networks_check_bridges(struct supervisor *supervisor)
 {
 	struct network *network;
 
-	TAILQ_FOREACH(network, &supervisor->networks, link)
-	{
+	TAILQ_FOREACH(network, &supervisor->networks, link) {
 		const struct switch_definition *definition =
 			&network->record.definition;
 

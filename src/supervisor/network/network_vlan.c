@@ -21,15 +21,16 @@ static bool has_other_port(const struct nic *nic, uint16_t vid)
 	const struct partition *partition;
 
 	TAILQ_FOREACH(partition, &nic->partition->supervisor->partitions, link)
-	for (unsigned i = 0; i < partition->nic_count; i++) {
-		const struct nic *other = &partition->nics[i];
-		const struct nic_definition *its = &other->definition;
+		for (unsigned i = 0; i < partition->nic_count; i++) {
+			const struct nic *other = &partition->nics[i];
+			const struct nic_definition *its = &other->definition;
 
-		if (other != nic && !nic_is_mirror(other) &&
-		    strcmp(its->network, nic->definition.network) == 0 &&
-		    has_vid(its->pvid, its->vids, its->vid_count, vid))
-			return true;
-	}
+			if (other != nic && !nic_is_mirror(other) &&
+			    strcmp(its->network, nic->definition.network) ==
+				    0 &&
+			    has_vid(its->pvid, its->vids, its->vid_count, vid))
+				return true;
+		}
 	return false;
 }
 

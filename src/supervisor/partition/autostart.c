@@ -27,8 +27,7 @@ void autostart_begin(struct supervisor *supervisor)
 {
 	struct partition *partition;
 
-	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	{
+	TAILQ_FOREACH(partition, &supervisor->partitions, link) {
 		partition->record.is_autostart_due = is_wanted(partition);
 		if (partition->record.is_autostart_due)
 			(void)store_defer_state(supervisor->store,
@@ -91,8 +90,7 @@ void autostart_go(struct supervisor *supervisor)
 		sd_event_source_disable_unref(supervisor->autostart_timer);
 	if (supervisor->is_ending)
 		return;
-	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	{
+	TAILQ_FOREACH(partition, &supervisor->partitions, link) {
 		if (!partition->record.is_autostart_due)
 			continue;
 		is_left = true;

@@ -197,10 +197,10 @@ static uint64_t booked_bytes(const struct partition *partition)
 	uint64_t bytes = 0;
 
 	TAILQ_FOREACH(other, &partition->supervisor->partitions, link)
-	if (other != partition && other->engine != ENGINE_FOREIGN &&
-	    partition_has_monitor(partition_state(other)) &&
-	    other->record.definition.huge_pages == kind)
-		bytes += other->record.definition.memory_bytes;
+		if (other != partition && other->engine != ENGINE_FOREIGN &&
+		    partition_has_monitor(partition_state(other)) &&
+		    other->record.definition.huge_pages == kind)
+			bytes += other->record.definition.memory_bytes;
 	return bytes;
 }
 

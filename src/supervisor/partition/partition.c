@@ -20,8 +20,8 @@ struct partition *partition_find(struct supervisor *supervisor,
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	if (strcmp(partition->record.definition.name, name) == 0)
-		return partition;
+		if (strcmp(partition->record.definition.name, name) == 0)
+			return partition;
 	return NULL;
 }
 

@@ -165,8 +165,7 @@ void report_layers(struct supervisor *supervisor,
 {
 	struct process *process;
 
-	TAILQ_FOREACH(process, &supervisor->processes, link)
-	{
+	TAILQ_FOREACH(process, &supervisor->processes, link) {
 		struct layer_row row = { .pid = (uint32_t)process->pid,
 					 .layers = process->layers,
 					 .missing = process->missing };

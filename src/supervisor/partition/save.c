@@ -564,9 +564,9 @@ void save_recover(struct supervisor *supervisor)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	if (partition_state(partition) == PARTITION_SAVED &&
-	    !partition->uninstall)
-		hold_open(partition);
+		if (partition_state(partition) == PARTITION_SAVED &&
+		    !partition->uninstall)
+			hold_open(partition);
 	if (removed)
 		supervisor_event(supervisor, EVENT_INFO, "supervisor",
 				 "removed %u images that belong to no saved "

@@ -19,7 +19,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
 	supervisor_event(supervisor, EVENT_WARNING, "supervisor",
 			 "shutdown took too long: killing what is left");
 	TAILQ_FOREACH(process, &supervisor->processes, link)
-	process_kill(process, "host shutdown");
+		process_kill(process, "host shutdown");
 	return sd_event_exit(supervisor->event, EXIT_SUCCESS);
 }
 
@@ -54,7 +54,7 @@ int supervisor_shut_down(struct supervisor *supervisor,
 	supervisor->is_ending = true;
 	supervisor->shutdown_ticket = *ticket;
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	stop_one(partition, deadline_ms);
+		stop_one(partition, deadline_ms);
 	supervisor_shutdown_progress(supervisor);
 	return 0;
 }
@@ -78,9 +78,9 @@ void supervisor_shutdown_progress(struct supervisor *supervisor)
 	if (!supervisor->is_ending || supervisor->is_over)
 		return;
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	if (partition->monitor || partition->end.is_pending ||
-	    partition->errand_count)
-		return;
+		if (partition->monitor || partition->end.is_pending ||
+		    partition->errand_count)
+			return;
 	if (TAILQ_EMPTY(&supervisor->processes)) {
 		supervisor->is_over = true;
 		errand_run(supervisor->errands, leave, supervisor);
@@ -89,5 +89,5 @@ void supervisor_shutdown_progress(struct supervisor *supervisor)
 	/* Until now they were needed: guests write while they power off. */
 	supervisor->are_services_ending = true;
 	TAILQ_FOREACH(service, &supervisor->services, link)
-	service_quit(service);
+		service_quit(service);
 }

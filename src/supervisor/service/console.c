@@ -54,8 +54,8 @@ static void open_log_aside(void *context)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &opening->supervisor->partitions, link)
-	if (partition->console.opening == opening)
-		break;
+		if (partition->console.opening == opening)
+			break;
 	if (partition) {
 		partition->console.opening = NULL;
 		/* A full disk takes the log, not the console. */
@@ -200,9 +200,9 @@ void consoles_progress(struct supervisor *supervisor)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	if (partition->console.is_wanted && !partition->console.instance &&
-	    !partition->console.opening)
-		serve(partition);
+		if (partition->console.is_wanted &&
+		    !partition->console.instance && !partition->console.opening)
+			serve(partition);
 }
 
 static void consoles_leave(struct supervisor *supervisor,
@@ -211,8 +211,8 @@ static void consoles_leave(struct supervisor *supervisor,
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	if (partition->console.instance == instance)
-		leave(&partition->console);
+		if (partition->console.instance == instance)
+			leave(&partition->console);
 }
 
 int console_join(struct partition *partition, uint32_t mode, int fd)
@@ -280,8 +280,8 @@ static struct partition *find(struct supervisor *supervisor, uint64_t id)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	if (partition->console.is_wanted && partition->console.id == id)
-		return partition;
+		if (partition->console.is_wanted && partition->console.id == id)
+			return partition;
 	return NULL;
 }
 

@@ -68,9 +68,9 @@ struct disk *disk_find(struct supervisor *supervisor, uint64_t attachment_id)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-	for (unsigned i = 0; i < partition->disk_count; i++)
-		if (partition->disks[i].id == attachment_id)
-			return &partition->disks[i];
+		for (unsigned i = 0; i < partition->disk_count; i++)
+			if (partition->disks[i].id == attachment_id)
+				return &partition->disks[i];
 	return NULL;
 }
 

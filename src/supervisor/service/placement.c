@@ -50,11 +50,12 @@ static bool has_room(const struct service *service, const struct disk *self)
 	if (failpoint("placement.full") || service->is_unwanted)
 		return false;
 	TAILQ_FOREACH(partition, &service->supervisor->partitions, link)
-	if (service->role == ROLE_DISK)
-		count += count_disks(partition, service, self);
-	else
-		count += partition->console.instance &&
-			 partition->console.instance->service == service;
+		if (service->role == ROLE_DISK)
+			count += count_disks(partition, service, self);
+		else
+			count +=
+				partition->console.instance &&
+				partition->console.instance->service == service;
 	return count < most;
 }
 

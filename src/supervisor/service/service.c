@@ -69,8 +69,8 @@ static struct instance *find_duty(struct service *service,
 	struct instance *instance;
 
 	TAILQ_FOREACH(instance, &service->instances, link)
-	if (instance->duty == duty)
-		return instance;
+		if (instance->duty == duty)
+			return instance;
 	return NULL;
 }
 
@@ -130,8 +130,7 @@ static struct instance *promote(struct service *service)
 {
 	struct instance *instance, *best = NULL;
 
-	TAILQ_FOREACH(instance, &service->instances, link)
-	{
+	TAILQ_FOREACH(instance, &service->instances, link) {
 		if (instance->duty != DUTY_STANDBY ||
 		    instance->process->state == PROCESS_DYING)
 			continue;
@@ -161,9 +160,9 @@ static unsigned standbys(struct service *service)
 	unsigned count = 0;
 
 	TAILQ_FOREACH(instance, &service->instances, link)
-	if (instance->duty == DUTY_STANDBY &&
-	    instance->process->state != PROCESS_DYING)
-		count++;
+		if (instance->duty == DUTY_STANDBY &&
+		    instance->process->state != PROCESS_DYING)
+			count++;
 	return count;
 }
 
@@ -198,8 +197,8 @@ static struct instance *find_alone(struct service *service,
 	struct instance *instance;
 
 	TAILQ_FOREACH(instance, &service->instances, link)
-	if (instance->duty == DUTY_ALONE && instance->alone_for == disk)
-		return instance;
+		if (instance->duty == DUTY_ALONE && instance->alone_for == disk)
+			return instance;
 	return NULL;
 }
 
@@ -226,8 +225,8 @@ static void settle_isolated(struct service *service, uint64_t now_ns)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &service->supervisor->partitions, link)
-	for (unsigned i = 0; i < partition->disk_count; i++)
-		settle_alone(service, &partition->disks[i], now_ns);
+		for (unsigned i = 0; i < partition->disk_count; i++)
+			settle_alone(service, &partition->disks[i], now_ns);
 }
 
 /* Who serves, or will as soon as it is READY; NULL during a back-off. */
@@ -252,8 +251,7 @@ static void retire_others(struct service *service,
 {
 	struct instance *instance;
 
-	TAILQ_FOREACH(instance, &service->instances, link)
-	{
+	TAILQ_FOREACH(instance, &service->instances, link) {
 		if (instance->duty != DUTY_RETIRED ||
 		    instance->alone_for != successor->alone_for)
 			continue;
@@ -287,8 +285,7 @@ struct instance *service_instance_for(struct service *service,
 {
 	struct instance *instance;
 
-	TAILQ_FOREACH(instance, &service->instances, link)
-	{
+	TAILQ_FOREACH(instance, &service->instances, link) {
 		bool is_its_own = disk && disk->is_alone
 					  ? instance->duty == DUTY_ALONE &&
 						    instance->alone_for == disk
@@ -304,8 +301,7 @@ void service_rejoin(struct service *service, const struct disk *disk)
 {
 	struct instance *instance;
 
-	TAILQ_FOREACH(instance, &service->instances, link)
-	{
+	TAILQ_FOREACH(instance, &service->instances, link) {
 		if (instance->alone_for != disk)
 			continue;
 		instance->alone_for = NULL;
@@ -370,8 +366,8 @@ static int on_watch(sd_event_source *source, uint64_t usec, void *data)
 	struct instance *instance;
 
 	TAILQ_FOREACH(instance, &service->instances, link)
-	if (is_ready(instance))
-		instance_check(instance, ANSWER_MS);
+		if (is_ready(instance))
+			instance_check(instance, ANSWER_MS);
 	(void)sd_event_source_set_time_relative(source, WATCH_MS * 1000);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -423,9 +419,9 @@ static void resume_retired(struct service *service, const char *reason)
 	char text[TEXT_ROOM];
 
 	TAILQ_FOREACH(instance, &service->instances, link)
-	if (instance->duty == DUTY_RETIRED && is_ready(instance) &&
-	    !instance->alone_for)
-		break;
+		if (instance->duty == DUTY_RETIRED && is_ready(instance) &&
+		    !instance->alone_for)
+			break;
 	if (!instance)
 		return;
 	instance->duty = DUTY_ACTIVE;
@@ -509,8 +505,7 @@ static void retire_besides(struct service *service,
 {
 	struct instance *instance;
 
-	TAILQ_FOREACH(instance, &service->instances, link)
-	{
+	TAILQ_FOREACH(instance, &service->instances, link) {
 		if (instance == active || instance->duty == DUTY_ACTIVE)
 			continue;
 		retire(instance);
@@ -544,8 +539,7 @@ bool service_is_settled(const struct service *service)
 	const struct instance *instance;
 	bool is_served = false;
 
-	TAILQ_FOREACH(instance, &service->instances, link)
-	{
+	TAILQ_FOREACH(instance, &service->instances, link) {
 		if (instance->duty == DUTY_RETIRED)
 			return false;
 		if (instance->duty == DUTY_ACTIVE && is_ready(instance))
@@ -599,11 +593,11 @@ void service_take_held(struct service *service)
 	struct instance *instance;
 
 	TAILQ_FOREACH(instance, &service->instances, link)
-	for (unsigned i = 0; i < instance->held_count; i++)
-		service->ops->found(service->supervisor, instance,
-				    &instance->held[i]);
+		for (unsigned i = 0; i < instance->held_count; i++)
+			service->ops->found(service->supervisor, instance,
+					    &instance->held[i]);
 	TAILQ_FOREACH(instance, &service->instances, link)
-	instance->held_count = 0;
+		instance->held_count = 0;
 }
 
 void service_choose_active(struct service *service)
@@ -611,13 +605,13 @@ void service_choose_active(struct service *service)
 	struct instance *instance, *active = NULL;
 
 	TAILQ_FOREACH(instance, &service->instances, link)
-	if (instance->held_count &&
-	    (!active || instance->held_count > active->held_count))
-		active = instance;
+		if (instance->held_count &&
+		    (!active || instance->held_count > active->held_count))
+			active = instance;
 	TAILQ_FOREACH(instance, &service->instances, link)
-	if (instance->held_count)
-		instance->duty =
-			instance == active ? DUTY_ACTIVE : DUTY_RETIRED;
+		if (instance->held_count)
+			instance->duty =
+				instance == active ? DUTY_ACTIVE : DUTY_RETIRED;
 }
 
 void service_quit(struct service *service)
@@ -625,7 +619,7 @@ void service_quit(struct service *service)
 	struct instance *instance;
 
 	TAILQ_FOREACH(instance, &service->instances, link)
-	process_quit(instance->process, QUIT_MS);
+		process_quit(instance->process, QUIT_MS);
 }
 
 const char *instance_state_name(const struct instance *instance)
@@ -649,8 +643,8 @@ struct service *service_find(struct supervisor *supervisor, const char *name)
 	struct service *service;
 
 	TAILQ_FOREACH(service, &supervisor->services, link)
-	if (!service->is_leaving && strcmp(service->name, name) == 0)
-		return service;
+		if (!service->is_leaving && strcmp(service->name, name) == 0)
+			return service;
 	return NULL;
 }
 

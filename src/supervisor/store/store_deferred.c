@@ -51,8 +51,7 @@ static void drop_one(struct store *store)
 {
 	struct deferred *deferred, *dropped = NULL;
 
-	TAILQ_FOREACH(deferred, &store->deferred, link)
-	{
+	TAILQ_FOREACH(deferred, &store->deferred, link) {
 		if (deferred->kind == DEFERRED_EVENT) {
 			dropped = deferred;
 			break;
@@ -124,9 +123,9 @@ const struct event_row *store_queued_event(const struct store *store,
 	const struct deferred *deferred;
 
 	TAILQ_FOREACH(deferred, &store->deferred, link)
-	if (deferred->kind == DEFERRED_EVENT &&
-	    deferred->event.sequence > after)
-		return &deferred->event;
+		if (deferred->kind == DEFERRED_EVENT &&
+		    deferred->event.sequence > after)
+			return &deferred->event;
 	return NULL;
 }
 
@@ -136,9 +135,9 @@ static struct deferred *find_state(struct store *store, const char *name)
 	struct deferred *deferred;
 
 	TAILQ_FOREACH(deferred, &store->deferred, link)
-	if (deferred->kind == DEFERRED_STATE &&
-	    strcmp(deferred->partition->definition.name, name) == 0)
-		return deferred;
+		if (deferred->kind == DEFERRED_STATE &&
+		    strcmp(deferred->partition->definition.name, name) == 0)
+			return deferred;
 	return NULL;
 }
 
@@ -281,8 +280,7 @@ int store_drain(struct store *store)
 	int r = refill(store);
 
 	take_all(store);
-	TAILQ_FOREACH(deferred, &store->draining, link)
-	{
+	TAILQ_FOREACH(deferred, &store->draining, link) {
 		if (r == 0)
 			r = write_one(store, deferred);
 		if (r < 0)

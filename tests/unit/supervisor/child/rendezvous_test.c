@@ -197,7 +197,7 @@ static void end_all(void)
 	struct process *process;
 
 	TAILQ_FOREACH(process, &host.processes, link)
-	process_kill(process, "enough");
+		process_kill(process, "enough");
 	while (!TAILQ_EMPTY(&host.processes))
 		CHECK(sd_event_run(host.event, 10000) >= 0);
 }
