@@ -156,6 +156,8 @@ static const struct {
 		    "whole only" },
 	{ "pid-namespace",
 	  "process numbers of the host exist; signals need its uid" },
+	{ "core", "a neighbour on a hyperthread of its core could watch what "
+		  "both share" },
 };
 
 const char *sandbox_layer_name(unsigned int index)

@@ -54,9 +54,13 @@ enum sandbox_layer {
 	SANDBOX_SECCOMP = 1u << 12,       /* by sandbox_seal() */
 	SANDBOX_CGROUP = 1u << 13,        /* by the supervisor: cgroup.h */
 	SANDBOX_PID_NAMESPACE = 1u << 14, /* by jail_start(): jail.h */
+	SANDBOX_CORE = 1u << 15,          /* by the supervisor: core.h */
 };
 
-#define SANDBOX_LAYER_COUNT 15
+#define SANDBOX_LAYER_COUNT 16
+
+/* Not the process's own doing, nor its to tell of. */
+#define SANDBOX_OF_SUPERVISOR ((uint32_t)(SANDBOX_CGROUP | SANDBOX_CORE))
 
 /* Any user can have these on any host. */
 #define SANDBOX_REQUIRED \

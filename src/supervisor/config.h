@@ -39,6 +39,7 @@ struct config {
 	uint32_t service_memory_mib; /* of each instance; 0: by the host's */
 	uint32_t service_tasks;      /* threads of each instance */
 	uint32_t service_weight;     /* of its processor time; 100 is usual */
+	uint32_t core_scheduling;    /* 1: each child is a group of its own */
 	/* Layers (enum sandbox_layer) that a child may lack though they are
 	 * required. */
 	uint32_t allow_missing;

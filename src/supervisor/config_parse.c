@@ -40,6 +40,7 @@ static const struct key keys[] = {
 	{ "service_memory_mib", KIND_NUMBER, OF(service_memory_mib), 64, 1u << 24 },
 	{ "service_tasks", KIND_NUMBER,   OF(service_tasks), 64, 32768 },
 	{ "service_weight", KIND_NUMBER,  OF(service_weight), 1, 10000 },
+	{ "core_scheduling", KIND_NUMBER, OF(core_scheduling), 0, 1 },
 	{ "allow_missing", KIND_LAYERS,   OF(allow_missing), 0, 0 },
 };
 

@@ -17,6 +17,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "sandbox/core.h"
 #include "sandbox/sandbox.h"
 #include "supervisor/child/child_log.h"
 #include "supervisor/child/child_record.h"
@@ -220,9 +221,8 @@ static int take_ready(void *data, struct message *message)
 	const struct child_ready *ready = (const void *)message->body;
 	struct process *process = data;
 
-	/* The control group is ours to know. */
-	process->layers |= ready->layers & ~(uint32_t)SANDBOX_CGROUP;
-	process->missing |= ready->missing & ~(uint32_t)SANDBOX_CGROUP;
+	process->layers |= ready->layers & ~SANDBOX_OF_SUPERVISOR;
+	process->missing |= ready->missing & ~SANDBOX_OF_SUPERVISOR;
 	/* From a child that came back it only says how it is isolated. */
 	if (process->state == PROCESS_EXPECTED)
 		return 0;
@@ -547,6 +547,15 @@ static int start_program(const struct process *process, int child_end,
 	return r;
 }
 
+/* Before it has its settings, and so before it starts a QEMU. */
+static void note_core(struct process *process)
+{
+	if (core_is_own(process->pid))
+		process->layers |= SANDBOX_CORE;
+	else if (process->supervisor->config.core_scheduling)
+		process->missing |= SANDBOX_CORE;
+}
+
 static int bring_to_life(struct process *process)
 {
 	SCOPED(close_fd) int child_end = take_fd(&process->child_end);
@@ -572,6 +581,9 @@ static int bring_to_life(struct process *process)
 	process->pid = pid;
 	process->pidfd = pidfd;
 	loan_take_effect(process);
+	if (process->supervisor->config.core_scheduling)
+		(void)core_make_own(pid);
+	note_core(process);
 	(void)failpoint("spawn.unrecorded");
 	child_remember(process->supervisor, process);
 	return 0;
@@ -690,6 +702,7 @@ int process_expect(struct supervisor *supervisor,
 		return r;
 	}
 	loan_take_back_all(process);
+	note_core(process);
 	arm_deadline(process, return_ms(process), on_deadline);
 	child_place(process);
 	*ret_process = process;

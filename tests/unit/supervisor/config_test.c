@@ -56,6 +56,10 @@ TEST(every_setting_can_be_set)
 		       "verb_ms = 300\n"
 		       "save_ms = 200\n"
 		       "shutdown_ms = 3600000\n"
+		       "service_memory_mib = 512\n"
+		       "service_tasks = 128\n"
+		       "service_weight = 200\n"
+		       "core_scheduling = 1\n"
 		       "allow_missing = uid, root"),
 		 0);
 
@@ -71,6 +75,10 @@ TEST(every_setting_can_be_set)
 	CHECK_EQ(config.verb_ms, 300);
 	CHECK_EQ(config.save_ms, 200);
 	CHECK_EQ(config.shutdown_ms, 3600000);
+	CHECK_EQ(config.service_memory_mib, 512);
+	CHECK_EQ(config.service_tasks, 128);
+	CHECK_EQ(config.service_weight, 200);
+	CHECK_EQ(config.core_scheduling, 1);
 	CHECK_EQ(config.allow_missing, SANDBOX_UID | SANDBOX_ROOT);
 }
 

@@ -18,6 +18,8 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "lib/harness.h"
+#include "sandbox/core.h"
+#include "sandbox/sandbox.h"
 #include "supervisor/supervisor.h"
 
 static struct supervisor host;
@@ -219,6 +221,41 @@ TEST(what_a_dead_supervisor_had_lent_to_a_child_is_taken_back)
 	CHECK_EQ(sched_getscheduler(record.pid), SCHED_OTHER);
 	process_kill(process, "enough");
 	(void)run_ms(2000);
+	close_host();
+}
+
+/* Where the kernel and the processors have it. */
+static bool can_own_core(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(core_make_own(0) == 0 && core_is_own(0) ? 0 : 1);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	return status == 0;
+}
+
+TEST(a_child_has_a_core_of_its_own_where_that_is_asked_for_and_can_be_had)
+{
+	bool can = can_own_core();
+	struct process *asked, *other;
+
+	open_host();
+	host.config.core_scheduling = 1;
+	asked = start("clinger");
+	host.config.core_scheduling = 0;
+	other = start("clinger");
+
+	CHECK_EQ(core_is_own(asked->pid), can);
+	CHECK_EQ(!!(asked->layers & SANDBOX_CORE), can);
+	CHECK_EQ(!!(asked->missing & SANDBOX_CORE), !can);
+	CHECK(!core_is_own(other->pid));
+	CHECK_EQ((other->layers | other->missing) & SANDBOX_CORE, 0);
+
+	process_kill(asked, "the test is over");
+	process_kill(other, "the test is over");
+	(void)run_ms(5000);
 	close_host();
 }
 
