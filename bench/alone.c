@@ -193,7 +193,7 @@ static void expect(uint32_t type)
 		message_release(&message);
 	} while (got != type);
 	if (done.status < 0)
-		errx(1, "%s: %.*s", strerror(-done.status), TEXT_ROOM,
+		errx(1, "%s: %.*s", strerror(-done.status), TEXT_SIZE,
 		     done.text);
 }
 

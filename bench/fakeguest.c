@@ -18,7 +18,7 @@
 #define MEMORY_USER  0x7f0000000000ull
 #define PAGE         4096ull
 #define QUEUE_BYTES  65536ull
-#define CONTROL_ROOM 128u /* of a slot: header, status, indirect table */
+#define CONTROL_SIZE 128u /* of a slot: header, status, indirect table */
 #define STATUS_AT    16u
 #define TABLE_AT     32u
 #define CHAIN_MOST   3u /* header, data, status */
@@ -58,7 +58,7 @@ static int map_memory(struct fakeguest *guest)
 	const struct fakeguest_settings *settings = &guest->settings;
 	uint64_t data = align_up_u64(settings->slot_bytes, PAGE);
 	uint64_t control =
-		align_up_u64(settings->slot_count * CONTROL_ROOM, PAGE);
+		align_up_u64(settings->slot_count * CONTROL_SIZE, PAGE);
 	void *map;
 
 	guest->memory_bytes = settings->queue_count * QUEUE_BYTES + control +
@@ -82,7 +82,7 @@ static void place_slots(struct fakeguest *guest)
 	uint64_t data_bytes = align_up_u64(settings->slot_bytes, PAGE);
 	uint8_t *control = guest->memory + settings->queue_count * QUEUE_BYTES;
 	uint8_t *data = control +
-			align_up_u64(settings->slot_count * CONTROL_ROOM, PAGE);
+			align_up_u64(settings->slot_count * CONTROL_SIZE, PAGE);
 
 	for (uint32_t i = 0; i < settings->slot_count; i++) {
 		struct fakeguest_slot *slot = &guest->slots[i];
@@ -92,7 +92,7 @@ static void place_slots(struct fakeguest *guest)
 		slot->status = control + STATUS_AT;
 		slot->table = (void *)(control + TABLE_AT);
 		slot->data = data;
-		control += CONTROL_ROOM;
+		control += CONTROL_SIZE;
 		data += data_bytes;
 		guest->free_slots[i] = i;
 	}

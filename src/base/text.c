@@ -28,7 +28,7 @@ static bool is_name_start(char c)
 
 bool text_is_name(const char *text, size_t room)
 {
-	size_t most = room < NAME_ROOM ? room : NAME_ROOM;
+	size_t most = room < NAME_SIZE ? room : NAME_SIZE;
 
 	if (!text_is_terminated(text, most) || !is_name_start(text[0]))
 		return false;

@@ -23,7 +23,7 @@ bool text_is_terminated(const char *text, size_t room);
  * True for a name of ours: 1 to 31 of [a-z0-9_.-], beginning with a letter or
  * a digit. Such a name is safe in a path, a log line and a terminal.
  */
-#define NAME_ROOM 32
+#define NAME_SIZE 32
 bool text_is_name(const char *text, size_t room);
 
 /*

@@ -22,7 +22,7 @@ void cli_print_json(json_t *value)
 
 json_t *json_foreign(const char *text)
 {
-	char escaped[TEXT_ROOM * 4];
+	char escaped[TEXT_SIZE * 4];
 	json_t *string = json_string(text);
 
 	if (string)
@@ -137,7 +137,7 @@ static int complain_unreachable(const struct cli *cli, int error)
 		return cli_complain(cli, EXIT_REFUSED, "socket",
 				    "%s is longer than the %d bytes a socket's "
 				    "path may have",
-				    path, SOCKET_PATH_ROOM - 1);
+				    path, SOCKET_PATH_SIZE - 1);
 	return cli_complain(cli, EXIT_FAILED, "",
 			    "no supervisor answers at %s (%s): start one with "
 			    "bulkheadd, or name another socket with --socket",
@@ -189,14 +189,14 @@ int cli_call(struct cli *cli, const struct request *request, const char *doing)
 }
 
 int cli_take_name(struct cli *cli, const char *field, const char *given,
-		  char to[NAME_ROOM])
+		  char to[NAME_SIZE])
 {
 	if (!text_is_name(given, strlen(given) + 1))
 		return cli_complain(cli, EXIT_REFUSED, field,
 				    "wants 1 to %d of a-z 0-9 _ . -, beginning "
 				    "with a letter or digit",
-				    NAME_ROOM - 1);
-	(void)text_copy(to, NAME_ROOM, given);
+				    NAME_SIZE - 1);
+	(void)text_copy(to, NAME_SIZE, given);
 	return EXIT_DONE;
 }
 
@@ -233,7 +233,7 @@ int cli_call_name(struct cli *cli, const struct invocation *invocation,
 		.on_row = cli_take_progress,
 		.row_data = cli,
 	};
-	char line[NAME_ROOM * 2];
+	char line[NAME_SIZE * 2];
 	int status;
 
 	status = cli_take_name(cli, "name", invocation->positional, body.name);

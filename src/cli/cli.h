@@ -48,7 +48,7 @@ int cli_call_name(struct cli *cli, const struct invocation *invocation,
  * Returns EXIT_DONE or EXIT_REFUSED (said on stderr).
  */
 int cli_take_name(struct cli *cli, const char *field, const char *given,
-		  char to[NAME_ROOM]);
+		  char to[NAME_SIZE]);
 
 /* Report {"done": VERB, "name": NAME} with --json; else nothing. */
 void cli_done(const struct cli *cli, const struct invocation *invocation,

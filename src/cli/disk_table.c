@@ -15,7 +15,7 @@ void disk_table_init(struct table *table)
 
 void disk_table_add(struct table *table, const struct disk_row *row)
 {
-	char size[UNIT_ROOM];
+	char size[UNIT_SIZE];
 
 	size_write(size, row->size_bytes);
 	table_add(table, "%s", row->partition);

@@ -75,7 +75,7 @@ void nic_table_init(struct table *table)
 void nic_table_add(struct table *table, const struct nic_row *row)
 {
 	const struct nic_definition *nic = &row->definition;
-	char mac[MAC_ROOM], vlans[TABLE_CELL_ROOM];
+	char mac[MAC_SIZE], vlans[TABLE_CELL_SIZE];
 
 	mac_write(mac, nic->mac);
 	describe_vlans(nic->pvid, nic->vids, nic->vid_count, vlans,
@@ -95,7 +95,7 @@ json_t *json_nic(const struct nic_row *row)
 {
 	const struct nic_counters *counters = &row->counters;
 	json_t *object = json_object(), *counted = json_object();
-	char mac[MAC_ROOM];
+	char mac[MAC_SIZE];
 
 	mac_write(mac, row->definition.mac);
 	json_set_text(object, "partition", row->partition);
@@ -138,20 +138,20 @@ static void describe_uplink(const struct switch_row *row, char *to, size_t room)
 	const struct switch_definition *definition = &row->definition;
 	bool has_other =
 		row->interface[0] &&
-		strncmp(row->interface, definition->uplink, UPLINK_ROOM) != 0;
+		strncmp(row->interface, definition->uplink, UPLINK_SIZE) != 0;
 
 	(void)snprintf(to, room, "%s%s%.*s%s%.*s%s",
 		       uplink_name(definition->uplink_kind),
-		       definition->uplink[0] ? ":" : "", UPLINK_ROOM - 1,
+		       definition->uplink[0] ? ":" : "", UPLINK_SIZE - 1,
 		       definition->uplink, has_other ? " (" : "",
-		       has_other ? UPLINK_ROOM - 1 : 0, row->interface,
+		       has_other ? UPLINK_SIZE - 1 : 0, row->interface,
 		       has_other ? ")" : "");
 }
 
 void switch_table_add(struct table *table, const struct switch_row *row)
 {
 	const struct switch_definition *definition = &row->definition;
-	char uplink[4 * UPLINK_ROOM], vlans[TABLE_CELL_ROOM];
+	char uplink[4 * UPLINK_SIZE], vlans[TABLE_CELL_SIZE];
 
 	describe_uplink(row, uplink, sizeof(uplink));
 	describe_vlans(definition->pvid, definition->vids,
@@ -229,7 +229,7 @@ void port_table_init(struct table *table)
 
 void port_table_add(struct table *table, const struct net_port *row)
 {
-	char name[2 * NAME_ROOM + 2], drops[TABLE_CELL_ROOM];
+	char name[2 * NAME_SIZE + 2], drops[TABLE_CELL_SIZE];
 
 	describe_port(row->partition, row->nic, name, sizeof(name));
 	describe_drops(row, drops, sizeof(drops));
@@ -272,7 +272,7 @@ void entry_table_init(struct table *table)
 
 void entry_table_add(struct table *table, const struct net_entry *row)
 {
-	char name[2 * NAME_ROOM + 2], mac[MAC_ROOM];
+	char name[2 * NAME_SIZE + 2], mac[MAC_SIZE];
 
 	describe_port(row->partition, row->nic, name, sizeof(name));
 	mac_write(mac, row->mac);
@@ -286,7 +286,7 @@ void entry_table_add(struct table *table, const struct net_entry *row)
 json_t *json_entry(const struct net_entry *row)
 {
 	json_t *object = json_object();
-	char mac[MAC_ROOM];
+	char mac[MAC_SIZE];
 
 	mac_write(mac, row->mac);
 	json_set_number(object, "vlan", row->vid);
@@ -321,7 +321,7 @@ void mirror_table_init(struct table *table)
 
 void mirror_table_add(struct table *table, const struct switch_mirrored *row)
 {
-	char name[2 * NAME_ROOM + 2], from[2 * NAME_ROOM + 2];
+	char name[2 * NAME_SIZE + 2], from[2 * NAME_SIZE + 2];
 
 	describe_port(row->partition, row->nic, name, sizeof(name));
 	describe_mirrored(row, from, sizeof(from));
@@ -355,7 +355,7 @@ void dead_end_table_init(struct table *table)
 
 void dead_end_table_add(struct table *table, const struct switch_dead_end *row)
 {
-	char name[2 * NAME_ROOM + 2], vlans[TABLE_CELL_ROOM];
+	char name[2 * NAME_SIZE + 2], vlans[TABLE_CELL_SIZE];
 
 	describe_port(row->partition, row->nic, name, sizeof(name));
 	describe_vlans(row->pvid, row->vids, row->vid_count, vlans,

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "document/value.h"
 
-#define LIST_ROOM 512
+#define LIST_SIZE 512
 
 static int store(struct cli *cli, const struct field *field, const char *name,
 		 const char *text, struct nic_definition *nic)
@@ -46,7 +46,7 @@ static int store_list(struct cli *cli, const struct field *field,
 		      const char *name, const char *given,
 		      struct nic_definition *nic)
 {
-	char list[LIST_ROOM];
+	char list[LIST_SIZE];
 	char *at = list;
 	int status = EXIT_DONE;
 
@@ -91,10 +91,10 @@ int nic_options_take(struct cli *cli, const struct invocation *invocation,
 }
 
 int nic_port_take(struct cli *cli, const char *field, const char *given,
-		  char partition[NAME_ROOM], char nic[NAME_ROOM])
+		  char partition[NAME_SIZE], char nic[NAME_SIZE])
 {
 	const char *slash = given ? strchr(given, '/') : NULL;
-	char name[NAME_ROOM] = "";
+	char name[NAME_SIZE] = "";
 	int status;
 
 	if (!given)

@@ -23,6 +23,6 @@ int nic_option_take(struct cli *cli, const char *name, const char *given,
 /* A port of a switch, PARTITION/NAME, of the option `field`; NULL: not given.
  * Returns an exit status. */
 int nic_port_take(struct cli *cli, const char *field, const char *given,
-		  char partition[NAME_ROOM], char nic[NAME_ROOM]);
+		  char partition[NAME_SIZE], char nic[NAME_SIZE]);
 
 #endif

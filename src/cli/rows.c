@@ -71,7 +71,7 @@ static void set_field(json_t *object, const struct field *field,
 		      const struct partition_definition *definition,
 		      const void *element)
 {
-	char text[VALUE_ROOM];
+	char text[VALUE_SIZE];
 	enum value_kind kind = field_value(field, definition, element, text);
 
 	if (kind != VALUE_ABSENT)

@@ -12,7 +12,7 @@
 static char *next_cell(struct table *table)
 {
 	size_t count = table->cell_count + 1;
-	void *grown = reallocarray(table->cells, count, TABLE_CELL_ROOM);
+	void *grown = reallocarray(table->cells, count, TABLE_CELL_SIZE);
 
 	if (!grown) {
 		(void)fputs("bulkhead: no memory\n", stderr);
@@ -27,7 +27,7 @@ void table_init(struct table *table, const char *const *headings)
 {
 	memset(table, 0, sizeof(*table));
 	for (; headings[table->column_count]; table->column_count++)
-		(void)snprintf(next_cell(table), TABLE_CELL_ROOM, "%s",
+		(void)snprintf(next_cell(table), TABLE_CELL_SIZE, "%s",
 			       headings[table->column_count]);
 }
 
@@ -40,13 +40,13 @@ void table_release(struct table *table)
 
 void table_add(struct table *table, const char *format, ...)
 {
-	char raw[TABLE_CELL_ROOM];
+	char raw[TABLE_CELL_SIZE];
 	va_list arguments;
 
 	va_start(arguments, format);
 	(void)vsnprintf(raw, sizeof(raw), format, arguments);
 	va_end(arguments);
-	text_escape(next_cell(table), TABLE_CELL_ROOM, raw, strlen(raw));
+	text_escape(next_cell(table), TABLE_CELL_SIZE, raw, strlen(raw));
 }
 
 static int column_width(const struct table *table, size_t column)

@@ -9,12 +9,12 @@
 #include <stddef.h>
 
 #define TABLE_COLUMN_MAX 10
-#define TABLE_CELL_ROOM  256
+#define TABLE_CELL_SIZE  256
 
 struct table {
 	size_t column_count;
 	size_t cell_count;              /* headings included */
-	char (*cells)[TABLE_CELL_ROOM]; /* owned; row by row */
+	char (*cells)[TABLE_CELL_SIZE]; /* owned; row by row */
 };
 
 /* Headings, ending in NULL, are the first row. */

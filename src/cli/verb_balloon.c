@@ -11,7 +11,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 		.type = MSG_PARTITION_BALLOON,
 		.body = &body,
 	};
-	char fault[SIZE_FAULT_ROOM];
+	char fault[SIZE_FAULT_SIZE];
 	int status;
 
 	status = cli_take_name(cli, "name", invocation->positional, body.name);

@@ -34,7 +34,7 @@ static int take_path(struct cli *cli, const char *option, const char *given,
 
 static int take_size(struct cli *cli, const char *given, uint64_t *ret_bytes)
 {
-	char fault[SIZE_FAULT_ROOM];
+	char fault[SIZE_FAULT_SIZE];
 
 	if (!given)
 		return EXIT_DONE;

@@ -21,7 +21,7 @@ struct answer {
 
 static void add_process(struct answer *answer, const struct layer_row *row)
 {
-	char missing[TABLE_CELL_ROOM];
+	char missing[TABLE_CELL_SIZE];
 
 	sandbox_layer_list(row->missing, missing, sizeof(missing));
 	table_add(&answer->processes, "%s", row->process);

@@ -13,7 +13,7 @@ static void print_text(const struct event_row *row)
 {
 	time_t seconds = (time_t)(row->time_us / 1000000);
 	char subject[256];
-	char text[TEXT_ROOM * 4];
+	char text[TEXT_SIZE * 4];
 	char when[32] = "?";
 	struct tm local;
 

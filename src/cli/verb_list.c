@@ -10,7 +10,7 @@ static int add_row(void *data, struct message *message)
 {
 	struct listing *listing = data;
 	const struct partition_row *row = (const void *)message->body;
-	char memory[UNIT_ROOM];
+	char memory[UNIT_SIZE];
 
 	if (message->type != MSG_PARTITION_ROW)
 		return -EBADMSG;

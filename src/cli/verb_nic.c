@@ -118,7 +118,7 @@ static int look_at_row(void *data, struct message *message)
 	const struct nic_row *row = (const void *)message->body;
 
 	if (message->type != MSG_NIC_ROW ||
-	    strncmp(row->definition.name, search->name, NAME_ROOM) != 0)
+	    strncmp(row->definition.name, search->name, NAME_SIZE) != 0)
 		return 0;
 	search->definition = row->definition;
 	search->is_found = true;

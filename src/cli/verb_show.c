@@ -30,7 +30,7 @@ struct showing {
 
 static void add_process(struct showing *showing, const struct layer_row *row)
 {
-	char missing[TABLE_CELL_ROOM];
+	char missing[TABLE_CELL_SIZE];
 
 	sandbox_layer_list(row->missing, missing, sizeof(missing));
 	table_add(&showing->processes, "%s", row->process);
@@ -118,7 +118,7 @@ static void print_table(const struct table *table)
 static void print_text(const struct showing *showing)
 {
 	const struct partition_row *row = &showing->row;
-	char reason[TEXT_ROOM * 4];
+	char reason[TEXT_SIZE * 4];
 
 	text_escape(reason, sizeof(reason), row->reason, strlen(row->reason));
 	(void)printf("%s: %s, engine %s%s%s\n", row->name, row->state_name,

@@ -14,7 +14,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 		.type = MSG_PARTITION_STOP,
 		.body = &body,
 	};
-	char doing[NAME_ROOM * 2];
+	char doing[NAME_SIZE * 2];
 	int status;
 
 	status = cli_take_name(cli, "name", invocation->positional, body.name);

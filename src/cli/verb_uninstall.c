@@ -11,8 +11,8 @@
 
 static void print_left(const struct image_left_row *row)
 {
-	char file[PATH_ROOM * 4];
-	char size[UNIT_ROOM];
+	char file[PATH_SIZE * 4];
+	char size[UNIT_SIZE];
 
 	text_escape(file, sizeof(file), row->file, strlen(row->file));
 	size_write(size, row->bytes);
@@ -51,7 +51,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 		.on_row = take_row,
 		.row_data = &outcome,
 	};
-	char doing[NAME_ROOM * 2];
+	char doing[NAME_SIZE * 2];
 	int status;
 
 	status = cli_take_name(cli, "name", invocation->positional, body.name);

@@ -151,7 +151,7 @@ static void turn_away(int fd, const char *why)
 		.kind = CONSOLE_FRAME_REFUSED,
 		.bytes = (uint32_t)strlen(why),
 	};
-	uint8_t frame[sizeof(header) + READER_NOTICE_ROOM];
+	uint8_t frame[sizeof(header) + READER_NOTICE_SIZE];
 
 	memcpy(frame, &header, sizeof(header));
 	memcpy(frame + sizeof(header), why, header.bytes);

@@ -24,7 +24,7 @@
 
 struct console {
 	struct attachment attachment;
-	char partition[NAME_ROOM];
+	char partition[NAME_SIZE];
 	struct bytes bytes;
 	int call_fd;     /* owned: the monitor wakes us */
 	int kick_fd;     /* owned: we wake the monitor */

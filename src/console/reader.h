@@ -19,8 +19,8 @@
 #include "channel/bytes.h"
 #include "control/console_stream.h"
 
-#define READER_INPUT_ROOM  1024
-#define READER_NOTICE_ROOM 128
+#define READER_INPUT_SIZE  1024
+#define READER_NOTICE_SIZE 128
 
 struct reader {
 	int fd; /* owned */
@@ -34,8 +34,8 @@ struct reader {
 	uint32_t frame_begin; /* of the frame not yet sent */
 	uint32_t frame_end;
 	uint32_t notice_kind;            /* enum console_frame_kind */
-	char notice[READER_NOTICE_ROOM]; /* next to be sent; may be empty */
-	uint8_t input[READER_INPUT_ROOM];
+	char notice[READER_NOTICE_SIZE]; /* next to be sent; may be empty */
+	uint8_t input[READER_INPUT_SIZE];
 	uint8_t frame[sizeof(struct console_frame) + CONSOLE_FRAME_BYTES_MAX];
 };
 

@@ -14,9 +14,9 @@
 
 #include "base/text.h"
 
-#define PATH_ROOM        256
-#define CMDLINE_ROOM     1024
-#define SOCKET_PATH_ROOM 108 /* of struct sockaddr_un */
+#define PATH_SIZE        256
+#define CMDLINE_SIZE     1024
+#define SOCKET_PATH_SIZE 108 /* of struct sockaddr_un */
 #define DISK_COUNT_MAX   8
 
 enum partition_class {
@@ -61,9 +61,9 @@ enum outage_policy {
 };
 
 struct disk_definition {
-	char name[NAME_ROOM];
-	char service[NAME_ROOM]; /* the disk service that serves it */
-	char file[PATH_ROOM];    /* absolute */
+	char name[NAME_SIZE];
+	char service[NAME_SIZE]; /* the disk service that serves it */
+	char file[PATH_SIZE];    /* absolute */
 	uint64_t size_bytes;     /* 0: the size the file has at install */
 	uint32_t access;         /* enum disk_access */
 	uint32_t cache;          /* enum disk_cache */
@@ -74,7 +74,7 @@ struct disk_definition {
 };
 
 struct partition_definition {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	uint32_t class;     /* enum partition_class */
 	uint32_t engine;    /* enum engine_kind */
 	uint32_t restart;   /* enum restart_policy */
@@ -85,10 +85,10 @@ struct partition_definition {
 	uint64_t console_log_bytes; /* bound of the log on disk; 0: none */
 	uint32_t stop_ms;           /* how long a guest may take to power off */
 	uint32_t huge_pages; /* 0 or 1: guest memory in huge pages, or refuse */
-	char kernel[PATH_ROOM]; /* empty for ENGINE_FOREIGN */
-	char initrd[PATH_ROOM]; /* may be empty */
-	char cmdline[CMDLINE_ROOM];
-	char vhost_user[SOCKET_PATH_ROOM]; /* ENGINE_FOREIGN only */
+	char kernel[PATH_SIZE]; /* empty for ENGINE_FOREIGN */
+	char initrd[PATH_SIZE]; /* may be empty */
+	char cmdline[CMDLINE_SIZE];
+	char vhost_user[SOCKET_PATH_SIZE]; /* ENGINE_FOREIGN only */
 	uint32_t reserved_tail;
 	struct disk_definition disks[DISK_COUNT_MAX];
 };

@@ -23,7 +23,7 @@
 #define NIC_CREDIT_MAX      (1ull << 40)
 #define NIC_PERIOD_US_MAX   1000000
 #define SWITCH_COUNT_MAX    64
-#define UPLINK_ROOM         16 /* IFNAMSIZ */
+#define UPLINK_SIZE         16 /* IFNAMSIZ */
 #define DEFAULT_NET_SERVICE "net0"
 
 /* Bits of nic_definition.flags. */
@@ -39,8 +39,8 @@ enum nic_flag {
 
 /* A network interface of a partition: one port of a switch. */
 struct nic_definition {
-	char name[NAME_ROOM];
-	char network[NAME_ROOM]; /* the switch */
+	char name[NAME_SIZE];
+	char network[NAME_SIZE]; /* the switch */
 	uint8_t mac[6];          /* zero: made of the attachment's id */
 	uint16_t pvid;           /* 1 to 4094; 0: only tagged frames */
 	uint16_t vid_count;      /* tagged VLANs; any makes the port aware */
@@ -86,9 +86,9 @@ enum uplink_kind {
 #define UPLINK_PASST_HOST "host"
 
 struct switch_definition {
-	char name[NAME_ROOM];
-	char service[NAME_ROOM];  /* the net service that it is part of */
-	char uplink[UPLINK_ROOM]; /* interface, bridge or UPLINK_PASST_HOST */
+	char name[NAME_SIZE];
+	char service[NAME_SIZE];  /* the net service that it is part of */
+	char uplink[UPLINK_SIZE]; /* interface, bridge or UPLINK_PASST_HOST */
 	uint32_t uplink_kind;     /* enum uplink_kind */
 	uint16_t pvid;            /* of the uplink: its untagged VLAN */
 	uint16_t vid_count;

@@ -41,10 +41,10 @@ enum role {
 };
 
 #define TOKEN_BYTES 16
-#define TEXT_ROOM   192
+#define TEXT_SIZE   192
 
 struct child_settings {
-	char name[NAME_ROOM]; /* of the partition or the service */
+	char name[NAME_SIZE]; /* of the partition or the service */
 	uint8_t token[TOKEN_BYTES];
 	uint32_t role;      /* enum role */
 	uint32_t log_level; /* enum log_level */
@@ -64,7 +64,7 @@ struct child_ready {
 struct child_hello {
 	uint32_t protocol_version;
 	uint32_t role;
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	uint8_t token[TOKEN_BYTES];
 };
 
@@ -72,7 +72,7 @@ enum event_level { EVENT_INFO, EVENT_WARNING, EVENT_ERROR };
 
 struct child_event {
 	uint32_t level; /* enum event_level */
-	char text[TEXT_ROOM - 4];
+	char text[TEXT_SIZE - 4];
 };
 
 struct monitor_settings {
@@ -83,8 +83,8 @@ struct monitor_settings {
 	uint32_t disk_count;
 	uint32_t has_initrd;
 	uint32_t has_huge_pages;
-	char qemu[PATH_ROOM]; /* the QEMU binary */
-	char cmdline[CMDLINE_ROOM];
+	char qemu[PATH_SIZE]; /* the QEMU binary */
+	char cmdline[CMDLINE_SIZE];
 };
 
 /* An attachment joins one disk or console of a partition to a service. */
@@ -100,7 +100,7 @@ struct attachment {
 
 struct console_ring {
 	struct attachment attachment;
-	char partition[NAME_ROOM];
+	char partition[NAME_SIZE];
 	uint64_t log_bytes; /* bound of the log file; 0: none */
 };
 
@@ -115,7 +115,7 @@ struct monitor_disk {
 	uint32_t outage_ms;
 	uint32_t hang_ms;
 	uint32_t queue_count;
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	char serial[24]; /* VIRTIO_BLK_T_GET_ID takes the first 20 */
 };
 
@@ -151,7 +151,7 @@ struct disk_down {
 struct monitor_result {
 	int32_t status; /* 0 or -errno */
 	uint32_t reserved;
-	char text[TEXT_ROOM];
+	char text[TEXT_SIZE];
 };
 
 /* Of guest memory; a balloon cannot be driven exactly. */
@@ -228,8 +228,8 @@ struct disk_attach {
 	uint32_t direct; /* O_DIRECT is set on the file */
 	uint32_t logical_block_bytes;
 	uint32_t is_block_device;
-	char partition[NAME_ROOM];
-	char disk[NAME_ROOM];
+	char partition[NAME_SIZE];
+	char disk[NAME_SIZE];
 };
 
 struct monitor_nic {
@@ -240,7 +240,7 @@ struct monitor_nic {
 	uint8_t mac[6];
 	uint16_t reserved;
 	uint32_t hang_ms;
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 };
 
 struct nic_channel {
@@ -291,7 +291,7 @@ struct nic_counters {
 };
 
 struct net_switch {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 };
 
 struct net_uplink {
@@ -303,7 +303,7 @@ struct net_uplink {
 
 struct net_attach {
 	struct attachment attachment;
-	char partition[NAME_ROOM];
+	char partition[NAME_SIZE];
 	struct nic_definition definition; /* with its MAC filled in */
 };
 
@@ -312,9 +312,9 @@ struct net_attach {
 /* Counters of a port since its service's start. */
 struct net_port {
 	uint64_t attachment_id;
-	char network[NAME_ROOM];
-	char partition[NAME_ROOM]; /* empty: the uplink */
-	char nic[NAME_ROOM];
+	char network[NAME_SIZE];
+	char partition[NAME_SIZE]; /* empty: the uplink */
+	char nic[NAME_SIZE];
 	uint64_t in_frames;
 	uint64_t in_bytes;
 	uint64_t out_frames;
@@ -336,9 +336,9 @@ struct net_report {
 };
 
 struct net_entry {
-	char network[NAME_ROOM];
-	char partition[NAME_ROOM]; /* empty: the uplink */
-	char nic[NAME_ROOM];
+	char network[NAME_SIZE];
+	char partition[NAME_SIZE]; /* empty: the uplink */
+	char nic[NAME_SIZE];
 	uint8_t mac[6];
 	uint16_t vid;
 	uint32_t is_static;
@@ -354,7 +354,7 @@ struct net_mirror {
 
 struct net_capture {
 	uint64_t id; /* the supervisor's */
-	char network[NAME_ROOM];
+	char network[NAME_SIZE];
 	uint64_t attachment_id; /* 0: every port */
 	uint32_t snap_bytes;    /* of each frame; 0: whole */
 	uint32_t reserved;
@@ -372,38 +372,38 @@ struct reply {
 	int32_t status;   /* 0, or -errno: -EINVAL and kin mean refused */
 	uint32_t refused; /* 1: bad input or not allowed now (exit 2, 4xx) */
 	char field[64];   /* the field at fault; may be empty */
-	char text[TEXT_ROOM];
+	char text[TEXT_SIZE];
 };
 
 struct partition_name {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 };
 
 struct partition_stop {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	uint32_t deadline_ms; /* 0: the definition's */
 	uint32_t is_forced;   /* power off at once */
 };
 
 struct partition_balloon {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	uint64_t memory_bytes; /* what the guest is to keep */
 };
 
 struct partition_uninstall {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	uint32_t is_scrubbed;    /* overwrite, then remove, what it may */
 	uint32_t removes_images; /* that install created */
 };
 
 /* An image that an uninstall leaves where it is. */
 struct image_left_row {
-	char file[PATH_ROOM];
+	char file[PATH_SIZE];
 	uint64_t bytes;
 };
 
 struct partition_row {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	uint32_t state;       /* enum partition_state of the supervisor */
 	uint32_t engine;      /* the one in use, or the one defined */
 	uint32_t monitor_pid; /* 0: none */
@@ -414,16 +414,16 @@ struct partition_row {
 	uint32_t restarts; /* of the monitor, by policy */
 	uint64_t memory_bytes;
 	uint64_t running_ms; /* since it was started */
-	char state_name[NAME_ROOM];
-	char reason[TEXT_ROOM]; /* why it is stopped or held; may be empty */
+	char state_name[NAME_SIZE];
+	char reason[TEXT_SIZE]; /* why it is stopped or held; may be empty */
 };
 
 struct disk_row {
-	char partition[NAME_ROOM];
-	char disk[NAME_ROOM];
-	char service[NAME_ROOM];
-	char file[PATH_ROOM];
-	char state[NAME_ROOM]; /* "up", "down", "fencing", "detached" */
+	char partition[NAME_SIZE];
+	char disk[NAME_SIZE];
+	char service[NAME_SIZE];
+	char file[PATH_SIZE];
+	char state[NAME_SIZE]; /* "up", "down", "fencing", "detached" */
 	uint64_t size_bytes;
 	uint32_t read_only;
 	uint32_t instance_pid;
@@ -439,28 +439,28 @@ struct layer_row {
 };
 
 struct nic_row {
-	char partition[NAME_ROOM];
-	char state[NAME_ROOM]; /* "up", "down" */
+	char partition[NAME_SIZE];
+	char state[NAME_SIZE]; /* "up", "down" */
 	struct nic_definition definition;
 	struct nic_counters counters;
 };
 
 struct switch_name {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 };
 
 struct switch_row {
 	struct switch_definition definition;
-	char uplink_state[NAME_ROOM]; /* "up", "down", "none" */
-	char interface[UPLINK_ROOM];  /* the TAP in use */
+	char uplink_state[NAME_SIZE]; /* "up", "down", "none" */
+	char interface[UPLINK_SIZE];  /* the TAP in use */
 	uint32_t port_count;
 	uint32_t instance_pid;
 };
 
 struct switch_capture {
-	char name[NAME_ROOM];
-	char partition[NAME_ROOM]; /* with nic: one port; empty: all */
-	char nic[NAME_ROOM];
+	char name[NAME_SIZE];
+	char partition[NAME_SIZE]; /* with nic: one port; empty: all */
+	char nic[NAME_SIZE];
 	uint32_t snap_bytes;
 	uint32_t reserved;
 };
@@ -474,40 +474,40 @@ enum mirror_kind {
 };
 
 struct switch_mirrored {
-	char name[NAME_ROOM]; /* the switch */
-	char partition[NAME_ROOM];
-	char nic[NAME_ROOM];
+	char name[NAME_SIZE]; /* the switch */
+	char partition[NAME_SIZE];
+	char nic[NAME_SIZE];
 	uint32_t kind;                  /* enum mirror_kind */
 	uint32_t vid;                   /* MIRROR_VLAN */
-	char from_partition[NAME_ROOM]; /* MIRROR_NIC; in a row empty: gone */
-	char from_nic[NAME_ROOM];
+	char from_partition[NAME_SIZE]; /* MIRROR_NIC; in a row empty: gone */
+	char from_nic[NAME_SIZE];
 };
 
 struct switch_dead_end {
-	char partition[NAME_ROOM];
-	char nic[NAME_ROOM];
+	char partition[NAME_SIZE];
+	char nic[NAME_SIZE];
 	uint16_t pvid; /* 0: that one leads to somebody */
 	uint16_t vid_count;
 	uint16_t vids[NIC_VID_MAX];
 };
 
 struct nic_change {
-	char partition[NAME_ROOM];
+	char partition[NAME_SIZE];
 	struct nic_definition definition;
 };
 
 struct service_name {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 };
 
 struct service_settings {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	uint32_t role;          /* of a new one; 0: there must be one */
 	uint32_t standby_count; /* 0 or 1 */
 };
 
 struct service_row {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	char kind[16];  /* "disk", "console" */
 	char state[16]; /* "active", "standby", "starting", "dying" */
 	uint32_t pid;
@@ -520,7 +520,7 @@ struct service_row {
 };
 
 struct quarantine_row {
-	char name[NAME_ROOM]; /* of its partition or service */
+	char name[NAME_SIZE]; /* of its partition or service */
 	char kind[16];        /* "monitor", "disk", ... */
 	uint32_t pid;
 	uint32_t reserved;
@@ -544,11 +544,11 @@ struct event_row {
 	uint32_t level;   /* enum event_level */
 	uint32_t reserved;
 	char subject[64]; /* "partition web1", "service disk0" */
-	char text[TEXT_ROOM];
+	char text[TEXT_SIZE];
 };
 
 struct console_open {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	uint32_t mode; /* enum console_mode */
 	uint32_t reserved;
 };
@@ -561,7 +561,7 @@ struct supervisor_row {
 	uint32_t uid;
 	uint32_t adopted; /* children taken over at start */
 	char engine[16];  /* what auto takes */
-	char engine_reason[TEXT_ROOM];
+	char engine_reason[TEXT_SIZE];
 };
 
 struct host_shutdown {

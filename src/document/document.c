@@ -12,7 +12,7 @@
 #include "document/schema.h"
 #include "document/value.h"
 
-#define PATH_TEXT_ROOM 64
+#define PATH_TEXT_SIZE 64
 
 /*
  * Where in the document the next event lies. Nesting is as deep as this list
@@ -66,23 +66,23 @@ static void *owner_at_hand(const struct reading *reading)
 
 /* The field as the user finds it: "disks[1].file". */
 static void name_key(const struct reading *reading, const char *key,
-		     char name[PATH_TEXT_ROOM])
+		     char name[PATH_TEXT_SIZE])
 {
 	if (reading->place == IN_ELEMENT || reading->place == IN_VALUES)
-		(void)snprintf(name, PATH_TEXT_ROOM, "%s[%u].%s",
+		(void)snprintf(name, PATH_TEXT_SIZE, "%s[%u].%s",
 			       reading->list->path, *element_count(reading) - 1,
 			       key);
 	else if (reading->place == IN_GROUP)
-		(void)snprintf(name, PATH_TEXT_ROOM, "%s.%s",
+		(void)snprintf(name, PATH_TEXT_SIZE, "%s.%s",
 			       reading->group->path, key);
 	else
-		(void)snprintf(name, PATH_TEXT_ROOM, "%s", key);
+		(void)snprintf(name, PATH_TEXT_SIZE, "%s", key);
 }
 
 static int refuse_field(const struct reading *reading, const char *key,
 			const char *why)
 {
-	char name[PATH_TEXT_ROOM];
+	char name[PATH_TEXT_SIZE];
 
 	name_key(reading, key, name);
 	return refuse(reading->refusal, -EINVAL, name, "%s (line %zu)", why,
@@ -104,7 +104,7 @@ static int refuse_here(const struct reading *reading, const char *why)
 static const struct field *find_key(const struct reading *reading,
 				    const char *key)
 {
-	char path[PATH_TEXT_ROOM];
+	char path[PATH_TEXT_SIZE];
 	int length;
 
 	if (strpbrk(key, ".[]"))
@@ -150,7 +150,7 @@ static int read_key(struct reading *reading, const char *key)
 static int read_value(struct reading *reading, const struct scalar *scalar)
 {
 	const struct field *field = reading->field;
-	char name[PATH_TEXT_ROOM];
+	char name[PATH_TEXT_SIZE];
 
 	if (field->type == FIELD_GROUP)
 		return refuse_here(reading, "wants a map of fields");
@@ -250,7 +250,7 @@ static int end_element(struct reading *reading)
 	bool is_disk = is_disk_list(reading);
 	const struct field *field = rules_find_missing(
 		reading->element_seen, is_disk ? OWNER_DISK : OWNER_NIC);
-	char name[PATH_TEXT_ROOM];
+	char name[PATH_TEXT_SIZE];
 
 	if (field) {
 		name_key(reading, field_key(field), name);

@@ -42,7 +42,7 @@ static const struct field fields[] = {
 	  .help = "How much the partition matters; shown, and kept for the scheduler." },
 	{ "engine", FIELD_CHOICE, OF(engine), .choices = engine_choices,
 	  .help = "What runs the guest's code: auto is what this host can do, kvm our own virtual machine monitor, qemu a QEMU process, foreign a virtual machine that is not ours and only takes a disk or an interface from us." },
-	{ "vhost-user", FIELD_PATH, .room = SOCKET_PATH_ROOM, OF(vhost_user),
+	{ "vhost-user", FIELD_PATH, .room = SOCKET_PATH_SIZE, OF(vhost_user),
 	  .help = "The socket on which a foreign virtual machine finds its disk or its interface; only for engine: foreign." },
 	{ "boot", FIELD_GROUP, .help = "What the guest starts from; not for engine: foreign." },
 	{ "boot.kernel", FIELD_PATH, TEXT_OF(kernel),
@@ -170,15 +170,15 @@ static void describe_choices(const struct field *field, char *to, size_t room)
 
 void field_describe_range(const struct field *field, char *to, size_t room)
 {
-	char least[UNIT_ROOM];
-	char most[UNIT_ROOM];
+	char least[UNIT_SIZE];
+	char most[UNIT_SIZE];
 
 	switch (field->type) {
 	case FIELD_NAME:
 		(void)snprintf(to, room,
 			       "1 to %d of a-z 0-9 _ . -, beginning with a "
 			       "letter or digit",
-			       NAME_ROOM - 1);
+			       NAME_SIZE - 1);
 		break;
 	case FIELD_TEXT:
 		(void)snprintf(to, room, "text of up to %u bytes",
@@ -255,7 +255,7 @@ void field_describe_range(const struct field *field, char *to, size_t room)
 
 void field_describe_fallback(const struct field *field, char *to, size_t room)
 {
-	char text[UNIT_ROOM];
+	char text[UNIT_SIZE];
 
 	text[0] = '\0';
 	if (field->type == FIELD_COUNT)

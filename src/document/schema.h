@@ -84,7 +84,7 @@ enum value_kind {
 	VALUE_LIST,
 };
 
-#define VALUE_ROOM CMDLINE_ROOM
+#define VALUE_SIZE CMDLINE_SIZE
 
 /*
  * The value of a leaf as the document writes it. `element` is the disk or the
@@ -92,6 +92,6 @@ enum value_kind {
  */
 enum value_kind field_value(const struct field *field,
 			    const struct partition_definition *definition,
-			    const void *element, char ret_text[VALUE_ROOM]);
+			    const void *element, char ret_text[VALUE_SIZE]);
 
 #endif

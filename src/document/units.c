@@ -8,7 +8,7 @@
 #include "base/count.h"
 #include "base/text.h"
 
-void size_write(char to[UNIT_ROOM], uint64_t bytes)
+void size_write(char to[UNIT_SIZE], uint64_t bytes)
 {
 	static const char suffixes[] = { '\0', 'K', 'M', 'G', 'T' };
 	size_t step = 0;
@@ -17,11 +17,11 @@ void size_write(char to[UNIT_ROOM], uint64_t bytes)
 		bytes /= 1024;
 		step++;
 	}
-	(void)snprintf(to, UNIT_ROOM, "%llu%.1s", (unsigned long long)bytes,
+	(void)snprintf(to, UNIT_SIZE, "%llu%.1s", (unsigned long long)bytes,
 		       &suffixes[step]);
 }
 
-bool size_has_unknown_suffix(const char *text, char ret_wants[SIZE_FAULT_ROOM])
+bool size_has_unknown_suffix(const char *text, char ret_wants[SIZE_FAULT_SIZE])
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -35,7 +35,7 @@ bool size_has_unknown_suffix(const char *text, char ret_wants[SIZE_FAULT_ROOM])
 	(void)snprintf(one, sizeof(one), "1%.12s", text + digits);
 	if (text_parse_size(one, UINT64_MAX, &bytes) == 0)
 		return false;
-	(void)snprintf(ret_wants, SIZE_FAULT_ROOM,
+	(void)snprintf(ret_wants, SIZE_FAULT_SIZE,
 		       "K, M, G or T after the number, or KiB to TiB, all "
 		       "powers of 1024, not %.8s",
 		       suffix);
@@ -47,13 +47,13 @@ static const struct time_unit {
 	uint64_t ms;
 } units[] = { { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
 
-void time_write(char to[UNIT_ROOM], uint64_t ms)
+void time_write(char to[UNIT_SIZE], uint64_t ms)
 {
 	size_t i = 0;
 
 	while (ms % units[i].ms != 0 || (ms == 0 && units[i].ms > 1000))
 		i++;
-	(void)snprintf(to, UNIT_ROOM, "%llu%s",
+	(void)snprintf(to, UNIT_SIZE, "%llu%s",
 		       (unsigned long long)(ms / units[i].ms), units[i].suffix);
 }
 
@@ -69,7 +69,7 @@ int time_parse(const char *text, uint64_t most_ms, uint64_t *ret_ms)
 {
 	size_t digits = strspn(text, "0123456789");
 	const struct time_unit *unit = find_unit(text + digits);
-	char number[UNIT_ROOM];
+	char number[UNIT_SIZE];
 	uint64_t value;
 	int r;
 
@@ -84,9 +84,9 @@ int time_parse(const char *text, uint64_t most_ms, uint64_t *ret_ms)
 	return 0;
 }
 
-void mac_write(char to[MAC_ROOM], const uint8_t mac[6])
+void mac_write(char to[MAC_SIZE], const uint8_t mac[6])
 {
-	(void)snprintf(to, MAC_ROOM, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0],
+	(void)snprintf(to, MAC_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0],
 		       mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
@@ -106,7 +106,7 @@ int mac_parse(const char *text, uint8_t ret_mac[6])
 	static const uint8_t none[6];
 	uint8_t mac[6];
 
-	if (strlen(text) != MAC_ROOM - 1)
+	if (strlen(text) != MAC_SIZE - 1)
 		return -EINVAL;
 	for (int i = 0; i < 6; i++) {
 		int high = hex_digit(text[3 * i]);
@@ -122,22 +122,22 @@ int mac_parse(const char *text, uint8_t ret_mac[6])
 	return 0;
 }
 
-void rate_write(char to[RATE_ROOM], uint64_t bytes, uint32_t period_us)
+void rate_write(char to[RATE_SIZE], uint64_t bytes, uint32_t period_us)
 {
-	char size[UNIT_ROOM], period[UNIT_ROOM];
+	char size[UNIT_SIZE], period[UNIT_SIZE];
 
 	size_write(size, bytes);
 	if (period_us % 1000 == 0)
 		time_write(period, period_us / 1000);
 	else
 		(void)snprintf(period, sizeof(period), "%uus", period_us);
-	(void)snprintf(to, RATE_ROOM, "%s/%s", size, period);
+	(void)snprintf(to, RATE_SIZE, "%s/%s", size, period);
 }
 
 static int period_parse(const char *text, uint32_t most_us, uint32_t *ret_us)
 {
 	size_t length = strlen(text);
-	char number[UNIT_ROOM];
+	char number[UNIT_SIZE];
 	uint64_t value;
 	int r;
 
@@ -160,7 +160,7 @@ int rate_parse(const char *text, uint64_t most_bytes, uint32_t most_us,
 	       uint64_t *ret_bytes, uint32_t *ret_period_us)
 {
 	const char *slash = strchr(text, '/');
-	char size[UNIT_ROOM];
+	char size[UNIT_SIZE];
 	uint32_t period = 0;
 	uint64_t bytes = 0;
 	int r;

@@ -94,7 +94,7 @@ static int store_name(const struct target *target)
 
 	if (r < 0)
 		return r;
-	if (target->scalar->bytes >= NAME_ROOM ||
+	if (target->scalar->bytes >= NAME_SIZE ||
 	    !text_is_name(target->scalar->text, target->scalar->bytes + 1))
 		return wants_range(target);
 	return text_copy(target->at, target->field->room, target->scalar->text);
@@ -132,8 +132,8 @@ static int store_count(const struct target *target)
 static int store_size(const struct target *target)
 {
 	const struct field *field = target->field;
-	char fault[SIZE_FAULT_ROOM];
-	char unit[UNIT_ROOM];
+	char fault[SIZE_FAULT_SIZE];
+	char unit[UNIT_SIZE];
 	uint64_t bytes;
 
 	if (size_has_unknown_suffix(target->scalar->text, fault))

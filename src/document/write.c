@@ -33,23 +33,23 @@ static const char *choice_name(const struct field *field, uint32_t value)
 }
 
 static enum value_kind outage_value(const struct disk_definition *disk,
-				    char text[VALUE_ROOM])
+				    char text[VALUE_SIZE])
 {
-	char time[UNIT_ROOM];
+	char time[UNIT_SIZE];
 
 	assert(disk != NULL);
 	time_write(time, disk->outage_ms);
 	if (disk->outage == OUTAGE_FAIL || disk->outage == OUTAGE_PAUSE)
-		(void)snprintf(text, VALUE_ROOM, "%s: %s",
+		(void)snprintf(text, VALUE_SIZE, "%s: %s",
 			       disk->outage == OUTAGE_FAIL ? "fail" : "pause",
 			       time);
 	else
-		(void)snprintf(text, VALUE_ROOM, "hold");
+		(void)snprintf(text, VALUE_SIZE, "hold");
 	return VALUE_TEXT;
 }
 
 static enum value_kind number_value(const struct field *field, const char *at,
-				    char text[VALUE_ROOM])
+				    char text[VALUE_SIZE])
 {
 	const char *choice;
 	uint64_t bytes;
@@ -65,30 +65,30 @@ static enum value_kind number_value(const struct field *field, const char *at,
 		return VALUE_TEXT;
 	}
 	if (field->type == FIELD_COUNT) {
-		(void)snprintf(text, VALUE_ROOM, "%u", read_u32(at));
+		(void)snprintf(text, VALUE_SIZE, "%u", read_u32(at));
 		return read_u32(at) < field->least ? VALUE_ABSENT
 						   : VALUE_NUMBER;
 	}
 	if (field->type == FIELD_SWITCH) {
-		(void)snprintf(text, VALUE_ROOM, "%s",
+		(void)snprintf(text, VALUE_SIZE, "%s",
 			       read_u32(at) ? "true" : "false");
 		return VALUE_SWITCH;
 	}
 	choice = choice_name(field, read_u32(at));
-	(void)snprintf(text, VALUE_ROOM, "%s", choice ? choice : "");
+	(void)snprintf(text, VALUE_SIZE, "%s", choice ? choice : "");
 	return choice ? VALUE_TEXT : VALUE_ABSENT;
 }
 
 static enum value_kind flag_value(const struct field *field, const char *at,
-				  char text[VALUE_ROOM])
+				  char text[VALUE_SIZE])
 {
 	bool is_set = (read_u32(at) & field->unit) != 0;
 
-	(void)snprintf(text, VALUE_ROOM, "%s", is_set ? "true" : "false");
+	(void)snprintf(text, VALUE_SIZE, "%s", is_set ? "true" : "false");
 	return VALUE_SWITCH;
 }
 
-static enum value_kind mac_value(const char *at, char text[VALUE_ROOM])
+static enum value_kind mac_value(const char *at, char text[VALUE_SIZE])
 {
 	static const uint8_t none[6];
 
@@ -96,46 +96,46 @@ static enum value_kind mac_value(const char *at, char text[VALUE_ROOM])
 	return memcmp(at, none, sizeof(none)) == 0 ? VALUE_ABSENT : VALUE_TEXT;
 }
 
-static enum value_kind vlan_value(const char *at, char text[VALUE_ROOM])
+static enum value_kind vlan_value(const char *at, char text[VALUE_SIZE])
 {
 	uint16_t vid;
 
 	memcpy(&vid, at, sizeof(vid));
-	(void)snprintf(text, VALUE_ROOM, "%u", vid);
+	(void)snprintf(text, VALUE_SIZE, "%u", vid);
 	return vid ? VALUE_NUMBER : VALUE_ABSENT;
 }
 
 static enum value_kind vlans_value(const struct nic_definition *nic,
-				   char text[VALUE_ROOM])
+				   char text[VALUE_SIZE])
 {
 	size_t used = 0;
 
 	for (uint16_t i = 0; i < nic->vid_count && i < NIC_VID_MAX; i++)
-		used += (size_t)snprintf(text + used, VALUE_ROOM - used, "%s%u",
+		used += (size_t)snprintf(text + used, VALUE_SIZE - used, "%s%u",
 					 i ? ", " : "[", nic->vids[i]);
-	(void)snprintf(text + used, VALUE_ROOM - used, "]");
+	(void)snprintf(text + used, VALUE_SIZE - used, "]");
 	return used ? VALUE_LIST : VALUE_ABSENT;
 }
 
 static enum value_kind rate_value(const struct nic_definition *nic,
-				  char text[VALUE_ROOM])
+				  char text[VALUE_SIZE])
 {
 	rate_write(text, nic->credit_bytes, nic->period_us);
 	return nic->credit_bytes ? VALUE_TEXT : VALUE_ABSENT;
 }
 
-static size_t append_address(char text[VALUE_ROOM], size_t used, int family,
+static size_t append_address(char text[VALUE_SIZE], size_t used, int family,
 			     const void *address)
 {
 	char one[INET6_ADDRSTRLEN] = "";
 
 	(void)inet_ntop(family, address, one, sizeof(one));
-	return used + (size_t)snprintf(text + used, VALUE_ROOM - used,
+	return used + (size_t)snprintf(text + used, VALUE_SIZE - used,
 				       "%s\"%s\"", used ? ", " : "[", one);
 }
 
 static enum value_kind addresses_value(const struct nic_definition *nic,
-				       char text[VALUE_ROOM])
+				       char text[VALUE_SIZE])
 {
 	size_t used = 0;
 
@@ -143,7 +143,7 @@ static enum value_kind addresses_value(const struct nic_definition *nic,
 		used = append_address(text, used, AF_INET, nic->ipv4[i]);
 	for (uint32_t i = 0; i < nic->ipv6_count && i < NIC_ADDRESS_MAX; i++)
 		used = append_address(text, used, AF_INET6, nic->ipv6[i]);
-	(void)snprintf(text + used, VALUE_ROOM - used, "]");
+	(void)snprintf(text + used, VALUE_SIZE - used, "]");
 	return used ? VALUE_LIST : VALUE_ABSENT;
 }
 
@@ -157,7 +157,7 @@ static bool is_without(const struct field *field,
 
 enum value_kind field_value(const struct field *field,
 			    const struct partition_definition *definition,
-			    const void *element, char ret_text[VALUE_ROOM])
+			    const void *element, char ret_text[VALUE_SIZE])
 {
 	const char *base = element ? element : (const char *)definition;
 
@@ -165,7 +165,7 @@ enum value_kind field_value(const struct field *field,
 	case FIELD_NAME:
 	case FIELD_TEXT:
 	case FIELD_PATH:
-		(void)snprintf(ret_text, VALUE_ROOM, "%.*s",
+		(void)snprintf(ret_text, VALUE_SIZE, "%.*s",
 			       (int)field->room - 1, base + field->offset);
 		return ret_text[0] ? VALUE_TEXT : VALUE_ABSENT;
 	case FIELD_OUTAGE:
@@ -231,7 +231,7 @@ static bool write_field(const struct field *field, const char *lead,
 			const struct partition_definition *definition,
 			const void *element, FILE *out)
 {
-	char text[VALUE_ROOM];
+	char text[VALUE_SIZE];
 	enum value_kind kind = field_value(field, definition, element, text);
 
 	if (kind == VALUE_ABSENT)
@@ -285,7 +285,7 @@ static void write_grouped(const struct field *field, const char **group,
 			  const struct partition_definition *definition,
 			  FILE *out)
 {
-	char text[VALUE_ROOM];
+	char text[VALUE_SIZE];
 
 	if (field_value(field, definition, NULL, text) == VALUE_ABSENT)
 		return;

@@ -30,7 +30,7 @@
 #define INTERVENE_VECTORS      32
 #define INTERVENE_VECTOR_BYTES 64
 #define INTERVENE_MASKS        8
-#define INTERVENE_NAME_ROOM    16
+#define INTERVENE_NAME_SIZE    16
 
 /* In the order of their encoding. */
 enum intervene_segment_index {
@@ -117,7 +117,7 @@ enum intervene_outcome {
 struct intervene_result {
 	enum intervene_outcome outcome;
 	uint32_t rule; /* index for intervene_name(); DONE only */
-	char name[INTERVENE_NAME_ROOM]; /* mnemonic, "undecodable", "fetch" */
+	char name[INTERVENE_NAME_SIZE]; /* mnemonic, "undecodable", "fetch" */
 	/* FAULT: */
 	uint8_t vector;
 	bool has_error_code;

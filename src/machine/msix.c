@@ -37,30 +37,28 @@ static uint32_t gsi_of(const struct msix *msix,
 static void unbind(struct msix *msix, struct msix_vector *vector)
 {
 	if (vector->is_bound)
-		(void)msix->outside->bind_irq(msix->outside->context,
-					      gsi_of(msix, vector),
-					      vector->event_fd, false);
+		(void)msix->ops->bind_irq(msix->ops->context,
+					  gsi_of(msix, vector),
+					  vector->event_fd, false);
 	vector->is_bound = false;
 }
 
 /* An interrupt that cannot be had is lost, and its guest alone suffers. */
 static void bind(struct msix *msix, struct msix_vector *vector)
 {
-	const struct machine_outside *outside = msix->outside;
+	const struct machine_ops *ops = msix->ops;
 	uint32_t gsi = gsi_of(msix, vector);
 	uint64_t address = (uint64_t)vector->words[ADDRESS_HIGH] << 32 |
 			   vector->words[ADDRESS];
 
 	if (!vector->is_routed)
-		vector->is_routed =
-			outside->route_msi(outside->context, gsi, address,
-					   vector->words[DATA]) == 0;
+		vector->is_routed = ops->route_msi(ops->context, gsi, address,
+						   vector->words[DATA]) == 0;
 	if (!vector->is_routed)
 		unbind(msix, vector);
 	else if (!vector->is_bound)
-		vector->is_bound =
-			outside->bind_irq(outside->context, gsi,
-					  vector->event_fd, true) == 0;
+		vector->is_bound = ops->bind_irq(ops->context, gsi,
+						 vector->event_fd, true) == 0;
 }
 
 /* The one place that decides whether a vector is bound. */
@@ -73,11 +71,11 @@ static void settle(struct msix *msix, struct msix_vector *vector)
 }
 
 int msix_init(struct msix *msix, uint16_t count, uint32_t gsi,
-	      const struct machine_outside *outside)
+	      const struct machine_ops *ops)
 {
 	assert(count <= MSIX_VECTOR_MAX);
 	memset(msix, 0, sizeof(*msix));
-	msix->outside = outside;
+	msix->ops = ops;
 	msix->gsi = gsi;
 	for (uint16_t i = 0; i < count; i++) {
 		struct msix_vector *vector = &msix->vectors[i];

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "machine/outside.h"
+#include "machine/ops.h"
 #include "machine/state.h"
 
 #define MSIX_VECTOR_MAX  32
@@ -29,8 +29,8 @@ struct msix_vector {
 };
 
 struct msix {
-	const struct machine_outside *outside; /* borrowed */
-	uint32_t gsi; /* of vector 0; the others follow */
+	const struct machine_ops *ops; /* borrowed */
+	uint32_t gsi;                  /* of vector 0; the others follow */
 	uint16_t count;
 	bool is_enabled;
 	bool is_masked; /* the whole function */
@@ -39,7 +39,7 @@ struct msix {
 
 /* All vectors masked, MSI-X disabled. On failure nothing is held. */
 int msix_init(struct msix *msix, uint16_t count, uint32_t gsi,
-	      const struct machine_outside *outside);
+	      const struct machine_ops *ops);
 void msix_release(struct msix *msix);
 /* As after msix_init(); what was pending is forgotten. */
 void msix_reset(struct msix *msix);

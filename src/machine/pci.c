@@ -113,8 +113,7 @@ int pci_add_msix(struct pci_function *function, uint16_t vectors,
 	if (result < 0)
 		return result;
 	function->msix_capability = (uint8_t)result;
-	result = msix_init(&function->msix, vectors, pci->next_gsi,
-			   pci->outside);
+	result = msix_init(&function->msix, vectors, pci->next_gsi, pci->ops);
 	if (result == 0)
 		pci->next_gsi += vectors;
 	return result;
@@ -297,7 +296,7 @@ static void write_data(void *device, uint64_t offset, uint64_t value,
 static const struct bus_ops data_ops = { read_data, write_data };
 
 int pci_init(struct pci *pci, struct bus *ports, struct bus *memory,
-	     const struct machine_outside *outside)
+	     const struct machine_ops *ops)
 {
 	const struct bus_range ecam = { LAYOUT_ECAM_BASE, LAYOUT_ECAM_BYTES,
 					&ecam_ops, pci };
@@ -308,7 +307,7 @@ int pci_init(struct pci *pci, struct bus *ports, struct bus *memory,
 
 	memset(pci, 0, sizeof(*pci));
 	pci->memory = memory;
-	pci->outside = outside;
+	pci->ops = ops;
 	pci->next_gsi = GSI_MSI;
 	pci_function_init(&pci->host, &host_identity, NULL, NULL);
 	result = pci_add(pci, SLOT_HOST, &pci->host);

@@ -23,7 +23,7 @@
 #include "machine/bus.h"
 #include "machine/layout.h"
 #include "machine/msix.h"
-#include "machine/outside.h"
+#include "machine/ops.h"
 #include "machine/state.h"
 
 #define PCI_CONFIG_BYTES 256
@@ -73,8 +73,8 @@ struct pci_function {
 };
 
 struct pci {
-	struct bus *memory;                    /* borrowed */
-	const struct machine_outside *outside; /* borrowed */
+	struct bus *memory;            /* borrowed */
+	const struct machine_ops *ops; /* borrowed */
 	struct pci_function host;
 	struct pci_function *slots[SLOT_COUNT]; /* borrowed; NULL: empty */
 	uint32_t address;                       /* last written to port cf8 */
@@ -90,7 +90,7 @@ struct pci {
  * buses and `outside` are borrowed.
  */
 int pci_init(struct pci *pci, struct bus *ports, struct bus *memory,
-	     const struct machine_outside *outside);
+	     const struct machine_ops *ops);
 void pci_release(struct pci *pci);
 
 /* The whole bus as at power on, and every device on it reset. */

@@ -20,7 +20,7 @@
 
 static void tell(const struct power *power, enum power_event event)
 {
-	power->outside.happened(power->outside.context, event);
+	power->ops.happened(power->ops.context, event);
 }
 
 static void write_panic(const struct power *power, uint8_t value)
@@ -146,9 +146,9 @@ int power_attach(struct power *power, struct bus *bus)
 }
 
 void power_init(struct power *power, const struct line *line,
-		const struct power_outside *outside)
+		const struct power_ops *ops)
 {
-	*power = (struct power){ .line = *line, .outside = *outside };
+	*power = (struct power){ .line = *line, .ops = *ops };
 }
 
 void power_reset(struct power *power)

@@ -29,7 +29,7 @@ enum power_event {
 	POWER_CRASH_KERNEL, /* panicked, and a kernel of its own takes over */
 };
 
-struct power_outside {
+struct power_ops {
 	void (*happened)(void *context, enum power_event event);
 	void *context;
 };
@@ -44,13 +44,13 @@ struct power_port {
 
 struct power {
 	struct line line;
-	struct power_outside outside;
+	struct power_ops ops;
 	uint8_t events; /* pending; the line is high while any is */
 	struct power_port ports[POWER_PORT_COUNT];
 };
 
 void power_init(struct power *power, const struct line *line,
-		const struct power_outside *outside);
+		const struct power_ops *ops);
 int power_attach(struct power *power, struct bus *bus);
 void power_reset(struct power *power);
 

@@ -139,7 +139,7 @@ static bool is_set_by_guest(const struct rtc *rtc)
 
 static uint64_t now_ns(const struct rtc *rtc)
 {
-	return rtc->outside.now_ns(rtc->outside.context);
+	return rtc->ops.now_ns(rtc->ops.context);
 }
 
 static int64_t guest_seconds(const struct rtc *rtc, uint64_t at_ns)
@@ -342,7 +342,7 @@ static void settle(struct rtc *rtc)
 	if (deadline == rtc->armed_ns)
 		return;
 	rtc->armed_ns = deadline;
-	rtc->outside.rearm(rtc->outside.context, deadline);
+	rtc->ops.rearm(rtc->ops.context, deadline);
 }
 
 static bool is_time(uint8_t index)
@@ -462,11 +462,11 @@ int rtc_attach(struct rtc *rtc, struct bus *bus)
 }
 
 void rtc_init(struct rtc *rtc, const struct line *line,
-	      const struct rtc_outside *outside)
+	      const struct rtc_ops *ops)
 {
 	memset(rtc, 0, sizeof(*rtc));
 	rtc->line = *line;
-	rtc->outside = *outside;
+	rtc->ops = *ops;
 	rtc->armed_ns = RTC_NEVER;
 	rtc->seen_ns = now_ns(rtc);
 	rtc->bytes[REGISTER_A] = A_RUNNING | 6; /* 1024 Hz, as firmware does */

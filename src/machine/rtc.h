@@ -26,7 +26,7 @@
 #define RTC_NEVER   UINT64_MAX
 #define RTC_CENTURY 0x32 /* for the FADT */
 
-struct rtc_outside {
+struct rtc_ops {
 	/* Nanoseconds of CLOCK_REALTIME. */
 	uint64_t (*now_ns)(void *context);
 	/* rtc_tick() is due once, then, on the clock of now_ns(), and no more
@@ -37,7 +37,7 @@ struct rtc_outside {
 
 struct rtc {
 	struct line line;
-	struct rtc_outside outside;
+	struct rtc_ops ops;
 	int64_t offset_s;  /* the guest's time less the host's */
 	uint64_t seen_ns;  /* until when flags have been computed */
 	uint64_t armed_ns; /* as last told to rearm() */
@@ -46,7 +46,7 @@ struct rtc {
 };
 
 void rtc_init(struct rtc *rtc, const struct line *line,
-	      const struct rtc_outside *outside);
+	      const struct rtc_ops *ops);
 int rtc_attach(struct rtc *rtc, struct bus *bus);
 
 /* Interrupts off; time and memory stay, as with a battery. */

@@ -105,7 +105,7 @@ static void set_modem_control(struct serial *serial, uint8_t value)
 		changed &= (uint8_t)~UART_MSR_RI;
 	serial->modem_changes |= changed >> 4;
 	if (was_looped && !is_looped(serial) && serial->input.count == 0)
-		serial->outside.room(serial->outside.context);
+		serial->ops.room(serial->ops.context);
 }
 
 static void receive(struct serial *serial, uint8_t byte)
@@ -124,7 +124,7 @@ static uint8_t take_input(struct serial *serial)
 	uint8_t byte = fifo_take(&serial->input);
 
 	if (had_any && serial->input.count == 0 && !is_looped(serial))
-		serial->outside.room(serial->outside.context);
+		serial->ops.room(serial->ops.context);
 	return byte;
 }
 
@@ -154,7 +154,7 @@ static void set_fifo_control(struct serial *serial, uint8_t value)
 	if ((is_switched || (value & UART_FCR_CLEAR_RCVR)) &&
 	    serial->input.count > 0) {
 		serial->input.count = 0;
-		serial->outside.room(serial->outside.context);
+		serial->ops.room(serial->ops.context);
 	}
 }
 
@@ -305,8 +305,7 @@ void serial_send(struct serial *serial)
 	uint8_t sent = 0;
 
 	while (sent < serial->output.count &&
-	       serial->outside.put(serial->outside.context,
-				   serial->output.bytes[sent]))
+	       serial->ops.put(serial->ops.context, serial->output.bytes[sent]))
 		sent++;
 	serial->output.count -= sent;
 	memmove(serial->output.bytes, serial->output.bytes + sent,
@@ -350,22 +349,22 @@ int serial_attach(struct serial *serial, struct bus *bus)
 }
 
 void serial_init(struct serial *serial, const struct line *line,
-		 const struct serial_outside *outside)
+		 const struct serial_ops *ops)
 {
 	memset(serial, 0, sizeof(*serial));
 	serial->line = *line;
-	serial->outside = *outside;
+	serial->ops = *ops;
 	serial_reset(serial);
 }
 
 void serial_reset(struct serial *serial)
 {
 	struct line line = serial->line;
-	struct serial_outside outside = serial->outside;
+	struct serial_ops ops = serial->ops;
 
 	memset(serial, 0, sizeof(*serial));
 	serial->line = line;
-	serial->outside = outside;
+	serial->ops = ops;
 	serial->divisor = 12; /* 9600 baud, as firmware leaves it */
 	update_line(serial);
 }

@@ -27,7 +27,7 @@
 
 #define SERIAL_FIFO_BYTES 16
 
-struct serial_outside {
+struct serial_ops {
 	/* Send one byte; false: no room, serial_send() will be called. */
 	bool (*put)(void *context, uint8_t byte);
 	/* The guest has taken all input: more may be pushed. */
@@ -42,7 +42,7 @@ struct serial_fifo {
 
 struct serial {
 	struct line line;
-	struct serial_outside outside;
+	struct serial_ops ops;
 	struct serial_fifo input;
 	struct serial_fifo output;
 	uint16_t divisor;
@@ -57,7 +57,7 @@ struct serial {
 };
 
 void serial_init(struct serial *serial, const struct line *line,
-		 const struct serial_outside *outside);
+		 const struct serial_ops *ops);
 int serial_attach(struct serial *serial, struct bus *bus);
 
 /* As the guest's reset finds it; input and output that waits is dropped. */

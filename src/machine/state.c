@@ -10,7 +10,7 @@
 #define HEAD_BYTES   8
 #define LENGTH_AT    4
 #define NO_SECTION   SIZE_MAX
-#define INITIAL_ROOM 4096
+#define INITIAL_SIZE 4096
 
 static void put_number(uint8_t *to, uint64_t value, size_t count)
 {
@@ -41,7 +41,7 @@ void state_writer_release(struct state_writer *writer)
 /* Room for so many more bytes, or NULL after a failure. */
 static uint8_t *reserve(struct state_writer *writer, size_t count)
 {
-	size_t room = writer->room ? writer->room : INITIAL_ROOM;
+	size_t room = writer->room ? writer->room : INITIAL_SIZE;
 	uint8_t *bytes;
 
 	if (writer->error)

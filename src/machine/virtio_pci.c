@@ -131,12 +131,12 @@ static void write_bar(void *context, uint64_t offset, uint64_t value,
 static bool bind_doorbell(const struct virtio_pci *device, uint32_t index,
 			  bool on)
 {
-	const struct machine_outside *outside = device->function.pci->outside;
+	const struct machine_ops *ops = device->function.pci->ops;
 	uint64_t gpa = device->doorbells + VIRTIO_BAR_NOTIFY +
 		       (uint64_t)index * VIRTIO_BAR_STRIDE;
 
-	return outside->bind_doorbell(outside->context, gpa,
-				      device->queues[index].kick_fd, on) == 0;
+	return ops->bind_doorbell(ops->context, gpa,
+				  device->queues[index].kick_fd, on) == 0;
 }
 
 static void decoded(void *context, uint64_t base)

@@ -92,13 +92,13 @@ void capture_free(struct capture *capture)
 /* What waits goes to the front when that makes room. */
 static bool make_room(struct capture *capture, uint32_t bytes)
 {
-	if (CAPTURE_ROOM - capture->end >= bytes)
+	if (CAPTURE_SIZE - capture->end >= bytes)
 		return true;
 	memmove(capture->bytes, capture->bytes + capture->begin,
 		capture->end - capture->begin);
 	capture->end -= capture->begin;
 	capture->begin = 0;
-	return CAPTURE_ROOM - capture->end >= bytes;
+	return CAPTURE_SIZE - capture->end >= bytes;
 }
 
 void capture_frame(struct capture *capture, uint64_t time_us,

@@ -15,7 +15,7 @@
 
 #include "control/protocol.h"
 
-#define CAPTURE_ROOM (512u << 10)
+#define CAPTURE_SIZE (512u << 10)
 
 struct capture {
 	uint64_t id;
@@ -26,7 +26,7 @@ struct capture {
 	uint64_t lost;  /* frames */
 	uint32_t begin; /* what waits to be written */
 	uint32_t end;
-	uint8_t bytes[CAPTURE_ROOM];
+	uint8_t bytes[CAPTURE_SIZE];
 };
 
 enum capture_direction { CAPTURE_IN = 1, CAPTURE_OUT = 2 };

@@ -49,7 +49,7 @@ static struct network *find_network(const struct service *service,
 				    const char *name)
 {
 	for (uint32_t i = 0; i < service->network_count; i++)
-		if (strncmp(service->networks[i]->name, name, NAME_ROOM) == 0)
+		if (strncmp(service->networks[i]->name, name, NAME_SIZE) == 0)
 			return service->networks[i];
 	return NULL;
 }

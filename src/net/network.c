@@ -29,7 +29,7 @@ int network_new(const char *name,
 		void *context, struct network **ret_network)
 {
 	struct network *network = calloc(1, sizeof(*network));
-	struct switch_outside outside = {
+	struct switch_ops ops = {
 		.deliver = deliver,
 		.event = take_event,
 		.context = network,
@@ -45,7 +45,7 @@ int network_new(const char *name,
 	(void)snprintf(network->name, sizeof(network->name), "%s", name);
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		seed = (uint32_t)clock_now_ns();
-	result = switch_new(&network->vswitch, &outside, seed);
+	result = switch_new(&network->vswitch, &ops, seed);
 	if (result < 0) {
 		free(network);
 		return result;
@@ -224,8 +224,8 @@ void network_forward(struct port *port, const uint8_t *record, uint32_t bytes)
 
 /* Events. ------------------------------------------------------------------------ */
 
-/* "NIC of PARTITION": TEXT_ROOM has room for two of them. */
-#define NAMES_ROOM (2 * NAME_ROOM + 3)
+/* "NIC of PARTITION": TEXT_SIZE has room for two of them. */
+#define NAMES_SIZE (2 * NAME_SIZE + 3)
 
 static const char *port_name(const struct network *network, uint16_t number,
 			     char *room, size_t bytes)
@@ -243,7 +243,7 @@ static const char *port_name(const struct network *network, uint16_t number,
 
 static void tell_move(struct network *network, const struct switch_event *event)
 {
-	char text[TEXT_ROOM], now[NAMES_ROOM], before[NAMES_ROOM];
+	char text[TEXT_SIZE], now[NAMES_SIZE], before[NAMES_SIZE];
 	const uint8_t *mac = event->mac.bytes;
 
 	(void)snprintf(
@@ -276,7 +276,7 @@ void network_guest_mac(struct port *port, const struct mac *mac)
 {
 	struct network *network = port->network;
 	const uint8_t *bytes = mac->bytes;
-	char text[TEXT_ROOM];
+	char text[TEXT_SIZE];
 	int result = switch_set_guest_mac(network->vswitch, port->number, mac,
 					  clock_now_ns());
 	bool is_new = !mac_equals(&port->guest_mac, mac);

@@ -38,8 +38,8 @@ struct port {
 	uint64_t mirror_from_id;
 	uint16_t mirror_vid;
 	uint32_t uplink; /* enum uplink_kind; UPLINK_NONE: rings */
-	char partition[NAME_ROOM];
-	char nic[NAME_ROOM];
+	char partition[NAME_SIZE];
+	char nic[NAME_SIZE];
 
 	/* Rings. */
 	struct nic_definition definition; /* as last told */
@@ -67,7 +67,7 @@ struct port {
 };
 
 struct network {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	struct vswitch *vswitch;
 	struct port *ports[SWITCH_PORT_MAX]; /* by number; borrowed */
 	struct capture *captures[NETWORK_CAPTURES_MOST]; /* owned */
@@ -146,7 +146,7 @@ void port_end_turn(struct port *port);
  */
 bool port_serve(struct port *port, uint64_t now_ns);
 
-/* Give it one frame; as switch_outside.deliver. */
+/* Give it one frame; as switch_ops.deliver. */
 int port_deliver(struct port *port, const struct switch_delivery *delivery);
 
 /* Show what was delivered and taken, and wake whoever asked for it. */

@@ -26,8 +26,8 @@
 #define LENGTH_BYTES        4u
 #define FRAMES_PER_TURN     64
 /* Room for tags that are put back. */
-#define RECORD_ROOM (FRAMES_RECORD_MOST + TAG_BYTES)
-#define STREAM_ROOM (256u << 10)
+#define RECORD_SIZE (FRAMES_RECORD_MOST + TAG_BYTES)
+#define STREAM_SIZE (256u << 10)
 /* Half a frame of passt's waits for its other half. */
 #define HALF_NS      1000000u
 #define PASST_MOST   65535u
@@ -37,8 +37,8 @@
 #define LOOK_NS (100 * NS_PER_MS)
 
 /* One thread: one buffer for what is being read. */
-static uint8_t buffer[STREAM_ROOM];
-_Static_assert(sizeof(buffer) >= RECORD_ROOM, "a record of any uplink fits");
+static uint8_t buffer[STREAM_SIZE];
+_Static_assert(sizeof(buffer) >= RECORD_SIZE, "a record of any uplink fits");
 
 void uplink_abilities(uint32_t kind, struct offload_abilities *ret_abilities)
 {

@@ -61,7 +61,7 @@ struct probe_engine {
 	enum engine_kind engine;
 	enum probe_accelerator accelerator; /* of QEMU */
 	bool has_kvm;         /* engine kvm runs unmodified guests here */
-	char qemu[PATH_ROOM]; /* the binary; empty: no engine qemu here */
+	char qemu[PATH_SIZE]; /* the binary; empty: no engine qemu here */
 	char reason[192];     /* why auto takes it: a sentence for people */
 	char kvm_reason[192]; /* why engine kvm can or cannot be had */
 	/* Of probe_userns(), which fills it in; empty: they can be had. */

@@ -18,7 +18,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 
-#define LINE_ROOM 512
+#define LINE_SIZE 512
 /* One process after the other, where they cannot be killed at once. */
 #define END_TRIES    256
 #define END_PAUSE_NS 1000000
@@ -92,7 +92,7 @@ static int make_folder(int at, const char *path)
 static int own_group(const char *controller, char *path, size_t room)
 {
 	FILE *file = fopen("/proc/self/cgroup", "re");
-	char line[LINE_ROOM];
+	char line[LINE_SIZE];
 	int result = -ENOENT;
 
 	if (!file)
@@ -123,7 +123,7 @@ static int find_mount(const char *type, uint32_t kind, char *path, size_t room,
 		      uint32_t *ret_kinds)
 {
 	FILE *file = fopen("/proc/self/mounts", "re");
-	char line[LINE_ROOM];
+	char line[LINE_SIZE];
 	int result = -ENOENT;
 
 	if (!file)
@@ -173,7 +173,7 @@ static bool is_covered(const struct cgroup_base *base, uint32_t kind)
 static uint32_t read_kinds(int folder)
 {
 	SCOPED(close_fd) int fd = NO_FD;
-	char list[LINE_ROOM];
+	char list[LINE_SIZE];
 	ssize_t bytes;
 
 	fd = openat(folder, "cgroup.controllers", O_RDONLY | O_CLOEXEC);
@@ -337,7 +337,7 @@ static void open_v1_tree(const char *name, size_t index,
 int cgroup_base_open(const char *name, struct cgroup_base *ret_base)
 {
 	memset(ret_base, 0, sizeof(*ret_base));
-	if (!text_is_name(name, NAME_ROOM) ||
+	if (!text_is_name(name, NAME_SIZE) ||
 	    text_copy(ret_base->name, sizeof(ret_base->name), name) < 0)
 		return -EINVAL;
 	if (open_v2(name, ret_base) == 0)
@@ -444,7 +444,7 @@ int cgroup_place(const struct cgroup_base *base, const char *group, pid_t pid,
 {
 	int error = base->tree_count ? 0 : -EOPNOTSUPP;
 
-	if (!text_is_name(group, NAME_ROOM))
+	if (!text_is_name(group, NAME_SIZE))
 		return -EINVAL;
 	for (uint32_t i = 0; error == 0 && i < base->tree_count; i++)
 		error = place_in_tree(base, i, group, pid, limits);
@@ -495,7 +495,7 @@ static void end_each(int folder)
 
 void cgroup_end(const struct cgroup_base *base, const char *group)
 {
-	if (!text_is_name(group, NAME_ROOM))
+	if (!text_is_name(group, NAME_SIZE))
 		return;
 	for (uint32_t i = 0; i < base->tree_count; i++) {
 		SCOPED(close_fd) int folder = open_folder(base->fds[i], group);
@@ -511,7 +511,7 @@ int cgroup_remove(const struct cgroup_base *base, const char *group)
 {
 	int error = 0;
 
-	if (!text_is_name(group, NAME_ROOM))
+	if (!text_is_name(group, NAME_SIZE))
 		return -EINVAL;
 	for (uint32_t i = 0; i < base->tree_count; i++)
 		if (unlinkat(base->fds[i], group, AT_REMOVEDIR) < 0 &&

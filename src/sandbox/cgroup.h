@@ -26,7 +26,7 @@ enum cgroup_version { CGROUP_NONE, CGROUP_V1, CGROUP_V2 };
 /* Where our groups are made: a folder below the caller's own group. */
 struct cgroup_base {
 	enum cgroup_version version;
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	uint32_t tree_count;             /* 1 for version 2 */
 	int fds[CGROUP_TREE_MAX];        /* owned folders */
 	uint32_t kinds[CGROUP_TREE_MAX]; /* enum cgroup_kind bits each */

@@ -39,20 +39,20 @@ static int format_path(char *to, size_t room, const char *directory,
 }
 
 /* $VARIABLE/name, or $HOME/fallback/name. */
-static int xdg_path(char to[PATH_ROOM], const char *variable,
+static int xdg_path(char to[PATH_SIZE], const char *variable,
 		    const char *fallback, const char *name)
 {
 	const char *base = getenv(variable);
 	const char *home = getenv("HOME");
-	char directory[PATH_ROOM];
+	char directory[PATH_SIZE];
 	int r;
 
 	if (base && base[0] == '/')
-		return format_path(to, PATH_ROOM, base, name);
+		return format_path(to, PATH_SIZE, base, name);
 	if (!home || home[0] != '/')
 		return -ENOENT;
 	r = format_path(directory, sizeof(directory), home, fallback);
-	return r < 0 ? r : format_path(to, PATH_ROOM, directory, name);
+	return r < 0 ? r : format_path(to, PATH_SIZE, directory, name);
 }
 
 static int user_paths(struct config *config)
@@ -75,9 +75,9 @@ static int user_paths(struct config *config)
 
 static void root_paths(struct config *config)
 {
-	(void)text_copy(config->state_dir, PATH_ROOM, "/var/lib/bulkhead");
-	(void)text_copy(config->runtime_dir, PATH_ROOM, "/run/bulkhead");
-	(void)text_copy(config->file, PATH_ROOM,
+	(void)text_copy(config->state_dir, PATH_SIZE, "/var/lib/bulkhead");
+	(void)text_copy(config->runtime_dir, PATH_SIZE, "/run/bulkhead");
+	(void)text_copy(config->file, PATH_SIZE,
 			"/etc/bulkhead/bulkheadd.conf");
 }
 
@@ -85,25 +85,25 @@ static void root_paths(struct config *config)
 static bool try_libexec(struct config *config, const char *directory,
 			const char *suffix, const char *program)
 {
-	char candidate[PATH_ROOM];
-	char path[PATH_ROOM];
+	char candidate[PATH_SIZE];
+	char path[PATH_SIZE];
 
 	if (format_path(candidate, sizeof(candidate), directory, suffix) < 0 ||
 	    format_path(path, sizeof(path), candidate, program) < 0 ||
 	    access(path, X_OK) < 0)
 		return false;
-	(void)text_copy(config->libexec_dir, PATH_ROOM, candidate);
+	(void)text_copy(config->libexec_dir, PATH_SIZE, candidate);
 	return true;
 }
 
 /* Beside our own binary, in the folders of a build tree, or installed. */
 static void find_libexec(struct config *config)
 {
-	char path[PATH_ROOM];
+	char path[PATH_SIZE];
 	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	char *slash;
 
-	(void)text_copy(config->libexec_dir, PATH_ROOM,
+	(void)text_copy(config->libexec_dir, PATH_SIZE,
 			"/usr/libexec/bulkhead");
 	if (length <= 0)
 		return;
@@ -253,7 +253,7 @@ static int parse_arguments(struct config *config, struct command_line *line,
 static int set_state_dir(struct config *config, const char *state_dir,
 			 struct refusal *refusal)
 {
-	char absolute[PATH_ROOM];
+	char absolute[PATH_SIZE];
 	int r;
 
 	if (!state_dir)
@@ -261,7 +261,7 @@ static int set_state_dir(struct config *config, const char *state_dir,
 	if (state_dir[0] == '/') {
 		r = text_copy(absolute, sizeof(absolute), state_dir);
 	} else {
-		char here[PATH_ROOM];
+		char here[PATH_SIZE];
 
 		r = getcwd(here, sizeof(here)) ? 0 : -errno;
 		if (r == 0)
@@ -269,9 +269,9 @@ static int set_state_dir(struct config *config, const char *state_dir,
 					state_dir);
 	}
 	if (r == 0)
-		r = text_copy(config->state_dir, PATH_ROOM, absolute);
+		r = text_copy(config->state_dir, PATH_SIZE, absolute);
 	if (r == 0)
-		r = format_path(config->runtime_dir, PATH_ROOM, absolute,
+		r = format_path(config->runtime_dir, PATH_SIZE, absolute,
 				"run");
 	if (r < 0)
 		return refuse(refusal, -EINVAL, "--state", "is too long");
@@ -298,7 +298,7 @@ int config_load(struct config *ret_config, int argument_count,
 {
 	struct command_line line = { 0 };
 	struct config config;
-	char file[PATH_ROOM];
+	char file[PATH_SIZE];
 	int r = config_default(&config, ret_refusal);
 
 	if (r == 0)

@@ -21,14 +21,14 @@ enum config_action { CONFIG_RUN, CONFIG_RECOVER, CONFIG_VERSION, CONFIG_HELP };
 struct config {
 	enum config_action action;
 	bool is_kept;                /* --keep */
-	char file[PATH_ROOM];        /* the file that was read; may be empty */
-	char state_dir[PATH_ROOM];   /* store, lock, logs, meet_dir */
-	char runtime_dir[PATH_ROOM]; /* client socket */
-	char socket[SOCKET_PATH_ROOM]; /* runtime_dir/bulkhead.sock */
-	char meet_dir[PATH_ROOM];      /* state_dir/children/meet */
-	char libexec_dir[PATH_ROOM];   /* bulkhead-monitor and its kin */
-	char qemu[PATH_ROOM];          /* the QEMU binary */
-	char socket_group[NAME_ROOM];  /* empty: the socket is 0600 */
+	char file[PATH_SIZE];        /* the file that was read; may be empty */
+	char state_dir[PATH_SIZE];   /* store, lock, logs, meet_dir */
+	char runtime_dir[PATH_SIZE]; /* client socket */
+	char socket[SOCKET_PATH_SIZE]; /* runtime_dir/bulkhead.sock */
+	char meet_dir[PATH_SIZE];      /* state_dir/children/meet */
+	char libexec_dir[PATH_SIZE];   /* bulkhead-monitor and its kin */
+	char qemu[PATH_SIZE];          /* the QEMU binary */
+	char socket_group[NAME_SIZE];  /* empty: the socket is 0600 */
 	enum log_level log_level;
 	uint32_t disk_standby; /* standbys of a new disk service: 0 or 1 */
 	uint32_t memory_reserve_mib; /* that guests are not promised */

@@ -82,7 +82,7 @@ static int set_path(const struct reading *reading, const struct key *key,
 	if (value[0] != '/')
 		return refuse_line(reading, key->name,
 				   "must be an absolute path");
-	if (text_copy(to, PATH_ROOM, value) < 0)
+	if (text_copy(to, PATH_SIZE, value) < 0)
 		return refuse_line(reading, key->name, "is too long");
 	return 0;
 }
@@ -92,7 +92,7 @@ static int set_group(const struct reading *reading, const struct key *key,
 {
 	char *to = (char *)reading->config + key->offset;
 
-	if (text_copy(to, NAME_ROOM, value) < 0)
+	if (text_copy(to, NAME_SIZE, value) < 0)
 		return refuse_line(reading, key->name, "is too long");
 	return 0;
 }

@@ -171,7 +171,7 @@ static int make_directories(const struct supervisor *supervisor,
 			    struct refusal *refusal)
 {
 	const struct config *config = &supervisor->config;
-	char path[PATH_ROOM + 16];
+	char path[PATH_SIZE + 16];
 
 	(void)snprintf(path, sizeof(path), "%s/console", config->state_dir);
 	if ((mkdir(path, 0700) < 0 && errno != EEXIST) ||

@@ -42,8 +42,7 @@ static void give_range(struct virtio_balloon *balloon, gpa_t gpa,
 	end = (gpa + bytes) & ~(VIRTIO_BALLOON_PAGE_BYTES - 1ull);
 	if (first >= end || balloon->is_reserved)
 		return;
-	balloon->outside.give_back(balloon->outside.context, first,
-				   end - first);
+	balloon->ops.give_back(balloon->ops.context, first, end - first);
 	balloon->given_bytes += end - first;
 }
 
@@ -246,7 +245,7 @@ static void write_config(void *device, uint32_t offset_bytes,
 			actual[at - begin] = bytes[i];
 	}
 	pthread_mutex_unlock(&balloon->small.lock);
-	balloon->outside.changed(balloon->outside.context);
+	balloon->ops.changed(balloon->ops.context);
 }
 
 /* The target stays: the next driver finds it. */
@@ -258,7 +257,7 @@ static void reset(void *device)
 	pthread_mutex_lock(&balloon->small.lock);
 	balloon->actual_pages = 0;
 	pthread_mutex_unlock(&balloon->small.lock);
-	balloon->outside.changed(balloon->outside.context);
+	balloon->ops.changed(balloon->ops.context);
 }
 
 const struct virtio_device_ops virtio_balloon_ops = {
@@ -274,12 +273,12 @@ const struct virtio_device_ops virtio_balloon_ops = {
 
 void virtio_balloon_init(struct virtio_balloon *balloon,
 			 struct guestmem *memory, bool is_reserved,
-			 const struct virtio_balloon_outside *outside)
+			 const struct virtio_balloon_handler *ops)
 {
 	memset(balloon, 0, sizeof(*balloon));
 	virtio_small_init(&balloon->small, memory);
 	balloon->is_reserved = is_reserved;
-	balloon->outside = *outside;
+	balloon->ops = *ops;
 }
 
 void virtio_balloon_set_target(struct virtio_balloon *balloon, uint64_t bytes)

@@ -33,7 +33,7 @@
 #define VIRTIO_BALLOON_TURN_CHAINS 64
 #define VIRTIO_BALLOON_TURN_PAGES  1024
 
-struct virtio_balloon_outside {
+struct virtio_balloon_handler {
 	/* Free these bytes, checked to be RAM. They may run through memory that
 	 * is not one piece to the host. */
 	void (*give_back)(void *context, gpa_t gpa, uint64_t bytes);
@@ -45,7 +45,7 @@ struct virtio_balloon_outside {
 
 struct virtio_balloon {
 	struct virtio_small small;
-	struct virtio_balloon_outside outside;
+	struct virtio_balloon_handler ops;
 	bool is_reserved;       /* the memory: nothing goes back */
 	uint32_t target_pages;  /* of VIRTIO_BALLOON_PAGE_BYTES */
 	uint32_t actual_pages;  /* as the driver says */
@@ -55,7 +55,7 @@ struct virtio_balloon {
 
 void virtio_balloon_init(struct virtio_balloon *balloon,
 			 struct guestmem *memory, bool is_reserved,
-			 const struct virtio_balloon_outside *outside);
+			 const struct virtio_balloon_handler *ops);
 
 /* For the transport; the device is the struct virtio_balloon. */
 extern const struct virtio_device_ops virtio_balloon_ops;

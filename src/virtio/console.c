@@ -35,8 +35,7 @@ static uint64_t send_piece(struct virtio_console *console)
 			  bytes) < 0)
 		bytes = left;
 	else
-		bytes = console->outside.put(console->outside.context, piece,
-					     bytes);
+		bytes = console->ops.put(console->ops.context, piece, bytes);
 	queue->done_bytes += bytes;
 	return bytes;
 }
@@ -94,7 +93,7 @@ void virtio_console_serve(struct virtio_console *console)
 	pthread_mutex_lock(&console->small.lock);
 	send_all(console);
 	if (virtio_small_take(&console->small, RECEIVE) == 0)
-		console->outside.room(console->outside.context);
+		console->ops.room(console->ops.context);
 	rest_receive(console);
 	pthread_mutex_unlock(&console->small.lock);
 }
@@ -160,8 +159,8 @@ const struct virtio_device_ops virtio_console_ops = {
 
 void virtio_console_init(struct virtio_console *console,
 			 struct guestmem *memory,
-			 const struct virtio_console_outside *outside)
+			 const struct virtio_console_handler *ops)
 {
 	virtio_small_init(&console->small, memory);
-	console->outside = *outside;
+	console->ops = *ops;
 }

@@ -22,7 +22,7 @@
 #define VIRTIO_CONSOLE_TURN_BYTES  65536u
 #define VIRTIO_CONSOLE_TURN_CHAINS 64
 
-struct virtio_console_outside {
+struct virtio_console_handler {
 	/* Take output; returns how much of it. */
 	size_t (*put)(void *context, const uint8_t *bytes, size_t count);
 	/* The guest has buffers: input may be pushed, later and by the thread
@@ -33,12 +33,12 @@ struct virtio_console_outside {
 
 struct virtio_console {
 	struct virtio_small small;
-	struct virtio_console_outside outside;
+	struct virtio_console_handler ops;
 };
 
 void virtio_console_init(struct virtio_console *console,
 			 struct guestmem *memory,
-			 const struct virtio_console_outside *outside);
+			 const struct virtio_console_handler *ops);
 
 /* For the transport; the device is the struct virtio_console. */
 extern const struct virtio_device_ops virtio_console_ops;

@@ -97,7 +97,7 @@ static int bind_doorbell(void *context, uint64_t gpa, int event_fd, bool on)
 	return 0;
 }
 
-static const struct machine_outside outside = {
+static const struct machine_ops board_ops = {
 	.set_line = set_line,
 	.route_msi = route_msi,
 	.bind_irq = bind_irq,
@@ -158,9 +158,9 @@ static void make_memory(void)
 
 static void add_ports(void)
 {
-	const struct serial_outside wire = { put, nothing, NULL };
-	const struct rtc_outside clock = { now_ns, rearm, NULL };
-	const struct power_outside switches = { happened, NULL };
+	const struct serial_ops wire = { put, nothing, NULL };
+	const struct rtc_ops clock = { now_ns, rearm, NULL };
+	const struct power_ops switches = { happened, NULL };
 	const struct line pins[] = {
 		{ .set = set_line, .gsi = GSI_SERIAL },
 		{ .set = set_line, .gsi = GSI_RTC },
@@ -208,7 +208,7 @@ static void add_disk(void)
 		.queue_count = 2,
 	};
 	static struct notices notices;
-	const struct disk_outside to = { &notices, ask_witness, NULL };
+	const struct disk_ops to = { &notices, ask_witness, NULL };
 
 	insist(notices_open(&notices) == 0);
 	insist(disk_init(&board.disk, &settings, &to) == 0);
@@ -216,12 +216,12 @@ static void add_disk(void)
 
 static void build(void)
 {
-	const struct virtio_console_outside wire = { put_bytes, nothing, NULL };
-	const struct virtio_balloon_outside host = { give_back, nothing, NULL };
+	const struct virtio_console_handler wire = { put_bytes, nothing, NULL };
+	const struct virtio_balloon_handler host = { give_back, nothing, NULL };
 
 	add_disk();
 	make_memory();
-	insist(pci_init(&board.pci, &board.ports, &board.memory, &outside) ==
+	insist(pci_init(&board.pci, &board.ports, &board.memory, &board_ops) ==
 	       0);
 	add_ports();
 	virtio_console_init(&board.console, &board.ram, &wire);

@@ -22,7 +22,7 @@
 #include "monitor/nic/nic.h"
 
 #define SIZE       16u
-#define RING_ROOM  0x400u /* of each ring: table, available, used */
+#define RING_SIZE  0x400u /* of each ring: table, available, used */
 #define AVAILABLE  (16u * SIZE)
 #define USED       0x200u
 #define TURNS      64
@@ -85,7 +85,7 @@ static void start_queues(uint64_t features)
 {
 	insist(nic_device_ops.set_features(&nic, features) == 0);
 	for (uint32_t i = 0; i < 3; i++) {
-		const uint64_t at = FAKE_USER + i * RING_ROOM;
+		const uint64_t at = FAKE_USER + i * RING_SIZE;
 		const struct virtio_queue_place place = {
 			.size = SIZE,
 			.descriptors = at,
@@ -143,7 +143,7 @@ static void run(uint32_t frame_bytes)
 	for (uint32_t i = 0; i < 3; i++)
 		insist(nic.queues[i].ring.out_count == 0);
 	insist(nic.link.is_open);
-	nic_tend(&nic, clock_now_ns());
+	nic_run_timers(&nic, clock_now_ns());
 }
 
 static void feed(uint64_t features, uint32_t frame_bytes)

@@ -53,7 +53,7 @@ static int bind_doorbell(void *context, uint64_t gpa, int event_fd, bool on)
 	return 0;
 }
 
-static const struct machine_outside outside = {
+static const struct machine_ops board_ops = {
 	set_line, route_msi, bind_irq, bind_doorbell, NULL,
 };
 
@@ -148,7 +148,7 @@ static void build(void)
 		.ops = &ops,
 	};
 
-	insist(pci_init(&pci, &ports, &memory, &outside) == 0);
+	insist(pci_init(&pci, &ports, &memory, &board_ops) == 0);
 	for (uint8_t i = 0; i < FRONTS; i++) {
 		insist(virtio_pci_init(&fronts[i], &pci, 1 + i, &settings) ==
 		       0);

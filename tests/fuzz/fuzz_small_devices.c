@@ -77,13 +77,13 @@ static int start(const struct virtio_device_ops *ops, void *device,
 
 static void feed_console(uint32_t index)
 {
-	static const struct virtio_console_outside outside = { .put = put,
-							       .room = ignore };
+	static const struct virtio_console_handler ops = { .put = put,
+							   .room = ignore };
 	static const uint8_t input[600];
 	static struct virtio_console console;
 	struct virtio_queue_kept kept;
 
-	virtio_console_init(&console, &memory, &outside);
+	virtio_console_init(&console, &memory, &ops);
 	insist(start(&virtio_console_ops, &console, index) == 0);
 	for (int i = 0; i < TURNS; i++) {
 		virtio_console_serve(&console);
@@ -109,13 +109,13 @@ static void feed_rng(void)
 
 static void feed_balloon(uint32_t index)
 {
-	static const struct virtio_balloon_outside outside = {
+	static const struct virtio_balloon_handler ops = {
 		.give_back = give_back,
 		.changed = ignore,
 	};
 	static struct virtio_balloon balloon;
 
-	virtio_balloon_init(&balloon, &memory, false, &outside);
+	virtio_balloon_init(&balloon, &memory, false, &ops);
 	insist(start(&virtio_balloon_ops, &balloon, index) == 0);
 	for (int i = 0; i < TURNS; i++) {
 		moved_bytes = 0;
@@ -160,11 +160,11 @@ static struct power power;
 
 static void make_board(struct bus *ports)
 {
-	static const struct serial_outside line = { .put = put_byte,
-						    .room = ignore };
-	static const struct rtc_outside clock = { .now_ns = tell_now,
-						  .rearm = rearm };
-	static const struct power_outside ends = { .happened = happened };
+	static const struct serial_ops line = { .put = put_byte,
+						.room = ignore };
+	static const struct rtc_ops clock = { .now_ns = tell_now,
+					      .rearm = rearm };
+	static const struct power_ops ends = { .happened = happened };
 	struct line pin = { .set = set_line, .gsi = GSI_SERIAL };
 
 	now_ns = 1700000000 * NS_PER_S;

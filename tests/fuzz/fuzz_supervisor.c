@@ -149,7 +149,7 @@ static void step_verb(void)
 	memset(&words, 0, sizeof(words));
 	words.type = verbs[verb].type;
 	words.bytes = message_shape(words.type)->body_bytes;
-	(void)text_copy((char *)words.body, NAME_ROOM, verbs[verb].name);
+	(void)text_copy((char *)words.body, NAME_SIZE, verbs[verb].name);
 	if (words.type == MSG_PARTITION_STOP)
 		words.body[offsetof(struct partition_stop, is_forced)] =
 			next() & 1;

@@ -100,13 +100,13 @@ static size_t send_one(struct vswitch *vswitch, const uint8_t *data,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-	const struct switch_outside outside = {
+	const struct switch_ops ops = {
 		.deliver = deliver,
 		.event = ignore,
 	};
 	struct vswitch *vswitch;
 
-	if (switch_new(&vswitch, &outside, 1) < 0)
+	if (switch_new(&vswitch, &ops, 1) < 0)
 		return 0;
 	add_ports(vswitch);
 	while (bytes > HEAD_BYTES) {

@@ -215,8 +215,8 @@ static void fill_network_request(struct words *words, const char *name)
 
 	world_define(&document, name);
 	change.definition = document.nics[0];
-	(void)text_copy(change.partition, NAME_ROOM, name);
-	(void)text_copy(mirrored.partition, NAME_ROOM, name);
+	(void)text_copy(change.partition, NAME_SIZE, name);
+	(void)text_copy(mirrored.partition, NAME_SIZE, name);
 	world_define_switch(&definition, name);
 	if (words->type == MSG_SWITCH_DEFINE)
 		memcpy(words->body, &definition, sizeof(definition));
@@ -245,7 +245,7 @@ static void fill_request(struct words *words)
 		fill_network_request(words, name);
 		break;
 	default:
-		(void)text_copy((char *)words->body, NAME_ROOM, name);
+		(void)text_copy((char *)words->body, NAME_SIZE, name);
 		break;
 	}
 }
@@ -259,21 +259,21 @@ static void use_own_files(struct partition_definition *definition)
 	memset(definition->initrd, 0, sizeof(definition->initrd));
 	memset(definition->vhost_user, 0, sizeof(definition->vhost_user));
 	if (definition->engine != ENGINE_FOREIGN)
-		(void)text_copy(definition->kernel, PATH_ROOM,
+		(void)text_copy(definition->kernel, PATH_SIZE,
 				world_file("kernel"));
 	else
-		(void)text_copy(definition->vhost_user, SOCKET_PATH_ROOM,
+		(void)text_copy(definition->vhost_user, SOCKET_PATH_SIZE,
 				world_file("run/foreign"));
 	for (unsigned i = 0; i < DISK_COUNT_MAX; i++) {
 		char *path = definition->disks[i].file;
 		char first = path[0];
 
-		memset(path, 0, PATH_ROOM);
+		memset(path, 0, PATH_SIZE);
 		if (!first)
 			continue;
 		(void)snprintf(file, sizeof(file), "%c%u.img",
 			       "abc"[(uint8_t)first % 3], i);
-		(void)text_copy(path, PATH_ROOM, world_file(file));
+		(void)text_copy(path, PATH_SIZE, world_file(file));
 	}
 }
 

@@ -17,13 +17,13 @@
 /* More than any step takes; one that needs them never ends. */
 #define ROUNDS_MAX 2000
 #define TURNS_MAX  20000
-#define STORE_ROOM (1u << 20)
+#define STORE_SIZE (1u << 20)
 #define SETTLE_MS  2
 /* How often a world is given time to come up. */
 #define BEGINNINGS_MAX 400
 
-static char root[PATH_ROOM / 2];
-static uint8_t store[STORE_ROOM]; /* of a world that is about to begin */
+static char root[PATH_SIZE / 2];
+static uint8_t store[STORE_SIZE]; /* of a world that is about to begin */
 static size_t store_bytes;
 static bool is_made;
 
@@ -44,7 +44,7 @@ void world_fail(const char *what)
 
 const char *world_file(const char *name)
 {
-	static char path[PATH_ROOM];
+	static char path[PATH_SIZE];
 
 	(void)snprintf(path, sizeof(path), "%s/%s", root, name);
 	return path;
@@ -102,7 +102,7 @@ static void make_root(void)
 	(void)setenv("BULKHEAD_FAILPOINT", "engine.kvm=fail", 1);
 	write_file("kernel", "kernel", 6);
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		char name[NAME_ROOM * 2];
+		char name[NAME_SIZE * 2];
 
 		(void)snprintf(name, sizeof(name), "libexec/%s", programs[i]);
 		write_file(name, "", 0);
@@ -116,20 +116,20 @@ void world_define_switch(struct switch_definition *ret_definition,
 {
 	*ret_definition = (struct switch_definition){ .uplink_kind = UPLINK_TAP,
 						      .pvid = 1 };
-	(void)text_copy(ret_definition->name, NAME_ROOM, name);
-	(void)text_copy(ret_definition->service, NAME_ROOM,
+	(void)text_copy(ret_definition->name, NAME_SIZE, name);
+	(void)text_copy(ret_definition->service, NAME_SIZE,
 			DEFAULT_NET_SERVICE);
-	(void)text_copy(ret_definition->uplink, UPLINK_ROOM, "fuzz0");
+	(void)text_copy(ret_definition->uplink, UPLINK_SIZE, "fuzz0");
 }
 
 static void define_disk(struct disk_definition *disk, const char *partition)
 {
-	char file[NAME_ROOM + 8];
+	char file[NAME_SIZE + 8];
 
 	(void)snprintf(file, sizeof(file), "%s.img", partition);
-	(void)text_copy(disk->name, NAME_ROOM, "root");
-	(void)text_copy(disk->service, NAME_ROOM, DEFAULT_DISK_SERVICE);
-	(void)text_copy(disk->file, PATH_ROOM, world_file(file));
+	(void)text_copy(disk->name, NAME_SIZE, "root");
+	(void)text_copy(disk->service, NAME_SIZE, DEFAULT_DISK_SERVICE);
+	(void)text_copy(disk->file, PATH_SIZE, world_file(file));
 	disk->size_bytes = 1 << 20;
 	disk->hang_ms = HANG_MS_DEFAULT;
 	disk->queue_count = 1;
@@ -144,18 +144,18 @@ void world_define(struct partition_document *ret_document, const char *name)
 	struct nic_definition *nic = &ret_document->nics[0];
 
 	memset(ret_document, 0, sizeof(*ret_document));
-	(void)text_copy(partition->name, NAME_ROOM, name);
+	(void)text_copy(partition->name, NAME_SIZE, name);
 	partition->restart = RESTART_ON_FAILURE;
 	partition->autostart = 1;
 	partition->cpu_count = 1;
 	partition->memory_bytes = MEMORY_BYTES_MIN;
 	partition->stop_ms = STOP_MS_DEFAULT;
 	partition->disk_count = 1;
-	(void)text_copy(partition->kernel, PATH_ROOM, world_file("kernel"));
+	(void)text_copy(partition->kernel, PATH_SIZE, world_file("kernel"));
 	define_disk(&partition->disks[0], name);
 	ret_document->nic_count = 1;
-	(void)text_copy(nic->name, NAME_ROOM, "eth0");
-	(void)text_copy(nic->network, NAME_ROOM, "lan");
+	(void)text_copy(nic->name, NAME_SIZE, "eth0");
+	(void)text_copy(nic->network, NAME_SIZE, "lan");
 	nic->pvid = 1;
 	nic->mtu = NIC_MTU_DEFAULT;
 	nic->queue_pair_count = 1;
@@ -170,11 +170,11 @@ static void set_config(struct config *config)
 	if (config_default(config, &refusal) < 0)
 		world_fail("there is no configuration");
 	config->socket_group[0] = '\0';
-	(void)text_copy(config->state_dir, PATH_ROOM, world_file("state"));
-	(void)text_copy(config->runtime_dir, PATH_ROOM, world_file("run"));
-	(void)text_copy(config->meet_dir, PATH_ROOM, world_file("run/meet"));
-	(void)text_copy(config->libexec_dir, PATH_ROOM, world_file("libexec"));
-	(void)text_copy(config->socket, SOCKET_PATH_ROOM, world_socket());
+	(void)text_copy(config->state_dir, PATH_SIZE, world_file("state"));
+	(void)text_copy(config->runtime_dir, PATH_SIZE, world_file("run"));
+	(void)text_copy(config->meet_dir, PATH_SIZE, world_file("run/meet"));
+	(void)text_copy(config->libexec_dir, PATH_SIZE, world_file("libexec"));
+	(void)text_copy(config->socket, SOCKET_PATH_SIZE, world_socket());
 }
 
 static void open_supervisor(struct world *world)
@@ -326,7 +326,7 @@ static void install(struct world *world, const char *name)
 	struct partition_name named = { 0 };
 
 	world_define(&document, name);
-	(void)text_copy(named.name, NAME_ROOM, name);
+	(void)text_copy(named.name, NAME_SIZE, name);
 	ask(world, MSG_PARTITION_DEFINE_WHOLE, &document);
 	ask(world, MSG_PARTITION_INSTALL, &named);
 }

@@ -241,7 +241,7 @@ def test_a_child_that_comes_back_without_its_token_is_ended(host, stage, calm):
     host.wait_ready()
 
 
-HELLO = struct.pack(f"=IIII{played.NAME_ROOM}s{played.TOKEN_BYTES}s",
+HELLO = struct.pack(f"=IIII{played.NAME_SIZE}s{played.TOKEN_BYTES}s",
                     played.NUMBERS["CHILD_HELLO"], 0, 1, 1, b"x", b"")
 
 

@@ -21,7 +21,7 @@ import bulkhead
 
 PROGRAMS = {"bulkhead-monitor": 1, "bulkhead-disk": 2, "bulkhead-console": 3,
             "bulkhead-net": 4}
-NAME_ROOM = 32
+NAME_SIZE = 32
 TOKEN_BYTES = 16
 
 STAND_IN = """#!/usr/bin/python3 -S
@@ -106,7 +106,7 @@ class Child:
         self.send("CHILD_READY", struct.pack("=II", 0, 0))
 
     def token(self):
-        return self.settings[NAME_ROOM:NAME_ROOM + TOKEN_BYTES]
+        return self.settings[NAME_SIZE:NAME_SIZE + TOKEN_BYTES]
 
     def come_back(self, role, version=1):
         """A new link, from the child's own process, and CHILD_HELLO."""
@@ -119,7 +119,7 @@ class Child:
             connected, 10, what="the supervisor listens")[0])
         self.link.settimeout(10)
         self.send("CHILD_HELLO", struct.pack(
-            f"=II{NAME_ROOM}s{TOKEN_BYTES}s", version, role,
+            f"=II{NAME_SIZE}s{TOKEN_BYTES}s", version, role,
             self.name.encode(), self.token()))
 
     def is_alive(self):

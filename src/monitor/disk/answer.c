@@ -102,7 +102,7 @@ static void hold_for_space(struct request *request)
 
 	if (disk->no_space_count == 0 && disk->retry_ns == 0) {
 		notice.disk_index = disk->settings.index;
-		notices_put(disk->outside.notices, &notice);
+		notices_put(disk->ops.notices, &notice);
 	}
 	request_enter(request, REQUEST_NO_SPACE);
 	disk->retry_ns = clock_now_ns() + RETRY_NS;
@@ -115,7 +115,7 @@ static void note_space(struct disk *disk, const struct request *request)
 	    request->blk.operation == BLK_READ)
 		return;
 	disk->retry_ns = 0;
-	notices_put(disk->outside.notices,
+	notices_put(disk->ops.notices,
 		    &(struct notice){
 			    .kind = NOTICE_EVENT,
 			    .disk_index = disk->settings.index,

@@ -73,7 +73,7 @@ struct saved_request {
 };
 
 /* Where a disk turns to; a test puts itself here. */
-struct disk_outside {
+struct disk_ops {
 	struct notices *notices;
 	/* Have fdatasync(witness) called by someone who may wait. Its result
 	 * comes back through disk_witnessed(), with the number of the latest
@@ -84,7 +84,7 @@ struct disk_outside {
 
 struct disk {
 	struct monitor_disk settings;
-	struct disk_outside outside;
+	struct disk_ops ops;
 	struct blk_disk shape;
 	struct disk_counters counters;
 
@@ -157,7 +157,7 @@ struct disk {
  * -ENOMEM
  */
 int disk_init(struct disk *disk, const struct monitor_disk *settings,
-	      const struct disk_outside *outside);
+	      const struct disk_ops *ops);
 void disk_release(struct disk *disk);
 
 /* Guest's side (front.c). ----------------------------------------------- */
@@ -250,11 +250,11 @@ static inline bool disk_is_served(const struct disk *disk)
 	return disk->lane.is_open && !disk->is_leaving;
 }
 
-/* When disk_tend() wants to be called next; 0: not at all. */
+/* When disk_run_timers() wants to be called next; 0: not at all. */
 uint64_t disk_deadline_ns(const struct disk *disk);
 
 /* Timers: silent services, long outages, full host disks. */
-void disk_tend(struct disk *disk, uint64_t now_ns);
+void disk_run_timers(struct disk *disk, uint64_t now_ns);
 
 /* Counters as of now. */
 void disk_count(const struct disk *disk, struct disk_counters *ret_counters);

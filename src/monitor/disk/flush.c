@@ -29,8 +29,8 @@ bool flush_is_promised(const struct request *request)
 
 static void ask(const struct disk *disk)
 {
-	disk->outside.ask_witness(disk->outside.context, disk->settings.index,
-				  disk->asked);
+	disk->ops.ask_witness(disk->ops.context, disk->settings.index,
+			      disk->asked);
 }
 
 void flush_begin(struct request *request)
@@ -86,7 +86,7 @@ static void note_error(struct disk *disk)
 		return;
 	disk->has_flush_error = true;
 	disk->told_on = NULL;
-	notices_put(disk->outside.notices,
+	notices_put(disk->ops.notices,
 		    &(struct notice){
 			    .kind = NOTICE_EVENT,
 			    .disk_index = disk->settings.index,

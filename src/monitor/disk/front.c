@@ -57,7 +57,7 @@ static bool is_possible(const struct monitor_disk *settings)
 }
 
 int disk_init(struct disk *disk, const struct monitor_disk *settings,
-	      const struct disk_outside *outside)
+	      const struct disk_ops *ops)
 {
 	memset(disk, 0, sizeof(*disk));
 	disk->backend.fd = NO_FD;
@@ -65,7 +65,7 @@ int disk_init(struct disk *disk, const struct monitor_disk *settings,
 	if (!is_possible(settings))
 		return -EINVAL;
 	disk->settings = *settings;
-	disk->outside = *outside;
+	disk->ops = *ops;
 	fill_shape(disk);
 	guestmem_init(&disk->memory);
 	for (uint16_t i = 0; i < QUEUE_COUNT_MAX; i++) {

@@ -48,7 +48,7 @@ static void tell(struct disk *disk, enum notice_kind kind, uint64_t generation)
 		notice.oldest_ms =
 			(disk->now_ns - oldest_out_ns(disk)) / NS_PER_MS;
 
-	notices_put(disk->outside.notices, &notice);
+	notices_put(disk->ops.notices, &notice);
 }
 
 /* Its service crashed with this request. */
@@ -327,7 +327,7 @@ uint64_t disk_deadline_ns(const struct disk *disk)
 	return deadline == UINT64_MAX ? 0 : deadline;
 }
 
-void disk_tend(struct disk *disk, uint64_t now_ns)
+void disk_run_timers(struct disk *disk, uint64_t now_ns)
 {
 	disk->now_ns = now_ns;
 	if (disk->settled_ns != 0 && now_ns >= disk->settled_ns)

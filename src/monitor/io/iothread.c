@@ -181,14 +181,14 @@ static int timeout_ms(const struct iothread *io)
 	return deadline <= now ? 0 : (int)((deadline - now) / NS_PER_MS) + 1;
 }
 
-static void tend(struct iothread *io)
+static void run_timers(struct iothread *io)
 {
 	uint64_t now = clock_now_ns();
 
 	for (uint32_t i = 0; i < io->disk_count; i++)
-		disk_tend(&io->disks[i].disk, now);
+		disk_run_timers(&io->disks[i].disk, now);
 	for (uint32_t i = 0; i < io->nic_count; i++)
-		nic_tend(&io->nics[i], now);
+		nic_run_timers(&io->nics[i], now);
 }
 
 static void run_call(struct iothread *io)
@@ -199,7 +199,7 @@ static void run_call(struct iothread *io)
 	if (!call)
 		return;
 	call(io, io->argument);
-	tend(io);
+	run_timers(io);
 	__atomic_store_n(&io->call, NULL, __ATOMIC_RELEASE);
 	(void)sem_post(&io->called);
 }
@@ -212,7 +212,7 @@ static void look_around(struct iothread *io)
 	watch_sockets(io, &watch);
 	if (poll(watch.fds, watch.count, 0) > 0)
 		handle_sockets(io, &watch);
-	tend(io);
+	run_timers(io);
 }
 
 static bool take_witness(struct iothread_disk *own)
@@ -289,7 +289,7 @@ static void sleep_once(struct iothread *io)
 		empty_events(&watch);
 		handle_sockets(io, &watch);
 	}
-	tend(io);
+	run_timers(io);
 }
 
 static void *run(void *context)
@@ -345,7 +345,7 @@ int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
 {
 	SCOPED(close_fd) int fd = witness_fd;
 	struct iothread_disk *added = &io->disks[io->disk_count];
-	const struct disk_outside outside = {
+	const struct disk_ops ops = {
 		.notices = &io->notices,
 		.ask_witness = ask_witness,
 		.context = io,
@@ -355,7 +355,7 @@ int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
 	if (io->disk_count == DISK_COUNT_MAX ||
 	    settings->index != io->disk_count)
 		return -EINVAL;
-	result = disk_init(&added->disk, settings, &outside);
+	result = disk_init(&added->disk, settings, &ops);
 	if (result == 0)
 		result = witness_open(&added->witness, take_fd(&fd),
 				      io->wake_fd);

@@ -168,10 +168,10 @@ bool nic_turn(struct nic *nic);
 /* Ask both sides to be woken; true when it is safe to sleep. */
 bool nic_prepare_sleep(struct nic *nic);
 
-/* As disk_deadline_ns() and disk_tend(): silent services, and what is to be
+/* As disk_deadline_ns() and disk_run_timers(): silent services, and what is to be
  * told later. */
 uint64_t nic_deadline_ns(const struct nic *nic);
-void nic_tend(struct nic *nic, uint64_t now_ns);
+void nic_run_timers(struct nic *nic, uint64_t now_ns);
 
 /* The guest's driver has done something that changes what it can take. Told
  * now and then only, however often that is. */

@@ -13,10 +13,10 @@
 
 #define COMMANDS_PER_TURN 8
 /* Class, command, and two tables of addresses. */
-#define COMMAND_ROOM (2u + 2 * (4 + 6 * NIC_GROUP_MAX))
+#define COMMAND_SIZE (2u + 2 * (4 + 6 * NIC_GROUP_MAX))
 
 struct command {
-	uint8_t bytes[COMMAND_ROOM];
+	uint8_t bytes[COMMAND_SIZE];
 	uint32_t count; /* of them, without class and command */
 	bool is_cut;    /* there was more */
 };
@@ -30,7 +30,7 @@ static int read_command(struct nic *nic, const struct ring_chain *chain,
 	command->is_cut = false;
 	for (uint32_t i = 0; i < chain->readable_count; i++) {
 		const struct ring_segment *segment = &chain->segments[i];
-		uint32_t room = COMMAND_ROOM - at;
+		uint32_t room = COMMAND_SIZE - at;
 		uint32_t piece = segment->bytes < room ? segment->bytes : room;
 
 		if (guestmem_read(&nic->memory, command->bytes + at,

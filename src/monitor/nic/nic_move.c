@@ -305,7 +305,7 @@ static void suspect(struct nic *nic, uint64_t now_ns)
 		    });
 }
 
-void nic_tend(struct nic *nic, uint64_t now_ns)
+void nic_run_timers(struct nic *nic, uint64_t now_ns)
 {
 	uint64_t hang_ns = nic->settings.hang_ms * NS_PER_MS;
 	bool is_waiting;

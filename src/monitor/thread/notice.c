@@ -24,11 +24,11 @@ void notices_put(struct notices *notices, const struct notice *notice)
 {
 	uint32_t taken = __atomic_load_n(&notices->taken, __ATOMIC_ACQUIRE);
 
-	if (notices->put - taken == NOTICE_ROOM) {
+	if (notices->put - taken == NOTICE_SIZE) {
 		notices->dropped++;
 		return;
 	}
-	notices->room[notices->put % NOTICE_ROOM] = *notice;
+	notices->room[notices->put % NOTICE_SIZE] = *notice;
 	/* Pairs with the load in notices_take(). */
 	__atomic_store_n(&notices->put, notices->put + 1, __ATOMIC_RELEASE);
 	event_signal(notices->fd);
@@ -47,7 +47,7 @@ int notices_take(struct notices *notices, struct notice *ret_notice)
 		if (put == notices->taken)
 			return -EAGAIN;
 	}
-	*ret_notice = notices->room[notices->taken % NOTICE_ROOM];
+	*ret_notice = notices->room[notices->taken % NOTICE_SIZE];
 	__atomic_store_n(&notices->taken, notices->taken + 1, __ATOMIC_RELEASE);
 	return 0;
 }

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NOTICE_ROOM 64
+#define NOTICE_SIZE 64
 
 enum notice_kind {
 	NOTICE_SUSPECT, /* oldest_ms: age of the oldest request */
@@ -46,7 +46,7 @@ struct notices {
 	uint32_t put;
 	uint32_t taken;
 	uint64_t dropped;
-	struct notice room[NOTICE_ROOM];
+	struct notice room[NOTICE_SIZE];
 };
 
 int notices_open(struct notices *notices);

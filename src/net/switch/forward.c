@@ -76,10 +76,10 @@ static int32_t tag_head(struct outgoing *out, const struct passage *passage,
 static void hand_over(const struct passage *passage, uint16_t to,
 		      const struct switch_delivery *delivery)
 {
-	const struct switch_outside *outside = &passage->vswitch->outside;
+	const struct switch_ops *ops = &passage->vswitch->ops;
 	struct switch_counters *counters =
 		&passage->vswitch->ports[to].counters;
-	int result = outside->deliver(outside->context, to, delivery);
+	int result = ops->deliver(ops->context, to, delivery);
 
 	if (result == 0) {
 		counters->out_frames++;

@@ -18,14 +18,14 @@ const char *switch_drop_name(unsigned reason)
 	return reason < DROP_COUNT ? names[reason] : "unknown";
 }
 
-int switch_new(struct vswitch **ret_vswitch,
-	       const struct switch_outside *outside, uint32_t seed)
+int switch_new(struct vswitch **ret_vswitch, const struct switch_ops *ops,
+	       uint32_t seed)
 {
 	struct vswitch *vswitch = calloc(1, sizeof(*vswitch));
 
 	if (!vswitch)
 		return -ENOMEM;
-	vswitch->outside = *outside;
+	vswitch->ops = *ops;
 	for (uint32_t vid = 0; vid <= VID_MAX; vid++)
 		vswitch->trunks[vid] = FDB_NONE;
 	fdb_init(&vswitch->fdb, seed);
@@ -40,7 +40,7 @@ void switch_free(struct vswitch *vswitch)
 
 void switch_tell(struct vswitch *vswitch, const struct switch_event *event)
 {
-	vswitch->outside.event(vswitch->outside.context, event);
+	vswitch->ops.event(vswitch->ops.context, event);
 }
 
 /* Ports. ---------------------------------------------------------------------- */

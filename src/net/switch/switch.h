@@ -91,7 +91,7 @@ struct switch_event {
 	uint16_t before; /* where it was, or is configured */
 };
 
-struct switch_outside {
+struct switch_ops {
 	/*
 	 * Give a frame to a port's owner; copy it before returning.
 	 *
@@ -107,8 +107,8 @@ struct switch_outside {
 struct vswitch;
 
 /* -ENOMEM. `seed` is random. */
-int switch_new(struct vswitch **ret_vswitch,
-	       const struct switch_outside *outside, uint32_t seed);
+int switch_new(struct vswitch **ret_vswitch, const struct switch_ops *ops,
+	       uint32_t seed);
 void switch_free(struct vswitch *vswitch);
 
 /*

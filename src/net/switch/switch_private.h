@@ -19,7 +19,7 @@ struct port {
 };
 
 struct vswitch {
-	struct switch_outside outside;
+	struct switch_ops ops;
 	uint32_t port_end;     /* behind the last one used */
 	uint32_t mirror_count; /* most switches have none */
 	uint64_t activation_count;

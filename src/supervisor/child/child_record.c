@@ -20,7 +20,7 @@
 
 static void name_group(uint64_t id, char *to)
 {
-	(void)snprintf(to, NAME_ROOM, "c%llu", (unsigned long long)id);
+	(void)snprintf(to, NAME_SIZE, "c%llu", (unsigned long long)id);
 }
 
 static void note_placed(struct process *process, int result)
@@ -135,7 +135,7 @@ void child_remember(struct supervisor *supervisor, struct process *process)
 
 void child_forget(struct supervisor *supervisor, uint64_t id)
 {
-	char group[NAME_ROOM];
+	char group[NAME_SIZE];
 
 	name_group(id, group);
 	placer_end(supervisor->placer, group);
@@ -147,7 +147,7 @@ void child_forget(struct supervisor *supervisor, uint64_t id)
  * ones, and the successor of a dead one has the same. */
 int children_open(struct supervisor *supervisor)
 {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	struct stat state;
 	int r;
 

@@ -30,7 +30,7 @@ struct placement {
 	uint64_t id; /* the caller's, never reused */
 	pid_t pid;
 	int pidfd; /* of the same process */
-	char group[NAME_ROOM];
+	char group[NAME_SIZE];
 	struct cgroup_limits limits;
 	/* Of cgroup_place(), -ESRCH when the process had ended before. */
 	int result;

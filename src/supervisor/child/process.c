@@ -560,7 +560,7 @@ static int bring_to_life(struct process *process)
 {
 	SCOPED(close_fd) int child_end = take_fd(&process->child_end);
 	SCOPED(close_fd) int log_end = NO_FD;
-	char title[2 * NAME_ROOM];
+	char title[2 * NAME_SIZE];
 	const bool is_urgent = process->loan.is_made;
 	int pidfd = NO_FD;
 	pid_t pid = 0;

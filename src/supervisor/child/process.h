@@ -72,7 +72,7 @@ struct process {
 	void *owner;
 	enum process_state state;
 	uint32_t role; /* enum role */
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	uint8_t token[TOKEN_BYTES];
 	uint64_t id; /* of its row in the store */
 	pid_t pid;
@@ -87,9 +87,9 @@ struct process {
 	uint32_t missing; /* wished for, not in place */
 	bool has_crashed; /* it ended by a fault of its own */
 	struct loan loan; /* of urgency */
-	char reason[TEXT_ROOM];
-	char last_error[TEXT_ROOM]; /* that it told */
-	char last_words[TEXT_ROOM]; /* why it ends, by its own account */
+	char reason[TEXT_SIZE];
+	char last_error[TEXT_SIZE]; /* that it told */
+	char last_words[TEXT_SIZE]; /* why it ends, by its own account */
 	struct outbox outbox;
 	struct child_log *log; /* NULL: of an earlier supervisor */
 	sd_event_source *control_source;
@@ -115,7 +115,7 @@ struct process_record {
 	pid_t pid;
 	uint64_t start_time;
 	uint32_t role;
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	uint8_t token[TOKEN_BYTES];
 };
 

@@ -24,7 +24,7 @@ struct kept {
 	struct supervisor *supervisor;
 	struct control control;
 	uint32_t role;
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	pid_t pid;
 	uid_t uid;
 	int pidfd;

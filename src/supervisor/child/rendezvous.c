@@ -404,7 +404,7 @@ static int listen_in(int directory)
  */
 static int open_directory(const char *meet_dir)
 {
-	char outer[PATH_ROOM];
+	char outer[PATH_SIZE];
 	int fd;
 
 	(void)text_copy(outer, sizeof(outer), meet_dir);

@@ -87,7 +87,7 @@ int spawn_child(const char *directory, const char *program, const char *name,
 		int control_fd, int log_fd, pid_t *ret_pid)
 {
 	char *kept[ARRAY_COUNT(kept_variables) + 1];
-	char path[PATH_MAX], title[NAME_ROOM + 2];
+	char path[PATH_MAX], title[NAME_SIZE + 2];
 	char *arguments[] = { (char *)program, title, NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;

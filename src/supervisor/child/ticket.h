@@ -28,7 +28,7 @@ struct ticket {
 	uint32_t request_id;
 	uid_t uid;
 	const char *operation; /* "start"; NULL: it changes nothing */
-	char name[NAME_ROOM];  /* of what it is done to; may be empty */
+	char name[NAME_SIZE];  /* of what it is done to; may be empty */
 };
 
 TAILQ_HEAD(kept_answers, kept_answer);

@@ -20,7 +20,7 @@
 struct token_owner {
 	uint64_t instance;
 	uint32_t role;
-	char name[NAME_ROOM]; /* zeros to its end */
+	char name[NAME_SIZE]; /* zeros to its end */
 };
 
 void token_make(const uint8_t key[TOKEN_KEY_BYTES],

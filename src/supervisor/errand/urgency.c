@@ -21,7 +21,7 @@
 #define TURN_ENOUGH_NS (100 * NS_PER_MS)
 /* The class of what is lent: nothing that the thread starts has it. */
 #define ON_LOAN          (SCHED_RR | SCHED_RESET_ON_FORK)
-#define THREAD_NAME_ROOM 16
+#define THREAD_NAME_SIZE 16
 
 static struct {
 	bool is_open;
@@ -202,7 +202,7 @@ struct wanted_thread {
 static bool has_name(pid_t pid, pid_t thread, void *context)
 {
 	struct wanted_thread *wanted = context;
-	char path[48], name[THREAD_NAME_ROOM + 1] = "";
+	char path[48], name[THREAD_NAME_SIZE + 1] = "";
 	FILE *file;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)pid,

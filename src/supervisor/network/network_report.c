@@ -93,7 +93,7 @@ static int pass_row(struct process *process, struct message *message,
 		find_report(process, message->request_id);
 
 	if (report && strncmp(report->network->record.definition.name, name,
-			      NAME_ROOM) == 0)
+			      NAME_SIZE) == 0)
 		ticket_row(process->supervisor, &report->ticket, type,
 			   message->body, message->body_bytes, NULL, 0);
 	return 0;

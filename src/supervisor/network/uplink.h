@@ -23,7 +23,7 @@
 struct uplink {
 	int fd;                      /* owned; NO_FD: closed */
 	int passt_pidfd;             /* owned; NO_FD: none */
-	char interface[UPLINK_ROOM]; /* in use; empty: passt */
+	char interface[UPLINK_SIZE]; /* in use; empty: passt */
 };
 
 #define UPLINK_CLOSED                       \

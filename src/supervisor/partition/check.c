@@ -74,9 +74,9 @@ static int check_text(const struct checking *checking, const char *field,
 static int check_name_in(const struct checking *checking, const char *field,
 			 const char *name)
 {
-	int r = check_text(checking, field, name, NAME_ROOM);
+	int r = check_text(checking, field, name, NAME_SIZE);
 
-	if (r == 0 && !text_is_name(name, NAME_ROOM))
+	if (r == 0 && !text_is_name(name, NAME_SIZE))
 		r = refuse_field(
 			checking, field,
 			"must be 1 to 31 of a-z 0-9 _ . - and begin with a "
@@ -356,7 +356,7 @@ int check_definition_services(const struct partition_definition *definition,
 	return 0;
 }
 
-int check_name(const char name[NAME_ROOM], const char *field,
+int check_name(const char name[NAME_SIZE], const char *field,
 	       struct refusal *ret_refusal)
 {
 	struct checking checking = { .prefix = "", .refusal = ret_refusal };

@@ -29,7 +29,7 @@ int check_definition_services(const struct partition_definition *definition,
 			      void *context, struct refusal *ret_refusal);
 
 /* A name as it came in a message; `field` is what to call it. */
-int check_name(const char name[NAME_ROOM], const char *field,
+int check_name(const char name[NAME_SIZE], const char *field,
 	       struct refusal *ret_refusal);
 
 int check_service_settings(const struct service_settings *settings,

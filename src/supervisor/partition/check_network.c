@@ -35,17 +35,17 @@ static bool is_zero(const void *from, size_t bytes)
 }
 
 static int check_name_in(const struct checking *checking, const char *field,
-			 const char name[NAME_ROOM])
+			 const char name[NAME_SIZE])
 {
 	size_t length;
 
-	if (!text_is_terminated(name, NAME_ROOM) ||
-	    !text_is_name(name, NAME_ROOM))
+	if (!text_is_terminated(name, NAME_SIZE) ||
+	    !text_is_name(name, NAME_SIZE))
 		return refuse_field(checking, field,
 				    "must be 1 to 31 of a-z 0-9 _ . - and "
 				    "begin with a letter or digit");
 	length = strlen(name);
-	if (!is_zero(name + length, NAME_ROOM - length))
+	if (!is_zero(name + length, NAME_SIZE - length))
 		return refuse_field(checking, field,
 				    "has bytes behind its end");
 	return 0;
@@ -259,10 +259,10 @@ static int check_uplink_name(const struct checking *checking,
 			  definition->uplink_kind == UPLINK_PACKET;
 	size_t length;
 
-	if (!text_is_terminated(name, UPLINK_ROOM))
+	if (!text_is_terminated(name, UPLINK_SIZE))
 		return refuse_field(checking, "uplink", "is too long");
 	length = strlen(name);
-	if (!is_zero(name + length, UPLINK_ROOM - length))
+	if (!is_zero(name + length, UPLINK_SIZE - length))
 		return refuse_field(checking, "uplink",
 				    "has bytes behind its end");
 	if (needs_name && !length)

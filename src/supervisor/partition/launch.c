@@ -59,7 +59,7 @@ int launch_load_disks(struct partition *partition)
 		disk->partition = partition;
 		disk->owner = &partition_disk_owner;
 		disk->definition = &definition->disks[i];
-		memcpy(disk->service, disk->definition->service, NAME_ROOM);
+		memcpy(disk->service, disk->definition->service, NAME_SIZE);
 		disk->index = i;
 		disk->witness_fd = NO_FD;
 	}

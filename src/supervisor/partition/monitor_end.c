@@ -206,7 +206,7 @@ const struct disk_owner_ops partition_disk_owner = {
 static void note_end(struct partition *partition, enum partition_event event,
 		     const char *reason)
 {
-	char why[TEXT_ROOM]; /* it may be the one that is replaced */
+	char why[TEXT_SIZE]; /* it may be the one that is replaced */
 
 	(void)snprintf(why, sizeof(why), "%s", reason);
 	memcpy(partition->end.reason, why, sizeof(why));
@@ -366,7 +366,7 @@ void monitor_died(struct process *process, const char *reason)
 {
 	struct partition *partition = process->owner;
 	bool is_failure = partition->guest_state != GUEST_OFF;
-	char why[TEXT_ROOM] = "";
+	char why[TEXT_SIZE] = "";
 	enum partition_event event;
 
 	partition_counted(partition);

@@ -27,7 +27,7 @@ static int take_done(void *data, struct message *message)
 	struct partition *partition = process->owner;
 	int status = result->status;
 	enum partition_event event;
-	char text[TEXT_ROOM];
+	char text[TEXT_SIZE];
 
 	text_escape(text, sizeof(text), result->text, strlen(result->text));
 	if (message->request_id == PARTITION_COUNT_REQUEST) {

@@ -72,12 +72,12 @@ struct partition {
 	struct {
 		bool is_pending;
 		enum partition_event event;
-		char reason[TEXT_ROOM];
+		char reason[TEXT_SIZE];
 	} end;
 	struct {
 		enum save_step step;
 		int status; /* why it is taken back */
-		char reason[TEXT_ROOM];
+		char reason[TEXT_SIZE];
 		uint64_t done_bytes;
 		uint64_t told_ns; /* when the client was told last */
 	} save;

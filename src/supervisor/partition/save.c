@@ -117,7 +117,7 @@ static void taken_back(struct partition *partition)
 static void take_back(struct partition *partition, int status,
 		      const char *reason)
 {
-	char why[TEXT_ROOM];
+	char why[TEXT_SIZE];
 
 	(void)snprintf(why, sizeof(why), "%s",
 		       reason[0] ? reason : strerror(-status));
@@ -149,7 +149,7 @@ static int on_impatient(sd_event_source *source, uint64_t usec, void *data)
 }
 
 /* The record decides. */
-static int record_image(struct partition *partition, char why[TEXT_ROOM])
+static int record_image(struct partition *partition, char why[TEXT_SIZE])
 {
 	struct partition_record record = partition->record;
 	int r;
@@ -161,13 +161,13 @@ static int record_image(struct partition *partition, char why[TEXT_ROOM])
 	(void)failpoint("save.named");
 	errand_step_back();
 	if (r < 0) {
-		(void)snprintf(why, TEXT_ROOM, "%s", strerror(-r));
+		(void)snprintf(why, TEXT_SIZE, "%s", strerror(-r));
 		return r;
 	}
 	record.image.saved_us = clock_real_us();
 	r = store_record(partition, &record);
 	if (r < 0)
-		(void)snprintf(why, TEXT_ROOM, "%s",
+		(void)snprintf(why, TEXT_SIZE, "%s",
 			       store_error(partition->supervisor->store));
 	else
 		(void)failpoint("save.recorded");
@@ -179,7 +179,7 @@ static int record_image(struct partition *partition, char why[TEXT_ROOM])
 static void commit(void *context)
 {
 	struct partition *partition = context;
-	char why[TEXT_ROOM] = "";
+	char why[TEXT_SIZE] = "";
 	int r;
 
 	partition_occupy(partition);

@@ -41,7 +41,7 @@ static int open_log(const char *path)
 /* Of a partition that may have ended when it is open. */
 struct log_opening {
 	struct supervisor *supervisor;
-	char path[PATH_ROOM + NAME_ROOM + 16];
+	char path[PATH_SIZE + NAME_SIZE + 16];
 };
 
 static void progress(struct partition *partition);
@@ -232,7 +232,7 @@ int console_join(struct partition *partition, uint32_t mode, int fd)
 
 int console_log_open(struct partition *partition, int flags, int *ret_fd)
 {
-	char path[PATH_ROOM + NAME_ROOM + 16];
+	char path[PATH_SIZE + NAME_SIZE + 16];
 	int fd;
 
 	log_path(partition->supervisor, partition->record.definition.name, path,
@@ -246,7 +246,7 @@ int console_log_open(struct partition *partition, int flags, int *ret_fd)
 
 void console_log_remove(struct supervisor *supervisor, const char *name)
 {
-	char path[PATH_ROOM + NAME_ROOM + 16];
+	char path[PATH_SIZE + NAME_SIZE + 16];
 
 	log_path(supervisor, name, path, sizeof(path));
 	errand_step_aside();

@@ -46,7 +46,7 @@ struct disk {
 	struct partition *partition;
 	const struct disk_owner_ops *owner;
 	const struct disk_definition *definition; /* the partition's */
-	char service[NAME_ROOM]; /* the one defined, or one beside it */
+	char service[NAME_SIZE]; /* the one defined, or one beside it */
 	unsigned index;
 	uint64_t id; /* of the attachment, from the store */
 	uint64_t generation;

@@ -62,8 +62,8 @@ static bool has_room(const struct service *service, const struct disk *self)
 /* A service beside one that is full. */
 struct beside {
 	struct supervisor *supervisor;
-	char named[NAME_ROOM];
-	char name[NAME_ROOM];
+	char named[NAME_SIZE];
+	char name[NAME_SIZE];
 	uint32_t role;
 	uint32_t standby_count;
 };
@@ -128,8 +128,8 @@ static int make_or_wait(const struct service *named, const char *name,
 				 .standby_count = named->standby_count };
 	int r;
 
-	(void)text_copy(beside.named, NAME_ROOM, named->name);
-	(void)text_copy(beside.name, NAME_ROOM, name);
+	(void)text_copy(beside.named, NAME_SIZE, named->name);
+	(void)text_copy(beside.name, NAME_SIZE, name);
 	if (beside.supervisor->errands && !errand_is_current())
 		return make_later(&beside, ret_refusal);
 	r = make(&beside, ret_service);
@@ -143,10 +143,10 @@ static int find_beside(struct service *named, const struct disk *self,
 		       struct service **ret_service,
 		       struct refusal *ret_refusal)
 {
-	char name[NAME_ROOM + 2];
+	char name[NAME_SIZE + 2];
 
 	for (int i = BESIDE_FIRST;
-	     i <= BESIDE_LAST && strlen(named->name) + 2 < NAME_ROOM; i++) {
+	     i <= BESIDE_LAST && strlen(named->name) + 2 < NAME_SIZE; i++) {
 		struct service *service;
 
 		(void)snprintf(name, sizeof(name), "%s.%d", named->name, i);

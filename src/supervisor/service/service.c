@@ -416,7 +416,7 @@ static void back_off(struct service *service, const struct instance *instance)
 static void resume_retired(struct service *service, const char *reason)
 {
 	struct instance *instance;
-	char text[TEXT_ROOM];
+	char text[TEXT_SIZE];
 
 	TAILQ_FOREACH(instance, &service->instances, link)
 		if (instance->duty == DUTY_RETIRED && is_ready(instance) &&

@@ -74,7 +74,7 @@ struct instance {
 struct service {
 	TAILQ_ENTRY(service) link;
 	struct supervisor *supervisor;
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	uint32_t role; /* ROLE_DISK, ROLE_CONSOLE or ROLE_NET */
 	const struct attachment_ops *ops;
 	uint32_t standby_count;

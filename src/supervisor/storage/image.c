@@ -15,23 +15,23 @@
 #define IMAGE   ".image"
 #define PARTIAL ".partial"
 
-#define IMAGE_PATH_ROOM (PATH_ROOM + NAME_ROOM + 32)
+#define IMAGE_PATH_SIZE (PATH_SIZE + NAME_SIZE + 32)
 
-static void name_folder(const char *state_dir, char path[IMAGE_PATH_ROOM])
+static void name_folder(const char *state_dir, char path[IMAGE_PATH_SIZE])
 {
-	(void)snprintf(path, IMAGE_PATH_ROOM, "%s/saved", state_dir);
+	(void)snprintf(path, IMAGE_PATH_SIZE, "%s/saved", state_dir);
 }
 
 static void name_file(const char *state_dir, const char *partition,
-		      const char *suffix, char path[IMAGE_PATH_ROOM])
+		      const char *suffix, char path[IMAGE_PATH_SIZE])
 {
-	(void)snprintf(path, IMAGE_PATH_ROOM, "%s/saved/%s%s", state_dir,
+	(void)snprintf(path, IMAGE_PATH_SIZE, "%s/saved/%s%s", state_dir,
 		       partition, suffix);
 }
 
 int image_open_folder(const char *state_dir)
 {
-	char path[IMAGE_PATH_ROOM];
+	char path[IMAGE_PATH_SIZE];
 
 	name_folder(state_dir, path);
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
@@ -49,7 +49,7 @@ static int open_file(const char *path, int flags, int *ret_fd)
 
 int image_create(const char *state_dir, const char *partition, int *ret_fd)
 {
-	char path[IMAGE_PATH_ROOM];
+	char path[IMAGE_PATH_SIZE];
 
 	name_file(state_dir, partition, PARTIAL, path);
 	(void)unlink(path);
@@ -59,7 +59,7 @@ int image_create(const char *state_dir, const char *partition, int *ret_fd)
 /* A name is kept when its folder is. */
 static int sync_folder(const char *state_dir)
 {
-	char path[IMAGE_PATH_ROOM];
+	char path[IMAGE_PATH_SIZE];
 	SCOPED(close_fd) int fd = NO_FD;
 
 	name_folder(state_dir, path);
@@ -70,7 +70,7 @@ static int sync_folder(const char *state_dir)
 int image_publish(const char *state_dir, const char *partition,
 		  uint64_t *ret_bytes)
 {
-	char partial[IMAGE_PATH_ROOM], image[IMAGE_PATH_ROOM];
+	char partial[IMAGE_PATH_SIZE], image[IMAGE_PATH_SIZE];
 	struct stat status;
 
 	name_file(state_dir, partition, PARTIAL, partial);
@@ -83,7 +83,7 @@ int image_publish(const char *state_dir, const char *partition,
 
 int image_open(const char *state_dir, const char *partition, int *ret_fd)
 {
-	char path[IMAGE_PATH_ROOM];
+	char path[IMAGE_PATH_SIZE];
 
 	name_file(state_dir, partition, IMAGE, path);
 	return open_file(path, O_RDONLY, ret_fd);
@@ -94,7 +94,7 @@ static const char *const suffixes[IMAGE_FILE_COUNT] = { PARTIAL, IMAGE };
 int image_open_files(const char *state_dir, const char *partition,
 		     int ret_fds[IMAGE_FILE_COUNT])
 {
-	char path[IMAGE_PATH_ROOM];
+	char path[IMAGE_PATH_SIZE];
 	int result = 0;
 
 	for (int i = 0; i < IMAGE_FILE_COUNT; i++) {
@@ -111,7 +111,7 @@ int image_open_files(const char *state_dir, const char *partition,
 
 void image_remove(const char *state_dir, const char *partition)
 {
-	char path[IMAGE_PATH_ROOM];
+	char path[IMAGE_PATH_SIZE];
 
 	for (int i = 0; i < IMAGE_FILE_COUNT; i++) {
 		name_file(state_dir, partition, suffixes[i], path);
@@ -121,8 +121,8 @@ void image_remove(const char *state_dir, const char *partition)
 
 int image_keep(const char *state_dir, const char *partition)
 {
-	char image[IMAGE_PATH_ROOM], folder[IMAGE_PATH_ROOM];
-	char kept[IMAGE_PATH_ROOM + NAME_ROOM + 32];
+	char image[IMAGE_PATH_SIZE], folder[IMAGE_PATH_SIZE];
+	char kept[IMAGE_PATH_SIZE + NAME_SIZE + 32];
 
 	name_file(state_dir, partition, IMAGE, image);
 	(void)snprintf(folder, sizeof(folder), "%s/saved/kept", state_dir);
@@ -134,12 +134,12 @@ int image_keep(const char *state_dir, const char *partition)
 }
 
 /* The partition whose image has this file name. */
-static bool read_name(const char *file, char partition[NAME_ROOM])
+static bool read_name(const char *file, char partition[NAME_SIZE])
 {
 	size_t length = strlen(file);
 	size_t suffix = strlen(IMAGE);
 
-	if (length <= suffix || length - suffix >= NAME_ROOM ||
+	if (length <= suffix || length - suffix >= NAME_SIZE ||
 	    strcmp(file + length - suffix, IMAGE) != 0)
 		return false;
 	memcpy(partition, file, length - suffix);
@@ -151,7 +151,7 @@ unsigned image_sweep(const char *state_dir,
 		     bool (*is_kept)(void *context, const char *partition),
 		     void *context)
 {
-	char path[IMAGE_PATH_ROOM], partition[NAME_ROOM];
+	char path[IMAGE_PATH_SIZE], partition[NAME_SIZE];
 	const struct dirent *entry;
 	unsigned removed = 0;
 	DIR *folder;

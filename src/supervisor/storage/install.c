@@ -54,7 +54,7 @@ static bool is_same_image(const struct planned_file *planned, const char *file,
 
 struct reservation {
 	const struct planned_file *planned;
-	char holder[NAME_ROOM];
+	char holder[NAME_SIZE];
 };
 
 /* Ends the walk with 1 at the first that conflicts. */
@@ -68,7 +68,7 @@ static int check_attachment(void *context,
 	if (!is_same_image(reservation->planned, record->file, record->device,
 			   record->inode, record->is_block_device))
 		return 0;
-	memcpy(reservation->holder, record->partition, NAME_ROOM);
+	memcpy(reservation->holder, record->partition, NAME_SIZE);
 	return 1;
 }
 
@@ -124,7 +124,7 @@ static int plan_disk(struct install *install, unsigned index)
 	const struct disk_definition *disk =
 		&install->record->definition.disks[index];
 	struct planned_file *file = &install->plan.files[index];
-	char temporary[PATH_ROOM];
+	char temporary[PATH_SIZE];
 	struct storage_facts facts;
 	int r;
 
@@ -217,7 +217,7 @@ static int name_file(const char *temporary, const char *file)
 static int create_file(struct install *install, unsigned index)
 {
 	struct planned_file *file = &install->plan.files[index];
-	char temporary[PATH_ROOM];
+	char temporary[PATH_SIZE];
 	int r = plan_temporary(&install->plan, index, temporary);
 
 	if (r == 0) {
@@ -273,10 +273,10 @@ static int put_attachment(struct install *install, unsigned index)
 
 	if (r < 0)
 		return r;
-	memcpy(attachment.partition, definition->name, NAME_ROOM);
-	memcpy(attachment.name, file->disk, NAME_ROOM);
-	memcpy(attachment.service, definition->disks[index].service, NAME_ROOM);
-	memcpy(attachment.file, file->file, PATH_ROOM);
+	memcpy(attachment.partition, definition->name, NAME_SIZE);
+	memcpy(attachment.name, file->disk, NAME_SIZE);
+	memcpy(attachment.service, definition->disks[index].service, NAME_SIZE);
+	memcpy(attachment.file, file->file, PATH_SIZE);
 	return store_put_attachment(install->store, &attachment);
 }
 

@@ -15,8 +15,8 @@ static bool is_sound(const struct plan *plan)
 	    plan->file_count > DISK_COUNT_MAX || plan->wish >= IMAGE_WISH_COUNT)
 		return false;
 	for (unsigned i = 0; i < plan->file_count; i++)
-		if (!text_is_terminated(plan->files[i].file, PATH_ROOM) ||
-		    !text_is_terminated(plan->files[i].disk, NAME_ROOM) ||
+		if (!text_is_terminated(plan->files[i].file, PATH_SIZE) ||
+		    !text_is_terminated(plan->files[i].disk, NAME_SIZE) ||
 		    plan->files[i].file[0] != '/')
 			return false;
 	return true;
@@ -71,20 +71,20 @@ static size_t directory_bytes(const char *file)
 	return (size_t)(strrchr(file, '/') - file) + 1;
 }
 
-int plan_temporary(const struct plan *plan, unsigned index, char to[PATH_ROOM])
+int plan_temporary(const struct plan *plan, unsigned index, char to[PATH_SIZE])
 {
 	const char *file = plan->files[index].file;
-	int length = snprintf(to, PATH_ROOM, "%.*s.bulkhead-%016llx-%u",
+	int length = snprintf(to, PATH_SIZE, "%.*s.bulkhead-%016llx-%u",
 			      (int)directory_bytes(file), file,
 			      (unsigned long long)plan->nonce, index);
 
-	return length < 0 || length >= PATH_ROOM ? -ENAMETOOLONG : 0;
+	return length < 0 || length >= PATH_SIZE ? -ENAMETOOLONG : 0;
 }
 
 int plan_sync_directory(const char *file)
 {
 	SCOPED(close_fd) int fd = NO_FD;
-	char directory[PATH_ROOM];
+	char directory[PATH_SIZE];
 
 	(void)snprintf(directory, sizeof(directory), "%.*s",
 		       (int)directory_bytes(file), file);
@@ -125,7 +125,7 @@ bool plan_is_left(const struct planned_file *file)
 static int undo_file(const struct plan *plan, unsigned index)
 {
 	const struct planned_file *file = &plan->files[index];
-	char temporary[PATH_ROOM];
+	char temporary[PATH_SIZE];
 	int r = plan_temporary(plan, index, temporary);
 
 	if (r < 0)

@@ -13,8 +13,8 @@
 #include "supervisor/store/journal.h"
 
 struct planned_file {
-	char file[PATH_ROOM];
-	char disk[NAME_ROOM];
+	char file[PATH_SIZE];
+	char disk[NAME_SIZE];
 	uint64_t size_bytes;
 	uint64_t device; /* as struct storage_facts */
 	uint64_t inode;
@@ -44,7 +44,7 @@ int plan_find(struct store *store, const char *partition,
 	      enum journal_op *ret_op, uint64_t *ret_id, struct plan *ret_plan);
 
 /* DIRECTORY/.bulkhead-NONCE-INDEX beside the file. -ENAMETOOLONG */
-int plan_temporary(const struct plan *plan, unsigned index, char to[PATH_ROOM]);
+int plan_temporary(const struct plan *plan, unsigned index, char to[PATH_SIZE]);
 
 /* Make the file on disk, its directory entry included, survive a crash. */
 int plan_sync_directory(const char *file);

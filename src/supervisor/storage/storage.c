@@ -408,7 +408,7 @@ int storage_open_directory(const struct disk_definition *disk, unsigned index,
 			   struct refusal *ret_refusal)
 {
 	struct subject subject = { disk, index, ret_refusal };
-	char path[PATH_ROOM];
+	char path[PATH_SIZE];
 	char *slash;
 	int fd;
 

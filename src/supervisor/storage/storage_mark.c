@@ -13,12 +13,12 @@
 
 #include "supervisor/storage/storage_lock.h"
 
-#define LINE_ROOM 256
+#define LINE_SIZE 256
 
-static bool read_line(const char *path, char line[LINE_ROOM])
+static bool read_line(const char *path, char line[LINE_SIZE])
 {
 	FILE *file = fopen(path, "re");
-	bool is_read = file && fgets(line, LINE_ROOM, file);
+	bool is_read = file && fgets(line, LINE_SIZE, file);
 
 	if (file)
 		(void)fclose(file);
@@ -28,7 +28,7 @@ static bool read_line(const char *path, char line[LINE_ROOM])
 /* Sectors written and discarded; false where nobody counts. */
 static bool read_written(dev_t device, uint64_t *ret_sectors)
 {
-	char path[64], line[LINE_ROOM];
+	char path[64], line[LINE_SIZE];
 	uint64_t written, discarded = 0;
 
 	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/queue/iostats",
@@ -59,7 +59,7 @@ static uint32_t mix(uint32_t hash, const void *data, size_t bytes)
 /* This start of the host, and this appearance of the device. */
 static bool find_epoch(int fd, uint32_t *ret_epoch)
 {
-	char boot[LINE_ROOM];
+	char boot[LINE_SIZE];
 	uint64_t sequence;
 
 	if (!read_line("/proc/sys/kernel/random/boot_id", boot) ||

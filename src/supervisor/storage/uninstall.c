@@ -13,7 +13,7 @@
 
 struct uninstall {
 	struct store *store; /* borrowed */
-	char partition[NAME_ROOM];
+	char partition[NAME_SIZE];
 	uint64_t intent_id; /* 0: not yet committed */
 	struct plan plan;
 	int witness_fds[DISK_COUNT_MAX]; /* NO_FD: nothing to release */
@@ -50,7 +50,7 @@ static struct uninstall *new_uninstall(struct store *store,
 	if (!uninstall)
 		return NULL;
 	uninstall->store = store;
-	(void)text_copy(uninstall->partition, NAME_ROOM, partition);
+	(void)text_copy(uninstall->partition, NAME_SIZE, partition);
 	for (unsigned i = 0; i < DISK_COUNT_MAX; i++)
 		uninstall->witness_fds[i] = NO_FD;
 	return uninstall;
@@ -72,8 +72,8 @@ static int add_file(void *context, const struct attachment_record *record)
 	if (plan->file_count == DISK_COUNT_MAX)
 		return -EUCLEAN;
 	plan->file_count++;
-	memcpy(file->file, record->file, PATH_ROOM);
-	memcpy(file->disk, record->name, NAME_ROOM);
+	memcpy(file->file, record->file, PATH_SIZE);
+	memcpy(file->disk, record->name, NAME_SIZE);
 	file->size_bytes = record->size_bytes;
 	file->device = record->device;
 	file->inode = record->inode;
@@ -105,7 +105,7 @@ static int hold_file(struct uninstall *uninstall, unsigned index,
 	struct storage_facts facts;
 	int r;
 
-	memcpy(disk.file, file->file, PATH_ROOM);
+	memcpy(disk.file, file->file, PATH_SIZE);
 	errand_step_aside();
 	r = storage_open_witness(&disk, index, &uninstall->witness_fds[index],
 				 &facts, refusal);

@@ -12,11 +12,11 @@
 #include "base/log.h"
 
 #define SUBJECTS_MAX 64
-#define SUBJECT_ROOM sizeof(((struct event_row *)0)->subject)
+#define SUBJECT_SIZE sizeof(((struct event_row *)0)->subject)
 
 /* How much one subject has said lately. */
 struct talker {
-	char subject[SUBJECT_ROOM]; /* empty: free */
+	char subject[SUBJECT_SIZE]; /* empty: free */
 	uint64_t last_ns;           /* when `budget` was right */
 	unsigned burst;             /* rows it may add at once */
 	unsigned budget;            /* and now */

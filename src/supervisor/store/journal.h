@@ -47,7 +47,7 @@ const char *journal_point_name(enum journal_point point);
 struct journal_entry {
 	uint64_t id;
 	uint32_t op; /* enum journal_op */
-	char subject[NAME_ROOM];
+	char subject[NAME_SIZE];
 	const void *blob; /* borrowed for the visit */
 	size_t blob_bytes;
 };

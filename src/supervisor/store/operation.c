@@ -43,10 +43,10 @@ static const struct operation {
 static void note_name(struct ticket *ticket, const struct message *message)
 {
 	if (message->type == MSG_HOST_SHUTDOWN ||
-	    message->body_bytes < NAME_ROOM)
+	    message->body_bytes < NAME_SIZE)
 		return;
-	if (text_is_name((const char *)message->body, NAME_ROOM))
-		memcpy(ticket->name, message->body, NAME_ROOM);
+	if (text_is_name((const char *)message->body, NAME_SIZE))
+		memcpy(ticket->name, message->body, NAME_SIZE);
 }
 
 void operation_note(struct ticket *ticket, const struct message *message)
@@ -65,8 +65,8 @@ void operation_record(struct events *events, const struct ticket *ticket,
 	const char *outcome = is_failed            ? "failed: "
 			      : reply->status != 0 ? "refused: "
 						   : "done";
-	char why[TEXT_ROOM] = "";
-	char text[TEXT_ROOM];
+	char why[TEXT_SIZE] = "";
+	char text[TEXT_SIZE];
 
 	if (reply->status != 0)
 		text_escape(why, sizeof(why), reply->text, strlen(reply->text));

@@ -159,7 +159,7 @@ int record_open(struct supervisor *supervisor)
 void supervisor_event(struct supervisor *supervisor, enum event_level level,
 		      const char *subject, const char *format, ...)
 {
-	char text[TEXT_ROOM];
+	char text[TEXT_SIZE];
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -180,7 +180,7 @@ void supervisor_record_operation(struct supervisor *supervisor,
 void partition_event_text(struct partition *partition, enum event_level level,
 			  const char *format, ...)
 {
-	char subject[64], text[TEXT_ROOM];
+	char subject[64], text[TEXT_SIZE];
 	va_list arguments;
 
 	(void)snprintf(subject, sizeof(subject), "partition %s",

@@ -18,14 +18,14 @@
 #define WAL       "-wal"
 /* More numbers than were ever given out between a copy and its use. */
 #define NUMBERS_SKIPPED (1ull << 32)
-#define TIME_ROOM       32
+#define TIME_SIZE       32
 
 struct recovery {
 	struct store *store;
 	void (*say)(const char *sentence);
 	struct refusal *refusal;
-	char time[TIME_ROOM]; /* of the copy */
-	char now[TIME_ROOM];  /* for the name of what was damaged */
+	char time[TIME_SIZE]; /* of the copy */
+	char now[TIME_SIZE];  /* for the name of what was damaged */
 };
 
 static void close_store(struct store **store)
@@ -64,12 +64,12 @@ static int refuse_file(struct recovery *recovery, const char *name)
 }
 
 /* For a file's name: 20260131T235959Z. */
-static void format_time(char to[TIME_ROOM], time_t seconds)
+static void format_time(char to[TIME_SIZE], time_t seconds)
 {
 	struct tm parts;
 
 	(void)gmtime_r(&seconds, &parts);
-	(void)strftime(to, TIME_ROOM, "%Y%m%dT%H%M%SZ", &parts);
+	(void)strftime(to, TIME_SIZE, "%Y%m%dT%H%M%SZ", &parts);
 }
 
 static int count_row(void *context, const struct partition_record *record)

@@ -113,7 +113,7 @@ struct partition_record {
 	uint64_t stop_by_ns; /* clock_now_ns() at which STOPPING has an end */
 	uint32_t is_autostart_due; /* see autostart.h */
 	struct saved_image image;
-	char reason[TEXT_ROOM]; /* why it is in this state; may be empty */
+	char reason[TEXT_SIZE]; /* why it is in this state; may be empty */
 };
 
 /*
@@ -153,10 +153,10 @@ int store_each_partition(struct store *store,
 
 struct attachment_record {
 	uint64_t id; /* never reused */
-	char partition[NAME_ROOM];
-	char name[NAME_ROOM];    /* of the disk */
-	char service[NAME_ROOM]; /* that serves it */
-	char file[PATH_ROOM];
+	char partition[NAME_SIZE];
+	char name[NAME_SIZE];    /* of the disk */
+	char service[NAME_SIZE]; /* that serves it */
+	char file[PATH_SIZE];
 	uint64_t device; /* st_dev, or st_rdev of a block device */
 	uint64_t inode;
 	uint64_t size_bytes;
@@ -193,7 +193,7 @@ int store_each_switch(struct store *store,
 
 struct nic_record {
 	uint64_t id; /* of the attachment; never reused */
-	char partition[NAME_ROOM];
+	char partition[NAME_SIZE];
 	struct nic_definition definition; /* with its MAC filled in */
 };
 
@@ -220,7 +220,7 @@ int store_each_mirror(struct store *store,
 /* -- services -- */
 
 struct service_record {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	uint32_t role; /* enum role */
 	uint32_t standby_count;
 	uint32_t restarts; /* since it was defined */
@@ -239,7 +239,7 @@ void store_defer_service_restarts(struct store *store, const char *name,
 
 /* -- children: who was running, to know them again after our own death -- */
 
-#define CGROUP_ROOM 128
+#define CGROUP_SIZE 128
 
 struct child_record {
 	uint64_t instance;   /* the key; from STORE_INSTANCE, never reused */
@@ -249,9 +249,9 @@ struct child_record {
 	uint32_t role; /* enum role */
 	uint32_t uid;
 	uint32_t is_standby;
-	char name[NAME_ROOM]; /* of the partition or service */
+	char name[NAME_SIZE]; /* of the partition or service */
 	uint8_t token[TOKEN_BYTES];
-	char cgroup[CGROUP_ROOM]; /* may be empty */
+	char cgroup[CGROUP_SIZE]; /* may be empty */
 };
 
 int store_put_child(struct store *store, const struct child_record *record);
@@ -302,7 +302,7 @@ enum store_fact {
 	STORE_IS_RECOVERED, /* it was a copy; who runs has not been asked yet */
 };
 
-#define STORE_FACT_ROOM 64
+#define STORE_FACT_SIZE 64
 
 /* Zero bytes: forget it. */
 int store_put_fact(struct store *store, enum store_fact fact, const void *value,

@@ -38,7 +38,7 @@ int store_delete_switch(struct store *store, const char *name)
 static int column_switch(sqlite3_stmt *statement, void *ret_record)
 {
 	struct switch_record *ret = ret_record;
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	int r = store_column_text(statement, 0, name, sizeof(name));
 
 	ret->id = store_column_u64(statement, 1);
@@ -47,7 +47,7 @@ static int column_switch(sqlite3_stmt *statement, void *ret_record)
 	if (r == 0)
 		r = store_column_blob(statement, 3, &ret->definition,
 				      sizeof(ret->definition));
-	if (r == 0 && memcmp(name, ret->definition.name, NAME_ROOM) != 0)
+	if (r == 0 && memcmp(name, ret->definition.name, NAME_SIZE) != 0)
 		r = -EUCLEAN;
 	return r;
 }
@@ -58,7 +58,7 @@ int store_each_switch(struct store *store,
 		      void *context)
 {
 	struct switch_record record = { 0 };
-	char after[NAME_ROOM] = "";
+	char after[NAME_SIZE] = "";
 	int r;
 
 	for (;;) {
@@ -105,7 +105,7 @@ int store_delete_nic(struct store *store, uint64_t id)
 static int column_nic(sqlite3_stmt *statement, void *ret_record)
 {
 	struct nic_record *ret = ret_record;
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	int r = store_column_text(statement, 1, ret->partition,
 				  sizeof(ret->partition));
 
@@ -117,7 +117,7 @@ static int column_nic(sqlite3_stmt *statement, void *ret_record)
 	if (r == 0)
 		r = store_column_blob(statement, 4, &ret->definition,
 				      sizeof(ret->definition));
-	if (r == 0 && memcmp(name, ret->definition.name, NAME_ROOM) != 0)
+	if (r == 0 && memcmp(name, ret->definition.name, NAME_SIZE) != 0)
 		r = -EUCLEAN;
 	return r;
 }

@@ -19,7 +19,7 @@
 #define LOCK_TRIES   50
 #define LOCK_WAIT_NS (10 * NS_PER_MS)
 
-#define PATH_BYTES (PATH_ROOM + 32)
+#define PATH_BYTES (PATH_SIZE + 32)
 
 static void close_store(struct store **store)
 {
@@ -29,7 +29,7 @@ static void close_store(struct store **store)
 /* mkdir -p, private to us. */
 static int make_directory(const char *path)
 {
-	char part[PATH_ROOM];
+	char part[PATH_SIZE];
 	int r = text_copy(part, sizeof(part), path);
 
 	if (r < 0)

@@ -57,7 +57,7 @@ int store_put_partition_state(struct store *store,
 static int column_partition(sqlite3_stmt *statement, void *ret)
 {
 	struct partition_record *ret_record = ret;
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 	int r = store_column_text(statement, 0, name, sizeof(name));
 
 	if (r == 0 && store_column_u32(statement, 1) != DEFINITION_VERSION)
@@ -65,7 +65,7 @@ static int column_partition(sqlite3_stmt *statement, void *ret)
 	if (r == 0)
 		r = store_column_blob(statement, 2, &ret_record->definition,
 				      sizeof(ret_record->definition));
-	if (r == 0 && memcmp(name, ret_record->definition.name, NAME_ROOM) != 0)
+	if (r == 0 && memcmp(name, ret_record->definition.name, NAME_SIZE) != 0)
 		r = -EUCLEAN;
 	if (r == 0 && lifecycle_load(&ret_record->lifecycle,
 				     store_column_u32(statement, 3),
@@ -109,7 +109,7 @@ int store_each_partition(struct store *store,
 			 void *context)
 {
 	struct partition_record record = { 0 };
-	char after[NAME_ROOM] = "";
+	char after[NAME_SIZE] = "";
 	int r;
 
 	for (;;) {
@@ -313,7 +313,7 @@ int store_each_service(struct store *store,
 		       void *context)
 {
 	struct service_record record = { 0 };
-	char after[NAME_ROOM] = "";
+	char after[NAME_SIZE] = "";
 	int r;
 
 	for (;;) {

@@ -64,7 +64,7 @@ struct store {
 	uint64_t dropped_count;
 	uint64_t commit_count;
 	uint64_t copied_count; /* commits that the copy has */
-	char path[PATH_ROOM];  /* of the state directory */
+	char path[PATH_SIZE];  /* of the state directory */
 	char error[160];
 };
 

@@ -8,19 +8,19 @@
 
 TEST(a_name_is_short_and_plain)
 {
-	CHECK(text_is_name("web1", NAME_ROOM));
-	CHECK(text_is_name("0.a_b-c", NAME_ROOM));
-	CHECK(!text_is_name("", NAME_ROOM));
-	CHECK(!text_is_name("-a", NAME_ROOM));
-	CHECK(!text_is_name("a/b", NAME_ROOM));
-	CHECK(!text_is_name("A", NAME_ROOM));
+	CHECK(text_is_name("web1", NAME_SIZE));
+	CHECK(text_is_name("0.a_b-c", NAME_SIZE));
+	CHECK(!text_is_name("", NAME_SIZE));
+	CHECK(!text_is_name("-a", NAME_SIZE));
+	CHECK(!text_is_name("a/b", NAME_SIZE));
+	CHECK(!text_is_name("A", NAME_SIZE));
 	CHECK(!text_is_name("a23456789012345678901234567890123",
-			    NAME_ROOM + 8));
+			    NAME_SIZE + 8));
 }
 
 TEST(a_hostile_peer_cannot_send_an_unterminated_name)
 {
-	char raw[NAME_ROOM];
+	char raw[NAME_SIZE];
 
 	memset(raw, 'a', sizeof(raw));
 	CHECK(!text_is_terminated(raw, sizeof(raw)));

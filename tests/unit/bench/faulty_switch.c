@@ -14,7 +14,7 @@
 #include "base/scope.h"
 #include "lib/harness.h"
 
-#define FRAME_ROOM 2048
+#define FRAME_SIZE 2048
 #define EACH       20
 
 struct request {
@@ -24,7 +24,7 @@ struct request {
 } __attribute__((packed));
 
 struct frame {
-	uint8_t bytes[FRAME_ROOM];
+	uint8_t bytes[FRAME_SIZE];
 	ssize_t length;
 	struct sockaddr_un from;
 };

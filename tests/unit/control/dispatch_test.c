@@ -39,23 +39,23 @@ static int dispatch(enum state state, uint32_t type, uint32_t body_bytes,
 
 TEST(an_allowed_message_is_handled)
 {
-	CHECK_EQ(dispatch(IDLE, MSG_PARTITION_START, NAME_ROOM, 0), 0);
+	CHECK_EQ(dispatch(IDLE, MSG_PARTITION_START, NAME_SIZE, 0), 0);
 	CHECK_EQ(dispatch(BUSY, MSG_CHILD_PING, 0, 0), 0);
 	CHECK_EQ(dispatch(BUSY, MSG_MONITOR_KERNEL, 0, 1), 0);
 }
 
 TEST(a_message_out_of_turn_is_refused)
 {
-	CHECK_EQ(dispatch(BUSY, MSG_PARTITION_START, NAME_ROOM, 0), -EBUSY);
+	CHECK_EQ(dispatch(BUSY, MSG_PARTITION_START, NAME_SIZE, 0), -EBUSY);
 }
 
 TEST(a_hostile_peer_cannot_send_a_misshapen_message)
 {
-	CHECK_EQ(dispatch(IDLE, MSG_PARTITION_START, NAME_ROOM - 1, 0),
+	CHECK_EQ(dispatch(IDLE, MSG_PARTITION_START, NAME_SIZE - 1, 0),
 		 -EBADMSG);
-	CHECK_EQ(dispatch(IDLE, MSG_PARTITION_START, NAME_ROOM + 1, 0),
+	CHECK_EQ(dispatch(IDLE, MSG_PARTITION_START, NAME_SIZE + 1, 0),
 		 -EBADMSG);
-	CHECK_EQ(dispatch(IDLE, MSG_PARTITION_START, NAME_ROOM, 1), -EBADMSG);
+	CHECK_EQ(dispatch(IDLE, MSG_PARTITION_START, NAME_SIZE, 1), -EBADMSG);
 	CHECK_EQ(dispatch(IDLE, MSG_MONITOR_KERNEL, 0, 0), -EBADMSG);
 }
 

@@ -8,7 +8,7 @@
 
 TEST(a_size_is_written_in_its_largest_exact_unit)
 {
-	char text[UNIT_ROOM];
+	char text[UNIT_SIZE];
 
 	size_write(text, 8ull << 30);
 	CHECK_EQ(strcmp(text, "8G"), 0);
@@ -22,7 +22,7 @@ TEST(a_size_is_written_in_its_largest_exact_unit)
 
 TEST(a_time_is_written_in_its_largest_exact_unit)
 {
-	char text[UNIT_ROOM];
+	char text[UNIT_SIZE];
 
 	time_write(text, 90000);
 	CHECK_EQ(strcmp(text, "90s"), 0);

@@ -72,7 +72,7 @@ static int bind_doorbell(void *context, uint64_t gpa, int event_fd, bool on)
 void board_start(struct board *board)
 {
 	memset(board, 0, sizeof(*board));
-	board->outside = (struct machine_outside){
+	board->ops = (struct machine_ops){
 		.set_line = set_line,
 		.route_msi = route_msi,
 		.bind_irq = bind_irq,
@@ -80,7 +80,7 @@ void board_start(struct board *board)
 		.context = board,
 	};
 	CHECK_EQ(pci_init(&board->pci, &board->ports, &board->memory,
-			  &board->outside),
+			  &board->ops),
 		 0);
 }
 

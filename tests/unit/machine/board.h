@@ -16,7 +16,7 @@ struct board {
 	struct bus ports;
 	struct bus memory;
 	struct pci pci;
-	struct machine_outside outside;
+	struct machine_ops ops;
 	/* GSIs. */
 	uint64_t addresses[GSI_COUNT];
 	uint32_t data[GSI_COUNT];

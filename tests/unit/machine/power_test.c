@@ -26,9 +26,9 @@ static void note(void *context, enum power_event event)
 static void open_ports(void)
 {
 	const struct line line = { .set = set_line, .gsi = GSI_EVENTS };
-	const struct power_outside outside = { .happened = note };
+	const struct power_ops ops = { .happened = note };
 
-	power_init(&power, &line, &outside);
+	power_init(&power, &line, &ops);
 	CHECK_EQ(power_attach(&power, &bus), 0);
 }
 

@@ -41,12 +41,11 @@ static void rearm(void *context, uint64_t deadline_ns)
 static void open_clock(uint64_t seconds)
 {
 	const struct line line = { .set = set_line, .gsi = GSI_RTC };
-	const struct rtc_outside outside = { .now_ns = tell_now,
-					     .rearm = rearm };
+	const struct rtc_ops ops = { .now_ns = tell_now, .rearm = rearm };
 
 	now = seconds * NS_PER_S;
 	deadline = RTC_NEVER;
-	rtc_init(&rtc, &line, &outside);
+	rtc_init(&rtc, &line, &ops);
 }
 
 static uint8_t in(uint8_t index)

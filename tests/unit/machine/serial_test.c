@@ -43,10 +43,10 @@ static void room(void *context)
 static void open_line(void)
 {
 	const struct line line = { .set = set_line, .gsi = GSI_SERIAL };
-	const struct serial_outside outside = { .put = put, .room = room };
+	const struct serial_ops ops = { .put = put, .room = room };
 
 	room_bytes = sizeof(sent);
-	serial_init(&serial, &line, &outside);
+	serial_init(&serial, &line, &ops);
 }
 
 static void write_text(const char *text)

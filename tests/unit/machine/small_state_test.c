@@ -13,10 +13,10 @@ static struct virtio_balloon balloon;
 static void init_all(void)
 {
 	virtio_console_init(&console, &memory,
-			    &(struct virtio_console_outside){ 0 });
+			    &(struct virtio_console_handler){ 0 });
 	virtio_rng_init(&rng, &memory);
 	virtio_balloon_init(&balloon, &memory, false,
-			    &(struct virtio_balloon_outside){ 0 });
+			    &(struct virtio_balloon_handler){ 0 });
 }
 
 TEST(chains_in_hand_and_the_balloons_size_are_restored)

@@ -33,14 +33,14 @@ static void default_settings(struct rig *rig)
 
 void rig_start(struct rig *rig)
 {
-	const struct disk_outside outside = { &rig->notices, ask_witness, rig };
+	const struct disk_ops ops = { &rig->notices, ask_witness, rig };
 
 	default_settings(rig);
 	if (rig->features == 0)
 		rig->features = 1ull << VIRTIO_BLK_F_FLUSH |
 				1ull << VIRTIO_RING_F_INDIRECT_DESC;
 	CHECK_EQ(notices_open(&rig->notices), 0);
-	CHECK_EQ(disk_init(&rig->disk, &rig->settings, &outside), 0);
+	CHECK_EQ(disk_init(&rig->disk, &rig->settings, &ops), 0);
 	fake_driver_open(&rig->driver, RIG_RING_SIZE);
 	fake_driver_map(&rig->driver, &rig->disk.memory);
 	rig->queue = (struct virtio_queue_place){

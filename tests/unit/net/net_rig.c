@@ -40,7 +40,7 @@ static void remember(void *context, const struct switch_event *event)
 
 void rig_open(struct net_rig *rig)
 {
-	const struct switch_outside outside = {
+	const struct switch_ops ops = {
 		.deliver = deliver,
 		.event = remember,
 		.context = rig,
@@ -48,7 +48,7 @@ void rig_open(struct net_rig *rig)
 
 	memset(rig, 0, sizeof(*rig));
 	rig->now_ns = 1000000000;
-	CHECK_EQ(switch_new(&rig->vswitch, &outside, 12345), 0);
+	CHECK_EQ(switch_new(&rig->vswitch, &ops, 12345), 0);
 }
 
 void rig_close(struct net_rig *rig)

@@ -13,7 +13,7 @@
 #include "base/scope.h"
 #include "lib/harness.h"
 
-static char name[NAME_ROOM];
+static char name[NAME_SIZE];
 
 /* False where this host gives us none: an optional layer. */
 static void open_base(struct cgroup_base *base)

@@ -105,7 +105,7 @@ static const struct {
 	{ SANDBOX_UTS_NAMESPACE, "self/ns/uts" },
 };
 
-static ino_t outside[ARRAY_COUNT(visible)];
+static ino_t ops[ARRAY_COUNT(visible)];
 static int proc_fd = NO_FD;
 
 static ino_t inode_of(const char *namespace)
@@ -141,7 +141,7 @@ static bool leaves_cores(void)
 static bool is_seen(size_t index)
 {
 	if (visible[index].namespace)
-		return inode_of(visible[index].namespace) != outside[index];
+		return inode_of(visible[index].namespace) != ops[index];
 	if (visible[index].layer == SANDBOX_NO_NEW_PRIVS)
 		return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 	return visible[index].layer == SANDBOX_CAPABILITIES ? !has_capability()
@@ -164,7 +164,7 @@ static void open_proc(void)
 	CHECK(proc_fd >= 0);
 	for (size_t i = 0; i < ARRAY_COUNT(visible); i++)
 		if (visible[i].namespace)
-			outside[i] = inode_of(visible[i].namespace);
+			ops[i] = inode_of(visible[i].namespace);
 }
 
 TEST(a_layer_is_told_to_be_in_place_where_it_is)

@@ -107,7 +107,7 @@ TEST(a_value_too_long_is_refused)
 {
 	char text[400] = "state_dir = /";
 
-	memset(text + strlen(text), 'a', PATH_ROOM);
+	memset(text + strlen(text), 'a', PATH_SIZE);
 	check_refused(text, "b.conf:1", "too long");
 	check_refused("socket_group = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
 		      "b.conf:1", "too long");
@@ -195,7 +195,7 @@ TEST(a_relative_state_directory_is_made_absolute)
 
 TEST(a_socket_path_too_long_is_refused)
 {
-	char directory[PATH_ROOM];
+	char directory[PATH_SIZE];
 
 	memset(directory, 'a', sizeof(directory));
 	directory[0] = '/';
@@ -204,7 +204,7 @@ TEST(a_socket_path_too_long_is_refused)
 	CHECK_EQ(strcmp(refusal.field, "runtime_dir"), 0);
 
 	directory[99] = 'a';
-	directory[PATH_ROOM - 1] = '\0';
+	directory[PATH_SIZE - 1] = '\0';
 	CHECK_EQ(LOAD("--state", directory), -EINVAL);
 	CHECK_EQ(strcmp(refusal.field, "--state"), 0);
 }

@@ -20,14 +20,14 @@ struct refusal refusal;
 int left_count;
 struct partition_record record;
 
-void path_of(char to[PATH_ROOM], const char *name)
+void path_of(char to[PATH_SIZE], const char *name)
 {
-	(void)snprintf(to, PATH_ROOM, "%s/images/%s", directory, name);
+	(void)snprintf(to, PATH_SIZE, "%s/images/%s", directory, name);
 }
 
 void fill_file(const char *name, uint8_t fill)
 {
-	char path[PATH_ROOM];
+	char path[PATH_SIZE];
 	uint8_t data[OLD_BYTES];
 	int fd;
 
@@ -41,7 +41,7 @@ void fill_file(const char *name, uint8_t fill)
 
 off_t size_of(const char *name)
 {
-	char path[PATH_ROOM];
+	char path[PATH_SIZE];
 	struct stat status;
 
 	path_of(path, name);
@@ -50,7 +50,7 @@ off_t size_of(const char *name)
 
 int first_byte_of(const char *name)
 {
-	char path[PATH_ROOM];
+	char path[PATH_SIZE];
 	uint8_t byte;
 	int fd;
 
@@ -64,7 +64,7 @@ int first_byte_of(const char *name)
 
 int count_files(void)
 {
-	char path[PATH_ROOM];
+	char path[PATH_SIZE];
 	struct dirent *entry;
 	int count = 0;
 	DIR *images;
@@ -86,8 +86,8 @@ void add_disk(struct partition_definition *definition, const char *name,
 		&definition->disks[definition->disk_count++];
 	char file[32];
 
-	(void)text_copy(disk->name, NAME_ROOM, name);
-	(void)text_copy(disk->service, NAME_ROOM, "disk0");
+	(void)text_copy(disk->name, NAME_SIZE, name);
+	(void)text_copy(disk->service, NAME_SIZE, "disk0");
 	(void)snprintf(file, sizeof(file), "%s.img", name);
 	path_of(disk->file, file);
 	disk->size_bytes = bytes;
@@ -99,13 +99,13 @@ struct partition_record make_record(const char *name)
 		.lifecycle.state = PARTITION_UNINSTALLED,
 	};
 
-	(void)text_copy(made.definition.name, NAME_ROOM, name);
+	(void)text_copy(made.definition.name, NAME_SIZE, name);
 	return made;
 }
 
 void make_world(void)
 {
-	char path[PATH_ROOM];
+	char path[PATH_SIZE];
 
 	(void)strcpy(directory, "/dev/shm/install_test_XXXXXX");
 	CHECK(mkdtemp(directory) != NULL);

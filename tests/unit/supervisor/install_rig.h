@@ -28,7 +28,7 @@ void open_installed(void);
 void close_world(void);
 
 /* Files beside each other, by name; their size is -1 where there is none. */
-void path_of(char to[PATH_ROOM], const char *name);
+void path_of(char to[PATH_SIZE], const char *name);
 void fill_file(const char *name, uint8_t fill);
 off_t size_of(const char *name);
 int first_byte_of(const char *name);

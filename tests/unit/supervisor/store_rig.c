@@ -48,7 +48,7 @@ struct partition_record store_rig_partition(const char *name)
 	struct partition_record record = { .restarts = 3,
 					   .defined_us = 1ull << 50 };
 
-	(void)text_copy(record.definition.name, NAME_ROOM, name);
+	(void)text_copy(record.definition.name, NAME_SIZE, name);
 	record.definition.cpu_count = 7;
 	record.lifecycle.state = PARTITION_UNINSTALLED;
 	(void)text_copy(record.reason, sizeof(record.reason), "because");

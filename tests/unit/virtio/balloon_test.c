@@ -43,11 +43,11 @@ static void changed(void *context)
 
 static void open_balloon(uint32_t index, bool is_reserved)
 {
-	const struct virtio_balloon_outside outside = { .give_back = give_back,
-							.changed = changed };
+	const struct virtio_balloon_handler ops = { .give_back = give_back,
+						    .changed = changed };
 
 	small_rig_open(&rig);
-	virtio_balloon_init(&balloon, &rig.memory, is_reserved, &outside);
+	virtio_balloon_init(&balloon, &rig.memory, is_reserved, &ops);
 	small_rig_start(&rig, &balloon.small, &virtio_balloon_ops, index);
 	CHECK_EQ(small_rig_kicks(&rig), 1); /* the first look */
 }

@@ -36,12 +36,11 @@ static void room(void *context)
 
 static void open_queue(uint32_t index)
 {
-	const struct virtio_console_outside outside = { .put = put,
-							.room = room };
+	const struct virtio_console_handler ops = { .put = put, .room = room };
 
 	room_bytes = sizeof(sent);
 	small_rig_open(&rig);
-	virtio_console_init(&console, &rig.memory, &outside);
+	virtio_console_init(&console, &rig.memory, &ops);
 	small_rig_start(&rig, &console.small, &virtio_console_ops, index);
 	CHECK_EQ(small_rig_kicks(&rig), 1); /* the first look */
 }

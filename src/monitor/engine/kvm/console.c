@@ -40,7 +40,7 @@ size_t kvm_console_put(struct kvm_console *console, enum kvm_console_line line,
 
 	(void)pthread_mutex_lock(&console->lock);
 	is_first = console->output_bytes == 0;
-	taken = min_u64(count, KVM_CONSOLE_ROOM - console->output_bytes);
+	taken = min_u64(count, KVM_CONSOLE_SIZE - console->output_bytes);
 	memcpy(console->output + console->output_bytes, bytes, taken);
 	console->output_bytes += taken;
 	console->has_refused |= taken < count;
@@ -141,7 +141,7 @@ static void take_input(struct kvm_console *console)
 
 /* Turning. ----------------------------------------------------------------------- */
 
-void kvm_console_tend(struct kvm_console *console)
+void kvm_console_run_timers(struct kvm_console *console)
 {
 	uint32_t wanted = 0;
 	bool has_refused;
@@ -169,7 +169,7 @@ static int on_socket(sd_event_source *source, int fd, uint32_t events,
 	}
 	if (events & EPOLLIN)
 		take_input(console);
-	kvm_console_tend(console);
+	kvm_console_run_timers(console);
 	return 0;
 }
 

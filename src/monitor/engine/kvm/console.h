@@ -24,7 +24,7 @@
 
 #include "machine/state.h"
 
-#define KVM_CONSOLE_ROOM 4096
+#define KVM_CONSOLE_SIZE 4096
 
 struct kvm_machine;
 
@@ -35,7 +35,7 @@ struct kvm_console {
 	int fd; /* owned: our end of the socket */
 	sd_event_source *source;
 	pthread_mutex_t lock; /* of the four below */
-	uint8_t output[KVM_CONSOLE_ROOM];
+	uint8_t output[KVM_CONSOLE_SIZE];
 	size_t output_bytes;
 	enum kvm_console_line speaker; /* the one that spoke last */
 	bool has_refused;              /* somebody found no room */
@@ -69,6 +69,6 @@ size_t kvm_console_put(struct kvm_console *console, enum kvm_console_line line,
 		       const uint8_t *bytes, size_t count);
 
 /* Output waits, or a line has room for input: see to it. */
-void kvm_console_tend(struct kvm_console *console);
+void kvm_console_run_timers(struct kvm_console *console);
 
 #endif

@@ -13,9 +13,9 @@
 #include "base/scope.h"
 #include "control/definition.h"
 #include "monitor/engine/kvm/disks.h"
-#include "monitor/engine/kvm/heed.h"
 #include "monitor/engine/kvm/machine.h"
 #include "monitor/engine/kvm/nics.h"
+#include "monitor/engine/kvm/notes.h"
 
 /* Life. -------------------------------------------------------------------------- */
 
@@ -194,7 +194,7 @@ static int command(struct engine *engine, enum engine_verb verb,
 	int result;
 
 	/* What the guest did before comes before. */
-	machine_heed(machine);
+	machine_handle_notes(machine);
 	if (machine->is_over)
 		return -ESRCH;
 	if (is_in_the_way(&machine->save, verb))

@@ -74,39 +74,39 @@ static struct line line(struct kvm_machine *machine, uint32_t gsi)
 static int add_serial(struct kvm_machine *machine)
 {
 	const struct line pin = line(machine, GSI_SERIAL);
-	const struct serial_outside outside = {
+	const struct serial_ops ops = {
 		.put = put_serial,
 		.room = serial_has_room,
 		.context = machine,
 	};
 
-	serial_init(&machine->serial, &pin, &outside);
+	serial_init(&machine->serial, &pin, &ops);
 	return serial_attach(&machine->serial, &machine->ports);
 }
 
 static int add_clock(struct kvm_machine *machine)
 {
 	const struct line pin = line(machine, GSI_RTC);
-	const struct rtc_outside outside = {
+	const struct rtc_ops ops = {
 		.now_ns = real_ns,
 		.rearm = rearm,
 		.context = machine,
 	};
 
 	machine->clock_ns = RTC_NEVER;
-	rtc_init(&machine->rtc, &pin, &outside);
+	rtc_init(&machine->rtc, &pin, &ops);
 	return rtc_attach(&machine->rtc, &machine->ports);
 }
 
 static int add_power(struct kvm_machine *machine)
 {
 	const struct line pin = line(machine, GSI_EVENTS);
-	const struct power_outside outside = {
+	const struct power_ops ops = {
 		.happened = power_happened,
 		.context = machine,
 	};
 
-	power_init(&machine->power, &pin, &outside);
+	power_init(&machine->power, &pin, &ops);
 	return power_attach(&machine->power, &machine->ports);
 }
 
@@ -121,7 +121,7 @@ static int build_board(struct kvm_machine *machine)
 {
 	int result;
 
-	machine->outside = vm_outside(&machine->vm);
+	machine->ops = vm_ops(&machine->vm);
 	result = add_serial(machine);
 	if (result == 0)
 		result = add_clock(machine);
@@ -129,7 +129,7 @@ static int build_board(struct kvm_machine *machine)
 		result = add_power(machine);
 	if (result == 0)
 		result = pci_init(&machine->pci, &machine->ports,
-				  &machine->mmio, &machine->outside);
+				  &machine->mmio, &machine->ops);
 	if (result < 0)
 		return result;
 	machine->pci.reset_control = control_reset;
@@ -255,7 +255,7 @@ void machine_close(struct kvm_machine *machine)
 	machine_remove_disks(machine);
 	machine_remove_nics(machine);
 	machine_remove_small(machine);
-	if (machine->outside.context)
+	if (machine->ops.context)
 		pci_release(&machine->pci);
 	kvm_console_close(&machine->console);
 	kvm_save_close(&machine->save);

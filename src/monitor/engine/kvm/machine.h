@@ -11,7 +11,7 @@
  *   nics.c      and of the network interfaces
  *   console.c   the guest's lines to the partition's one console
  *   save.c      into a saved image, and from one
- *   heed.c      what the guest did, and what becomes of it
+ *   notes.c     what the guest did, and what becomes of it
  *   kvm.c       struct engine_ops
  *
  * Processors do not decide: what the guest did that concerns the whole machine
@@ -36,7 +36,7 @@
 #include "boot/boot.h"
 #include "guestmem/guestmem.h"
 #include "machine/bus.h"
-#include "machine/outside.h"
+#include "machine/ops.h"
 #include "machine/pci.h"
 #include "machine/power.h"
 #include "machine/rtc.h"
@@ -84,7 +84,7 @@ struct kvm_machine {
 	struct vcpus vcpus;
 
 	pthread_mutex_t board;
-	struct machine_outside outside;
+	struct machine_ops ops;
 	struct bus ports;
 	struct bus mmio;
 	struct pci pci;

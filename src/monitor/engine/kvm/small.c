@@ -54,7 +54,7 @@ static void serve_rng(void *device)
 static void serve_balloon(void *device)
 {
 	struct virtio_balloon *balloon = device;
-	struct kvm_machine *machine = balloon->outside.context;
+	struct kvm_machine *machine = balloon->ops.context;
 	struct small_devices *all = &machine->small;
 	uint64_t refused;
 
@@ -69,12 +69,12 @@ static void serve_balloon(void *device)
 
 static void init_devices(struct kvm_machine *machine)
 {
-	const struct virtio_console_outside line = {
+	const struct virtio_console_handler line = {
 		.put = put_output,
 		.room = console_has_room,
 		.context = machine,
 	};
-	const struct virtio_balloon_outside host = {
+	const struct virtio_balloon_handler host = {
 		.give_back = give_back,
 		.changed = balloon_changed,
 		.context = machine,
@@ -241,10 +241,10 @@ void machine_set_balloon(struct kvm_machine *machine, uint64_t keep_bytes)
 	machine->small.is_balloon_due = true;
 	virtio_balloon_set_target(&machine->small.balloon,
 				  all_bytes - min_u64(keep_bytes, all_bytes));
-	machine_heed_balloon(machine);
+	machine_apply_balloon(machine);
 }
 
-void machine_heed_balloon(struct kvm_machine *machine)
+void machine_apply_balloon(struct kvm_machine *machine)
 {
 	const struct engine_handler *handler = &machine->engine->handler;
 	struct virtio_balloon *balloon = &machine->small.balloon;

@@ -67,7 +67,7 @@ size_t machine_push_console(struct kvm_machine *machine, const uint8_t *bytes,
 void machine_set_balloon(struct kvm_machine *machine, uint64_t keep_bytes);
 
 /* What the guest holds in its balloon may have changed (NOTE_BALLOON). */
-void machine_heed_balloon(struct kvm_machine *machine);
+void machine_apply_balloon(struct kvm_machine *machine);
 
 /* Frozen. Restore before the bus: it starts the rings again. */
 void machine_save_small(const struct kvm_machine *machine,

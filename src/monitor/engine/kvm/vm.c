@@ -252,9 +252,9 @@ static int bind_doorbell(void *context, uint64_t gpa, int event_fd, bool on)
 	return call(vm->fd, KVM_IOEVENTFD, &bell);
 }
 
-struct machine_outside vm_outside(struct vm *vm)
+struct machine_ops vm_ops(struct vm *vm)
 {
-	return (struct machine_outside){
+	return (struct machine_ops){
 		.set_line = vm_set_line,
 		.route_msi = route_msi,
 		.bind_irq = bind_irq,

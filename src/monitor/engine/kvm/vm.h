@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "base/refusal.h"
-#include "machine/outside.h"
+#include "machine/ops.h"
 #include "monitor/engine/kvm/memory/memory.h"
 
 struct kvm_irq_routing;
@@ -43,7 +43,7 @@ int vm_open(struct vm *vm, int kvm_fd, uint32_t vcpu_count,
 void vm_close(struct vm *vm);
 
 /* For the board; `vm` is its context. */
-struct machine_outside vm_outside(struct vm *vm);
+struct machine_ops vm_ops(struct vm *vm);
 
 void vm_set_line(void *context, uint32_t gsi, bool level);
 

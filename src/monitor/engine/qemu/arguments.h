@@ -21,17 +21,17 @@
 #define QEMU_INITRD "/boot/initrd"
 /* Of interface N. A network backend takes no descriptor of QEMU 7.2's. */
 #define QEMU_NIC      "/boot/nic%u"
-#define QEMU_NIC_ROOM 24
+#define QEMU_NIC_SIZE 24
 /* What QEMU calls its device. */
 #define QEMU_NIC_DEVICE "nic%u-device"
 
 #define QEMU_ARGUMENT_MAX 160
-#define QEMU_TEXT_ROOM    8192
+#define QEMU_TEXT_SIZE    8192
 
 struct qemu_arguments {
 	char *list[QEMU_ARGUMENT_MAX + 1]; /* NULL at the end; into `text` */
 	size_t count;
-	char text[QEMU_TEXT_ROOM];
+	char text[QEMU_TEXT_SIZE];
 	size_t text_bytes;
 };
 

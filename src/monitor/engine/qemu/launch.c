@@ -21,7 +21,7 @@ struct ends {
 	size_t count;
 	struct jail_socket sockets[NIC_COUNT_MAX];
 	size_t socket_count;
-	char names[NIC_COUNT_MAX][QEMU_NIC_ROOM];
+	char names[NIC_COUNT_MAX][QEMU_NIC_SIZE];
 };
 
 static void close_ends(struct ends *ends)
@@ -50,7 +50,7 @@ static int listen_for_nic(struct ends *ends, uint32_t index, int *ret_ours)
 
 	if (fd < 0)
 		return -errno;
-	(void)snprintf(name, QEMU_NIC_ROOM, QEMU_NIC, index);
+	(void)snprintf(name, QEMU_NIC_SIZE, QEMU_NIC, index);
 	ends->sockets[ends->socket_count++] = (struct jail_socket){ fd, name };
 	*ret_ours = fd;
 	return 0;

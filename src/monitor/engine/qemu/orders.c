@@ -15,7 +15,7 @@
 #include "base/scope.h"
 #include "monitor/engine/qemu/arguments.h"
 
-#define LINE_ROOM 128
+#define LINE_SIZE 128
 
 static const char *const names[] = {
 	[ORDER_CAPABILITIES] = "qmp_capabilities",
@@ -45,7 +45,7 @@ static bool is_pending(const struct qemu *qemu, enum order order)
 int qemu_order(struct qemu *qemu, enum order order, uint32_t request_id)
 {
 	struct pending *pending = find_pending(qemu, 0);
-	char line[LINE_ROOM], arguments[LINE_ROOM / 2];
+	char line[LINE_SIZE], arguments[LINE_SIZE / 2];
 	int bytes;
 
 	if (qemu->qmp_fd == NO_FD)
@@ -141,7 +141,7 @@ void qemu_filter_changed(void *context, const char *device)
 	struct qemu *qemu = context;
 
 	for (uint32_t i = 0; qemu->io && i < qemu->io->nic_count; i++) {
-		char name[QEMU_NIC_ROOM];
+		char name[QEMU_NIC_SIZE];
 
 		(void)snprintf(name, sizeof(name), QEMU_NIC_DEVICE, i);
 		if (strcmp(name, device) == 0)

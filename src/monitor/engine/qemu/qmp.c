@@ -75,7 +75,7 @@ static int handle_answer(struct qmp *qmp, const json_t *object)
 	const json_t *returned = json_object_get(object, "return");
 	struct nic_filter filter;
 	const char *words;
-	char text[QMP_TEXT_ROOM] = "";
+	char text[QMP_TEXT_SIZE] = "";
 
 	if (!json_is_integer(id) || !settle(qmp, json_integer_value(id)))
 		return -EBADMSG;

@@ -24,7 +24,7 @@
  * for an interface with every VLAN there is. */
 #define QMP_LINE_MAX    65536
 #define QMP_PENDING_MAX 16
-#define QMP_TEXT_ROOM   128
+#define QMP_TEXT_SIZE   128
 
 enum qmp_event {
 	QMP_GREETING,

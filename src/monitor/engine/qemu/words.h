@@ -13,16 +13,16 @@
 #include <stddef.h>
 #include <systemd/sd-event.h>
 
-#define WORDS_LINE_ROOM  128
+#define WORDS_LINE_SIZE  128
 #define WORDS_LINES_MOST 20
 
 struct words {
 	int fd; /* owned: the reading end; NO_FD once closed */
 	sd_event_source *source;
-	char line[WORDS_LINE_ROOM]; /* being collected */
+	char line[WORDS_LINE_SIZE]; /* being collected */
 	size_t line_bytes;
 	unsigned line_count;
-	char last[WORDS_LINE_ROOM]; /* the last whole line, printable */
+	char last[WORDS_LINE_SIZE]; /* the last whole line, printable */
 };
 
 /* Make the pipe; the caller owns *ret_their_fd, the writing end. */

@@ -39,11 +39,11 @@ static void end_monitor(void)
 
 static int begin_monitor(const uint8_t *bytes, size_t count)
 {
-	const struct disk_outside outside = { &rig.notices, ask_witness, &rig };
+	const struct disk_ops ops = { &rig.notices, ask_witness, &rig };
 	struct state_reader reader;
 
 	rig.witness_asked = 0;
-	CHECK_EQ(disk_init(&rig.disk, &rig.settings, &outside), 0);
+	CHECK_EQ(disk_init(&rig.disk, &rig.settings, &ops), 0);
 	fake_driver_map(&rig.driver, &rig.disk.memory);
 	state_reader_init(&reader, bytes, count);
 	disk_state_restore(&rig.disk, &reader);

@@ -202,7 +202,7 @@ TEST(memory_that_does_not_come_back_fails_what_needs_it_and_nothing_else)
 	remove_extra_memory();
 	status = offer_extra();
 	write = rig_offer(&rig, VIRTIO_BLK_T_OUT, 9, 512, 1);
-	disk_tend(&rig.disk, clock_now_ns() + 100 * NS_PER_MS);
+	disk_run_timers(&rig.disk, clock_now_ns() + 100 * NS_PER_MS);
 	rig_turn(&rig);
 
 	CHECK_EQ(*status, VIRTIO_BLK_S_IOERR);

@@ -591,14 +591,14 @@ TEST(a_suspect_is_reported_until_it_has_an_instance_alone)
 	now = clock_now_ns();
 	for (uint64_t i = 1; i <= 3; i++) {
 		CHECK(disk_deadline_ns(&rig.disk) != 0);
-		disk_tend(&rig.disk, now + i * 1100 * NS_PER_MS);
+		disk_run_timers(&rig.disk, now + i * 1100 * NS_PER_MS);
 		CHECK(rig_noticed(&rig, NOTICE_POISON));
 	}
 
 	rig_up(&rig, true);
 	while (rig_noticed(&rig, NOTICE_POISON))
 		;
-	disk_tend(&rig.disk, now + 9000 * NS_PER_MS);
+	disk_run_timers(&rig.disk, now + 9000 * NS_PER_MS);
 	CHECK(!rig_noticed(&rig, NOTICE_POISON));
 	rig_stop(&rig);
 }
@@ -653,13 +653,13 @@ TEST(a_full_host_disk_holds_the_write_until_there_is_room)
 	CHECK(rig_noticed(&rig, NOTICE_EVENT));
 	CHECK_EQ(rig_used(&rig), 0);
 
-	disk_tend(&rig.disk, clock_now_ns() + 600 * NS_PER_MS);
+	disk_run_timers(&rig.disk, clock_now_ns() + 600 * NS_PER_MS);
 	rig_turn(&rig);
 	CHECK(rig_take(&rig, &sent));
 	rig_answer(&rig, &sent, -ENOSPC);
 	rig_turn(&rig);
 	CHECK(!rig_noticed(&rig, NOTICE_EVENT));
-	disk_tend(&rig.disk, clock_now_ns() + 1200 * NS_PER_MS);
+	disk_run_timers(&rig.disk, clock_now_ns() + 1200 * NS_PER_MS);
 	rig_turn(&rig);
 	CHECK(rig_take(&rig, &sent));
 	rig_answer(&rig, &sent, 0);
@@ -682,9 +682,9 @@ TEST(an_outage_beyond_the_bound_fails_what_waits_and_what_comes)
 	rig_turn(&rig);
 	rig_down(&rig);
 	CHECK(disk_deadline_ns(&rig.disk) != 0);
-	disk_tend(&rig.disk, clock_now_ns() + 50 * NS_PER_MS);
+	disk_run_timers(&rig.disk, clock_now_ns() + 50 * NS_PER_MS);
 	CHECK_EQ(rig_status(&rig, &first), RIG_NO_STATUS);
-	disk_tend(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+	disk_run_timers(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
 	CHECK_EQ(rig_status(&rig, &first), VIRTIO_BLK_S_IOERR);
 	second = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
@@ -706,9 +706,9 @@ TEST(a_drain_beyond_the_bound_is_an_outage_and_waited_for_no_longer)
 	first = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
 	rig_lose(&rig, DISK_DOWN_LEAVING);
-	disk_tend(&rig.disk, clock_now_ns() + 50 * NS_PER_MS);
+	disk_run_timers(&rig.disk, clock_now_ns() + 50 * NS_PER_MS);
 	CHECK_EQ(rig_status(&rig, &first), RIG_NO_STATUS);
-	disk_tend(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+	disk_run_timers(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
 	CHECK_EQ(rig_status(&rig, &first), VIRTIO_BLK_S_IOERR);
 	second = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
@@ -725,9 +725,9 @@ TEST(an_outage_beyond_the_bound_may_ask_for_a_pause)
 	rig_down(&rig);
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
-	disk_tend(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+	disk_run_timers(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
 	CHECK(rig_noticed(&rig, NOTICE_PAUSE_WISH));
-	disk_tend(&rig.disk, clock_now_ns() + 250 * NS_PER_MS);
+	disk_run_timers(&rig.disk, clock_now_ns() + 250 * NS_PER_MS);
 
 	CHECK(!rig_noticed(&rig, NOTICE_PAUSE_WISH));
 	rig_stop(&rig);
@@ -743,7 +743,7 @@ TEST(each_outage_beyond_the_bound_asks_for_a_pause)
 
 	for (int i = 0; i < 3; i++) {
 		rig_down(&rig);
-		disk_tend(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+		disk_run_timers(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
 		CHECK(rig_noticed(&rig, NOTICE_PAUSE_WISH));
 		rig_up(&rig, false);
 	}
@@ -777,11 +777,11 @@ TEST(a_silent_service_is_reported_at_half_the_bound)
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
 	now = clock_now_ns();
-	disk_tend(&rig.disk, now + 400 * NS_PER_MS);
+	disk_run_timers(&rig.disk, now + 400 * NS_PER_MS);
 	CHECK(!rig_noticed(&rig, NOTICE_SUSPECT));
-	disk_tend(&rig.disk, now + 600 * NS_PER_MS);
+	disk_run_timers(&rig.disk, now + 600 * NS_PER_MS);
 	CHECK(rig_noticed(&rig, NOTICE_SUSPECT));
-	disk_tend(&rig.disk, now + 800 * NS_PER_MS);
+	disk_run_timers(&rig.disk, now + 800 * NS_PER_MS);
 
 	CHECK(!rig_noticed(&rig, NOTICE_SUSPECT));
 	rig_stop(&rig);
@@ -797,7 +797,7 @@ TEST(a_slow_disk_is_not_a_hang)
 	now = clock_now_ns();
 	for (uint64_t i = 1; i <= 20; i++) {
 		channel_beat(&rig.service);
-		disk_tend(&rig.disk, now + i * 200 * NS_PER_MS);
+		disk_run_timers(&rig.disk, now + i * 200 * NS_PER_MS);
 	}
 
 	CHECK(!rig_noticed(&rig, NOTICE_SUSPECT));

@@ -241,7 +241,7 @@ static void move_memory(void)
 static void pass_time(void)
 {
 	now_ns += 600 * NS_PER_MS;
-	disk_tend(&rig.disk, now_ns);
+	disk_run_timers(&rig.disk, now_ns);
 	if (rig.witness_asked > witnessed) {
 		witnessed = rig.witness_asked;
 		disk_witnessed(&rig.disk, witnessed, pick(8) ? 0 : -EIO);

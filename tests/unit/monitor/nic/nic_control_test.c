@@ -63,7 +63,7 @@ TEST(a_hostile_guest_cannot_flood_the_supervisor_with_filters)
 	CHECK(told < 20);
 	/* The last word comes in time. */
 	CHECK(nic_deadline_ns(&rig.nic) > 0);
-	nic_tend(&rig.nic, nic_deadline_ns(&rig.nic));
+	nic_run_timers(&rig.nic, nic_deadline_ns(&rig.nic));
 	CHECK_EQ(notices_take(&rig.notices, &notice), 0);
 	CHECK_EQ(nic_deadline_ns(&rig.nic), 0);
 	nic_rig_stop(&rig);

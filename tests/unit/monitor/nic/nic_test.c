@@ -274,7 +274,7 @@ TEST(a_service_that_takes_nothing_and_does_not_beat_is_suspected)
 	now = nic_deadline_ns(&rig.nic);
 	CHECK(now != 0);
 	for (int i = 0; i < 4; i++)
-		nic_tend(&rig.nic, now + (uint64_t)i * 500 * NS_PER_MS);
+		nic_run_timers(&rig.nic, now + (uint64_t)i * 500 * NS_PER_MS);
 	while (notices_take(&rig.notices, &notice) == 0)
 		is_told |= notice.kind == NOTICE_NIC_SUSPECT;
 	CHECK(is_told);
@@ -306,7 +306,7 @@ TEST(a_silent_interface_gives_the_memory_of_its_ring_back)
 	CHECK(nic_prepare_sleep(&rig.nic));
 	due_ns = nic_deadline_ns(&rig.nic);
 	CHECK(due_ns > 0);
-	nic_tend(&rig.nic, due_ns);
+	nic_run_timers(&rig.nic, due_ns);
 	CHECK_EQ(out->rested_at, out->at);
 	/* And sleeps on. */
 	CHECK(nic_prepare_sleep(&rig.nic));

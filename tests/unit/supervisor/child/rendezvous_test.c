@@ -24,7 +24,7 @@
 
 static struct supervisor host;
 static char directory[64];
-static char end[TEXT_ROOM];
+static char end[TEXT_SIZE];
 static unsigned returned, ended;
 
 static void on_ready(struct process *process)

@@ -14,8 +14,8 @@ static void add_switch(const char *name, const char *service, uint32_t uplink)
 	struct network *network = calloc(1, sizeof(*network));
 	struct switch_definition *definition = &network->record.definition;
 
-	CHECK_EQ(text_copy(definition->name, NAME_ROOM, name), 0);
-	CHECK_EQ(text_copy(definition->service, NAME_ROOM, service), 0);
+	CHECK_EQ(text_copy(definition->name, NAME_SIZE, name), 0);
+	CHECK_EQ(text_copy(definition->service, NAME_SIZE, service), 0);
 	definition->uplink_kind = uplink;
 	TAILQ_INSERT_TAIL(&supervisor.networks, network, link);
 }
@@ -29,7 +29,7 @@ static struct partition *add_partition(enum partition_state state,
 	partition->nic_count = nic_count;
 	for (unsigned i = 0; i < nic_count; i++)
 		CHECK_EQ(text_copy(partition->nics[i].definition.network,
-				   NAME_ROOM, network),
+				   NAME_SIZE, network),
 			 0);
 	TAILQ_INSERT_TAIL(&supervisor.partitions, partition, link);
 	return partition;

@@ -21,7 +21,7 @@ static struct switch_definition defined(uint32_t kind, const char *name)
 		.pvid = 10,
 	};
 
-	(void)strncpy(definition.uplink, name, UPLINK_ROOM - 1);
+	(void)strncpy(definition.uplink, name, UPLINK_SIZE - 1);
 	return definition;
 }
 

@@ -145,7 +145,7 @@ TEST(two_disks_with_one_name_or_one_file_are_refused)
 	check_refused("disks[1].name");
 
 	make_definition();
-	memcpy(definition.disks[1].file, definition.disks[0].file, PATH_ROOM);
+	memcpy(definition.disks[1].file, definition.disks[0].file, PATH_SIZE);
 	check_refused("disks[1].file");
 	definition.disks[0].access = DISK_READ_ONLY;
 	definition.disks[1].access = DISK_READ_ONLY;
@@ -163,14 +163,14 @@ TEST(a_hostile_peer_cannot_send_text_without_an_end)
 	check_refused("boot.cmdline");
 
 	make_definition();
-	memset(definition.disks[1].file, '/', PATH_ROOM);
+	memset(definition.disks[1].file, '/', PATH_SIZE);
 	check_refused("disks[1].file");
 }
 
 TEST(a_hostile_peer_cannot_hide_bytes_behind_an_end)
 {
-	REFUSED("boot.kernel", kernel[PATH_ROOM - 1] = 'x');
-	REFUSED("partition", name[NAME_ROOM - 1] = 'x');
+	REFUSED("boot.kernel", kernel[PATH_SIZE - 1] = 'x');
+	REFUSED("partition", name[NAME_SIZE - 1] = 'x');
 	REFUSED("disks", disks[DISK_COUNT_MAX - 1].queue_count = 1);
 	REFUSED("", reserved_tail = 1);
 }
@@ -219,7 +219,7 @@ TEST(a_service_that_does_not_exist_is_refused)
 					   &refusal),
 		 0);
 
-	(void)text_copy(definition.disks[1].service, NAME_ROOM, "fast");
+	(void)text_copy(definition.disks[1].service, NAME_SIZE, "fast");
 	CHECK_EQ(check_definition_services(&definition, has_disk0, NULL,
 					   &refusal),
 		 -EINVAL);

@@ -96,7 +96,7 @@ enum end { KILL, CUT, CUT_LATER };
 
 static void watch_images(void)
 {
-	char images[PATH_ROOM], attic[PATH_ROOM];
+	char images[PATH_SIZE], attic[PATH_SIZE];
 
 	path_of(images, "");
 	path_of(attic, "../attic");

@@ -135,7 +135,7 @@ TEST(only_an_uninstalled_partition_is_installed_and_only_a_stopped_released)
 TEST(an_image_that_another_partition_reserved_is_refused)
 {
 	struct partition_record other = make_record("web2");
-	char link_path[PATH_ROOM], old_path[PATH_ROOM];
+	char link_path[PATH_SIZE], old_path[PATH_SIZE];
 
 	open_installed();
 	path_of(old_path, "old.img");
@@ -171,7 +171,7 @@ TEST(readers_may_reserve_one_image_together)
 
 TEST(one_image_under_two_names_in_one_definition_is_refused)
 {
-	char link_path[PATH_ROOM], old_path[PATH_ROOM];
+	char link_path[PATH_SIZE], old_path[PATH_SIZE];
 
 	open_defined();
 	path_of(old_path, "old.img");
@@ -210,7 +210,7 @@ TEST(an_image_in_use_is_neither_installed_nor_released)
 
 TEST(uninstall_leaves_a_file_that_took_the_place_of_ours)
 {
-	char ours[PATH_ROOM], other[PATH_ROOM];
+	char ours[PATH_SIZE], other[PATH_SIZE];
 
 	open_installed();
 	path_of(ours, "new0.img");
@@ -226,7 +226,7 @@ TEST(uninstall_leaves_a_file_that_took_the_place_of_ours)
 
 TEST(uninstall_does_not_miss_a_file_that_was_removed)
 {
-	char ours[PATH_ROOM];
+	char ours[PATH_SIZE];
 
 	open_installed();
 	path_of(ours, "new0.img");

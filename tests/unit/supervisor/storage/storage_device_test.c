@@ -20,7 +20,7 @@ static int loop_holder;
 
 static void make_loop(void)
 {
-	char command[PATH_ROOM + 64];
+	char command[PATH_SIZE + 64];
 	FILE *pipe;
 
 	storage_rig_make(&rig, 1 << 20);

@@ -169,7 +169,7 @@ TEST(a_hostile_user_cannot_flood_the_events_of_others)
 
 TEST(what_was_dropped_is_told_with_the_next_row)
 {
-	char text[TEXT_ROOM];
+	char text[TEXT_SIZE];
 
 	open_events();
 	for (int i = 0; i < EVENT_BURST + 7; i++)

@@ -34,8 +34,8 @@ static void begin(uint32_t type, const void *name)
 	log_open("operation_test", NULL, (enum log_level)0);
 	memset(&reply, 0, sizeof(reply));
 	ticket = (struct ticket){ .client = 1, .uid = 1000 };
-	message = (struct message){ .type = type, .body_bytes = NAME_ROOM };
-	memcpy(message.body, name, NAME_ROOM);
+	message = (struct message){ .type = type, .body_bytes = NAME_SIZE };
+	memcpy(message.body, name, NAME_SIZE);
 	operation_note(&ticket, &message);
 }
 
@@ -49,7 +49,7 @@ static void end(void)
 	CHECK_EQ(system(command), 0);
 }
 
-static const char web1[NAME_ROOM] = "web1";
+static const char web1[NAME_SIZE] = "web1";
 
 TEST(an_operation_is_recorded_with_user_name_and_outcome)
 {
@@ -79,7 +79,7 @@ TEST(a_question_is_no_operation)
 
 TEST(a_hostile_client_cannot_put_bytes_of_its_own_on_record)
 {
-	char name[NAME_ROOM];
+	char name[NAME_SIZE];
 
 	memset(name, '\n', sizeof(name));
 	begin(MSG_PARTITION_START, name);

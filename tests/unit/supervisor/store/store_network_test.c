@@ -12,8 +12,8 @@ static struct nic_record make_nic(uint64_t id, const char *name)
 {
 	struct nic_record nic = { .id = id, .partition = "web1" };
 
-	(void)text_copy(nic.definition.name, NAME_ROOM, name);
-	(void)text_copy(nic.definition.network, NAME_ROOM, "lan");
+	(void)text_copy(nic.definition.name, NAME_SIZE, name);
+	(void)text_copy(nic.definition.network, NAME_SIZE, "lan");
 	nic.definition.pvid = 10;
 	return nic;
 }

@@ -21,10 +21,10 @@ static struct attachment_record make_attachment(uint64_t id, const char *name)
 					    .size_bytes = 4096,
 					    .is_created = 1 };
 
-	(void)text_copy(record.partition, NAME_ROOM, "web1");
-	(void)text_copy(record.name, NAME_ROOM, name);
-	(void)text_copy(record.service, NAME_ROOM, "disk0");
-	(void)text_copy(record.file, PATH_ROOM, "/srv/a.img");
+	(void)text_copy(record.partition, NAME_SIZE, "web1");
+	(void)text_copy(record.name, NAME_SIZE, name);
+	(void)text_copy(record.service, NAME_SIZE, "disk0");
+	(void)text_copy(record.file, PATH_SIZE, "/srv/a.img");
 	return record;
 }
 
@@ -107,7 +107,7 @@ TEST(attachments_are_walked_per_partition_or_all)
 	uint64_t sum = 0;
 
 	store_rig_open(&rig);
-	(void)text_copy(c.partition, NAME_ROOM, "web2");
+	(void)text_copy(c.partition, NAME_SIZE, "web2");
 	CHECK_EQ(store_put_partition(rig.store, &web1), 0);
 	CHECK_EQ(store_put_partition(rig.store, &web2), 0);
 	CHECK_EQ(store_put_attachment(rig.store, &a), 0);

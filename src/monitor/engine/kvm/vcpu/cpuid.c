@@ -116,7 +116,7 @@ static int add_level(struct cpuid_table *cpuid, uint32_t leaf, uint32_t index,
 	const uint32_t counts[] = { 1, count, 0 };
 	const uint32_t levels[] = { LEVEL_THREAD, LEVEL_CORE, 0 };
 
-	if (cpuid->table.nent == CPUID_ROOM)
+	if (cpuid->table.nent == CPUID_SIZE)
 		return -E2BIG;
 	cpuid->entries[cpuid->table.nent++] = (struct kvm_cpuid_entry2){
 		.function = leaf,
@@ -210,7 +210,7 @@ int cpuid_read(struct cpuid_table *cpuid, int kvm_fd, uint32_t count)
 					KVM_CAP_TSC_DEADLINE_TIMER) > 0;
 
 	memset(&cpuid->table, 0, sizeof(cpuid->table));
-	cpuid->table.nent = CPUID_ROOM;
+	cpuid->table.nent = CPUID_SIZE;
 	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid->table) < 0)
 		return -errno;
 	return cpuid_shape(cpuid, count, has_deadline_timer);

@@ -14,12 +14,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CPUID_ROOM 256
+#define CPUID_SIZE 256
 
 /* `table.nent` entries; as KVM_SET_CPUID2 wants it. */
 struct cpuid_table {
 	struct kvm_cpuid2 table;
-	struct kvm_cpuid_entry2 entries[CPUID_ROOM];
+	struct kvm_cpuid_entry2 entries[CPUID_SIZE];
 };
 
 /* Bits of an APIC id, or of a number within a package, for so many. */

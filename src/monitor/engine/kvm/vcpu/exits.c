@@ -87,17 +87,17 @@ static void write_board(void *context, uint64_t gpa, const void *from,
 static void intervene_for(struct vcpu *vcpu)
 {
 	struct kvm_machine *machine = vcpu->machine;
-	const struct intervention_outside outside = {
+	const struct intervention_ops ops = {
 		.memory = memory_at,
 		.read = read_board,
 		.write = write_board,
 		.context = machine,
 	};
-	char why[INTERVENTION_TEXT_ROOM];
+	char why[INTERVENTION_TEXT_SIZE];
 	char text[sizeof(machine->failure)];
 
 	if (intervention_handle(&machine->interventions, vcpu->fd, vcpu->run,
-				&outside, why) == 0)
+				&ops, why) == 0)
 		return;
 	(void)snprintf(text, sizeof(text), "virtual processor %u stopped: %s",
 		       vcpu->index, why);

@@ -23,7 +23,7 @@
 /* One processor while its instruction is carried out. */
 struct attempt {
 	const struct interventions *interventions;
-	const struct intervention_outside *outside;
+	const struct intervention_ops *ops;
 	int fd;
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
@@ -100,7 +100,7 @@ static bool walk_read(void *context, uint64_t gpa, void *to, size_t bytes)
 {
 	const struct attempt *attempt = context;
 	const uint8_t *at =
-		attempt->outside->memory(attempt->outside->context, gpa, bytes);
+		attempt->ops->memory(attempt->ops->context, gpa, bytes);
 
 	if (!at)
 		return false;
@@ -112,8 +112,7 @@ static bool walk_exchange(void *context, uint64_t gpa, uint64_t old,
 			  uint64_t new, size_t bytes)
 {
 	const struct attempt *attempt = context;
-	void *at =
-		attempt->outside->memory(attempt->outside->context, gpa, bytes);
+	void *at = attempt->ops->memory(attempt->ops->context, gpa, bytes);
 	uint32_t old_32 = (uint32_t)old;
 
 	if (!at)
@@ -139,27 +138,27 @@ static int translate(void *context, uint64_t linear,
 
 static void read_physical(void *context, uint64_t gpa, void *to, size_t bytes)
 {
-	const struct intervention_outside *outside =
-		((const struct attempt *)context)->outside;
-	const uint8_t *at = outside->memory(outside->context, gpa, bytes);
+	const struct intervention_ops *ops =
+		((const struct attempt *)context)->ops;
+	const uint8_t *at = ops->memory(ops->context, gpa, bytes);
 
 	if (at)
 		memcpy(to, at, bytes);
 	else
-		outside->read(outside->context, gpa, to, bytes);
+		ops->read(ops->context, gpa, to, bytes);
 }
 
 static void write_physical(void *context, uint64_t gpa, const void *from,
 			   size_t bytes)
 {
-	const struct intervention_outside *outside =
-		((const struct attempt *)context)->outside;
-	uint8_t *at = outside->memory(outside->context, gpa, bytes);
+	const struct intervention_ops *ops =
+		((const struct attempt *)context)->ops;
+	uint8_t *at = ops->memory(ops->context, gpa, bytes);
 
 	if (at)
 		memcpy(at, from, bytes);
 	else
-		outside->write(outside->context, gpa, from, bytes);
+		ops->write(ops->context, gpa, from, bytes);
 }
 
 /* Registers. --------------------------------------------------------------------- */
@@ -420,7 +419,7 @@ static int carry_out(struct attempt *attempt, const struct kvm_run *run,
 	if (result.outcome == INTERVENE_FAULT)
 		return inject_fault(attempt, &result);
 	if (result.outcome == INTERVENE_UNKNOWN) {
-		describe(&result, bytes, count, text, INTERVENTION_TEXT_ROOM);
+		describe(&result, bytes, count, text, INTERVENTION_TEXT_SIZE);
 		return -EOPNOTSUPP;
 	}
 	(void)__atomic_fetch_add(&interventions->counts[result.rule], 1,
@@ -430,8 +429,8 @@ static int carry_out(struct attempt *attempt, const struct kvm_run *run,
 
 int intervention_handle(struct interventions *interventions, int vcpu_fd,
 			const struct kvm_run *run,
-			const struct intervention_outside *outside,
-			char text[static INTERVENTION_TEXT_ROOM])
+			const struct intervention_ops *ops,
+			char text[static INTERVENTION_TEXT_SIZE])
 {
 	SCOPED(free_pointer)
 	uint8_t *area = calloc(1, interventions->xstate_bytes);
@@ -442,7 +441,7 @@ int intervention_handle(struct interventions *interventions, int vcpu_fd,
 	text[0] = '\0';
 	if (error == 0) {
 		attempt->interventions = interventions;
-		attempt->outside = outside;
+		attempt->ops = ops;
 		attempt->fd = vcpu_fd;
 		attempt->area = area;
 		error = get_state(attempt);
@@ -450,7 +449,7 @@ int intervention_handle(struct interventions *interventions, int vcpu_fd,
 	if (error == 0)
 		error = carry_out(attempt, run, interventions, text);
 	if (error && !text[0])
-		(void)snprintf(text, INTERVENTION_TEXT_ROOM,
+		(void)snprintf(text, INTERVENTION_TEXT_SIZE,
 			       "an instruction cannot be carried out: %s",
 			       strerror(-error));
 	return error;

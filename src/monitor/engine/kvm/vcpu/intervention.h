@@ -36,7 +36,7 @@ struct interventions {
 };
 
 /* Memory and devices, by guest-physical address. */
-struct intervention_outside {
+struct intervention_ops {
 	/* `bytes` within one page, mapped here; NULL: no memory. */
 	uint8_t *(*memory)(void *context, uint64_t gpa, size_t bytes);
 	/* The board: 1, 2, 4 or 8 bytes, aligned. */
@@ -51,7 +51,7 @@ struct intervention_outside {
 void interventions_init(struct interventions *interventions, int vm_fd,
 			const struct kvm_cpuid2 *cpuid);
 
-#define INTERVENTION_TEXT_ROOM 128
+#define INTERVENTION_TEXT_SIZE 128
 
 /*
  * Carry out the instruction that `run` came out with, or inject the exception
@@ -62,8 +62,8 @@ void interventions_init(struct interventions *interventions, int vm_fd,
  */
 int intervention_handle(struct interventions *interventions, int vcpu_fd,
 			const struct kvm_run *run,
-			const struct intervention_outside *outside,
-			char text[static INTERVENTION_TEXT_ROOM]);
+			const struct intervention_ops *ops,
+			char text[static INTERVENTION_TEXT_SIZE]);
 
 /* One row per mnemonic that was ever carried out. */
 void interventions_report(const struct interventions *interventions,

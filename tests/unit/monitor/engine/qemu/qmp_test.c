@@ -14,7 +14,7 @@ static int event_count;
 static bool was_guest;
 static uint32_t last_number;
 static int last_status, answer_count;
-static char last_text[QMP_TEXT_ROOM];
+static char last_text[QMP_TEXT_SIZE];
 static struct nic_filter last_filter;
 static int filter_count;
 

@@ -201,7 +201,7 @@ TEST(the_deadline_timer_is_offered_where_kvm_has_it)
 TEST(a_table_without_room_is_refused)
 {
 	fill_intel();
-	while (cpuid.table.nent < CPUID_ROOM)
+	while (cpuid.table.nent < CPUID_SIZE)
 		add(0x80000002, 0, 0, 0, 0, 0);
 
 	CHECK_EQ(cpuid_shape(&cpuid, 2, true), -E2BIG);

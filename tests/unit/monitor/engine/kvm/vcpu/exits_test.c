@@ -13,8 +13,8 @@
 #include "base/clock.h"
 #include "lib/harness.h"
 #include "monitor/engine/kvm/calls.h"
-#include "monitor/engine/kvm/heed.h"
 #include "monitor/engine/kvm/machine.h"
+#include "monitor/engine/kvm/notes.h"
 
 #define DATA_OFFSET 4096
 
@@ -258,7 +258,7 @@ static int ask_narrowed(void)
 
 TEST(a_hostile_guest_cannot_end_its_monitor_by_asking_what_is_pending)
 {
-	static const struct machine_outside outside;
+	static const struct machine_ops board_ops;
 	static const struct bus_ops pending_ops = { .read = read_pending };
 	struct msix msix;
 	const struct bus_range range = { 0xd0002000, 8, &pending_ops, &msix };
@@ -266,7 +266,7 @@ TEST(a_hostile_guest_cannot_end_its_monitor_by_asking_what_is_pending)
 	pid_t pid;
 
 	open_machine();
-	CHECK_EQ(msix_init(&msix, 2, GSI_MSI, &outside), 0);
+	CHECK_EQ(msix_init(&msix, 2, GSI_MSI, &board_ops), 0);
 	CHECK_EQ(bus_add(&machine.mmio, &range), 0);
 	msix_fire(&msix, 1);
 
@@ -297,7 +297,7 @@ TEST(a_hostile_guest_cannot_flood_its_operator_with_warnings)
 
 	for (int i = 0; i < 1000; i++) {
 		machine_note(&machine, NOTE_CRASH_KERNEL);
-		machine_heed(&machine);
+		machine_handle_notes(&machine);
 	}
 
 	CHECK(events >= 1 && events < 10);

@@ -44,7 +44,7 @@ static struct {
 		struct kvm_cpuid2 head;
 		struct kvm_cpuid_entry2 entries[CPUIDS];
 	} cpuid;
-	char text[INTERVENTION_TEXT_ROOM];
+	char text[INTERVENTION_TEXT_SIZE];
 } guest = { .kvm = NO_FD, .vm = NO_FD, .vcpu = NO_FD };
 
 static void put(uint32_t at, uint64_t value)
@@ -200,7 +200,7 @@ static void write_device(void *context, uint64_t gpa, const void *from,
 	guest.device_accesses++;
 }
 
-static const struct intervention_outside outside = {
+static const struct intervention_ops ops = {
 	.memory = memory_at,
 	.read = read_device,
 	.write = write_device,
@@ -219,7 +219,7 @@ static int run(void)
 		CHECK_EQ(guest.run->internal.suberror,
 			 KVM_INTERNAL_ERROR_EMULATION);
 		error = intervention_handle(&guest.interventions, guest.vcpu,
-					    guest.run, &outside, guest.text);
+					    guest.run, &ops, guest.text);
 		if (error)
 			return error;
 	}

@@ -42,9 +42,9 @@ static void set_line(void *context, uint32_t gsi, bool is_high)
 static void open_lines(void)
 {
 	const struct line pin = { .set = set_line, .gsi = GSI_SERIAL };
-	const struct serial_outside serial = { .put = put_serial,
-					       .room = has_room };
-	const struct virtio_console_outside hvc = { .put = put_virtio,
+	const struct serial_ops serial = { .put = put_serial,
+					   .room = has_room };
+	const struct virtio_console_handler hvc = { .put = put_virtio,
 						    .room = has_room };
 
 	(void)pthread_mutex_init(&machine.board, NULL);
@@ -72,7 +72,7 @@ static void turn(void)
 	while (sd_event_run(event, 0) > 0)
 		;
 	while (machine_take_notes(&machine) & NOTE_CONSOLE)
-		kvm_console_tend(&machine.console);
+		kvm_console_run_timers(&machine.console);
 }
 
 static void say(enum kvm_console_line line, const char *text)
@@ -115,7 +115,7 @@ TEST(what_is_typed_goes_to_the_line_that_spoke_last)
 	type("b");
 	CHECK_EQ(serial_read(&machine.serial, UART_LSR) & UART_LSR_DR, 0);
 	say(LINE_SERIAL, "so is ttyS0");
-	kvm_console_tend(&machine.console);
+	kvm_console_run_timers(&machine.console);
 
 	CHECK_EQ(serial_read(&machine.serial, UART_RX), 'b');
 	close_lines();
@@ -157,7 +157,7 @@ TEST(output_that_nobody_reads_makes_the_line_busy_and_is_not_lost)
 		serial_write(&machine.serial, UART_TX, (uint8_t)sent++);
 		turn();
 	}
-	CHECK(sent > KVM_CONSOLE_ROOM && sent < sizeof(got));
+	CHECK(sent > KVM_CONSOLE_SIZE && sent < sizeof(got));
 
 	while ((count = read(reader_fd, got + received,
 			     sizeof(got) - received)) > 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "monitor/engine/kvm/heed.h"
+#include "monitor/engine/kvm/notes.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -51,7 +51,7 @@ int machine_start_over(struct kvm_machine *machine)
 		end(machine, machine->failure);
 		return result;
 	}
-	kvm_console_tend(&machine->console);
+	kvm_console_run_timers(&machine->console);
 	if (!machine->engine->is_paused)
 		vcpus_run(&machine->vcpus);
 	return 0;
@@ -101,7 +101,7 @@ static void give_up(struct kvm_machine *machine, bool has_faulted)
 	end(machine, machine->failure);
 }
 
-static void heed_reset(struct kvm_machine *machine, bool has_faulted)
+static void handle_reset(struct kvm_machine *machine, bool has_faulted)
 {
 	switch (resets_note(&machine->resets, clock_now_ns())) {
 	case RESETS_GIVE_UP:
@@ -121,14 +121,14 @@ static void heed_reset(struct kvm_machine *machine, bool has_faulted)
 	}
 }
 
-static void heed(struct kvm_machine *machine, uint32_t notes)
+static void handle_notes(struct kvm_machine *machine, uint32_t notes)
 {
 	if (notes & NOTE_CONSOLE)
-		kvm_console_tend(&machine->console);
+		kvm_console_run_timers(&machine->console);
 	if (notes & NOTE_CLOCK)
 		set_clock(machine);
 	if (notes & NOTE_BALLOON)
-		machine_heed_balloon(machine);
+		machine_apply_balloon(machine);
 	if (notes & NOTE_PANIC)
 		tell_changed(machine, GUEST_PANICKED);
 	if (notes & NOTE_CRASH_KERNEL)
@@ -138,20 +138,20 @@ static void heed(struct kvm_machine *machine, uint32_t notes)
 	} else if (notes & NOTE_OFF) {
 		end(machine, "");
 	} else if (notes & (NOTE_RESET | NOTE_TRIPLE_FAULT)) {
-		heed_reset(machine, (notes & NOTE_TRIPLE_FAULT) != 0);
+		handle_reset(machine, (notes & NOTE_TRIPLE_FAULT) != 0);
 	}
 }
 
-void machine_heed(struct kvm_machine *machine)
+void machine_handle_notes(struct kvm_machine *machine)
 {
 	if (!machine->is_over)
-		heed(machine, machine_take_notes(machine));
+		handle_notes(machine, machine_take_notes(machine));
 }
 
 static int on_note(sd_event_source *source, int fd, uint32_t events,
 		   void *context)
 {
-	machine_heed(context);
+	machine_handle_notes(context);
 	return 0;
 }
 

@@ -17,7 +17,7 @@ struct kvm_machine;
 int machine_watch_notes(struct kvm_machine *machine, sd_event *event);
 
 /* Heed what was noted until now, at once. */
-void machine_heed(struct kvm_machine *machine);
+void machine_handle_notes(struct kvm_machine *machine);
 
 /* Reset the guest and let it run, unless it is paused. When that fails it is
  * over. */

@@ -10,13 +10,13 @@
  *            not have: an interrupt that is not bound is not delivered, and a
  *            doorbell that is not bound is rung by an ordinary access.
  */
-#ifndef MACHINE_OUTSIDE_H
-#define MACHINE_OUTSIDE_H
+#ifndef MACHINE_OPS_H
+#define MACHINE_OPS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct machine_outside {
+struct machine_ops {
 	/* Raise or lower a pin of the interrupt controllers. */
 	void (*set_line)(void *context, uint32_t gsi, bool level);
 	/* This GSI (GSI_MSI or above) is that message from now on. */
