@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The filter of a process, and that of a thread's own. They are made here and
+ * The filters of a process of ours, of a thread's own, and of a jail. They are made here and
  * not by libseccomp, which takes a tenth of a monitor's start for it. The
  * kernel remembers which calls are always allowed; others are checked line by
  * line, so what a process or thread lives on stands first in its table.
@@ -149,6 +149,7 @@ struct lines {
 	const struct sandbox_call *common;
 	size_t common_count;
 	size_t own_count;
+	uint32_t otherwise; /* of calls that no line is of */
 };
 
 /* A process may signal itself and nobody else; a thread aborts. */
@@ -163,7 +164,7 @@ static void put_all(struct assembly *assembly, const struct lines *lines)
 	put_lines(assembly, lines->calls, lines->count);
 	put_lines(assembly, lines->common, lines->common_count);
 	put_lines(assembly, own, lines->own_count);
-	end_with(assembly, SECCOMP_RET_KILL_PROCESS);
+	end_with(assembly, lines->otherwise);
 }
 
 static int assemble(const struct lines *from,
@@ -197,6 +198,7 @@ int sandbox_prepare(const struct sandbox_call *calls, size_t count,
 		.common = sandbox_thread_calls,
 		.common_count = sandbox_thread_call_count,
 		.own_count = 1,
+		.otherwise = SECCOMP_RET_KILL_PROCESS,
 	};
 
 	return assemble(&lines, ret_program);
@@ -222,6 +224,14 @@ static int install(const struct sandbox_program *program, unsigned int flags)
 	return result < 0 ? -errno : 0;
 }
 
+static int bind_process(const struct sandbox_program *program,
+			unsigned int flags)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return install(program, SECCOMP_FILTER_FLAG_TSYNC | flags);
+}
+
 int sandbox_narrow(const struct sandbox_program *program)
 {
 	return program->count == 0 ? 0 : install(program, 0);
@@ -236,6 +246,7 @@ int sandbox_seal(const struct sandbox_call *calls, size_t count,
 		.common = sandbox_base_calls,
 		.common_count = sandbox_base_call_count,
 		.own_count = OWN_LINES,
+		.otherwise = SECCOMP_RET_KILL_PROCESS,
 	};
 	SCOPED(sandbox_program_release) struct sandbox_program program;
 	int error;
@@ -247,11 +258,23 @@ int sandbox_seal(const struct sandbox_call *calls, size_t count,
 		layers_record(layers, SANDBOX_SECCOMP, -EINVAL);
 		return layers_check(layers, layers->required);
 	}
-	error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
-	if (error == 0)
-		error = install(&program, SECCOMP_FILTER_FLAG_TSYNC |
-						  SECCOMP_FILTER_FLAG_LOG);
+	error = bind_process(&program, SECCOMP_FILTER_FLAG_LOG);
 	if (error == 0)
 		layers_record(layers, SANDBOX_SECCOMP, 0);
 	return error;
+}
+
+int layers_refuse(const struct sandbox_call *calls, size_t count)
+{
+	const struct lines lines = {
+		.calls = calls,
+		.count = count,
+		.otherwise = SECCOMP_RET_ALLOW,
+	};
+	SCOPED(sandbox_program_release) struct sandbox_program program;
+	int error = assemble(&lines, &program);
+
+	if (error < 0)
+		return error;
+	return program.count ? bind_process(&program, 0) : -EINVAL;
 }

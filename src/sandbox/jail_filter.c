@@ -3,117 +3,97 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <seccomp.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "base/count.h"
+#include "sandbox/layers.h"
+
+#define REFUSED_WITH(call_, error_, reason_)                                   \
+	{                                                                      \
+		.number = __NR_##call_, .error = (error_), .reason = (reason_) \
+	}
+
+#define REFUSED(call_) REFUSED_WITH(call_, EPERM, "no emulator does it")
+
+/* When the bits `mask_` of the first argument are `value_`. */
+#define REFUSED_IF(call_, mask_, value_, reason_)                             \
+	{                                                                     \
+		.number = __NR_##call_, .error = EPERM, .condition_count = 1, \
+		.conditions = { { .mask = (mask_), .value = (value_) } },     \
+		.reason = (reason_)                                           \
+	}
+
+/* In a user namespace of its own it would have every capability again. */
+#define REFUSED_CLONE(flag_) \
+	REFUSED_IF(clone, flag_, flag_, "a namespace of its own")
 
 /*
  * A program we did not write cannot have a list of what it may do; this is
  * what no machine emulator does in its life. It gets EPERM, not death.
  */
-static const int refused_calls[] = {
+static const struct sandbox_call refused[] = {
 	/* other processes */
-	SCMP_SYS(ptrace),
-	SCMP_SYS(process_vm_readv),
-	SCMP_SYS(process_vm_writev),
-	SCMP_SYS(kcmp),
-	SCMP_SYS(pidfd_getfd),
+	REFUSED(ptrace),
+	REFUSED(process_vm_readv),
+	REFUSED(process_vm_writev),
+	REFUSED(kcmp),
+	REFUSED(pidfd_getfd),
 	/* name spaces and mounts */
-	SCMP_SYS(mount),
-	SCMP_SYS(umount2),
-	SCMP_SYS(pivot_root),
-	SCMP_SYS(chroot),
-	SCMP_SYS(unshare),
-	SCMP_SYS(setns),
-	SCMP_SYS(open_tree),
-	SCMP_SYS(move_mount),
-	SCMP_SYS(fsopen),
-	SCMP_SYS(mount_setattr),
+	REFUSED(mount),
+	REFUSED(umount2),
+	REFUSED(pivot_root),
+	REFUSED(chroot),
+	REFUSED(unshare),
+	REFUSED(setns),
+	REFUSED(open_tree),
+	REFUSED(move_mount),
+	REFUSED(fsopen),
+	REFUSED(mount_setattr),
 	/* parts of the kernel with a history */
-	SCMP_SYS(bpf),
-	SCMP_SYS(perf_event_open),
-	SCMP_SYS(io_uring_setup),
-	SCMP_SYS(userfaultfd),
-	SCMP_SYS(add_key),
-	SCMP_SYS(request_key),
-	SCMP_SYS(keyctl),
-	SCMP_SYS(fanotify_init),
-	SCMP_SYS(quotactl),
+	REFUSED(bpf),
+	REFUSED(perf_event_open),
+	REFUSED(io_uring_setup),
+	REFUSED(userfaultfd),
+	REFUSED(add_key),
+	REFUSED(request_key),
+	REFUSED(keyctl),
+	REFUSED(fanotify_init),
+	REFUSED(quotactl),
 	/* the host as a whole */
-	SCMP_SYS(init_module),
-	SCMP_SYS(finit_module),
-	SCMP_SYS(delete_module),
-	SCMP_SYS(kexec_load),
-	SCMP_SYS(kexec_file_load),
-	SCMP_SYS(reboot),
-	SCMP_SYS(swapon),
-	SCMP_SYS(swapoff),
-	SCMP_SYS(settimeofday),
-	SCMP_SYS(clock_settime),
-	SCMP_SYS(acct),
-	SCMP_SYS(syslog),
-	SCMP_SYS(iopl),
-	SCMP_SYS(ioperm),
-};
-
-/* In a user namespace of its own it would have every capability again. The one
- * for time is not clone()'s: its bit is a signal's there. */
-static const uint64_t refused_clones[] = {
-	CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
-	CLONE_NEWUSER, CLONE_NEWPID,    CLONE_NEWNET,
-};
-
-static int refuse_namespaces(scmp_filter_ctx filter)
-{
-	const uint32_t action = SCMP_ACT_ERRNO(EPERM);
-	int error = 0;
-
-	for (size_t i = 0; error == 0 && i < ARRAY_COUNT(refused_clones); i++)
-		error = seccomp_rule_add(filter, action, SCMP_SYS(clone), 1,
-					 SCMP_A0(SCMP_CMP_MASKED_EQ,
-						 refused_clones[i],
-						 refused_clones[i]));
+	REFUSED(init_module),
+	REFUSED(finit_module),
+	REFUSED(delete_module),
+	REFUSED(kexec_load),
+	REFUSED(kexec_file_load),
+	REFUSED(reboot),
+	REFUSED(swapon),
+	REFUSED(swapoff),
+	REFUSED(settimeofday),
+	REFUSED(clock_settime),
+	REFUSED(acct),
+	REFUSED(syslog),
+	REFUSED(iopl),
+	REFUSED(ioperm),
+	/* The flag for time is not clone()'s: its bit is a signal's there. */
+	REFUSED_CLONE(CLONE_NEWNS),
+	REFUSED_CLONE(CLONE_NEWCGROUP),
+	REFUSED_CLONE(CLONE_NEWUTS),
+	REFUSED_CLONE(CLONE_NEWIPC),
+	REFUSED_CLONE(CLONE_NEWUSER),
+	REFUSED_CLONE(CLONE_NEWPID),
+	REFUSED_CLONE(CLONE_NEWNET),
 	/* Its flags are behind a pointer. The C library takes clone() then. */
-	if (error == 0)
-		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
-					 SCMP_SYS(clone3), 0);
-	return error;
-}
-
-static int refuse_calls(scmp_filter_ctx filter)
-{
-	const uint32_t action = SCMP_ACT_ERRNO(EPERM);
-	int error = refuse_namespaces(filter);
-
-	for (size_t i = 0; error == 0 && i < ARRAY_COUNT(refused_calls); i++)
-		error = seccomp_rule_add(filter, action, refused_calls[i], 0);
+	REFUSED_WITH(clone3, ENOSYS, "its flags cannot be seen"),
 	/* It ends with its starter, whether it likes that or not. */
-	if (error == 0)
-		error = seccomp_rule_add(
-			filter, action, SCMP_SYS(prctl), 1,
-			SCMP_A0_32(SCMP_CMP_EQ, PR_SET_PDEATHSIG, 0));
+	REFUSED_IF(prctl, UINT32_MAX, PR_SET_PDEATHSIG,
+		   "outliving its starter"),
 	/* Some families (vsock) do not know network namespaces. */
-	if (error == 0)
-		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT),
-					 SCMP_SYS(socket), 1,
-					 SCMP_A0_32(SCMP_CMP_NE, AF_UNIX, 0));
-	if (error == 0)
-		error = seccomp_load(filter);
-	return error;
-}
+	SANDBOX_CALL_IF(socket, 0, AF_UNIX, "QMP, vhost-user"),
+	REFUSED_WITH(socket, EAFNOSUPPORT, "a network"),
+};
 
 int jail_seal(void)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	int error;
-
-	if (!filter)
-		return -ENOMEM;
-	error = refuse_calls(filter);
-	seccomp_release(filter);
-	return error;
+	return layers_refuse(refused, ARRAY_COUNT(refused));
 }

@@ -40,6 +40,10 @@ int layers_drop_capabilities(void);
 /* Refuse every path; `may_signal` as in struct sandbox. */
 int layers_landlock(bool may_signal);
 
+/* From now on lines without an error are allowed, the others refused with it,
+ * and every call that has no line is allowed. */
+int layers_refuse(const struct sandbox_call *calls, size_t count);
+
 /*
  * A descriptor for the same file through the mounts of our own namespace: one
  * opened before unshare() cannot be mounted. Found by its name in /proc and

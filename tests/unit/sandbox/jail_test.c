@@ -7,7 +7,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +17,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/count.h"
 #include "base/scope.h"
 #include "lib/harness.h"
 #include "sandbox/attempt.h"
+#include "sandbox/layers.h"
 
 #define FOREIGN 64001
 
@@ -309,21 +310,20 @@ TEST(a_captured_program_cannot_outlive_its_starter)
 /* As the filter of a container: no clone3(), and no namespace but root's. */
 static void enter_container(void)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	static const struct sandbox_call refused[] = {
+		{ .number = __NR_clone3, .error = ENOSYS, .reason = "new" },
+		{ .number = __NR_clone,
+		  .error = EPERM,
+		  .condition_count = 1,
+		  .conditions = { { .mask = CLONE_NEWPID,
+				    .value = CLONE_NEWPID } },
+		  .reason = "a namespace" },
+		{ .number = __NR_unshare,
+		  .error = EPERM,
+		  .reason = "likewise" },
+	};
 
-	CHECK_EQ(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
-				  SCMP_SYS(clone3), 0),
-		 0);
-	CHECK_EQ(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
-				  SCMP_SYS(clone), 1,
-				  SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWPID,
-					  CLONE_NEWPID)),
-		 0);
-	CHECK_EQ(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
-				  SCMP_SYS(unshare), 0),
-		 0);
-	CHECK_EQ(seccomp_load(filter), 0);
-	seccomp_release(filter);
+	CHECK_EQ(layers_refuse(refused, ARRAY_COUNT(refused)), 0);
 }
 
 static void start_in_container(uint32_t required, int wanted)

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pthread.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -223,11 +222,16 @@ static int status_of(pid_t pid)
 static int seal_without_seccomp(uint32_t required)
 {
 	struct sandbox_layers layers = { .required = required };
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	const struct sandbox_call refused = {
+		.number = __NR_prctl,
+		.error = EINVAL,
+		.condition_count = 1,
+		.conditions = { { .mask = UINT32_MAX,
+				  .value = PR_GET_SECCOMP } },
+		.reason = "the question",
+	};
 
-	if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(prctl), 1,
-			     SCMP_A0(SCMP_CMP_EQ, PR_GET_SECCOMP)) < 0 ||
-	    seccomp_load(filter) < 0)
+	if (layers_refuse(&refused, 1) < 0)
 		return 1;
 	return -sandbox_seal(NULL, 0, &layers);
 }
