@@ -6,8 +6,10 @@
  * 0x10 and data at 0x18, as Linux's own __BOOT_CS and __BOOT_DS.
  */
 #include "base/count.h"
+
 #include "boot/place.h"
 #include "boot/tables.h"
+#include <asm/processor-flags.h>
 
 #define CODE_SELECTOR 0x10
 #define DATA_SELECTOR 0x18
@@ -17,10 +19,6 @@
 #define TYPE_DATA 3  /* read, write, accessed */
 #define TYPE_TASK 11 /* a busy TSS, of 32 or 64 bits */
 
-#define CR0_PE   0x1u
-#define CR0_ET   0x10u
-#define CR0_PG   0x80000000u
-#define CR4_PAE  0x20u
 #define EFER_LME 0x100u
 #define EFER_LMA 0x400u
 
@@ -110,9 +108,9 @@ static void turn_on_long_mode(struct boot_entry *entry)
 {
 	entry->mode = BOOT_LONG;
 	entry->cs = code_64;
-	entry->cr0 |= CR0_PG;
+	entry->cr0 |= X86_CR0_PG;
 	entry->cr3 = PLACE_PAGE_TABLES;
-	entry->cr4 = CR4_PAE;
+	entry->cr4 = X86_CR4_PAE;
 	entry->efer = EFER_LME | EFER_LMA;
 }
 
@@ -128,7 +126,7 @@ int entry_make(struct guestmem *memory, const struct boot_kernel *kernel,
 		.rsp = PLACE_STACK_END,
 		.rbx = is_pvh ? PLACE_START_INFO : 0,
 		.rsi = is_pvh ? 0 : PLACE_BOOT_PARAMS,
-		.cr0 = CR0_PE | CR0_ET,
+		.cr0 = X86_CR0_PE | X86_CR0_ET,
 		.cs = code_32,
 		.data = data,
 		.tr = task,

@@ -5,7 +5,9 @@
  * 2.7 (exception classes), volume 3 2.5.
  */
 #include "base/count.h"
+
 #include "intervene/work.h"
+#include <asm/processor-flags.h>
 
 /* XCR0: SSE and AVX; those, opmask, ZMM_Hi256 and Hi16_ZMM. */
 #define XCR0_AVX    0x06ull
@@ -57,10 +59,10 @@ static int check_sse(struct work *work, uint32_t features)
 {
 	const struct intervene_cpu *cpu = work->cpu;
 
-	if (!has(work, features) || (cpu->cr0 & CR0_EMULATION) ||
-	    !(cpu->cr4 & CR4_FXSAVE))
+	if (!has(work, features) || (cpu->cr0 & X86_CR0_EM) ||
+	    !(cpu->cr4 & X86_CR4_OSFXSR))
 		return work_fault(work, VECTOR_INVALID);
-	if (cpu->cr0 & CR0_SWITCHED)
+	if (cpu->cr0 & X86_CR0_TS)
 		return work_fault(work, VECTOR_NO_DEVICE);
 	return 0;
 }
@@ -69,10 +71,10 @@ static int check_avx(struct work *work, uint32_t features, uint64_t xcr0)
 {
 	const struct intervene_cpu *cpu = work->cpu;
 
-	if (!has(work, features) || !(cpu->cr4 & CR4_XSAVE) ||
+	if (!has(work, features) || !(cpu->cr4 & X86_CR4_OSXSAVE) ||
 	    (cpu->xcr0 & xcr0) != xcr0)
 		return work_fault(work, VECTOR_INVALID);
-	if (cpu->cr0 & CR0_SWITCHED)
+	if (cpu->cr0 & X86_CR0_TS)
 		return work_fault(work, VECTOR_NO_DEVICE);
 	return 0;
 }

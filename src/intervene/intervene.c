@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "intervene/intervene.h"
 
+#include <asm/processor-flags.h>
 #include <errno.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@ int work_fault_code(struct work *work, uint8_t vector, uint32_t error_code)
 
 static bool is_real(const struct intervene_cpu *cpu)
 {
-	return !(cpu->cr0 & CR0_PROTECTED) || (cpu->rflags & FLAG_VIRTUAL);
+	return !(cpu->cr0 & X86_CR0_PE) || (cpu->rflags & X86_EFLAGS_VM);
 }
 
 static ZyanStatus decode(struct work *work)
@@ -93,7 +94,7 @@ static int carry_out(struct work *work)
 	if (error)
 		return error;
 	work->cpu->rip = work->next_rip;
-	work->cpu->rflags &= ~FLAG_RESUME;
+	work->cpu->rflags &= ~X86_EFLAGS_RF;
 	work->result.rule = rule_index(work->rule);
 	return 0;
 }

@@ -4,6 +4,7 @@
  * processor's order, and all of them before anything is read or written: a
  * device must not see half an instruction that then faults.
  */
+#include <asm/processor-flags.h>
 #include <errno.h>
 
 #include "base/count.h"
@@ -25,7 +26,7 @@ static bool is_long(const struct work *work)
 /* Real mode and virtual-8086 mode have no types. */
 static bool has_types(const struct intervene_cpu *cpu)
 {
-	return (cpu->cr0 & CR0_PROTECTED) && !(cpu->rflags & FLAG_VIRTUAL);
+	return (cpu->cr0 & X86_CR0_PE) && !(cpu->rflags & X86_EFLAGS_VM);
 }
 
 static int segment_fault(struct work *work, enum intervene_segment_index index)
@@ -83,7 +84,7 @@ static int segmented(struct work *work, enum intervene_segment_index index,
 
 static bool is_canonical(const struct intervene_cpu *cpu, uint64_t linear)
 {
-	unsigned int unused = cpu->cr4 & CR4_LEVELS_5 ? 64 - 57 : 64 - 48;
+	unsigned int unused = cpu->cr4 & X86_CR4_LA57 ? 64 - 57 : 64 - 48;
 
 	return (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
 }
@@ -135,8 +136,8 @@ static int check_alignment(struct work *work, uint64_t linear, size_t bytes)
 	if (work->rule && work->rule->is_aligned)
 		return work_fault_code(work, VECTOR_PROTECTION, 0);
 	/* For vectors whether this is checked is the processor's choice. */
-	if (cpu->cpl == 3 && (cpu->cr0 & CR0_ALIGNMENT) &&
-	    (cpu->rflags & FLAG_ALIGNMENT) && bytes <= 8)
+	if (cpu->cpl == 3 && (cpu->cr0 & X86_CR0_AM) &&
+	    (cpu->rflags & X86_EFLAGS_AC) && bytes <= 8)
 		return work_fault_code(work, VECTOR_ALIGNMENT, 0);
 	return 0;
 }

@@ -4,6 +4,7 @@
  * its count is zero, so interrupts and pauses come in between, as with the
  * processor.
  */
+#include <asm/processor-flags.h>
 #include <errno.h>
 
 #include "intervene/work.h"
@@ -37,8 +38,8 @@ static void advance(struct work *work, unsigned int index, size_t bytes)
 	uint64_t value = work->cpu->general[index];
 
 	set_register(work, index,
-		     work->cpu->rflags & FLAG_DIRECTION ? value - bytes
-							: value + bytes);
+		     work->cpu->rflags & X86_EFLAGS_DF ? value - bytes
+						       : value + bytes);
 }
 
 static bool is_repeated(const struct work *work)

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "intervene/walk.h"
 
+#include <asm/processor-flags.h>
 #include <errno.h>
 
-#define CR0_WRITE_PROTECT (1ull << 16)
-#define CR0_PAGING        (1ull << 31)
-#define CR4_LARGE         (1ull << 4) /* 4 MiB pages of 32-bit paging */
-#define CR4_PAE           (1ull << 5)
-#define CR4_LEVELS_5      (1ull << 12)
-#define CR4_SMEP          (1ull << 20)
-#define CR4_SMAP          (1ull << 21)
-#define CR4_KEYS          (1ull << 22)
-#define EFER_LONG         (1ull << 10)
-#define EFER_NO_EXECUTE   (1ull << 11)
-#define FLAG_ACCESS       (1ull << 18)
+#define EFER_LMA (1ull << 10)
+#define EFER_NX  (1ull << 11)
 
 #define ENTRY_PRESENT    (1ull << 0)
 #define ENTRY_WRITABLE   (1ull << 1)
@@ -58,11 +50,11 @@ struct path {
 
 static struct mode mode_of(const struct walk *walk)
 {
-	if (!(walk->cr4 & CR4_PAE))
+	if (!(walk->cr4 & X86_CR4_PAE))
 		return (struct mode){ 2, 10, 4 };
-	if (!(walk->efer & EFER_LONG))
+	if (!(walk->efer & EFER_LMA))
 		return (struct mode){ 3, 9, 8 };
-	return (struct mode){ walk->cr4 & CR4_LEVELS_5 ? 5 : 4, 9, 8 };
+	return (struct mode){ walk->cr4 & X86_CR4_LA57 ? 5 : 4, 9, 8 };
 }
 
 /* The four entries at the top of PAE have neither rights nor other bits. */
@@ -100,7 +92,7 @@ static bool is_large(const struct walk *walk, const struct path *path,
 	if (!(value & ENTRY_LARGE) || level == 1)
 		return false;
 	if (path->mode.levels == 2)
-		return walk->cr4 & CR4_LARGE;
+		return walk->cr4 & X86_CR4_PSE;
 	return level == 2 || (level == 3 && path->mode.levels > 3);
 }
 
@@ -113,7 +105,7 @@ static uint64_t reserved_of(const struct walk *walk, const struct path *path,
 	if (path->mode.levels == 2)
 		return is_leaf && level == 2 ? 1ull << 21 : 0;
 	reserved = ~(address_mask(walk) | 0xfff) & 0x000fffffffffffff;
-	if (!(walk->efer & EFER_NO_EXECUTE))
+	if (!(walk->efer & EFER_NX))
 		reserved |= ENTRY_NO_EXECUTE;
 	if (is_leaf && level > 1)
 		reserved |= ((1ull << shift_of(&path->mode, level)) - 1) &
@@ -153,7 +145,7 @@ static void take_rights(const struct walk *walk, struct path *path,
 	if (is_pae_top(path, level))
 		return;
 	path->rights &= value;
-	if ((walk->efer & EFER_NO_EXECUTE) && path->mode.entry_bytes == 8 &&
+	if ((walk->efer & EFER_NX) && path->mode.entry_bytes == 8 &&
 	    (value & ENTRY_NO_EXECUTE))
 		path->is_executable = false;
 }
@@ -201,12 +193,12 @@ static bool may_supervisor(const struct walk *walk, const struct path *path,
 	bool is_user_page = path->rights & ENTRY_USER;
 
 	if (access == INTERVENE_FETCH)
-		return !(is_user_page && (walk->cr4 & CR4_SMEP));
-	if (is_user_page && (walk->cr4 & CR4_SMAP) &&
-	    !(walk->rflags & FLAG_ACCESS))
+		return !(is_user_page && (walk->cr4 & X86_CR4_SMEP));
+	if (is_user_page && (walk->cr4 & X86_CR4_SMAP) &&
+	    !(walk->rflags & X86_EFLAGS_AC))
 		return false;
 	return access != INTERVENE_WRITE || (path->rights & ENTRY_WRITABLE) ||
-	       !(walk->cr0 & CR0_WRITE_PROTECT);
+	       !(walk->cr0 & X86_CR0_WP);
 }
 
 static bool may_access(const struct walk *walk, const struct path *path,
@@ -228,13 +220,13 @@ static bool may_key(const struct walk *walk, const struct path *path,
 	uint64_t leaf = path->entries[path->count - 1].value;
 	uint32_t key = walk->pkru >> (leaf >> 59 & 15) * 2;
 
-	if (!(walk->cr4 & CR4_KEYS) || !(walk->efer & EFER_LONG) ||
+	if (!(walk->cr4 & X86_CR4_PKE) || !(walk->efer & EFER_LMA) ||
 	    access == INTERVENE_FETCH || !(path->rights & ENTRY_USER))
 		return true;
 	if (key & 1)
 		return false;
 	return access != INTERVENE_WRITE || !(key & 2) ||
-	       (!is_user(walk) && !(walk->cr0 & CR0_WRITE_PROTECT));
+	       (!is_user(walk) && !(walk->cr0 & X86_CR0_WP));
 }
 
 static int check_rights(const struct walk *walk, const struct path *path,
@@ -289,8 +281,8 @@ static uint32_t code_of(const struct walk *walk, enum intervene_access access)
 	if (access == INTERVENE_WRITE)
 		code |= FAULT_WRITE;
 	if (access == INTERVENE_FETCH &&
-	    ((walk->cr4 & CR4_SMEP) ||
-	     ((walk->efer & EFER_NO_EXECUTE) && (walk->cr4 & CR4_PAE))))
+	    ((walk->cr4 & X86_CR4_SMEP) ||
+	     ((walk->efer & EFER_NX) && (walk->cr4 & X86_CR4_PAE))))
 		code |= FAULT_FETCH;
 	return code;
 }
@@ -317,7 +309,7 @@ int walk_translate(const struct walk *walk, uint64_t linear,
 {
 	struct path path;
 
-	if (!(walk->cr0 & CR0_PAGING)) {
+	if (!(walk->cr0 & X86_CR0_PG)) {
 		*ret_gpa = linear;
 		return 0;
 	}

@@ -21,18 +21,6 @@
 #define VECTOR_PAGE       14
 #define VECTOR_ALIGNMENT  17
 
-#define CR0_PROTECTED  (1ull << 0)
-#define CR0_EMULATION  (1ull << 2)
-#define CR0_SWITCHED   (1ull << 3)
-#define CR0_ALIGNMENT  (1ull << 18)
-#define CR4_LEVELS_5   (1ull << 12)
-#define CR4_FXSAVE     (1ull << 9)
-#define CR4_XSAVE      (1ull << 18)
-#define FLAG_DIRECTION (1ull << 10)
-#define FLAG_RESUME    (1ull << 16)
-#define FLAG_VIRTUAL   (1ull << 17)
-#define FLAG_ALIGNMENT (1ull << 18)
-
 struct work;
 
 /* A row: what a mnemonic does. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "intervene/walk.h"
 
+#include <asm/processor-flags.h>
 #include <errno.h>
 #include <string.h>
 
@@ -15,14 +16,6 @@
 #define NO_EXECUTE (1ull << 63)
 #define ALL        (PRESENT | WRITABLE | USER)
 
-#define CR0_WP   (1ull << 16)
-#define CR0_PG   (1ull << 31)
-#define CR4_PSE  (1ull << 4)
-#define CR4_PAE  (1ull << 5)
-#define CR4_LA57 (1ull << 12)
-#define CR4_SMEP (1ull << 20)
-#define CR4_SMAP (1ull << 21)
-#define CR4_PKE  (1ull << 22)
 #define EFER_LMA (1ull << 10)
 #define EFER_NX  (1ull << 11)
 
@@ -76,9 +69,9 @@ static void set_up(void)
 	put(0x3008, 0x4000 | ALL);
 	put(0x4008, 0x123456000 | ALL);
 	walk = (struct walk){
-		.cr0 = CR0_PG | CR0_WP | 1,
+		.cr0 = X86_CR0_PG | X86_CR0_WP | 1,
 		.cr3 = 0x1000,
-		.cr4 = CR4_PAE,
+		.cr4 = X86_CR4_PAE,
 		.efer = EFER_LMA | EFER_NX,
 		.physical_bits = 40,
 		.read = read_memory,
@@ -127,7 +120,7 @@ TEST(five_levels_lead_to_a_page)
 	set_up();
 	put(0x5000, 0x1000 | ALL);
 	walk.cr3 = 0x5000;
-	walk.cr4 |= CR4_LA57;
+	walk.cr4 |= X86_CR4_LA57;
 	check_gpa(INTERVENE_READ, 0x123456123);
 }
 
@@ -158,7 +151,7 @@ TEST(paging_of_32_bits_has_two_levels)
 
 	set_up();
 	walk.efer = 0;
-	walk.cr4 = CR4_PSE;
+	walk.cr4 = X86_CR4_PSE;
 	walk.cr3 = 0x5000;
 	memcpy(memory + 0x5000 + 0x100 * 4, &entry, 4);
 	entry = 0x00777000 | ALL;
@@ -197,7 +190,7 @@ TEST(a_page_that_is_read_only_anywhere_on_the_way_is_not_written)
 	put(0x2008, 0x3000 | PRESENT | USER);
 	check_gpa(INTERVENE_READ, 0x123456123);
 	check_fault(INTERVENE_WRITE, 3);
-	walk.cr0 &= ~CR0_WP;
+	walk.cr0 &= ~X86_CR0_WP;
 	check_gpa(INTERVENE_WRITE, 0x123456123);
 	walk.cpl = 3;
 	check_fault(INTERVENE_WRITE, 7);
@@ -217,7 +210,7 @@ TEST(what_may_not_be_executed_is_not_fetched)
 TEST(a_kernel_keeps_out_of_its_users_pages_if_it_wants)
 {
 	set_up();
-	walk.cr4 |= CR4_SMAP | CR4_SMEP;
+	walk.cr4 |= X86_CR4_SMAP | X86_CR4_SMEP;
 	check_fault(INTERVENE_READ, 1);
 	check_fault(INTERVENE_FETCH, 0x11);
 	walk.rflags = 1u << 18;
@@ -228,7 +221,7 @@ TEST(a_kernel_keeps_out_of_its_users_pages_if_it_wants)
 TEST(protection_keys_are_kept)
 {
 	set_up();
-	walk.cr4 |= CR4_PKE;
+	walk.cr4 |= X86_CR4_PKE;
 	walk.cpl = 3;
 	put(0x4008, 0x123456000 | ALL | 3ull << 59);
 	walk.pkru = 2u << 6;

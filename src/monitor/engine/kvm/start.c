@@ -3,6 +3,7 @@
  * The state in which processors begin. What is not set here is as KVM makes it,
  * which is what a processor has after power-on.
  */
+#include <asm/processor-flags.h>
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
@@ -18,7 +19,6 @@
 #define MSR_MTRR_DEFAULT    0x2ff
 #define MISC_ENABLE_STRINGS 1u
 #define MTRR_ON_WRITE_BACK  (1u << 11 | 6u)
-#define RFLAGS_ALWAYS       2u
 
 static int call(int fd, unsigned long request, void *argument)
 {
@@ -63,7 +63,7 @@ static int set_registers(const struct vcpu *vcpu,
 		.rsp = entry->rsp,
 		.rbx = entry->rbx,
 		.rsi = entry->rsi,
-		.rflags = RFLAGS_ALWAYS,
+		.rflags = X86_EFLAGS_FIXED,
 	};
 	int result = call(vcpu->fd, KVM_GET_SREGS, &sregs);
 

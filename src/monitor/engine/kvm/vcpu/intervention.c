@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/engine/kvm/vcpu/intervention.h"
 
+#include <asm/processor-flags.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +13,11 @@
 #include "base/text.h"
 #include "intervene/walk.h"
 
-#define VECTOR_DEBUG  1
-#define VECTOR_PAGE   14
-#define FLAG_TRAP     (1ull << 8)
-#define FLAG_VIRTUAL  (1ull << 17)
-#define CR0_PROTECTED (1ull << 0)
-#define EFER_LONG     (1ull << 10)
-#define DR6_STEP      (1ull << 14)
+#define VECTOR_DEBUG 1
+#define VECTOR_PAGE  14
+#define FLAG_TRAP    (1ull << 8)
+#define EFER_LMA     (1ull << 10)
+#define DR6_STEP     (1ull << 14)
 
 /* One processor while its instruction is carried out. */
 struct attempt {
@@ -218,16 +217,16 @@ static struct intervene_segment segment_of(const struct kvm_segment *segment)
 
 static enum intervene_mode mode_of(const struct kvm_sregs *sregs)
 {
-	if ((sregs->efer & EFER_LONG) && sregs->cs.l)
+	if ((sregs->efer & EFER_LMA) && sregs->cs.l)
 		return INTERVENE_64;
 	return sregs->cs.db ? INTERVENE_32 : INTERVENE_16;
 }
 
 static uint8_t level_of(const struct attempt *attempt)
 {
-	if (!(attempt->sregs.cr0 & CR0_PROTECTED))
+	if (!(attempt->sregs.cr0 & X86_CR0_PE))
 		return 0;
-	if (attempt->regs.rflags & FLAG_VIRTUAL)
+	if (attempt->regs.rflags & X86_EFLAGS_VM)
 		return 3;
 	return attempt->sregs.ss.dpl & 3;
 }
