@@ -168,89 +168,82 @@ static void describe_choices(const struct field *field, char *to, size_t room)
 					 i ? " | " : "", field->choices[i]);
 }
 
-void field_describe_range(const struct field *field, char *to, size_t room)
+/* What needs no more words than these. */
+static const char *const ranges[] = {
+	[FIELD_SWITCH] = "true | false",
+	[FIELD_FLAG] = "true | false",
+	[FIELD_MAC] = "six bytes such as 02:00:00:00:00:01, not a group's "
+		      "address",
+	[FIELD_VLAN] = "1 to 4094",
+	[FIELD_RATE] = "BYTES/PERIOD such as 125K/10ms, 1 to 1T in 1us to 1s",
+	[FIELD_GROUP] = "map",
+	[FIELD_REFUSED] = "refused",
+};
+
+static void describe_bounds(const struct field *field,
+			    void (*write)(char *to, uint64_t value), char *to,
+			    size_t room)
 {
 	char least[UNIT_SIZE];
 	char most[UNIT_SIZE];
 
-	switch (field->type) {
-	case FIELD_NAME:
-		(void)snprintf(to, room,
-			       "1 to %d of a-z 0-9 _ . -, beginning with a "
-			       "letter or digit",
-			       NAME_SIZE - 1);
-		break;
-	case FIELD_TEXT:
-		(void)snprintf(to, room, "text of up to %u bytes",
-			       field->room - 1);
-		break;
-	case FIELD_PATH:
-		(void)snprintf(to, room, "absolute path of up to %u bytes",
-			       field->room - 1);
-		break;
-	case FIELD_COUNT:
-		(void)snprintf(to, room, "%llu to %llu",
-			       (unsigned long long)field->least,
-			       (unsigned long long)field->most);
-		break;
-	case FIELD_SIZE:
-		size_write(least, field->least);
-		size_write(most, field->most);
-		(void)snprintf(to, room, "%s to %s", least, most);
-		break;
-	case FIELD_TIME:
-		time_write(least, field->least);
-		time_write(most, field->most);
-		(void)snprintf(to, room, "%s to %s", least, most);
-		break;
-	case FIELD_CHOICE:
-		describe_choices(field, to, room);
-		break;
-	case FIELD_SWITCH:
-	case FIELD_FLAG:
-		(void)snprintf(to, room, "true | false");
-		break;
-	case FIELD_MAC:
-		(void)snprintf(to, room,
-			       "six bytes such as 02:00:00:00:00:01, not a "
-			       "group's address");
-		break;
-	case FIELD_VLAN:
-		(void)snprintf(to, room, "1 to 4094");
-		break;
-	case FIELD_VLANS:
-		(void)snprintf(to, room,
-			       "list of up to %llu different numbers, 1 to "
-			       "4094, without vlan",
-			       (unsigned long long)field->most);
-		break;
-	case FIELD_RATE:
-		(void)snprintf(to, room,
-			       "BYTES/PERIOD such as 125K/10ms, 1 to 1T in 1us "
-			       "to 1s");
-		break;
-	case FIELD_ADDRESSES:
-		(void)snprintf(to, room, "list of up to %llu of each kind",
-			       (unsigned long long)field->most);
-		break;
-	case FIELD_OUTAGE:
+	write(least, field->least);
+	write(most, field->most);
+	(void)snprintf(to, room, "%s to %s", least, most);
+}
+
+/* Lists; and an outage, which is a choice with a time. */
+static void describe_most(const struct field *field, char *to, size_t room)
+{
+	unsigned long long count = field->most;
+	char most[UNIT_SIZE];
+
+	if (field->type == FIELD_OUTAGE) {
 		time_write(most, field->most);
 		(void)snprintf(to, room,
 			       "hold | \"fail: TIME\" | \"pause: TIME\", TIME "
 			       "up to %s",
 			       most);
-		break;
-	case FIELD_LIST:
-		(void)snprintf(to, room, "list of up to %llu maps",
-			       (unsigned long long)field->most);
-		break;
-	case FIELD_GROUP:
-		(void)snprintf(to, room, "map");
-		break;
-	case FIELD_REFUSED:
-		(void)snprintf(to, room, "refused");
-		break;
+	} else if (field->type == FIELD_VLANS) {
+		(void)snprintf(to, room,
+			       "list of up to %llu different numbers, 1 to "
+			       "4094, without vlan",
+			       count);
+	} else if (field->type == FIELD_ADDRESSES) {
+		(void)snprintf(to, room, "list of up to %llu of each kind",
+			       count);
+	} else {
+		(void)snprintf(to, room, "list of up to %llu maps", count);
 	}
+}
+
+void field_describe_range(const struct field *field, char *to, size_t room)
+{
+	if (field->type < ARRAY_COUNT(ranges) && ranges[field->type])
+		(void)snprintf(to, room, "%s", ranges[field->type]);
+	else if (field->type == FIELD_NAME)
+		(void)snprintf(to, room,
+			       "1 to %d of a-z 0-9 _ . -, beginning with a "
+			       "letter or digit",
+			       NAME_SIZE - 1);
+	else if (field->type == FIELD_TEXT)
+		(void)snprintf(to, room, "text of up to %u bytes",
+			       field->room - 1);
+	else if (field->type == FIELD_PATH)
+		(void)snprintf(to, room, "absolute path of up to %u bytes",
+			       field->room - 1);
+	else if (field->type == FIELD_COUNT)
+		(void)snprintf(to, room, "%llu to %llu",
+			       (unsigned long long)field->least,
+			       (unsigned long long)field->most);
+	else if (field->type == FIELD_SIZE)
+		describe_bounds(field, size_write, to, room);
+	else if (field->type == FIELD_TIME)
+		describe_bounds(field, time_write, to, room);
+	else if (field->type == FIELD_CHOICE)
+		describe_choices(field, to, room);
+	else
+		describe_most(field, to, room);
 }
 
 void field_describe_fallback(const struct field *field, char *to, size_t room)

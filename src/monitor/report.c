@@ -234,10 +234,11 @@ static void tell_nic(struct monitor *monitor, uint32_t type,
 	(void)tell(monitor, type, &channel, sizeof(channel));
 }
 
-static void report_notice(struct monitor *monitor, const struct notice *notice)
+static void report_disk_notice(struct monitor *monitor,
+			       const struct notice *notice)
 {
 	const struct disk *disk = &monitor->io.disks[notice->disk_index].disk;
-	struct disk_suspect suspect = {
+	const struct disk_suspect suspect = {
 		.channel = {
 			.attachment_id = disk->settings.attachment_id,
 			.generation = notice->generation,
@@ -245,26 +246,31 @@ static void report_notice(struct monitor *monitor, const struct notice *notice)
 		},
 		.oldest_ms = notice->oldest_ms,
 	};
-	const struct disk_channel *channel = &suspect.channel;
+	static const uint32_t types[] = {
+		[NOTICE_BROKEN] = MSG_MONITOR_BROKEN,
+		[NOTICE_POISON] = MSG_MONITOR_POISON,
+		[NOTICE_PAUSE_WISH] = MSG_MONITOR_PAUSE_WISH,
+	};
 
-	switch (notice->kind) {
-	case NOTICE_SUSPECT:
-		(void)tell(monitor, MSG_MONITOR_SUSPECT, &suspect,
-			   sizeof(suspect));
-		break;
-	case NOTICE_BROKEN:
+	if (notice->kind == NOTICE_BROKEN)
 		log_warn("service broke the channel, going on without disk=%s",
 			 disk->settings.name);
-		(void)tell(monitor, MSG_MONITOR_BROKEN, channel,
-			   sizeof(*channel));
-		break;
+	if (notice->kind == NOTICE_SUSPECT)
+		(void)tell(monitor, MSG_MONITOR_SUSPECT, &suspect,
+			   sizeof(suspect));
+	else
+		(void)tell(monitor, types[notice->kind], &suspect.channel,
+			   sizeof(suspect.channel));
+}
+
+static void report_notice(struct monitor *monitor, const struct notice *notice)
+{
+	switch (notice->kind) {
+	case NOTICE_SUSPECT:
+	case NOTICE_BROKEN:
 	case NOTICE_POISON:
-		(void)tell(monitor, MSG_MONITOR_POISON, channel,
-			   sizeof(*channel));
-		break;
 	case NOTICE_PAUSE_WISH:
-		(void)tell(monitor, MSG_MONITOR_PAUSE_WISH, channel,
-			   sizeof(*channel));
+		report_disk_notice(monitor, notice);
 		break;
 	case NOTICE_CONNECTED:
 		report_guest(monitor, GUEST_CONNECTED, 0);
@@ -275,7 +281,9 @@ static void report_notice(struct monitor *monitor, const struct notice *notice)
 			report_guest(monitor, GUEST_DISCONNECTED, 0);
 		break;
 	case NOTICE_EVENT:
-		report_event(monitor, notice, "disk", disk->settings.name);
+		report_event(monitor, notice, "disk",
+			     monitor->io.disks[notice->disk_index]
+				     .disk.settings.name);
 		break;
 	case NOTICE_NIC_EVENT:
 		report_event(
