@@ -105,25 +105,6 @@ static int welcome(void *process, struct message *message)
 		(void)child_send(&service->child, MSG_CONSOLE_HELD, 0,
 				 &service->consoles[i]->attachment,
 				 sizeof(struct attachment));
-	(void)child_send(&service->child, MSG_CHILD_REPORTED,
-			 message->request_id, NULL, 0);
-	return 0;
-}
-
-static int ping(void *process, struct message *message)
-{
-	struct service *service = process;
-
-	(void)child_send(&service->child, MSG_CHILD_PONG, message->request_id,
-			 NULL, 0);
-	return 0;
-}
-
-static int quit(void *process, struct message *message)
-{
-	struct service *service = process;
-
-	service->is_quitting = true;
 	return 0;
 }
 
@@ -132,8 +113,6 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_CONSOLE_DETACH, IN_ANY_STATE, detach },
 	{ MSG_CONSOLE_CLIENT, IN_ANY_STATE, attach_client },
 	{ MSG_CHILD_WELCOME, IN_ANY_STATE, welcome },
-	{ MSG_CHILD_PING, IN_ANY_STATE, ping },
-	{ MSG_CHILD_QUIT, IN_ANY_STATE, quit },
 };
 
 void service_receive(struct service *service)

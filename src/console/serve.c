@@ -124,7 +124,7 @@ void service_run(struct service *service)
 {
 	int timeout_ms;
 
-	while (!service->is_quitting) {
+	while (!service->child.is_quitting) {
 		timeout_ms = sooner(turn_all(service),
 				    child_timeout_ms(&service->child));
 		if (poll(service->polled, watch_all(service), timeout_ms) < 0 &&

@@ -23,7 +23,6 @@
 
 struct service {
 	struct child child;
-	bool is_quitting;
 	uint32_t console_count;
 	struct console *consoles[CONSOLE_SERVICE_MAX];
 	struct pollfd polled[SERVICE_POLLED_MOST];

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/log.h"
 #include "base/meeting.h"
 #include "base/scope.h"
@@ -205,6 +206,25 @@ int child_send(struct child *child, uint32_t type, uint32_t request_id,
 			      0);
 }
 
+static int answer_ping(void *process, struct message *message)
+{
+	(void)child_send(process, MSG_CHILD_PONG, message->request_id, NULL, 0);
+	return 0;
+}
+
+static int note_quit(void *process, struct message *message)
+{
+	struct child *child = process;
+
+	child->is_quitting = true;
+	return 0;
+}
+
+static const struct message_rule of_every_service[] = {
+	{ MSG_CHILD_PING, IN_ANY_STATE, answer_ping },
+	{ MSG_CHILD_QUIT, IN_ANY_STATE, note_quit },
+};
+
 static int serve_one(struct child *child, const struct message_rule *rules,
 		     size_t rule_count, void *process)
 {
@@ -216,7 +236,15 @@ static int serve_one(struct child *child, const struct message_rule *rules,
 	result = child_receive(child, &message);
 	if (result < 0)
 		return result;
-	return message_dispatch(rules, rule_count, 0, process, &message);
+	if (message.type == MSG_CHILD_PING || message.type == MSG_CHILD_QUIT)
+		return message_dispatch(of_every_service,
+					ARRAY_COUNT(of_every_service), 0, child,
+					&message);
+	result = message_dispatch(rules, rule_count, 0, process, &message);
+	if (result == 0 && message.type == MSG_CHILD_WELCOME)
+		(void)child_send(child, MSG_CHILD_REPORTED, message.request_id,
+				 NULL, 0);
+	return result;
 }
 
 void child_serve(struct child *child, const struct message_rule *rules,

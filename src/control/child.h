@@ -41,6 +41,7 @@ struct child {
 	uint64_t retry_at_ns;     /* meaningful while the link is lost */
 	struct child_ready ready; /* what was said, to say it again */
 	bool is_ready;
+	bool is_quitting; /* a service was told to end (child_serve()) */
 };
 
 /*
@@ -82,7 +83,9 @@ int child_receive(struct child *child, struct message *ret_message);
 
 /*
  * For a service, which has no states: hand every message that waits to the
- * table's handlers. One against the rules costs the link.
+ * table's handlers. One against the rules costs the link. CHILD_PING is
+ * answered and CHILD_QUIT noted here; the handler of CHILD_WELCOME says what
+ * the service holds, and CHILD_REPORTED follows it.
  */
 void child_serve(struct child *child, const struct message_rule *rules,
 		 size_t rule_count, void *process);

@@ -99,25 +99,6 @@ static int welcome(void *process, struct message *message)
 		if (!service->clients[i]->is_broken)
 			send_attachment(service, MSG_DISK_HELD,
 					&service->clients[i]->attachment);
-	(void)child_send(&service->child, MSG_CHILD_REPORTED,
-			 message->request_id, NULL, 0);
-	return 0;
-}
-
-static int ping(void *process, struct message *message)
-{
-	struct service *service = process;
-
-	(void)child_send(&service->child, MSG_CHILD_PONG, message->request_id,
-			 NULL, 0);
-	return 0;
-}
-
-static int quit(void *process, struct message *message)
-{
-	struct service *service = process;
-
-	service->is_quitting = true;
 	return 0;
 }
 
@@ -126,8 +107,6 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_DISK_DETACH, IN_ANY_STATE, detach },
 	{ MSG_DISK_RELEASE, IN_ANY_STATE, release },
 	{ MSG_CHILD_WELCOME, IN_ANY_STATE, welcome },
-	{ MSG_CHILD_PING, IN_ANY_STATE, ping },
-	{ MSG_CHILD_QUIT, IN_ANY_STATE, quit },
 };
 
 void service_receive(struct service *service)

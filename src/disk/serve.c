@@ -438,7 +438,7 @@ static bool spins(struct service *service)
 
 void service_run(struct service *service)
 {
-	while (!service->is_quitting) {
+	while (!service->child.is_quitting) {
 		if (turn(service)) {
 			spin_found(&service->spin);
 			if (++service->busy_turns % TURNS_PER_LINK_LOOK == 0)

@@ -38,7 +38,6 @@ struct service {
 	uint32_t large_workers;    /* the most of them that pays */
 	uint32_t quick_row;        /* requests in a row done at once */
 	bool last_was_large;
-	bool is_quitting;
 	uint32_t busy_turns;
 	struct log_limit error_limit;
 	uint64_t poison_offset; /* tests: a request for it kills us */

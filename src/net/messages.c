@@ -412,25 +412,6 @@ static int welcome(void *process, struct message *message)
 				&port->attachment, sizeof(port->attachment),
 				&port->fd, 1);
 	}
-	(void)child_send(&service->child, MSG_CHILD_REPORTED,
-			 message->request_id, NULL, 0);
-	return 0;
-}
-
-static int ping(void *process, struct message *message)
-{
-	struct service *service = process;
-
-	(void)child_send(&service->child, MSG_CHILD_PONG, message->request_id,
-			 NULL, 0);
-	return 0;
-}
-
-static int quit(void *process, struct message *message)
-{
-	struct service *service = process;
-
-	service->is_quitting = true;
 	return 0;
 }
 
@@ -448,8 +429,6 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_NET_CAPTURE, IN_ANY_STATE, begin_capture },
 	{ MSG_NET_CAPTURE_END, IN_ANY_STATE, end_capture },
 	{ MSG_CHILD_WELCOME, IN_ANY_STATE, welcome },
-	{ MSG_CHILD_PING, IN_ANY_STATE, ping },
-	{ MSG_CHILD_QUIT, IN_ANY_STATE, quit },
 };
 
 void service_receive(struct service *service)

@@ -18,10 +18,11 @@
 #define AGE_EVERY_NS        (10 * NS_PER_S)
 #define HEARTBEAT_NS        (100 * NS_PER_MS)
 
-void service_init(struct service *service)
+int service_init(struct service *service)
 {
 	spin_init(&service->spin, SPIN_SERVICE_NS);
 	service->aged_ns = clock_now_ns();
+	return 0;
 }
 
 static void tidy(struct service *service, uint64_t now_ns)
@@ -247,7 +248,7 @@ static void sleep_until_work(struct service *service)
 
 void service_run(struct service *service)
 {
-	while (!service->is_quitting) {
+	while (!service->child.is_quitting) {
 		if (turn(service)) {
 			spin_found(&service->spin);
 			if (++service->busy_turns % TURNS_PER_LINK_LOOK == 0)

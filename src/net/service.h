@@ -39,7 +39,6 @@ struct service {
 	struct child child;
 	struct spin spin;
 	bool has_begun; /* NET_BEGIN has come: frames are forwarded */
-	bool is_quitting;
 	uint32_t busy_turns;
 	uint64_t aged_ns; /* when forwarding tables were last tidied */
 	struct log_limit event_limit;
@@ -54,7 +53,7 @@ struct service {
 /* serve.c ---------------------------------------------------------------- */
 
 /* Everything but the child, which the caller has opened. */
-void service_init(struct service *service);
+int service_init(struct service *service);
 
 /* Serve until CHILD_QUIT. */
 void service_run(struct service *service);
