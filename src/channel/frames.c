@@ -23,6 +23,8 @@
 #define SKIP       UINT32_MAX
 /* Of a ring, between two looks whether it may begin anew. */
 #define LOOKS_PER_RING 16u
+/* Between two looks at the peer's pace. */
+#define PACE_NS (10 * NS_PER_MS)
 /* A pause of TCP, or of a person, is no silence. */
 #define REST_NS (1 * NS_PER_S)
 /* Its consumer stands still: there is no hurry. */
@@ -101,11 +103,13 @@ static void connect_ways(struct frames *frames, uint32_t transmit_bytes,
 		.shared = &shared->transmit,
 		.bytes = rings,
 		.ring_bytes = transmit_bytes,
+		.queue_most = min_u64(transmit_bytes, FRAMES_QUEUE_LEAST),
 	};
 	struct frames_way receive = {
 		.shared = &shared->receive,
 		.bytes = rings + transmit_bytes,
 		.ring_bytes = receive_bytes,
+		.queue_most = min_u64(receive_bytes, FRAMES_QUEUE_LEAST),
 	};
 
 	frames->out = frames->end == FRAMES_MONITOR ? transmit : receive;
@@ -238,6 +242,13 @@ static void leave_out(struct frames_way *way, uint32_t bytes)
 	way->at += bytes;
 }
 
+static bool may_put(const struct frames_way *way, uint32_t skipped,
+		    uint32_t needed)
+{
+	return has_room(way, skipped + needed) &&
+	       backlog(way) + needed <= way->queue_most;
+}
+
 int frames_reserve(struct frames *frames, uint32_t bytes, uint8_t **ret_at)
 {
 	struct frames_way *way = &frames->out;
@@ -247,11 +258,11 @@ int frames_reserve(struct frames *frames, uint32_t bytes, uint8_t **ret_at)
 
 	if (frames->is_broken)
 		return -EBADMSG;
-	if (!has_room(way, skipped + needed)) {
+	if (!may_put(way, skipped, needed)) {
 		result = look_for_room(frames);
 		if (result < 0)
 			return result;
-		if (!has_room(way, skipped + needed))
+		if (!may_put(way, skipped, needed))
 			return -EAGAIN;
 	}
 	if (skipped)
@@ -260,10 +271,28 @@ int frames_reserve(struct frames *frames, uint32_t bytes, uint8_t **ret_at)
 	return 0;
 }
 
+/* A pace that falls is believed by halves: it may be a pause. */
+void frames_pace(struct frames *frames, uint64_t now_ns)
+{
+	struct frames_way *way = &frames->out;
+	uint64_t since_ns = now_ns - way->paced_ns;
+	uint64_t most;
+
+	if (since_ns < PACE_NS || frames->is_broken ||
+	    look_for_room(frames) < 0)
+		return;
+	most = (way->known - way->paced_at) / (since_ns / NS_PER_MS) *
+	       (FRAMES_QUEUE_NS / NS_PER_MS);
+	most = max_u64(most, max_u64(way->queue_most / 2, FRAMES_QUEUE_LEAST));
+	way->queue_most = min_u64(most, way->ring_bytes);
+	way->paced_ns = now_ns;
+	way->paced_at = way->known;
+}
+
 bool frames_are_crowded(struct frames *frames)
 {
 	struct frames_way *way = &frames->out;
-	uint32_t most = way->ring_bytes / 4 * 3;
+	uint64_t most = way->queue_most / 4 * 3;
 
 	if (backlog(way) <= most || frames->is_broken)
 		return false;

@@ -34,10 +34,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+
 #define FRAMES_HEADER_BYTES 12u /* struct virtio_net_hdr_v1 */
 /* Header, the longest frame that a switch carries, and a tag. */
 #define FRAMES_RECORD_MOST (FRAMES_HEADER_BYTES + 65394u + 4u)
 #define FRAMES_RING_LEAST  (256u << 10)
+#define FRAMES_QUEUE_LEAST (1u << 20)
+#define FRAMES_QUEUE_NS    (50 * NS_PER_MS)
 #define FRAMES_RING_MOST   (64u << 20)
 
 enum frames_end { FRAMES_MONITOR, FRAMES_SERVICE };
@@ -56,6 +60,9 @@ struct frames_way {
 	uint64_t known;        /* checked copy of the peer's position */
 
 	/* Of a producer. */
+	uint64_t queue_most; /* bytes that may wait */
+	uint64_t paced_ns;   /* when that was last set */
+	uint64_t paced_at;   /* where the peer was then */
 	uint64_t skip_at;    /* where it left bytes out last */
 	uint64_t skip_bytes; /* how many */
 	uint64_t rested_at;  /* where it was when memory was given back */
@@ -107,7 +114,14 @@ int frames_reserve(struct frames *frames, uint32_t bytes, uint8_t **ret_at);
 /* The record reserved last is complete, with this many bytes of it used. */
 void frames_commit(struct frames *frames, uint32_t bytes);
 
-/* More than three quarters of the ring wait, as far as is known. */
+/*
+ * Let no more wait from now on than the peer takes in FRAMES_QUEUE_NS by its
+ * pace of late, and FRAMES_QUEUE_LEAST: whatever waits behind a long queue for
+ * a slow peer waits as long as the queue does. To be called now and then.
+ */
+void frames_pace(struct frames *frames, uint64_t now_ns);
+
+/* More than three quarters of what may wait do, as far as is known. */
 bool frames_are_crowded(struct frames *frames);
 
 /* Show the peer what was committed; true: write its eventfd. */

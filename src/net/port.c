@@ -183,7 +183,11 @@ static bool serve_rings(struct port *port, uint64_t now_ns)
 
 bool port_serve(struct port *port, uint64_t now_ns)
 {
-	if (port->is_broken || port->is_detaching || now_ns < port->ready_ns)
+	if (port->is_broken || port->is_detaching)
+		return false;
+	if (port->uplink == UPLINK_NONE)
+		frames_pace(&port->frames, now_ns);
+	if (now_ns < port->ready_ns)
 		return false;
 	port->ready_ns = 0;
 	port->deficit += QUANTUM_BYTES;

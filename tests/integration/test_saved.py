@@ -774,7 +774,7 @@ OTHERS = ["restore.begun", "discard.recorded"]
 
 
 def test_the_points_that_are_walked_are_all_that_exist():
-    found = {point for file in (bulkhead.ROOT / "src/supervisor").glob("*.c")
+    found = {point for file in (bulkhead.ROOT / "src/supervisor").rglob("*.c")
              for point in re.findall(
                  r'failpoint\("((?:save|restore|discard)\.\w+)"\)',
                  file.read_text())}

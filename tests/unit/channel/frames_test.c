@@ -13,20 +13,26 @@
 #include "lib/race.h"
 #include "resealed.h"
 
-#define RING FRAMES_RING_LEAST
+#define RING  FRAMES_RING_LEAST
+#define LARGE (4u << 20)
 
 /* Both ends of one memory, and a look at it as its other end may have it. */
 static struct frames monitor, service;
 static uint64_t *words;
 static int memfd;
 
-static void set_up(void)
+static void set_up_of(uint32_t ring_bytes)
 {
-	CHECK_EQ(frames_create(RING, RING, 7, &memfd), 0);
+	CHECK_EQ(frames_create(ring_bytes, ring_bytes, 7, &memfd), 0);
 	CHECK_EQ(frames_open(&monitor, memfd, FRAMES_MONITOR), 0);
 	CHECK_EQ(frames_open(&service, memfd, FRAMES_SERVICE), 0);
 	CHECK_EQ(service.generation, 7);
 	words = (uint64_t *)(void *)monitor.shared;
+}
+
+static void set_up(void)
+{
+	set_up_of(RING);
 }
 
 /* As the layout has them: header, beats, then four words for each ring. */
@@ -362,6 +368,45 @@ TEST(a_ring_that_began_anew_is_not_crowded)
 	while (put(&monitor, 1, PART) == 0)
 		;
 	CHECK(frames_are_crowded(&monitor));
+	tear_down();
+}
+
+/* How much it takes until it is full. */
+static uint64_t fill(void)
+{
+	uint64_t bytes = 0;
+
+	while (put(&monitor, 1, 60000) == 0)
+		bytes += 60000;
+	(void)frames_publish(&monitor);
+	return bytes;
+}
+
+static void empty(void)
+{
+	while (get(&service, 1, 60000) == 0)
+		;
+	(void)frames_acknowledge(&service);
+}
+
+TEST(a_slow_peer_has_a_short_queue_and_a_fast_one_the_whole_ring)
+{
+	uint64_t now_ns = NS_PER_S;
+
+	set_up_of(LARGE);
+	CHECK(fill() <= FRAMES_QUEUE_LEAST);
+	/* It takes a megabyte in ten milliseconds, again and again. */
+	for (int i = 0; i < 10; i++) {
+		empty();
+		frames_pace(&monitor, now_ns += 10 * NS_PER_MS);
+		(void)fill();
+	}
+	CHECK(monitor.out.at - monitor.out.known > LARGE / 10 * 9);
+	/* Then nothing, for a while. */
+	empty();
+	for (int i = 0; i < 10; i++)
+		frames_pace(&monitor, now_ns += 10 * NS_PER_MS);
+	CHECK(fill() <= FRAMES_QUEUE_LEAST);
 	tear_down();
 }
 
