@@ -69,14 +69,19 @@ def test_what_a_dead_supervisor_had_lent_is_taken_back(make_host, tmp_path):
     host = make_host(environment={
         "BULKHEAD_FAILPOINT_FILE": str(armed)}).start()
     serve(host)
-    monitor, old, supervisor = (monitor_of(host), host.service_pid(),
-                                host.supervisor_pid())
-    # It has lent, and cannot take back.
+    host.run("service", "set", "disk0", "--standby", "1")
+    bulkhead.wait_for(lambda: host.instances("disk0", "standby"),
+                      what="a standby is ready")
+    standby = host.instances("disk0", "standby")[0]["pid"]
+    monitor, supervisor = monitor_of(host), host.supervisor_pid()
+    bulkhead.wait_for(lambda: is_like_everyone(standby),
+                      what="what it was lent at its birth is back")
+    # It lends, and cannot take back.
     armed.write_text("recovery.handover.before=hang\n")
-    os.kill(old, signal.SIGKILL)
-    bulkhead.wait_for(lambda: any(
-        ON_LOAN in classes(pid).values() for pid in children(host)
-        if pid != monitor), what="the new instance is lent something")
+    os.kill(host.service_pid(), signal.SIGKILL)
+    bulkhead.wait_for(lambda: not armed.exists(), what="it hangs")
+    if may_be_urgent(standby):
+        assert ON_LOAN in classes(standby).values()
     if may_be_urgent(monitor):
         assert classes(monitor)["io"] == ON_LOAN
         assert classes(monitor)["bulkhead-monito"] == ON_LOAN
