@@ -412,7 +412,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t events,
 	process->state = PROCESS_DYING;
 	process->ops->died(process, process->reason);
 	/* While it is being moved its number must not get a new meaning: it is
-	 * reaped when that is done (supervisor.c). */
+	 * reaped when that is done (child_record.c). */
 	if (placer_drop(supervisor->placer, process->id))
 		(void)waitid(P_PIDFD, (id_t)process->pidfd, NULL,
 			     WEXITED | WNOHANG);
@@ -547,7 +547,6 @@ static int start_program(const struct process *process, int child_end,
 	return r;
 }
 
-/* Before it has its settings, and so before it starts a QEMU. */
 static void note_core(struct process *process)
 {
 	if (core_is_own(process->pid))
@@ -581,6 +580,7 @@ static int bring_to_life(struct process *process)
 	process->pid = pid;
 	process->pidfd = pidfd;
 	loan_take_effect(process);
+	/* Before it has its settings, and so before it starts a QEMU. */
 	if (process->supervisor->config.core_scheduling)
 		(void)core_make_own(pid);
 	note_core(process);
