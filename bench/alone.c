@@ -36,7 +36,7 @@
 /* Nobody's, where we are root: a monitor is never left with our rights. */
 #define MONITOR_UID 65534u
 
-struct wish {
+struct options {
 	const char *monitor;
 	const char *kernel;
 	const char *initrd;
@@ -112,7 +112,7 @@ static void tell_disk(void)
 }
 
 /* All of it before the exec: the link holds what was said. */
-static void describe(const struct wish *wish)
+static void describe(const struct options *options)
 {
 	const struct child_settings who = {
 		.name = "alone",
@@ -123,24 +123,24 @@ static void describe(const struct wish *wish)
 	};
 	struct monitor_settings settings = {
 		.engine = ENGINE_KVM,
-		.memory_bytes = wish->memory_bytes,
+		.memory_bytes = options->memory_bytes,
 		.cpu_count = 1,
-		.disk_count = wish->has_disk,
-		.has_initrd = wish->initrd != NULL,
+		.disk_count = options->has_disk,
+		.has_initrd = options->initrd != NULL,
 	};
 
 	(void)snprintf(settings.cmdline, sizeof(settings.cmdline), "%s",
-		       wish->cmdline);
-	tell_fd(MSG_CHILD_SETTINGS, &who, sizeof(who), wish->folder,
+		       options->cmdline);
+	tell_fd(MSG_CHILD_SETTINGS, &who, sizeof(who), options->folder,
 		O_PATH | O_DIRECTORY);
 	tell(MSG_MONITOR_CONFIGURE, &settings, sizeof(settings), NULL, 0);
 	tell_fd(MSG_MONITOR_KVM, NULL, 0, "/dev/kvm", O_RDWR);
-	tell_fd(MSG_MONITOR_KERNEL, NULL, 0, wish->kernel, O_RDONLY);
-	if (wish->initrd)
-		tell_fd(MSG_MONITOR_INITRD, NULL, 0, wish->initrd, O_RDONLY);
-	if (wish->restore)
-		tell_fd(MSG_MONITOR_IMAGE, NULL, 0, wish->restore, O_RDONLY);
-	if (wish->has_disk)
+	tell_fd(MSG_MONITOR_KERNEL, NULL, 0, options->kernel, O_RDONLY);
+	if (options->initrd)
+		tell_fd(MSG_MONITOR_INITRD, NULL, 0, options->initrd, O_RDONLY);
+	if (options->restore)
+		tell_fd(MSG_MONITOR_IMAGE, NULL, 0, options->restore, O_RDONLY);
+	if (options->has_disk)
 		tell_disk();
 	tell(MSG_MONITOR_LAUNCH, NULL, 0, NULL, 0);
 }
@@ -162,16 +162,16 @@ static void become_monitor(const char *program, int fd)
 	_exit(127);
 }
 
-static void start(const struct wish *wish)
+static void start(const struct options *options)
 {
 	struct control theirs;
 
 	if (control_pair(&link_to_monitor, &theirs) < 0)
 		errx(1, "no control link");
-	describe(wish);
+	describe(options);
 	monitor = fork();
 	if (monitor == 0)
-		become_monitor(wish->monitor, theirs.fd);
+		become_monitor(options->monitor, theirs.fd);
 	control_close(&theirs);
 }
 
@@ -205,23 +205,23 @@ static void save(const char *path)
 	expect(MSG_MONITOR_DONE);
 }
 
-static void run(const struct wish *wish, const sigset_t *wanted)
+static void run(const struct options *options, const sigset_t *wanted)
 {
 	int got;
 
-	start(wish);
+	start(options);
 	expect(MSG_CHILD_READY);
 	tell(MSG_MONITOR_RESUME, NULL, 0, NULL, 0);
 	expect(MSG_MONITOR_DONE);
-	if (sigwait(wanted, &got) == 0 && got == SIGUSR1 && wish->save)
-		save(wish->save);
+	if (sigwait(wanted, &got) == 0 && got == SIGUSR1 && options->save)
+		save(options->save);
 	(void)kill(monitor, SIGKILL);
 	(void)waitpid(monitor, NULL, 0);
 }
 
 /* Options. ------------------------------------------------------------------- */
 
-static const struct option options[] = {
+static const struct option known[] = {
 	{ "monitor", required_argument, NULL, 'm' },
 	{ "kernel", required_argument, NULL, 'k' },
 	{ "initrd", required_argument, NULL, 'i' },
@@ -234,35 +234,35 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static bool read_option(struct wish *wish, int letter)
+static bool read_option(struct options *options, int letter)
 {
 	switch (letter) {
 	case 'm':
-		wish->monitor = optarg;
+		options->monitor = optarg;
 		return true;
 	case 'k':
-		wish->kernel = optarg;
+		options->kernel = optarg;
 		return true;
 	case 'i':
-		wish->initrd = optarg;
+		options->initrd = optarg;
 		return true;
 	case 'c':
-		wish->cmdline = optarg;
+		options->cmdline = optarg;
 		return true;
 	case 'b':
-		wish->memory_bytes = strtoull(optarg, NULL, 10);
+		options->memory_bytes = strtoull(optarg, NULL, 10);
 		return true;
 	case 's':
-		wish->save = optarg;
+		options->save = optarg;
 		return true;
 	case 'r':
-		wish->restore = optarg;
+		options->restore = optarg;
 		return true;
 	case 'f':
-		wish->folder = optarg;
+		options->folder = optarg;
 		return true;
 	case 'd':
-		wish->has_disk = true;
+		options->has_disk = true;
 		return true;
 	default:
 		return false;
@@ -271,20 +271,20 @@ static bool read_option(struct wish *wish, int letter)
 
 int main(int argc, char **argv)
 {
-	struct wish wish = { .cmdline = "" };
+	struct options options = { .cmdline = "" };
 	sigset_t wanted;
 	int letter;
 
-	while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1)
-		if (!read_option(&wish, letter))
+	while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1)
+		if (!read_option(&options, letter))
 			return 2;
-	if (!wish.monitor || !wish.kernel || !wish.folder ||
-	    wish.memory_bytes == 0)
+	if (!options.monitor || !options.kernel || !options.folder ||
+	    options.memory_bytes == 0)
 		errx(2, "--monitor, --kernel, --folder, --memory are needed");
 	(void)sigemptyset(&wanted);
 	(void)sigaddset(&wanted, SIGTERM);
 	(void)sigaddset(&wanted, SIGUSR1);
 	(void)sigprocmask(SIG_BLOCK, &wanted, NULL);
-	run(&wish, &wanted);
+	run(&options, &wanted);
 	return 0;
 }

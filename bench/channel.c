@@ -124,7 +124,7 @@ int main(int argc, char **argv)
 		{ "read4k.think1ms", { DISK_READ, 1, 4096, 1000 } },
 	};
 	double seconds = argc > 2 ? atof(argv[2]) : 0.5;
-	struct disk_peer_wish wish = {
+	struct disk_peer_config config = {
 		.path = argc > 1 ? argv[1] : "/dev/shm/channel-bench",
 		.size_bytes = FILE_BYTES,
 		.buffer_bytes = 4u << 20,
@@ -134,7 +134,7 @@ int main(int argc, char **argv)
 	struct service_rig rig;
 
 	disk_rig_start(&rig, NULL);
-	disk_rig_attach(&rig, &peer, &wish);
+	disk_rig_attach(&rig, &peer, &config);
 	for (uint32_t at = 0; at < FILE_BYTES; at += 1u << 20)
 		CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, 0, at, 1u << 20, 0),
 			 0);

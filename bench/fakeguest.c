@@ -544,7 +544,7 @@ static void want_interrupts(struct fakeguest *guest, bool wanted)
 {
 	for (uint32_t i = 0; i < guest->settings.queue_count; i++) {
 		struct fakeguest_queue *queue = &guest->queues[i];
-		/* Without a wish: an index that is furthest away. */
+		/* With nothing to wake for: an index that is furthest away. */
 		uint16_t at =
 			(uint16_t)(wanted ? queue->reaped : queue->reaped - 1);
 
@@ -557,7 +557,7 @@ static void want_interrupts(struct fakeguest *guest, bool wanted)
 						: VRING_AVAIL_F_NO_INTERRUPT,
 					 __ATOMIC_RELAXED);
 	}
-	/* The wish before the look that follows (virtio 1.2, 2.7.7). */
+	/* The event index before the look that follows (virtio 1.2, 2.7.7). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 

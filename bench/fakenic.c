@@ -405,7 +405,7 @@ static int wait(void *own, uint64_t deadline_ns, bool for_room)
 		enough = (uint16_t)(out * 3 / 4 + 1);
 	want_interrupt(&nic->queues[RECEIVE], 1);
 	want_interrupt(transmit, enough);
-	/* The wish before the look that follows (virtio 1.2, 2.7.7). */
+	/* The event index before the look that follows (virtio 1.2, 2.7.7). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	while (!error && !has_used(&nic->queues[RECEIVE]) &&
 	       !(for_room &&

@@ -80,7 +80,7 @@ static inline int netport_receive(const struct netport *port,
 }
 
 /*
- * Until a frame has come or, if that is wished, until there is room.
+ * Until a frame has come or, if asked to, until there is room.
  *
  * -ETIMEDOUT  neither until `deadline_ns`
  */

@@ -75,15 +75,15 @@ static bool read_file(const char *path, char *text, size_t room)
 static bool is_armed(const char *name)
 {
 	const char *path = getenv("BULKHEAD_FAILPOINT_FILE");
-	struct point wish = { 0 };
+	struct point point = { 0 };
 	char text[128];
 
 	if (!path || !read_file(path, text, sizeof(text)) ||
-	    !parse_point(text, &wish) || strcmp(wish.name, name) != 0)
+	    !parse_point(text, &point) || strcmp(point.name, name) != 0)
 		return false;
 	if (strcmp(armed.name, name) != 0)
-		armed = wish;
-	if (++armed.reached < wish.nth)
+		armed = point;
+	if (++armed.reached < point.nth)
 		return false;
 	(void)unlink(path);
 	armed.name[0] = '\0';

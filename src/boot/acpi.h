@@ -17,7 +17,7 @@
  *   local APICs have the ids 0 to cpu_count - 1, the IOAPIC id 0 and GSI 0 up
  *
  * Trust      Nothing here comes from a guest or a user but the two numbers of
- *            the wish, which the caller has checked.
+ *            the configuration, which the caller has checked.
  */
 #ifndef BOOT_ACPI_H
 #define BOOT_ACPI_H

@@ -205,31 +205,31 @@ static int check_memory(const struct boot_loader *loader, uint64_t bytes)
 		      "is more than what is mapped");
 }
 
-int boot_load(struct guestmem *memory, const struct boot_wish *wish,
+int boot_load(struct guestmem *memory, const struct boot_config *config,
 	      struct boot_entry *ret_entry, struct refusal *ret_refusal)
 {
-	uint64_t low = min_u64(wish->memory_bytes, LAYOUT_LOW_END);
+	uint64_t low = min_u64(config->memory_bytes, LAYOUT_LOW_END);
 	struct boot_loader loader = {
 		.memory = memory,
 		.low_end = low,
-		.high_end = LAYOUT_HIGH_BASE + (wish->memory_bytes - low),
-		.kernel = { .fd = wish->kernel_fd,
+		.high_end = LAYOUT_HIGH_BASE + (config->memory_bytes - low),
+		.kernel = { .fd = config->kernel_fd,
 			    .field = "boot.kernel",
 			    .refusal = ret_refusal },
 		.refusal = ret_refusal,
 	};
 	struct boot_kernel kernel;
 	struct boot_initrd initrd;
-	int r = check_memory(&loader, wish->memory_bytes);
+	int r = check_memory(&loader, config->memory_bytes);
 
 	if (r == 0)
 		r = load_kernel(&loader, &kernel);
 	if (r == 0)
-		r = load_initrd(&loader, &kernel, wish->initrd_fd, &initrd);
+		r = load_initrd(&loader, &kernel, config->initrd_fd, &initrd);
 	if (r == 0)
-		r = write_cmdline(&loader, &kernel, wish->cmdline);
+		r = write_cmdline(&loader, &kernel, config->cmdline);
 	if (r == 0)
-		r = write_tables(&loader, &kernel, &initrd, wish->cpu_count,
+		r = write_tables(&loader, &kernel, &initrd, config->cpu_count,
 				 ret_entry);
 	return r;
 }

@@ -32,7 +32,7 @@
 #include "base/refusal.h"
 #include "guestmem/guestmem.h"
 
-struct boot_wish {
+struct boot_config {
 	int kernel_fd;         /* borrowed; its offset is not used */
 	int initrd_fd;         /* NO_FD: none */
 	const char *cmdline;   /* never NULL */
@@ -96,7 +96,7 @@ int boot_check_kernel(int kernel_fd, struct refusal *ret_refusal);
  * -E2BIG    kernel or initrd do not fit into the guest's memory
  * other     what reading said (a refusal is filled in all the same)
  */
-int boot_load(struct guestmem *memory, const struct boot_wish *wish,
+int boot_load(struct guestmem *memory, const struct boot_config *config,
 	      struct boot_entry *ret_entry, struct refusal *ret_refusal);
 
 #endif

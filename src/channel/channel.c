@@ -12,7 +12,7 @@
  *       full fence                         full fence
  *   S2  read index, maybe stay awake   P2  read wake_at, maybe signal
  *
- * In every order of these, either S2 sees the new index or P2 sees the wish,
+ * In every order of these, either S2 sees the new index or P2 sees the wake index,
  * so no wake-up is lost. A consumer that is awake leaves wake_at behind, where
  * the index does not pass for the next 2^32 entries; a stray signal then costs
  * one turn of a loop.

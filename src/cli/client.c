@@ -39,7 +39,7 @@ static const struct row_text {
 	ROW_TEXT(DISK_ROW, disk_row, service),
 	ROW_TEXT(DISK_ROW, disk_row, file),
 	ROW_TEXT(DISK_ROW, disk_row, state),
-	ROW_TEXT(INTERVENTION_ROW, intervention, mnemonic),
+	ROW_TEXT(EMULATION_ROW, emulation, mnemonic),
 	ROW_TEXT(IMAGE_LEFT_ROW, image_left_row, file),
 	ROW_TEXT(LAYER_ROW, layer_row, process),
 	ROW_TEXT(SERVICE_ROW, service_row, name),

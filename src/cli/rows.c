@@ -197,7 +197,7 @@ json_t *json_disk(const struct disk_row *row)
 	return object;
 }
 
-json_t *json_intervention(const struct intervention *row)
+json_t *json_emulation(const struct emulation *row)
 {
 	json_t *object = json_object();
 

@@ -11,7 +11,7 @@
 json_t *json_partition(const struct partition_row *row);
 json_t *json_definition(const struct partition_document *document);
 json_t *json_disk(const struct disk_row *row);
-json_t *json_intervention(const struct intervention *row);
+json_t *json_emulation(const struct emulation *row);
 json_t *json_image(const struct image_row *row);
 json_t *json_image_left(const struct image_left_row *row);
 json_t *json_layers(const struct layer_row *row);

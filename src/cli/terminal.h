@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The terminal in raw mode for the time of a console session, and the wish to
+ * The terminal in raw mode for the time of a console session, and the request to
  * end it by signal. Without a terminal on standard input everything here does
  * nothing.
  */
@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-/* Raw until terminal_restore(); SIGTERM, SIGHUP and SIGINT set the wish to end. */
+/* Raw until terminal_restore(); SIGTERM, SIGHUP and SIGINT request its end. */
 void terminal_make_raw(void);
 void terminal_restore(void);
 

@@ -20,12 +20,12 @@ struct showing {
 	struct table disks;
 	struct table nics;
 	struct table processes;
-	struct table interventions;
+	struct table emulations;
 	struct image_row image;
 	json_t *disk_rows;
 	json_t *nic_rows;
 	json_t *process_rows;
-	json_t *intervention_rows;
+	json_t *emulation_rows;
 };
 
 static void add_process(struct showing *showing, const struct layer_row *row)
@@ -55,18 +55,16 @@ static void add_nic(struct showing *showing, const struct nic_row *row)
 	(void)json_array_append_new(showing->nic_rows, json_nic(row));
 }
 
-static void add_intervention(struct showing *showing,
-			     const struct intervention *row)
+static void add_emulation(struct showing *showing, const struct emulation *row)
 {
 	char mnemonic[sizeof(row->mnemonic) * 4];
 
 	text_escape(mnemonic, sizeof(mnemonic), row->mnemonic,
 		    strlen(row->mnemonic));
-	table_add(&showing->interventions, "%s", mnemonic);
-	table_add(&showing->interventions, "%llu",
-		  (unsigned long long)row->count);
-	(void)json_array_append_new(showing->intervention_rows,
-				    json_intervention(row));
+	table_add(&showing->emulations, "%s", mnemonic);
+	table_add(&showing->emulations, "%llu", (unsigned long long)row->count);
+	(void)json_array_append_new(showing->emulation_rows,
+				    json_emulation(row));
 }
 
 static int add_row(void *data, struct message *message)
@@ -84,8 +82,8 @@ static int add_row(void *data, struct message *message)
 		add_nic(showing, (const void *)message->body);
 	else if (message->type == MSG_LAYER_ROW)
 		add_process(showing, (const void *)message->body);
-	else if (message->type == MSG_INTERVENTION_ROW)
-		add_intervention(showing, (const void *)message->body);
+	else if (message->type == MSG_EMULATION_ROW)
+		add_emulation(showing, (const void *)message->body);
 	else if (message->type == MSG_IMAGE_ROW)
 		memcpy(&showing->image, message->body, sizeof(showing->image));
 	else
@@ -131,7 +129,7 @@ static void print_text(const struct showing *showing)
 	print_image(&showing->image);
 	print_table(&showing->disks);
 	print_table(&showing->nics);
-	print_table(&showing->interventions);
+	print_table(&showing->emulations);
 	print_table(&showing->processes);
 	(void)puts("");
 	document_write(&showing->document, stdout);
@@ -146,8 +144,7 @@ static void print_json(const struct showing *showing)
 	(void)json_object_set(object, "disks", showing->disk_rows);
 	(void)json_object_set(object, "nics", showing->nic_rows);
 	(void)json_object_set(object, "processes", showing->process_rows);
-	(void)json_object_set(object, "interventions",
-			      showing->intervention_rows);
+	(void)json_object_set(object, "emulations", showing->emulation_rows);
 	(void)json_object_set_new(object, "image",
 				  showing->image.saved_us
 					  ? json_image(&showing->image)
@@ -181,29 +178,28 @@ static int run(struct cli *cli, const struct invocation *invocation)
 {
 	static const char *const headings[] = { "PROCESS", "PID",
 						"MISSING ISOLATION", NULL };
-	static const char *const carried_out[] = { "CARRIED OUT", "TIMES",
-						   NULL };
+	static const char *const emulated[] = { "EMULATED", "TIMES", NULL };
 	struct showing showing = {
 		.disk_rows = json_array(),
 		.nic_rows = json_array(),
 		.process_rows = json_array(),
-		.intervention_rows = json_array(),
+		.emulation_rows = json_array(),
 	};
 	int status;
 
 	disk_table_init(&showing.disks);
 	nic_table_init(&showing.nics);
 	table_init(&showing.processes, headings);
-	table_init(&showing.interventions, carried_out);
+	table_init(&showing.emulations, emulated);
 	status = show(cli, invocation, &showing);
 	table_release(&showing.disks);
 	table_release(&showing.nics);
 	table_release(&showing.processes);
-	table_release(&showing.interventions);
+	table_release(&showing.emulations);
 	json_decref(showing.disk_rows);
 	json_decref(showing.nic_rows);
 	json_decref(showing.process_rows);
-	json_decref(showing.intervention_rows);
+	json_decref(showing.emulation_rows);
 	return status;
 }
 

@@ -58,7 +58,7 @@ struct child_settings {
 
 struct child_ready {
 	uint32_t layers;  /* bits of enum sandbox_layer in place */
-	uint32_t missing; /* bits wished for and not in place */
+	uint32_t missing; /* bits asked for and not in place */
 };
 
 struct child_hello {
@@ -165,7 +165,7 @@ struct progress {
 };
 
 /* Counted since the monitor's start. */
-struct intervention {
+struct emulation {
 	char mnemonic[16];
 	uint64_t count;
 };
@@ -182,7 +182,7 @@ enum guest_state {
 	GUEST_RESET,       /* reset by itself, runs on */
 	GUEST_OFF,         /* powered off; the engine has ended */
 	GUEST_PANICKED,
-	GUEST_ENGINE_DIED,  /* ended without the guest's wish */
+	GUEST_ENGINE_DIED,  /* ended without the guest asking for it */
 	GUEST_CONNECTED,    /* foreign engine: a front end came */
 	GUEST_DISCONNECTED, /* foreign engine: it went */
 };
@@ -250,7 +250,7 @@ struct nic_channel {
 	uint32_t reserved;
 };
 
-/* Bits of nic_abilities.offloads: what the receiver takes unfinished. */
+/* Bits of nic_features.offloads: what the receiver takes unfinished. */
 enum nic_offload {
 	NIC_OFFLOAD_CHECKSUM = 1u << 0,
 	NIC_OFFLOAD_TSO4 = 1u << 1,
@@ -264,7 +264,7 @@ enum nic_offload {
 #define NIC_GROUP_MAX      64
 #define NIC_FRAME_OVERHEAD 18 /* beyond the MTU: Ethernet's header and a tag */
 
-struct nic_abilities {
+struct nic_features {
 	uint64_t attachment_id;
 	uint32_t offloads;        /* bits of enum nic_offload */
 	uint32_t frame_bytes_max; /* longest that the guest can receive */

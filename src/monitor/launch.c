@@ -84,7 +84,7 @@ static int enter_sandbox(struct monitor *monitor)
 {
 	const struct child_settings *settings = &monitor->child.settings;
 	uint64_t memory = monitor->settings.memory_bytes;
-	const struct sandbox wish = {
+	const struct sandbox config = {
 		.root_fd = monitor->child.meet_fd,
 		.uid = settings->uid,
 		.gid = settings->gid,
@@ -93,7 +93,7 @@ static int enter_sandbox(struct monitor *monitor)
 		.file_bytes = memory + memory / 256 + IMAGE_REST_BYTES,
 		.may_signal = monitor->engine.ops->has_process,
 	};
-	int result = sandbox_enter(&wish, &monitor->layers);
+	int result = sandbox_enter(&config, &monitor->layers);
 
 	if (result == -EPERM)
 		say_lack(monitor, &monitor->layers);

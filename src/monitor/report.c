@@ -81,9 +81,9 @@ static void count_disks(struct iothread *io, void *argument)
 		disk_count(&io->disks[i].disk, &counters[i]);
 }
 
-static void report_intervention(void *context, const struct intervention *row)
+static void report_emulation(void *context, const struct emulation *row)
 {
-	(void)tell(context, MSG_MONITOR_INTERVENTION, row, sizeof(*row));
+	(void)tell(context, MSG_MONITOR_EMULATION, row, sizeof(*row));
 }
 
 /* By the I/O thread: counters as of now. */
@@ -114,33 +114,33 @@ void report_counters(struct monitor *monitor)
 		(void)tell(monitor, MSG_MONITOR_COUNTERS, &counters[i],
 			   sizeof(counters[i]));
 	report_nic_counters(monitor);
-	if (monitor->engine.ops && monitor->engine.ops->interventions)
-		monitor->engine.ops->interventions(
-			&monitor->engine, report_intervention, monitor);
+	if (monitor->engine.ops && monitor->engine.ops->emulations)
+		monitor->engine.ops->emulations(&monitor->engine,
+						report_emulation, monitor);
 }
 
 struct nic_question {
 	uint32_t index;
-	struct nic_abilities abilities;
+	struct nic_features negotiated;
 };
 
 /* By the I/O thread. */
-static void look_at_abilities(struct iothread *io, void *argument)
+static void look_at_features(struct iothread *io, void *argument)
 {
 	struct nic_question *question = argument;
 
-	question->abilities = io->nics[question->index].abilities;
+	question->negotiated = io->nics[question->index].negotiated;
 }
 
-static void report_abilities(struct monitor *monitor, uint32_t index)
+static void report_features(struct monitor *monitor, uint32_t index)
 {
 	struct nic_question question = { .index = index };
 
 	if (!monitor_has_io(monitor))
 		return;
-	iothread_call(&monitor->io, look_at_abilities, &question);
-	(void)tell(monitor, MSG_MONITOR_NIC_ABILITIES, &question.abilities,
-		   sizeof(question.abilities));
+	iothread_call(&monitor->io, look_at_features, &question);
+	(void)tell(monitor, MSG_MONITOR_NIC_FEATURES, &question.negotiated,
+		   sizeof(question.negotiated));
 }
 
 /* The generations in use, and what the drivers have negotiated. */
@@ -158,7 +158,7 @@ static void report_nics(struct monitor *monitor)
 		};
 
 		(void)tell(monitor, MSG_MONITOR_NIC_HELD, &held, sizeof(held));
-		report_abilities(monitor, i);
+		report_features(monitor, i);
 	}
 }
 
@@ -249,7 +249,7 @@ static void report_disk_notice(struct monitor *monitor,
 	static const uint32_t types[] = {
 		[NOTICE_BROKEN] = MSG_MONITOR_BROKEN,
 		[NOTICE_POISON] = MSG_MONITOR_POISON,
-		[NOTICE_PAUSE_WISH] = MSG_MONITOR_PAUSE_WISH,
+		[NOTICE_PAUSE_REQUEST] = MSG_MONITOR_PAUSE_REQUEST,
 	};
 
 	if (notice->kind == NOTICE_BROKEN)
@@ -269,7 +269,7 @@ static void report_notice(struct monitor *monitor, const struct notice *notice)
 	case NOTICE_SUSPECT:
 	case NOTICE_BROKEN:
 	case NOTICE_POISON:
-	case NOTICE_PAUSE_WISH:
+	case NOTICE_PAUSE_REQUEST:
 		report_disk_notice(monitor, notice);
 		break;
 	case NOTICE_CONNECTED:
@@ -296,8 +296,8 @@ static void report_notice(struct monitor *monitor, const struct notice *notice)
 	case NOTICE_NIC_BROKEN:
 		tell_nic(monitor, MSG_MONITOR_NIC_BROKEN, notice);
 		break;
-	case NOTICE_NIC_ABILITIES:
-		report_abilities(monitor, notice->disk_index);
+	case NOTICE_NIC_FEATURES:
+		report_features(monitor, notice->disk_index);
 		break;
 	case NOTICE_NIC_STARTED:
 		if (monitor->engine.ops->nic_started)

@@ -55,7 +55,7 @@ static void put_beginning(struct capture *capture)
 	put(capture, beginning, sizeof(beginning));
 }
 
-int capture_new(const struct net_capture *wish, int *fd,
+int capture_new(const struct net_capture *config, int *fd,
 		struct capture **ret_capture)
 {
 	struct capture *capture;
@@ -72,9 +72,10 @@ int capture_new(const struct net_capture *wish, int *fd,
 	}
 	/* Not all of it: memory is used as frames come. */
 	memset(capture, 0, offsetof(struct capture, bytes));
-	capture->id = wish->id;
-	capture->attachment_id = wish->attachment_id;
-	capture->snap_bytes = wish->snap_bytes ? wish->snap_bytes : UINT32_MAX;
+	capture->id = config->id;
+	capture->attachment_id = config->attachment_id;
+	capture->snap_bytes =
+		config->snap_bytes ? config->snap_bytes : UINT32_MAX;
 	capture->fd = take_fd(fd);
 	put_beginning(capture);
 	*ret_capture = capture;

@@ -32,7 +32,7 @@ struct capture {
 enum capture_direction { CAPTURE_IN = 1, CAPTURE_OUT = 2 };
 
 /* Takes the descriptor, on failure too. -EINVAL: it could make us wait. */
-int capture_new(const struct net_capture *wish, int *fd,
+int capture_new(const struct net_capture *config, int *fd,
 		struct capture **ret_capture);
 void capture_free(struct capture *capture);
 

@@ -194,16 +194,16 @@ static int change(void *process, struct message *message)
 	return 0;
 }
 
-static int set_abilities(void *process, struct message *message)
+static int set_features(void *process, struct message *message)
 {
-	const struct nic_abilities *asked = (const void *)message->body;
+	const struct nic_features *asked = (const void *)message->body;
 	struct service *service = process;
 	struct port *port = find_port(service, asked->attachment_id);
 	struct switch_port_filter filter = {
 		.all_multicast = asked->all_multicast != 0,
 		.group_count = asked->group_count,
 	};
-	const struct offload_abilities abilities = {
+	const struct offload_features features = {
 		.checksum = (asked->offloads & NIC_OFFLOAD_CHECKSUM) != 0,
 		.tso4 = (asked->offloads & NIC_OFFLOAD_TSO4) != 0,
 		.tso6 = (asked->offloads & NIC_OFFLOAD_TSO6) != 0,
@@ -219,7 +219,7 @@ static int set_abilities(void *process, struct message *message)
 	_Static_assert(sizeof(filter.groups) == sizeof(asked->groups),
 		       "the same groups");
 	memcpy(filter.groups, asked->groups, sizeof(filter.groups));
-	switch_set_abilities(port->network->vswitch, port->number, &abilities);
+	switch_set_features(port->network->vswitch, port->number, &features);
 	switch_set_filter(port->network->vswitch, port->number, &filter);
 	port->frame_bytes_max = asked->frame_bytes_max;
 	memcpy(mac.bytes, asked->mac, sizeof(mac.bytes));
@@ -420,7 +420,7 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_NET_UPLINK, IN_ANY_STATE, add_uplink },
 	{ MSG_NET_ATTACH, IN_ANY_STATE, attach },
 	{ MSG_NET_SET, IN_ANY_STATE, change },
-	{ MSG_NET_ABILITIES, IN_ANY_STATE, set_abilities },
+	{ MSG_NET_FEATURES, IN_ANY_STATE, set_features },
 	{ MSG_NET_MIRROR, IN_ANY_STATE, mirror },
 	{ MSG_NET_DETACH, IN_ANY_STATE, detach },
 	{ MSG_NET_ACTIVATE, IN_ANY_STATE, activate },

@@ -135,7 +135,7 @@ int network_change(struct port *port,
 int network_add(struct network *network, struct port *port,
 		const struct switch_port_settings *settings)
 {
-	struct offload_abilities abilities;
+	struct offload_features features;
 	int result = find_number(network, &port->number);
 
 	if (result < 0)
@@ -148,8 +148,8 @@ int network_add(struct network *network, struct port *port,
 		port->network = NULL;
 		return result;
 	}
-	uplink_abilities(port->uplink, &abilities);
-	switch_set_abilities(network->vswitch, port->number, &abilities);
+	uplink_features(port->uplink, &features);
+	switch_set_features(network->vswitch, port->number, &features);
 	return 0;
 }
 

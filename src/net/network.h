@@ -168,7 +168,7 @@ int uplink_deliver(struct port *port, const struct switch_delivery *delivery);
 uint32_t uplink_send_room(int fd);
 
 /* What an uplink of this kind takes unfinished. */
-void uplink_abilities(uint32_t kind, struct offload_abilities *ret_abilities);
+void uplink_features(uint32_t kind, struct offload_features *ret_features);
 
 /* Header of a record out of, and into, what the switch thinks in. */
 void record_read_header(const uint8_t *record,

@@ -40,12 +40,12 @@
 static uint8_t buffer[STREAM_SIZE];
 _Static_assert(sizeof(buffer) >= RECORD_SIZE, "a record of any uplink fits");
 
-void uplink_abilities(uint32_t kind, struct offload_abilities *ret_abilities)
+void uplink_features(uint32_t kind, struct offload_features *ret_features)
 {
 	bool is_kernel = kind == UPLINK_TAP || kind == UPLINK_BRIDGE ||
 			 kind == UPLINK_PACKET;
 
-	*ret_abilities = (struct offload_abilities){
+	*ret_features = (struct offload_features){
 		.checksum = is_kernel,
 		.tso4 = is_kernel,
 		.tso6 = is_kernel,

@@ -59,7 +59,7 @@ static void probe_emulation(struct probe_table *table, int kvm)
 	bool has = ioctl(kvm, KVM_CHECK_EXTENSION,
 			 KVM_CAP_EXIT_ON_EMULATION_FAILURE) > 0;
 
-	probe_add(table, "kvm.intervention", has ? PROBE_YES : PROBE_PARTIAL,
+	probe_add(table, "kvm.emulation", has ? PROBE_YES : PROBE_PARTIAL,
 		  has ? NULL : kernel_advice,
 		  has ? "instructions that KVM cannot emulate are handed over"
 		      : "an instruction that KVM cannot emulate is an invalid "

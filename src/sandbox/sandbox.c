@@ -12,19 +12,19 @@
 #include "base/scope.h"
 #include "sandbox/layers.h"
 
-static int set_limits(const struct sandbox *wish)
+static int set_limits(const struct sandbox *config)
 {
 	int error;
 
 	/* Not 0: the kernel ignores 0 when cores go to a program, and takes 1
 	 * as "none" there too (core(5), do_coredump). */
 	error = layers_limit(RLIMIT_CORE, 1);
-	if (error == 0 && wish->file_count)
-		error = layers_limit(RLIMIT_NOFILE, wish->file_count);
-	if (error == 0 && wish->locked_bytes)
-		error = layers_limit(RLIMIT_MEMLOCK, wish->locked_bytes);
-	if (error == 0 && wish->file_bytes)
-		error = layers_limit(RLIMIT_FSIZE, wish->file_bytes);
+	if (error == 0 && config->file_count)
+		error = layers_limit(RLIMIT_NOFILE, config->file_count);
+	if (error == 0 && config->locked_bytes)
+		error = layers_limit(RLIMIT_MEMLOCK, config->locked_bytes);
+	if (error == 0 && config->file_bytes)
+		error = layers_limit(RLIMIT_FSIZE, config->file_bytes);
 	return error;
 }
 
@@ -72,30 +72,32 @@ int sandbox_try_namespaces(void)
 	return 0;
 }
 
-int sandbox_enter(const struct sandbox *wish, struct sandbox_layers *ret_layers)
+int sandbox_enter(const struct sandbox *config,
+		  struct sandbox_layers *ret_layers)
 {
 	struct sandbox_layers *layers = ret_layers;
 
 	memset(layers, 0, sizeof(*layers));
-	layers->required = wish->required;
+	layers->required = config->required;
 	layers_record(layers, SANDBOX_NO_NEW_PRIVS,
 		      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0);
-	layers_record(layers, SANDBOX_LIMITS, set_limits(wish));
+	layers_record(layers, SANDBOX_LIMITS, set_limits(config));
 	if (geteuid() != 0)
 		layers_record(layers, SANDBOX_USER_NAMESPACE,
 			      enter_user_namespace());
 	layers_unshare(layers);
-	if (wish->root_fd != NO_FD)
+	if (config->root_fd != NO_FD)
 		layers_record(layers, SANDBOX_ROOT,
-			      enter_root(layers, wish->root_fd));
+			      enter_root(layers, config->root_fd));
 	layers_drop_bounding();
-	layers_record(layers, SANDBOX_UID, layers_become(wish->uid, wish->gid));
+	layers_record(layers, SANDBOX_UID,
+		      layers_become(config->uid, config->gid));
 	layers_record(layers, SANDBOX_CAPABILITIES, layers_drop_capabilities());
 	layers_record(layers, SANDBOX_LANDLOCK,
-		      layers_landlock(wish->may_signal));
+		      layers_landlock(config->may_signal));
 	/* Last: a change of uid resets it. */
 	layers_record(layers, SANDBOX_NOT_DUMPABLE,
 		      prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0);
 	return layers_check(layers,
-			    wish->required & ~(uint32_t)SANDBOX_SECCOMP);
+			    config->required & ~(uint32_t)SANDBOX_SECCOMP);
 }

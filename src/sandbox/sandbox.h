@@ -7,7 +7,7 @@
  * settings are there, before any byte of a guest. sandbox_seal() then names
  * the system calls that are left; it is the last thing before CHILD_READY.
  *
- *	sandbox_enter(&wish, &layers);
+ *	sandbox_enter(&config, &layers);
  *	... role messages, descriptors, threads ...
  *	sandbox_seal(calls, ARRAY_COUNT(calls), &layers);
  *	... CHILD_READY with layers.in_place and layers.missing ...
@@ -21,7 +21,7 @@
  * Threads    sandbox_enter() is called while the process has one thread,
  *            sandbox_seal() from any; it binds every thread, also later ones.
  * Errors     0 or a negative errno. A missing layer is not an error, unless
- *            the wish requires it: sandbox_seal() misses seccomp,
+ *            the configuration requires it: sandbox_seal() misses seccomp,
  *            sandbox_enter() every other.
  */
 #ifndef SANDBOX_SANDBOX_H
@@ -42,12 +42,12 @@ enum sandbox_layer {
 	SANDBOX_NO_NEW_PRIVS = 1u << 0,   /* exec never raises rights */
 	SANDBOX_NOT_DUMPABLE = 1u << 1,   /* no ptrace, no core, no /proc/PID */
 	SANDBOX_LIMITS = 1u << 2,         /* rlimits */
-	SANDBOX_USER_NAMESPACE = 1u << 3, /* only wished for when not root */
+	SANDBOX_USER_NAMESPACE = 1u << 3, /* only asked for when not root */
 	SANDBOX_MOUNT_NAMESPACE = 1u << 4,
 	SANDBOX_NETWORK_NAMESPACE = 1u << 5,
 	SANDBOX_IPC_NAMESPACE = 1u << 6,
 	SANDBOX_UTS_NAMESPACE = 1u << 7,
-	SANDBOX_ROOT = 1u << 8,           /* "/" is wish.root_fd */
+	SANDBOX_ROOT = 1u << 8,           /* "/" is config.root_fd */
 	SANDBOX_UID = 1u << 9,            /* a uid that owns nothing */
 	SANDBOX_CAPABILITIES = 1u << 10,  /* none, and none to be had */
 	SANDBOX_LANDLOCK = 1u << 11,      /* no path can be opened */
@@ -69,9 +69,9 @@ enum sandbox_layer {
 #define SANDBOX_REQUIRED_OF_ROOT (SANDBOX_REQUIRED | SANDBOX_ROOT | SANDBOX_UID)
 
 struct sandbox_layers {
-	uint32_t required;               /* as wished */
+	uint32_t required;               /* as asked for */
 	uint32_t in_place;               /* bits of enum sandbox_layer */
-	uint32_t missing;                /* wished for, not in place */
+	uint32_t missing;                /* asked for, not in place */
 	int errors[SANDBOX_LAYER_COUNT]; /* errno by bit index, if missing */
 };
 
@@ -101,7 +101,7 @@ struct sandbox {
  *
  * -EPERM  a required layer is missing; ret_layers says which
  */
-int sandbox_enter(const struct sandbox *wish,
+int sandbox_enter(const struct sandbox *config,
 		  struct sandbox_layers *ret_layers);
 
 /*

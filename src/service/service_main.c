@@ -19,14 +19,14 @@ static void keep_memory_small(void)
 static int enter_sandbox(const struct service_role *role, struct child *child,
 			 struct sandbox_layers *ret_layers)
 {
-	const struct sandbox wish = {
+	const struct sandbox config = {
 		.root_fd = child->meet_fd,
 		.uid = child->settings.uid,
 		.gid = child->settings.gid,
 		.required = child->settings.required,
 		.file_count = role->descriptors_most,
 	};
-	int r = sandbox_enter(&wish, ret_layers);
+	int r = sandbox_enter(&config, ret_layers);
 
 	child_close_meet(child);
 	return r;

@@ -40,7 +40,7 @@ static void become_supervisor(struct keeper *keeper)
 	_exit(EXIT_FAILURE);
 }
 
-/* Wait before the next start, longer each time it dies young. */
+/* Wait before the next start, longer each time it exits early. */
 static void back_off(struct keeper *keeper)
 {
 	uint64_t lived_ns = clock_now_ns() - keeper->started_ns;

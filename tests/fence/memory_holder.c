@@ -40,7 +40,7 @@ static void *page_without_end(void)
 {
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register wish = {
+	struct uffdio_register registration = {
 		.range.len = PAGE,
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
@@ -50,8 +50,8 @@ static void *page_without_end(void)
 	CHECK(fd >= 0);
 	CHECK(page != MAP_FAILED);
 	CHECK_EQ(ioctl(fd, UFFDIO_API, &api), 0);
-	wish.range.start = (uintptr_t)page;
-	CHECK_EQ(ioctl(fd, UFFDIO_REGISTER, &wish), 0);
+	registration.range.start = (uintptr_t)page;
+	CHECK_EQ(ioctl(fd, UFFDIO_REGISTER, &registration), 0);
 	return page;
 }
 

@@ -50,10 +50,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	SCOPED(close_fd) int kernel = NO_FD;
 	SCOPED(close_fd) int initrd = NO_FD;
-	struct boot_wish wish = { .initrd_fd = NO_FD,
-				  .cmdline = "console=ttyS0",
-				  .memory_bytes = MEMORY_BYTES,
-				  .cpu_count = 1 };
+	struct boot_config config = { .initrd_fd = NO_FD,
+				      .cmdline = "console=ttyS0",
+				      .memory_bytes = MEMORY_BYTES,
+				      .cpu_count = 1 };
 	struct boot_entry entry;
 	struct refusal refusal = { .field = "" };
 	int is_kernel;
@@ -63,15 +63,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (memory.count == 0)
 		map_memory();
 	kernel = make_file(data + 1, bytes - 1);
-	wish.kernel_fd = kernel;
+	config.kernel_fd = kernel;
 	if (data[0] & 1) {
 		initrd = make_file("initrd", 6);
-		wish.initrd_fd = initrd;
+		config.initrd_fd = initrd;
 	}
 	if (data[0] & 2)
-		wish.cmdline = "";
+		config.cmdline = "";
 	is_kernel = boot_check_kernel(kernel, NULL) == 0;
-	if (boot_load(&memory, &wish, &entry, &refusal) < 0) {
+	if (boot_load(&memory, &config, &entry, &refusal) < 0) {
 		insist(strncmp(refusal.field, "boot.", 5) == 0);
 		insist(refusal.text[0] != '\0');
 		return 0;

@@ -43,7 +43,7 @@ static struct {
 	struct virtio_console console;
 	struct virtio_rng rng;
 	struct virtio_balloon balloon;
-	struct virtio_pci fronts[4];
+	struct virtio_pci functions[4];
 	bool is_high[GSI_MSI];
 	int irqs[GSI_COUNT];
 	uint64_t doorbells[DOORBELLS];
@@ -186,14 +186,14 @@ static void add(uint32_t index, uint8_t slot, uint16_t id, uint16_t queues,
 		.device = device,
 	};
 
-	insist(virtio_pci_init(&board.fronts[index], &board.pci, slot,
+	insist(virtio_pci_init(&board.functions[index], &board.pci, slot,
 			       &settings) == 0);
 }
 
 static void connect(struct virtio_small *small, uint32_t index)
 {
 	const struct virtio_transport transport =
-		virtio_pci_transport(&board.fronts[index]);
+		virtio_pci_transport(&board.functions[index]);
 
 	virtio_small_connect(small, &transport);
 }
@@ -233,7 +233,7 @@ static void build(void)
 	add(2, SLOT_RNG, 4, VIRTIO_RNG_QUEUES, &virtio_rng_ops, &board.rng);
 	add(3, SLOT_BALLOON, 5, VIRTIO_BALLOON_QUEUES, &virtio_balloon_ops,
 	    &board.balloon);
-	board.disk.transport = virtio_pci_transport(&board.fronts[0]);
+	board.disk.transport = virtio_pci_transport(&board.functions[0]);
 	connect(&board.console.small, 1);
 	connect(&board.rng.small, 2);
 	connect(&board.balloon.small, 3);
@@ -250,7 +250,7 @@ static void reset(void)
 	for (uint32_t i = 0; i < DOORBELLS; i++)
 		insist(board.doorbells[i] == 0);
 	for (uint32_t i = 0; i < 4; i++)
-		insist(board.fronts[i].status == 0);
+		insist(board.functions[i].status == 0);
 }
 
 /* Playing. ------------------------------------------------------------------ */
@@ -374,7 +374,7 @@ static uint64_t take_address(struct input *input, enum action action)
 	if (action == CONFIG)
 		return LAYOUT_ECAM_BASE + ((which % 32) << 15) +
 		       (offset & 0x1fff);
-	return board.fronts[which % 4].function.decoded + offset % 0x8008;
+	return board.functions[which % 4].function.decoded + offset % 0x8008;
 }
 
 static void access_bus(struct input *input, enum action action, uint8_t how)

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 static struct bus ports;
 static struct bus memory;
 static struct pci pci;
-static struct virtio_pci fronts[FRONTS];
+static struct virtio_pci functions[FRONTS];
 static uint8_t before[FRONTS][PCI_CONFIG_BYTES];
 static struct state_writer saved;
 
@@ -114,7 +114,7 @@ static void set_config(uint32_t slot, uint32_t at, uint32_t value,
 static void set_common(uint32_t slot, uint32_t at, uint32_t value,
 		       uint32_t width)
 {
-	bus_write(&memory, fronts[slot - 1].function.decoded + at, &value,
+	bus_write(&memory, functions[slot - 1].function.decoded + at, &value,
 		  width);
 }
 
@@ -126,7 +126,8 @@ static void drive(uint32_t slot)
 
 	set_config(slot, PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
 	set_config(slot,
-		   fronts[slot - 1].function.msix_capability + PCI_MSIX_FLAGS,
+		   functions[slot - 1].function.msix_capability +
+			   PCI_MSIX_FLAGS,
 		   PCI_MSIX_FLAGS_ENABLE, 2);
 	set_common(slot, VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
 	set_common(slot, VIRTIO_PCI_COMMON_GF, 1, 4);
@@ -136,7 +137,7 @@ static void drive(uint32_t slot)
 	set_common(slot, VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
 	set_common(slot, VIRTIO_PCI_COMMON_STATUS,
 		   status | VIRTIO_CONFIG_S_DRIVER_OK, 1);
-	insist(fronts[slot - 1].queues[0].is_served);
+	insist(functions[slot - 1].queues[0].is_served);
 }
 
 static void build(void)
@@ -150,9 +151,10 @@ static void build(void)
 
 	insist(pci_init(&pci, &ports, &memory, &board_ops) == 0);
 	for (uint8_t i = 0; i < FRONTS; i++) {
-		insist(virtio_pci_init(&fronts[i], &pci, 1 + i, &settings) ==
+		insist(virtio_pci_init(&functions[i], &pci, 1 + i, &settings) ==
 		       0);
-		memcpy(before[i], fronts[i].function.space, PCI_CONFIG_BYTES);
+		memcpy(before[i], functions[i].function.space,
+		       PCI_CONFIG_BYTES);
 	}
 	for (uint32_t i = 0; i < FRONTS; i++)
 		drive(1 + i);
@@ -163,11 +165,11 @@ static void build(void)
 
 static void check(void)
 {
-	uint64_t first = fronts[0].function.decoded;
-	uint64_t second = fronts[1].function.decoded;
+	uint64_t first = functions[0].function.decoded;
+	uint64_t second = functions[1].function.decoded;
 
 	for (uint32_t i = 0; i < FRONTS; i++) {
-		const struct pci_function *function = &fronts[i].function;
+		const struct pci_function *function = &functions[i].function;
 
 		for (uint32_t j = 0; j < PCI_CONFIG_BYTES; j++)
 			insist(((function->space[j] ^ before[i][j]) &

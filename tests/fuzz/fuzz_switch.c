@@ -56,8 +56,8 @@ static void add_ports(struct vswitch *vswitch)
 				   .ipv4_count = i == 2,
 				   .ipv6_count = i == 2 },
 		};
-		struct offload_abilities all = { true, true, true,
-						 true, true, true };
+		struct offload_features all = { true, true, true,
+						true, true, true };
 
 		vlan_access(&settings.vlans, i == 3 ? 2 : 1);
 		if (i >= 4)
@@ -65,7 +65,7 @@ static void add_ports(struct vswitch *vswitch)
 		if (switch_set_port(vswitch, i, &settings) < 0)
 			abort();
 		if (i % 2)
-			switch_set_abilities(vswitch, i, &all);
+			switch_set_features(vswitch, i, &all);
 	}
 	(void)switch_activate_trunk(vswitch, 5);
 	(void)switch_set_mirror(vswitch, 3, &mirror);

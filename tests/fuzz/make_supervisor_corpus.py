@@ -129,14 +129,14 @@ def monitor():
         yield (f"verb-{asked.lower()}-over-a-restart",
                behave(0) + verb(asked) + restarts() + come_back() +
                serve() + behave(1) + passes(100))
-    yield ("pause-wish-flood",
-           (say("MONITOR_PAUSE_WISH", times=64) +
+    yield ("pause-request-flood",
+           (say("MONITOR_PAUSE_REQUEST", times=64) +
             say("MONITOR_DONE", times=64, request=1)) * 6)
     yield ("pauses-and-resumes", behave(0) + b"".join(
-        say("MONITOR_PAUSE_WISH") + say("MONITOR_DONE", request=i) +
+        say("MONITOR_PAUSE_REQUEST") + say("MONITOR_DONE", request=i) +
         say("MONITOR_DONE", request=i + 1) for i in range(1, 41, 2)))
     yield ("pauses-in-an-outage", accident(DISK) * 8 +
-           say("MONITOR_PAUSE_WISH") + passes(1) + passes(10000))
+           say("MONITOR_PAUSE_REQUEST") + passes(1) + passes(10000))
     yield ("done-guessed", b"".join(say("MONITOR_DONE", request=i, times=8)
                                     for i in range(1, 9)))
     yield ("counts-guessed", say("MONITOR_DONE", request=255, times=64))
@@ -147,9 +147,9 @@ def monitor():
            (say("MONITOR_BROKEN") + passes(1000) + passes(1000)) * 5)
     yield ("broken-rings",
            (say("MONITOR_NIC_BROKEN") + passes(1000)) * 5)
-    yield ("abilities", say("MONITOR_NIC_ABILITIES", (8, 1)) +
-           say("MONITOR_NIC_ABILITIES", (8, 2), times=64) +
-           passes(100) + say("MONITOR_NIC_ABILITIES", (20, 65)))
+    yield ("features", say("MONITOR_NIC_FEATURES", (8, 1)) +
+           say("MONITOR_NIC_FEATURES", (8, 2), times=64) +
+           passes(100) + say("MONITOR_NIC_FEATURES", (20, 65)))
     yield ("nothing-can-be-stored", disk_breaks(1) + verb("PAUSE") +
            passes(100) + verb("RESUME") + passes(100) + dies() +
            passes(10000) + disk_breaks(0) + passes(10000))
@@ -176,7 +176,7 @@ def monitor():
            passes(5000))
     yield "stays-away", behave(0) + restarts() + passes(5000) + passes(10000)
     yield ("talks-while-dying", behave(0) + verb("STOP", 1) +
-           say("MONITOR_PAUSE_WISH", times=64) + passes(10000))
+           say("MONITOR_PAUSE_REQUEST", times=64) + passes(10000))
     yield ("meets-accidents", accident(DISK) + passes(5) +
            accident(CONSOLE) + passes(200) + accident(NET) + passes(1000))
     yield ("uninstalled", verb("STOP") + passes(1000) + verb("UNINSTALL") +
@@ -187,7 +187,7 @@ def service(role):
     yield from every_message(role)
     yield "restarts", restarts() + passes(100) + passes(5000)
     yield "dies", dies() + passes(200) + dies() + passes(200)
-    yield "dies-young", (dies() + passes(1)) * 12
+    yield "exits-early", (dies() + passes(1)) * 12
     yield "silent", behave(0) + passes(3600000)
     yield ("silent-through-verbs", behave(0) + verb("STOP") + passes(5000) +
            verb("START") + passes(5000))

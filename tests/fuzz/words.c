@@ -103,13 +103,13 @@ static void mar(struct words *words)
 /* How many it carries: as its type says, or as the input does; and what. */
 static void choose_fds(struct words *words, const struct thing *thing)
 {
-	uint8_t wish = next();
+	uint8_t body = next();
 
-	words->fd_count = wish & 0x80 ? wish % (CONTROL_FD_MAX + 1)
+	words->fd_count = body & 0x80 ? body % (CONTROL_FD_MAX + 1)
 				      : message_shape(words->type)->fd_count;
 	for (size_t i = 0; i < words->fd_count; i++) {
 		words->fds[i] = NO_FD;
-		if (thing && i < 3 && thing->fds[i] != NO_FD && !(wish & 0x40))
+		if (thing && i < 3 && thing->fds[i] != NO_FD && !(body & 0x40))
 			words->fds[i] = dup(thing->fds[i]);
 		else if (i & 1)
 			words->fds[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -149,7 +149,7 @@ static void name_thing(const struct thing *thing, uint8_t *body)
 static void fill_body(const struct player *player, const struct thing *thing,
 		      struct words *words)
 {
-	struct nic_abilities abilities = { .frame_bytes_max = 1518 };
+	struct nic_features features = { .frame_bytes_max = 1518 };
 	struct guest_change change = { .state = GUEST_RUNNING };
 
 	switch (words->type) {
@@ -159,15 +159,15 @@ static void fill_body(const struct player *player, const struct thing *thing,
 	case MSG_MONITOR_GUEST:
 		memcpy(words->body, &change, sizeof(change));
 		break;
-	case MSG_MONITOR_NIC_ABILITIES:
-		abilities.attachment_id = thing ? thing->id : 0;
-		memcpy(words->body, &abilities, sizeof(abilities));
+	case MSG_MONITOR_NIC_FEATURES:
+		features.attachment_id = thing ? thing->id : 0;
+		memcpy(words->body, &features, sizeof(features));
 		break;
 	case MSG_CHILD_READY:
 	case MSG_CHILD_EVENT:
 	case MSG_MONITOR_DONE:
 	case MSG_MONITOR_PROGRESS:
-	case MSG_MONITOR_INTERVENTION:
+	case MSG_MONITOR_EMULATION:
 		break;
 	default:
 		if (thing)
@@ -279,7 +279,7 @@ static void use_own_files(struct partition_definition *definition)
 
 static void make_harmless(struct words *words)
 {
-	struct partition_uninstall wish;
+	struct partition_uninstall body;
 
 	if (words->type == MSG_PARTITION_DEFINE ||
 	    words->type == MSG_PARTITION_DEFINE_WHOLE)
@@ -287,9 +287,9 @@ static void make_harmless(struct words *words)
 	if (words->type != MSG_PARTITION_UNINSTALL)
 		return;
 	/* Scrubbing is done by a thread, at a pace of its own. */
-	memcpy(&wish, words->body, sizeof(wish));
-	wish.is_scrubbed = 0;
-	memcpy(words->body, &wish, sizeof(wish));
+	memcpy(&body, words->body, sizeof(body));
+	body.is_scrubbed = 0;
+	memcpy(words->body, &body, sizeof(body));
 }
 
 void choose_request(struct words *words)

@@ -169,14 +169,14 @@ def test_a_guest_that_panics_is_noticed(host):
     host.wait_state("one", "stopped")
 
 
-def test_a_vector_move_that_kvm_cannot_emulate_is_carried_out(host):
+def test_a_vector_move_that_kvm_cannot_emulate_is_emulated(host):
     console = host.up("one", test="vector", disks=[host.disk(size="64M")])
 
     read = console.wait("^vector same=([01]) first=([0-9]+)")
 
     assert read.group(1) == "1"
     assert int(read.group(2)) == (64 * MIB) // 512
-    rows = host.partition("one")["interventions"]
+    rows = host.partition("one")["emulations"]
     assert {"mnemonic": "lddqu", "count": 2} in rows
 
 

@@ -124,10 +124,10 @@ def test_a_monitor_that_sends_unwanted_descriptors_leaves_none(host, stage,
 
 
 FLOODS = ["CHILD_PONG", "CHILD_EVENT", "MONITOR_SUSPECT", "MONITOR_POISON",
-          "MONITOR_BROKEN", "MONITOR_DISK_REFUSED", "MONITOR_PAUSE_WISH",
+          "MONITOR_BROKEN", "MONITOR_DISK_REFUSED", "MONITOR_PAUSE_REQUEST",
           "MONITOR_COUNTERS",
           "MONITOR_DONE", "MONITOR_GUEST", "MONITOR_PROGRESS",
-          "MONITOR_INTERVENTION"]
+          "MONITOR_EMULATION"]
 
 
 def flood_body(name, monitor):
@@ -135,11 +135,11 @@ def flood_body(name, monitor):
     return {"CHILD_EVENT": struct.pack("=I188s", 0, b"words"),
             "MONITOR_SUSPECT": channel + struct.pack("=Q", 1 << 63),
             "MONITOR_POISON": channel, "MONITOR_BROKEN": channel,
-            "MONITOR_PAUSE_WISH": channel, "MONITOR_DISK_REFUSED": channel,
+            "MONITOR_PAUSE_REQUEST": channel, "MONITOR_DISK_REFUSED": channel,
             "MONITOR_COUNTERS": b"\xff" * 128 + bytes(8),
             "MONITOR_DONE": struct.pack("=iI192s", 0, 0, b""),
             "MONITOR_PROGRESS": struct.pack("=QQ", 1 << 63, 1),
-            "MONITOR_INTERVENTION": struct.pack("=16sQ", b"mov", 1),
+            "MONITOR_EMULATION": struct.pack("=16sQ", b"mov", 1),
             "MONITOR_GUEST": struct.pack("=IIiI", 3, 1, 0, 0),
             }.get(name, b"")
 

@@ -238,8 +238,8 @@ def test_a_hostile_monitor_cannot_name_an_interface_of_another(host, pair):
     assert state_of(host, "played-two") == "up"
 
 
-def abilities(attachment, groups):
-    """MONITOR_NIC_ABILITIES with this many groups, and no address."""
+def features(attachment, groups):
+    """MONITOR_NIC_FEATURES with this many groups, and no address."""
     return struct.pack("=QIIII", attachment, 0, 1518, 0, groups) + bytes(384 + 8)
 
 
@@ -249,9 +249,9 @@ def test_a_hostile_monitor_cannot_choke_the_service_of_others(host, pair):
 
     os.kill(service, signal.SIGSTOP)
     for turn in range(3000):
-        one.child.send("MONITOR_NIC_ABILITIES", abilities(one.id, turn % 64))
+        one.child.send("MONITOR_NIC_FEATURES", features(one.id, turn % 64))
     os.kill(service, signal.SIGCONT)
-    one.child.send("MONITOR_NIC_ABILITIES", abilities(one.id, 7))
+    one.child.send("MONITOR_NIC_FEATURES", features(one.id, 7))
 
     check_talk(one, two, "still here")
     assert host.service_pid("net0") == service
@@ -747,7 +747,7 @@ def test_kills_upgrades_and_broken_rings_leak_no_descriptor(host, pair, tap):
     before = settled_descriptors(host, pair)
 
     for turn in range(30):
-        time.sleep(0.1)  # one that dies young is replaced later each time
+        time.sleep(0.1)  # one that exits early is replaced later each time
         os.kill(host.service_pid("net0"), signal.SIGKILL)
         for guest in pair:
             guest.up()

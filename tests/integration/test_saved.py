@@ -912,7 +912,7 @@ def test_a_stop_of_a_saved_partition_cut_off_leaves_no_image(host, stage,
     assert host.state_of(NAME) == "stopped" and files(host) == []
 
 
-# ---- memory and interventions -----------------------------------------------
+# ---- memory and emulations -----------------------------------------------
 
 def test_a_balloon_asks_the_guest_for_memory(host, stage):
     monitor = start(host, stage)
@@ -929,17 +929,17 @@ def test_a_balloon_asks_the_guest_for_memory(host, stage):
     monitor.end()
 
 
-def test_what_a_monitor_carried_out_for_its_guest_is_shown(host, stage):
+def test_what_a_monitor_emulated_for_its_guest_is_shown(host, stage):
     monitor = start(host, stage)
     shown = subprocess.Popen(host.argv("--json", "show", NAME), env=host.env,
                              stdout=subprocess.PIPE, text=True)
     request, _, _ = monitor.child.wait("MONITOR_COUNT")
 
-    monitor.child.send("MONITOR_INTERVENTION",
+    monitor.child.send("MONITOR_EMULATION",
                        struct.pack("=16sQ", b"movups", 7))
     monitor.child.send("MONITOR_DONE", struct.pack("=iI192s", 0, 0, b""), (),
                        request)
 
     answer = json.loads(shown.communicate(timeout=20)[0])
-    assert answer["interventions"] == [{"mnemonic": "movups", "count": 7}]
+    assert answer["emulations"] == [{"mnemonic": "movups", "count": 7}]
     monitor.end()

@@ -36,7 +36,7 @@ class Armed:
         self.host.start()
 
     def arm(self, point):
-        """Die at this point, once. Not young, or the keeper waits ever longer;
+        """Die at this point, once. Not early, or the keeper waits ever longer;
         and not in what is still being written behind."""
         time.sleep(1.1)
         name, _, time_of = point.partition("@")

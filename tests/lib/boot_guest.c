@@ -29,18 +29,18 @@ void boot_guest_open(struct boot_guest *guest, uint64_t memory_bytes)
 	CHECK_EQ(ftruncate(fd, (off_t)memory_bytes), 0);
 	map(guest, fd, 0, 0, low);
 	map(guest, fd, LAYOUT_HIGH_BASE, low, memory_bytes - low);
-	guest->wish = (struct boot_wish){ .kernel_fd = NO_FD,
-					  .initrd_fd = NO_FD,
-					  .cmdline = "",
-					  .memory_bytes = memory_bytes,
-					  .cpu_count = 1 };
+	guest->config = (struct boot_config){ .kernel_fd = NO_FD,
+					      .initrd_fd = NO_FD,
+					      .cmdline = "",
+					      .memory_bytes = memory_bytes,
+					      .cpu_count = 1 };
 }
 
 void boot_guest_close(struct boot_guest *guest)
 {
 	guestmem_clear(&guest->memory);
-	close_fd(&guest->wish.kernel_fd);
-	close_fd(&guest->wish.initrd_fd);
+	close_fd(&guest->config.kernel_fd);
+	close_fd(&guest->config.initrd_fd);
 }
 
 static void fill(int *fd, const void *bytes, size_t count)
@@ -54,22 +54,22 @@ static void fill(int *fd, const void *bytes, size_t count)
 void boot_guest_kernel(struct boot_guest *guest, const void *bytes,
 		       size_t count)
 {
-	fill(&guest->wish.kernel_fd, bytes, count);
+	fill(&guest->config.kernel_fd, bytes, count);
 }
 
 void boot_guest_initrd(struct boot_guest *guest, const void *bytes,
 		       size_t count)
 {
-	fill(&guest->wish.initrd_fd, bytes, count);
+	fill(&guest->config.initrd_fd, bytes, count);
 }
 
 int boot_guest_load(struct boot_guest *guest)
 {
-	int checked = boot_check_kernel(guest->wish.kernel_fd, NULL);
+	int checked = boot_check_kernel(guest->config.kernel_fd, NULL);
 	int loaded;
 
 	memset(&guest->refusal, 0, sizeof(guest->refusal));
-	loaded = boot_load(&guest->memory, &guest->wish, &guest->entry,
+	loaded = boot_load(&guest->memory, &guest->config, &guest->entry,
 			   &guest->refusal);
 	CHECK(checked == 0 || loaded < 0);
 	return loaded;

@@ -15,7 +15,7 @@
 
 struct boot_guest {
 	struct guestmem memory;
-	struct boot_wish wish;
+	struct boot_config config;
 	struct boot_entry entry;
 	struct refusal refusal;
 };

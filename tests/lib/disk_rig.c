@@ -37,28 +37,28 @@ void disk_rig_expect(struct service_rig *rig, uint32_t type, void *ret_body,
 	service_rig_expect(rig, type, ret_body, body_bytes);
 }
 
-static int open_file(const struct disk_peer_wish *wish)
+static int open_file(const struct disk_peer_config *config)
 {
 	int fd;
 
-	if (!wish->path)
-		return wish->fd;
-	fd = open(wish->path,
+	if (!config->path)
+		return config->fd;
+	fd = open(config->path,
 		  O_RDWR | O_CREAT | O_CLOEXEC |
-			  (wish->is_direct ? O_DIRECT : 0),
+			  (config->is_direct ? O_DIRECT : 0),
 		  0600);
 	CHECK(fd >= 0);
 	return fd;
 }
 
 static void make_channel(struct disk_peer *peer,
-			 const struct disk_peer_wish *wish)
+			 const struct disk_peer_config *config)
 {
 	struct channel_shape shape = {
 		.kind = CHANNEL_KIND_DISK,
-		.slot_count = wish->slot_count ? wish->slot_count : 64,
+		.slot_count = config->slot_count ? config->slot_count : 64,
 		.buffer_bytes =
-			wish->buffer_bytes ? wish->buffer_bytes : 1u << 20,
+			config->buffer_bytes ? config->buffer_bytes : 1u << 20,
 		.generation = (uint32_t)peer->attachment.generation,
 	};
 
@@ -67,30 +67,30 @@ static void make_channel(struct disk_peer *peer,
 			      CHANNEL_KIND_DISK),
 		 0);
 	peer->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	peer->call = eventfd(0, wish->has_blocking_call
+	peer->call = eventfd(0, config->has_blocking_call
 					? EFD_CLOEXEC
 					: EFD_CLOEXEC | EFD_NONBLOCK);
 	spin_init(&peer->spin, SPIN_MONITOR_NS);
 }
 
 void disk_rig_attach(struct service_rig *rig, struct disk_peer *peer,
-		     const struct disk_peer_wish *wish)
+		     const struct disk_peer_config *config)
 {
 	static uint64_t next_id = 1;
-	SCOPED(close_fd) int file = open_file(wish);
+	SCOPED(close_fd) int file = open_file(config);
 	struct disk_attach attach = {
 		.attachment = { .id = next_id++, .generation = 7 },
-		.size_bytes = wish->size_bytes,
-		.read_only = wish->is_read_only,
-		.direct = wish->is_direct,
+		.size_bytes = config->size_bytes,
+		.read_only = config->is_read_only,
+		.direct = config->is_direct,
 		.logical_block_bytes =
-			wish->block_bytes ? wish->block_bytes : 512,
+			config->block_bytes ? config->block_bytes : 512,
 		.partition = "test",
 		.disk = "test",
 	};
 
 	*peer = (struct disk_peer){ .attachment = attach.attachment };
-	make_channel(peer, wish);
+	make_channel(peer, config);
 	CHECK_EQ(control_send(
 			 &rig->link, MSG_DISK_ATTACH, 0, &attach,
 			 sizeof(attach),

@@ -27,7 +27,7 @@ struct disk_peer {
 	struct spin spin;
 };
 
-struct disk_peer_wish {
+struct disk_peer_config {
 	const char *path; /* the file; created if need be */
 	uint64_t size_bytes;
 	bool is_direct, is_read_only;
@@ -52,7 +52,7 @@ void disk_rig_expect(struct service_rig *rig, uint32_t type, void *ret_body,
 
 /* Attach a disk; ids are 1, 2, ... in the order of calls per process. */
 void disk_rig_attach(struct service_rig *rig, struct disk_peer *peer,
-		     const struct disk_peer_wish *wish);
+		     const struct disk_peer_config *config);
 /* Hand the file over again, to a new service, on a new channel. */
 void disk_peer_close(struct disk_peer *peer);
 

@@ -10,7 +10,7 @@
  * what was not. docs/architecture.md, "Losing a service", has the rules; the
  * invariants I1 to I7 are cited where they are kept.
  *
- *   front.c     what the transport asks (rings start and stop)
+ *   rings.c     what the transport asks (rings start and stop)
  *   memory.c    the guest's memory changes under running rings
  *   issue.c     rings -> table -> lane
  *   answer.c    lane -> table -> rings
@@ -119,7 +119,7 @@ struct disk {
 	bool is_leaving; /* it is drained, and answers what it has */
 	bool is_blocked; /* what waits in the rings cannot be sent now */
 	bool was_up;
-	bool has_wished_pause; /* in this outage */
+	bool has_asked_for_pause; /* in this outage */
 	bool is_first_answer_due;
 	uint64_t lost_ns;  /* when the outage began */
 	uint64_t beats;    /* of the service, when last looked at */
@@ -160,7 +160,7 @@ int disk_init(struct disk *disk, const struct monitor_disk *settings,
 	      const struct disk_ops *ops);
 void disk_release(struct disk *disk);
 
-/* Guest's side (front.c). ----------------------------------------------- */
+/* Guest's side (rings.c). ----------------------------------------------- */
 
 /* For a transport, and for vhostuser_backend_init(); the device is the disk. */
 extern const struct virtio_device_ops disk_device_ops;

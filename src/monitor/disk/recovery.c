@@ -117,7 +117,7 @@ static void mark_taken(struct disk *disk)
 static void begin_outage(struct disk *disk)
 {
 	disk->is_blocked = true;
-	disk->has_wished_pause = false;
+	disk->has_asked_for_pause = false;
 	disk->is_first_answer_due = false;
 	if (disk->lost_ns == 0)
 		disk->lost_ns = clock_now_ns();
@@ -258,9 +258,9 @@ static void tend_outage(struct disk *disk)
 		lose_service(disk, DISK_DOWN_KILLED);
 	if (disk->settings.outage == OUTAGE_FAIL) {
 		fail_all(disk);
-	} else if (!disk->has_wished_pause) {
-		disk->has_wished_pause = true;
-		tell(disk, NOTICE_PAUSE_WISH, 0);
+	} else if (!disk->has_asked_for_pause) {
+		disk->has_asked_for_pause = true;
+		tell(disk, NOTICE_PAUSE_REQUEST, 0);
 	}
 }
 

@@ -7,7 +7,7 @@
  *   start    before the monitor's own sandbox, one thread: open what cannot be
  *            opened later, load the guest, start nothing of it
  *   attach   in the sandbox, before the I/O thread runs: give every disk and
- *            interface its front (vhost-user socket or PCI device)
+ *            interface its transport (vhost-user socket or PCI device)
  *   watch    after iothread_start(), before the seal: threads, event sources
  *   sealed   after the seal: the guest's processors may be made to run by a
  *            verb from here on; handler.ready follows
@@ -123,11 +123,11 @@ struct engine_ops {
 	/* A driver has started on this interface, whose control queue the
 	 * engine keeps: find out its filter. NULL: it keeps none. */
 	void (*nic_started)(struct engine *engine, uint32_t index);
-	/* One row per mnemonic carried out for the guest; NULL: it never is. */
-	void (*interventions)(const struct engine *engine,
-			      void (*row)(void *context,
-					  const struct intervention *row),
-			      void *context);
+	/* One row per mnemonic emulated for the guest; NULL: it never is. */
+	void (*emulations)(const struct engine *engine,
+			   void (*row)(void *context,
+				       const struct emulation *row),
+			   void *context);
 	/* System calls of its threads, beside the monitor's. */
 	const struct sandbox_call *calls;
 	size_t call_count;

@@ -14,17 +14,17 @@
 
 #include "base/clock.h"
 
-/* A guest is young for so long after it has begun. Together less than the
+/* A guest resets early for so long after it has begun. Together less than the
  * supervisor takes for a calm life of a monitor (RESTART_CALM_NS). */
-#define RESETS_YOUNG_NS (2 * NS_PER_S)
-#define RESETS_MOST     10 /* of a young guest, in a row */
+#define RESETS_EARLY_NS (2 * NS_PER_S)
+#define RESETS_MOST     10 /* early ones of a guest, in a row */
 #define RESETS_HOPELESS \
 	"the guest reset itself 10 times in a row as soon as it had begun"
 
 /* All zero: it has not begun. Times are of clock_now_ns(). */
 struct resets {
 	uint64_t began_ns;
-	unsigned young_count; /* in a row */
+	unsigned early_count; /* in a row */
 };
 
 enum resets_verdict {

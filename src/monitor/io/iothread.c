@@ -28,7 +28,7 @@ struct watch {
 	nfds_t count;
 	/* Where the sockets are in it; 0: not watched. */
 	nfds_t listener;
-	nfds_t fronts[DISK_COUNT_MAX];
+	nfds_t functions[DISK_COUNT_MAX];
 	nfds_t nic_fronts[NIC_COUNT_MAX];
 	/* Those behind are eventfds, to be emptied. */
 	bool is_event[WATCH_MAX];
@@ -59,9 +59,10 @@ static void watch_sockets(struct iothread *io, struct watch *watch)
 	for (uint32_t i = 0; i < io->disk_count; i++) {
 		const struct disk *disk = &io->disks[i].disk;
 
-		watch->fronts[i] = 0;
+		watch->functions[i] = 0;
 		if (disk->has_front)
-			watch->fronts[i] = add(watch, disk->backend.fd, false);
+			watch->functions[i] =
+				add(watch, disk->backend.fd, false);
 	}
 	for (uint32_t i = 0; i < io->nic_count; i++) {
 		const struct nic *nic = &io->nics[i];
@@ -134,7 +135,8 @@ static void tell_front_end(struct iothread *io, enum notice_kind event,
 static void handle_sockets(struct iothread *io, const struct watch *watch)
 {
 	for (uint32_t i = 0; i < io->disk_count; i++)
-		if (watch->fronts[i] && watch->fds[watch->fronts[i]].revents)
+		if (watch->functions[i] &&
+		    watch->fds[watch->functions[i]].revents)
 			tell_front_end(io, NOTICE_EVENT, i,
 				       disk_front_readable(&io->disks[i].disk));
 	for (uint32_t i = 0; i < io->nic_count; i++)

@@ -80,7 +80,7 @@ static void forget_life(struct nic *nic)
 	nic->wants_buffers = false;
 	nic->active_pairs = 1;
 	nic->all_groups = 0;
-	nic->abilities.group_count = 0;
+	nic->negotiated.group_count = 0;
 	memcpy(nic->shape.mac, nic->settings.mac, sizeof(nic->shape.mac));
 }
 
@@ -125,24 +125,25 @@ void nic_tell_now(struct nic *nic)
 	nic->told_ns = clock_now_ns();
 	nic->tell_ns = 0;
 	notices_put(nic->notices, &(struct notice){
-					  .kind = NOTICE_NIC_ABILITIES,
+					  .kind = NOTICE_NIC_FEATURES,
 					  .disk_index = nic->settings.index,
 				  });
 }
 
-void nic_tell_abilities(struct nic *nic)
+void nic_tell_features(struct nic *nic)
 {
-	nic->abilities.attachment_id = nic->settings.attachment_id;
-	nic->abilities.offloads = offloads_of(nic->features);
-	nic->abilities.frame_bytes_max = nic->settings.mtu + NIC_FRAME_OVERHEAD;
+	nic->negotiated.attachment_id = nic->settings.attachment_id;
+	nic->negotiated.offloads = offloads_of(nic->features);
+	nic->negotiated.frame_bytes_max =
+		nic->settings.mtu + NIC_FRAME_OVERHEAD;
 	/* Who cannot say what it wants gets every group, and who has said it
 	 * to a front end that has not told us yet. */
-	nic->abilities.all_multicast =
+	nic->negotiated.all_multicast =
 		nic->all_groups != 0 ||
 		(nic->shape.has_control
 			 ? !(nic->features & BIT(VIRTIO_NET_F_CTRL_RX))
 			 : !nic->has_filter);
-	memcpy(nic->abilities.mac, nic->shape.mac, sizeof(nic->shape.mac));
+	memcpy(nic->negotiated.mac, nic->shape.mac, sizeof(nic->shape.mac));
 	if (clock_now_ns() - nic->told_ns < TELL_EVERY_NS)
 		nic->tell_ns = nic->told_ns + TELL_EVERY_NS;
 	else
@@ -155,13 +156,13 @@ void nic_set_filter(struct nic *nic, const struct nic_filter *filter)
 
 	nic->has_filter = true;
 	nic->all_groups = filter->takes_all_groups ? NIC_ALL_MULTICAST : 0;
-	nic->abilities.group_count = filter->group_count;
-	_Static_assert(sizeof(nic->abilities.groups) == sizeof(filter->groups),
+	nic->negotiated.group_count = filter->group_count;
+	_Static_assert(sizeof(nic->negotiated.groups) == sizeof(filter->groups),
 		       "the same groups");
-	memcpy(nic->abilities.groups, filter->groups, sizeof(filter->groups));
+	memcpy(nic->negotiated.groups, filter->groups, sizeof(filter->groups));
 	if (memcmp(filter->mac, none, sizeof(none)) != 0)
 		memcpy(nic->shape.mac, filter->mac, sizeof(filter->mac));
-	nic_tell_abilities(nic);
+	nic_tell_features(nic);
 }
 
 static void tell_started(struct nic *nic)
@@ -231,7 +232,7 @@ static int start_queue(void *device, uint32_t index,
 	if (index == 0 && !nic->shape.has_control)
 		tell_started(nic);
 	if (index == 0)
-		nic_tell_abilities(nic);
+		nic_tell_features(nic);
 	return 0;
 }
 

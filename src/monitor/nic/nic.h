@@ -76,7 +76,7 @@ struct nic {
 	struct notices *notices;
 	struct net_shape shape;
 	struct nic_counters counters;
-	struct nic_abilities abilities;
+	struct nic_features negotiated;
 	uint32_t all_groups; /* bits of enum nic_all_groups */
 	uint64_t told_ns;    /* when they were last told */
 	uint64_t tell_ns;    /* when to tell them next; 0: not */
@@ -175,7 +175,7 @@ void nic_run_timers(struct nic *nic, uint64_t now_ns);
 
 /* The guest's driver has done something that changes what it can take. Told
  * now and then only, however often that is. */
-void nic_tell_abilities(struct nic *nic);
+void nic_tell_features(struct nic *nic);
 void nic_tell_now(struct nic *nic);
 
 /* Whether the guest is to announce itself (nic.c). */

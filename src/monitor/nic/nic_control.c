@@ -61,7 +61,7 @@ static void switch_all_groups(struct nic *nic, enum nic_all_groups reason,
 static int take_all_groups(struct nic *nic)
 {
 	switch_all_groups(nic, NIC_GROUPS_OVERFLOW, true);
-	nic->abilities.group_count = 0;
+	nic->negotiated.group_count = 0;
 	return 0;
 }
 
@@ -86,8 +86,8 @@ static int set_groups(struct nic *nic, const struct command *command)
 		return take_all_groups(nic);
 	if (command->count < at + 6 * groups)
 		return -EBADMSG;
-	memcpy(nic->abilities.groups, data + at, 6 * (size_t)groups);
-	nic->abilities.group_count = groups;
+	memcpy(nic->negotiated.groups, data + at, 6 * (size_t)groups);
+	nic->negotiated.group_count = groups;
 	switch_all_groups(nic, NIC_GROUPS_OVERFLOW, false);
 	return 0;
 }
@@ -205,7 +205,7 @@ bool nic_control_turn(struct nic *nic)
 		count++;
 	if (count == 0)
 		return false;
-	nic_tell_abilities(nic);
+	nic_tell_features(nic);
 	if (ring_should_signal(&queue->ring))
 		event_signal(queue->call_fd);
 	return true;

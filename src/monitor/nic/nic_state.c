@@ -19,20 +19,20 @@ void nic_thaw(struct nic *nic)
 
 void nic_state_save(const struct nic *nic, struct state_writer *writer)
 {
-	const struct nic_abilities *abilities = &nic->abilities;
+	const struct nic_features *negotiated = &nic->negotiated;
 
 	state_begin(writer, STATE_NIC, STATE_VERSION);
 	state_put(writer, nic->shape.mac, sizeof(nic->shape.mac));
 	state_put_u16(writer, (uint16_t)nic->active_pairs);
 	state_put_u8(writer, (uint8_t)nic->all_groups);
-	state_put_u16(writer, (uint16_t)abilities->group_count);
-	state_put(writer, abilities->groups, sizeof(abilities->groups));
+	state_put_u16(writer, (uint16_t)negotiated->group_count);
+	state_put(writer, negotiated->groups, sizeof(negotiated->groups));
 	state_end(writer);
 }
 
 void nic_state_restore(struct nic *nic, struct state_reader *reader)
 {
-	struct nic_abilities *abilities = &nic->abilities;
+	struct nic_features *negotiated = &nic->negotiated;
 	uint32_t pairs, groups, all;
 
 	nic_freeze(nic);
@@ -42,7 +42,7 @@ void nic_state_restore(struct nic *nic, struct state_reader *reader)
 	pairs = state_get_u16(reader);
 	all = state_get_u8(reader);
 	groups = state_get_u16(reader);
-	state_get(reader, abilities->groups, sizeof(abilities->groups));
+	state_get(reader, negotiated->groups, sizeof(negotiated->groups));
 	state_leave(reader);
 	if (pairs > nic->shape.queue_pair_count || groups > NIC_GROUP_MAX ||
 	    all > NIC_ALL_GROUPS_BITS)
@@ -50,6 +50,6 @@ void nic_state_restore(struct nic *nic, struct state_reader *reader)
 	if (state_reader_result(reader) < 0)
 		return;
 	nic->active_pairs = pairs;
-	abilities->group_count = groups;
+	negotiated->group_count = groups;
 	nic->all_groups = all;
 }

@@ -20,16 +20,16 @@ enum notice_kind {
 	NOTICE_SUSPECT, /* oldest_ms: age of the oldest request */
 	NOTICE_BROKEN,
 	NOTICE_POISON,
-	NOTICE_PAUSE_WISH,
+	NOTICE_PAUSE_REQUEST,
 	NOTICE_CONNECTED, /* a foreign front end came */
 	NOTICE_DISCONNECTED,
 	NOTICE_EVENT, /* text, for an operator */
 	/* Of interfaces; disk_index is theirs. */
 	NOTICE_NIC_SUSPECT,
 	NOTICE_NIC_BROKEN,
-	NOTICE_NIC_ABILITIES, /* look at nic.abilities */
-	NOTICE_NIC_STARTED,   /* a driver; the engine knows its filter */
-	NOTICE_NIC_EVENT,     /* as NOTICE_EVENT */
+	NOTICE_NIC_FEATURES, /* look at nic.negotiated */
+	NOTICE_NIC_STARTED,  /* a driver; the engine knows its filter */
+	NOTICE_NIC_EVENT,    /* as NOTICE_EVENT */
 };
 
 struct notice {

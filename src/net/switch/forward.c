@@ -118,7 +118,7 @@ static void deliver_whole(const struct passage *passage, uint16_t to)
 	out.delivery.data_bytes = frame->length - frame->head_bytes;
 	out.delivery.offload = moved_offload(passage, by);
 	/* virtio 1.2, 5.1.6.4.1: none of them without GUEST_CSUM. */
-	if (!receiver->abilities.checksum)
+	if (!receiver->features.checksum)
 		out.delivery.offload.flags = 0;
 	hand_over(passage, to, &out.delivery);
 }
@@ -146,7 +146,7 @@ static void deliver_either_way(const struct passage *passage, uint16_t to)
 {
 	const struct port *receiver = &passage->vswitch->ports[to];
 
-	if (offload_passes(passage->frame, &receiver->abilities))
+	if (offload_passes(passage->frame, &receiver->features))
 		deliver_whole(passage, to);
 	else
 		deliver_finished(passage, to);

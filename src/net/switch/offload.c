@@ -217,24 +217,24 @@ int offload_check(struct frame *frame)
 }
 
 bool offload_passes(const struct frame *frame,
-		    const struct offload_abilities *abilities)
+		    const struct offload_features *features)
 {
 	bool is_ipv6 = frame_read16(frame->head + frame_type_offset(frame)) ==
 		       TYPE_IPV6;
 
-	if (needs_checksum(frame) && !abilities->checksum)
+	if (needs_checksum(frame) && !features->checksum)
 		return false;
-	if (frame->offload.gso_type & VIRTIO_NET_HDR_GSO_ECN && !abilities->ecn)
+	if (frame->offload.gso_type & VIRTIO_NET_HDR_GSO_ECN && !features->ecn)
 		return false;
 	switch (type_of(frame)) {
 	case VIRTIO_NET_HDR_GSO_NONE:
 		return true;
 	case VIRTIO_NET_HDR_GSO_TCPV4:
-		return abilities->tso4;
+		return features->tso4;
 	case VIRTIO_NET_HDR_GSO_TCPV6:
-		return abilities->tso6;
+		return features->tso6;
 	case VIRTIO_NET_HDR_GSO_UDP_L4:
-		return is_ipv6 ? abilities->uso6 : abilities->uso4;
+		return is_ipv6 ? features->uso6 : features->uso4;
 	default:
 		return false;
 	}

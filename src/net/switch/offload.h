@@ -26,7 +26,7 @@
 #define OFFLOAD_PIECES_MAX 128u
 
 /* What a receiver takes unfinished. */
-struct offload_abilities {
+struct offload_features {
 	bool checksum; /* GUEST_CSUM */
 	bool tso4;
 	bool tso6;
@@ -47,7 +47,7 @@ int offload_check(struct frame *frame);
 
 /* True when the receiver takes the frame as it is. */
 bool offload_passes(const struct frame *frame,
-		    const struct offload_abilities *abilities);
+		    const struct offload_features *features);
 
 /* A frame on its way out: rewritten headers, then bytes of the sender's. */
 struct offload_piece {

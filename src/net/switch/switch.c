@@ -209,7 +209,7 @@ int switch_set_guest_mac(struct vswitch *vswitch, uint16_t port,
 			 const struct mac *mac, uint64_t now_ns)
 {
 	struct port *place = switch_find_port(vswitch, port);
-	struct switch_port_settings wished;
+	struct switch_port_settings wanted;
 
 	if (!place || mac_is_group(mac))
 		return -EINVAL;
@@ -218,9 +218,9 @@ int switch_set_guest_mac(struct vswitch *vswitch, uint16_t port,
 		return 0;
 	if (place->settings.guard.checks_mac)
 		return -EPERM;
-	wished = place->settings;
-	wished.mac = *mac;
-	if (is_taken(vswitch, port, &wished))
+	wanted = place->settings;
+	wanted.mac = *mac;
+	if (is_taken(vswitch, port, &wanted))
 		return -EEXIST;
 	place->guest_mac = *mac;
 	/* What a trunk bridges is never learnt, nor is its own station. */
@@ -229,13 +229,13 @@ int switch_set_guest_mac(struct vswitch *vswitch, uint16_t port,
 	return 0;
 }
 
-void switch_set_abilities(struct vswitch *vswitch, uint16_t port,
-			  const struct offload_abilities *abilities)
+void switch_set_features(struct vswitch *vswitch, uint16_t port,
+			 const struct offload_features *features)
 {
 	struct port *place = switch_find_port(vswitch, port);
 
 	if (place)
-		place->abilities = *abilities;
+		place->features = *features;
 }
 
 void switch_set_filter(struct vswitch *vswitch, uint16_t port,

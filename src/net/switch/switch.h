@@ -125,8 +125,8 @@ int switch_set_port(struct vswitch *vswitch, uint16_t port,
 void switch_remove_port(struct vswitch *vswitch, uint16_t port);
 
 /* What its driver negotiated. */
-void switch_set_abilities(struct vswitch *vswitch, uint16_t port,
-			  const struct offload_abilities *abilities);
+void switch_set_features(struct vswitch *vswitch, uint16_t port,
+			 const struct offload_features *features);
 void switch_set_filter(struct vswitch *vswitch, uint16_t port,
 		       const struct switch_port_filter *filter);
 

@@ -10,7 +10,7 @@ struct port {
 	bool is_mirror;
 	struct switch_mirror mirror;
 	struct switch_port_settings settings;
-	struct offload_abilities abilities;
+	struct offload_features features;
 	struct switch_port_filter filter;
 	struct mac guest_mac; /* its driver's choice; zero: the configured */
 	struct switch_counters counters;

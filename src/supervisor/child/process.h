@@ -84,7 +84,7 @@ struct process {
 	struct control control;
 	uint64_t started_ns;
 	uint32_t layers;  /* sandbox layers in place */
-	uint32_t missing; /* wished for, not in place */
+	uint32_t missing; /* asked for, not in place */
 	bool has_crashed; /* it ended by a fault of its own */
 	struct loan loan; /* of urgency */
 	char reason[TEXT_SIZE];

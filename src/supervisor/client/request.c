@@ -235,7 +235,7 @@ static int handle_restore(void *data, struct message *message)
 
 static int handle_balloon(void *data, struct message *message)
 {
-	const struct partition_balloon *wish = (const void *)message->body;
+	const struct partition_balloon *body = (const void *)message->body;
 	struct request *request = data;
 	struct partition *partition = request_partition(request);
 
@@ -244,28 +244,29 @@ static int handle_balloon(void *data, struct message *message)
 	return request_answer_if_refused(
 		request,
 		partition_balloon(partition, &request->ticket,
-				  wish->memory_bytes, &request->refusal));
+				  body->memory_bytes, &request->refusal));
 }
 
-static enum image_wish image_wish_of(const struct partition_uninstall *wish)
+static enum image_disposal
+image_disposal_of(const struct partition_uninstall *body)
 {
-	if (wish->is_scrubbed)
+	if (body->is_scrubbed)
 		return IMAGES_SCRUB;
-	return wish->removes_images ? IMAGES_REMOVE : IMAGES_KEEP;
+	return body->removes_images ? IMAGES_REMOVE : IMAGES_KEEP;
 }
 
 static int handle_uninstall(void *data, struct message *message)
 {
-	const struct partition_uninstall *wish = (const void *)message->body;
+	const struct partition_uninstall *body = (const void *)message->body;
 	struct request *request = data;
 	struct partition *partition = request_partition(request);
 
 	if (!partition)
 		return 0;
 	return request_answer_if_refused(
-		request,
-		partition_uninstall(partition, &request->ticket,
-				    image_wish_of(wish), &request->refusal));
+		request, partition_uninstall(partition, &request->ticket,
+					     image_disposal_of(body),
+					     &request->refusal));
 }
 
 static int handle_undefine(void *data, struct message *message)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Growing pauses before something is tried again that ends young, again and
+ * Growing pauses before something is tried again that exits early, again and
  * again: none for the first few ends, then 100 ms, doubling up to 5 s, for
  * ever. One that lived long enough ends the row.
  */
@@ -16,13 +16,13 @@
 
 /* All zero to begin with. Times are of clock_now_ns(). */
 struct back_off {
-	unsigned young_ends; /* in a row */
+	unsigned early_exits; /* in a row */
 	uint64_t not_before_ns;
 };
 
 /* It ended at `now_ns`; `began_ns` 0: it never began. */
 void back_off_note(struct back_off *back_off, uint64_t began_ns,
-		   uint64_t young_ns, uint64_t now_ns);
+		   uint64_t early_ns, uint64_t now_ns);
 
 /* How long to wait yet; 0: go. */
 uint64_t back_off_wait_ms(const struct back_off *back_off, uint64_t now_ns);

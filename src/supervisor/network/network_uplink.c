@@ -15,7 +15,7 @@
 
 #define HANG_MS HANG_MS_DEFAULT
 /* An uplink that lasted longer ends the row of those that were lost. */
-#define YOUNG_NS (10 * NS_PER_S)
+#define EARLY_EXIT_NS (10 * NS_PER_S)
 /* Between attempts to open one: doubled each time. */
 #define OPEN_FIRST_MS 100
 #define OPEN_MOST_MS  30000
@@ -129,7 +129,7 @@ void network_note_lost(struct network *network)
 		&network->record.definition;
 	const char *trouble = passt_trouble(network);
 
-	back_off_note(&network->back_off, network->up_ns, YOUNG_NS,
+	back_off_note(&network->back_off, network->up_ns, EARLY_EXIT_NS,
 		      clock_now_ns());
 	if (back_off_is_news(&network->back_off))
 		supervisor_event(

@@ -21,10 +21,10 @@
 #define HANG_MS        HANG_MS_DEFAULT
 #define RETRY_MS       1000
 /* Rings that lasted longer end the row of broken ones. */
-#define YOUNG_NS (60 * NS_PER_S)
-/* Abilities are told at most this often: the service is others', too, and one
+#define EARLY_EXIT_NS (60 * NS_PER_S)
+/* They are passed on at most this often: the service is others', too, and one
  * monitor must not fill its link. */
-#define ABILITIES_USEC 20000u
+#define FEATURES_USEC 20000u
 
 const char *nic_state_name(enum nic_state state)
 {
@@ -73,8 +73,8 @@ static struct supervisor *supervisor_of(const struct nic *nic)
 static void disarm(struct nic *nic)
 {
 	nic->timer = sd_event_source_disable_unref(nic->timer);
-	nic->abilities_source =
-		sd_event_source_disable_unref(nic->abilities_source);
+	nic->features_source =
+		sd_event_source_disable_unref(nic->features_source);
 }
 
 static void progress(struct nic *nic)
@@ -192,9 +192,9 @@ static void tell_service(struct nic *nic, struct instance *instance,
 	fill_attach(nic, &attach);
 	process_send(instance->process, MSG_NET_ATTACH, 0, &attach,
 		     sizeof(attach), rings->fds, 3);
-	if (nic->has_abilities)
-		process_tell(instance->process, MSG_NET_ABILITIES,
-			     &nic->abilities);
+	if (nic->has_features)
+		process_tell(instance->process, MSG_NET_FEATURES,
+			     &nic->features);
 	if (nic_is_mirror(nic))
 		tell_mirror(nic, instance);
 }
@@ -296,7 +296,7 @@ void nic_leave(struct nic *nic)
 void nic_unwant(struct nic *nic)
 {
 	nic->is_wanted = false;
-	nic->has_abilities = false;
+	nic->has_features = false;
 	disarm(nic);
 	if (nic->state == NIC_IS_WAITING)
 		nic->state = NIC_IS_DETACHED;
@@ -321,7 +321,8 @@ static void note_broken(struct nic *nic, const char *by_whom)
 			     "interface %s: its %s broke the rings; it gets "
 			     "new ones",
 			     nic->definition.name, by_whom);
-	back_off_note(&nic->back_off, nic->up_ns, YOUNG_NS, clock_now_ns());
+	back_off_note(&nic->back_off, nic->up_ns, EARLY_EXIT_NS,
+		      clock_now_ns());
 }
 
 void nic_broken(struct nic *nic, uint64_t generation)
@@ -379,37 +380,37 @@ void nic_suspected(struct nic *nic, uint64_t generation)
 		instance_check(nic->instance, HANG_MS / 2);
 }
 
-static void tell_abilities(struct nic *nic);
+static void tell_features(struct nic *nic);
 
-static int on_abilities(sd_event_source *source, uint64_t usec, void *data)
+static int on_features(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct nic *nic = data;
 
-	nic->abilities_source =
-		sd_event_source_disable_unref(nic->abilities_source);
-	if (nic->are_abilities_new)
-		tell_abilities(nic);
+	nic->features_source =
+		sd_event_source_disable_unref(nic->features_source);
+	if (nic->are_features_new)
+		tell_features(nic);
 	return 0;
 }
 
-static void tell_abilities(struct nic *nic)
+static void tell_features(struct nic *nic)
 {
-	nic->are_abilities_new = false;
+	nic->are_features_new = false;
 	if (nic->state == NIC_IS_UP)
-		process_tell(nic->instance->process, MSG_NET_ABILITIES,
-			     &nic->abilities);
-	(void)sd_event_add_time_relative(
-		supervisor_of(nic)->event, &nic->abilities_source,
-		CLOCK_MONOTONIC, ABILITIES_USEC, 1000, on_abilities, nic);
+		process_tell(nic->instance->process, MSG_NET_FEATURES,
+			     &nic->features);
+	(void)sd_event_add_time_relative(supervisor_of(nic)->event,
+					 &nic->features_source, CLOCK_MONOTONIC,
+					 FEATURES_USEC, 1000, on_features, nic);
 }
 
-void nic_take_abilities(struct nic *nic, const struct nic_abilities *abilities)
+void nic_take_features(struct nic *nic, const struct nic_features *features)
 {
-	nic->abilities = *abilities;
-	nic->has_abilities = true;
-	nic->are_abilities_new = true;
-	if (!nic->abilities_source)
-		tell_abilities(nic);
+	nic->features = *features;
+	nic->has_features = true;
+	nic->are_features_new = true;
+	if (!nic->features_source)
+		tell_features(nic);
 }
 
 void nic_release(struct nic *nic)

@@ -43,10 +43,10 @@ struct nic {
 	struct back_off back_off; /* of rings that were broken */
 	sd_event_source *timer;
 	/* What its driver negotiated, for every next generation. */
-	bool has_abilities;
-	struct nic_abilities abilities;
-	bool are_abilities_new;            /* than what was told */
-	sd_event_source *abilities_source; /* while it is too soon to tell */
+	bool has_features;
+	struct nic_features features;
+	bool are_features_new;            /* than what was told */
+	sd_event_source *features_source; /* while it is too soon to tell */
 	struct nic_counters counters;
 };
 
@@ -80,7 +80,7 @@ void nic_changed(struct nic *nic);
 void nic_found(struct nic *nic, struct instance *instance, uint64_t generation);
 
 /* Messages of its monitor, and of its instance. */
-void nic_take_abilities(struct nic *nic, const struct nic_abilities *abilities);
+void nic_take_features(struct nic *nic, const struct nic_features *features);
 void nic_suspected(struct nic *nic, uint64_t generation);
 void nic_broken(struct nic *nic, uint64_t generation);
 void nic_detached(struct nic *nic);

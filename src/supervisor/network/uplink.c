@@ -247,7 +247,7 @@ static const char *const secluded[] = {
 	"24", "-g", "10.0.2.2", "-M", "02:00:00:00:00:01",
 };
 
-/* The gateway's address is not the host's loopback, unless that is wished. */
+/* The gateway's address is not the host's loopback, unless asked for. */
 static void passt_arguments(const struct switch_definition *definition,
 			    const char **arguments)
 {

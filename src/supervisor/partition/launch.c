@@ -209,14 +209,14 @@ static int check_memory(const struct partition *partition,
 {
 	const struct config *config = &partition->supervisor->config;
 	struct memory_host host = memory_of_host();
-	struct memory_wish wish = {
+	struct memory_demand demand = {
 		.has_huge_pages = partition->record.definition.huge_pages,
 		.wanted_bytes = partition->record.definition.memory_bytes,
 		.booked_bytes = booked_bytes(partition),
 		.reserve_bytes = (uint64_t)config->memory_reserve_mib << 20,
 	};
 
-	return memory_check(&host, &wish, refusal);
+	return memory_check(&host, &demand, refusal);
 }
 
 /* A test may play the monitor where KVM cannot run guests. */

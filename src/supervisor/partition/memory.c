@@ -66,52 +66,54 @@ static uint64_t less(uint64_t whole, uint64_t part)
 }
 
 static int check_huge(const struct memory_host *host,
-		      const struct memory_wish *wish, struct refusal *refusal)
+		      const struct memory_demand *demand,
+		      struct refusal *refusal)
 {
-	uint64_t left = min_u64(less(host->huge_bytes, wish->booked_bytes),
+	uint64_t left = min_u64(less(host->huge_bytes, demand->booked_bytes),
 				host->huge_free_bytes);
 
-	if (wish->wanted_bytes <= left)
+	if (demand->wanted_bytes <= left)
 		return 0;
 	return refuse(refusal, -ERANGE, "memory.huge-pages",
 		      "%llu huge pages of 2M are wanted and the host has %llu "
 		      "left, with %llu promised; vm.nr_hugepages makes more",
-		      wish->wanted_bytes / HUGE_PAGE_BYTES,
+		      demand->wanted_bytes / HUGE_PAGE_BYTES,
 		      left / HUGE_PAGE_BYTES,
-		      wish->booked_bytes / HUGE_PAGE_BYTES);
+		      demand->booked_bytes / HUGE_PAGE_BYTES);
 }
 
 static int check_booked(const struct memory_host *host,
-			const struct memory_wish *wish, struct refusal *refusal)
+			const struct memory_demand *demand,
+			struct refusal *refusal)
 {
-	uint64_t given = less(host->total_bytes, wish->reserve_bytes);
+	uint64_t given = less(host->total_bytes, demand->reserve_bytes);
 
 	if (!host->total_bytes ||
-	    wish->wanted_bytes <= less(given, wish->booked_bytes))
+	    demand->wanted_bytes <= less(given, demand->booked_bytes))
 		return 0;
 	return refuse(refusal, -ERANGE, "memory.size",
 		      "%llu MiB are wanted; of the host's %llu MiB %llu are "
 		      "promised to other partitions and %llu kept back "
 		      "(memory_reserve_mib)",
-		      (unsigned long long)wish->wanted_bytes >> 20,
+		      (unsigned long long)demand->wanted_bytes >> 20,
 		      (unsigned long long)host->total_bytes >> 20,
-		      (unsigned long long)wish->booked_bytes >> 20,
-		      (unsigned long long)wish->reserve_bytes >> 20);
+		      (unsigned long long)demand->booked_bytes >> 20,
+		      (unsigned long long)demand->reserve_bytes >> 20);
 }
 
-int memory_check(const struct memory_host *host, const struct memory_wish *wish,
-		 struct refusal *refusal)
+int memory_check(const struct memory_host *host,
+		 const struct memory_demand *demand, struct refusal *refusal)
 {
 	int r;
 
-	if (wish->has_huge_pages)
-		return check_huge(host, wish, refusal);
-	r = check_booked(host, wish, refusal);
+	if (demand->has_huge_pages)
+		return check_huge(host, demand, refusal);
+	r = check_booked(host, demand, refusal);
 	if (r < 0 || !host->free_bytes ||
-	    wish->wanted_bytes <= host->free_bytes)
+	    demand->wanted_bytes <= host->free_bytes)
 		return r;
 	return refuse(refusal, -ERANGE, "memory.size",
 		      "%llu MiB are wanted and the host has %llu MiB left",
-		      (unsigned long long)wish->wanted_bytes >> 20,
+		      (unsigned long long)demand->wanted_bytes >> 20,
 		      (unsigned long long)host->free_bytes >> 20);
 }

@@ -21,7 +21,7 @@ struct memory_host {
 	uint64_t huge_free_bytes;
 };
 
-struct memory_wish {
+struct memory_demand {
 	bool has_huge_pages;
 	uint64_t wanted_bytes;
 	uint64_t booked_bytes;  /* of the same kind, by all others that run */
@@ -32,7 +32,7 @@ struct memory_wish {
 struct memory_host memory_of_host(void);
 
 /* -ERANGE  the host cannot keep that promise; the refusal has the numbers */
-int memory_check(const struct memory_host *host, const struct memory_wish *wish,
-		 struct refusal *refusal);
+int memory_check(const struct memory_host *host,
+		 const struct memory_demand *demand, struct refusal *refusal);
 
 #endif

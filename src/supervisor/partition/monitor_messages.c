@@ -178,7 +178,7 @@ static int take_refused(void *data, struct message *message)
 	return 0;
 }
 
-static int take_pause_wish(void *data, struct message *message)
+static int take_pause_request(void *data, struct message *message)
 {
 	struct process *process = data;
 	struct disk *disk = disk_of(process, (const void *)message->body);
@@ -214,15 +214,14 @@ static int take_progress(void *data, struct message *message)
 	return 0;
 }
 
-static int take_intervention(void *data, struct message *message)
+static int take_emulation(void *data, struct message *message)
 {
-	const struct intervention *told = (const void *)message->body;
+	const struct emulation *told = (const void *)message->body;
 	struct process *process = data;
 	struct partition *partition = process->owner;
 
-	if (partition->intervention_count < INTERVENTIONS_MAX)
-		partition->interventions[partition->intervention_count++] =
-			*told;
+	if (partition->emulation_count < EMULATIONS_MAX)
+		partition->emulations[partition->emulation_count++] = *told;
 	return 0;
 }
 
@@ -312,16 +311,16 @@ static int take_nic_broken(void *data, struct message *message)
 	return 0;
 }
 
-static int take_nic_abilities(void *data, struct message *message)
+static int take_nic_features(void *data, struct message *message)
 {
-	const struct nic_abilities *abilities = (const void *)message->body;
+	const struct nic_features *features = (const void *)message->body;
 	struct process *process = data;
 	struct partition *partition = process->owner;
 
 	for (unsigned i = 0; i < partition->nic_count; i++) {
-		if (partition->nics[i].id != abilities->attachment_id)
+		if (partition->nics[i].id != features->attachment_id)
 			continue;
-		nic_take_abilities(&partition->nics[i], abilities);
+		nic_take_features(&partition->nics[i], features);
 		break;
 	}
 	/* Of an interface without a driver there is nothing to know. */
@@ -348,14 +347,14 @@ static const struct message_rule rules[] = {
 	{ MSG_MONITOR_POISON, IN(PROCESS_READY), take_poison },
 	{ MSG_MONITOR_BROKEN, IN(PROCESS_READY), take_broken },
 	{ MSG_MONITOR_DISK_REFUSED, IN(PROCESS_READY), take_refused },
-	{ MSG_MONITOR_PAUSE_WISH, IN(PROCESS_READY), take_pause_wish },
+	{ MSG_MONITOR_PAUSE_REQUEST, IN(PROCESS_READY), take_pause_request },
 	{ MSG_MONITOR_COUNTERS, IN_ANY_STATE, take_counters },
 	{ MSG_MONITOR_PROGRESS, IN_ANY_STATE, take_progress },
-	{ MSG_MONITOR_INTERVENTION, IN_ANY_STATE, take_intervention },
+	{ MSG_MONITOR_EMULATION, IN_ANY_STATE, take_emulation },
 	{ MSG_MONITOR_DISK_HELD, IN(PROCESS_EXPECTED), take_disk_held },
 	{ MSG_MONITOR_NIC_SUSPECT, IN(PROCESS_READY), take_nic_suspect },
 	{ MSG_MONITOR_NIC_BROKEN, IN(PROCESS_READY), take_nic_broken },
-	{ MSG_MONITOR_NIC_ABILITIES, IN_ANY_STATE, take_nic_abilities },
+	{ MSG_MONITOR_NIC_FEATURES, IN_ANY_STATE, take_nic_features },
 	{ MSG_MONITOR_NIC_COUNTERS, IN_ANY_STATE, take_nic_counters },
 	{ MSG_MONITOR_NIC_HELD, IN(PROCESS_EXPECTED), take_nic_held },
 	{ MSG_MONITOR_CONSOLE_HELD, IN(PROCESS_EXPECTED), take_console_held },

@@ -34,8 +34,8 @@ enum save_step {
 	SAVE_TAKING_BACK, /* the guest is to run on */
 };
 
-/* Different instructions carried out for one guest; more are not told. */
-#define INTERVENTIONS_MAX 64
+/* Different instructions emulated for one guest; more are not told. */
+#define EMULATIONS_MAX 64
 
 /* Asked of a monitor, by request_id; 0: none. */
 struct question {
@@ -88,8 +88,8 @@ struct partition {
 	int kernel_fd;
 	int initrd_fd;
 	int image_fd;
-	struct intervention interventions[INTERVENTIONS_MAX];
-	unsigned intervention_count;
+	struct emulation emulations[EMULATIONS_MAX];
+	unsigned emulation_count;
 	struct ticket
 		count_ticket; /* a PARTITION_SHOW that waits for counters */
 	sd_event_source *count_timer;
@@ -129,8 +129,8 @@ int partition_reset(struct partition *partition, const struct ticket *ticket,
 int partition_balloon(struct partition *partition, const struct ticket *ticket,
 		      uint64_t memory_bytes, struct refusal *refusal);
 int partition_uninstall(struct partition *partition,
-			const struct ticket *ticket, enum image_wish wish,
-			struct refusal *refusal);
+			const struct ticket *ticket,
+			enum image_disposal disposal, struct refusal *refusal);
 int partition_undefine(struct partition *partition, struct refusal *refusal);
 
 /* An uninstall that an earlier supervisor left unfinished; takes it over. */

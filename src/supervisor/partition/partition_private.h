@@ -12,7 +12,7 @@
 enum partition_state partition_state(const struct partition *partition);
 
 /*
- * Apply an event that is wished for: checked, on disk, told. In an errand.
+ * Apply an event that was asked for: checked, on disk, told. In an errand.
  * Negative: refused by the table or by the store, and nothing has changed.
  */
 int partition_try(struct partition *partition, enum partition_event event,

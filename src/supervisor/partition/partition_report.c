@@ -178,13 +178,13 @@ void report_layers(struct supervisor *supervisor,
 	}
 }
 
-static void report_interventions(const struct partition *partition,
-				 const struct ticket *ticket)
+static void report_emulations(const struct partition *partition,
+			      const struct ticket *ticket)
 {
-	for (unsigned i = 0; i < partition->intervention_count; i++)
-		ticket_row(partition->supervisor, ticket, MSG_INTERVENTION_ROW,
-			   &partition->interventions[i],
-			   sizeof(partition->interventions[i]), NULL, 0);
+	for (unsigned i = 0; i < partition->emulation_count; i++)
+		ticket_row(partition->supervisor, ticket, MSG_EMULATION_ROW,
+			   &partition->emulations[i],
+			   sizeof(partition->emulations[i]), NULL, 0);
 }
 
 static void report_image(const struct partition *partition,
@@ -206,7 +206,7 @@ void report_show(const struct partition *partition, struct ticket *ticket)
 	report_disks(partition, ticket);
 	report_nics(partition, ticket);
 	report_layers(partition->supervisor, partition, ticket);
-	report_interventions(partition, ticket);
+	report_emulations(partition, ticket);
 	report_image(partition, ticket);
 	ticket_done(partition->supervisor, ticket);
 }

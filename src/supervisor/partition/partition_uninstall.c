@@ -134,7 +134,8 @@ static void run_aside(void *context)
 	partition_vacate(partition);
 }
 
-static int begin_uninstall(struct partition *partition, enum image_wish wish,
+static int begin_uninstall(struct partition *partition,
+			   enum image_disposal disposal,
 			   struct refusal *refusal)
 {
 	struct store *store = partition->supervisor->store;
@@ -145,7 +146,8 @@ static int begin_uninstall(struct partition *partition, enum image_wish wish,
 		return partition_refuse_store(partition, r, refusal);
 	hold_drop(partition);
 	r = uninstall_begin(&partition->uninstall, store,
-			    partition->record.definition.name, wish, refusal);
+			    partition->record.definition.name, disposal,
+			    refusal);
 	if (r == 0)
 		partition->is_half_uninstalled = true;
 	if (r < 0 && partition_state(partition) == PARTITION_SAVED)
@@ -154,8 +156,8 @@ static int begin_uninstall(struct partition *partition, enum image_wish wish,
 }
 
 int partition_uninstall(struct partition *partition,
-			const struct ticket *ticket, enum image_wish wish,
-			struct refusal *refusal)
+			const struct ticket *ticket,
+			enum image_disposal disposal, struct refusal *refusal)
 {
 	int r = partition_check_verb(partition, PARTITION_EVENT_UNINSTALL,
 				     refusal);
@@ -163,7 +165,7 @@ int partition_uninstall(struct partition *partition,
 	if (r < 0)
 		return r;
 	partition_occupy(partition);
-	r = begin_uninstall(partition, wish, refusal);
+	r = begin_uninstall(partition, disposal, refusal);
 	if (r == 0) {
 		partition->ticket = *ticket;
 		uninstall_run(partition);

@@ -416,7 +416,7 @@ int partition_count(struct partition *partition, const struct ticket *ticket)
 	if (partition->count_ticket.client)
 		return -EBUSY;
 	partition->count_ticket = *ticket;
-	partition->intervention_count = 0;
+	partition->emulation_count = 0;
 	(void)sd_event_add_time_relative(
 		partition->supervisor->event, &partition->count_timer,
 		CLOCK_MONOTONIC, COUNT_USEC, 1000, on_not_counted, partition);

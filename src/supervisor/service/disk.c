@@ -25,7 +25,7 @@
 /* Broken channels in a row after which a disk gets an instance of its own. */
 #define BROKEN_CHANNELS_MAX 3
 /* A channel that lasted longer ends the row. */
-#define CHANNEL_YOUNG_NS (60 * NS_PER_S)
+#define CHANNEL_EARLY_NS (60 * NS_PER_S)
 
 static void progress(struct disk *disk);
 
@@ -411,7 +411,7 @@ void disk_poisoned(struct disk *disk, uint64_t generation)
 
 static void note_channel_end(struct disk *disk)
 {
-	back_off_note(&disk->channel_back_off, disk->up_ns, CHANNEL_YOUNG_NS,
+	back_off_note(&disk->channel_back_off, disk->up_ns, CHANNEL_EARLY_NS,
 		      clock_now_ns());
 }
 
@@ -441,7 +441,7 @@ void disk_channel_broken(struct disk *disk, uint64_t generation,
 			     "one",
 			     disk->definition->name, by_whom);
 	note_channel_end(disk);
-	if (disk->channel_back_off.young_ends >= BROKEN_CHANNELS_MAX &&
+	if (disk->channel_back_off.early_exits >= BROKEN_CHANNELS_MAX &&
 	    !disk->is_alone) {
 		disk->is_alone = true;
 		service_settle(service_of(disk));

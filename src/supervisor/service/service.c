@@ -14,8 +14,8 @@
 #include "supervisor/service/disk.h"
 #include "supervisor/supervisor.h"
 
-/* An instance that dies sooner than this after READY died young. */
-#define YOUNG_NS (50 * NS_PER_MS)
+/* An instance that dies sooner than this after READY exited early. */
+#define EARLY_EXIT_NS (50 * NS_PER_MS)
 /* A standby is started when the clients of a recovery have their processor. */
 #define STANDBY_DELAY_MS 150u
 #define QUIT_MS          1000u
@@ -409,7 +409,8 @@ static void back_off(struct service *service, const struct instance *instance)
 		account = &service->standby_back_off;
 	if (instance->duty == DUTY_ALONE)
 		account = &instance->alone_for->alone_back_off;
-	back_off_note(account, instance->ready_ns, YOUNG_NS, clock_now_ns());
+	back_off_note(account, instance->ready_ns, EARLY_EXIT_NS,
+		      clock_now_ns());
 }
 
 /* An upgrade that came to nothing: whoever served before goes on. */

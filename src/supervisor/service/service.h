@@ -9,7 +9,7 @@
  *
  * service_settle() is the only place that starts, promotes and retires: it
  * looks at what is there, does what is missing, and may be called at any time.
- * A service that dies young again and again is started with growing pauses,
+ * A service that exits early again and again is started with growing pauses,
  * for ever; so is a standby, and an instance for one disk, each on its own
  * account: what one disk does to its instance delays nobody else.
  */

@@ -42,11 +42,11 @@ int install_check_disk(struct store *store, uint64_t attachment_id,
 
 struct uninstall;
 
-enum image_wish {
+enum image_disposal {
 	IMAGES_KEEP,
 	IMAGES_REMOVE, /* those that install created */
 	IMAGES_SCRUB,  /* overwrite what may be written, then the same */
-	IMAGE_WISH_COUNT,
+	IMAGE_DISPOSAL_COUNT,
 };
 
 /*
@@ -55,7 +55,7 @@ enum image_wish {
  * 0 the partition is busy. -EBUSY a program holds an image.
  */
 int uninstall_begin(struct uninstall **ret_uninstall, struct store *store,
-		    const char *partition, enum image_wish wish,
+		    const char *partition, enum image_disposal disposal,
 		    struct refusal *ret_refusal);
 
 /* To poll for reading after -EAGAIN from uninstall_finish(); NO_FD before. */

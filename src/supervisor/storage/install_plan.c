@@ -12,7 +12,8 @@
 static bool is_sound(const struct plan *plan)
 {
 	if (plan->version != PLAN_VERSION ||
-	    plan->file_count > DISK_COUNT_MAX || plan->wish >= IMAGE_WISH_COUNT)
+	    plan->file_count > DISK_COUNT_MAX ||
+	    plan->disposal >= IMAGE_DISPOSAL_COUNT)
 		return false;
 	for (unsigned i = 0; i < plan->file_count; i++)
 		if (!text_is_terminated(plan->files[i].file, PATH_SIZE) ||
@@ -156,8 +157,8 @@ int plan_undo(const struct plan *plan)
 int plan_remove(const struct plan *plan)
 {
 	for (unsigned i = 0; i < plan->file_count; i++) {
-		bool is_removed =
-			plan->wish != IMAGES_KEEP && plan->files[i].is_created;
+		bool is_removed = plan->disposal != IMAGES_KEEP &&
+				  plan->files[i].is_created;
 		int r = is_removed ? remove_if_ours(&plan->files[i]) : 0;
 
 		if (r > 0)

@@ -31,7 +31,7 @@ struct plan {
 	uint64_t nonce; /* in the names of temporary files */
 	uint32_t version;
 	uint32_t file_count;
-	uint32_t wish; /* uninstall only: enum image_wish */
+	uint32_t disposal; /* uninstall only: enum image_disposal */
 	uint32_t unused;
 	struct planned_file files[DISK_COUNT_MAX];
 };
@@ -52,7 +52,7 @@ int plan_sync_directory(const char *file);
 /* Remove what an unfinished install made; what is not ours stays. */
 int plan_undo(const struct plan *plan);
 
-/* If that is wished, remove the files that install created, unless others took
+/* If asked to, remove the files that install created, unless others took
  * their place. */
 int plan_remove(const struct plan *plan);
 

@@ -87,9 +87,9 @@ static bool is_touched(const struct plan *plan, unsigned index)
 {
 	const struct planned_file *file = &plan->files[index];
 
-	if (plan->wish == IMAGES_SCRUB && !file->is_read_only)
+	if (plan->disposal == IMAGES_SCRUB && !file->is_read_only)
 		return true;
-	return plan->wish != IMAGES_KEEP && file->is_created;
+	return plan->disposal != IMAGES_KEEP && file->is_created;
 }
 
 /* Hold what will be scrubbed or removed, so that nobody uses it meanwhile. */
@@ -148,15 +148,15 @@ static int check_state(const struct uninstall *uninstall,
 	return 0;
 }
 
-/* The intent that an earlier attempt left; what is wished now counts. */
-static int take_intent(struct uninstall *uninstall, enum image_wish wish,
-		       struct refusal *refusal)
+/* The intent that an earlier attempt left; what is asked for now counts. */
+static int take_intent(struct uninstall *uninstall,
+		       enum image_disposal disposal, struct refusal *refusal)
 {
 	struct plan *plan = &uninstall->plan;
 	int r = 0;
 
-	if (plan->wish != wish) {
-		plan->wish = wish;
+	if (plan->disposal != disposal) {
+		plan->disposal = disposal;
 		r = journal_update(uninstall->store, uninstall->intent_id, plan,
 				   sizeof(*plan));
 	}
@@ -166,7 +166,7 @@ static int take_intent(struct uninstall *uninstall, enum image_wish wish,
 }
 
 /* A new intent, or the one that is there. */
-static int intend(struct uninstall *uninstall, enum image_wish wish,
+static int intend(struct uninstall *uninstall, enum image_disposal disposal,
 		  struct refusal *refusal)
 {
 	enum journal_op op;
@@ -174,10 +174,10 @@ static int intend(struct uninstall *uninstall, enum image_wish wish,
 			  &uninstall->intent_id, &uninstall->plan);
 
 	if (r == 0)
-		return take_intent(uninstall, wish, refusal);
+		return take_intent(uninstall, disposal, refusal);
 	if (r == -ENOENT) {
 		uninstall->plan = (struct plan){ .version = PLAN_VERSION };
-		uninstall->plan.wish = wish;
+		uninstall->plan.disposal = disposal;
 		r = store_each_attachment(uninstall->store,
 					  uninstall->partition, add_file,
 					  &uninstall->plan);
@@ -194,7 +194,7 @@ static int intend(struct uninstall *uninstall, enum image_wish wish,
 }
 
 int uninstall_begin(struct uninstall **ret_uninstall, struct store *store,
-		    const char *partition, enum image_wish wish,
+		    const char *partition, enum image_disposal disposal,
 		    struct refusal *ret_refusal)
 {
 	SCOPED(free_uninstall)
@@ -207,7 +207,7 @@ int uninstall_begin(struct uninstall **ret_uninstall, struct store *store,
 	if (r < 0)
 		return r;
 	journal_at(JOURNAL_AT_UNINSTALL_BEGUN);
-	r = intend(uninstall, wish, ret_refusal);
+	r = intend(uninstall, disposal, ret_refusal);
 	if (r < 0)
 		return r;
 	journal_at(JOURNAL_AT_UNINSTALL_INTENDED);
@@ -237,7 +237,7 @@ const char *uninstall_partition(const struct uninstall *uninstall)
 
 bool uninstall_scrubs(const struct uninstall *uninstall)
 {
-	return uninstall->plan.wish == IMAGES_SCRUB;
+	return uninstall->plan.disposal == IMAGES_SCRUB;
 }
 
 void uninstall_scrub_also(struct uninstall *uninstall, int *fd)
@@ -401,9 +401,9 @@ static int resume_uninstall(const struct recovering *recovering,
 	if (r < 0)
 		r = refuse(&refusal, r, "", "its journal entry is damaged");
 	else
-		r = uninstall_begin(&uninstall, recovering->store,
-				    entry->subject, (enum image_wish)plan.wish,
-				    &refusal);
+		r = uninstall_begin(
+			&uninstall, recovering->store, entry->subject,
+			(enum image_disposal)plan.disposal, &refusal);
 	if (r == 0)
 		recovery->resume(recovery->context, uninstall);
 	else

@@ -206,7 +206,7 @@ TEST(the_kernel_finds_its_command_line)
 
 	open_guest(64 * MIB);
 	memset(longest, 'x', 255);
-	guest.wish.cmdline = longest;
+	guest.config.cmdline = longest;
 
 	CHECK_EQ(load(FILE_BYTES), 0);
 	CHECK(strcmp((const char *)at(params().hdr.cmd_line_ptr, 256),
@@ -255,12 +255,12 @@ TEST(an_initrd_larger_than_memory_is_refused)
 	open_guest(64 * MIB);
 	boot_guest_initrd(&guest, "initrd", 6);
 
-	CHECK_EQ(ftruncate(guest.wish.initrd_fd, 1ll << 40), 0);
+	CHECK_EQ(ftruncate(guest.config.initrd_fd, 1ll << 40), 0);
 	CHECK_EQ(load(FILE_BYTES), -E2BIG);
 	check_refused("boot.initrd", "do not fit");
-	CHECK_EQ(ftruncate(guest.wish.initrd_fd, 41 * MIB), 0);
+	CHECK_EQ(ftruncate(guest.config.initrd_fd, 41 * MIB), 0);
 	CHECK_EQ(load(FILE_BYTES), -E2BIG);
-	CHECK_EQ(ftruncate(guest.wish.initrd_fd, 40 * MIB), 0);
+	CHECK_EQ(ftruncate(guest.config.initrd_fd, 40 * MIB), 0);
 	CHECK_EQ(load(FILE_BYTES), 0);
 
 	boot_guest_close(&guest);
@@ -352,7 +352,7 @@ TEST(memory_too_small_for_the_kernel_is_refused)
 TEST(memory_that_is_not_there_is_refused)
 {
 	open_guest(64 * MIB);
-	guest.wish.memory_bytes = 65 * MIB;
+	guest.config.memory_bytes = 65 * MIB;
 
 	CHECK_EQ(load(FILE_BYTES), -EFAULT);
 
@@ -413,7 +413,7 @@ TEST(a_kernel_must_be_a_regular_file)
 
 	open_guest(64 * MIB);
 	CHECK_EQ(pipe(pipes), 0);
-	guest.wish.kernel_fd = pipes[0];
+	guest.config.kernel_fd = pipes[0];
 
 	CHECK_EQ(boot_guest_load(&guest), -EINVAL);
 
@@ -546,9 +546,9 @@ TEST(a_header_that_ends_early_has_no_later_fields)
 static void load_installed(const char *path)
 {
 	open_guest(64 * MIB);
-	guest.wish.cmdline = "console=ttyS0,115200";
-	guest.wish.kernel_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (guest.wish.kernel_fd == NO_FD)
+	guest.config.cmdline = "console=ttyS0,115200";
+	guest.config.kernel_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (guest.config.kernel_fd == NO_FD)
 		test_skip("there is no %s", path);
 	CHECK_EQ(boot_guest_load(&guest), 0);
 	CHECK_EQ(*at(guest.entry.rip, 1), 0xfc); /* cld */

@@ -178,7 +178,7 @@ TEST(the_start_info_names_cmdline_initrd_map_and_rsdp)
 
 	open_guest(64 * MIB);
 	boot_guest_initrd(&guest, "initrd", 6);
-	guest.wish.cmdline = "quiet";
+	guest.config.cmdline = "quiet";
 	CHECK_EQ(load_wide(), 0);
 	module = u64_at(START_INFO + 16);
 	map = u64_at(START_INFO + 40);

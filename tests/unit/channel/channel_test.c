@@ -471,13 +471,13 @@ TEST(a_hostile_peer_cannot_change_a_request_after_it_was_taken)
 	close_pair();
 }
 
-TEST(a_hostile_peer_cannot_do_worse_than_wake_us_by_its_wish)
+TEST(a_hostile_peer_cannot_do_worse_than_wake_us_by_its_wake_index)
 {
 	open_pair();
 
-	for (uint32_t wish = 0; wish < 5; wish++) {
-		*client.out.shared_wake_at = wish * 0x3fffffffu;
-		(void)send_request(wish);
+	for (uint32_t step = 0; step < 5; step++) {
+		*client.out.shared_wake_at = step * 0x3fffffffu;
+		(void)send_request(step);
 	}
 
 	for (uint64_t id = 0; id < 5; id++)

@@ -63,12 +63,12 @@ TEST(a_disk_row_has_its_keys_and_counters)
 			 "read_only instance_pid generation counters ");
 }
 
-TEST(an_image_and_an_intervention_have_their_keys)
+TEST(an_image_and_an_emulation_have_their_keys)
 {
-	const struct intervention carried_out = { .mnemonic = "movups" };
+	const struct emulation emulated = { .mnemonic = "movups" };
 	const struct image_row image = { .bytes = 1 };
 
-	check_keys(json_intervention(&carried_out), "mnemonic count ");
+	check_keys(json_emulation(&emulated), "mnemonic count ");
 	check_keys(json_image(&image), "saved_us bytes ");
 }
 

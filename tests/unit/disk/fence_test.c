@@ -202,14 +202,14 @@ static void wait_for_death(void)
 
 static void attach_locked_with(bool is_direct, const char *environment)
 {
-	struct disk_peer_wish wish = { .size_bytes = DISK_BYTES,
-				       .is_direct = is_direct,
-				       .slot_count = 512,
-				       .buffer_bytes = 2u << 20 };
+	struct disk_peer_config config = { .size_bytes = DISK_BYTES,
+					   .is_direct = is_direct,
+					   .slot_count = 512,
+					   .buffer_bytes = 2u << 20 };
 
 	disk_rig_start(&rig, environment);
-	wish.fd = open_locked(is_direct);
-	disk_rig_attach(&rig, &peer, &wish);
+	config.fd = open_locked(is_direct);
+	disk_rig_attach(&rig, &peer, &config);
 }
 
 static void attach_locked(bool is_direct)
@@ -308,7 +308,7 @@ TEST(a_disk_is_detached_only_when_nothing_of_it_is_in_the_kernel)
 TEST(a_disk_is_detached_only_when_its_file_is_closed)
 {
 	char path[] = "/dev/shm/disk-closed-XXXXXX";
-	struct disk_peer_wish wish = { .size_bytes = DISK_BYTES };
+	struct disk_peer_config config = { .size_bytes = DISK_BYTES };
 	int witness = mkstemp(path);
 	struct attachment gone;
 
@@ -316,8 +316,8 @@ TEST(a_disk_is_detached_only_when_its_file_is_closed)
 	CHECK_EQ(ftruncate(witness, DISK_BYTES), 0);
 	disk_rig_start(&rig, NULL);
 	for (int i = 0; i < 500; i++) {
-		wish.fd = open_locked_at(path, 0);
-		disk_rig_attach(&rig, &peer, &wish);
+		config.fd = open_locked_at(path, 0);
+		disk_rig_attach(&rig, &peer, &config);
 		disk_rig_send(&rig, MSG_DISK_DETACH, &peer.attachment,
 			      sizeof(peer.attachment));
 		disk_rig_expect(&rig, MSG_DISK_DETACHED, &gone, sizeof(gone));
@@ -342,14 +342,15 @@ TEST(a_released_block_device_is_written_back_first_and_holds_up_nobody)
 {
 	char path[64];
 	struct disk_peer other;
-	struct disk_peer_wish wish = { .path = path, .size_bytes = DISK_BYTES };
+	struct disk_peer_config config = { .path = path,
+					   .size_bytes = DISK_BYTES };
 	struct attachment gone;
 
 	start_slow_disk();
 	(void)snprintf(path, sizeof(path), "/dev/shm/disk-other-%d",
 		       (int)getpid());
 	attach_locked(false);
-	disk_rig_attach(&rig, &other, &wish);
+	disk_rig_attach(&rig, &other, &config);
 	memset(peer.channel.buffers, 0xaa, 4096);
 	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, 0, 65536, 4096, 0), 0);
 	set("write_ms 1500\n");
@@ -390,14 +391,15 @@ TEST(a_slow_disk_is_no_hang_and_holds_up_no_other)
 {
 	char path[64];
 	struct disk_peer other;
-	struct disk_peer_wish wish = { .path = path, .size_bytes = DISK_BYTES };
+	struct disk_peer_config config = { .path = path,
+					   .size_bytes = DISK_BYTES };
 	uint64_t before;
 
 	start_slow_disk();
 	(void)snprintf(path, sizeof(path), "/dev/shm/disk-other-%d",
 		       (int)getpid());
 	attach_locked(false);
-	disk_rig_attach(&rig, &other, &wish);
+	disk_rig_attach(&rig, &other, &config);
 	set("write_ms 600\nbegun 0\n");
 	send_writes();
 
@@ -431,13 +433,14 @@ static void flood(bool is_direct, uint16_t flags, const char *environment)
 {
 	char path[64];
 	struct disk_peer other;
-	struct disk_peer_wish wish = { .path = path, .size_bytes = DISK_BYTES };
+	struct disk_peer_config config = { .path = path,
+					   .size_bytes = DISK_BYTES };
 
 	start_slow_disk();
 	(void)snprintf(path, sizeof(path), "/dev/shm/disk-other-%d",
 		       (int)getpid());
 	attach_locked_with(is_direct, environment);
-	disk_rig_attach(&rig, &other, &wish);
+	disk_rig_attach(&rig, &other, &config);
 	set("write_ms 50\nbegun 0\n");
 	for (uint32_t i = 0; i < 400; i++) {
 		struct channel_request request = {

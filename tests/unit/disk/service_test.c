@@ -24,21 +24,21 @@ static struct disk_peer peer, other;
 static char path[64], other_path[64];
 static struct channel_response response;
 
-static struct disk_peer_wish tmpfs_file(char *room, size_t room_bytes,
-					const char *name)
+static struct disk_peer_config tmpfs_file(char *room, size_t room_bytes,
+					  const char *name)
 {
 	(void)snprintf(room, room_bytes, "/dev/shm/disk-test-%d-%s",
 		       (int)getpid(), name);
-	return (struct disk_peer_wish){ .path = room,
-					.size_bytes = DISK_BYTES };
+	return (struct disk_peer_config){ .path = room,
+					  .size_bytes = DISK_BYTES };
 }
 
 static void start_with_disk(const char *environment)
 {
-	struct disk_peer_wish wish = tmpfs_file(path, sizeof(path), "a");
+	struct disk_peer_config config = tmpfs_file(path, sizeof(path), "a");
 
 	disk_rig_start(&rig, environment);
-	disk_rig_attach(&rig, &peer, &wish);
+	disk_rig_attach(&rig, &peer, &config);
 }
 
 static void stop(void)
@@ -157,7 +157,7 @@ TEST(requests_that_break_a_rule_are_refused_and_change_nothing)
 
 TEST(a_full_file_system_is_told_honestly)
 {
-	struct disk_peer_wish wish = { .size_bytes = DISK_BYTES };
+	struct disk_peer_config config = { .size_bytes = DISK_BYTES };
 	char dir[] = "/tmp/disk-full-XXXXXX", command[128], file[64];
 
 	if (geteuid() != 0)
@@ -167,9 +167,9 @@ TEST(a_full_file_system_is_told_honestly)
 		       "mount -t tmpfs -o size=64k none %s", dir);
 	CHECK_EQ(system(command), 0);
 	(void)snprintf(file, sizeof(file), "%s/disk", dir);
-	wish.path = file;
+	config.path = file;
 	disk_rig_start(&rig, NULL);
-	disk_rig_attach(&rig, &peer, &wish);
+	disk_rig_attach(&rig, &peer, &config);
 
 	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, 0, 0, 32768, 0), 0);
 	CHECK_EQ(disk_peer_do(&peer, DISK_WRITE, 0, 65536, 262144, 0), -ENOSPC);
@@ -207,19 +207,19 @@ static int open_loop(const char *file)
 /* A disk on a block device of that size. */
 static void start_on_device(off_t device_bytes)
 {
-	struct disk_peer_wish wish = tmpfs_file(path, sizeof(path), "a");
+	struct disk_peer_config config = tmpfs_file(path, sizeof(path), "a");
 	int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	CHECK_EQ(ftruncate(file, device_bytes), 0);
 	(void)close(file);
-	wish.fd = open_loop(path);
-	wish.path = NULL;
-	if (wish.fd < 0) {
+	config.fd = open_loop(path);
+	config.path = NULL;
+	if (config.fd < 0) {
 		(void)unlink(path);
 		test_skip("no loop device is to be had");
 	}
 	disk_rig_start(&rig, NULL);
-	disk_rig_attach(&rig, &peer, &wish);
+	disk_rig_attach(&rig, &peer, &config);
 }
 
 TEST(a_direct_transfer_that_the_kernel_cuts_short_is_not_told_as_whole)
@@ -261,9 +261,9 @@ TEST(a_block_device_is_served_with_o_direct)
 
 TEST(a_direct_read_across_the_end_of_the_file_ends_in_zeroes)
 {
-	struct disk_peer_wish wish = { .path = path,
-				       .size_bytes = 8192,
-				       .is_direct = true };
+	struct disk_peer_config config = { .path = path,
+					   .size_bytes = 8192,
+					   .is_direct = true };
 	uint8_t bytes[5000];
 	int file;
 
@@ -274,7 +274,7 @@ TEST(a_direct_read_across_the_end_of_the_file_ends_in_zeroes)
 	CHECK_EQ(write(file, bytes, sizeof(bytes)), sizeof(bytes));
 	(void)close(file);
 	disk_rig_start(&rig, NULL);
-	disk_rig_attach(&rig, &peer, &wish);
+	disk_rig_attach(&rig, &peer, &config);
 
 	fill(0, 0xff, 8192);
 	CHECK_EQ(disk_peer_do(&peer, DISK_READ, 0, 0, 8192, 0), 0);
@@ -471,10 +471,10 @@ TEST(a_poisonous_request_kills_and_others_do_not)
 
 static void attach_other(void)
 {
-	struct disk_peer_wish wish =
+	struct disk_peer_config config =
 		tmpfs_file(other_path, sizeof(other_path), "b");
 
-	disk_rig_attach(&rig, &other, &wish);
+	disk_rig_attach(&rig, &other, &config);
 }
 
 static void close_other(void)
@@ -565,12 +565,12 @@ static int by_value(const void *a, const void *b)
 
 TEST(a_hostile_peer_cannot_keep_the_service_for_itself)
 {
-	struct disk_peer_wish wish = tmpfs_file(path, sizeof(path), "a");
+	struct disk_peer_config config = tmpfs_file(path, sizeof(path), "a");
 	uint64_t took_ns[200];
 
-	wish.buffer_bytes = DISK_TRANSFER_MOST;
+	config.buffer_bytes = DISK_TRANSFER_MOST;
 	disk_rig_start(&rig, NULL);
-	disk_rig_attach(&rig, &peer, &wish);
+	disk_rig_attach(&rig, &peer, &config);
 	attach_other();
 	for (int i = 0; i < 200; i++) {
 		uint64_t before;
@@ -589,12 +589,12 @@ TEST(a_hostile_peer_cannot_keep_the_service_for_itself)
 
 TEST(an_eventfd_that_could_block_the_service_is_refused)
 {
-	struct disk_peer_wish wish = tmpfs_file(path, sizeof(path), "a");
+	struct disk_peer_config config = tmpfs_file(path, sizeof(path), "a");
 	struct attachment refused;
 
-	wish.has_blocking_call = true;
+	config.has_blocking_call = true;
 	disk_rig_start(&rig, NULL);
-	disk_rig_attach(&rig, &peer, &wish);
+	disk_rig_attach(&rig, &peer, &config);
 
 	disk_rig_expect(&rig, MSG_DISK_PEER_BROKEN, &refused, sizeof(refused));
 	CHECK_EQ(refused.id, peer.attachment.id);

@@ -310,25 +310,24 @@ TEST(a_datagram_whose_checksum_is_zero_does_not_claim_to_have_none)
 TEST(a_frame_passes_to_who_takes_it)
 {
 	struct frame frame = make_tcp(false, 9014, 1448);
-	struct offload_abilities abilities = { .checksum = true };
+	struct offload_features features = { .checksum = true };
 
-	CHECK(!offload_passes(&frame, &abilities));
-	abilities.tso6 = true;
-	CHECK(!offload_passes(&frame, &abilities));
-	abilities.tso4 = true;
-	CHECK(offload_passes(&frame, &abilities));
+	CHECK(!offload_passes(&frame, &features));
+	features.tso6 = true;
+	CHECK(!offload_passes(&frame, &features));
+	features.tso4 = true;
+	CHECK(offload_passes(&frame, &features));
 	frame.offload.gso_type |= VIRTIO_NET_HDR_GSO_ECN;
-	CHECK(!offload_passes(&frame, &abilities));
-	abilities.ecn = true;
-	CHECK(offload_passes(&frame, &abilities));
-	abilities.checksum = false;
-	CHECK(!offload_passes(&frame, &abilities));
+	CHECK(!offload_passes(&frame, &features));
+	features.ecn = true;
+	CHECK(offload_passes(&frame, &features));
+	features.checksum = false;
+	CHECK(!offload_passes(&frame, &features));
 	frame = make_udp(true, 7000, 1200);
-	abilities =
-		(struct offload_abilities){ .checksum = true, .uso4 = true };
-	CHECK(!offload_passes(&frame, &abilities));
-	abilities.uso6 = true;
-	CHECK(offload_passes(&frame, &abilities));
+	features = (struct offload_features){ .checksum = true, .uso4 = true };
+	CHECK(!offload_passes(&frame, &features));
+	features.uso6 = true;
+	CHECK(offload_passes(&frame, &features));
 }
 
 TEST(a_hostile_guest_cannot_point_outside_of_its_frame)

@@ -239,14 +239,14 @@ TEST(a_port_that_moves_to_another_vlan_leaves_the_old_one)
 
 TEST(an_address_that_a_guest_sets_and_may_not_use_is_an_event)
 {
-	struct nic_abilities abilities = { .frame_bytes_max = 1518 };
+	struct nic_features features = { .frame_bytes_max = 1518 };
 	struct child_event event;
 
 	lan_start(&lan);
-	abilities.attachment_id = lan.peers[0].attach.attachment.id;
-	memcpy(abilities.mac, lan_outside, sizeof(abilities.mac));
-	service_rig_send(&lan.rig, MSG_NET_ABILITIES, &abilities,
-			 sizeof(abilities), NULL, 0);
+	features.attachment_id = lan.peers[0].attach.attachment.id;
+	memcpy(features.mac, lan_outside, sizeof(features.mac));
+	service_rig_send(&lan.rig, MSG_NET_FEATURES, &features,
+			 sizeof(features), NULL, 0);
 	service_rig_expect(&lan.rig, MSG_CHILD_EVENT, &event, sizeof(event));
 	CHECK(strstr(event.text, "may not use"));
 	lan_stop(&lan);

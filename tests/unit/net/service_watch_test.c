@@ -35,11 +35,11 @@ static size_t read_capture(int fd, uint8_t *to, size_t room)
 /* Of all frames; the descriptor to read from. */
 static int start_capture(void)
 {
-	const struct net_capture wish = { .id = 1, .network = "lan" };
+	const struct net_capture config = { .id = 1, .network = "lan" };
 	int ends[2];
 
 	CHECK_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
-	service_rig_send(&lan.rig, MSG_NET_CAPTURE, &wish, sizeof(wish),
+	service_rig_send(&lan.rig, MSG_NET_CAPTURE, &config, sizeof(config),
 			 &ends[1], 1);
 	close(ends[1]);
 	lan_settle(&lan);

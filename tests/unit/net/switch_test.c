@@ -261,11 +261,11 @@ TEST(a_hostile_guest_cannot_pass_bits_of_its_header_on_to_another)
 	const struct frame_offload hostile = { .flags = 0xfe,
 					       .head_bytes = 0xffff,
 					       .segment_bytes = 7 };
-	const struct offload_abilities able = { .checksum = true };
+	const struct offload_features able = { .checksum = true };
 	uint8_t bytes[64];
 
 	rig_open_lan(&rig);
-	switch_set_abilities(rig.vswitch, 1, &able);
+	switch_set_features(rig.vswitch, 1, &able);
 	rig_send(&rig, 0, bytes, rig_fill(bytes, rig_mac(1), rig_mac(0)),
 		 &hostile);
 	CHECK(rig_only(&rig, 1));
@@ -280,11 +280,11 @@ TEST(what_a_cable_says_of_checksums_is_not_believed)
 	const struct frame_offload valid = {
 		.flags = VIRTIO_NET_HDR_F_DATA_VALID
 	};
-	const struct offload_abilities able = { .checksum = true };
+	const struct offload_features able = { .checksum = true };
 	uint8_t bytes[64];
 
 	rig_open_lan(&rig);
-	switch_set_abilities(rig.vswitch, 1, &able);
+	switch_set_features(rig.vswitch, 1, &able);
 	rig_send(&rig, 0, bytes, rig_fill(bytes, rig_mac(1), rig_mac(0)),
 		 &valid);
 	CHECK(rig_only(&rig, 1));

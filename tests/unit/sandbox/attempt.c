@@ -64,7 +64,7 @@ bool attempt_can_be(enum who who)
 	return who == AS_USER || geteuid() == 0;
 }
 
-struct sandbox attempt_wish(void)
+struct sandbox attempt_config(void)
 {
 	return (struct sandbox){
 		.root_fd = meet_fd,
@@ -93,11 +93,11 @@ void attempt_become_user(void)
 static void run_attempt(enum who who, enum depth depth, int (*try)(void),
 			struct sandbox_layers *layers)
 {
-	struct sandbox wish = attempt_wish();
+	struct sandbox config = attempt_config();
 
 	if (who == AS_USER)
 		attempt_become_user();
-	if (sandbox_enter(&wish, layers) < 0)
+	if (sandbox_enter(&config, layers) < 0)
 		_exit(255);
 	(void)close(meet_fd);
 	if (depth == SEALED && role_seal(layers) < 0)
@@ -155,7 +155,7 @@ void attempt_each_call(enum who who, size_t count, int *ret_ended)
 	size_t bytes = count * sizeof(*ret_ended);
 	int *ended = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct sandbox wish = attempt_wish();
+	struct sandbox config = attempt_config();
 	struct sandbox_layers layers;
 	pid_t pid;
 
@@ -164,7 +164,7 @@ void attempt_each_call(enum who who, size_t count, int *ret_ended)
 	if (pid == 0) {
 		if (who == AS_USER)
 			attempt_become_user();
-		if (sandbox_enter(&wish, &layers) < 0)
+		if (sandbox_enter(&config, &layers) < 0)
 			_exit(255);
 		for (size_t i = 0; i < count; i++)
 			ended[i] = call_sealed((long)i);

@@ -23,10 +23,10 @@ enum depth { ENTERED, SEALED };
 /* False when the test itself is an ordinary user and cannot be root. */
 bool attempt_can_be(enum who who);
 
-/* A wish as the processes of ours make it. The meet directory and its
+/* A config as the processes of ours make it. The meet directory and its
  * listening socket "supervisor" are made once per test and removed at its
  * end. */
-struct sandbox attempt_wish(void);
+struct sandbox attempt_config(void);
 
 /* The listening socket of the meet directory. */
 int attempt_listener(void);

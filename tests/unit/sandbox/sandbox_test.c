@@ -66,7 +66,7 @@ static int read_nothing(void)
 	return 0;
 }
 
-TEST(every_layer_wished_for_is_told_in_place_or_missing_with_a_reason)
+TEST(every_layer_asked_for_is_told_in_place_or_missing_with_a_reason)
 {
 	for (enum who who = AS_ROOT; who < WHO_COUNT; who++) {
 		struct sandbox_layers layers;
@@ -199,12 +199,12 @@ TEST(a_required_layer_that_is_missing_is_a_failure)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		struct sandbox wish = attempt_wish();
+		struct sandbox config = attempt_config();
 		struct sandbox_layers layers;
 
 		attempt_become_user();
-		wish.required = SANDBOX_UID;
-		_exit(sandbox_enter(&wish, &layers) == -EPERM ? 0 : 1);
+		config.required = SANDBOX_UID;
+		_exit(sandbox_enter(&config, &layers) == -EPERM ? 0 : 1);
 	}
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK_EQ(status, 0);
@@ -314,7 +314,7 @@ TEST(a_thread_older_than_the_seal_is_sealed)
 }
 
 /* In its own process: 0 when the file is refused and the parent can be
- * signalled as wished, or the kernel has no Landlock. */
+ * signalled as asked for, or the kernel has no Landlock. */
 static int under_landlock(bool may_signal, int wanted_errno)
 {
 	int error;

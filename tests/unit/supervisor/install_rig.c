@@ -159,10 +159,11 @@ static int finish(struct uninstall *uninstall)
 	return r;
 }
 
-int uninstall(enum image_wish wish)
+int uninstall(enum image_disposal disposal)
 {
 	struct uninstall *uninstalling;
-	int r = uninstall_begin(&uninstalling, store, "web1", wish, &refusal);
+	int r = uninstall_begin(&uninstalling, store, "web1", disposal,
+				&refusal);
 
 	return r < 0 ? r : finish(uninstalling);
 }

@@ -38,7 +38,7 @@ struct partition_record make_record(const char *name);
 void add_disk(struct partition_definition *definition, const char *name,
 	      uint64_t bytes);
 
-int uninstall(enum image_wish wish);
+int uninstall(enum image_disposal disposal);
 /* How many were reported. */
 int recover(void);
 

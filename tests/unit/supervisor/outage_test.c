@@ -41,7 +41,7 @@ static void give_disk_services_back(void)
 }
 
 /* What its monitor says when the outage has lasted as long as it may. */
-static void wish_for_pause(const char *name)
+static void ask_for_pause(const char *name)
 {
 	const struct disk *disk =
 		&partition_find(&world.supervisor, name)->disks[0];
@@ -53,7 +53,7 @@ static void wish_for_pause(const char *name)
 	do
 		monitor = world_player(&world, ROLE_MONITOR, nth++);
 	while (strcmp(monitor->process->name, name) != 0);
-	player_say(monitor, MSG_MONITOR_PAUSE_WISH, 0, &channel, NULL, 0);
+	player_say(monitor, MSG_MONITOR_PAUSE_REQUEST, 0, &channel, NULL, 0);
 	world_settle(&world);
 }
 
@@ -64,7 +64,7 @@ TEST(a_partition_pauses_for_every_outage_and_runs_on_after_it)
 	for (unsigned outage = 0; outage < 3; outage++) {
 		lose_disk_services();
 		CHECK_EQ(state_of_a(), PARTITION_RUNNING);
-		wish_for_pause("a");
+		ask_for_pause("a");
 		CHECK_EQ(state_of_a(), PARTITION_PAUSED);
 
 		give_disk_services_back();
@@ -77,7 +77,7 @@ TEST(a_pause_for_an_outage_outlives_the_supervisor_not_the_outage)
 {
 	world_open(&world);
 	lose_disk_services();
-	wish_for_pause("a");
+	ask_for_pause("a");
 
 	world_restart(&world, NULL);
 	CHECK_EQ(state_of_a(), PARTITION_PAUSED);
@@ -91,7 +91,7 @@ TEST(a_monitor_cannot_pause_its_partition_while_its_disk_is_served)
 {
 	world_open(&world);
 
-	wish_for_pause("a");
+	ask_for_pause("a");
 
 	CHECK_EQ(state_of_a(), PARTITION_RUNNING);
 	world_close(&world);
@@ -102,7 +102,7 @@ TEST(a_partition_whose_disks_hold_is_not_paused_for_an_outage)
 	world_open(&world);
 	lose_disk_services();
 
-	wish_for_pause("b");
+	ask_for_pause("b");
 
 	CHECK_EQ(partition_find(&world.supervisor, "b")->record.lifecycle.state,
 		 PARTITION_RUNNING);
@@ -116,7 +116,7 @@ TEST(a_partition_that_an_operator_paused_stays_so_when_its_disk_is_back)
 
 	world_open(&world);
 	lose_disk_services();
-	wish_for_pause("a");
+	ask_for_pause("a");
 	give_disk_services_back();
 	(void)control_send(&world.operator, MSG_PARTITION_PAUSE, 1, &name,
 			   sizeof(name), NULL, 0);
@@ -124,7 +124,7 @@ TEST(a_partition_that_an_operator_paused_stays_so_when_its_disk_is_back)
 	CHECK_EQ(state_of_a(), PARTITION_PAUSED);
 
 	lose_disk_services();
-	wish_for_pause("a");
+	ask_for_pause("a");
 	give_disk_services_back();
 
 	CHECK_EQ(state_of_a(), PARTITION_PAUSED);

@@ -89,12 +89,12 @@ static void check_pauses(unsigned losses)
 	CHECK(losses <= 14);
 }
 
-TEST(a_service_that_dies_young_is_started_with_growing_pauses_and_for_ever)
+TEST(a_service_that_exits_early_is_started_with_growing_pauses_and_for_ever)
 {
 	check_pauses(count_losses(lose_disk_services));
 }
 
-TEST(a_standby_that_dies_young_is_started_with_growing_pauses_and_for_ever)
+TEST(a_standby_that_exits_early_is_started_with_growing_pauses_and_for_ever)
 {
 	check_pauses(count_losses(lose_standby));
 }

@@ -16,7 +16,7 @@ const struct sandbox_call kvm_vcpu_calls[] = {
 	SANDBOX_CALL_IF(ioctl, 1, KVM_IOEVENTFD, "doorbells"),
 	SANDBOX_CALL(poll, "which message interrupts are pending"),
 
-	/* Interventions. */
+	/* Emulation. */
 	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_REGS, "an instruction for the guest"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_REGS, "an instruction for the guest"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_SREGS, "an instruction for the guest"),

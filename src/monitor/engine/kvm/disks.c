@@ -45,15 +45,15 @@ static int add_disk(struct kvm_machine *machine, uint32_t index)
 		.device = disk,
 		.owner = { .call = machine_call_io, .context = io },
 	};
-	struct virtio_pci *front = &machine->disks[index];
+	struct virtio_pci *function = &machine->disks[index];
 	int result = kvm_memory_lend(&machine->memory, &disk->memory);
 
 	if (result == 0)
-		result = virtio_pci_init(front, &machine->pci,
+		result = virtio_pci_init(function, &machine->pci,
 					 (uint8_t)(SLOT_DISK + index),
 					 &settings);
 	if (result == 0)
-		disk->transport = virtio_pci_transport(front);
+		disk->transport = virtio_pci_transport(function);
 	return result;
 }
 

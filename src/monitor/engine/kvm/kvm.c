@@ -207,15 +207,14 @@ static int command(struct engine *engine, enum engine_verb verb,
 	return result;
 }
 
-static void interventions(const struct engine *engine,
-			  void (*row)(void *context,
-				      const struct intervention *row),
-			  void *context)
+static void emulations(const struct engine *engine,
+		       void (*row)(void *context, const struct emulation *row),
+		       void *context)
 {
 	const struct kvm_machine *machine = engine->own;
 
 	if (machine)
-		interventions_report(&machine->interventions, row, context);
+		emulations_report(&machine->emulations, row, context);
 }
 
 /* clang-format off */
@@ -227,7 +226,7 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL_IF(ioctl, 1, KVM_IOEVENTFD, "doorbells"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_KVMCLOCK_CTRL, "a pause is no hang"),
 
-	/* Interventions. */
+	/* Emulation. */
 	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_REGS, "an instruction for the guest"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_XSAVE, "an instruction for the guest"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_XSAVE2, "an instruction for the guest"),
@@ -297,7 +296,7 @@ const struct engine_ops kvm_engine = {
 	.sealed = sealed,
 	.command = command,
 	.close = close_engine,
-	.interventions = interventions,
+	.emulations = emulations,
 	.calls = calls,
 	.call_count = ARRAY_COUNT(calls),
 };

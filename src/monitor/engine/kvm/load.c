@@ -9,7 +9,7 @@
 static int load(struct kvm_machine *machine, struct boot_entry *ret_entry,
 		struct refusal *refusal)
 {
-	const struct boot_wish wish = {
+	const struct boot_config config = {
 		.kernel_fd = machine->kernel_fd,
 		.initrd_fd = machine->initrd_fd,
 		.cmdline = machine->settings->cmdline,
@@ -17,7 +17,7 @@ static int load(struct kvm_machine *machine, struct boot_entry *ret_entry,
 		.cpu_count = machine->settings->cpu_count,
 	};
 
-	return boot_load(&machine->guest, &wish, ret_entry, refusal);
+	return boot_load(&machine->guest, &config, ret_entry, refusal);
 }
 
 static void *run(void *context)

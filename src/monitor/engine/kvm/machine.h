@@ -47,7 +47,7 @@
 #include "monitor/engine/kvm/image/save.h"
 #include "monitor/engine/kvm/memory/memory.h"
 #include "monitor/engine/kvm/small.h"
-#include "monitor/engine/kvm/vcpu/intervention.h"
+#include "monitor/engine/kvm/vcpu/emulation.h"
 #include "monitor/engine/kvm/vcpu/vcpu.h"
 #include "monitor/engine/kvm/vm.h"
 #include "monitor/engine/resets.h"
@@ -78,7 +78,7 @@ struct kvm_machine {
 	int initrd_fd;       /* owned; NO_FD: none */
 
 	struct kvm_memory memory;
-	struct interventions interventions;
+	struct emulations emulations;
 	struct guestmem guest; /* the main thread's view of it */
 	struct vm vm;
 	struct vcpus vcpus;

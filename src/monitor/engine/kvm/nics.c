@@ -24,15 +24,15 @@ static int add_nic(struct kvm_machine *machine, uint32_t index)
 		.device = nic,
 		.owner = { .call = machine_call_io, .context = machine->io },
 	};
-	struct virtio_pci *front = &machine->nics[index];
+	struct virtio_pci *function = &machine->nics[index];
 	int result = kvm_memory_lend(&machine->memory, &nic->memory);
 
 	if (result == 0)
 		result =
-			virtio_pci_init(front, &machine->pci,
+			virtio_pci_init(function, &machine->pci,
 					(uint8_t)(SLOT_NIC + index), &settings);
 	if (result == 0)
-		nic->transport = virtio_pci_transport(front);
+		nic->transport = virtio_pci_transport(function);
 	return result;
 }
 

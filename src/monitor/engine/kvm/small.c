@@ -81,10 +81,11 @@ static void init_devices(struct kvm_machine *machine)
 	};
 	struct small_devices *all = &machine->small;
 
-	virtio_console_init(&all->console, &all->fronts[SMALL_CONSOLE].memory,
-			    &line);
-	virtio_rng_init(&all->rng, &all->fronts[SMALL_RNG].memory);
-	virtio_balloon_init(&all->balloon, &all->fronts[SMALL_BALLOON].memory,
+	virtio_console_init(&all->console,
+			    &all->functions[SMALL_CONSOLE].memory, &line);
+	virtio_rng_init(&all->rng, &all->functions[SMALL_RNG].memory);
+	virtio_balloon_init(&all->balloon,
+			    &all->functions[SMALL_BALLOON].memory,
 			    machine->settings->has_huge_pages != 0, &host);
 }
 
@@ -110,8 +111,9 @@ static const struct kind kinds[SMALL_COUNT] = {
 };
 /* clang-format on */
 
-static int add_front(struct kvm_machine *machine, struct small_front *front,
-		     const struct kind *kind, struct virtio_small *device)
+static int add_function(struct kvm_machine *machine,
+			struct small_function *function,
+			const struct kind *kind, struct virtio_small *device)
 {
 	const struct virtio_pci_settings settings = {
 		.device_id = kind->device_id,
@@ -124,14 +126,14 @@ static int add_front(struct kvm_machine *machine, struct small_front *front,
 	struct virtio_transport transport;
 	int result;
 
-	front->all = &machine->small;
-	front->serve = kind->serve;
-	front->device = device;
-	result = virtio_pci_init(&front->pci, &machine->pci, kind->slot,
+	function->all = &machine->small;
+	function->serve = kind->serve;
+	function->device = device;
+	result = virtio_pci_init(&function->pci, &machine->pci, kind->slot,
 				 &settings);
 	if (result < 0)
 		return result;
-	transport = virtio_pci_transport(&front->pci);
+	transport = virtio_pci_transport(&function->pci);
 	virtio_small_connect(device, &transport);
 	return 0;
 }
@@ -147,12 +149,12 @@ int machine_add_small(struct kvm_machine *machine)
 	all->machine = machine;
 	init_devices(machine);
 	for (uint32_t i = 0; i < SMALL_COUNT && result == 0; i++) {
-		guestmem_init(&all->fronts[i].memory);
+		guestmem_init(&all->functions[i].memory);
 		result = kvm_memory_lend(&machine->memory,
-					 &all->fronts[i].memory);
+					 &all->functions[i].memory);
 		if (result == 0)
-			result = add_front(machine, &all->fronts[i], &kinds[i],
-					   devices[i]);
+			result = add_function(machine, &all->functions[i],
+					      &kinds[i], devices[i]);
 	}
 	return result;
 }
@@ -160,14 +162,14 @@ int machine_add_small(struct kvm_machine *machine)
 static int on_kick(sd_event_source *source, int fd, uint32_t events,
 		   void *context)
 {
-	struct small_front *front = context;
+	struct small_function *function = context;
 	uint64_t count;
 
 	if (read(fd, &count, sizeof(count)) < 0)
 		return 0;
 	/* After a freeze all are served once. */
-	if (!front->all->is_frozen)
-		front->serve(front->device);
+	if (!function->all->is_frozen)
+		function->serve(function->device);
 	return 0;
 }
 
@@ -176,13 +178,14 @@ int machine_watch_small(struct kvm_machine *machine, sd_event *event)
 	int result = 0;
 
 	for (uint32_t i = 0; i < SMALL_COUNT; i++) {
-		struct small_front *front = &machine->small.fronts[i];
+		struct small_function *function = &machine->small.functions[i];
 
 		for (uint32_t q = 0; q < kinds[i].queue_count && result >= 0;
 		     q++)
-			result = sd_event_add_io(event, &front->kicks[q],
-						 front->pci.queues[q].kick_fd,
-						 EPOLLIN, on_kick, front);
+			result =
+				sd_event_add_io(event, &function->kicks[q],
+						function->pci.queues[q].kick_fd,
+						EPOLLIN, on_kick, function);
 	}
 	return result < 0 ? result : 0;
 }
@@ -194,15 +197,15 @@ void machine_remove_small(struct kvm_machine *machine)
 	if (!machine->small.machine)
 		return;
 	for (uint32_t i = 0; i < SMALL_COUNT; i++) {
-		struct small_front *front = &machine->small.fronts[i];
+		struct small_function *function = &machine->small.functions[i];
 
 		for (uint32_t q = 0; q < VIRTIO_SMALL_QUEUES; q++)
-			front->kicks[q] =
-				sd_event_source_unref(front->kicks[q]);
-		if (front->device)
-			virtio_small_connect(front->device, &nobody);
-		virtio_pci_release(&front->pci);
-		guestmem_clear(&front->memory);
+			function->kicks[q] =
+				sd_event_source_unref(function->kicks[q]);
+		if (function->device)
+			virtio_small_connect(function->device, &nobody);
+		virtio_pci_release(&function->pci);
+		guestmem_clear(&function->memory);
 	}
 	machine->small.machine = NULL;
 }
@@ -216,7 +219,8 @@ void machine_thaw_small(struct kvm_machine *machine)
 {
 	machine->small.is_frozen = false;
 	for (uint32_t i = 0; i < SMALL_COUNT; i++)
-		machine->small.fronts[i].serve(machine->small.fronts[i].device);
+		machine->small.functions[i].serve(
+			machine->small.functions[i].device);
 	machine_note(machine, NOTE_CONSOLE);
 }
 

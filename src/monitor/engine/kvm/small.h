@@ -3,7 +3,7 @@
  * The small devices of a machine (virtio console, rng, balloon): PCI functions
  * whose queues the main thread serves when their doorbells ring.
  *
- * A balloon's target is a wish; the operator is told when the guest has come
+ * A balloon's target is only asked for; the operator is told when the guest has come
  * to it.
  *
  * Threads    The main thread. The board calls into the devices from any
@@ -26,7 +26,7 @@ struct kvm_machine;
 
 enum small_device { SMALL_CONSOLE, SMALL_RNG, SMALL_BALLOON, SMALL_COUNT };
 
-struct small_front {
+struct small_function {
 	struct small_devices *all;
 	void (*serve)(void *device);
 	void *device;
@@ -40,7 +40,7 @@ struct small_devices {
 	struct virtio_console console;
 	struct virtio_rng rng;
 	struct virtio_balloon balloon;
-	struct small_front fronts[SMALL_COUNT];
+	struct small_function functions[SMALL_COUNT];
 	bool is_frozen;
 	bool is_balloon_due; /* the operator waits to be told */
 	uint64_t refused;    /* of the balloon, when last looked at */

@@ -116,8 +116,8 @@ int machine_start_identity(struct kvm_machine *machine)
 		return -ENOMEM;
 	result = cpuid_read(cpuid, machine->kvm_fd, vcpus->count);
 	if (result == 0)
-		interventions_init(&machine->interventions, machine->vm.fd,
-				   &cpuid->table);
+		emulations_init(&machine->emulations, machine->vm.fd,
+				&cpuid->table);
 	for (uint32_t i = 0; i < vcpus->count && result == 0; i++)
 		result = start_one(&vcpus->list[i], cpuid);
 	return result;

@@ -67,7 +67,7 @@ static int add_chips(struct vm *vm)
 
 /* What makes a machine a better neighbour, or easier to help. A KVM or a
  * processor without one has it not, and the guest runs all the same. */
-static const struct kvm_enable_cap wishes[] = {
+static const struct kvm_enable_cap wanted_caps[] = {
 	/* Failed emulations do not look like others. */
 	{ .cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE, .args = { 1 } },
 	/* A lock of the whole bus, which stops everyone's processors, is ours
@@ -81,10 +81,10 @@ static const struct kvm_enable_cap wishes[] = {
 	{ .cap = KVM_CAP_PMU_CAPABILITY, .args = { KVM_PMU_CAP_DISABLE } },
 };
 
-static void wish(struct vm *vm)
+static void enable_caps(struct vm *vm)
 {
-	for (size_t i = 0; i < ARRAY_COUNT(wishes); i++)
-		(void)call(vm->fd, KVM_ENABLE_CAP, &wishes[i]);
+	for (size_t i = 0; i < ARRAY_COUNT(wanted_caps); i++)
+		(void)call(vm->fd, KVM_ENABLE_CAP, &wanted_caps[i]);
 }
 
 /* KVM gives up on a signal, be it one that only stops us for a moment: a reset
@@ -111,7 +111,7 @@ static int make(struct vm *vm, int kvm_fd, const struct kvm_memory *memory)
 		result = add_chips(vm);
 	if (result == 0)
 		result = add_memory(vm, memory);
-	wish(vm);
+	enable_caps(vm);
 	return result;
 }
 

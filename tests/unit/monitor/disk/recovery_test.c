@@ -726,10 +726,10 @@ TEST(an_outage_beyond_the_bound_may_ask_for_a_pause)
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
 	disk_run_timers(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
-	CHECK(rig_noticed(&rig, NOTICE_PAUSE_WISH));
+	CHECK(rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
 	disk_run_timers(&rig.disk, clock_now_ns() + 250 * NS_PER_MS);
 
-	CHECK(!rig_noticed(&rig, NOTICE_PAUSE_WISH));
+	CHECK(!rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
 	rig_stop(&rig);
 }
 
@@ -744,7 +744,7 @@ TEST(each_outage_beyond_the_bound_asks_for_a_pause)
 	for (int i = 0; i < 3; i++) {
 		rig_down(&rig);
 		disk_run_timers(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
-		CHECK(rig_noticed(&rig, NOTICE_PAUSE_WISH));
+		CHECK(rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
 		rig_up(&rig, false);
 	}
 	rig_stop(&rig);

@@ -14,13 +14,13 @@ static struct resets begun(void)
 }
 
 /* So many resets in a row, each as late as it may be; the last verdict. */
-static enum resets_verdict note_young(struct resets *resets, unsigned count)
+static enum resets_verdict note_early(struct resets *resets, unsigned count)
 {
 	enum resets_verdict verdict = RESETS_TELL;
 
 	for (unsigned i = 0; i < count; i++)
 		verdict =
-			resets_note(resets, resets->began_ns + RESETS_YOUNG_NS);
+			resets_note(resets, resets->began_ns + RESETS_EARLY_NS);
 	return verdict;
 }
 
@@ -29,9 +29,9 @@ TEST(a_guest_that_resets_itself_as_soon_as_it_begins_is_given_up)
 	struct resets resets = begun();
 
 	for (unsigned i = 1; i < RESETS_MOST; i++)
-		CHECK_EQ(note_young(&resets, 1), RESETS_GO_ON);
+		CHECK_EQ(note_early(&resets, 1), RESETS_GO_ON);
 
-	CHECK_EQ(note_young(&resets, 1), RESETS_GIVE_UP);
+	CHECK_EQ(note_early(&resets, 1), RESETS_GIVE_UP);
 }
 
 TEST(a_guest_that_has_come_up_may_reset_itself_for_ever)
@@ -40,7 +40,7 @@ TEST(a_guest_that_has_come_up_may_reset_itself_for_ever)
 
 	for (unsigned i = 0; i < 3 * RESETS_MOST; i++)
 		CHECK_EQ(resets_note(&resets,
-				     resets.began_ns + RESETS_YOUNG_NS + 1),
+				     resets.began_ns + RESETS_EARLY_NS + 1),
 			 RESETS_TELL);
 }
 
@@ -48,28 +48,28 @@ TEST(a_guest_that_comes_up_once_begins_a_new_row)
 {
 	struct resets resets = begun();
 
-	CHECK_EQ(note_young(&resets, RESETS_MOST - 1), RESETS_GO_ON);
-	CHECK_EQ(resets_note(&resets, resets.began_ns + RESETS_YOUNG_NS + 1),
+	CHECK_EQ(note_early(&resets, RESETS_MOST - 1), RESETS_GO_ON);
+	CHECK_EQ(resets_note(&resets, resets.began_ns + RESETS_EARLY_NS + 1),
 		 RESETS_TELL);
 
-	CHECK_EQ(note_young(&resets, RESETS_MOST - 1), RESETS_GO_ON);
-	CHECK_EQ(note_young(&resets, 1), RESETS_GIVE_UP);
+	CHECK_EQ(note_early(&resets, RESETS_MOST - 1), RESETS_GO_ON);
+	CHECK_EQ(note_early(&resets, 1), RESETS_GIVE_UP);
 }
 
 TEST(a_reset_that_somebody_asked_for_begins_a_new_row)
 {
 	struct resets resets = begun();
 
-	CHECK_EQ(note_young(&resets, RESETS_MOST - 1), RESETS_GO_ON);
+	CHECK_EQ(note_early(&resets, RESETS_MOST - 1), RESETS_GO_ON);
 	resets_begin(&resets, resets.began_ns + 1);
 
-	CHECK_EQ(note_young(&resets, RESETS_MOST - 1), RESETS_GO_ON);
+	CHECK_EQ(note_early(&resets, RESETS_MOST - 1), RESETS_GO_ON);
 }
 
-TEST(a_guest_whose_beginning_nobody_saw_is_not_young)
+TEST(a_guest_whose_beginning_nobody_saw_is_not_early)
 {
 	struct resets resets = { 0 };
 
-	CHECK_EQ(resets_note(&resets, RESETS_YOUNG_NS), RESETS_TELL);
-	CHECK_EQ(note_young(&resets, 1), RESETS_GO_ON);
+	CHECK_EQ(resets_note(&resets, RESETS_EARLY_NS), RESETS_TELL);
+	CHECK_EQ(note_early(&resets, 1), RESETS_GO_ON);
 }

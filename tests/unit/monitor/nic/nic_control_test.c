@@ -13,11 +13,11 @@ TEST(a_driver_that_cannot_ask_for_groups_gets_all)
 {
 	rig.features = 0;
 	nic_rig_start(&rig, true);
-	CHECK_EQ(rig.nic.abilities.all_multicast, 1);
+	CHECK_EQ(rig.nic.negotiated.all_multicast, 1);
 	nic_rig_stop(&rig);
 	rig.features = 1ull << VIRTIO_NET_F_CTRL_RX;
 	nic_rig_start(&rig, true);
-	CHECK_EQ(rig.nic.abilities.all_multicast, 0);
+	CHECK_EQ(rig.nic.negotiated.all_multicast, 0);
 	nic_rig_stop(&rig);
 }
 
@@ -29,15 +29,15 @@ TEST(a_filter_that_a_front_end_keeps_holds_until_the_next_driver)
 	bool is_asked = false;
 
 	nic_rig_start(&rig, false);
-	CHECK_EQ(rig.nic.abilities.all_multicast, 1);
+	CHECK_EQ(rig.nic.negotiated.all_multicast, 1);
 	nic_set_filter(&rig.nic, &filter);
-	CHECK_EQ(rig.nic.abilities.all_multicast, 0);
-	CHECK_EQ(rig.nic.abilities.group_count, 1);
-	CHECK_EQ(rig.nic.abilities.groups[0][2], 3);
+	CHECK_EQ(rig.nic.negotiated.all_multicast, 0);
+	CHECK_EQ(rig.nic.negotiated.group_count, 1);
+	CHECK_EQ(rig.nic.negotiated.groups[0][2], 3);
 	while (notices_take(&rig.notices, &notice) == 0)
 		;
 	nic_rig_start_queue(&rig, 0);
-	CHECK_EQ(rig.nic.abilities.all_multicast, 1);
+	CHECK_EQ(rig.nic.negotiated.all_multicast, 1);
 	while (notices_take(&rig.notices, &notice) == 0)
 		is_asked |= notice.kind == NOTICE_NIC_STARTED;
 	CHECK(is_asked);
@@ -82,15 +82,15 @@ TEST(the_control_queue_sets_filters_and_refuses_nonsense)
 					      VIRTIO_NET_CTRL_RX_ALLMULTI, 1 },
 				 3),
 		 VIRTIO_NET_OK);
-	CHECK_EQ(rig.nic.abilities.all_multicast, 1);
+	CHECK_EQ(rig.nic.negotiated.all_multicast, 1);
 	table[6] = 1;
 	table[10] = 0x33;
 	CHECK_EQ(nic_rig_command(&rig, table, sizeof(table)), VIRTIO_NET_OK);
-	CHECK_EQ(rig.nic.abilities.group_count, 1);
-	CHECK_EQ(rig.nic.abilities.groups[0][0], 0x33);
+	CHECK_EQ(rig.nic.negotiated.group_count, 1);
+	CHECK_EQ(rig.nic.negotiated.groups[0][0], 0x33);
 	table[6] = 2; /* more than it sends */
 	CHECK_EQ(nic_rig_command(&rig, table, sizeof(table)), VIRTIO_NET_ERR);
-	CHECK_EQ(rig.nic.abilities.group_count, 1);
+	CHECK_EQ(rig.nic.negotiated.group_count, 1);
 	CHECK_EQ(nic_rig_command(&rig, (uint8_t[]){ 200, 1 }, 2),
 		 VIRTIO_NET_ERR);
 	CHECK_EQ(nic_rig_command(&rig,
@@ -116,8 +116,8 @@ static void join(uint32_t count)
 
 static bool may_be_told(void)
 {
-	return message_is_in_range(MSG_MONITOR_NIC_ABILITIES,
-				   &rig.nic.abilities);
+	return message_is_in_range(MSG_MONITOR_NIC_FEATURES,
+				   &rig.nic.negotiated);
 }
 
 TEST(a_hostile_guest_cannot_join_so_many_groups_that_its_monitor_is_ended)
@@ -129,14 +129,14 @@ TEST(a_hostile_guest_cannot_join_so_many_groups_that_its_monitor_is_ended)
 	for (uint32_t count = 0; count <= 80; count++) {
 		join(count);
 		CHECK(may_be_told());
-		CHECK_EQ(rig.nic.abilities.all_multicast,
+		CHECK_EQ(rig.nic.negotiated.all_multicast,
 			 count > NIC_GROUP_MAX);
-		CHECK_EQ(rig.nic.abilities.group_count,
+		CHECK_EQ(rig.nic.negotiated.group_count,
 			 count > NIC_GROUP_MAX ? 0 : count);
 	}
 	join(3);
-	CHECK_EQ(rig.nic.abilities.all_multicast, 0);
-	CHECK_EQ(rig.nic.abilities.group_count, 3);
+	CHECK_EQ(rig.nic.negotiated.all_multicast, 0);
+	CHECK_EQ(rig.nic.negotiated.group_count, 3);
 	nic_rig_stop(&rig);
 }
 
@@ -150,7 +150,7 @@ TEST(too_many_addresses_of_its_own_give_a_guest_every_group)
 	nic_rig_start_queue(&rig, 2);
 	memset(table + 2, 0xff, 4);
 	CHECK_EQ(nic_rig_command(&rig, table, sizeof(table)), VIRTIO_NET_OK);
-	CHECK_EQ(rig.nic.abilities.all_multicast, 1);
+	CHECK_EQ(rig.nic.negotiated.all_multicast, 1);
 	CHECK(may_be_told());
 	nic_rig_stop(&rig);
 }
@@ -167,12 +167,12 @@ TEST(a_guest_that_stops_to_be_promiscuous_still_gets_the_groups_it_wants)
 				   : VIRTIO_NET_CTRL_RX_PROMISC;
 		command[2] = i < 2;
 		CHECK_EQ(nic_rig_command(&rig, command, 3), VIRTIO_NET_OK);
-		CHECK_EQ(rig.nic.abilities.all_multicast, i < 3);
+		CHECK_EQ(rig.nic.negotiated.all_multicast, i < 3);
 	}
 	join(65);
 	command[2] = 0;
 	CHECK_EQ(nic_rig_command(&rig, command, 3), VIRTIO_NET_OK);
-	CHECK_EQ(rig.nic.abilities.all_multicast, 1);
+	CHECK_EQ(rig.nic.negotiated.all_multicast, 1);
 	nic_rig_stop(&rig);
 }
 
@@ -185,8 +185,8 @@ TEST(a_reset_forgets_the_groups_of_the_driver_before)
 	nic_device_ops.reset(&rig.nic);
 	CHECK_EQ(nic_device_ops.set_features(&rig.nic, rig.features), 0);
 	nic_rig_start_queue(&rig, 0);
-	CHECK_EQ(rig.nic.abilities.all_multicast, 0);
-	CHECK_EQ(rig.nic.abilities.group_count, 0);
+	CHECK_EQ(rig.nic.negotiated.all_multicast, 0);
+	CHECK_EQ(rig.nic.negotiated.group_count, 0);
 	nic_rig_stop(&rig);
 }
 
@@ -206,10 +206,10 @@ TEST(the_address_that_a_guest_sets_is_told_until_its_reset)
 	nic_rig_start_queue(&rig, 2);
 	CHECK_EQ(nic_rig_command(&rig, command, sizeof(command)),
 		 VIRTIO_NET_OK);
-	CHECK_EQ(memcmp(rig.nic.abilities.mac, command + 2, 6), 0);
+	CHECK_EQ(memcmp(rig.nic.negotiated.mac, command + 2, 6), 0);
 	nic_device_ops.reset(&rig.nic);
 	nic_rig_start_queue(&rig, 0);
-	CHECK_EQ(memcmp(rig.nic.abilities.mac, rig.nic.settings.mac, 6), 0);
+	CHECK_EQ(memcmp(rig.nic.negotiated.mac, rig.nic.settings.mac, 6), 0);
 	nic_rig_stop(&rig);
 }
 
@@ -219,6 +219,6 @@ TEST(the_address_that_a_front_end_has_for_its_guest_is_told)
 
 	nic_rig_start(&rig, false);
 	nic_set_filter(&rig.nic, &filter);
-	CHECK_EQ(memcmp(rig.nic.abilities.mac, filter.mac, 6), 0);
+	CHECK_EQ(memcmp(rig.nic.negotiated.mac, filter.mac, 6), 0);
 	nic_rig_stop(&rig);
 }

@@ -15,50 +15,53 @@ static const struct memory_host host = {
 	.huge_free_bytes = 300 * MIB,
 };
 
-static int check(struct memory_wish wish, struct refusal *refusal)
+static int check(struct memory_demand demand, struct refusal *refusal)
 {
-	wish.wanted_bytes *= MIB;
-	wish.booked_bytes *= MIB;
-	wish.reserve_bytes *= MIB;
-	return memory_check(&host, &wish, refusal);
+	demand.wanted_bytes *= MIB;
+	demand.booked_bytes *= MIB;
+	demand.reserve_bytes *= MIB;
+	return memory_check(&host, &demand, refusal);
 }
 
-#define CHECK_WISH(...) \
-	check((struct memory_wish){ __VA_ARGS__ }, &(struct refusal){ 0 })
+#define CHECK_DEMAND(...) \
+	check((struct memory_demand){ __VA_ARGS__ }, &(struct refusal){ 0 })
 
 TEST(memory_that_is_promised_is_not_promised_again)
 {
-	CHECK_EQ(CHECK_WISH(.wanted_bytes = 500, .booked_bytes = 500), 0);
-	CHECK_EQ(CHECK_WISH(.wanted_bytes = 501, .booked_bytes = 500), -ERANGE);
-	CHECK_EQ(CHECK_WISH(.wanted_bytes = 1, .booked_bytes = 2000), -ERANGE);
+	CHECK_EQ(CHECK_DEMAND(.wanted_bytes = 500, .booked_bytes = 500), 0);
+	CHECK_EQ(CHECK_DEMAND(.wanted_bytes = 501, .booked_bytes = 500),
+		 -ERANGE);
+	CHECK_EQ(CHECK_DEMAND(.wanted_bytes = 1, .booked_bytes = 2000),
+		 -ERANGE);
 }
 
 TEST(the_host_keeps_its_reserve)
 {
-	CHECK_EQ(CHECK_WISH(.wanted_bytes = 700, .reserve_bytes = 300), 0);
-	CHECK_EQ(CHECK_WISH(.wanted_bytes = 701, .reserve_bytes = 300),
+	CHECK_EQ(CHECK_DEMAND(.wanted_bytes = 700, .reserve_bytes = 300), 0);
+	CHECK_EQ(CHECK_DEMAND(.wanted_bytes = 701, .reserve_bytes = 300),
 		 -ERANGE);
-	CHECK_EQ(CHECK_WISH(.wanted_bytes = 1, .reserve_bytes = 5000), -ERANGE);
+	CHECK_EQ(CHECK_DEMAND(.wanted_bytes = 1, .reserve_bytes = 5000),
+		 -ERANGE);
 }
 
 TEST(memory_that_others_use_now_is_refused_as_well)
 {
-	CHECK_EQ(CHECK_WISH(.wanted_bytes = 900), 0);
-	CHECK_EQ(CHECK_WISH(.wanted_bytes = 901), -ERANGE);
+	CHECK_EQ(CHECK_DEMAND(.wanted_bytes = 900), 0);
+	CHECK_EQ(CHECK_DEMAND(.wanted_bytes = 901), -ERANGE);
 }
 
 TEST(huge_pages_are_booked_against_their_own_pool)
 {
-	CHECK_EQ(CHECK_WISH(.has_huge_pages = true, .wanted_bytes = 300,
-			    .reserve_bytes = 1000),
+	CHECK_EQ(CHECK_DEMAND(.has_huge_pages = true, .wanted_bytes = 300,
+			      .reserve_bytes = 1000),
 		 0);
-	CHECK_EQ(CHECK_WISH(.has_huge_pages = true, .wanted_bytes = 302),
+	CHECK_EQ(CHECK_DEMAND(.has_huge_pages = true, .wanted_bytes = 302),
 		 -ERANGE);
-	CHECK_EQ(CHECK_WISH(.has_huge_pages = true, .wanted_bytes = 100,
-			    .booked_bytes = 300),
+	CHECK_EQ(CHECK_DEMAND(.has_huge_pages = true, .wanted_bytes = 100,
+			      .booked_bytes = 300),
 		 0);
-	CHECK_EQ(CHECK_WISH(.has_huge_pages = true, .wanted_bytes = 102,
-			    .booked_bytes = 300),
+	CHECK_EQ(CHECK_DEMAND(.has_huge_pages = true, .wanted_bytes = 102,
+			      .booked_bytes = 300),
 		 -ERANGE);
 }
 
@@ -66,9 +69,9 @@ TEST(a_refusal_has_the_numbers)
 {
 	struct refusal refusal = { 0 };
 
-	CHECK_EQ(check((struct memory_wish){ .wanted_bytes = 600,
-					     .booked_bytes = 500,
-					     .reserve_bytes = 64 },
+	CHECK_EQ(check((struct memory_demand){ .wanted_bytes = 600,
+					       .booked_bytes = 500,
+					       .reserve_bytes = 64 },
 		       &refusal),
 		 -ERANGE);
 
@@ -83,10 +86,10 @@ TEST(a_refusal_has_the_numbers)
 TEST(a_host_that_does_not_say_what_it_has_refuses_nothing)
 {
 	const struct memory_host silent = { 0 };
-	const struct memory_wish wish = { .wanted_bytes = 1ull << 40 };
+	const struct memory_demand demand = { .wanted_bytes = 1ull << 40 };
 	struct refusal refusal;
 
-	CHECK_EQ(memory_check(&silent, &wish, &refusal), 0);
+	CHECK_EQ(memory_check(&silent, &demand, &refusal), 0);
 }
 
 TEST(this_host_says_what_it_has)

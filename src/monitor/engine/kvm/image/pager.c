@@ -157,13 +157,13 @@ static void *run(void *context)
 static int watch_ranges(const struct pager *pager)
 {
 	for (uint32_t i = 0; i < pager->range_count; i++) {
-		struct uffdio_register wish = {
+		struct uffdio_register registration = {
 			.range = { (uintptr_t)pager->ranges[i].host,
 				   pager->ranges[i].bytes },
 			.mode = UFFDIO_REGISTER_MODE_MISSING,
 		};
 
-		if (ioctl(pager->uffd, UFFDIO_REGISTER, &wish) < 0)
+		if (ioctl(pager->uffd, UFFDIO_REGISTER, &registration) < 0)
 			return -errno;
 	}
 	return 0;

@@ -84,20 +84,20 @@ static void write_board(void *context, uint64_t gpa, const void *from,
 	(void)pthread_mutex_unlock(&machine->board);
 }
 
-static void intervene_for(struct vcpu *vcpu)
+static void emulate_for(struct vcpu *vcpu)
 {
 	struct kvm_machine *machine = vcpu->machine;
-	const struct intervention_ops ops = {
+	const struct emulation_ops ops = {
 		.memory = memory_at,
 		.read = read_board,
 		.write = write_board,
 		.context = machine,
 	};
-	char why[INTERVENTION_TEXT_SIZE];
+	char why[EMULATION_TEXT_SIZE];
 	char text[sizeof(machine->failure)];
 
-	if (intervention_handle(&machine->interventions, vcpu->fd, vcpu->run,
-				&ops, why) == 0)
+	if (emulation_handle(&machine->emulations, vcpu->fd, vcpu->run, &ops,
+			     why) == 0)
 		return;
 	(void)snprintf(text, sizeof(text), "virtual processor %u stopped: %s",
 		       vcpu->index, why);
@@ -109,7 +109,7 @@ static void handle_error(struct vcpu *vcpu)
 	uint32_t suberror = vcpu->run->internal.suberror;
 
 	if (suberror == KVM_INTERNAL_ERROR_EMULATION)
-		intervene_for(vcpu);
+		emulate_for(vcpu);
 	else
 		fail(vcpu, "an internal error of KVM", suberror);
 }

@@ -26,9 +26,9 @@ static void on_kick(int number)
 
 /* Parking. -------------------------------------------------------------------- */
 
-static uint32_t wish_of(const struct vcpus *vcpus)
+static uint32_t target_of(const struct vcpus *vcpus)
 {
-	return __atomic_load_n(&vcpus->wish, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&vcpus->target, __ATOMIC_ACQUIRE);
 }
 
 /*
@@ -51,12 +51,12 @@ static void park(struct vcpus *vcpus)
 	vcpus->parked_count++;
 	if (vcpus->parked_count == vcpus->thread_count)
 		(void)pthread_cond_signal(&vcpus->parked);
-	while (vcpus->wish == VCPUS_PARK)
-		(void)pthread_cond_wait(&vcpus->wished, &vcpus->lock);
+	while (vcpus->target == VCPUS_PARK)
+		(void)pthread_cond_wait(&vcpus->target_changed, &vcpus->lock);
 	vcpus->parked_count--;
 }
 
-/* Park as long as that is wished; false: end. */
+/* Park as long as that is target_changed; false: end. */
 static bool obey(struct vcpu *vcpu)
 {
 	struct vcpus *vcpus = &vcpu->machine->vcpus;
@@ -64,14 +64,14 @@ static bool obey(struct vcpu *vcpu)
 
 	/* One kicked, and told to run before it saw that, must be let in again:
 	 * below. */
-	if (wish_of(vcpus) == VCPUS_RUN &&
+	if (target_of(vcpus) == VCPUS_RUN &&
 	    !__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_RELAXED))
 		return true;
 	complete(vcpu);
 	(void)pthread_mutex_lock(&vcpus->lock);
-	if (vcpus->wish == VCPUS_PARK)
+	if (vcpus->target == VCPUS_PARK)
 		park(vcpus);
-	is_on = vcpus->wish == VCPUS_RUN;
+	is_on = vcpus->target == VCPUS_RUN;
 	/* A kick from now on sets it again. */
 	if (is_on)
 		vcpu->run->immediate_exit = 0;
@@ -124,7 +124,7 @@ int vcpus_init(struct vcpus *vcpus, struct kvm_machine *machine, uint32_t count)
 		return -ENOMEM;
 	vcpus->count = count;
 	(void)pthread_mutex_init(&vcpus->lock, NULL);
-	(void)pthread_cond_init(&vcpus->wished, NULL);
+	(void)pthread_cond_init(&vcpus->target_changed, NULL);
 	(void)pthread_cond_init(&vcpus->parked, NULL);
 	for (uint32_t i = 0; i < count; i++)
 		vcpus->list[i] = (struct vcpu){
@@ -214,7 +214,7 @@ void vcpus_seal(struct vcpus *vcpus)
 	vcpus->is_sealed = true;
 }
 
-/* Wishes. ------------------------------------------------------------------------ */
+/* The target. ------------------------------------------------------------------------ */
 
 static void kick(const struct vcpu *vcpu)
 {
@@ -224,28 +224,28 @@ static void kick(const struct vcpu *vcpu)
 		(void)pthread_kill(vcpu->thread, KICK_SIGNAL);
 }
 
-static void wish(struct vcpus *vcpus, enum vcpus_wish wish)
+static void set_target(struct vcpus *vcpus, enum vcpus_target target)
 {
 	(void)pthread_mutex_lock(&vcpus->lock);
-	if (vcpus->wish != wish && vcpus->wish != VCPUS_END) {
-		bool was_running = vcpus->wish == VCPUS_RUN;
+	if (vcpus->target != target && vcpus->target != VCPUS_END) {
+		bool was_running = vcpus->target == VCPUS_RUN;
 
-		__atomic_store_n(&vcpus->wish, wish, __ATOMIC_RELEASE);
+		__atomic_store_n(&vcpus->target, target, __ATOMIC_RELEASE);
 		for (uint32_t i = 0; was_running && i < vcpus->count; i++)
 			kick(&vcpus->list[i]);
-		(void)pthread_cond_broadcast(&vcpus->wished);
+		(void)pthread_cond_broadcast(&vcpus->target_changed);
 	}
 	(void)pthread_mutex_unlock(&vcpus->lock);
 }
 
 void vcpus_run(struct vcpus *vcpus)
 {
-	wish(vcpus, VCPUS_RUN);
+	set_target(vcpus, VCPUS_RUN);
 }
 
 void vcpus_park(struct vcpus *vcpus)
 {
-	wish(vcpus, VCPUS_PARK);
+	set_target(vcpus, VCPUS_PARK);
 }
 
 void vcpus_park_all(struct vcpus *vcpus)
@@ -268,7 +268,7 @@ void vcpus_end(struct vcpus *vcpus)
 {
 	if (!vcpus->list)
 		return;
-	wish(vcpus, VCPUS_END);
+	set_target(vcpus, VCPUS_END);
 	for (uint32_t i = 0; i < vcpus->count; i++)
 		if (vcpus->list[i].has_thread)
 			(void)pthread_join(vcpus->list[i].thread, NULL);
@@ -276,7 +276,7 @@ void vcpus_end(struct vcpus *vcpus)
 	sandbox_program_release(&vcpus->program);
 	free(vcpus->list);
 	(void)pthread_mutex_destroy(&vcpus->lock);
-	(void)pthread_cond_destroy(&vcpus->wished);
+	(void)pthread_cond_destroy(&vcpus->target_changed);
 	(void)pthread_cond_destroy(&vcpus->parked);
 	memset(vcpus, 0, sizeof(*vcpus));
 }

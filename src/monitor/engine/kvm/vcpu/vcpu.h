@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The virtual processors of a machine: a thread each, which runs the guest
- * while the machine's wish is that they run, and parks otherwise.
+ * while the machine's target is that they run, and parks otherwise.
  *
  *   VCPUS_PARK  --vcpus_run()-->   VCPUS_RUN
  *   VCPUS_RUN   --vcpus_park()-->  VCPUS_PARK
@@ -33,7 +33,7 @@ struct cpuid_table;
 struct kvm_machine;
 struct kvm_run;
 
-enum vcpus_wish { VCPUS_PARK, VCPUS_RUN, VCPUS_END };
+enum vcpus_target { VCPUS_PARK, VCPUS_RUN, VCPUS_END };
 
 struct vcpu {
 	struct kvm_machine *machine;
@@ -52,9 +52,9 @@ struct vcpus {
 	uint32_t run_bytes;
 	/* Taken last of all locks. */
 	pthread_mutex_t lock;
-	pthread_cond_t wished; /* by those who park */
-	pthread_cond_t parked; /* by who waits for them */
-	uint32_t wish;         /* enum vcpus_wish; atomic, written locked */
+	pthread_cond_t target_changed; /* by those who park */
+	pthread_cond_t parked;         /* by who waits for them */
+	uint32_t target; /* enum vcpus_target; atomic, written locked */
 	uint32_t parked_count;
 	uint32_t thread_count;
 	/* Owned; each thread binds itself with it before it first enters the

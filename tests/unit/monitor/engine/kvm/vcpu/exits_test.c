@@ -49,7 +49,7 @@ static void open_machine(void)
 
 	machine.note_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	CHECK(machine.note_fd >= 0);
-	machine.vcpus.wish = VCPUS_RUN;
+	machine.vcpus.target = VCPUS_RUN;
 	CHECK_EQ(bus_add(&machine.ports, &port), 0);
 	CHECK_EQ(bus_add(&machine.mmio, &memory), 0);
 	vcpu = (struct vcpu){ .machine = &machine, .run = &page.run, .fd = -1 };
@@ -83,7 +83,7 @@ static void access_memory(uint64_t gpa, uint32_t bytes, bool is_write)
 
 static bool is_parking(void)
 {
-	return machine.vcpus.wish == VCPUS_PARK;
+	return machine.vcpus.target == VCPUS_PARK;
 }
 
 TEST(a_string_of_port_writes_reaches_the_device_in_order)

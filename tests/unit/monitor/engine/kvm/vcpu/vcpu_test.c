@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads of processors and the wishes they obey, without KVM: to enter one
+/* Threads of processors and the targets they obey, without KVM: to enter one
  * fails at once, which is the quickest guest there is; or, where a test says so,
  * is to be in the guest for a moment. */
 #include "monitor/engine/kvm/vcpu/vcpu.h"
@@ -87,12 +87,12 @@ TEST(a_processor_that_cannot_run_parks_all_and_says_why)
 		(void)usleep(1000);
 	vcpus_park_all(vcpus);
 
-	CHECK_EQ(vcpus->wish, VCPUS_PARK);
+	CHECK_EQ(vcpus->target, VCPUS_PARK);
 	CHECK(strstr(machine.failure, "stopped"));
 	close_vcpus(vcpus);
 }
 
-TEST(no_wish_is_lost_among_many)
+TEST(no_target_is_lost_among_many)
 {
 	struct vcpus *vcpus = open_vcpus();
 

@@ -8,10 +8,10 @@
  *            each; an address found in them is only passed on.
  * Source     Intel SDM volume 3, 4.
  */
-#ifndef INTERVENE_WALK_H
-#define INTERVENE_WALK_H
+#ifndef EMULATE_WALK_H
+#define EMULATE_WALK_H
 
-#include "intervene/intervene.h"
+#include "emulate/emulate.h"
 
 struct walk {
 	uint64_t cr0, cr3, cr4, efer, rflags;
@@ -29,7 +29,7 @@ struct walk {
 
 /* -EFAULT  a page fault with *ret_error_code */
 int walk_translate(const struct walk *walk, uint64_t linear,
-		   enum intervene_access access, uint64_t *ret_gpa,
+		   enum emulate_access access, uint64_t *ret_gpa,
 		   uint32_t *ret_error_code);
 
 #endif

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One instruction while it is carried out; only files of this folder include
+ * One instruction while it is emulated; only files of this folder include
  * this.
  *
  * Errors     0; -EFAULT: an exception is in work->result; -EOPNOTSUPP: a form
  *            that the table does not cover.
  */
-#ifndef INTERVENE_WORK_H
-#define INTERVENE_WORK_H
+#ifndef EMULATE_WORK_H
+#define EMULATE_WORK_H
 
 #include <Zydis/Zydis.h>
 
-#include "intervene/intervene.h"
+#include "emulate/emulate.h"
 
 #define VECTOR_DEBUG      1
 #define VECTOR_INVALID    6
@@ -26,24 +26,24 @@ struct work;
 /* A row: what a mnemonic does. */
 struct rule {
 	ZydisMnemonic mnemonic;
-	int (*carry_out)(struct work *work);
+	int (*emulate)(struct work *work);
 	bool is_aligned; /* memory must be a multiple of its size */
 };
 
 struct work {
-	struct intervene_cpu *cpu;
-	const struct intervene_memory *memory;
-	uint8_t bytes[INTERVENE_BYTES_MAX];
+	struct emulate_cpu *cpu;
+	const struct emulate_memory *memory;
+	uint8_t bytes[EMULATE_BYTES_MAX];
 	size_t count;
 	ZydisDecodedInstruction instruction;
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 	const struct rule *rule;
 	uint64_t next_rip;
-	struct intervene_result result;
+	struct emulate_result result;
 };
 
 /* The largest thing an instruction here moves. */
-#define SPAN_BYTES_MAX INTERVENE_VECTOR_BYTES
+#define SPAN_BYTES_MAX EMULATE_VECTOR_BYTES
 
 /* Linear memory whose translation succeeded: at most two pages. */
 struct span {
@@ -51,7 +51,7 @@ struct span {
 	size_t counts[2];
 };
 
-/* intervene.c: what is to be injected; both give -EFAULT. */
+/* emulate.c: what is to be injected; both give -EFAULT. */
 int work_fault(struct work *work, uint8_t vector);
 int work_fault_code(struct work *work, uint8_t vector, uint32_t error_code);
 
@@ -66,13 +66,13 @@ int work_check_features(struct work *work);
 
 /* The linear address of a memory operand of `bytes`, checked. */
 int work_address(struct work *work, const ZydisDecodedOperand *operand,
-		 size_t bytes, enum intervene_access access,
+		 size_t bytes, enum emulate_access access,
 		 uint64_t *ret_linear);
 int work_span(struct work *work, uint64_t linear, size_t bytes,
-	      enum intervene_access access, struct span *ret_span);
+	      enum emulate_access access, struct span *ret_span);
 /* Address and span of an operand. */
 int work_operand(struct work *work, const ZydisDecodedOperand *operand,
-		 size_t bytes, enum intervene_access access,
+		 size_t bytes, enum emulate_access access,
 		 struct span *ret_span);
 void span_read(const struct work *work, const struct span *span, void *to);
 void span_write(const struct work *work, const struct span *span,
@@ -84,10 +84,9 @@ int work_fetch(struct work *work);
 bool is_memory(const ZydisDecodedOperand *operand);
 bool is_general(const ZydisDecodedOperand *operand);
 bool is_vector(const ZydisDecodedOperand *operand);
-uint64_t general_read(const struct intervene_cpu *cpu, ZydisRegister name);
+uint64_t general_read(const struct emulate_cpu *cpu, ZydisRegister name);
 /* As the processor does: 32 bits clear the upper half, less keep the rest. */
-void general_write(struct intervene_cpu *cpu, ZydisRegister name,
-		   uint64_t value);
+void general_write(struct emulate_cpu *cpu, ZydisRegister name, uint64_t value);
 uint8_t *vector_of(struct work *work, const ZydisDecodedOperand *operand);
 /* After a write of the low `bytes` of a vector register: VEX and EVEX clear
  * what is above, SSE keeps it. */

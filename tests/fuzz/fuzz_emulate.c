@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as an instruction, with any registers: intervene() must end, touch
+ * Any bytes as an instruction, with any registers: emulate() must end, touch
  * memory in aligned pieces only, and change nothing unless it is done.
  *
  * Input: a struct start as far as it goes (zeros after that), then the bytes.
@@ -10,16 +10,16 @@
 #include <string.h>
 
 #include "base/count.h"
-#include "intervene/intervene.h"
-#include "intervene/walk.h"
-#include "intervene/xstate.h"
+#include "emulate/emulate.h"
+#include "emulate/walk.h"
+#include "emulate/xstate.h"
 
 /* More than 64 one-byte elements, and 15 bytes of code. */
 #define ACCESS_MAX 160
 
 struct start {
 	uint8_t count; /* of the instruction's bytes that are given */
-	uint8_t bytes[INTERVENE_BYTES_MAX];
+	uint8_t bytes[EMULATE_BYTES_MAX];
 	uint8_t mode; /* 0: 16, 1: 32, 2: 64 bits */
 	uint8_t cpl;
 	uint8_t features[2];
@@ -27,11 +27,11 @@ struct start {
 	uint8_t absent_mask;
 	uint8_t physical_bits;
 	uint8_t access; /* of the walk */
-	uint64_t general[INTERVENE_GENERAL];
+	uint64_t general[EMULATE_GENERAL];
 	uint64_t rip, rflags, cr0, cr4, xcr0;
-	uint64_t bases[INTERVENE_SEGMENTS];
-	uint32_t limits[INTERVENE_SEGMENTS];
-	uint8_t types[INTERVENE_SEGMENTS];
+	uint64_t bases[EMULATE_SEGMENTS];
+	uint32_t limits[EMULATE_SEGMENTS];
+	uint8_t types[EMULATE_SEGMENTS];
 	uint8_t flags[2];
 	uint64_t mask;
 };
@@ -39,9 +39,8 @@ struct start {
 static struct start start;
 static size_t accesses, writes;
 
-static int translate(void *context, uint64_t linear,
-		     enum intervene_access access, uint64_t *ret_gpa,
-		     uint32_t *ret_error_code)
+static int translate(void *context, uint64_t linear, enum emulate_access access,
+		     uint64_t *ret_gpa, uint32_t *ret_error_code)
 {
 	*ret_error_code = (uint32_t)access;
 	if ((linear >> 12 & start.absent_mask) ==
@@ -77,16 +76,16 @@ static void write_memory(void *context, uint64_t gpa, const void *from,
 	__asm__ volatile("" : : "m"(copy));
 }
 
-static const struct intervene_memory memory = {
+static const struct emulate_memory memory = {
 	.translate = translate,
 	.read = read_memory,
 	.write = write_memory,
 };
 
-static void set_segments(struct intervene_cpu *cpu)
+static void set_segments(struct emulate_cpu *cpu)
 {
-	for (size_t i = 0; i < INTERVENE_SEGMENTS; i++)
-		cpu->segments[i] = (struct intervene_segment){
+	for (size_t i = 0; i < EMULATE_SEGMENTS; i++)
+		cpu->segments[i] = (struct emulate_segment){
 			.base = start.bases[i],
 			.limit = start.limits[i],
 			.type = start.types[i] & 15,
@@ -95,10 +94,10 @@ static void set_segments(struct intervene_cpu *cpu)
 		};
 }
 
-static void set_cpu(struct intervene_cpu *cpu)
+static void set_cpu(struct emulate_cpu *cpu)
 {
-	static const enum intervene_mode modes[] = { INTERVENE_16, INTERVENE_32,
-						     INTERVENE_64 };
+	static const enum emulate_mode modes[] = { EMULATE_16, EMULATE_32,
+						   EMULATE_64 };
 
 	memset(cpu, 0, sizeof(*cpu));
 	memcpy(cpu->general, start.general, sizeof(cpu->general));
@@ -111,32 +110,32 @@ static void set_cpu(struct intervene_cpu *cpu)
 	cpu->cr4 = start.cr4;
 	cpu->xcr0 = start.xcr0;
 	set_segments(cpu);
-	for (size_t i = 0; i < INTERVENE_MASKS; i++)
+	for (size_t i = 0; i < EMULATE_MASKS; i++)
 		cpu->masks[i] = start.mask * (i + 1);
 }
 
-static void check(const struct intervene_cpu *cpu,
-		  const struct intervene_cpu *before,
-		  const struct intervene_result *result)
+static void check(const struct emulate_cpu *cpu,
+		  const struct emulate_cpu *before,
+		  const struct emulate_result *result)
 {
-	if (result->outcome == INTERVENE_DONE &&
-	    result->rule >= intervene_rule_count)
+	if (result->outcome == EMULATE_DONE &&
+	    result->rule >= emulate_rule_count)
 		abort();
-	if (result->outcome != INTERVENE_DONE &&
+	if (result->outcome != EMULATE_DONE &&
 	    (writes || memcmp(cpu, before, sizeof(*cpu)) != 0))
 		abort();
-	if (result->outcome == INTERVENE_FAULT && result->vector > 31)
+	if (result->outcome == EMULATE_FAULT && result->vector > 31)
 		abort();
 	if (!memchr(result->name, '\0', sizeof(result->name)))
 		abort();
 }
 
-static void check_area(const struct intervene_cpu *cpu, const uint8_t *data,
+static void check_area(const struct emulate_cpu *cpu, const uint8_t *data,
 		       size_t bytes)
 {
 	static const struct xstate_layout layout = { 576, 1088, 1152, 1664,
 						     2680 };
-	static struct intervene_cpu other;
+	static struct emulate_cpu other;
 	uint8_t *area = malloc(bytes + 1);
 
 	if (!area)
@@ -194,7 +193,7 @@ static void check_walk(const uint8_t *data, size_t bytes)
 	uint32_t code = 0;
 
 	if (walk_translate(&walk, start.rip,
-			   (enum intervene_access)(start.access % 3), &gpa,
+			   (enum emulate_access)(start.access % 3), &gpa,
 			   &code) == 0 &&
 	    (walk.cr0 >> 31 & 1) && gpa >> 52)
 		abort();
@@ -204,16 +203,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-	static struct intervene_cpu cpu, before;
-	struct intervene_result result;
+	static struct emulate_cpu cpu, before;
+	struct emulate_result result;
 
 	memset(&start, 0, sizeof(start));
 	memcpy(&start, data, min_u64(bytes, sizeof(start)));
 	accesses = writes = 0;
 	set_cpu(&cpu);
 	before = cpu;
-	result = intervene(&cpu, &memory, start.bytes,
-			   start.count % (INTERVENE_BYTES_MAX + 1));
+	result = emulate(&cpu, &memory, start.bytes,
+			 start.count % (EMULATE_BYTES_MAX + 1));
 	check(&cpu, &before, &result);
 	check_area(&cpu, data, bytes);
 	check_walk(data, bytes);

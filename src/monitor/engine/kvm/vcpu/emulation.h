@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Instructions that KVM hands over (KVM_EXIT_INTERNAL_ERROR, suberror
- * emulation): KVM's registers to and from intervene's abstract processor, and
- * how often each was carried out.
+ * emulation): KVM's registers to and from emulate's abstract processor, and
+ * how often each was emulated.
  *
  * Needs KVM_CAP_EXIT_ON_EMULATION_FAILURE switched on; without, KVM gives a
  * user program's instruction an invalid opcode, and only the kernel's come
@@ -10,11 +10,11 @@
  *
  * Trust      The instruction, all registers and all memory are a hostile
  *            guest's.
- * Threads    intervention_handle() the processor's own; the counters any.
+ * Threads    emulation_handle() the processor's own; the counters any.
  * Errors     0 or a negative errno.
  */
-#ifndef MONITOR_ENGINE_KVM_INTERVENTION_H
-#define MONITOR_ENGINE_KVM_INTERVENTION_H
+#ifndef MONITOR_ENGINE_KVM_EMULATION_H
+#define MONITOR_ENGINE_KVM_EMULATION_H
 
 #include <linux/kvm.h>
 #include <stdbool.h>
@@ -22,21 +22,21 @@
 #include <stdint.h>
 
 #include "control/protocol.h"
-#include "intervene/intervene.h"
-#include "intervene/xstate.h"
+#include "emulate/emulate.h"
+#include "emulate/xstate.h"
 
 /* What the processors of a machine have in common. */
-struct interventions {
+struct emulations {
 	struct xstate_layout layout;
 	size_t xstate_bytes; /* as KVM wants them */
 	bool has_xstate2;
 	uint32_t features; /* of the guest's CPUID */
 	uint8_t physical_bits;
-	uint64_t counts[INTERVENE_RULE_MAX]; /* atomic */
+	uint64_t counts[EMULATE_RULE_MAX]; /* atomic */
 };
 
 /* Memory and devices, by guest-physical address. */
-struct intervention_ops {
+struct emulation_ops {
 	/* `bytes` within one page, mapped here; NULL: no memory. */
 	uint8_t *(*memory)(void *context, uint64_t gpa, size_t bytes);
 	/* The board: 1, 2, 4 or 8 bytes, aligned. */
@@ -48,10 +48,10 @@ struct intervention_ops {
 
 /* For a machine whose processors have this CPUID; again after a reset, when
  * counters go on. The struct is zeroed at first. */
-void interventions_init(struct interventions *interventions, int vm_fd,
-			const struct kvm_cpuid2 *cpuid);
+void emulations_init(struct emulations *emulations, int vm_fd,
+		     const struct kvm_cpuid2 *cpuid);
 
-#define INTERVENTION_TEXT_SIZE 128
+#define EMULATION_TEXT_SIZE 128
 
 /*
  * Carry out the instruction that `run` came out with, or inject the exception
@@ -60,15 +60,13 @@ void interventions_init(struct interventions *interventions, int vm_fd,
  * -EOPNOTSUPP  it is none that we know; text says which
  * other        KVM does not give or take its state; text says so
  */
-int intervention_handle(struct interventions *interventions, int vcpu_fd,
-			const struct kvm_run *run,
-			const struct intervention_ops *ops,
-			char text[static INTERVENTION_TEXT_SIZE]);
+int emulation_handle(struct emulations *emulations, int vcpu_fd,
+		     const struct kvm_run *run, const struct emulation_ops *ops,
+		     char text[static EMULATION_TEXT_SIZE]);
 
-/* One row per mnemonic that was ever carried out. */
-void interventions_report(const struct interventions *interventions,
-			  void (*row)(void *context,
-				      const struct intervention *row),
-			  void *context);
+/* One row per mnemonic that was ever emulated. */
+void emulations_report(const struct emulations *emulations,
+		       void (*row)(void *context, const struct emulation *row),
+		       void *context);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/count.h"
-#include "intervene/work.h"
+#include "emulate/work.h"
 
-#define ROW(mnemonic_, carry_out_)                            \
-	{                                                     \
-		ZYDIS_MNEMONIC_##mnemonic_, carry_out_, false \
+#define ROW(mnemonic_, emulate_)                            \
+	{                                                   \
+		ZYDIS_MNEMONIC_##mnemonic_, emulate_, false \
 	}
-#define ALIGNED(mnemonic_, carry_out_)                       \
-	{                                                    \
-		ZYDIS_MNEMONIC_##mnemonic_, carry_out_, true \
+#define ALIGNED(mnemonic_, emulate_)                       \
+	{                                                  \
+		ZYDIS_MNEMONIC_##mnemonic_, emulate_, true \
 	}
 
 /* Positions are counters' indices for the life of a monitor only. */
@@ -92,9 +92,9 @@ static const struct rule rules[] = {
 static const struct rule string_movsd = ROW(MOVSD, string_copy);
 /* clang-format on */
 
-const uint32_t intervene_rule_count = ARRAY_COUNT(rules);
+const uint32_t emulate_rule_count = ARRAY_COUNT(rules);
 
-_Static_assert(ARRAY_COUNT(rules) <= INTERVENE_RULE_MAX, "room for counters");
+_Static_assert(ARRAY_COUNT(rules) <= EMULATE_RULE_MAX, "room for counters");
 
 static const struct rule *find(ZydisMnemonic mnemonic)
 {
@@ -117,7 +117,7 @@ uint32_t rule_index(const struct rule *rule)
 	return (uint32_t)(find(rule->mnemonic) - rules);
 }
 
-const char *intervene_name(uint32_t rule)
+const char *emulate_name(uint32_t rule)
 {
 	if (rule >= ARRAY_COUNT(rules))
 		return "";

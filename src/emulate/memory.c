@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "base/count.h"
-#include "intervene/work.h"
+#include "emulate/work.h"
 
 #define PAGE_BYTES 4096u
 
@@ -20,42 +20,42 @@
 
 static bool is_long(const struct work *work)
 {
-	return work->cpu->mode == INTERVENE_64;
+	return work->cpu->mode == EMULATE_64;
 }
 
 /* Real mode and virtual-8086 mode have no types. */
-static bool has_types(const struct intervene_cpu *cpu)
+static bool has_types(const struct emulate_cpu *cpu)
 {
 	return (cpu->cr0 & X86_CR0_PE) && !(cpu->rflags & X86_EFLAGS_VM);
 }
 
-static int segment_fault(struct work *work, enum intervene_segment_index index)
+static int segment_fault(struct work *work, enum emulate_segment_index index)
 {
 	return work_fault_code(
-		work, index == INTERVENE_SS ? VECTOR_STACK : VECTOR_PROTECTION,
+		work, index == EMULATE_SS ? VECTOR_STACK : VECTOR_PROTECTION,
 		0);
 }
 
 /* Zydis names them in the order of their encoding, as we do. */
-static enum intervene_segment_index segment_index(ZydisRegister name)
+static enum emulate_segment_index segment_index(ZydisRegister name)
 {
 	if (name < ZYDIS_REGISTER_ES || name > ZYDIS_REGISTER_GS)
-		return INTERVENE_DS;
-	return (enum intervene_segment_index)(name - ZYDIS_REGISTER_ES);
+		return EMULATE_DS;
+	return (enum emulate_segment_index)(name - ZYDIS_REGISTER_ES);
 }
 
-static bool allows(const struct intervene_segment *segment,
-		   enum intervene_access access)
+static bool allows(const struct emulate_segment *segment,
+		   enum emulate_access access)
 {
-	if (access == INTERVENE_FETCH)
+	if (access == EMULATE_FETCH)
 		return true;
 	if (segment->type & TYPE_CODE)
-		return access == INTERVENE_READ &&
+		return access == EMULATE_READ &&
 		       (segment->type & TYPE_READABLE);
-	return access == INTERVENE_READ || (segment->type & TYPE_WRITABLE);
+	return access == EMULATE_READ || (segment->type & TYPE_WRITABLE);
 }
 
-static bool is_within(const struct intervene_segment *segment, uint64_t offset,
+static bool is_within(const struct emulate_segment *segment, uint64_t offset,
 		      size_t bytes)
 {
 	uint64_t last = offset + bytes - 1;
@@ -67,11 +67,11 @@ static bool is_within(const struct intervene_segment *segment, uint64_t offset,
 	return last <= segment->limit;
 }
 
-static int segmented(struct work *work, enum intervene_segment_index index,
-		     uint64_t offset, size_t bytes,
-		     enum intervene_access access, uint64_t *ret_linear)
+static int segmented(struct work *work, enum emulate_segment_index index,
+		     uint64_t offset, size_t bytes, enum emulate_access access,
+		     uint64_t *ret_linear)
 {
-	const struct intervene_segment *segment = &work->cpu->segments[index];
+	const struct emulate_segment *segment = &work->cpu->segments[index];
 	bool has = has_types(work->cpu);
 
 	if (has && (!segment->is_usable || !allows(segment, access)))
@@ -82,20 +82,20 @@ static int segmented(struct work *work, enum intervene_segment_index index,
 	return 0;
 }
 
-static bool is_canonical(const struct intervene_cpu *cpu, uint64_t linear)
+static bool is_canonical(const struct emulate_cpu *cpu, uint64_t linear)
 {
 	unsigned int unused = cpu->cr4 & X86_CR4_LA57 ? 64 - 57 : 64 - 48;
 
 	return (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
 }
 
-static int flat(struct work *work, enum intervene_segment_index index,
+static int flat(struct work *work, enum emulate_segment_index index,
 		uint64_t offset, size_t bytes, uint64_t *ret_linear)
 {
-	const struct intervene_cpu *cpu = work->cpu;
+	const struct emulate_cpu *cpu = work->cpu;
 	uint64_t linear = offset;
 
-	if (index == INTERVENE_FS || index == INTERVENE_GS)
+	if (index == EMULATE_FS || index == EMULATE_GS)
 		linear += cpu->segments[index].base;
 	if (!is_canonical(cpu, linear) ||
 	    !is_canonical(cpu, linear + bytes - 1))
@@ -129,7 +129,7 @@ static uint64_t offset_of(const struct work *work,
 
 static int check_alignment(struct work *work, uint64_t linear, size_t bytes)
 {
-	const struct intervene_cpu *cpu = work->cpu;
+	const struct emulate_cpu *cpu = work->cpu;
 
 	if (!(linear & (bytes - 1)))
 		return 0;
@@ -143,11 +143,9 @@ static int check_alignment(struct work *work, uint64_t linear, size_t bytes)
 }
 
 int work_address(struct work *work, const ZydisDecodedOperand *operand,
-		 size_t bytes, enum intervene_access access,
-		 uint64_t *ret_linear)
+		 size_t bytes, enum emulate_access access, uint64_t *ret_linear)
 {
-	enum intervene_segment_index index =
-		segment_index(operand->mem.segment);
+	enum emulate_segment_index index = segment_index(operand->mem.segment);
 	uint64_t offset = offset_of(work, operand);
 	int error;
 
@@ -168,9 +166,9 @@ static int page_fault(struct work *work, uint64_t linear, uint32_t error_code)
 }
 
 static int translate(struct work *work, uint64_t linear,
-		     enum intervene_access access, uint64_t *ret_gpa)
+		     enum emulate_access access, uint64_t *ret_gpa)
 {
-	const struct intervene_memory *memory = work->memory;
+	const struct emulate_memory *memory = work->memory;
 	uint32_t error_code = 0;
 
 	if (memory->translate(memory->context, linear, access, ret_gpa,
@@ -180,7 +178,7 @@ static int translate(struct work *work, uint64_t linear,
 }
 
 int work_span(struct work *work, uint64_t linear, size_t bytes,
-	      enum intervene_access access, struct span *ret_span)
+	      enum emulate_access access, struct span *ret_span)
 {
 	uint64_t next = (linear | (PAGE_BYTES - 1)) + 1;
 	int error;
@@ -196,7 +194,7 @@ int work_span(struct work *work, uint64_t linear, size_t bytes,
 }
 
 int work_operand(struct work *work, const ZydisDecodedOperand *operand,
-		 size_t bytes, enum intervene_access access,
+		 size_t bytes, enum emulate_access access,
 		 struct span *ret_span)
 {
 	uint64_t linear;
@@ -222,7 +220,7 @@ static size_t piece(uint64_t gpa, size_t left)
 
 void span_read(const struct work *work, const struct span *span, void *to)
 {
-	const struct intervene_memory *memory = work->memory;
+	const struct emulate_memory *memory = work->memory;
 	uint8_t *at = to;
 
 	for (size_t i = 0; i < ARRAY_COUNT(span->counts); i++) {
@@ -243,7 +241,7 @@ void span_read(const struct work *work, const struct span *span, void *to)
 void span_write(const struct work *work, const struct span *span,
 		const void *from)
 {
-	const struct intervene_memory *memory = work->memory;
+	const struct emulate_memory *memory = work->memory;
 	const uint8_t *at = from;
 
 	for (size_t i = 0; i < ARRAY_COUNT(span->counts); i++) {
@@ -269,12 +267,12 @@ static int fetch_byte(struct work *work, uint64_t rip, uint8_t *ret_byte)
 	int error;
 
 	if (is_long(work))
-		error = flat(work, INTERVENE_CS, rip, 1, &linear);
+		error = flat(work, EMULATE_CS, rip, 1, &linear);
 	else
-		error = segmented(work, INTERVENE_CS, rip, 1, INTERVENE_FETCH,
+		error = segmented(work, EMULATE_CS, rip, 1, EMULATE_FETCH,
 				  &linear);
 	if (error == 0)
-		error = work_span(work, linear, 1, INTERVENE_FETCH, &span);
+		error = work_span(work, linear, 1, EMULATE_FETCH, &span);
 	if (error == 0)
 		span_read(work, &span, ret_byte);
 	return error;
@@ -282,7 +280,7 @@ static int fetch_byte(struct work *work, uint64_t rip, uint8_t *ret_byte)
 
 int work_fetch(struct work *work)
 {
-	while (work->count < INTERVENE_BYTES_MAX) {
+	while (work->count < EMULATE_BYTES_MAX) {
 		int error = fetch_byte(work, work->cpu->rip + work->count,
 				       &work->bytes[work->count]);
 

@@ -4,7 +4,7 @@
  * none that gets that far, a test says so and passes; the emulated machine of
  * tests/rig has one.
  */
-#include "monitor/engine/kvm/vcpu/intervention.h"
+#include "monitor/engine/kvm/vcpu/emulation.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,12 +39,12 @@ static struct {
 	uint8_t *memory;
 	uint8_t device[4096];
 	unsigned int device_accesses;
-	struct interventions interventions;
+	struct emulations emulations;
 	struct {
 		struct kvm_cpuid2 head;
 		struct kvm_cpuid_entry2 entries[CPUIDS];
 	} cpuid;
-	char text[INTERVENTION_TEXT_SIZE];
+	char text[EMULATION_TEXT_SIZE];
 } guest = { .kvm = NO_FD, .vm = NO_FD, .vcpu = NO_FD };
 
 static void put(uint32_t at, uint64_t value)
@@ -149,15 +149,15 @@ static void set_registers(void)
 static void set_vectors(void)
 {
 	static _Alignas(64) uint8_t area[AREA];
-	static struct intervene_cpu cpu;
+	static struct emulate_cpu cpu;
 
-	CHECK(guest.interventions.xstate_bytes <= AREA);
+	CHECK(guest.emulations.xstate_bytes <= AREA);
 	CHECK_EQ(ioctl(guest.vcpu, KVM_GET_XSAVE, area), 0);
 	for (size_t i = 0; i < sizeof(cpu.vectors[0]); i++)
 		cpu.vectors[0][i] = (uint8_t)(i + 1);
 	cpu.xcr0 = 7;
-	xstate_put(&guest.interventions.layout, area,
-		   guest.interventions.xstate_bytes, &cpu);
+	xstate_put(&guest.emulations.layout, area,
+		   guest.emulations.xstate_bytes, &cpu);
 	CHECK_EQ(ioctl(guest.vcpu, KVM_SET_XSAVE, area), 0);
 }
 
@@ -171,8 +171,8 @@ static void begin(const uint8_t *code, size_t bytes)
 	guest.cpuid.head.nent = CPUIDS;
 	CHECK_EQ(ioctl(guest.kvm, KVM_GET_SUPPORTED_CPUID, &guest.cpuid), 0);
 	CHECK_EQ(ioctl(guest.vcpu, KVM_SET_CPUID2, &guest.cpuid), 0);
-	interventions_init(&guest.interventions, guest.vm, &guest.cpuid.head);
-	if (!(guest.interventions.features & INTERVENE_AVX))
+	emulations_init(&guest.emulations, guest.vm, &guest.cpuid.head);
+	if (!(guest.emulations.features & EMULATE_AVX))
 		test_skip("no AVX");
 	fill_memory(code, bytes);
 	set_registers();
@@ -200,13 +200,13 @@ static void write_device(void *context, uint64_t gpa, const void *from,
 	guest.device_accesses++;
 }
 
-static const struct intervention_ops ops = {
+static const struct emulation_ops ops = {
 	.memory = memory_at,
 	.read = read_device,
 	.write = write_device,
 };
 
-/* Run until HLT; 0, or what intervention_handle() said. */
+/* Run until HLT; 0, or what emulation_handle() said. */
 static int run(void)
 {
 	for (int i = 0; i < 100; i++) {
@@ -218,8 +218,8 @@ static int run(void)
 		CHECK_EQ(guest.run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
 		CHECK_EQ(guest.run->internal.suberror,
 			 KVM_INTERNAL_ERROR_EMULATION);
-		error = intervention_handle(&guest.interventions, guest.vcpu,
-					    guest.run, &ops, guest.text);
+		error = emulation_handle(&guest.emulations, guest.vcpu,
+					 guest.run, &ops, guest.text);
 		if (error)
 			return error;
 	}
@@ -237,7 +237,7 @@ static uint64_t rip(void)
 static uint64_t counted;
 static char vmovdqu[] = "vmovdqu";
 
-static void count(void *context, const struct intervention *row)
+static void count(void *context, const struct emulation *row)
 {
 	CHECK_EQ(strcmp(row->mnemonic, context), 0);
 	counted += row->count;
@@ -257,7 +257,7 @@ TEST(a_vector_move_to_a_device_arrives)
 		CHECK_EQ(guest.device[0x63 + i], i + 1);
 	}
 	CHECK_EQ(guest.device_accesses, 4 + 7);
-	interventions_report(&guest.interventions, count, vmovdqu);
+	emulations_report(&guest.emulations, count, vmovdqu);
 	CHECK_EQ(counted, 2);
 	close_machine();
 }

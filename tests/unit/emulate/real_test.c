@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 
 #include "base/count.h"
-#include "intervene/intervene.h"
-#include "intervene/xstate.h"
+#include "emulate/emulate.h"
+#include "emulate/xstate.h"
 #include "lib/harness.h"
 
 #define DATA_BYTES 256
@@ -82,7 +82,7 @@ static _Alignas(64) uint8_t data[2][DATA_BYTES]; /* read, written */
 static uint8_t shadow[2][DATA_BYTES];            /* where we work */
 static struct xstate_layout layout;
 static struct registers registers;
-static struct intervene_cpu cpu;
+static struct emulate_cpu cpu;
 
 static uint8_t *append(uint8_t *to, const uint8_t *from, const uint8_t *end)
 {
@@ -116,9 +116,8 @@ static uint8_t *shadow_of(uint64_t gpa, size_t bytes)
 	return &shadow[0][0] + at;
 }
 
-static int translate(void *context, uint64_t linear,
-		     enum intervene_access access, uint64_t *ret_gpa,
-		     uint32_t *ret_error_code)
+static int translate(void *context, uint64_t linear, enum emulate_access access,
+		     uint64_t *ret_gpa, uint32_t *ret_error_code)
 {
 	*ret_gpa = linear;
 	return 0;
@@ -135,7 +134,7 @@ static void write_shadow(void *context, uint64_t gpa, const void *from,
 	memcpy(shadow_of(gpa, bytes), from, bytes);
 }
 
-static const struct intervene_memory memory = {
+static const struct emulate_memory memory = {
 	.translate = translate,
 	.read = read_shadow,
 	.write = write_shadow,
@@ -218,14 +217,14 @@ static void set_cpu(void)
 	cpu.rflags = 2;
 	cpu.cr0 = 0x80000033;
 	cpu.cr4 = 0x40620;
-	cpu.mode = INTERVENE_64;
+	cpu.mode = EMULATE_64;
 	cpu.features = UINT32_MAX;
 	xstate_get(&layout, area, sizeof(area), &cpu);
 }
 
 static void compare(const struct one_case *which)
 {
-	static struct intervene_cpu real;
+	static struct emulate_cpu real;
 
 	real = cpu;
 	xstate_get(&layout, area, sizeof(area), &real);
@@ -241,19 +240,19 @@ static void compare(const struct one_case *which)
 
 static void check_case(const struct one_case *which)
 {
-	struct intervene_result result;
+	struct emulate_result result;
 
 	prepare();
 	set_masks();
 	set_cpu();
-	result = intervene(&cpu, &memory, which->code,
-			   (size_t)(which->end - which->code));
-	if (result.outcome != INTERVENE_DONE) {
-		fprintf(stderr, "%s: %s is not carried out (vector %u)\n",
+	result = emulate(&cpu, &memory, which->code,
+			 (size_t)(which->end - which->code));
+	if (result.outcome != EMULATE_DONE) {
+		fprintf(stderr, "%s: %s is not emulated (vector %u)\n",
 			which->name, result.name, result.vector);
 		abort();
 	}
-	CHECK(strcmp(result.name, intervene_name(result.rule)) == 0);
+	CHECK(strcmp(result.name, emulate_name(result.rule)) == 0);
 	execute(which);
 	compare(which);
 }
@@ -277,13 +276,13 @@ TEST(every_instruction_does_what_the_processor_does)
 static bool is_covered(uint32_t rule)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-		struct intervene_result result;
+		struct emulate_result result;
 
 		prepare();
 		set_cpu();
-		result = intervene(&cpu, &memory, cases[i].code,
-				   (size_t)(cases[i].end - cases[i].code));
-		if (result.outcome == INTERVENE_DONE && result.rule == rule)
+		result = emulate(&cpu, &memory, cases[i].code,
+				 (size_t)(cases[i].end - cases[i].code));
+		if (result.outcome == EMULATE_DONE && result.rule == rule)
 			return true;
 	}
 	return false;
@@ -291,11 +290,11 @@ static bool is_covered(uint32_t rule)
 
 TEST(every_row_of_the_table_has_a_case)
 {
-	for (uint32_t rule = 0; rule < intervene_rule_count; rule++) {
+	for (uint32_t rule = 0; rule < emulate_rule_count; rule++) {
 		if (is_covered(rule))
 			continue;
-		fprintf(stderr, "%s has no case\n", intervene_name(rule));
+		fprintf(stderr, "%s has no case\n", emulate_name(rule));
 		abort();
 	}
-	CHECK_EQ(intervene_name(intervene_rule_count)[0], '\0');
+	CHECK_EQ(emulate_name(emulate_rule_count)[0], '\0');
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "intervene/intervene.h"
+#include "emulate/emulate.h"
 
 #include <asm/processor-flags.h>
 #include <errno.h>
@@ -7,11 +7,11 @@
 
 #include "base/count.h"
 #include "base/text.h"
-#include "intervene/work.h"
+#include "emulate/work.h"
 
 int work_fault(struct work *work, uint8_t vector)
 {
-	work->result.outcome = INTERVENE_FAULT;
+	work->result.outcome = EMULATE_FAULT;
 	work->result.vector = vector;
 	return -EFAULT;
 }
@@ -23,7 +23,7 @@ int work_fault_code(struct work *work, uint8_t vector, uint32_t error_code)
 	return work_fault(work, vector);
 }
 
-static bool is_real(const struct intervene_cpu *cpu)
+static bool is_real(const struct emulate_cpu *cpu)
 {
 	return !(cpu->cr0 & X86_CR0_PE) || (cpu->rflags & X86_EFLAGS_VM);
 }
@@ -34,10 +34,10 @@ static ZyanStatus decode(struct work *work)
 	ZydisStackWidth width = ZYDIS_STACK_WIDTH_64;
 	ZydisDecoder decoder;
 
-	if (work->cpu->mode == INTERVENE_32) {
+	if (work->cpu->mode == EMULATE_32) {
 		machine_mode = ZYDIS_MACHINE_MODE_LEGACY_32;
 		width = ZYDIS_STACK_WIDTH_32;
-	} else if (work->cpu->mode == INTERVENE_16) {
+	} else if (work->cpu->mode == EMULATE_16) {
 		machine_mode = is_real(work->cpu)
 				       ? ZYDIS_MACHINE_MODE_REAL_16
 				       : ZYDIS_MACHINE_MODE_LEGACY_16;
@@ -60,7 +60,7 @@ static int decode_all(struct work *work)
 		status = decode(work);
 	}
 	if (ZYAN_SUCCESS(status)) {
-		work->result = (struct intervene_result){ 0 };
+		work->result = (struct emulate_result){ 0 };
 		return 0;
 	}
 	if (status == ZYDIS_STATUS_NO_MORE_DATA && error)
@@ -75,13 +75,12 @@ static uint64_t next_rip(const struct work *work)
 {
 	uint64_t next = work->cpu->rip + work->instruction.length;
 
-	if (work->cpu->mode == INTERVENE_64)
+	if (work->cpu->mode == EMULATE_64)
 		return next;
-	return work->cpu->mode == INTERVENE_32 ? (uint32_t)next
-					       : (uint16_t)next;
+	return work->cpu->mode == EMULATE_32 ? (uint32_t)next : (uint16_t)next;
 }
 
-static int carry_out(struct work *work)
+static int execute(struct work *work)
 {
 	int error = work_check_features(work);
 
@@ -90,7 +89,7 @@ static int carry_out(struct work *work)
 	if (!work->rule)
 		return -EOPNOTSUPP;
 	work->next_rip = next_rip(work);
-	error = work->rule->carry_out(work);
+	error = work->rule->emulate(work);
 	if (error)
 		return error;
 	work->cpu->rip = work->next_rip;
@@ -99,14 +98,14 @@ static int carry_out(struct work *work)
 	return 0;
 }
 
-static void set_name(struct intervene_result *result, const char *name)
+static void set_name(struct emulate_result *result, const char *name)
 {
 	(void)text_copy(result->name, sizeof(result->name), name ? name : "");
 }
 
-struct intervene_result intervene(struct intervene_cpu *cpu,
-				  const struct intervene_memory *memory,
-				  const uint8_t *bytes, size_t count)
+struct emulate_result emulate(struct emulate_cpu *cpu,
+			      const struct emulate_memory *memory,
+			      const uint8_t *bytes, size_t count)
 {
 	struct work work = { .cpu = cpu, .memory = memory };
 	int error;
@@ -121,9 +120,9 @@ struct intervene_result intervene(struct intervene_cpu *cpu,
 		return work.result;
 	}
 	work.rule = rule_find(&work.instruction);
-	error = carry_out(&work);
+	error = execute(&work);
 	if (error == -EOPNOTSUPP)
-		work.result.outcome = INTERVENE_UNKNOWN;
+		work.result.outcome = EMULATE_UNKNOWN;
 	set_name(&work.result,
 		 ZydisMnemonicGetString(work.instruction.mnemonic));
 	return work.result;

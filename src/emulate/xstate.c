@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "intervene/xstate.h"
+#include "emulate/xstate.h"
 
 #include <cpuid.h>
 #include <string.h>
@@ -78,7 +78,7 @@ static uint64_t components_of(const uint8_t *area)
 
 /* A component whose bit is not set is in its initial state: zeros. */
 static void get_stripe(const struct stripe *stripe, const uint8_t *area,
-		       struct intervene_cpu *cpu)
+		       struct emulate_cpu *cpu)
 {
 	const uint8_t *from = area + stripe->offset;
 
@@ -90,7 +90,7 @@ static void get_stripe(const struct stripe *stripe, const uint8_t *area,
 }
 
 static void put_stripe(const struct stripe *stripe, uint8_t *area,
-		       const struct intervene_cpu *cpu)
+		       const struct emulate_cpu *cpu)
 {
 	uint8_t *to = area + stripe->offset;
 	uint64_t components = components_of(area) | 1ull << stripe->component;
@@ -108,7 +108,7 @@ static size_t stripe_bytes(const struct stripe *stripe)
 }
 
 void xstate_get(const struct xstate_layout *layout, const uint8_t *area,
-		size_t bytes, struct intervene_cpu *cpu)
+		size_t bytes, struct emulate_cpu *cpu)
 {
 	struct stripe stripes[STRIPES];
 
@@ -140,14 +140,14 @@ uint32_t xstate_keys(const struct xstate_layout *layout, const uint8_t *area,
 
 /* Only what the guest switched on: the kernel refuses other bits. */
 static bool is_enabled(const struct stripe *stripe,
-		       const struct intervene_cpu *cpu)
+		       const struct emulate_cpu *cpu)
 {
 	return stripe->component == COMPONENT_SSE ||
 	       (cpu->xcr0 >> stripe->component & 1);
 }
 
 void xstate_put(const struct xstate_layout *layout, uint8_t *area, size_t bytes,
-		const struct intervene_cpu *cpu)
+		const struct emulate_cpu *cpu)
 {
 	struct stripe stripes[STRIPES];
 

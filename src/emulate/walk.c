@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "intervene/walk.h"
+#include "emulate/walk.h"
 
 #include <asm/processor-flags.h>
 #include <errno.h>
@@ -188,49 +188,49 @@ static bool is_user(const struct walk *walk)
 }
 
 static bool may_supervisor(const struct walk *walk, const struct path *path,
-			   enum intervene_access access)
+			   enum emulate_access access)
 {
 	bool is_user_page = path->rights & ENTRY_USER;
 
-	if (access == INTERVENE_FETCH)
+	if (access == EMULATE_FETCH)
 		return !(is_user_page && (walk->cr4 & X86_CR4_SMEP));
 	if (is_user_page && (walk->cr4 & X86_CR4_SMAP) &&
 	    !(walk->rflags & X86_EFLAGS_AC))
 		return false;
-	return access != INTERVENE_WRITE || (path->rights & ENTRY_WRITABLE) ||
+	return access != EMULATE_WRITE || (path->rights & ENTRY_WRITABLE) ||
 	       !(walk->cr0 & X86_CR0_WP);
 }
 
 static bool may_access(const struct walk *walk, const struct path *path,
-		       enum intervene_access access)
+		       enum emulate_access access)
 {
-	if (access == INTERVENE_FETCH && !path->is_executable)
+	if (access == EMULATE_FETCH && !path->is_executable)
 		return false;
 	if (!is_user(walk))
 		return may_supervisor(walk, path, access);
 	if (!(path->rights & ENTRY_USER))
 		return false;
-	return access != INTERVENE_WRITE || (path->rights & ENTRY_WRITABLE);
+	return access != EMULATE_WRITE || (path->rights & ENTRY_WRITABLE);
 }
 
 /* Protection keys: two bits for each, no access and no writes. */
 static bool may_key(const struct walk *walk, const struct path *path,
-		    enum intervene_access access)
+		    enum emulate_access access)
 {
 	uint64_t leaf = path->entries[path->count - 1].value;
 	uint32_t key = walk->pkru >> (leaf >> 59 & 15) * 2;
 
 	if (!(walk->cr4 & X86_CR4_PKE) || !(walk->efer & EFER_LMA) ||
-	    access == INTERVENE_FETCH || !(path->rights & ENTRY_USER))
+	    access == EMULATE_FETCH || !(path->rights & ENTRY_USER))
 		return true;
 	if (key & 1)
 		return false;
-	return access != INTERVENE_WRITE || !(key & 2) ||
+	return access != EMULATE_WRITE || !(key & 2) ||
 	       (!is_user(walk) && !(walk->cr0 & X86_CR0_WP));
 }
 
 static int check_rights(const struct walk *walk, const struct path *path,
-			enum intervene_access access, uint32_t *ret_error_code)
+			enum emulate_access access, uint32_t *ret_error_code)
 {
 	*ret_error_code |= FAULT_PRESENT;
 	if (!may_access(walk, path, access))
@@ -243,7 +243,7 @@ static int check_rights(const struct walk *walk, const struct path *path,
 
 /* False: an entry was changed meanwhile. */
 static bool mark(const struct walk *walk, const struct path *path,
-		 enum intervene_access access)
+		 enum emulate_access access)
 {
 	for (unsigned int i = 0; i < path->count; i++) {
 		const struct entry *entry = &path->entries[i];
@@ -251,7 +251,7 @@ static bool mark(const struct walk *walk, const struct path *path,
 
 		if (is_pae_top(path, path->mode.levels - i))
 			continue;
-		if (i == path->count - 1 && access == INTERVENE_WRITE)
+		if (i == path->count - 1 && access == EMULATE_WRITE)
 			wanted |= ENTRY_DIRTY;
 		if (wanted != entry->value &&
 		    !walk->exchange(walk->context, entry->gpa, entry->value,
@@ -274,13 +274,13 @@ static uint64_t page_of(const struct walk *walk, const struct path *path)
 	return (leaf & 0xffc00000) | (leaf >> 13 & 0xff) << 32;
 }
 
-static uint32_t code_of(const struct walk *walk, enum intervene_access access)
+static uint32_t code_of(const struct walk *walk, enum emulate_access access)
 {
 	uint32_t code = is_user(walk) ? FAULT_USER : 0;
 
-	if (access == INTERVENE_WRITE)
+	if (access == EMULATE_WRITE)
 		code |= FAULT_WRITE;
-	if (access == INTERVENE_FETCH &&
+	if (access == EMULATE_FETCH &&
 	    ((walk->cr4 & X86_CR4_SMEP) ||
 	     ((walk->efer & EFER_NX) && (walk->cr4 & X86_CR4_PAE))))
 		code |= FAULT_FETCH;
@@ -288,7 +288,7 @@ static uint32_t code_of(const struct walk *walk, enum intervene_access access)
 }
 
 static int try_once(const struct walk *walk, uint64_t linear,
-		    enum intervene_access access, struct path *path,
+		    enum emulate_access access, struct path *path,
 		    uint32_t *ret_error_code)
 {
 	int error;
@@ -304,7 +304,7 @@ static int try_once(const struct walk *walk, uint64_t linear,
 }
 
 int walk_translate(const struct walk *walk, uint64_t linear,
-		   enum intervene_access access, uint64_t *ret_gpa,
+		   enum emulate_access access, uint64_t *ret_gpa,
 		   uint32_t *ret_error_code)
 {
 	struct path path;

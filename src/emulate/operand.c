@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "intervene/work.h"
+#include "emulate/work.h"
 
 bool is_memory(const ZydisDecodedOperand *operand)
 {
@@ -59,7 +59,7 @@ static struct place place_of(ZydisRegister name)
 	if (name >= ZYDIS_REGISTER_EAX && name <= ZYDIS_REGISTER_R15D)
 		return (struct place){ name - ZYDIS_REGISTER_EAX, 0, 32 };
 	return (struct place){ (unsigned int)(name - ZYDIS_REGISTER_RAX) %
-				       INTERVENE_GENERAL,
+				       EMULATE_GENERAL,
 			       0, 64 };
 }
 
@@ -68,15 +68,14 @@ static uint64_t mask_of(unsigned int bits)
 	return bits == 64 ? UINT64_MAX : (1ull << bits) - 1;
 }
 
-uint64_t general_read(const struct intervene_cpu *cpu, ZydisRegister name)
+uint64_t general_read(const struct emulate_cpu *cpu, ZydisRegister name)
 {
 	struct place place = place_of(name);
 
 	return cpu->general[place.index] >> place.shift & mask_of(place.bits);
 }
 
-void general_write(struct intervene_cpu *cpu, ZydisRegister name,
-		   uint64_t value)
+void general_write(struct emulate_cpu *cpu, ZydisRegister name, uint64_t value)
 {
 	struct place place = place_of(name);
 	uint64_t mask = mask_of(place.bits) << place.shift;
@@ -92,12 +91,12 @@ uint8_t *vector_of(struct work *work, const ZydisDecodedOperand *operand)
 {
 	int id = ZydisRegisterGetId(operand->reg.value);
 
-	return work->cpu->vectors[(unsigned int)id % INTERVENE_VECTORS];
+	return work->cpu->vectors[(unsigned int)id % EMULATE_VECTORS];
 }
 
 void vector_finish(struct work *work, uint8_t *vector, size_t bytes)
 {
 	work->cpu->has_new_vectors = true;
 	if (work->instruction.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
-		memset(vector + bytes, 0, INTERVENE_VECTOR_BYTES - bytes);
+		memset(vector + bytes, 0, EMULATE_VECTOR_BYTES - bytes);
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""make_intervene_corpus: real encodings for fuzz_intervene.
+"""make_emulate_corpus: real encodings for fuzz_emulate.
 
-Takes the instructions of tests/unit/intervene/cases.h, has the assembler
-encode them, and writes one file each into corpus/intervene.
+Takes the instructions of tests/unit/emulate/cases.h, has the assembler
+encode them, and writes one file each into corpus/emulate.
 """
 import pathlib
 import re
@@ -12,8 +12,8 @@ import subprocess
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-CASES = HERE.parent / "unit/intervene/cases.h"
-CORPUS = HERE / "corpus/intervene"
+CASES = HERE.parent / "unit/emulate/cases.h"
+CORPUS = HERE / "corpus/emulate"
 CASE = re.compile(r'^CASE\((\w+), "([^"]+)"', re.MULTILINE)
 
 # More than the move tables know, and what is never an instruction.
@@ -38,7 +38,7 @@ def encode(text):
 
 
 def start(code, mode):
-    """A struct start of fuzz_intervene.c."""
+    """A struct start of fuzz_emulate.c."""
     general = [0x1000 * i + 8 for i in range(16)]
     return struct.pack("<B15s8B16Q5Q6Q6I6B2BQ", len(code), code, mode, 0,
                        0xff, 0xff, 0, 0, 0, 0, *general,

@@ -7,7 +7,7 @@
 #include <asm/processor-flags.h>
 #include <errno.h>
 
-#include "intervene/work.h"
+#include "emulate/work.h"
 
 #define INDEX_RAX 0
 #define INDEX_RCX 1
@@ -89,7 +89,7 @@ static ZydisRegisterClass address_class(const struct work *work)
 }
 
 static int resolve(struct work *work, unsigned int index,
-		   enum intervene_access access, struct span *ret_span,
+		   enum emulate_access access, struct span *ret_span,
 		   size_t *ret_bytes)
 {
 	const ZydisDecodedOperand *operand =
@@ -109,7 +109,7 @@ int string_store(struct work *work)
 
 	if (is_over(work))
 		return 0;
-	error = resolve(work, INDEX_RDI, INTERVENE_WRITE, &to, &bytes);
+	error = resolve(work, INDEX_RDI, EMULATE_WRITE, &to, &bytes);
 	if (error)
 		return error;
 	span_write(work, &to, &work->cpu->general[INDEX_RAX]);
@@ -127,9 +127,9 @@ int string_copy(struct work *work)
 
 	if (is_over(work))
 		return 0;
-	error = resolve(work, INDEX_RSI, INTERVENE_READ, &from, &bytes);
+	error = resolve(work, INDEX_RSI, EMULATE_READ, &from, &bytes);
 	if (error == 0)
-		error = resolve(work, INDEX_RDI, INTERVENE_WRITE, &to, &bytes);
+		error = resolve(work, INDEX_RDI, EMULATE_WRITE, &to, &bytes);
 	if (error)
 		return error;
 	span_read(work, &from, &value);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions that are carried out twice, by the processor and by us.
+ * Instructions that are executed twice, by the processor and by us.
  * RSI points to the data read, RDI to the data written; both are 64-byte
  * aligned. CASE(name, assembler, what the host must have)
  */

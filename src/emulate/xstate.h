@@ -10,10 +10,10 @@
  * Trust      The area is what the kernel made of a guest's registers.
  * Source     Intel SDM volume 1, 13.
  */
-#ifndef INTERVENE_XSTATE_H
-#define INTERVENE_XSTATE_H
+#ifndef EMULATE_XSTATE_H
+#define EMULATE_XSTATE_H
 
-#include "intervene/intervene.h"
+#include "emulate/emulate.h"
 
 struct xstate_layout {
 	/* Offset of each; 0: this host has none. */
@@ -25,7 +25,7 @@ void xstate_layout_find(struct xstate_layout *ret_layout);
 
 /* Vectors and masks from an area. */
 void xstate_get(const struct xstate_layout *layout, const uint8_t *area,
-		size_t bytes, struct intervene_cpu *cpu);
+		size_t bytes, struct emulate_cpu *cpu);
 
 /* The rights of protection keys, register PKRU. */
 uint32_t xstate_keys(const struct xstate_layout *layout, const uint8_t *area,
@@ -33,6 +33,6 @@ uint32_t xstate_keys(const struct xstate_layout *layout, const uint8_t *area,
 
 /* Back into the area they came from. */
 void xstate_put(const struct xstate_layout *layout, uint8_t *area, size_t bytes,
-		const struct intervene_cpu *cpu);
+		const struct emulate_cpu *cpu);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "monitor/engine/kvm/vcpu/intervention.h"
+#include "monitor/engine/kvm/vcpu/emulation.h"
 
 #include <asm/processor-flags.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "base/count.h"
 #include "base/scope.h"
 #include "base/text.h"
-#include "intervene/walk.h"
+#include "emulate/walk.h"
 
 #define VECTOR_DEBUG 1
 #define VECTOR_PAGE  14
@@ -19,16 +19,16 @@
 #define EFER_LMA     (1ull << 10)
 #define DR6_STEP     (1ull << 14)
 
-/* One processor while its instruction is carried out. */
+/* One processor while its instruction is emulated. */
 struct attempt {
-	const struct interventions *interventions;
-	const struct intervention_ops *ops;
+	const struct emulations *emulations;
+	const struct emulation_ops *ops;
 	int fd;
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
 	struct walk walk;
-	struct intervene_cpu cpu;
-	uint8_t *area; /* of interventions->xstate_bytes */
+	struct emulate_cpu cpu;
+	uint8_t *area; /* of emulations->xstate_bytes */
 };
 
 static int call(int fd, unsigned long request, void *argument)
@@ -44,16 +44,16 @@ static const struct {
 	uint32_t bit;
 	uint32_t feature;
 } cpuid_bits_of[] = {
-	{ 1, REGISTER_EDX, 25, INTERVENE_SSE },
-	{ 1, REGISTER_EDX, 26, INTERVENE_SSE2 },
-	{ 1, REGISTER_ECX, 0, INTERVENE_SSE3 },
-	{ 1, REGISTER_ECX, 19, INTERVENE_SSE4_1 },
-	{ 1, REGISTER_ECX, 22, INTERVENE_MOVBE },
-	{ 1, REGISTER_ECX, 28, INTERVENE_AVX },
-	{ 7, REGISTER_EBX, 5, INTERVENE_AVX2 },
-	{ 7, REGISTER_EBX, 16, INTERVENE_AVX512F },
-	{ 7, REGISTER_EBX, 30, INTERVENE_AVX512BW },
-	{ 7, REGISTER_EBX, 31, INTERVENE_AVX512VL },
+	{ 1, REGISTER_EDX, 25, EMULATE_SSE },
+	{ 1, REGISTER_EDX, 26, EMULATE_SSE2 },
+	{ 1, REGISTER_ECX, 0, EMULATE_SSE3 },
+	{ 1, REGISTER_ECX, 19, EMULATE_SSE4_1 },
+	{ 1, REGISTER_ECX, 22, EMULATE_MOVBE },
+	{ 1, REGISTER_ECX, 28, EMULATE_AVX },
+	{ 7, REGISTER_EBX, 5, EMULATE_AVX2 },
+	{ 7, REGISTER_EBX, 16, EMULATE_AVX512F },
+	{ 7, REGISTER_EBX, 30, EMULATE_AVX512BW },
+	{ 7, REGISTER_EBX, 31, EMULATE_AVX512VL },
 };
 
 #define LEAF_ADDRESSES 0x80000008
@@ -73,23 +73,23 @@ static uint32_t features_of(const struct kvm_cpuid_entry2 *entry)
 	return features;
 }
 
-void interventions_init(struct interventions *interventions, int vm_fd,
-			const struct kvm_cpuid2 *cpuid)
+void emulations_init(struct emulations *emulations, int vm_fd,
+		     const struct kvm_cpuid2 *cpuid)
 {
 	int bytes = ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
 
-	interventions->features = 0;
-	interventions->physical_bits = 0;
-	xstate_layout_find(&interventions->layout);
-	interventions->has_xstate2 = bytes > 0;
-	interventions->xstate_bytes = max_u64(sizeof(struct kvm_xsave),
-					      bytes > 0 ? (uint64_t)bytes : 0);
+	emulations->features = 0;
+	emulations->physical_bits = 0;
+	xstate_layout_find(&emulations->layout);
+	emulations->has_xstate2 = bytes > 0;
+	emulations->xstate_bytes = max_u64(sizeof(struct kvm_xsave),
+					   bytes > 0 ? (uint64_t)bytes : 0);
 	for (uint32_t i = 0; i < cpuid->nent; i++) {
 		const struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
 
-		interventions->features |= features_of(entry);
+		emulations->features |= features_of(entry);
 		if (entry->function == LEAF_ADDRESSES)
-			interventions->physical_bits = (uint8_t)entry->eax;
+			emulations->physical_bits = (uint8_t)entry->eax;
 	}
 }
 
@@ -125,9 +125,8 @@ static bool walk_exchange(void *context, uint64_t gpa, uint64_t old,
 					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-static int translate(void *context, uint64_t linear,
-		     enum intervene_access access, uint64_t *ret_gpa,
-		     uint32_t *ret_error_code)
+static int translate(void *context, uint64_t linear, enum emulate_access access,
+		     uint64_t *ret_gpa, uint32_t *ret_error_code)
 {
 	const struct attempt *attempt = context;
 
@@ -137,7 +136,7 @@ static int translate(void *context, uint64_t linear,
 
 static void read_physical(void *context, uint64_t gpa, void *to, size_t bytes)
 {
-	const struct intervention_ops *ops =
+	const struct emulation_ops *ops =
 		((const struct attempt *)context)->ops;
 	const uint8_t *at = ops->memory(ops->context, gpa, bytes);
 
@@ -150,7 +149,7 @@ static void read_physical(void *context, uint64_t gpa, void *to, size_t bytes)
 static void write_physical(void *context, uint64_t gpa, const void *from,
 			   size_t bytes)
 {
-	const struct intervention_ops *ops =
+	const struct emulation_ops *ops =
 		((const struct attempt *)context)->ops;
 	uint8_t *at = ops->memory(ops->context, gpa, bytes);
 
@@ -165,7 +164,7 @@ static void write_physical(void *context, uint64_t gpa, const void *from,
 static void get_general(struct attempt *attempt)
 {
 	const struct kvm_regs *regs = &attempt->regs;
-	const uint64_t general[INTERVENE_GENERAL] = {
+	const uint64_t general[EMULATE_GENERAL] = {
 		regs->rax, regs->rcx, regs->rdx, regs->rbx,
 		regs->rsp, regs->rbp, regs->rsi, regs->rdi,
 		regs->r8,  regs->r9,  regs->r10, regs->r11,
@@ -204,9 +203,9 @@ static int put_general(struct attempt *attempt)
 	return call(attempt->fd, KVM_SET_REGS, &regs);
 }
 
-static struct intervene_segment segment_of(const struct kvm_segment *segment)
+static struct emulate_segment segment_of(const struct kvm_segment *segment)
 {
-	return (struct intervene_segment){
+	return (struct emulate_segment){
 		.base = segment->base,
 		.limit = segment->limit,
 		.type = segment->type,
@@ -215,11 +214,11 @@ static struct intervene_segment segment_of(const struct kvm_segment *segment)
 	};
 }
 
-static enum intervene_mode mode_of(const struct kvm_sregs *sregs)
+static enum emulate_mode mode_of(const struct kvm_sregs *sregs)
 {
 	if ((sregs->efer & EFER_LMA) && sregs->cs.l)
-		return INTERVENE_64;
-	return sregs->cs.db ? INTERVENE_32 : INTERVENE_16;
+		return EMULATE_64;
+	return sregs->cs.db ? EMULATE_32 : EMULATE_16;
 }
 
 static uint8_t level_of(const struct attempt *attempt)
@@ -234,24 +233,24 @@ static uint8_t level_of(const struct attempt *attempt)
 static void get_system(struct attempt *attempt)
 {
 	const struct kvm_sregs *sregs = &attempt->sregs;
-	struct intervene_cpu *cpu = &attempt->cpu;
+	struct emulate_cpu *cpu = &attempt->cpu;
 
 	cpu->cr0 = sregs->cr0;
 	cpu->cr4 = sregs->cr4;
 	cpu->mode = mode_of(sregs);
 	cpu->cpl = level_of(attempt);
-	cpu->features = attempt->interventions->features;
-	cpu->segments[INTERVENE_ES] = segment_of(&sregs->es);
-	cpu->segments[INTERVENE_CS] = segment_of(&sregs->cs);
-	cpu->segments[INTERVENE_SS] = segment_of(&sregs->ss);
-	cpu->segments[INTERVENE_DS] = segment_of(&sregs->ds);
-	cpu->segments[INTERVENE_FS] = segment_of(&sregs->fs);
-	cpu->segments[INTERVENE_GS] = segment_of(&sregs->gs);
+	cpu->features = attempt->emulations->features;
+	cpu->segments[EMULATE_ES] = segment_of(&sregs->es);
+	cpu->segments[EMULATE_CS] = segment_of(&sregs->cs);
+	cpu->segments[EMULATE_SS] = segment_of(&sregs->ss);
+	cpu->segments[EMULATE_DS] = segment_of(&sregs->ds);
+	cpu->segments[EMULATE_FS] = segment_of(&sregs->fs);
+	cpu->segments[EMULATE_GS] = segment_of(&sregs->gs);
 }
 
 static int get_vectors(struct attempt *attempt)
 {
-	const struct interventions *all = attempt->interventions;
+	const struct emulations *all = attempt->emulations;
 	struct kvm_xcrs xcrs = { 0 };
 	int error = call(attempt->fd,
 			 all->has_xstate2 ? KVM_GET_XSAVE2 : KVM_GET_XSAVE,
@@ -270,7 +269,7 @@ static int get_vectors(struct attempt *attempt)
 
 static void set_walk(struct attempt *attempt)
 {
-	const struct interventions *all = attempt->interventions;
+	const struct emulations *all = attempt->emulations;
 
 	attempt->walk = (struct walk){
 		.cr0 = attempt->sregs.cr0,
@@ -322,7 +321,7 @@ static int inject(struct attempt *attempt, uint8_t vector, bool has_error_code,
 }
 
 static int inject_fault(struct attempt *attempt,
-			const struct intervene_result *result)
+			const struct emulate_result *result)
 {
 	int error = 0;
 
@@ -361,7 +360,7 @@ static int finish(struct attempt *attempt)
 
 static int put_state(struct attempt *attempt)
 {
-	const struct interventions *all = attempt->interventions;
+	const struct emulations *all = attempt->emulations;
 	int error = put_general(attempt);
 
 	if (error == 0 && attempt->cpu.has_new_vectors) {
@@ -373,7 +372,7 @@ static int put_state(struct attempt *attempt)
 }
 
 static size_t bytes_of(const struct kvm_run *run,
-		       uint8_t bytes[static INTERVENE_BYTES_MAX])
+		       uint8_t bytes[static EMULATE_BYTES_MAX])
 {
 	size_t count = 0;
 
@@ -382,14 +381,13 @@ static size_t bytes_of(const struct kvm_run *run,
 	    (run->emulation_failure.flags &
 	     KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES))
 		count = min_u64(run->emulation_failure.insn_size,
-				INTERVENE_BYTES_MAX);
+				EMULATE_BYTES_MAX);
 	memcpy(bytes, run->emulation_failure.insn_bytes, count);
 	return count;
 }
 
-static void describe(const struct intervene_result *result,
-		     const uint8_t *bytes, size_t count, char *text,
-		     size_t room)
+static void describe(const struct emulate_result *result, const uint8_t *bytes,
+		     size_t count, char *text, size_t room)
 {
 	int used = snprintf(text, room,
 			    "KVM cannot carry out %s, and neither can we;"
@@ -401,72 +399,70 @@ static void describe(const struct intervene_result *result,
 				 bytes[i]);
 }
 
-static int carry_out(struct attempt *attempt, const struct kvm_run *run,
-		     struct interventions *interventions, char *text)
+static int emulate_once(struct attempt *attempt, const struct kvm_run *run,
+			struct emulations *emulations, char *text)
 {
-	const struct intervene_memory memory = {
+	const struct emulate_memory memory = {
 		.translate = translate,
 		.read = read_physical,
 		.write = write_physical,
 		.context = attempt,
 	};
-	uint8_t bytes[INTERVENE_BYTES_MAX];
+	uint8_t bytes[EMULATE_BYTES_MAX];
 	size_t count = bytes_of(run, bytes);
-	struct intervene_result result =
-		intervene(&attempt->cpu, &memory, bytes, count);
+	struct emulate_result result =
+		emulate(&attempt->cpu, &memory, bytes, count);
 
-	if (result.outcome == INTERVENE_FAULT)
+	if (result.outcome == EMULATE_FAULT)
 		return inject_fault(attempt, &result);
-	if (result.outcome == INTERVENE_UNKNOWN) {
-		describe(&result, bytes, count, text, INTERVENTION_TEXT_SIZE);
+	if (result.outcome == EMULATE_UNKNOWN) {
+		describe(&result, bytes, count, text, EMULATION_TEXT_SIZE);
 		return -EOPNOTSUPP;
 	}
-	(void)__atomic_fetch_add(&interventions->counts[result.rule], 1,
+	(void)__atomic_fetch_add(&emulations->counts[result.rule], 1,
 				 __ATOMIC_RELAXED);
 	return put_state(attempt);
 }
 
-int intervention_handle(struct interventions *interventions, int vcpu_fd,
-			const struct kvm_run *run,
-			const struct intervention_ops *ops,
-			char text[static INTERVENTION_TEXT_SIZE])
+int emulation_handle(struct emulations *emulations, int vcpu_fd,
+		     const struct kvm_run *run, const struct emulation_ops *ops,
+		     char text[static EMULATION_TEXT_SIZE])
 {
 	SCOPED(free_pointer)
-	uint8_t *area = calloc(1, interventions->xstate_bytes);
+	uint8_t *area = calloc(1, emulations->xstate_bytes);
 	SCOPED(free_pointer)
 	struct attempt *attempt = calloc(1, sizeof(*attempt));
 	int error = area && attempt ? 0 : -ENOMEM;
 
 	text[0] = '\0';
 	if (error == 0) {
-		attempt->interventions = interventions;
+		attempt->emulations = emulations;
 		attempt->ops = ops;
 		attempt->fd = vcpu_fd;
 		attempt->area = area;
 		error = get_state(attempt);
 	}
 	if (error == 0)
-		error = carry_out(attempt, run, interventions, text);
+		error = emulate_once(attempt, run, emulations, text);
 	if (error && !text[0])
-		(void)snprintf(text, INTERVENTION_TEXT_SIZE,
-			       "an instruction cannot be carried out: %s",
+		(void)snprintf(text, EMULATION_TEXT_SIZE,
+			       "an instruction cannot be emulated: %s",
 			       strerror(-error));
 	return error;
 }
 
-void interventions_report(const struct interventions *interventions,
-			  void (*row)(void *context,
-				      const struct intervention *row),
-			  void *context)
+void emulations_report(const struct emulations *emulations,
+		       void (*row)(void *context, const struct emulation *row),
+		       void *context)
 {
-	for (uint32_t i = 0; i < intervene_rule_count; i++) {
-		struct intervention counted = {
-			.count = __atomic_load_n(&interventions->counts[i],
+	for (uint32_t i = 0; i < emulate_rule_count; i++) {
+		struct emulation counted = {
+			.count = __atomic_load_n(&emulations->counts[i],
 						 __ATOMIC_RELAXED),
 		};
 
 		(void)text_copy(counted.mnemonic, sizeof(counted.mnemonic),
-				intervene_name(i));
+				emulate_name(i));
 		if (counted.count)
 			row(context, &counted);
 	}

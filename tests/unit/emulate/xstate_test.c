@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "intervene/xstate.h"
+#include "emulate/xstate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static const struct xstate_layout layout = {
 	.high_16 = 1664,
 };
 
-static struct intervene_cpu cpu, again;
+static struct emulate_cpu cpu, again;
 static uint8_t area[AREA_BYTES];
 
 static void scramble(void)

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "intervene/work.h"
+#include "emulate/work.h"
 
 static size_t bytes_of(const ZydisDecodedOperand *operand)
 {
@@ -28,7 +28,7 @@ static int operand_value(struct work *work, const ZydisDecodedOperand *operand,
 	}
 	if (!is_memory(operand) || bytes_of(operand) > sizeof(*ret_value))
 		return -EOPNOTSUPP;
-	error = work_operand(work, operand, bytes_of(operand), INTERVENE_READ,
+	error = work_operand(work, operand, bytes_of(operand), EMULATE_READ,
 			     &span);
 	if (error == 0)
 		span_read(work, &span, ret_value);
@@ -47,7 +47,7 @@ static int operand_set(struct work *work, const ZydisDecodedOperand *operand,
 	}
 	if (!is_memory(operand) || bytes_of(operand) > sizeof(value))
 		return -EOPNOTSUPP;
-	error = work_operand(work, operand, bytes_of(operand), INTERVENE_WRITE,
+	error = work_operand(work, operand, bytes_of(operand), EMULATE_WRITE,
 			     &span);
 	if (error == 0)
 		span_write(work, &span, &value);

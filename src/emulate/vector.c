@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "intervene/work.h"
+#include "emulate/work.h"
 
 static bool is_masked(const struct work *work)
 {
@@ -40,7 +40,7 @@ static int load(struct work *work, const ZydisDecodedOperand *from,
 		uint8_t *value, size_t bytes)
 {
 	struct span span;
-	int error = work_operand(work, from, bytes, INTERVENE_READ, &span);
+	int error = work_operand(work, from, bytes, EMULATE_READ, &span);
 
 	if (error == 0)
 		span_read(work, &span, value);
@@ -51,7 +51,7 @@ static int store(struct work *work, const ZydisDecodedOperand *to,
 		 const uint8_t *value, size_t bytes)
 {
 	struct span span;
-	int error = work_operand(work, to, bytes, INTERVENE_WRITE, &span);
+	int error = work_operand(work, to, bytes, EMULATE_WRITE, &span);
 
 	if (error == 0)
 		span_write(work, &span, value);
@@ -68,7 +68,7 @@ struct elements {
 };
 
 static int elements_of(struct work *work, const ZydisDecodedOperand *operand,
-		       enum intervene_access access,
+		       enum emulate_access access,
 		       struct elements *ret_elements)
 {
 	unsigned int mask_index = (unsigned int)ZydisRegisterGetId(
@@ -80,7 +80,7 @@ static int elements_of(struct work *work, const ZydisDecodedOperand *operand,
 	    ret_elements->bytes == 0 || ret_elements->bytes > 8)
 		return -EOPNOTSUPP;
 	ret_elements->count = bytes / ret_elements->bytes;
-	ret_elements->mask = work->cpu->masks[mask_index % INTERVENE_MASKS];
+	ret_elements->mask = work->cpu->masks[mask_index % EMULATE_MASKS];
 	return work_address(work, operand, bytes, access,
 			    &ret_elements->linear);
 }
@@ -91,7 +91,7 @@ static bool is_element(const struct elements *elements, size_t i)
 }
 
 static int element_spans(struct work *work, const struct elements *elements,
-			 enum intervene_access access, struct span *spans)
+			 enum emulate_access access, struct span *spans)
 {
 	for (size_t i = 0; i < elements->count; i++) {
 		int error;
@@ -109,13 +109,13 @@ static int element_spans(struct work *work, const struct elements *elements,
 static int masked_load(struct work *work, const ZydisDecodedOperand *to,
 		       const ZydisDecodedOperand *from)
 {
-	struct span spans[INTERVENE_VECTOR_BYTES];
+	struct span spans[EMULATE_VECTOR_BYTES];
 	struct elements elements;
 	uint8_t *vector = vector_of(work, to);
-	int error = elements_of(work, from, INTERVENE_READ, &elements);
+	int error = elements_of(work, from, EMULATE_READ, &elements);
 
 	if (error == 0)
-		error = element_spans(work, &elements, INTERVENE_READ, spans);
+		error = element_spans(work, &elements, EMULATE_READ, spans);
 	if (error)
 		return error;
 	for (size_t i = 0; i < elements.count; i++) {
@@ -134,13 +134,13 @@ static int masked_load(struct work *work, const ZydisDecodedOperand *to,
 static int masked_store(struct work *work, const ZydisDecodedOperand *to,
 			const ZydisDecodedOperand *from)
 {
-	struct span spans[INTERVENE_VECTOR_BYTES];
+	struct span spans[EMULATE_VECTOR_BYTES];
 	struct elements elements;
 	const uint8_t *vector = vector_of(work, from);
-	int error = elements_of(work, to, INTERVENE_WRITE, &elements);
+	int error = elements_of(work, to, EMULATE_WRITE, &elements);
 
 	if (error == 0)
-		error = element_spans(work, &elements, INTERVENE_WRITE, spans);
+		error = element_spans(work, &elements, EMULATE_WRITE, spans);
 	if (error)
 		return error;
 	for (size_t i = 0; i < elements.count; i++)
