@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "document/units.h"
+#include "definition/units.h"
 
 #define PROGRESS_AFTER_MS 400
 

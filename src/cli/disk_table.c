@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/disk_table.h"
 
-#include "document/units.h"
+#include "definition/units.h"
 
 void disk_table_init(struct table *table)
 {

@@ -7,8 +7,8 @@
 #include "base/count.h"
 #include "cli/cli.h"
 #include "cli/rows.h"
-#include "document/schema.h"
-#include "document/units.h"
+#include "definition/schema.h"
+#include "definition/units.h"
 
 static const char *const uplinks[] = {
 	[UPLINK_NONE] = "none",     [UPLINK_TAP] = "tap",

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "document/value.h"
+#include "definition/value.h"
 
 #define LIST_SIZE 512
 

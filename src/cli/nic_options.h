@@ -4,7 +4,7 @@
 #define CLI_NIC_OPTIONS_H
 
 #include "cli/cli.h"
-#include "control/network.h"
+#include "definition/network.h"
 
 /*
  * Store the options that were given, by the rules of the document. A list is

@@ -5,7 +5,7 @@
 
 #include "base/count.h"
 #include "cli/cli.h"
-#include "document/schema.h"
+#include "definition/schema.h"
 #include "sandbox/sandbox.h"
 
 void json_set_text(json_t *object, const char *key, const char *text)

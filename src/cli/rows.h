@@ -5,8 +5,8 @@
 
 #include <jansson.h>
 
-#include "control/network.h"
 #include "control/protocol.h"
+#include "definition/network.h"
 
 json_t *json_partition(const struct partition_row *row);
 json_t *json_definition(const struct partition_document *document);

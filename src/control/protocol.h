@@ -11,8 +11,8 @@
 
 #include <stdint.h>
 
-#include "control/definition.h"
-#include "control/network.h"
+#include "definition/network.h"
+#include "definition/partition.h"
 
 #define PROTOCOL_VERSION 1
 

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "control/definition.h"
+#include "definition/partition.h"
 
 enum probe_verdict { PROBE_NO, PROBE_PARTIAL, PROBE_YES };
 

@@ -14,7 +14,7 @@
 
 #include "base/log.h"
 #include "base/refusal.h"
-#include "control/definition.h"
+#include "definition/partition.h"
 
 enum config_action { CONFIG_RUN, CONFIG_RECOVER, CONFIG_VERSION, CONFIG_HELP };
 

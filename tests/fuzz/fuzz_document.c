@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "document/document.h"
+#include "definition/document.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

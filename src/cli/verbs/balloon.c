@@ -2,7 +2,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/verbs.h"
-#include "document/units.h"
+#include "definition/units.h"
 
 static int run(struct cli *cli, const struct invocation *invocation)
 {

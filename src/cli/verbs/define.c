@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/verbs.h"
-#include "document/document.h"
+#include "definition/document.h"
 
 static void close_file(FILE **file)
 {

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/verbs.h"
-#include "document/units.h"
+#include "definition/units.h"
 
 /* A path of the definition from one that the user gave: definitions have
  * absolute ones. */

@@ -4,7 +4,7 @@
 #include "cli/listing.h"
 #include "cli/rows.h"
 #include "cli/verbs.h"
-#include "document/units.h"
+#include "definition/units.h"
 
 static int add_row(void *data, struct message *message)
 {

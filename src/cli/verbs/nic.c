@@ -6,8 +6,8 @@
 #include "cli/cli.h"
 #include "cli/nic_options.h"
 #include "cli/verbs.h"
-#include "document/rules.h"
-#include "document/value.h"
+#include "definition/rules.h"
+#include "definition/value.h"
 
 static int take_names(struct cli *cli, const struct invocation *invocation,
 		      struct nic_change *change)

@@ -10,7 +10,7 @@
 #include "cli/rows.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
-#include "document/document.h"
+#include "definition/document.h"
 #include "sandbox/sandbox.h"
 
 /* Everything the supervisor said about one partition. */

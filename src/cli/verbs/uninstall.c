@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 #include "cli/rows.h"
 #include "cli/verbs.h"
-#include "document/units.h"
+#include "definition/units.h"
 
 static void print_left(const struct image_left_row *row)
 {

@@ -16,7 +16,7 @@
 #ifndef SUPERVISOR_NIC_H
 #define SUPERVISOR_NIC_H
 
-#include "control/network.h"
+#include "definition/network.h"
 #include "supervisor/service/service.h"
 #include "supervisor/store/store.h"
 

@@ -18,7 +18,7 @@
 #include <sys/types.h>
 
 #include "base/refusal.h"
-#include "control/network.h"
+#include "definition/network.h"
 
 struct uplink {
 	int fd;                      /* owned; NO_FD: closed */

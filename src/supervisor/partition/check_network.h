@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 #include "base/refusal.h"
-#include "control/network.h"
+#include "definition/network.h"
 
 int check_switch(const struct switch_definition *definition,
 		 struct refusal *ret_refusal);

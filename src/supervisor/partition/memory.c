@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/count.h"
-#include "control/definition.h"
+#include "definition/partition.h"
 
 #define HUGE_PAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/"
 

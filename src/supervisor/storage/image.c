@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "base/scope.h"
-#include "control/definition.h"
+#include "definition/partition.h"
 
 #define IMAGE   ".image"
 #define PARTIAL ".partial"

@@ -33,7 +33,7 @@
 #include <stdint.h>
 
 #include "base/refusal.h"
-#include "control/definition.h"
+#include "definition/partition.h"
 
 /* Offsets beyond any image: the lock covers [0, STORAGE_LOCK_BYTES). */
 #define STORAGE_LOCK_BYTES   (1ull << 62)

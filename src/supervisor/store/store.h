@@ -33,8 +33,8 @@
 #include <sys/types.h>
 
 #include "base/refusal.h"
-#include "control/network.h"
 #include "control/protocol.h"
+#include "definition/network.h"
 #include "supervisor/store/lifecycle.h"
 
 #define STORE_SCHEMA_VERSION 6

@@ -6,7 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/table.h"
-#include "document/document.h"
+#include "definition/document.h"
 #include "lib/harness.h"
 
 static void check_keys(json_t *object, const char *keys)

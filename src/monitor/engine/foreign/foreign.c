@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/scope.h"
-#include "control/definition.h"
+#include "definition/partition.h"
 
 /* What is kept is the listening socket. */
 static int start(struct engine *engine, const struct engine_machine *machine)

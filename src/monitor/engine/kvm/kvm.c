@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/count.h"
 #include "base/scope.h"
-#include "control/definition.h"
+#include "definition/partition.h"
 #include "monitor/engine/kvm/disks.h"
 #include "monitor/engine/kvm/machine.h"
 #include "monitor/engine/kvm/nics.h"

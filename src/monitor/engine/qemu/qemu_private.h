@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "control/definition.h"
+#include "definition/partition.h"
 #include "monitor/engine/engine.h"
 #include "monitor/engine/qemu/qmp.h"
 #include "monitor/engine/qemu/words.h"

@@ -12,14 +12,14 @@
  *            nothing in it is followed, included or executed.
  * Threads    Any; no state is kept.
  */
-#ifndef DOCUMENT_DOCUMENT_H
-#define DOCUMENT_DOCUMENT_H
+#ifndef DEFINITION_DOCUMENT_H
+#define DEFINITION_DOCUMENT_H
 
 #include <stddef.h>
 #include <stdio.h>
 
 #include "base/refusal.h"
-#include "control/network.h"
+#include "definition/network.h"
 
 /* Longest document, in bytes. */
 #define DOCUMENT_BYTES_MAX 65536

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "document/rules.h"
+#include "definition/rules.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,15 +7,15 @@
  * element of the list. Rows are in the order in which they are printed; a
  * group or list comes before its fields.
  */
-#ifndef DOCUMENT_SCHEMA_H
-#define DOCUMENT_SCHEMA_H
+#ifndef DEFINITION_SCHEMA_H
+#define DEFINITION_SCHEMA_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "control/definition.h"
-#include "control/network.h"
+#include "definition/network.h"
+#include "definition/partition.h"
 
 enum field_type {
 	FIELD_GROUP,     /* a map of fields */

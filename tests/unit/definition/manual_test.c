@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "document/schema.h"
+#include "definition/schema.h"
 #include "lib/harness.h"
 
 static const char *manual(void)

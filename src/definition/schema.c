@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "document/schema.h"
+#include "definition/schema.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/count.h"
-#include "document/units.h"
+#include "definition/units.h"
 
 static const char *const class_choices[] = { "production", "mission-critical",
 					     "non-production", "batch", NULL };

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* One value of a document, checked against its row and stored. */
-#ifndef DOCUMENT_VALUE_H
-#define DOCUMENT_VALUE_H
+#ifndef DEFINITION_VALUE_H
+#define DEFINITION_VALUE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/refusal.h"
-#include "document/schema.h"
+#include "definition/schema.h"
 
 struct scalar {
 	const char *text; /* terminated */

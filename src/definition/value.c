@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "document/value.h"
+#include "definition/value.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/count.h"
-#include "document/units.h"
+#include "definition/units.h"
 
 /* Everything that the types below need to store and to refuse. */
 struct target {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sizes ("8G"), times ("30s") and more as the document writes them. */
-#ifndef DOCUMENT_UNITS_H
-#define DOCUMENT_UNITS_H
+#ifndef DEFINITION_UNITS_H
+#define DEFINITION_UNITS_H
 
 #include <stdbool.h>
 #include <stdint.h>

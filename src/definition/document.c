@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "document/document.h"
+#include "definition/document.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -8,9 +8,9 @@
 
 #include "base/count.h"
 #include "base/scope.h"
-#include "document/rules.h"
-#include "document/schema.h"
-#include "document/value.h"
+#include "definition/rules.h"
+#include "definition/schema.h"
+#include "definition/value.h"
 
 #define PATH_TEXT_SIZE 64
 

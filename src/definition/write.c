@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/count.h"
-#include "document/document.h"
-#include "document/schema.h"
-#include "document/units.h"
+#include "definition/document.h"
+#include "definition/schema.h"
+#include "definition/units.h"
 
 static uint32_t read_u32(const char *at)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The rules of a document that concern more than one field. */
-#ifndef DOCUMENT_RULES_H
-#define DOCUMENT_RULES_H
+#ifndef DEFINITION_RULES_H
+#define DEFINITION_RULES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/refusal.h"
-#include "document/schema.h"
+#include "definition/schema.h"
 
 /* The first required row of the owner whose bit is not in `seen`; NULL when none
  * is missing. */

@@ -4,13 +4,13 @@
  * typed form of what people write. As definition.h: fixed width, no padding,
  * unused bytes zero, checked by whoever receives them.
  */
-#ifndef CONTROL_NETWORK_H
-#define CONTROL_NETWORK_H
+#ifndef DEFINITION_NETWORK_H
+#define DEFINITION_NETWORK_H
 
 #include <stdint.h>
 
 #include "base/text.h"
-#include "control/definition.h"
+#include "definition/partition.h"
 
 #define NIC_COUNT_MAX       8
 #define NIC_VID_MAX         20 /* tagged, besides the PVID (LoPAR's limit) */

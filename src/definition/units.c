@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "document/units.h"
+#include "definition/units.h"
 
 #include <errno.h>
 #include <stdio.h>

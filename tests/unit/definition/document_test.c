@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "document/document.h"
+#include "definition/document.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,8 +7,8 @@
  * services only the parts they need. Fixed-width fields and arrays, no padding,
  * unused bytes zero.
  */
-#ifndef CONTROL_DEFINITION_H
-#define CONTROL_DEFINITION_H
+#ifndef DEFINITION_PARTITION_H
+#define DEFINITION_PARTITION_H
 
 #include <stdint.h>
 
