@@ -38,10 +38,20 @@ enum field_type {
 	FIELD_REFUSED,   /* not in this release; `help` says so */
 };
 
+/* In which states of a partition a field may change at the latest; a name of
+ * ours never does. */
+enum field_change {
+	CHANGE_NEVER,
+	CHANGE_UNINSTALLED, /* only while it is not installed */
+	CHANGE_STOPPED,     /* also while it is installed and does not run */
+	CHANGE_RUNNING,     /* at any time */
+};
+
 struct field {
 	const char *path;
 	enum field_type type;
 	bool is_required;
+	enum field_change change; /* of a list: what adds and removes */
 	uint32_t offset; /* in the definition, the disk's or the nic's */
 	uint32_t room;   /* of a char array */
 	uint64_t least;

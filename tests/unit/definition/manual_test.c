@@ -66,3 +66,15 @@ TEST(the_manual_page_has_no_field_that_the_schema_lacks)
 		CHECK(schema_find(path) != NULL);
 	}
 }
+
+TEST(every_field_but_the_name_says_when_it_may_change)
+{
+	size_t count;
+	const struct field *fields = schema_fields(&count);
+
+	for (size_t i = 1; i < count; i++)
+		if (fields[i].type != FIELD_GROUP &&
+		    fields[i].type != FIELD_REFUSED)
+			CHECK(fields[i].change != CHANGE_NEVER);
+	CHECK_EQ(fields[0].change, CHANGE_NEVER);
+}
