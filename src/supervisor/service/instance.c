@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "supervisor/child/quarantine.h"
+#include "supervisor/service/service_private.h"
+#include "supervisor/supervisor.h"
+
+/* Attachments that an instance may say it serves. */
+#define HELD_MAX 4096
+
+bool instance_is_ready(const struct instance *instance)
+{
+	return instance->process->state == PROCESS_READY &&
+	       !instance->process->is_quitting;
+}
+
+struct instance *instance_new(struct service *service, enum instance_duty duty)
+{
+	struct instance *instance = calloc(1, sizeof(*instance));
+
+	if (!instance)
+		return NULL;
+	instance->service = service;
+	instance->duty = duty;
+	TAILQ_INSERT_TAIL(&service->instances, instance, link);
+	return instance;
+}
+
+void instance_free(struct instance *instance)
+{
+	TAILQ_REMOVE(&instance->service->instances, instance, link);
+	sd_event_source_disable_unref(instance->ping_source);
+	free(instance->held);
+	free(instance);
+}
+
+struct instance *instance_start(struct service *service,
+				enum instance_duty duty)
+{
+	struct instance *instance = instance_new(service, duty);
+	int r;
+
+	if (!instance)
+		return NULL;
+	r = process_spawn(service->supervisor, service->role, service->name,
+			  service->ops->instance, instance, &instance->process);
+	if (r == 0)
+		return instance;
+	instance_free(instance);
+	supervisor_event(service->supervisor, EVENT_ERROR, service->name,
+			 "cannot start an instance: %s", strerror(-r));
+	service_settle_later(service, 1000);
+	return NULL;
+}
+
+void instance_retire(struct instance *instance)
+{
+	instance->duty = DUTY_RETIRED;
+	if (instance->client_count == 0)
+		process_quit(instance->process, INSTANCE_QUIT_MS);
+}
+
+void instance_client_came(struct instance *instance)
+{
+	instance->client_count++;
+}
+
+void instance_answer_soon(struct instance *instance, struct process *monitor)
+{
+	loan_make(monitor, LOAN_ANSWER_MS);
+	loan_make(instance->process, LOAN_ANSWER_MS);
+}
+
+void instance_client_left(struct instance *instance)
+{
+	if (instance->client_count > 0)
+		instance->client_count--;
+	if (instance->client_count == 0 && instance->duty == DUTY_RETIRED)
+		process_quit(instance->process, INSTANCE_QUIT_MS);
+}
+
+static int on_no_pong(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct instance *instance = data;
+	const struct attachment_ops *ops = instance->service->ops;
+
+	supervisor_event(instance->service->supervisor, EVENT_WARNING,
+			 instance->service->name,
+			 "instance %d hangs: killing it",
+			 (int)instance->process->pid);
+	process_kill(instance->process, "it hung");
+	if (ops->doomed)
+		ops->doomed(instance->service->supervisor, instance);
+	return 0;
+}
+
+void instance_check(struct instance *instance, uint64_t ms)
+{
+	uint64_t at_ns = clock_now_ns() + ms * NS_PER_MS;
+
+	if (instance->ping_source && instance->ping_at_ns <= at_ns)
+		return;
+	if (!instance->ping_source)
+		process_send(instance->process, MSG_CHILD_PING, 0, NULL, 0,
+			     NULL, 0);
+	sd_event_source_disable_unref(instance->ping_source);
+	instance->ping_source = NULL;
+	instance->ping_at_ns = at_ns;
+	(void)sd_event_add_time_relative(
+		instance->service->supervisor->event, &instance->ping_source,
+		CLOCK_MONOTONIC, ms * 1000, 1000, on_no_pong, instance);
+}
+
+void instance_pong(struct process *process)
+{
+	struct instance *instance = process->owner;
+
+	sd_event_source_disable_unref(instance->ping_source);
+	instance->ping_source = NULL;
+}
+
+bool instance_serves_kept(struct instance *instance)
+{
+	if (!quarantine_has_guest(instance->service->supervisor))
+		return false;
+	instance_client_came(instance);
+	return true;
+}
+
+int instance_note_held(struct instance *instance,
+		       const struct attachment *attachment)
+{
+	struct attachment *more;
+
+	if (instance->held_count == HELD_MAX)
+		return -EBADMSG;
+	more = reallocarray(instance->held, instance->held_count + 1,
+			    sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	instance->held = more;
+	more[instance->held_count++] = *attachment;
+	return 0;
+}
+
+const char *instance_state_name(const struct instance *instance)
+{
+	static const char *const names[] = {
+		[DUTY_ACTIVE] = "active",
+		[DUTY_STANDBY] = "standby",
+		[DUTY_ALONE] = "alone",
+		[DUTY_RETIRED] = "retired",
+	};
+
+	if (instance->process->state == PROCESS_DYING)
+		return "dying";
+	if (instance->process->state != PROCESS_READY)
+		return "starting";
+	return names[instance->duty];
+}
+
+void instance_enter_service(struct instance *instance)
+{
+	struct service *service = instance->service;
+
+	instance->active_ns = clock_now_ns();
+	if (service->death_ns)
+		service->last_outage_us =
+			(instance->active_ns - service->death_ns) / NS_PER_US;
+	service->death_ns = 0;
+}

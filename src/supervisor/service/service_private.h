@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of services share. */
+#ifndef SUPERVISOR_SERVICE_PRIVATE_H
+#define SUPERVISOR_SERVICE_PRIVATE_H
+
+#include "supervisor/service/service.h"
+
+/* How long one that is told to end may take. */
+#define INSTANCE_QUIT_MS 1000u
+
+/* instance.c */
+
+bool instance_is_ready(const struct instance *instance);
+
+/* NULL: no memory. */
+struct instance *instance_new(struct service *service, enum instance_duty duty);
+void instance_free(struct instance *instance);
+
+/* With a process of its own. NULL: it cannot be started, which is tried again
+ * later. */
+struct instance *instance_start(struct service *service,
+				enum instance_duty duty);
+
+/* From now on it serves: the outage, if there was one, ends. */
+void instance_enter_service(struct instance *instance);
+
+/* It ends when its last client has left. */
+void instance_retire(struct instance *instance);
+
+/* service_settle.c */
+
+/* At the latest; an earlier date stands. */
+void service_settle_later(struct service *service, uint64_t ms);
+
+/* Start what disks need that are served alone. */
+void service_settle_alone(struct service *service, uint64_t now_ns);
+
+/* The first with this duty; NULL: none. */
+struct instance *service_find_duty(struct service *service,
+				   enum instance_duty duty);
+
+/* A successor is READY: move to it everyone from those before it. */
+void service_retire_others(struct service *service,
+			   const struct instance *successor);
+
+#endif
