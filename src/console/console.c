@@ -112,6 +112,11 @@ int console_new(const struct console_ring *ring, int *fds,
 	return 0;
 }
 
+int console_set_log(struct console *console, uint64_t log_bytes)
+{
+	return textlog_set_bound(&console->log, log_bytes);
+}
+
 void console_end(struct console *console, const char *why)
 {
 	bool may_sleep = false;

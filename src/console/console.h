@@ -49,6 +49,9 @@ enum { CONSOLE_FD_RING, CONSOLE_FD_CALL, CONSOLE_FD_KICK, CONSOLE_FD_LOG };
 int console_new(const struct console_ring *ring, int *fds,
 		struct console **ret_console);
 
+/* A new bound of its log, as textlog_set_bound(). */
+int console_set_log(struct console *console, uint64_t log_bytes);
+
 /* Log and send what is there, say `why` to everyone attached, and close. */
 void console_end(struct console *console, const char *why);
 

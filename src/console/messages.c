@@ -62,6 +62,26 @@ static int attach(void *process, struct message *message)
 	return 0;
 }
 
+static int set(void *process, struct message *message)
+{
+	const struct console_settings *settings = (const void *)message->body;
+	struct service *service = process;
+	uint32_t index = find_console(service, &settings->attachment);
+	int r;
+
+	if (settings->log_bytes > CONSOLE_LOG_MAX)
+		return -EBADMSG;
+	if (index == service->console_count)
+		return 0;
+	r = console_set_log(service->consoles[index], settings->log_bytes);
+	if (r < 0)
+		service_report(service, EVENT_ERROR,
+			       "the log of %s cannot be cut (%s)",
+			       service->consoles[index]->partition,
+			       strerrorname_np(-r));
+	return 0;
+}
+
 static int detach(void *process, struct message *message)
 {
 	const struct attachment *asked = (const void *)message->body;
@@ -110,6 +130,7 @@ static int welcome(void *process, struct message *message)
 
 static const struct message_rule from_supervisor[] = {
 	{ MSG_CONSOLE_ATTACH, IN_ANY_STATE, attach },
+	{ MSG_CONSOLE_SET, IN_ANY_STATE, set },
 	{ MSG_CONSOLE_DETACH, IN_ANY_STATE, detach },
 	{ MSG_CONSOLE_CLIENT, IN_ANY_STATE, attach_client },
 	{ MSG_CHILD_WELCOME, IN_ANY_STATE, welcome },

@@ -104,6 +104,12 @@ struct console_ring {
 	uint64_t log_bytes; /* bound of the log file; 0: none */
 };
 
+/* The settings of a console that may change while it is served. */
+struct console_settings {
+	struct attachment attachment;
+	uint64_t log_bytes; /* as console_ring.log_bytes */
+};
+
 struct monitor_disk {
 	uint64_t attachment_id;
 	uint64_t size_bytes;

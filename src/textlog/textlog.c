@@ -20,6 +20,9 @@
 /* Less than this is no log. */
 #define CAPACITY_LEAST 256
 
+/* What a log that becomes shorter keeps: its writer has others to serve. */
+#define KEPT_MOST (1u << 20)
+
 /* One hexadecimal number; NULL when there is none. */
 static const char *parse_number(const char *text, uint64_t *ret_value)
 {
@@ -88,23 +91,6 @@ static int write_header(const struct textlog *log)
 	return pwrite_all(log->fd, header, TEXTLOG_HEADER_BYTES, 0);
 }
 
-int textlog_open(struct textlog *log, int fd, uint64_t bound_bytes)
-{
-	uint64_t capacity = 0;
-
-	if (bound_bytes >= TEXTLOG_HEADER_BYTES + CAPACITY_LEAST)
-		capacity = bound_bytes - TEXTLOG_HEADER_BYTES;
-	if (read_header(fd, log) < 0 || log->capacity != capacity) {
-		/* A device such as /dev/null cannot be cut, nor needs it. */
-		if (ftruncate(fd, 0) < 0 && errno != EINVAL)
-			return -errno;
-		memset(log, 0, sizeof(*log));
-	}
-	log->fd = fd;
-	log->capacity = capacity;
-	return 0;
-}
-
 void textlog_close(struct textlog *log)
 {
 	close_fd(&log->fd);
@@ -124,6 +110,24 @@ static int write_ring(const struct textlog *log, const char *text, size_t bytes,
 			  TEXTLOG_HEADER_BYTES);
 }
 
+/*
+ * A ring can become longer when its text lies in order, from the beginning of
+ * the file: before it has wrapped, and each time that it does.
+ */
+static void grow(struct textlog *log, size_t coming)
+{
+	uint64_t at = log->written % log->capacity;
+
+	if (log->bound == log->capacity)
+		return;
+	if (log->written > log->capacity) {
+		if (at && at + coming < log->capacity)
+			return;
+		log->written = at ? at : log->capacity;
+	}
+	log->capacity = log->bound;
+}
+
 int textlog_append(struct textlog *log, const void *text, size_t bytes,
 		   uint64_t source, uint64_t source_position)
 {
@@ -133,12 +137,13 @@ int textlog_append(struct textlog *log, const void *text, size_t bytes,
 
 	if (log->capacity == 0)
 		return 0;
-	skipped = bytes > log->capacity ? bytes - log->capacity : 0;
+	grow(&next, bytes);
+	skipped = bytes > next.capacity ? bytes - next.capacity : 0;
+	r = write_ring(&next, (const char *)text + skipped, bytes - skipped,
+		       next.written + skipped);
 	next.written += bytes;
 	next.source = source;
 	next.source_position = source_position;
-	r = write_ring(log, (const char *)text + skipped, bytes - skipped,
-		       log->written + skipped);
 	if (r == 0)
 		r = write_header(&next);
 	if (r == 0)
@@ -162,6 +167,85 @@ static ssize_t read_piece(const struct textlog *log, uint64_t position,
 			    (off_t)(TEXTLOG_HEADER_BYTES + at));
 
 	return got < 0 ? -errno : got;
+}
+
+/* Its newest text, as much as is there; how much. */
+static size_t read_newest(const struct textlog *log, char *to, size_t most)
+{
+	uint64_t wanted = min_u64(most, log->written - oldest(log));
+	size_t count = 0;
+	ssize_t got = 1;
+
+	while (got > 0 && count < wanted) {
+		got = read_piece(log, log->written - wanted + count, to + count,
+				 wanted - count);
+		count += got > 0 ? (size_t)got : 0;
+	}
+	return got > 0 ? count : 0;
+}
+
+/* A device such as /dev/null cannot be cut, nor needs it. */
+static int cut(int fd)
+{
+	return ftruncate(fd, 0) < 0 && errno != EINVAL ? -errno : 0;
+}
+
+static void free_text(char **text)
+{
+	free(*text);
+}
+
+/* Of a writer that is killed meanwhile the log begins anew. */
+static int shrink(struct textlog *log)
+{
+	size_t most = min_u64(log->bound, KEPT_MOST);
+	SCOPED(free_text) char *text = malloc(most + 1);
+	size_t kept;
+	int r;
+
+	if (!text)
+		return -ENOMEM;
+	if (log->written <= log->bound) {
+		log->capacity = log->bound;
+		return 0;
+	}
+	kept = read_newest(log, text, most);
+	r = cut(log->fd);
+	if (r < 0)
+		return r;
+	log->capacity = log->bound;
+	log->written = 0;
+	return textlog_append(log, text, kept, log->source,
+			      log->source_position);
+}
+
+int textlog_set_bound(struct textlog *log, uint64_t bound_bytes)
+{
+	uint64_t least = TEXTLOG_HEADER_BYTES + CAPACITY_LEAST;
+
+	if (log->fd == NO_FD)
+		return 0;
+	log->bound =
+		bound_bytes < least ? 0 : bound_bytes - TEXTLOG_HEADER_BYTES;
+	if (log->bound < log->capacity)
+		return shrink(log);
+	if (log->capacity == 0)
+		log->capacity = log->bound;
+	return 0;
+}
+
+int textlog_open(struct textlog *log, int fd, uint64_t bound_bytes)
+{
+	int r;
+
+	if (read_header(fd, log) < 0 || log->capacity == 0) {
+		r = cut(fd);
+		if (r < 0)
+			return r;
+		memset(log, 0, sizeof(*log));
+	}
+	log->fd = fd;
+	return textlog_set_bound(log, bound_bytes);
 }
 
 int textlog_read(int fd, int (*put)(void *data, const char *text, size_t bytes),

@@ -24,6 +24,7 @@
 struct textlog {
 	int fd;            /* owned; NO_FD when there is no log */
 	uint64_t capacity; /* bytes of text kept; 0: no log */
+	uint64_t bound;    /* what that is to become */
 	uint64_t written;  /* bytes ever written */
 	uint64_t source;   /* what the positions below belong to */
 	uint64_t source_position;
@@ -31,12 +32,22 @@ struct textlog {
 
 /*
  * Take over the file, open for reading and writing. `bound_bytes` is what the
- * file may grow to; with less than room for some text nothing is logged. A
- * file of another bound, or of none, begins anew.
+ * file may grow to; with less than room for some text nothing is logged. A file
+ * that is no log begins anew; one of another bound is given this one.
  *
- * errno of ftruncate(); the file stays the caller's then
+ * errno of ftruncate(), -ENOMEM; the file stays the caller's then
  */
 int textlog_open(struct textlog *log, int fd, uint64_t bound_bytes);
+
+/*
+ * A smaller bound holds at once; a log that is longer keeps its newest text, at
+ * most 1 MiB of it.
+ * With a larger one nothing is lost, and a file that is full begins to grow when
+ * it has been written to its end once more.
+ *
+ * As textlog_open()
+ */
+int textlog_set_bound(struct textlog *log, uint64_t bound_bytes);
 void textlog_close(struct textlog *log);
 
 /*

@@ -162,6 +162,19 @@ static void give(struct partition *partition, struct instance *instance)
 		     sizeof(ring), fds, 4);
 }
 
+void console_changed(struct partition *partition)
+{
+	const struct console *console = &partition->console;
+	const struct console_settings settings = {
+		.attachment = { console->id, console->generation },
+		.log_bytes = partition->record.definition.console_log_bytes,
+	};
+
+	if (console->instance)
+		process_tell(console->instance->process, MSG_CONSOLE_SET,
+			     &settings);
+}
+
 static void progress(struct partition *partition)
 {
 	struct refusal refusal = { 0 };
@@ -188,8 +201,8 @@ static void progress(struct partition *partition)
 
 static void serve(struct partition *partition)
 {
-	if (partition->console.log == NO_FD &&
-	    partition->record.definition.console_log_bytes)
+	/* Also for a log of no bytes, which may be given some. */
+	if (partition->console.log == NO_FD)
 		open_log_soon(partition);
 	else
 		progress(partition);
@@ -294,6 +307,8 @@ static void found(struct supervisor *supervisor, struct instance *instance,
 		partition->console.instance = instance;
 		partition->console.generation = attachment->generation;
 		instance_client_came(instance);
+		/* What was stored last may never have been told. */
+		console_changed(partition);
 		return;
 	}
 	if (!partition && instance_serves_kept(instance))

@@ -49,6 +49,9 @@ void console_close(struct partition *partition);
  */
 int console_join(struct partition *partition, uint32_t mode, int fd);
 
+/* New settings of one that may be in use. */
+void console_changed(struct partition *partition);
+
 /* The console's log, O_RDONLY or O_RDWR; the caller owns it. -ENOENT */
 int console_log_open(struct partition *partition, int flags, int *ret_fd);
 

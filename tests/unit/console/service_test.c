@@ -263,6 +263,42 @@ TEST(output_reaches_a_client_and_the_log)
 	end();
 }
 
+static void set_log(uint64_t id, uint64_t log_bytes)
+{
+	const struct console_settings settings = {
+		.attachment = { .id = id, .generation = attachment.generation },
+		.log_bytes = log_bytes,
+	};
+
+	say(MSG_CONSOLE_SET, &settings, sizeof(settings), NULL, 0);
+	wait_for_service();
+}
+
+TEST(a_new_bound_is_applied_to_a_log_that_is_longer)
+{
+	char line[1000];
+	int client;
+
+	begin();
+	client = join(CONSOLE_READ);
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\0';
+	write_output(line);
+	expect_log(line);
+
+	set_log(attachment.id + 1, 0);
+	set_log(attachment.id, 512);
+	CHECK_EQ(lseek(log_fd, 0, SEEK_END), 512);
+	expect_log(line + strlen(line) - (512 - TEXTLOG_HEADER_BYTES));
+	set_log(attachment.id, 65536);
+	write_output("more");
+	expect_frame(client, CONSOLE_FRAME_OUTPUT, line);
+	expect_frame(client, CONSOLE_FRAME_OUTPUT, "more");
+
+	(void)close(client);
+	end();
+}
+
 TEST(input_reaches_the_monitor_and_wakes_it)
 {
 	struct pollfd wait;

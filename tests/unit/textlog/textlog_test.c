@@ -29,7 +29,7 @@ static int keep(void *data, const char *text, size_t bytes)
 
 static const char *text_of(int fd)
 {
-	static char text[BOUND * 2];
+	static char text[BOUND * 4];
 
 	text[0] = '\0';
 	CHECK_EQ(textlog_read(fd, keep, text), 0);
@@ -103,21 +103,119 @@ TEST(a_successor_goes_on_where_the_header_says)
 	textlog_close(&next);
 }
 
-TEST(another_bound_begins_a_new_log)
+/* Of numbered bytes, so that what is lost or moved shows. */
+static char numbered(uint64_t position)
 {
-	struct textlog next;
+	return (char)('!' + position % 89);
+}
+
+static void append_numbered(uint64_t from, uint64_t count)
+{
+	char text[4 * BOUND];
+
+	for (uint64_t i = 0; i < count; i++)
+		text[i] = numbered(from + i);
+	CHECK_EQ(textlog_append(&log_file, text, count, 1, from + count), 0);
+}
+
+/* All of it is the numbered text up to `end`. */
+static void check_numbered(size_t count, uint64_t end)
+{
+	const char *text = text_of(log_file.fd);
+
+	CHECK_EQ(strlen(text), count);
+	for (size_t i = 0; i < count; i++)
+		CHECK_EQ(text[i], numbered(end - count + i));
+}
+
+TEST(a_smaller_bound_holds_at_once_and_keeps_the_newest_text)
+{
+	begin();
+	append_numbered(0, 500);
+	append_numbered(500, 700);
+	CHECK_EQ(textlog_set_bound(&log_file, BOUND / 2), 0);
+	CHECK(lseek(log_file.fd, 0, SEEK_END) <= BOUND / 2);
+	check_numbered(BOUND / 2 - TEXTLOG_HEADER_BYTES, 1200);
+	CHECK_EQ(log_file.source_position, 1200);
+	append_numbered(1200, 7);
+	check_numbered(BOUND / 2 - TEXTLOG_HEADER_BYTES, 1207);
+
+	CHECK_EQ(textlog_set_bound(&log_file, 0), 0);
+	CHECK_EQ(lseek(log_file.fd, 0, SEEK_END), 0);
+	append_numbered(1207, 7);
+	CHECK_EQ(lseek(log_file.fd, 0, SEEK_END), 0);
+	CHECK_EQ(textlog_set_bound(&log_file, BOUND), 0);
+	append_numbered(1214, 7);
+	check_numbered(7, 1221);
+	textlog_close(&log_file);
+}
+
+TEST(a_bound_above_the_text_moves_nothing)
+{
+	begin();
+	append_numbered(0, 300);
+	CHECK_EQ(textlog_set_bound(&log_file, 512), 0);
+	check_numbered(300, 300);
+	CHECK_EQ(textlog_set_bound(&log_file, 2 * BOUND), 0);
+	append_numbered(300, 1500);
+	check_numbered(1800, 1800);
+	textlog_close(&log_file);
+}
+
+/* From every place in the ring, by steps of every length, and with a successor
+ * that is told the bound while the ring is still the shorter one. */
+TEST(a_larger_bound_loses_no_byte_that_the_smaller_one_kept)
+{
+	const uint64_t room = BOUND - TEXTLOG_HEADER_BYTES;
+
+	for (uint64_t past = 0; past < 2 * room; past += 97)
+		for (uint64_t step = 1; step < room; step += 101) {
+			uint64_t end = room + past;
+			int fd;
+
+			begin();
+			append_numbered(0, room);
+			append_numbered(room, past);
+			CHECK_EQ(textlog_set_bound(&log_file, 2 * BOUND), 0);
+			for (int i = 0; i < 3; i++, end += step)
+				append_numbered(end, step);
+			CHECK(strlen(text_of(log_file.fd)) >= room);
+			check_numbered(strlen(text_of(log_file.fd)), end);
+			fd = dup(log_file.fd);
+			textlog_close(&log_file);
+			CHECK_EQ(textlog_open(&log_file, fd, 2 * BOUND), 0);
+			for (; end < 6 * room; end += step)
+				append_numbered(end, step);
+			check_numbered(2 * BOUND - TEXTLOG_HEADER_BYTES, end);
+			textlog_close(&log_file);
+		}
+}
+
+TEST(a_successor_with_another_bound_goes_on_with_the_log)
+{
 	int fd;
 
 	begin();
-	append("old");
+	append_numbered(0, 1200);
 	fd = dup(log_file.fd);
 	textlog_close(&log_file);
-	CHECK_EQ(textlog_open(&next, fd, BOUND / 2), 0);
+	CHECK_EQ(textlog_open(&log_file, fd, BOUND / 2), 0);
 
-	CHECK_EQ(strcmp(text_of(fd), ""), 0);
-	CHECK_EQ(next.written, 0);
+	check_numbered(BOUND / 2 - TEXTLOG_HEADER_BYTES, 1200);
+	CHECK_EQ(log_file.source_position, 1200);
+	textlog_close(&log_file);
+}
 
-	textlog_close(&next);
+TEST(a_log_whose_text_is_not_there_begins_anew_when_it_is_cut)
+{
+	begin();
+	append_numbered(0, 900);
+	CHECK_EQ(ftruncate(log_file.fd, 200), 0);
+	CHECK_EQ(textlog_set_bound(&log_file, BOUND / 2), 0);
+	append_numbered(900, 5);
+
+	check_numbered(5, 905);
+	textlog_close(&log_file);
 }
 
 TEST(a_bound_without_room_for_text_logs_nothing)
