@@ -125,6 +125,15 @@ struct monitor_disk {
 	char serial[24]; /* VIRTIO_BLK_T_GET_ID takes the first 20 */
 };
 
+/* The settings of a disk that may change while it is in use. */
+struct disk_settings {
+	uint64_t attachment_id;
+	uint32_t index;
+	uint32_t outage; /* enum outage_policy */
+	uint32_t outage_ms;
+	uint32_t hang_ms;
+};
+
 struct disk_channel {
 	uint64_t attachment_id;
 	uint64_t generation;

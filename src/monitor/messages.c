@@ -225,6 +225,25 @@ static int take_disk_down(void *process, struct message *message)
 	return 0;
 }
 
+static void set_disk(struct iothread *io, void *argument)
+{
+	const struct disk_settings *settings = argument;
+
+	disk_set(&io->disks[settings->index].disk, settings);
+}
+
+static int take_disk_settings(void *process, struct message *message)
+{
+	struct monitor *monitor = process;
+	struct disk_settings settings;
+
+	memcpy(&settings, message->body, sizeof(settings));
+	if (!is_disk(monitor, settings.index, settings.attachment_id))
+		return -EINVAL;
+	iothread_call(&monitor->io, set_disk, &settings);
+	return 0;
+}
+
 /* Interfaces. ------------------------------------------------------------------ */
 
 /* They are told in order: how many there are is how many were told. */
@@ -452,6 +471,7 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_MONITOR_LAUNCH,    IN_SETUP,               launch },
 	{ MSG_MONITOR_DISK_UP,   IN_SETUP | IN_SERVICE,  take_disk_up },
 	{ MSG_MONITOR_DISK_DOWN, IN_SERVICE,             take_disk_down },
+	{ MSG_MONITOR_DISK_SET,  IN_SERVICE,             take_disk_settings },
 	{ MSG_MONITOR_NIC_UP,    IN_SETUP | IN_SERVICE,  take_nic_up },
 	{ MSG_MONITOR_NIC_DOWN,  IN_SERVICE,             take_nic_down },
 	{ MSG_MONITOR_COUNT,     IN_SERVICE,             count },

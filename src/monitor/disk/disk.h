@@ -244,6 +244,14 @@ void disk_up(struct disk *disk, struct lane *lane, bool is_alone);
  * still answers counts. Says nothing to a disk without service. */
 void disk_down(struct disk *disk, enum disk_down_cause cause);
 
+/*
+ * Take over settings, which are in the ranges of MONITOR_DISK_SET. During an
+ * outage they hold from its beginning: a bound that has passed already acts at
+ * the next disk_run_timers(), one that has not, or OUTAGE_HOLD, has what is
+ * still unanswered wait on. What the old policy has done stays done.
+ */
+void disk_set(struct disk *disk, const struct disk_settings *settings);
+
 /* It has a service that takes requests. */
 static inline bool disk_is_served(const struct disk *disk)
 {

@@ -264,6 +264,14 @@ static void tend_outage(struct disk *disk)
 	}
 }
 
+void disk_set(struct disk *disk, const struct disk_settings *settings)
+{
+	disk->settings.outage = settings->outage;
+	disk->settings.outage_ms = settings->outage_ms;
+	disk->settings.hang_ms = settings->hang_ms;
+	disk->has_asked_for_pause = false;
+}
+
 /* Silence. --------------------------------------------------------------- */
 
 /* A slow disk is not a hang: only a service whose heartbeat stands still. */

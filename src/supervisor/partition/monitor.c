@@ -168,6 +168,10 @@ void partition_reconcile(struct partition *partition)
 			if (partition->disks[i].witness_fd == NO_FD)
 				process_kill(partition->monitor,
 					     "it came back without its disks");
+			else
+				/* What was stored last may never have been
+				 * told. */
+				disk_changed(&partition->disks[i]);
 		if (partition_state(partition) != PARTITION_RESTORING)
 			partition_want_disks(partition);
 		reconcile_state(partition);

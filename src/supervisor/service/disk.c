@@ -101,6 +101,21 @@ static void tell_monitor_down(struct disk *disk, enum disk_down_cause cause)
 			     &down);
 }
 
+void disk_changed(struct disk *disk)
+{
+	const struct disk_settings settings = {
+		.attachment_id = disk->id,
+		.index = disk->index,
+		.outage = disk->definition->outage,
+		.outage_ms = disk->definition->outage_ms,
+		.hang_ms = disk->definition->hang_ms,
+	};
+
+	if (disk->partition->monitor)
+		process_tell(disk->partition->monitor, MSG_MONITOR_DISK_SET,
+			     &settings);
+}
+
 static void begin_fence(struct disk *disk)
 {
 	disk->state = DISK_IS_FENCING;

@@ -77,6 +77,9 @@ struct disk *disk_find(struct supervisor *supervisor, uint64_t attachment_id);
  * -EBUSY  there is none */
 int disk_choose_service(struct disk *disk, struct refusal *ret_refusal);
 
+/* New settings of one that may be in use. */
+void disk_changed(struct disk *disk);
+
 /* Its monitor is READY: serve it as soon as the fence allows. */
 void disk_want(struct disk *disk);
 

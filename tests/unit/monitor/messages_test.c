@@ -67,3 +67,41 @@ TEST(a_monitor_whose_io_waits_for_damaged_memory_answers_its_next_supervisor)
 	CHECK(monitor.is_guest_reported);
 	close_monitor();
 }
+
+static int set_disk(uint32_t index, uint64_t attachment_id, uint32_t outage)
+{
+	const struct disk_settings settings = { .attachment_id = attachment_id,
+						.index = index,
+						.outage = outage,
+						.outage_ms = 7,
+						.hang_ms = HANG_MS_MIN };
+
+	CHECK_EQ(control_send(&supervisor, MSG_MONITOR_DISK_SET, 0, &settings,
+			      sizeof(settings), NULL, 0),
+		 0);
+	return monitor_receive(&monitor);
+}
+
+TEST(a_monitor_takes_settings_of_the_disks_that_it_has_and_of_no_other)
+{
+	const struct disk *disk = &monitor.io.disks[0].disk;
+	const struct disk *none = &monitor.io.disks[1].disk;
+
+	open_monitor();
+	monitor.state = MONITOR_RUNNING;
+	monitor.settings.disk_count = 1;
+	monitor.plans[0].settings.attachment_id = 5;
+
+	CHECK_EQ(set_disk(0, 6, OUTAGE_FAIL), 0);
+	CHECK_EQ(set_disk(1, 0, OUTAGE_FAIL), 0);
+	CHECK_EQ(none->settings.outage_ms, 0);
+	CHECK_EQ(disk->settings.outage_ms, 0);
+	CHECK_EQ(set_disk(0, 5, OUTAGE_FAIL), 0);
+	CHECK_EQ(disk->settings.outage, OUTAGE_FAIL);
+	CHECK_EQ(disk->settings.outage_ms, 7);
+	CHECK_EQ(disk->settings.hang_ms, HANG_MS_MIN);
+
+	(void)set_disk(0, 5, OUTAGE_COUNT);
+	CHECK_EQ(disk->settings.outage, OUTAGE_FAIL);
+	close_monitor();
+}

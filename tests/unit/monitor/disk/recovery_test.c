@@ -750,6 +750,89 @@ TEST(each_outage_beyond_the_bound_asks_for_a_pause)
 	rig_stop(&rig);
 }
 
+/* A change of settings, and the timers behind it, as the I/O thread runs them. */
+static void set_policy(enum outage_policy outage, uint32_t outage_ms,
+		       uint64_t now_ns)
+{
+	const struct disk_settings settings = {
+		.outage = outage,
+		.outage_ms = outage_ms,
+		.hang_ms = rig.settings.hang_ms,
+	};
+
+	disk_set(&rig.disk, &settings);
+	disk_run_timers(&rig.disk, now_ns);
+	rig_turn(&rig);
+}
+
+TEST(a_bound_set_during_an_outage_counts_from_its_beginning)
+{
+	struct guest_request request;
+	uint64_t now_ns;
+
+	start();
+	request = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	rig_down(&rig);
+	now_ns = clock_now_ns() + 150 * NS_PER_MS;
+	disk_run_timers(&rig.disk, now_ns);
+	set_policy(OUTAGE_FAIL, 3600000, now_ns);
+	CHECK_EQ(rig_status(&rig, &request), RIG_NO_STATUS);
+	CHECK(disk_deadline_ns(&rig.disk) > now_ns);
+	set_policy(OUTAGE_FAIL, 100, now_ns);
+
+	CHECK_EQ(rig_status(&rig, &request), VIRTIO_BLK_S_IOERR);
+	rig_stop(&rig);
+}
+
+TEST(hold_set_after_the_bound_has_what_comes_wait_again)
+{
+	struct guest_request first, second;
+
+	rig.settings.outage = OUTAGE_FAIL;
+	rig.settings.outage_ms = 100;
+	start();
+	first = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	rig_down(&rig);
+	disk_run_timers(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+	CHECK_EQ(rig_status(&rig, &first), VIRTIO_BLK_S_IOERR);
+	set_policy(OUTAGE_HOLD, 0, clock_now_ns() + 150 * NS_PER_MS);
+	second = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig_status(&rig, &second), RIG_NO_STATUS);
+	CHECK_EQ(disk_deadline_ns(&rig.disk), 0);
+
+	rig_up(&rig, false);
+	rig_turn(&rig);
+	CHECK(rig_take(&rig, &sent));
+	rig_answer(&rig, &sent, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig_status(&rig, &second), VIRTIO_BLK_S_OK);
+	rig_stop(&rig);
+}
+
+TEST(a_policy_set_during_an_outage_may_ask_for_a_pause_again)
+{
+	uint64_t now_ns;
+
+	rig.settings.outage = OUTAGE_PAUSE;
+	rig.settings.outage_ms = 100;
+	start();
+	rig_down(&rig);
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	now_ns = clock_now_ns() + 250 * NS_PER_MS;
+	disk_run_timers(&rig.disk, now_ns);
+	CHECK(rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
+	set_policy(OUTAGE_PAUSE, 3600000, now_ns);
+	CHECK(!rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
+	set_policy(OUTAGE_PAUSE, 200, now_ns);
+
+	CHECK(rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
+	rig_stop(&rig);
+}
+
 TEST(the_longest_outage_is_counted_to_the_first_answer)
 {
 	start();
@@ -801,6 +884,26 @@ TEST(a_slow_disk_is_not_a_hang)
 	}
 
 	CHECK(!rig_noticed(&rig, NOTICE_SUSPECT));
+	rig_stop(&rig);
+}
+
+TEST(a_hang_time_that_is_set_counts_for_a_service_that_is_silent_already)
+{
+	struct disk_settings settings = { .hang_ms = HANG_MS_MAX };
+	uint64_t now_ns;
+
+	start();
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	disk_set(&rig.disk, &settings);
+	now_ns = clock_now_ns() + 2000 * NS_PER_MS;
+	disk_run_timers(&rig.disk, now_ns);
+	CHECK(!rig_noticed(&rig, NOTICE_SUSPECT));
+
+	settings.hang_ms = 500;
+	disk_set(&rig.disk, &settings);
+	disk_run_timers(&rig.disk, now_ns + 100 * NS_PER_MS);
+	CHECK(rig_noticed(&rig, NOTICE_SUSPECT));
 	rig_stop(&rig);
 }
 
