@@ -78,8 +78,8 @@ void nic_table_add(struct table *table, const struct nic_row *row)
 	char mac[MAC_SIZE], vlans[TABLE_CELL_SIZE];
 
 	mac_write(mac, nic->mac);
-	describe_vlans(nic->pvid, nic->vids, nic->vid_count, vlans,
-		       sizeof(vlans));
+	describe_vlans(nic->vlans.pvid, nic->vlans.vids, nic->vlans.vid_count,
+		       vlans, sizeof(vlans));
 	table_add(table, "%s", nic->name);
 	table_add(table, "%s", nic->network);
 	table_add(table, "%s", row->state);
@@ -103,10 +103,10 @@ json_t *json_nic(const struct nic_row *row)
 	json_set_text(object, "switch", row->definition.network);
 	json_set_text(object, "state", row->state);
 	json_set_text(object, "mac", mac);
-	json_set_number(object, "vlan", row->definition.pvid);
-	(void)json_object_set_new(
-		object, "tagged",
-		json_vids(row->definition.vids, row->definition.vid_count));
+	json_set_number(object, "vlan", row->definition.vlans.pvid);
+	(void)json_object_set_new(object, "tagged",
+				  json_vids(row->definition.vlans.vids,
+					    row->definition.vlans.vid_count));
 	json_set_number(object, "generation", counters->generation);
 	json_set_number(counted, "in_frames", counters->in_frames);
 	json_set_number(counted, "in_bytes", counters->in_bytes);
@@ -136,14 +136,14 @@ void switch_table_init(struct table *table)
 static void describe_uplink(const struct switch_row *row, char *to, size_t room)
 {
 	const struct switch_definition *definition = &row->definition;
-	bool has_other =
-		row->interface[0] &&
-		strncmp(row->interface, definition->uplink, UPLINK_SIZE) != 0;
+	bool has_other = row->interface[0] &&
+			 strncmp(row->interface, definition->uplink.name,
+				 UPLINK_SIZE) != 0;
 
 	(void)snprintf(to, room, "%s%s%.*s%s%.*s%s",
-		       uplink_name(definition->uplink_kind),
-		       definition->uplink[0] ? ":" : "", UPLINK_SIZE - 1,
-		       definition->uplink, has_other ? " (" : "",
+		       uplink_name(definition->uplink.kind),
+		       definition->uplink.name[0] ? ":" : "", UPLINK_SIZE - 1,
+		       definition->uplink.name, has_other ? " (" : "",
 		       has_other ? UPLINK_SIZE - 1 : 0, row->interface,
 		       has_other ? ")" : "");
 }
@@ -154,8 +154,8 @@ void switch_table_add(struct table *table, const struct switch_row *row)
 	char uplink[4 * UPLINK_SIZE], vlans[TABLE_CELL_SIZE];
 
 	describe_uplink(row, uplink, sizeof(uplink));
-	describe_vlans(definition->pvid, definition->vids,
-		       definition->vid_count, vlans, sizeof(vlans));
+	describe_vlans(definition->vlans.pvid, definition->vlans.vids,
+		       definition->vlans.vid_count, vlans, sizeof(vlans));
 	table_add(table, "%s", definition->name);
 	table_add(table, "%s", definition->service);
 	table_add(table, "%s", uplink);
@@ -174,14 +174,14 @@ json_t *json_switch(const struct switch_row *row)
 	json_set_text(object, "service", definition->service);
 	json_set_number(object, "ports", row->port_count);
 	json_set_number(object, "instance_pid", row->instance_pid);
-	json_set_text(uplink, "kind", uplink_name(definition->uplink_kind));
-	json_set_text(uplink, "name", definition->uplink);
+	json_set_text(uplink, "kind", uplink_name(definition->uplink.kind));
+	json_set_text(uplink, "name", definition->uplink.name);
 	json_set_text(uplink, "interface", row->interface);
 	json_set_text(uplink, "state", row->uplink_state);
-	json_set_number(uplink, "vlan", definition->pvid);
+	json_set_number(uplink, "vlan", definition->vlans.pvid);
 	(void)json_object_set_new(
 		uplink, "tagged",
-		json_vids(definition->vids, definition->vid_count));
+		json_vids(definition->vlans.vids, definition->vlans.vid_count));
 	(void)json_object_set_new(object, "uplink", uplink);
 	return object;
 }
@@ -358,8 +358,8 @@ void dead_end_table_add(struct table *table, const struct switch_dead_end *row)
 	char name[2 * NAME_SIZE + 2], vlans[TABLE_CELL_SIZE];
 
 	describe_port(row->partition, row->nic, name, sizeof(name));
-	describe_vlans(row->pvid, row->vids, row->vid_count, vlans,
-		       sizeof(vlans));
+	describe_vlans(row->vlans.pvid, row->vlans.vids, row->vlans.vid_count,
+		       vlans, sizeof(vlans));
 	table_add(table, "%s", name);
 	table_add(table, "%s", vlans);
 }
@@ -370,8 +370,9 @@ json_t *json_dead_end(const struct switch_dead_end *row)
 
 	json_set_text(object, "partition", row->partition);
 	json_set_text(object, "nic", row->nic);
-	json_set_number(object, "vlan", row->pvid);
-	(void)json_object_set_new(object, "tagged",
-				  json_vids(row->vids, row->vid_count));
+	json_set_number(object, "vlan", row->vlans.pvid);
+	(void)json_object_set_new(
+		object, "tagged",
+		json_vids(row->vlans.vids, row->vlans.vid_count));
 	return object;
 }

@@ -25,18 +25,18 @@ static int store(struct cli *cli, const struct field *field, const char *name,
 static void clear(const struct field *field, struct nic_definition *nic)
 {
 	if (field->type == FIELD_VLANS) {
-		memset(nic->vids, 0, sizeof(nic->vids));
-		nic->vid_count = 0;
+		memset(nic->vlans.vids, 0, sizeof(nic->vlans.vids));
+		nic->vlans.vid_count = 0;
 	} else if (field->type == FIELD_ADDRESSES) {
-		memset(nic->ipv4, 0, sizeof(nic->ipv4));
-		memset(nic->ipv6, 0, sizeof(nic->ipv6));
-		nic->ipv4_count = 0;
-		nic->ipv6_count = 0;
+		memset(nic->addresses.ipv4, 0, sizeof(nic->addresses.ipv4));
+		memset(nic->addresses.ipv6, 0, sizeof(nic->addresses.ipv6));
+		nic->addresses.ipv4_count = 0;
+		nic->addresses.ipv6_count = 0;
 	} else if (field->type == FIELD_RATE) {
-		nic->credit_bytes = 0;
-		nic->period_us = 0;
+		nic->rate.credit_bytes = 0;
+		nic->rate.period_us = 0;
 	} else if (field->type == FIELD_VLAN) {
-		nic->pvid = 0;
+		nic->vlans.pvid = 0;
 	} else if (field->type == FIELD_FLAG) {
 		nic->flags &= ~(uint32_t)field->unit;
 	}

@@ -501,9 +501,7 @@ struct switch_mirrored {
 struct switch_dead_end {
 	char partition[NAME_SIZE];
 	char nic[NAME_SIZE];
-	uint16_t pvid; /* 0: that one leads to somebody */
-	uint16_t vid_count;
-	uint16_t vids[NIC_VID_MAX];
+	struct port_vlans vlans; /* pvid 0: that one leads to somebody */
 };
 
 struct nic_change {

@@ -37,26 +37,41 @@ enum nic_flag {
 	NIC_FLAGS_ALL = (1u << 4) - 1,
 };
 
+/* The VLANs of a port. */
+struct port_vlans {
+	uint16_t pvid; /* of frames without a tag, 1 to 4094; 0: none */
+	uint16_t vid_count;
+	uint16_t vids[NIC_VID_MAX]; /* tagged; any makes the port aware */
+};
+
+/* What may be sent: so many bytes a period. All zero: no limit. */
+struct rate {
+	uint64_t credit_bytes;
+	uint32_t period_us;
+	uint32_t reserved;
+};
+
+/* Addresses that may be used; none: all. */
+struct address_set {
+	uint32_t ipv4_count;
+	uint32_t ipv6_count;
+	uint8_t ipv4[NIC_ADDRESS_MAX][4];
+	uint8_t ipv6[NIC_ADDRESS_MAX][16];
+};
+
 /* A network interface of a partition: one port of a switch. */
 struct nic_definition {
 	char name[NAME_SIZE];
 	char network[NAME_SIZE]; /* the switch */
 	uint8_t mac[6];          /* zero: made of the attachment's id */
-	uint16_t pvid;           /* 1 to 4094; 0: only tagged frames */
-	uint16_t vid_count;      /* tagged VLANs; any makes the port aware */
-	uint16_t vids[NIC_VID_MAX];
-	uint16_t reserved_vids[3];
+	struct port_vlans vlans;
+	uint16_t reserved[3];
 	uint32_t flags; /* bits of enum nic_flag */
 	uint32_t priority;
 	uint32_t mtu;
 	uint32_t queue_pair_count;
-	uint64_t credit_bytes; /* a period; 0: no limit */
-	uint32_t period_us;
-	uint32_t ipv4_count; /* 0 with ipv6_count 0: addresses are free */
-	uint32_t ipv6_count;
-	uint32_t reserved;
-	uint8_t ipv4[NIC_ADDRESS_MAX][4];
-	uint8_t ipv6[NIC_ADDRESS_MAX][16];
+	struct rate rate;
+	struct address_set addresses;
 };
 _Static_assert(sizeof(struct nic_definition) == 240, "no padding");
 
@@ -85,14 +100,16 @@ enum uplink_kind {
  * their gateway's address, also what listens on its loopback alone. */
 #define UPLINK_PASST_HOST "host"
 
+struct uplink_definition {
+	char name[UPLINK_SIZE]; /* interface, bridge or UPLINK_PASST_HOST */
+	uint32_t kind;          /* enum uplink_kind */
+};
+
 struct switch_definition {
 	char name[NAME_SIZE];
-	char service[NAME_SIZE];  /* the net service that it is part of */
-	char uplink[UPLINK_SIZE]; /* interface, bridge or UPLINK_PASST_HOST */
-	uint32_t uplink_kind;     /* enum uplink_kind */
-	uint16_t pvid;            /* of the uplink: its untagged VLAN */
-	uint16_t vid_count;
-	uint16_t vids[NIC_VID_MAX];
+	char service[NAME_SIZE]; /* the net service that it is part of */
+	struct uplink_definition uplink;
+	struct port_vlans vlans; /* of the uplink */
 };
 _Static_assert(sizeof(struct switch_definition) == 128, "no padding");
 

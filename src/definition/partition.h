@@ -60,6 +60,11 @@ enum outage_policy {
 	OUTAGE_COUNT,
 };
 
+struct outage {
+	uint32_t policy; /* enum outage_policy */
+	uint32_t ms;     /* for OUTAGE_FAIL and OUTAGE_PAUSE */
+};
+
 struct disk_definition {
 	char name[NAME_SIZE];
 	char service[NAME_SIZE]; /* the disk service that serves it */
@@ -67,10 +72,9 @@ struct disk_definition {
 	uint64_t size_bytes;     /* 0: the size the file has at install */
 	uint32_t access;         /* enum disk_access */
 	uint32_t cache;          /* enum disk_cache */
-	uint32_t outage;         /* enum outage_policy */
-	uint32_t outage_ms;      /* for OUTAGE_FAIL and OUTAGE_PAUSE */
-	uint32_t hang_ms;        /* a silent service is killed after this */
-	uint32_t queue_count;    /* virtqueues, 1 to 8 */
+	struct outage outage;
+	uint32_t hang_ms;     /* a silent service is killed after this */
+	uint32_t queue_count; /* virtqueues, 1 to 8 */
 };
 
 struct partition_definition {

@@ -111,38 +111,38 @@ int rules_check_nic(struct nic_definition *nic, uint64_t seen, const char *name,
 {
 	char field[64];
 
-	if (!is_given(seen, "nics[].vlan") && nic->vid_count == 0) {
+	if (!is_given(seen, "nics[].vlan") && nic->vlans.vid_count == 0) {
 		(void)snprintf(field, sizeof(field), "%s.trunk", name);
 		if (nic->flags & NIC_TRUNK)
 			return refuse(refusal, -EINVAL, field,
 				      "wants its VLANs: vlan or tagged");
-		nic->pvid = 1;
+		nic->vlans.pvid = 1;
 	}
 	(void)snprintf(field, sizeof(field), "%s.tagged", name);
-	for (uint16_t i = 0; i < nic->vid_count; i++)
-		if (nic->vids[i] == nic->pvid)
+	for (uint16_t i = 0; i < nic->vlans.vid_count; i++)
+		if (nic->vlans.vids[i] == nic->vlans.pvid)
 			return refuse(refusal, -EINVAL, field,
 				      "has %u, which is vlan: a port has one "
 				      "VLAN without tags, and that one only",
-				      nic->pvid);
+				      nic->vlans.pvid);
 	return 0;
 }
 
 static bool has_vid(const struct nic_definition *nic, uint16_t vid)
 {
-	for (uint16_t i = 0; i < nic->vid_count; i++)
-		if (nic->vids[i] == vid)
+	for (uint16_t i = 0; i < nic->vlans.vid_count; i++)
+		if (nic->vlans.vids[i] == vid)
 			return true;
-	return nic->pvid == vid;
+	return nic->vlans.pvid == vid;
 }
 
 static bool share_vlan(const struct nic_definition *a,
 		       const struct nic_definition *b)
 {
-	for (uint16_t i = 0; i < a->vid_count; i++)
-		if (has_vid(b, a->vids[i]))
+	for (uint16_t i = 0; i < a->vlans.vid_count; i++)
+		if (has_vid(b, a->vlans.vids[i]))
 			return true;
-	return a->pvid && has_vid(b, a->pvid);
+	return a->vlans.pvid && has_vid(b, a->vlans.pvid);
 }
 
 static int check_nic_pair(const struct partition_document *document,

@@ -207,16 +207,16 @@ static int store_outage(const struct target *target)
 	uint64_t ms = 0;
 
 	if (strcmp(text, "hold") == 0) {
-		disk->outage = OUTAGE_HOLD;
-		disk->outage_ms = 0;
+		disk->outage.policy = OUTAGE_HOLD;
+		disk->outage.ms = 0;
 		return 0;
 	}
 	if ((!fail && !pause) ||
 	    time_parse(fail ? fail : pause, target->field->most, &ms) < 0 ||
 	    ms < target->field->least)
 		return wants_range(target);
-	disk->outage = fail ? OUTAGE_FAIL : OUTAGE_PAUSE;
-	disk->outage_ms = (uint32_t)ms;
+	disk->outage.policy = fail ? OUTAGE_FAIL : OUTAGE_PAUSE;
+	disk->outage.ms = (uint32_t)ms;
 	return 0;
 }
 
@@ -276,12 +276,12 @@ static int store_vlans(const struct target *target)
 
 	if (r < 0)
 		return r;
-	for (uint16_t i = 0; i < nic->vid_count; i++)
-		if (nic->vids[i] == vid)
+	for (uint16_t i = 0; i < nic->vlans.vid_count; i++)
+		if (nic->vlans.vids[i] == vid)
 			return wants_range(target);
-	if (nic->vid_count == NIC_VID_MAX)
+	if (nic->vlans.vid_count == NIC_VID_MAX)
 		return wants_range(target);
-	nic->vids[nic->vid_count++] = vid;
+	nic->vlans.vids[nic->vlans.vid_count++] = vid;
 	return 0;
 }
 
@@ -290,7 +290,7 @@ static int store_rate(const struct target *target)
 	struct nic_definition *nic = target->base;
 
 	if (rate_parse(target->scalar->text, NIC_CREDIT_MAX, NIC_PERIOD_US_MAX,
-		       &nic->credit_bytes, &nic->period_us) < 0)
+		       &nic->rate.credit_bytes, &nic->rate.period_us) < 0)
 		return wants_range(target);
 	return 0;
 }
@@ -302,13 +302,15 @@ static int store_address(const struct target *target)
 	uint8_t address[16];
 
 	if (inet_pton(AF_INET, text, address) == 1 &&
-	    nic->ipv4_count < NIC_ADDRESS_MAX) {
-		memcpy(nic->ipv4[nic->ipv4_count++], address, 4);
+	    nic->addresses.ipv4_count < NIC_ADDRESS_MAX) {
+		memcpy(nic->addresses.ipv4[nic->addresses.ipv4_count++],
+		       address, 4);
 		return 0;
 	}
 	if (inet_pton(AF_INET6, text, address) == 1 &&
-	    nic->ipv6_count < NIC_ADDRESS_MAX) {
-		memcpy(nic->ipv6[nic->ipv6_count++], address, 16);
+	    nic->addresses.ipv6_count < NIC_ADDRESS_MAX) {
+		memcpy(nic->addresses.ipv6[nic->addresses.ipv6_count++],
+		       address, 16);
 		return 0;
 	}
 	return wants_range(target);

@@ -38,10 +38,12 @@ static enum value_kind outage_value(const struct disk_definition *disk,
 	char time[UNIT_SIZE];
 
 	assert(disk != NULL);
-	time_write(time, disk->outage_ms);
-	if (disk->outage == OUTAGE_FAIL || disk->outage == OUTAGE_PAUSE)
+	time_write(time, disk->outage.ms);
+	if (disk->outage.policy == OUTAGE_FAIL ||
+	    disk->outage.policy == OUTAGE_PAUSE)
 		(void)snprintf(text, VALUE_SIZE, "%s: %s",
-			       disk->outage == OUTAGE_FAIL ? "fail" : "pause",
+			       disk->outage.policy == OUTAGE_FAIL ? "fail"
+								  : "pause",
 			       time);
 	else
 		(void)snprintf(text, VALUE_SIZE, "hold");
@@ -110,9 +112,9 @@ static enum value_kind vlans_value(const struct nic_definition *nic,
 {
 	size_t used = 0;
 
-	for (uint16_t i = 0; i < nic->vid_count && i < NIC_VID_MAX; i++)
+	for (uint16_t i = 0; i < nic->vlans.vid_count && i < NIC_VID_MAX; i++)
 		used += (size_t)snprintf(text + used, VALUE_SIZE - used, "%s%u",
-					 i ? ", " : "[", nic->vids[i]);
+					 i ? ", " : "[", nic->vlans.vids[i]);
 	(void)snprintf(text + used, VALUE_SIZE - used, "]");
 	return used ? VALUE_LIST : VALUE_ABSENT;
 }
@@ -120,8 +122,8 @@ static enum value_kind vlans_value(const struct nic_definition *nic,
 static enum value_kind rate_value(const struct nic_definition *nic,
 				  char text[VALUE_SIZE])
 {
-	rate_write(text, nic->credit_bytes, nic->period_us);
-	return nic->credit_bytes ? VALUE_TEXT : VALUE_ABSENT;
+	rate_write(text, nic->rate.credit_bytes, nic->rate.period_us);
+	return nic->rate.credit_bytes ? VALUE_TEXT : VALUE_ABSENT;
 }
 
 static size_t append_address(char text[VALUE_SIZE], size_t used, int family,
@@ -139,10 +141,14 @@ static enum value_kind addresses_value(const struct nic_definition *nic,
 {
 	size_t used = 0;
 
-	for (uint32_t i = 0; i < nic->ipv4_count && i < NIC_ADDRESS_MAX; i++)
-		used = append_address(text, used, AF_INET, nic->ipv4[i]);
-	for (uint32_t i = 0; i < nic->ipv6_count && i < NIC_ADDRESS_MAX; i++)
-		used = append_address(text, used, AF_INET6, nic->ipv6[i]);
+	for (uint32_t i = 0;
+	     i < nic->addresses.ipv4_count && i < NIC_ADDRESS_MAX; i++)
+		used = append_address(text, used, AF_INET,
+				      nic->addresses.ipv4[i]);
+	for (uint32_t i = 0;
+	     i < nic->addresses.ipv6_count && i < NIC_ADDRESS_MAX; i++)
+		used = append_address(text, used, AF_INET6,
+				      nic->addresses.ipv6[i]);
 	(void)snprintf(text + used, VALUE_SIZE - used, "]");
 	return used ? VALUE_LIST : VALUE_ABSENT;
 }

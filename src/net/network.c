@@ -358,18 +358,18 @@ static int add_vlans(struct vlan_membership *vlans, uint16_t pvid,
 static int fill_guard(struct guard *guard,
 		      const struct nic_definition *definition)
 {
-	if (definition->ipv4_count > GUARD_ADDRESS_MAX ||
-	    definition->ipv6_count > GUARD_ADDRESS_MAX)
+	if (definition->addresses.ipv4_count > GUARD_ADDRESS_MAX ||
+	    definition->addresses.ipv6_count > GUARD_ADDRESS_MAX)
 		return -EINVAL;
 	guard->checks_mac =
 		(definition->flags & (NIC_ANY_MAC | NIC_TRUNK)) == 0;
 	guard->checks_router =
 		(definition->flags & (NIC_ROUTER | NIC_TRUNK)) == 0;
 	memcpy(guard->mac.bytes, definition->mac, MAC_BYTES);
-	guard->ipv4_count = definition->ipv4_count;
-	guard->ipv6_count = definition->ipv6_count;
-	memcpy(guard->ipv4, definition->ipv4, sizeof(guard->ipv4));
-	memcpy(guard->ipv6, definition->ipv6, sizeof(guard->ipv6));
+	guard->ipv4_count = definition->addresses.ipv4_count;
+	guard->ipv6_count = definition->addresses.ipv6_count;
+	memcpy(guard->ipv4, definition->addresses.ipv4, sizeof(guard->ipv4));
+	memcpy(guard->ipv6, definition->addresses.ipv6, sizeof(guard->ipv6));
 	return 0;
 }
 
@@ -386,11 +386,11 @@ int network_port_settings(const struct nic_definition *definition,
 	};
 	memcpy(ret_settings->mac.bytes, definition->mac, MAC_BYTES);
 	if (mac_is_zero(&ret_settings->mac) ||
-	    definition->credit_bytes > NIC_CREDIT_MAX ||
-	    (definition->credit_bytes && !definition->period_us))
+	    definition->rate.credit_bytes > NIC_CREDIT_MAX ||
+	    (definition->rate.credit_bytes && !definition->rate.period_us))
 		return -EINVAL;
-	result = add_vlans(&ret_settings->vlans, definition->pvid,
-			   definition->vids, definition->vid_count);
+	result = add_vlans(&ret_settings->vlans, definition->vlans.pvid,
+			   definition->vlans.vids, definition->vlans.vid_count);
 	return result < 0 ? result
 			  : fill_guard(&ret_settings->guard, definition);
 }
@@ -402,6 +402,6 @@ int network_uplink_settings(const struct switch_definition *definition,
 		.is_trunk = true,
 		.is_outside = true,
 	};
-	return add_vlans(&ret_settings->vlans, definition->pvid,
-			 definition->vids, definition->vid_count);
+	return add_vlans(&ret_settings->vlans, definition->vlans.pvid,
+			 definition->vlans.vids, definition->vlans.vid_count);
 }

@@ -113,8 +113,8 @@ void port_free(struct port *port)
 void port_set_credit(struct port *port, const struct nic_definition *definition,
 		     uint64_t now_ns)
 {
-	credit_init(&port->credit, definition->credit_bytes,
-		    definition->period_us, now_ns);
+	credit_init(&port->credit, definition->rate.credit_bytes,
+		    definition->rate.period_us, now_ns);
 	port->ready_ns = 0;
 }
 

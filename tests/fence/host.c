@@ -90,9 +90,9 @@ void host_serve(struct host *host, const struct slow_disk *disk,
 		.disks[0] = { .name = "root",
 			      .service = DEFAULT_DISK_SERVICE,
 			      .cache = cache,
-			      .outage =
-				      fail_after_ms ? OUTAGE_FAIL : OUTAGE_HOLD,
-			      .outage_ms = fail_after_ms,
+			      .outage = { fail_after_ms ? OUTAGE_FAIL
+							: OUTAGE_HOLD,
+					  fail_after_ms },
 			      .hang_ms = HANG_MS_LONG,
 			      .queue_count = 1 },
 	};

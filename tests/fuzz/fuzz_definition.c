@@ -18,7 +18,7 @@ static void use_disk(const struct disk_definition *disk)
 	assert(strlen(disk->file) < sizeof(disk->file));
 	assert(disk->access < DISK_ACCESS_COUNT);
 	assert(disk->cache < DISK_CACHE_COUNT);
-	assert(disk->outage < OUTAGE_COUNT);
+	assert(disk->outage.policy < OUTAGE_COUNT);
 	assert(disk->queue_count >= 1 && disk->queue_count <= QUEUE_COUNT_MAX);
 	assert(disk->size_bytes % 512 == 0);
 }

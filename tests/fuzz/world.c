@@ -114,12 +114,12 @@ static void make_root(void)
 void world_define_switch(struct switch_definition *ret_definition,
 			 const char *name)
 {
-	*ret_definition = (struct switch_definition){ .uplink_kind = UPLINK_TAP,
-						      .pvid = 1 };
+	*ret_definition = (struct switch_definition){ .uplink.kind = UPLINK_TAP,
+						      .vlans.pvid = 1 };
 	(void)text_copy(ret_definition->name, NAME_SIZE, name);
 	(void)text_copy(ret_definition->service, NAME_SIZE,
 			DEFAULT_NET_SERVICE);
-	(void)text_copy(ret_definition->uplink, UPLINK_SIZE, "fuzz0");
+	(void)text_copy(ret_definition->uplink.name, UPLINK_SIZE, "fuzz0");
 }
 
 static void define_disk(struct disk_definition *disk, const char *partition)
@@ -134,8 +134,8 @@ static void define_disk(struct disk_definition *disk, const char *partition)
 	disk->hang_ms = HANG_MS_DEFAULT;
 	disk->queue_count = 1;
 	/* An outage of its disk pauses a alone. */
-	disk->outage = partition[0] == 'a' ? OUTAGE_PAUSE : OUTAGE_HOLD;
-	disk->outage_ms = disk->outage == OUTAGE_PAUSE ? 1000 : 0;
+	disk->outage.policy = partition[0] == 'a' ? OUTAGE_PAUSE : OUTAGE_HOLD;
+	disk->outage.ms = disk->outage.policy == OUTAGE_PAUSE ? 1000 : 0;
 }
 
 void world_define(struct partition_document *ret_document, const char *name)
@@ -156,7 +156,7 @@ void world_define(struct partition_document *ret_document, const char *name)
 	ret_document->nic_count = 1;
 	(void)text_copy(nic->name, NAME_SIZE, "eth0");
 	(void)text_copy(nic->network, NAME_SIZE, "lan");
-	nic->pvid = 1;
+	nic->vlans.pvid = 1;
 	nic->mtu = NIC_MTU_DEFAULT;
 	nic->queue_pair_count = 1;
 }

@@ -47,12 +47,12 @@ static int run_add(struct cli *cli, const struct invocation *invocation)
 	if (!nic->network[0])
 		return cli_complain(cli, EXIT_REFUSED, "--switch",
 				    "is missing");
-	if (nic->pvid == 0 && nic->vid_count == 0) {
+	if (nic->vlans.pvid == 0 && nic->vlans.vid_count == 0) {
 		if (nic->flags & NIC_TRUNK)
 			return cli_complain(cli, EXIT_REFUSED, "--trunk",
 					    "wants its VLANs: --vlan or "
 					    "--tagged");
-		nic->pvid = 1;
+		nic->vlans.pvid = 1;
 	}
 	return call(cli, invocation, MSG_NIC_ADD, &change);
 }

@@ -17,14 +17,14 @@ static int take_uplink(struct cli *cli, const char *given,
 
 	if (!given)
 		return EXIT_DONE;
-	definition->uplink_kind = uplink_of_name(
+	definition->uplink.kind = uplink_of_name(
 		given, colon ? (size_t)(colon - given) : strlen(given));
-	if (definition->uplink_kind == UPLINK_COUNT)
+	if (definition->uplink.kind == UPLINK_COUNT)
 		return cli_complain(cli, EXIT_REFUSED, "--uplink",
 				    "wants none, tap:NAME, bridge:NAME, "
 				    "packet:NAME, passt or passt:host");
-	if (colon && text_copy(definition->uplink, sizeof(definition->uplink),
-			       colon + 1) < 0)
+	if (colon && text_copy(definition->uplink.name,
+			       sizeof(definition->uplink.name), colon + 1) < 0)
 		return cli_complain(cli, EXIT_REFUSED, "--uplink",
 				    "has too long an interface name");
 	return EXIT_DONE;
@@ -43,11 +43,11 @@ static int take_vlans(struct cli *cli, const struct invocation *invocation,
 		status = nic_option_take(cli, "vlan", vlan, &nic);
 	if (status == EXIT_DONE && tagged)
 		status = nic_option_take(cli, "tagged", tagged, &nic);
-	if (!vlan && !tagged && definition->uplink_kind != UPLINK_NONE)
-		nic.pvid = 1;
-	definition->pvid = nic.pvid;
-	definition->vid_count = nic.vid_count;
-	memcpy(definition->vids, nic.vids, sizeof(nic.vids));
+	if (!vlan && !tagged && definition->uplink.kind != UPLINK_NONE)
+		nic.vlans.pvid = 1;
+	definition->vlans.pvid = nic.vlans.pvid;
+	definition->vlans.vid_count = nic.vlans.vid_count;
+	memcpy(definition->vlans.vids, nic.vlans.vids, sizeof(nic.vlans.vids));
 	return status;
 }
 

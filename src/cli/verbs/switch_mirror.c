@@ -22,7 +22,7 @@ static int take_source(struct cli *cli, const struct invocation *invocation,
 	if (vlan) {
 		status = nic_option_take(cli, "vlan", vlan, &taken);
 		body->kind = MIRROR_VLAN;
-		body->vid = taken.pvid;
+		body->vid = taken.vlans.pvid;
 		return status;
 	}
 	body->kind = strcmp(nic, "uplink") == 0 ? MIRROR_UPLINK : MIRROR_NIC;

@@ -16,7 +16,7 @@ static uint64_t age_ms(uint64_t since_ns)
 
 static const char *uplink_state_name(const struct network *network)
 {
-	if (network->record.definition.uplink_kind == UPLINK_NONE)
+	if (network->record.definition.uplink.kind == UPLINK_NONE)
 		return "none";
 	return network->state == NIC_IS_UP ? "up" : "down";
 }

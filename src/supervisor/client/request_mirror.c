@@ -56,7 +56,7 @@ static int find_mirrored(struct request *request, const struct network *network,
 		return find_mirrored_port(request, asked, to, record);
 	if (asked->kind == MIRROR_UPLINK) {
 		record->from_id = network->record.id;
-		return network->record.definition.uplink_kind != UPLINK_NONE
+		return network->record.definition.uplink.kind != UPLINK_NONE
 			       ? 0
 			       : refuse(&request->refusal, -ENOENT, "nic",
 					"switch %s has no uplink", asked->name);

@@ -40,8 +40,8 @@ static int have_service(struct request *request, const char *name)
 static bool has_same_uplink(const struct switch_definition *a,
 			    const struct switch_definition *b)
 {
-	return a->uplink_kind == b->uplink_kind &&
-	       strcmp(a->uplink, b->uplink) == 0;
+	return a->uplink.kind == b->uplink.kind &&
+	       strcmp(a->uplink.name, b->uplink.name) == 0;
 }
 
 static int check_uplink_free(struct request *request,
@@ -49,19 +49,19 @@ static int check_uplink_free(struct request *request,
 {
 	struct network *network;
 
-	if (!definition->uplink[0])
+	if (!definition->uplink.name[0])
 		return 0;
 	TAILQ_FOREACH(network, &request->supervisor->networks, link)
-		if (network->record.definition.uplink_kind ==
-			    definition->uplink_kind &&
-		    definition->uplink_kind != UPLINK_BRIDGE &&
+		if (network->record.definition.uplink.kind ==
+			    definition->uplink.kind &&
+		    definition->uplink.kind != UPLINK_BRIDGE &&
 		    strcmp(network->record.definition.name, definition->name) !=
 			    0 &&
-		    strcmp(network->record.definition.uplink,
-			   definition->uplink) == 0)
+		    strcmp(network->record.definition.uplink.name,
+			   definition->uplink.name) == 0)
 			return refuse(&request->refusal, -EBUSY, "uplink",
 				      "%s is the uplink of switch %s",
-				      definition->uplink,
+				      definition->uplink.name,
 				      network->record.definition.name);
 	return 0;
 }
@@ -92,7 +92,7 @@ static int new_switch(struct request *request,
 	if (count == SWITCH_COUNT_MAX)
 		return refuse(&request->refusal, -ENOSPC, "name",
 			      "there are %u switches already", count);
-	if (definition->uplink_kind != UPLINK_NONE) {
+	if (definition->uplink.kind != UPLINK_NONE) {
 		r = check_port_free(request, definition);
 		if (r == 0)
 			r = uplink_open(definition, &uplink, &request->refusal);
@@ -125,8 +125,8 @@ static int change_switch(struct request *request, struct network *network,
 		return refuse(&request->refusal, -EBUSY, "service",
 			      "switch %s is part of %s; undefine it first",
 			      now->name, now->service);
-	if (!is_same && definition->uplink_kind != UPLINK_NONE) {
-		r = now->uplink_kind == UPLINK_NONE
+	if (!is_same && definition->uplink.kind != UPLINK_NONE) {
+		r = now->uplink.kind == UPLINK_NONE
 			    ? check_port_free(request, definition)
 			    : 0;
 		if (r == 0)
@@ -150,7 +150,7 @@ static int check_passt(struct request *request,
 	const char *refusal =
 		engine_probe_wait(request->supervisor->probe)->userns_refusal;
 
-	if (definition->uplink_kind != UPLINK_PASST || !refusal[0])
+	if (definition->uplink.kind != UPLINK_PASST || !refusal[0])
 		return 0;
 	return refuse(&request->refusal, -EPERM, "uplink",
 		      "passt cannot run, %s", refusal);

@@ -109,7 +109,7 @@ unsigned networks_count_ports(const struct supervisor *supervisor,
 	TAILQ_FOREACH(network, &supervisor->networks, link)
 		count += strcmp(network->record.definition.service, service) ==
 				 0 &&
-			 network->record.definition.uplink_kind != UPLINK_NONE;
+			 network->record.definition.uplink.kind != UPLINK_NONE;
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
 		if (partition == coming ||
 		    partition_has_monitor(partition->record.lifecycle.state))
@@ -168,7 +168,7 @@ void network_settle(struct network *network)
 void network_let_go(struct network *network)
 {
 	network->instance = NULL;
-	network->state = network->record.definition.uplink_kind == UPLINK_NONE
+	network->state = network->record.definition.uplink.kind == UPLINK_NONE
 				 ? NIC_IS_DETACHED
 				 : NIC_IS_WAITING;
 	network->is_left = true;

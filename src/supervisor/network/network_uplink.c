@@ -117,7 +117,7 @@ void network_leave_uplink(struct network *network)
 static const char *passt_trouble(const struct network *network)
 {
 	/* The loop does not wait for the probe. */
-	if (network->record.definition.uplink_kind != UPLINK_PASST ||
+	if (network->record.definition.uplink.kind != UPLINK_PASST ||
 	    !engine_probe_has_answered(network->supervisor->probe))
 		return "";
 	return engine_probe_wait(network->supervisor->probe)->userns_refusal;
@@ -132,12 +132,13 @@ void network_note_lost(struct network *network)
 	back_off_note(&network->back_off, network->up_ns, EARLY_EXIT_NS,
 		      clock_now_ns());
 	if (back_off_is_news(&network->back_off))
-		supervisor_event(
-			network->supervisor, EVENT_WARNING, definition->name,
-			"the uplink %s %s was lost%s%s; it is made "
-			"anew, with growing pauses",
-			uplink_kind_name(definition->uplink_kind),
-			definition->uplink, trouble[0] ? ", " : "", trouble);
+		supervisor_event(network->supervisor, EVENT_WARNING,
+				 definition->name,
+				 "the uplink %s %s was lost%s%s; it is made "
+				 "anew, with growing pauses",
+				 uplink_kind_name(definition->uplink.kind),
+				 definition->uplink.name,
+				 trouble[0] ? ", " : "", trouble);
 	network_close_uplink(network);
 }
 
@@ -160,10 +161,11 @@ void networks_check_bridges(struct supervisor *supervisor)
 		const struct switch_definition *definition =
 			&network->record.definition;
 
-		if (definition->uplink_kind != UPLINK_BRIDGE ||
+		if (definition->uplink.kind != UPLINK_BRIDGE ||
 		    network->state != NIC_IS_UP ||
 		    network->uplink.fd == NO_FD ||
-		    uplink_is_in_bridge(&network->uplink, definition->uplink))
+		    uplink_is_in_bridge(&network->uplink,
+					definition->uplink.name))
 			continue;
 		network_note_lost(network);
 		network_leave_uplink(network);
@@ -246,7 +248,7 @@ void network_give_uplink(struct network *network, struct instance *instance)
 {
 	uint64_t wait_ms = back_off_wait_ms(&network->back_off, clock_now_ns());
 	struct net_uplink message = {
-		.kind = network->record.definition.uplink_kind,
+		.kind = network->record.definition.uplink.kind,
 		.definition = network->record.definition,
 	};
 
@@ -283,7 +285,7 @@ void network_uplink_found(struct network *network, struct instance *instance,
 	network_watch(network);
 	instance_client_came(instance);
 	/* What it has was not given back: it is not what is defined by now. */
-	if (network->record.definition.uplink_kind == UPLINK_NONE ||
+	if (network->record.definition.uplink.kind == UPLINK_NONE ||
 	    network->uplink.fd == NO_FD)
 		network_leave_uplink(network);
 }

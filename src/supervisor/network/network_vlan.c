@@ -28,7 +28,8 @@ static bool has_other_port(const struct nic *nic, uint16_t vid)
 			if (other != nic && !nic_is_mirror(other) &&
 			    strcmp(its->network, nic->definition.network) ==
 				    0 &&
-			    has_vid(its->pvid, its->vids, its->vid_count, vid))
+			    has_vid(its->vlans.pvid, its->vlans.vids,
+				    its->vlans.vid_count, vid))
 				return true;
 		}
 	return false;
@@ -41,7 +42,8 @@ static bool leads_nowhere(const struct nic *nic, uint16_t vid)
 	const struct switch_definition *uplink = &network->record.definition;
 
 	/* Without an uplink a switch has no VLANs of its own. */
-	return !has_vid(uplink->pvid, uplink->vids, uplink->vid_count, vid) &&
+	return !has_vid(uplink->vlans.pvid, uplink->vlans.vids,
+			uplink->vlans.vid_count, vid) &&
 	       !has_other_port(nic, vid);
 }
 
@@ -56,13 +58,15 @@ bool network_find_dead_ends(const struct nic *nic,
 	memcpy(row.partition, nic->partition->record.definition.name,
 	       sizeof(row.partition));
 	memcpy(row.nic, definition->name, sizeof(row.nic));
-	if (definition->pvid && leads_nowhere(nic, definition->pvid))
-		row.pvid = definition->pvid;
-	for (uint16_t i = 0; i < definition->vid_count; i++)
-		if (leads_nowhere(nic, definition->vids[i]))
-			row.vids[row.vid_count++] = definition->vids[i];
+	if (definition->vlans.pvid &&
+	    leads_nowhere(nic, definition->vlans.pvid))
+		row.vlans.pvid = definition->vlans.pvid;
+	for (uint16_t i = 0; i < definition->vlans.vid_count; i++)
+		if (leads_nowhere(nic, definition->vlans.vids[i]))
+			row.vlans.vids[row.vlans.vid_count++] =
+				definition->vlans.vids[i];
 	*ret_row = row;
-	return row.pvid || row.vid_count;
+	return row.vlans.pvid || row.vlans.vid_count;
 }
 
 void network_warn_vlans(const struct nic *nic)
@@ -74,12 +78,13 @@ void network_warn_vlans(const struct nic *nic)
 
 	if (!network_find_dead_ends(nic, &found))
 		return;
-	if (found.pvid)
-		used = (size_t)snprintf(list, sizeof(list), "%u", found.pvid);
-	for (uint16_t i = 0; i < found.vid_count; i++)
+	if (found.vlans.pvid)
+		used = (size_t)snprintf(list, sizeof(list), "%u",
+					found.vlans.pvid);
+	for (uint16_t i = 0; i < found.vlans.vid_count; i++)
 		used += (size_t)snprintf(list + used, sizeof(list) - used,
 					 "%s%u", used ? ", " : "",
-					 found.vids[i]);
+					 found.vlans.vids[i]);
 	supervisor_event(nic->partition->supervisor, EVENT_WARNING,
 			 found.partition,
 			 "interface %s: nobody else on switch %s, and no "

@@ -54,7 +54,7 @@ void network_watch(const struct network *network)
 {
 	int r = 0;
 
-	if (network->record.definition.uplink_kind == UPLINK_BRIDGE &&
+	if (network->record.definition.uplink.kind == UPLINK_BRIDGE &&
 	    !network->supervisor->link_source)
 		r = open_watch(network->supervisor);
 	if (r < 0)

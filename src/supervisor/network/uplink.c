@@ -104,11 +104,11 @@ static int open_tap(const char *name, struct uplink *uplink)
 static int open_named_tap(const struct switch_definition *definition,
 			  struct uplink *uplink, struct refusal *refusal)
 {
-	int r = open_tap(definition->uplink, uplink);
+	int r = open_tap(definition->uplink.name, uplink);
 
 	if (r == 0)
 		r = set_up(uplink->interface);
-	return r < 0 ? refuse_uplink(refusal, r, definition->uplink,
+	return r < 0 ? refuse_uplink(refusal, r, definition->uplink.name,
 				     "a TAP interface")
 		     : 0;
 }
@@ -137,7 +137,7 @@ static int join_bridge(const char *bridge, const char *interface)
 static int open_bridge(const struct switch_definition *definition,
 		       struct uplink *uplink, struct refusal *refusal)
 {
-	const char *bridge = definition->uplink;
+	const char *bridge = definition->uplink.name;
 	int r;
 
 	if (!is_bridge(bridge))
@@ -185,21 +185,22 @@ static int bind_packet(int fd, int index)
 static int open_packet(const struct switch_definition *definition,
 		       struct uplink *uplink, struct refusal *refusal)
 {
-	int index = (int)if_nametoindex(definition->uplink);
+	int index = (int)if_nametoindex(definition->uplink.name);
 	SCOPED(close_fd) int fd = NO_FD;
 	int r;
 
 	if (index == 0)
 		return refuse(refusal, -ENODEV, "uplink",
-			      "there is no interface %s", definition->uplink);
+			      "there is no interface %s",
+			      definition->uplink.name);
 	/* Protocol 0: nothing of other interfaces before it is bound. */
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	r = fd < 0 ? -errno : bind_packet(fd, index);
 	if (r < 0)
-		return refuse_uplink(refusal, r, definition->uplink,
+		return refuse_uplink(refusal, r, definition->uplink.name,
 				     "a packet socket");
 	(void)snprintf(uplink->interface, sizeof(uplink->interface), "%s",
-		       definition->uplink);
+		       definition->uplink.name);
 	uplink->fd = take_fd(&fd);
 	return 0;
 }
@@ -256,7 +257,7 @@ static void passt_arguments(const struct switch_definition *definition,
 	size_t count = ARRAY_COUNT(always);
 
 	memcpy(arguments, always, sizeof(always));
-	if (!definition->uplink[0])
+	if (!definition->uplink.name[0])
 		arguments[count++] = "--no-map-gw";
 	if (!has_route_out()) {
 		memcpy(arguments + count, secluded, sizeof(secluded));
@@ -302,13 +303,13 @@ static int open_once(const struct switch_definition *definition,
 
 	errand_step_aside();
 	(void)failpoint("uplink.open");
-	if (definition->uplink_kind == UPLINK_TAP)
+	if (definition->uplink.kind == UPLINK_TAP)
 		r = open_named_tap(definition, &uplink, ret_refusal);
-	if (definition->uplink_kind == UPLINK_BRIDGE)
+	if (definition->uplink.kind == UPLINK_BRIDGE)
 		r = open_bridge(definition, &uplink, ret_refusal);
-	if (definition->uplink_kind == UPLINK_PACKET)
+	if (definition->uplink.kind == UPLINK_PACKET)
 		r = open_packet(definition, &uplink, ret_refusal);
-	if (definition->uplink_kind == UPLINK_PASST)
+	if (definition->uplink.kind == UPLINK_PASST)
 		r = open_passt(definition, &uplink, ret_refusal);
 	errand_step_back();
 	if (r < 0)
@@ -367,9 +368,10 @@ static bool is_tap(int fd, const struct switch_definition *definition,
 	request.ifr_name[IFNAMSIZ - 1] = '\0';
 	(void)snprintf(uplink->interface, sizeof(uplink->interface), "%s",
 		       request.ifr_name);
-	return definition->uplink_kind == UPLINK_BRIDGE
-		       ? uplink_is_in_bridge(uplink, definition->uplink)
-		       : strcmp(uplink->interface, definition->uplink) == 0;
+	return definition->uplink.kind == UPLINK_BRIDGE
+		       ? uplink_is_in_bridge(uplink, definition->uplink.name)
+		       : strcmp(uplink->interface, definition->uplink.name) ==
+				 0;
 }
 
 static bool is_socket(int fd, int option, int wanted)
@@ -388,11 +390,12 @@ static bool is_packet(int fd, const struct switch_definition *definition,
 	socklen_t size = sizeof(address);
 
 	(void)snprintf(uplink->interface, sizeof(uplink->interface), "%s",
-		       definition->uplink);
+		       definition->uplink.name);
 	return is_socket(fd, SO_DOMAIN, AF_PACKET) &&
 	       getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
 	       address.sll_ifindex > 0 &&
-	       address.sll_ifindex == (int)if_nametoindex(definition->uplink);
+	       address.sll_ifindex ==
+		       (int)if_nametoindex(definition->uplink.name);
 }
 
 int uplink_take_back(const struct switch_definition *definition, int *fd,
@@ -401,12 +404,12 @@ int uplink_take_back(const struct switch_definition *definition, int *fd,
 	struct uplink uplink = UPLINK_CLOSED;
 	bool is_it = false;
 
-	if (definition->uplink_kind == UPLINK_TAP ||
-	    definition->uplink_kind == UPLINK_BRIDGE)
+	if (definition->uplink.kind == UPLINK_TAP ||
+	    definition->uplink.kind == UPLINK_BRIDGE)
 		is_it = is_tap(*fd, definition, &uplink);
-	if (definition->uplink_kind == UPLINK_PACKET)
+	if (definition->uplink.kind == UPLINK_PACKET)
 		is_it = is_packet(*fd, definition, &uplink);
-	if (definition->uplink_kind == UPLINK_PASST)
+	if (definition->uplink.kind == UPLINK_PASST)
 		is_it = is_socket(*fd, SO_DOMAIN, AF_UNIX) &&
 			is_socket(*fd, SO_TYPE, SOCK_STREAM);
 	if (!is_it)

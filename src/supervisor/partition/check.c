@@ -97,14 +97,15 @@ static int check_path(const struct checking *checking, const char *field,
 static int check_outage(const struct checking *checking,
 			const struct disk_definition *disk)
 {
-	int r = check_choice(checking, "on-outage", disk->outage, OUTAGE_COUNT);
+	int r = check_choice(checking, "on-outage", disk->outage.policy,
+			     OUTAGE_COUNT);
 
 	if (r < 0)
 		return r;
-	if (disk->outage != OUTAGE_HOLD)
-		return check_range(checking, "on-outage", disk->outage_ms, 1,
+	if (disk->outage.policy != OUTAGE_HOLD)
+		return check_range(checking, "on-outage", disk->outage.ms, 1,
 				   OUTAGE_MS_MAX);
-	if (disk->outage_ms != 0)
+	if (disk->outage.ms != 0)
 		return refuse_field(checking, "on-outage",
 				    "hold takes no time");
 	return 0;

@@ -113,10 +113,11 @@ static int check_mac(const struct checking *checking, const uint8_t mac[6])
 static int check_rate(const struct checking *checking,
 		      const struct nic_definition *nic)
 {
-	if (nic->credit_bytes == 0 && nic->period_us == 0)
+	if (nic->rate.credit_bytes == 0 && nic->rate.period_us == 0)
 		return 0;
-	if (nic->credit_bytes == 0 || nic->credit_bytes > NIC_CREDIT_MAX ||
-	    nic->period_us == 0 || nic->period_us > NIC_PERIOD_US_MAX)
+	if (nic->rate.credit_bytes == 0 ||
+	    nic->rate.credit_bytes > NIC_CREDIT_MAX ||
+	    nic->rate.period_us == 0 || nic->rate.period_us > NIC_PERIOD_US_MAX)
 		return refuse_field(checking, "rate",
 				    "wants 1 to 1T bytes in 1us to 1s");
 	return 0;
@@ -125,14 +126,14 @@ static int check_rate(const struct checking *checking,
 static int check_addresses(const struct checking *checking,
 			   const struct nic_definition *nic)
 {
-	if (nic->ipv4_count > NIC_ADDRESS_MAX ||
-	    nic->ipv6_count > NIC_ADDRESS_MAX)
+	if (nic->addresses.ipv4_count > NIC_ADDRESS_MAX ||
+	    nic->addresses.ipv6_count > NIC_ADDRESS_MAX)
 		return refuse_field(checking, "addresses",
 				    "holds more than 4 of one kind");
-	if (!is_zero(nic->ipv4[nic->ipv4_count],
-		     (NIC_ADDRESS_MAX - nic->ipv4_count) * 4) ||
-	    !is_zero(nic->ipv6[nic->ipv6_count],
-		     (NIC_ADDRESS_MAX - nic->ipv6_count) * 16))
+	if (!is_zero(nic->addresses.ipv4[nic->addresses.ipv4_count],
+		     (NIC_ADDRESS_MAX - nic->addresses.ipv4_count) * 4) ||
+	    !is_zero(nic->addresses.ipv6[nic->addresses.ipv6_count],
+		     (NIC_ADDRESS_MAX - nic->addresses.ipv6_count) * 16))
 		return refuse_field(checking, "addresses",
 				    "has bytes behind the last one");
 	return 0;
@@ -154,8 +155,7 @@ static int check_numbers(const struct checking *checking,
 	if (r == 0)
 		r = check_range(checking, "queues", nic->queue_pair_count, 1,
 				NIC_QUEUE_PAIR_MAX);
-	if (r == 0 && (nic->reserved || !is_zero(nic->reserved_vids,
-						 sizeof(nic->reserved_vids))))
+	if (r == 0 && (!is_zero(nic->reserved, sizeof(nic->reserved))))
 		r = refuse_field(checking, "", "reserved bytes are not zero");
 	return r;
 }
@@ -171,8 +171,8 @@ int check_nic(const struct nic_definition *nic, const char *prefix,
 	if (r == 0)
 		r = check_mac(&checking, nic->mac);
 	if (r == 0)
-		r = check_vlans(&checking, nic->pvid, nic->vids,
-				nic->vid_count);
+		r = check_vlans(&checking, nic->vlans.pvid, nic->vlans.vids,
+				nic->vlans.vid_count);
 	if (r == 0)
 		r = check_numbers(&checking, nic);
 	if (r == 0)
@@ -182,10 +182,10 @@ int check_nic(const struct nic_definition *nic, const char *prefix,
 
 static bool has_vid(const struct nic_definition *nic, uint16_t vid)
 {
-	if (nic->pvid == vid)
+	if (nic->vlans.pvid == vid)
 		return true;
-	for (uint16_t i = 0; i < nic->vid_count && i < NIC_VID_MAX; i++)
-		if (nic->vids[i] == vid)
+	for (uint16_t i = 0; i < nic->vlans.vid_count && i < NIC_VID_MAX; i++)
+		if (nic->vlans.vids[i] == vid)
 			return true;
 	return false;
 }
@@ -253,10 +253,10 @@ int check_nics(const struct partition_document *document,
 static int check_uplink_name(const struct checking *checking,
 			     const struct switch_definition *definition)
 {
-	const char *name = definition->uplink;
-	bool needs_name = definition->uplink_kind == UPLINK_TAP ||
-			  definition->uplink_kind == UPLINK_BRIDGE ||
-			  definition->uplink_kind == UPLINK_PACKET;
+	const char *name = definition->uplink.name;
+	bool needs_name = definition->uplink.kind == UPLINK_TAP ||
+			  definition->uplink.kind == UPLINK_BRIDGE ||
+			  definition->uplink.kind == UPLINK_PACKET;
 	size_t length;
 
 	if (!text_is_terminated(name, UPLINK_SIZE))
@@ -268,11 +268,11 @@ static int check_uplink_name(const struct checking *checking,
 	if (needs_name && !length)
 		return refuse_field(checking, "uplink",
 				    "wants an interface: KIND:INTERFACE");
-	if (definition->uplink_kind == UPLINK_PASST && length &&
+	if (definition->uplink.kind == UPLINK_PASST && length &&
 	    strcmp(name, UPLINK_PASST_HOST) != 0)
 		return refuse_field(checking, "uplink",
 				    "of this kind is passt or passt:host");
-	if (definition->uplink_kind == UPLINK_NONE && length)
+	if (definition->uplink.kind == UPLINK_NONE && length)
 		return refuse_field(checking, "uplink",
 				    "of this kind takes no interface");
 	for (size_t i = 0; i < length; i++)
@@ -291,17 +291,17 @@ int check_switch(const struct switch_definition *definition,
 
 	if (r == 0)
 		r = check_name_in(&checking, "service", definition->service);
-	if (r == 0 && definition->uplink_kind >= UPLINK_COUNT)
+	if (r == 0 && definition->uplink.kind >= UPLINK_COUNT)
 		r = refuse_field(&checking, "uplink", "is not a choice");
 	if (r == 0)
 		r = check_uplink_name(&checking, definition);
-	if (r < 0 || definition->uplink_kind != UPLINK_NONE)
+	if (r < 0 || definition->uplink.kind != UPLINK_NONE)
 		return r < 0 ? r
-			     : check_vlans(&checking, definition->pvid,
-					   definition->vids,
-					   definition->vid_count);
-	if (definition->pvid || definition->vid_count ||
-	    !is_zero(definition->vids, sizeof(definition->vids)))
+			     : check_vlans(&checking, definition->vlans.pvid,
+					   definition->vlans.vids,
+					   definition->vlans.vid_count);
+	if (definition->vlans.pvid || definition->vlans.vid_count ||
+	    !is_zero(definition->vlans.vids, sizeof(definition->vlans.vids)))
 		return refuse_field(&checking, "vlan",
 				    "is the uplink's, and there is none");
 	return 0;

@@ -480,8 +480,8 @@ static void send_disk(struct partition *partition, struct disk *disk)
 		.read_only = definition->access == DISK_READ_ONLY,
 		.logical_block_bytes = disk->facts.logical_block_bytes,
 		.physical_block_bytes = disk->facts.physical_block_bytes,
-		.outage = definition->outage,
-		.outage_ms = definition->outage_ms,
+		.outage = definition->outage.policy,
+		.outage_ms = definition->outage.ms,
 		.hang_ms = definition->hang_ms,
 		.queue_count = definition->queue_count,
 	};

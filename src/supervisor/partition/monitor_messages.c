@@ -187,7 +187,7 @@ static int take_pause_request(void *data, struct message *message)
 		return -EBADMSG;
 	/* Of a disk that is served it has crossed the hand-over, or is a lie:
 	 * each pause and each resume is a change of the store. */
-	if (disk->definition->outage == OUTAGE_PAUSE &&
+	if (disk->definition->outage.policy == OUTAGE_PAUSE &&
 	    disk->state != DISK_IS_UP)
 		partition_pause_by_policy(process->owner);
 	return 0;

@@ -106,8 +106,8 @@ void disk_changed(struct disk *disk)
 	const struct disk_settings settings = {
 		.attachment_id = disk->id,
 		.index = disk->index,
-		.outage = disk->definition->outage,
-		.outage_ms = disk->definition->outage_ms,
+		.outage = disk->definition->outage.policy,
+		.outage_ms = disk->definition->outage.ms,
 		.hang_ms = disk->definition->hang_ms,
 	};
 

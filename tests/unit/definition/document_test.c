@@ -88,8 +88,8 @@ TEST(a_whole_document_becomes_a_definition)
 	CHECK_EQ(document.partition.disks[0].access, DISK_READ_ONLY);
 	CHECK_EQ(document.partition.disks[0].cache, DISK_DIRECT);
 	CHECK_EQ(strcmp(document.partition.disks[0].service, "disk1"), 0);
-	CHECK_EQ(document.partition.disks[0].outage, OUTAGE_FAIL);
-	CHECK_EQ(document.partition.disks[0].outage_ms, 30000);
+	CHECK_EQ(document.partition.disks[0].outage.policy, OUTAGE_FAIL);
+	CHECK_EQ(document.partition.disks[0].outage.ms, 30000);
 	CHECK_EQ(document.partition.disks[0].hang_ms, 500);
 	CHECK_EQ(document.partition.disks[0].queue_count, 4);
 	CHECK_EQ(document.partition.console_log_bytes, 1 << 20);
@@ -125,7 +125,7 @@ TEST(absent_fields_get_their_defaults)
 	CHECK_EQ(document.partition.stop_ms, STOP_MS_DEFAULT);
 	CHECK_EQ(document.partition.disks[0].hang_ms, HANG_MS_DEFAULT);
 	CHECK_EQ(document.partition.disks[0].queue_count, 1);
-	CHECK_EQ(document.partition.disks[0].outage, OUTAGE_HOLD);
+	CHECK_EQ(document.partition.disks[0].outage.policy, OUTAGE_HOLD);
 	CHECK_EQ(document.partition.disks[0].size_bytes, 0);
 	CHECK_EQ(strcmp(document.partition.disks[0].service,
 			DEFAULT_DISK_SERVICE),
@@ -208,22 +208,22 @@ TEST(a_document_has_the_interfaces_of_the_guest)
 
 	CHECK_EQ(document.nic_count, 2);
 	CHECK_EQ(strcmp(nic->network, "lan"), 0);
-	CHECK_EQ(nic->pvid, 10);
-	CHECK_EQ(nic->vid_count, 2);
-	CHECK_EQ(nic->vids[1], 4094);
+	CHECK_EQ(nic->vlans.pvid, 10);
+	CHECK_EQ(nic->vlans.vid_count, 2);
+	CHECK_EQ(nic->vlans.vids[1], 4094);
 	CHECK_EQ(nic->flags, NIC_TRUNK);
 	CHECK_EQ(nic->mac[5], 10);
-	CHECK_EQ(nic->credit_bytes, 125 << 10);
-	CHECK_EQ(nic->period_us, 10000);
+	CHECK_EQ(nic->rate.credit_bytes, 125 << 10);
+	CHECK_EQ(nic->rate.period_us, 10000);
 	CHECK_EQ(nic->mtu, 9000);
 	CHECK_EQ(nic->queue_pair_count, 2);
-	CHECK_EQ(nic->ipv4_count, 1);
-	CHECK_EQ(nic->ipv6[0][15], 1);
+	CHECK_EQ(nic->addresses.ipv4_count, 1);
+	CHECK_EQ(nic->addresses.ipv6[0][15], 1);
 	/* What is not given. */
-	CHECK_EQ(nic[1].pvid, 1);
+	CHECK_EQ(nic[1].vlans.pvid, 1);
 	CHECK_EQ(nic[1].mtu, NIC_MTU_DEFAULT);
 	CHECK_EQ(nic[1].queue_pair_count, 1);
-	CHECK_EQ(nic[1].credit_bytes, 0);
+	CHECK_EQ(nic[1].rate.credit_bytes, 0);
 }
 
 TEST(written_interfaces_parse_to_the_same)
@@ -485,8 +485,8 @@ TEST(an_outage_policy_has_a_word_and_a_time)
 	check_refused(BASE "disks: [{" DISK ", on-outage: {fail: 3s}}]\n",
 		      "disks[0].on-outage", "map");
 	check_accepted(BASE "disks: [{" DISK ", on-outage: \"pause: 3s\"}]\n");
-	CHECK_EQ(document.partition.disks[0].outage, OUTAGE_PAUSE);
-	CHECK_EQ(document.partition.disks[0].outage_ms, 3000);
+	CHECK_EQ(document.partition.disks[0].outage.policy, OUTAGE_PAUSE);
+	CHECK_EQ(document.partition.disks[0].outage.ms, 3000);
 }
 
 TEST(disks_are_a_list_of_different_maps)

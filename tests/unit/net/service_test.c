@@ -157,8 +157,8 @@ static uint64_t bytes_in_a_second(uint64_t credit, uint32_t period_us,
 	const uint8_t *record;
 
 	open_neighbours();
-	lan.peers[0].attach.definition.credit_bytes = credit;
-	lan.peers[0].attach.definition.period_us = period_us;
+	lan.peers[0].attach.definition.rate.credit_bytes = credit;
+	lan.peers[0].attach.definition.rate.period_us = period_us;
 	lan_attach(&lan);
 	begin_ns = clock_now_ns();
 	do {
@@ -183,8 +183,8 @@ TEST(a_hostile_peer_cannot_have_work_done_for_nothing)
 	uint64_t until;
 
 	open_neighbours();
-	lan.peers[0].attach.definition.credit_bytes = 1;
-	lan.peers[0].attach.definition.period_us = 1000000;
+	lan.peers[0].attach.definition.rate.credit_bytes = 1;
+	lan.peers[0].attach.definition.rate.period_us = 1000000;
 	lan_attach(&lan);
 	for (int i = 0; i < 4000; i++) {
 		uint8_t *record;
@@ -227,7 +227,7 @@ TEST(a_detached_port_is_gone_and_its_descriptors_too)
 TEST(a_port_that_moves_to_another_vlan_leaves_the_old_one)
 {
 	lan_start(&lan);
-	lan.peers[1].attach.definition.pvid = 20;
+	lan.peers[1].attach.definition.vlans.pvid = 20;
 	lan_change(&lan, 1);
 	lan_settle(&lan);
 	lan_send(&lan.peers[0], &lan.peers[1], 1);

@@ -28,7 +28,7 @@ static void give_uplink(enum uplink_kind kind, int fd)
 	const struct net_uplink uplink = {
 		.attachment = { .id = 100, .generation = 1 },
 		.kind = kind,
-		.definition = { .name = "lan", .pvid = 10 },
+		.definition = { .name = "lan", .vlans.pvid = 10 },
 	};
 
 	service_rig_send(&lan.rig, MSG_NET_UPLINK, &uplink, sizeof(uplink), &fd,
@@ -345,9 +345,9 @@ static void start_trunks(uint16_t vid_count)
 
 		peer_make(&lan.peers[i], i, i == 0 ? 10 : 0);
 		definition->flags = i == 0 ? 0 : NIC_TRUNK;
-		definition->vids[0] = 10;
-		definition->vids[1] = 20;
-		definition->vid_count = i == 1 ? vid_count : i / 2;
+		definition->vlans.vids[0] = 10;
+		definition->vlans.vids[1] = 20;
+		definition->vlans.vid_count = i == 1 ? vid_count : i / 2;
 	}
 	lan_attach(&lan);
 }
@@ -357,8 +357,8 @@ TEST(a_trunk_that_stands_by_does_so_whatever_else_of_it_changes)
 	start_trunks(1);
 	lan_send_outside(&lan.peers[0], 1);
 	expect_by_trunk(&lan.peers[2], 1);
-	lan.peers[1].attach.definition.credit_bytes = 1 << 20;
-	lan.peers[1].attach.definition.period_us = 1000;
+	lan.peers[1].attach.definition.rate.credit_bytes = 1 << 20;
+	lan.peers[1].attach.definition.rate.period_us = 1000;
 	lan_change(&lan, 1);
 	lan_settle(&lan);
 	lan_send_outside(&lan.peers[0], 2);

@@ -16,7 +16,7 @@ static void add_switch(const char *name, const char *service, uint32_t uplink)
 
 	CHECK_EQ(text_copy(definition->name, NAME_SIZE, name), 0);
 	CHECK_EQ(text_copy(definition->service, NAME_SIZE, service), 0);
-	definition->uplink_kind = uplink;
+	definition->uplink.kind = uplink;
 	TAILQ_INSERT_TAIL(&supervisor.networks, network, link);
 }
 

@@ -17,11 +17,11 @@ static struct switch_definition defined(uint32_t kind, const char *name)
 {
 	struct switch_definition definition = {
 		.name = "lan",
-		.uplink_kind = kind,
-		.pvid = 10,
+		.uplink.kind = kind,
+		.vlans.pvid = 10,
 	};
 
-	(void)strncpy(definition.uplink, name, UPLINK_SIZE - 1);
+	(void)strncpy(definition.uplink.name, name, UPLINK_SIZE - 1);
 	return definition;
 }
 

@@ -18,7 +18,7 @@ static void make_document(void)
 		document.nics[i] = (struct nic_definition){
 			.name = { 'a', (char)('0' + i) },
 			.network = "lan",
-			.pvid = 10,
+			.vlans.pvid = 10,
 			.mtu = NIC_MTU_DEFAULT,
 			.queue_pair_count = 1,
 		};
@@ -28,9 +28,8 @@ static void make_switch(void)
 {
 	lan = (struct switch_definition){ .name = "lan",
 					  .service = DEFAULT_NET_SERVICE,
-					  .uplink = "br0",
-					  .uplink_kind = UPLINK_BRIDGE,
-					  .pvid = 1 };
+					  .uplink = { "br0", UPLINK_BRIDGE },
+					  .vlans.pvid = 1 };
 }
 
 static void check_field(const char *field)
@@ -52,10 +51,10 @@ static void check_field(const char *field)
 TEST(interfaces_that_can_be_pass)
 {
 	make_document();
-	document.nics[1].vid_count = NIC_VID_MAX;
+	document.nics[1].vlans.vid_count = NIC_VID_MAX;
 	for (uint16_t i = 0; i < NIC_VID_MAX; i++)
-		document.nics[1].vids[i] = (uint16_t)(4094 - i);
-	document.nics[1].pvid = 0;
+		document.nics[1].vlans.vids[i] = (uint16_t)(4094 - i);
+	document.nics[1].vlans.pvid = 0;
 	CHECK_EQ(check_nics(&document, &refusal), 0);
 }
 
@@ -80,27 +79,27 @@ TEST(a_hostile_client_cannot_define_an_interface_that_cannot_be)
 	REFUSED("nics[1].name", nics[1].name[0] = '\0');
 	REFUSED("nics[0].switch", nics[0].network[0] = '/');
 	REFUSED("nics[0].mac", nics[0].mac[0] = 1);
-	REFUSED("nics[0].vlan", nics[0].pvid = 0);
-	REFUSED("nics[0].vlan", nics[0].pvid = 4095);
-	REFUSED("nics[0].tagged", nics[0].vid_count = 1);
-	REFUSED("nics[0].tagged", nics[0].vid_count = 21);
-	REFUSED("nics[0].tagged", nics[0].vids[0] = 5);
+	REFUSED("nics[0].vlan", nics[0].vlans.pvid = 0);
+	REFUSED("nics[0].vlan", nics[0].vlans.pvid = 4095);
+	REFUSED("nics[0].tagged", nics[0].vlans.vid_count = 1);
+	REFUSED("nics[0].tagged", nics[0].vlans.vid_count = 21);
+	REFUSED("nics[0].tagged", nics[0].vlans.vids[0] = 5);
 	REFUSED("nics[0].flags", nics[0].flags = 16);
 	REFUSED("nics[0].mtu", nics[0].mtu = 0);
 	REFUSED("nics[0].mtu", nics[0].mtu = NIC_MTU_MAX + 1);
 	REFUSED("nics[0].queues", nics[0].queue_pair_count = 5);
-	REFUSED("nics[0].rate", nics[0].credit_bytes = 5);
-	REFUSED("nics[0].rate", nics[0].period_us = 5);
-	REFUSED("nics[0].addresses", nics[0].ipv4_count = 5);
-	REFUSED("nics[0].addresses", nics[0].ipv6[0][3] = 5);
-	REFUSED("nics[0].", nics[0].reserved = 1);
+	REFUSED("nics[0].rate", nics[0].rate.credit_bytes = 5);
+	REFUSED("nics[0].rate", nics[0].rate.period_us = 5);
+	REFUSED("nics[0].addresses", nics[0].addresses.ipv4_count = 5);
+	REFUSED("nics[0].addresses", nics[0].addresses.ipv6[0][3] = 5);
+	REFUSED("nics[0].", nics[0].reserved[0] = 1);
 }
 
 TEST(a_second_untagged_vlan_is_refused)
 {
 	make_document();
-	document.nics[0].vid_count = 1;
-	document.nics[0].vids[0] = document.nics[0].pvid;
+	document.nics[0].vlans.vid_count = 1;
+	document.nics[0].vlans.vids[0] = document.nics[0].vlans.pvid;
 	CHECK_EQ(check_nics(&document, &refusal), -EINVAL);
 	check_field("nics[0].tagged");
 }
@@ -112,10 +111,10 @@ TEST(one_mac_address_is_used_once_in_a_vlan_of_a_switch)
 	CHECK_EQ(check_nics(&document, &refusal), -EINVAL);
 	check_field("nics[1].mac");
 
-	document.nics[1].pvid = 11;
+	document.nics[1].vlans.pvid = 11;
 	CHECK_EQ(check_nics(&document, &refusal), 0);
-	document.nics[1].vid_count = 1;
-	document.nics[1].vids[0] = 10;
+	document.nics[1].vlans.vid_count = 1;
+	document.nics[1].vlans.vids[0] = 10;
 	CHECK_EQ(check_nics(&document, &refusal), -EINVAL);
 	document.nics[1].network[0] = 'w';
 	CHECK_EQ(check_nics(&document, &refusal), 0);
@@ -136,23 +135,23 @@ TEST(a_hostile_client_cannot_define_a_switch_that_cannot_be)
 
 	SWITCH_REFUSED("name", name[0] = '.');
 	SWITCH_REFUSED("service", service[0] = '\0');
-	SWITCH_REFUSED("uplink", uplink_kind = UPLINK_COUNT);
-	SWITCH_REFUSED("uplink", uplink_kind = UPLINK_PASST);
-	SWITCH_REFUSED("uplink", uplink[0] = '/');
-	SWITCH_REFUSED("uplink", uplink[0] = '%');
-	SWITCH_REFUSED("uplink", uplink[0] = '\0');
-	SWITCH_REFUSED("vlan", pvid = 0);
-	SWITCH_REFUSED("vlan", pvid = 4095);
-	SWITCH_REFUSED("tagged", vid_count = 1);
+	SWITCH_REFUSED("uplink", uplink.kind = UPLINK_COUNT);
+	SWITCH_REFUSED("uplink", uplink.kind = UPLINK_PASST);
+	SWITCH_REFUSED("uplink", uplink.name[0] = '/');
+	SWITCH_REFUSED("uplink", uplink.name[0] = '%');
+	SWITCH_REFUSED("uplink", uplink.name[0] = '\0');
+	SWITCH_REFUSED("vlan", vlans.pvid = 0);
+	SWITCH_REFUSED("vlan", vlans.pvid = 4095);
+	SWITCH_REFUSED("tagged", vlans.vid_count = 1);
 }
 
 TEST(vlans_belong_to_an_uplink)
 {
 	make_switch();
-	lan.uplink_kind = UPLINK_NONE;
-	memset(lan.uplink, 0, sizeof(lan.uplink));
+	lan.uplink.kind = UPLINK_NONE;
+	memset(lan.uplink.name, 0, sizeof(lan.uplink.name));
 	CHECK_EQ(check_switch(&lan, &refusal), -EINVAL);
 	check_field("vlan");
-	lan.pvid = 0;
+	lan.vlans.pvid = 0;
 	CHECK_EQ(check_switch(&lan, &refusal), 0);
 }

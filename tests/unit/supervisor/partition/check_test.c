@@ -90,8 +90,8 @@ TEST(a_number_out_of_range_is_refused_by_name)
 	REFUSED("disks[0].hang", disks[0].hang_ms = HANG_MS_MAX + 1);
 	REFUSED("disks[0].queues", disks[0].queue_count = 0);
 	REFUSED("disks[0].queues", disks[0].queue_count = 9);
-	REFUSED("disks[0].on-outage", disks[0].outage = OUTAGE_FAIL);
-	REFUSED("disks[0].on-outage", disks[0].outage_ms = 5);
+	REFUSED("disks[0].on-outage", disks[0].outage.policy = OUTAGE_FAIL);
+	REFUSED("disks[0].on-outage", disks[0].outage.ms = 5);
 }
 
 TEST(an_enum_out_of_range_is_refused_by_name)
@@ -102,7 +102,7 @@ TEST(an_enum_out_of_range_is_refused_by_name)
 	REFUSED("autostart", autostart = 2);
 	REFUSED("disks[0].access", disks[0].access = DISK_ACCESS_COUNT);
 	REFUSED("disks[0].cache", disks[0].cache = DISK_CACHE_COUNT);
-	REFUSED("disks[0].on-outage", disks[0].outage = OUTAGE_COUNT);
+	REFUSED("disks[0].on-outage", disks[0].outage.policy = OUTAGE_COUNT);
 }
 
 TEST(huge_pages_go_with_the_kvm_engine_and_whole_pages)

@@ -14,7 +14,7 @@ static struct nic_record make_nic(uint64_t id, const char *name)
 
 	(void)text_copy(nic.definition.name, NAME_SIZE, name);
 	(void)text_copy(nic.definition.network, NAME_SIZE, "lan");
-	nic.definition.pvid = 10;
+	nic.definition.vlans.pvid = 10;
 	return nic;
 }
 
@@ -114,7 +114,7 @@ TEST(a_switch_is_kept_changed_and_forgotten)
 
 	store_rig_open(&rig);
 	CHECK_EQ(store_put_switch(rig.store, &put), 0);
-	put.definition.uplink_kind = UPLINK_PASST;
+	put.definition.uplink.kind = UPLINK_PASST;
 	CHECK_EQ(store_put_switch(rig.store, &put), 0);
 	store_rig_reopen(&rig);
 
