@@ -95,7 +95,7 @@ void process_kill(struct process *process, const char *reason)
 {
 	if (process->state == PROCESS_DYING)
 		return;
-	process->state = PROCESS_DYING;
+	process_apply(process, PROCESS_EVENT_KILL);
 	(void)snprintf(process->reason, sizeof(process->reason), "%s", reason);
 	(void)arm(process, STUCK_MS, on_stuck);
 	(void)pidfd_send_signal(process->pidfd, SIGKILL, NULL, 0);
@@ -150,7 +150,7 @@ static int take_ready(void *data, struct message *message)
 	/* From a child that came back it only says how it is isolated. */
 	if (process->state == PROCESS_EXPECTED)
 		return 0;
-	process->state = PROCESS_READY;
+	process_apply(process, PROCESS_EVENT_READY);
 	process->last_words[0] = '\0';
 	disarm_deadline(process);
 	process->ops->ready(process);
@@ -161,7 +161,7 @@ static int take_reported(void *data, struct message *message)
 {
 	struct process *process = data;
 
-	process->state = PROCESS_READY;
+	process_apply(process, PROCESS_EVENT_REPORTED);
 	disarm_deadline(process);
 	process->ops->ready(process);
 	return 0;
@@ -349,7 +349,7 @@ void process_give_up(struct process *process, int error)
 {
 	if (process->pidfd != NO_FD)
 		(void)pidfd_send_signal(process->pidfd, SIGKILL, NULL, 0);
-	process->state = PROCESS_DYING;
+	process_apply(process, PROCESS_EVENT_ENDED);
 	(void)snprintf(process->reason, sizeof(process->reason),
 		       "it cannot be started: %s", strerror(-error));
 	(void)arm(process, 0, on_unborn);
@@ -364,7 +364,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t events,
 	if (process->control.fd != NO_FD)
 		(void)drain(process, LAST_MESSAGES);
 	describe_end(process);
-	process->state = PROCESS_DYING;
+	process_apply(process, PROCESS_EVENT_ENDED);
 	end(process);
 	return 0;
 }

@@ -6,9 +6,7 @@
  * again by process_expect() and process_adopt(). Its death is seen through a
  * pidfd, so it need not be our child in the kernel's sense.
  *
- *   STARTING  --CHILD_READY-->     READY
- *   EXPECTED  --CHILD_REPORTED-->  READY
- *   any       --process_kill()-->  DYING
+ * Its states and the ways between them are the table of process_state.c.
  *
  *   STARTING  spawned and told its settings; not READY by the deadline: killed
  *   EXPECTED  running since before us; not back by the deadline: killed
@@ -31,6 +29,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "base/state_table.h"
 #include "control/control.h"
 #include "control/dispatch.h"
 #include "control/protocol.h"
@@ -47,7 +46,19 @@ enum process_state {
 	PROCESS_EXPECTED,
 	PROCESS_READY,
 	PROCESS_DYING,
+	PROCESS_STATE_COUNT,
 };
+
+enum process_event {
+	PROCESS_EVENT_READY,    /* CHILD_READY came */
+	PROCESS_EVENT_EXPECT,   /* of an earlier supervisor, or it is back */
+	PROCESS_EVENT_REPORTED, /* CHILD_REPORTED came */
+	PROCESS_EVENT_KILL,
+	PROCESS_EVENT_ENDED,
+	PROCESS_EVENT_COUNT,
+};
+
+extern const struct state_table process_states;
 
 /* What its owner (a partition or a service) wants to know. */
 struct process_ops {
@@ -70,8 +81,8 @@ struct process {
 	struct supervisor *supervisor;
 	const struct process_ops *ops;
 	void *owner;
-	enum process_state state;
-	uint32_t role; /* enum role */
+	enum process_state state; /* written by process_apply() alone */
+	uint32_t role;            /* enum role */
 	char name[NAME_SIZE];
 	uint8_t token[TOKEN_BYTES];
 	uint64_t id; /* of its row in the store */

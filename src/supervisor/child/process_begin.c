@@ -246,7 +246,7 @@ int process_expect(struct supervisor *supervisor,
 		process_new(supervisor, record->role, record->name, ops, owner);
 	if (!process)
 		return -ENOMEM;
-	process->state = PROCESS_EXPECTED;
+	process_apply(process, PROCESS_EVENT_EXPECT);
 	process->is_adopted = true;
 	process->id = record->id;
 	process->pid = record->pid;
@@ -279,7 +279,7 @@ int process_adopt(struct process *process, struct control *control)
 	process_drop_link(process);
 	process->control = *control;
 	control->fd = NO_FD;
-	process->state = PROCESS_EXPECTED;
+	process_apply(process, PROCESS_EVENT_EXPECT);
 	process_await(process, return_ms(process));
 	r = process_watch_control(process);
 	if (r < 0)

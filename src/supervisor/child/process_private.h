@@ -5,6 +5,9 @@
 
 #include "supervisor/child/process.h"
 
+/* The one place that writes process->state. */
+void process_apply(struct process *process, enum process_event event);
+
 /* It is killed unless it is READY, or back, in `ms`. */
 void process_await(struct process *process, uint64_t ms);
 
