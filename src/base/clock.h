@@ -10,7 +10,7 @@
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
 
-/* Since 1970, for people. */
+/* Wall-clock time since 1970, for display. */
 static inline uint64_t clock_real_us(void)
 {
 	struct timespec now;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waking whoever waits for an eventfd.
+ * Signalling an eventfd.
  *
  * Threads    Any.
  */
@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <unistd.h>
 
-/* Tells nobody when there is no descriptor (NO_FD). Never fails in a way that
- * matters: a full eventfd (-EAGAIN) is a signalled one. */
+/* Does nothing for NO_FD. There is no failure to handle: an eventfd whose
+ * counter is full (-EAGAIN) is already signalled. */
 static inline void event_signal(int fd)
 {
 	static const uint64_t one = 1;

@@ -3,10 +3,10 @@
  * One line per message on stderr, with the <level> prefix that the journal
  * understands and the role and partition set once at start.
  *
- * Text is a sentence fragment followed by key=value. Warn means "we went on";
- * the text says so. Libraries do not log: they return; a process logs where it
- * decides. What a guest can cause goes through a struct log_limit, so that no
- * guest fills the log.
+ * Text is a sentence fragment followed by key=value. A warning means that the
+ * process carries on, and its text says so. Libraries do not log, they return
+ * errors; a process logs where it makes the decision. Anything a guest can
+ * trigger goes through a struct log_limit, so that no guest can fill the log.
  *
  * Threads    Every function may be called from any thread after log_open().
  */
@@ -27,8 +27,8 @@ void log_open(const char *role, const char *subject, enum log_level level);
 void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* A line that another process wrote: its name in the place of ours. `text` is
- * printable. */
+/* Log a line written by another process, under its name instead of ours. `text`
+ * is printable. */
 void log_of_child(enum log_level level, const char *title, const char *text);
 
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)

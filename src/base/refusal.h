@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why something a user asked for was not done: the field at fault and a
- * sentence that states the rule. Only code that checks what a user wrote fills
- * one in; everything else is an errno.
+ * Why a user's request was refused: the field at fault and a sentence that
+ * states the rule. Only code that validates user input fills one in; everything
+ * else is an errno.
  */
 #ifndef BASE_REFUSAL_H
 #define BASE_REFUSAL_H
@@ -17,7 +17,8 @@ struct refusal {
 /*
  * Fill in a refusal and return `error` (negative errno), so that a check ends
  * in `return refuse(refusal, -EINVAL, "cpu.virtual", "...")`. Text that does
- * not fit is cut. `refusal` may be NULL when nobody wants the sentence.
+ * not fit is truncated. `refusal` may be NULL when the caller does not need the
+ * sentence.
  */
 int refuse(struct refusal *refusal, int error, const char *field,
 	   const char *format, ...) __attribute__((format(printf, 4, 5)));

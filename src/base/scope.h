@@ -2,9 +2,9 @@
 /*
  * Scope-bound ownership.
  *
- * A local marked SCOPED(close_fd) is released when control leaves the block,
- * on every path. To hand the object to someone else, pass it through a take_
- * function, which empties the local so that leaving the scope does nothing.
+ * A local marked SCOPED(close_fd) is released when control leaves the block, on
+ * every path. To transfer ownership, pass the object through a take_ function,
+ * which empties the local so that leaving the scope does nothing.
  */
 #ifndef BASE_SCOPE_H
 #define BASE_SCOPE_H

@@ -20,15 +20,16 @@ int text_copy(char *to, size_t room, const char *from);
 bool text_is_terminated(const char *text, size_t room);
 
 /*
- * True for a name of ours: 1 to 31 of [a-z0-9_.-], beginning with a letter or
- * a digit. Such a name is safe in a path, a log line and a terminal.
+ * True for a valid name: 1 to 31 of [a-z0-9_.-], beginning with a letter or a
+ * digit. Such a name is safe in a path, in a log line and on a terminal.
  */
 #define NAME_SIZE 32
 bool text_is_name(const char *text, size_t room);
 
 /*
- * Write `bytes` of foreign text into `to` with everything outside printable
- * ASCII, and backslash and quote, as \xNN. Always terminated; cut when full.
+ * Write `bytes` of untrusted text into `to`, with everything outside printable
+ * ASCII, backslash and quote escaped as \xNN. Always terminated; truncated when
+ * full.
  */
 void text_escape(char *to, size_t room, const void *from, size_t bytes);
 
@@ -41,7 +42,7 @@ int text_parse_u64(const char *text, uint64_t most, uint64_t *ret_value);
 
 /*
  * Parse a size: a decimal number with an optional suffix K, M, G or T (powers
- * of 1024), or KiB, MiB, GiB or TiB, which say the same.
+ * of 1024), or KiB, MiB, GiB or TiB, which mean the same.
  *
  * -EINVAL  not a size; -ERANGE  above `most`
  */

@@ -3,7 +3,7 @@
  * The ACPI tables of the emulated board: a hardware-reduced machine (ACPI 6.4,
  * 4.1) without PM timer, SCI or PM1 registers.
  *
- * What the tables promise, and the board must keep (machine/layout.h):
+ * What the tables declare and the board must implement (machine/layout.h):
  *   PORT_SLEEP   sleep control, one byte; SLP_TYPx is SLEEP_TYPE_OFF in bits
  *                2 to 4, SLP_EN is bit 5; status is the byte after it
  *   PORT_RESET   writing the byte RESET_VALUE resets the machine
@@ -16,8 +16,8 @@
  *   no 8042 (its reset line aside), no VGA; the RTC is there
  *   local APICs have the ids 0 to cpu_count - 1, the IOAPIC id 0 and GSI 0 up
  *
- * Trust      Nothing here comes from a guest or a user but the two numbers of
- *            the configuration, which the caller has checked.
+ * Trust      The only outside input is the processor count, which the caller
+ *            has checked.
  */
 #ifndef BOOT_ACPI_H
 #define BOOT_ACPI_H
@@ -27,8 +27,8 @@
 #include "guestmem/guestmem.h"
 
 /*
- * Write all tables at LAYOUT_ACPI_BASE; the rest of their LAYOUT_ACPI_BYTES is
- * made zero. *ret_rsdp is where the RSDP is.
+ * Write all tables at LAYOUT_ACPI_BASE and clear the rest of their
+ * LAYOUT_ACPI_BYTES. *ret_rsdp is the address of the RSDP.
  *
  * -EFAULT  that memory is not mapped
  * -ERANGE  cpu_count is not 1 to VCPU_MAX

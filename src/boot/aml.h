@@ -2,12 +2,12 @@
 /*
  * A writer of AML, the byte code of ACPI's definition blocks (ACPI 6.4, 20.2).
  *
- * What has a length is begun and ended, properly nested; anything else is one
- * call. An operator is written before its operands, each by a call of its own:
- * aml_op(AML_STORE), then what is stored, then where.
+ * Objects with a length are begun and ended, properly nested; anything else is
+ * one call. An operator is written before its operands, each by a call of its
+ * own: aml_op(AML_STORE), then the source, then the target.
  *
- * Errors     Sticky: writing beyond the room or ending what was not begun
- *            makes every later call do nothing; aml_result() tells.
+ * Errors     Sticky: after writing beyond the room, or an unmatched end, every
+ *            later call does nothing and aml_result() returns the error.
  */
 #ifndef BOOT_AML_H
 #define BOOT_AML_H

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The boot loader: puts a kernel, its initrd and command line, the ACPI tables
- * and what the kernel's boot protocol asks for into a guest's memory, and says
- * how its first processor begins. The others wait for it to wake them.
+ * The boot loader: loads a kernel, its initrd and command line, the ACPI tables
+ * and the parameters of the kernel's boot protocol into a guest's memory, and
+ * returns the initial state of the boot processor. The other processors wait
+ * for its INIT and SIPI.
  *
- * Kernels it knows, the first that fits:
+ * Supported kernels, the first match wins:
  *   bzImage   Linux boot protocol 2.06 and later: the 64-bit entry if
  *             XLF_KERNEL_64 is set, else the 32-bit one
  *             (Documentation/x86/boot.rst)
@@ -15,14 +16,16 @@
  *
  * Memory must be mapped before: from 0 up to min(memory_bytes, LAYOUT_LOW_END)
  * and the rest from LAYOUT_HIGH_BASE. It need not be zero: what the kernel
- * must find zero is made so, and a reset of the guest calls boot_load() again.
+ * expects to be zero is cleared, and a reset of the guest calls boot_load()
+ * again.
  *
- * Trust      Both files are the user's and hostile: every number in them is
- *            read once and checked; one that shrinks meanwhile is refused. The
- *            guest's processors do not run.
+ * Trust      Both files are supplied by the user and hostile: every number in
+ *            them is read once and checked; one that shrinks meanwhile is
+ *            refused. The guest's processors must not be running.
  * Threads    The one that owns the memory. No state is kept.
  * Errors     A refusal names boot.kernel, boot.initrd, boot.cmdline or
- *            memory.size and the rule. After one, memory holds anything.
+ *            memory.size and the rule. After a refusal the contents of memory
+ *            are undefined.
  */
 #ifndef BOOT_BOOT_H
 #define BOOT_BOOT_H
@@ -45,7 +48,7 @@ enum boot_mode {
 	BOOT_LONG,      /* 64 bit, the first 4 GiB mapped one to one */
 };
 
-/* A segment register with what it has cached. */
+/* A segment register with its hidden part (descriptor cache). */
 struct boot_segment {
 	uint64_t base;
 	uint32_t limit; /* in bytes */
@@ -59,8 +62,8 @@ struct boot_segment {
 };
 
 /*
- * How the first processor begins. Everything not named here is as after
- * power-on; interrupts are off (rflags 2), the IDT has limit 0.
+ * The initial state of the boot processor. Everything not named here is as
+ * after power-on; interrupts are off (rflags 2), the IDT has limit 0.
  */
 struct boot_entry {
 	enum boot_mode mode;
@@ -80,12 +83,12 @@ struct boot_entry {
 };
 
 /*
- * Is this a kernel that boot_load() takes, given memory enough? The rules are
- * its own; nothing is loaded.
+ * Check whether boot_load() would accept this kernel, given enough memory. The
+ * same rules apply; nothing is loaded.
  *
- * -EINVAL   it is not
- * -E2BIG    no partition has memory where it wants to be
- * other     what reading said (a refusal is filled in all the same)
+ * -EINVAL   it would not
+ * -E2BIG    it must be loaded where no partition has memory
+ * other     errno of reading (the refusal is filled in as well)
  */
 int boot_check_kernel(int kernel_fd, struct refusal *ret_refusal);
 
@@ -94,7 +97,7 @@ int boot_check_kernel(int kernel_fd, struct refusal *ret_refusal);
  *
  * -EINVAL   a file, the command line or the memory's size is at fault
  * -E2BIG    kernel or initrd do not fit into the guest's memory
- * other     what reading said (a refusal is filled in all the same)
+ * other     errno of reading (the refusal is filled in as well)
  */
 int boot_load(struct guestmem *memory, const struct boot_config *config,
 	      struct boot_entry *ret_entry, struct refusal *ret_refusal);

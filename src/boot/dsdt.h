@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The definition block of the board: what it has that cannot be found by
- * looking (boot/acpi.h says what it promises).
+ * The definition block of the board: the devices that a guest cannot enumerate
+ * (boot/acpi.h lists what it declares).
  */
 #ifndef BOOT_DSDT_H
 #define BOOT_DSDT_H

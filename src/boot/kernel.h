@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What loading a kernel's own bytes needs and finds out: the step between
- * boot_load() and the formats. Two functions per format: one says whether the
- * kernel could be loaded and touches no memory, the other asks the same and
- * loads it. `head` is the beginning of the file, read once and decided by.
+ * The interface between boot_load() and the kernel formats. Each format has two
+ * functions: one checks whether the kernel could be loaded and touches no
+ * memory, the other makes the same checks and loads it. `head` is the beginning
+ * of the file, read once; all decisions are based on that copy.
  *
  * Errors     0, or a negative errno with a refusal of boot.kernel.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the loader puts what it makes, all of it below 640 KiB, which kernels
- * take for themselves only once they have read it.
+ * Addresses of what the loader creates, all below 640 KiB, which kernels reuse
+ * only after they have read it.
  */
 #ifndef BOOT_PLACE_H
 #define BOOT_PLACE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a kernel is told about its machine, as its boot protocol wants it: the
+ * The description of the machine that a kernel's boot protocol requires: the
  * memory map, and the page that holds it together with cmdline and initrd.
  *
  * Errors     0, or -EFAULT if low memory is not mapped.

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The client's private map of a channel's buffer area: which pages are granted
- * to a request. The server never sees this; it is told offsets. A grant lasts
- * as long as its request: it is returned only when the server answered, or
- * when the fence of the generation has passed (I4).
+ * to a request. The server never sees it, only offsets. A grant lasts as long
+ * as its request: it is returned only when the server has answered, or when the
+ * fence of the generation has passed (I4).
  *
- * Always the lowest free pages are granted, so that little memory is touched.
+ * The lowest free pages are always granted first, to keep the touched memory
+ * small.
  *
  * Threads    One owner. Errors: 0 or a negative errno.
  */

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A console's bytes in shared memory: the last N bytes of output, kept for
- * scroll-back, and a small queue of input the other way.
+ * A console's byte stream in shared memory: the last N bytes of output, kept as
+ * scrollback, and a small queue of input in the other direction.
  *
- * The monitor writes output and never waits: old bytes are overwritten, and a
- * reader that fell behind is told how many it lost. The console service reads
- * output, writes input, and keeps in the same memory how far its log on disk
- * has come, so that its successor goes on exactly there. The memory is made by
- * the supervisor, sealed, and outlives both ends' restarts; positions are
- * 64 bits and never wrap.
+ * The monitor writes output and never waits: the oldest bytes are overwritten,
+ * and a reader that has fallen behind learns how many it lost. The console
+ * service reads output, writes input, and records in the same memory how much
+ * output is in the log on disk, so that its successor continues exactly there.
+ * The memory is created and sealed by the supervisor and survives restarts of
+ * both ends; positions are 64 bits and never wrap.
  *
- * Trust      Each end takes the other for hostile: positions are copied once
- *            and checked, and what cannot be is -EBADMSG.
+ * Trust      Each end treats the other as hostile: positions are copied once
+ *            and checked; an impossible one is -EBADMSG.
  * Threads    An end belongs to one thread.
  * Errors     0 or a negative errno; ret_* are valid only on success.
  */
@@ -36,8 +36,8 @@ struct bytes {
 	uint8_t *output;
 	uint8_t *input;
 
-	/* Private: where we are ourselves, whatever the peer does to the
-	 * shared copy. */
+	/* Private: our own positions, whatever the peer does to the shared
+	 * copy. */
 	uint64_t output_end;  /* monitor */
 	uint64_t input_taken; /* monitor */
 	uint64_t input_end;   /* service */
@@ -47,7 +47,7 @@ struct bytes {
  * Make the memory. output_bytes is a power of two between LEAST and MOST. The
  * caller owns *ret_memfd.
  *
- * -EINVAL  not such a size
+ * -EINVAL  no such size
  */
 int bytes_create(uint32_t output_bytes, int *ret_memfd);
 
@@ -62,8 +62,8 @@ void bytes_close(struct bytes *bytes);
 /* Monitor. ------------------------------------------------------------- */
 
 /* Append output, overwriting the oldest. True when the service asked to be
- * woken: then write its eventfd. More than output_bytes at once keeps only the
- * last of them. */
+ * woken: the caller then writes its eventfd. Of more than output_bytes at once
+ * only the last output_bytes are kept. */
 bool bytes_write_output(struct bytes *bytes, const void *from, size_t count);
 
 /*
@@ -74,7 +74,8 @@ bool bytes_write_output(struct bytes *bytes, const void *from, size_t count);
 int bytes_read_input(struct bytes *bytes, void *to, size_t room,
 		     size_t *ret_count);
 
-/* True when no input waits and the service will wake us at the next byte. */
+/* True when no input is pending and the service will wake us for the next
+ * byte. */
 bool bytes_prepare_input_sleep(struct bytes *bytes);
 
 /* Service. ------------------------------------------------------------- */
@@ -89,24 +90,24 @@ uint64_t bytes_output_begin(const struct bytes *bytes);
  * Copy output from *position on, at most `room` bytes, and advance *position.
  * Bytes overwritten before they could be read are skipped and counted.
  *
- * -EBADMSG  *position lies after the end: the writer went backwards
+ * -EBADMSG  *position is past the end: the writer went backwards
  */
 int bytes_read_output(const struct bytes *bytes, uint64_t *position, void *to,
 		      size_t room, size_t *ret_count, uint64_t *ret_lost);
 
-/* True when nothing lies after `position` and the monitor will wake us. */
+/* True when there is nothing after `position` and the monitor will wake us. */
 bool bytes_prepare_output_sleep(struct bytes *bytes, uint64_t position);
 
 /*
- * Queue input; *ret_count says how many bytes fitted. *ret_wake: the monitor
- * asked to be woken; write its eventfd.
+ * Queue input; *ret_count is the number of bytes that fitted. *ret_wake: the
+ * monitor asked to be woken; write its eventfd.
  *
  * -EBADMSG  the monitor's position is impossible
  */
 int bytes_write_input(struct bytes *bytes, const void *from, size_t count,
 		      size_t *ret_count, bool *ret_wake);
 
-/* How far the log on disk has come: a position in the output. */
+/* The position in the output up to which it is in the log on disk. */
 uint64_t bytes_logged(const struct bytes *bytes);
 void bytes_set_logged(struct bytes *bytes, uint64_t position);
 

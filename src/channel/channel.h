@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A channel: shared memory through which one client sends requests to one
- * server and gets answers, in any order. (docs/architecture.md, channels.)
+ * server, which answers them in any order.
  *
- * The supervisor makes the memory, a memfd sealed against growing, shrinking
- * and further sealing, and hands it with two eventfds to the two ends: `kick`
- * (client wakes server) and `call` (server wakes client). The channel itself
- * does no I/O: channel_publish() says when the eventfd is due and the caller
- * writes it. A channel belongs to one attachment and one generation of its
- * service; a new generation gets new memory.
+ * The supervisor creates the memory, a memfd sealed against growing, shrinking
+ * and further sealing, and passes it to the two ends together with two
+ * eventfds: `kick` (client wakes server) and `call` (server wakes client). The
+ * channel itself does no I/O: channel_publish() says when the peer must be
+ * woken, and the caller writes the eventfd. A channel belongs to one attachment
+ * and one generation of its service; a new generation gets new memory.
  *
  * Trust      The peer may be hostile. Every word it writes is copied once and
- *            checked; each end computes from positions of its own. A peer that
+ *            checked; each end computes from its own positions. A peer that
  *            breaks the rules breaks the channel for good: every later receive
- *            is -EBADMSG, and the caller drops the peer. Nobody aborts (I7).
+ *            is -EBADMSG, and the caller drops the peer. Neither end aborts
+ *            (I7).
  * Threads    An end of a channel belongs to one thread. No function locks.
  * Errors     0 or a negative errno; ret_* are valid only on success.
  */
@@ -24,15 +25,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the requests mean; the payloads of each kind have their own header. */
+/* What the requests mean; each kind defines its payloads in a header of its
+ * own. */
 enum channel_kind {
 	CHANNEL_KIND_DISK = 1, /* channel/disk_request.h */
 };
 
 enum channel_end { CHANNEL_CLIENT, CHANNEL_SERVER };
 
-/* What an end says of itself; only ever advances. A hint for people and tests,
- * never a basis for a decision: death is what the kernel says. */
+/* What an end reports about itself; it only ever advances. A hint for people
+ * and tests, never the basis of a decision: whether a peer is dead is for the
+ * kernel to say. */
 enum channel_state {
 	CHANNEL_ABSENT = 0,
 	CHANNEL_OPEN = 1,
@@ -126,9 +129,10 @@ int channel_create(const struct channel_shape *shape, int *ret_memfd);
 
 /*
  * Map a channel. `memfd` is borrowed and may be closed afterwards. The caller
- * compares channel->shape.generation with what the supervisor told it.
+ * compares channel->shape.generation with the one the supervisor announced.
  *
- * -EBADMSG  not a sealed channel of this kind, or of a size its header denies
+ * -EBADMSG  not a sealed channel of this kind, or its size contradicts its
+ *           header
  * -ENOMEM   no address space
  */
 int channel_open(struct channel *channel, int memfd, enum channel_end end,
@@ -143,13 +147,13 @@ uint32_t channel_outstanding(const struct channel *channel);
 /* True once the peer broke the rules. */
 bool channel_is_broken(const struct channel *channel);
 
-/* Break the channel, when the owner finds a rule broken that the channel does
- * not know of, such as a request of another generation. */
+/* Break the channel because its owner found a violation that the channel itself
+ * cannot see, such as a request of another generation. */
 void channel_break(struct channel *channel);
 
 /*
  * Make what was sent visible to the peer. True when the peer asked to be woken
- * at one of these: then write its eventfd.
+ * for one of these: the caller then writes its eventfd.
  */
 bool channel_publish(struct channel *channel);
 
@@ -157,23 +161,23 @@ bool channel_publish(struct channel *channel);
 bool channel_has_waiting(struct channel *channel);
 
 /*
- * Before sleeping: ask to be woken once `count` more have arrived (at least
- * 1; a client is woken no later than with the last response outstanding).
- * True when it is safe to sleep on the eventfd; false when there is something
- * to receive already. While awake an end asks for nothing and is not woken.
+ * Before sleeping: ask to be woken once `count` more (at least 1) have arrived;
+ * a client is woken no later than by the last outstanding response. True when
+ * it is safe to sleep on the eventfd; false when there is already something to
+ * receive. An end that is awake asks for nothing and is not woken.
  */
 bool channel_prepare_sleep(struct channel *channel, uint32_t count);
 
-/* Say "I am alive": once per turn of the loop, by timer only while busy. */
+/* Heartbeat: once per iteration of the loop, by timer only while busy. */
 void channel_beat(struct channel *channel);
 
-/* The peer's beats so far. To be compared for change only. */
+/* The peer's heartbeats so far; only a change is meaningful. */
 uint64_t channel_peer_beats(const struct channel *channel);
 
-/* Say on which CPU this thread runs: a hint for where to wait for us. */
+/* Publish the CPU this thread runs on: a hint to the peer where to wait. */
 void channel_tell_cpu(struct channel *channel);
 
-/* What the peer said last: any number, or -1. */
+/* The CPU the peer published last: any number, or -1. */
 int channel_peer_cpu(const struct channel *channel);
 
 /* True when [offset, offset + bytes) lies inside the buffer area. */
@@ -191,14 +195,14 @@ bool channel_has_buffer(const struct channel *channel, uint32_t offset,
 int channel_send_request(struct channel *channel,
 			 const struct channel_request *request);
 
-/* Where the next request goes; and whether the server, by its own word, had
- * taken the one at a position: a hint about the living and about the dead. */
+/* The position of the next request, and whether the server has marked the one
+ * at a position as taken: a hint about a live server and about a dead one. */
 uint32_t channel_next_position(const struct channel *channel);
 bool channel_peer_has_taken(const struct channel *channel, uint32_t position);
 
 /*
  * Take the next response. Its id, status and bytes are whatever the server
- * wrote: look the id up in a table of your own.
+ * wrote: the caller looks the id up in its own table.
  *
  * -EAGAIN   none waiting
  * -EBADMSG  the channel is broken (also: more responses than requests)
@@ -218,8 +222,8 @@ int channel_receive_request(struct channel *channel,
 			    struct channel_request *ret_request);
 
 /*
- * Queue one response; the peer sees it after channel_publish(). There is
- * always room: the server answers only what it received.
+ * Queue one response; the peer sees it after channel_publish(). There is always
+ * room, since the server answers only what it received.
  */
 void channel_send_response(struct channel *channel,
 			   const struct channel_response *response);

@@ -10,15 +10,15 @@
  * A response's status is 0 or one of
  *   -EIO       the device failed (any errno of the device not listed here)
  *   -ENOSPC    no room behind a sparse file
- *   -EROFS     a change of a read-only attachment
+ *   -EROFS     a write to a read-only attachment
  *   -EINVAL    offset or length not a multiple of the block size, outside the
  *              disk, or zero where it may not be
  *   -EOPNOTSUPP  an operation this file cannot do (discard only)
  * and `bytes` is length_bytes on success of READ and WRITE, else 0.
  *
  * What no honest client sends breaks the channel instead: an unknown op or
- * flag, another generation, a buffer that is odd or outside the buffer area, a
- * transfer above DISK_TRANSFER_MOST.
+ * flag, another generation, a buffer that is misaligned or outside the buffer
+ * area, a transfer above DISK_TRANSFER_MOST.
  */
 #ifndef CHANNEL_DISK_REQUEST_H
 #define CHANNEL_DISK_REQUEST_H
@@ -35,14 +35,15 @@ enum disk_op {
 
 /* WRITE, WRITE_ZEROES: answered only once on stable storage. */
 #define DISK_FLAG_DURABLE 0x0001u
-/* WRITE_ZEROES: may give the space back. */
+/* WRITE_ZEROES: the space may be deallocated. */
 #define DISK_FLAG_UNMAP 0x0002u
 
-/* The longest READ or WRITE; the others take any length. It takes about as long
- * (100 us) as another client of the service may have to wait for its turn. */
+/* The longest READ or WRITE; the others take any length. It takes about 100 us,
+ * which is as long as another client of the service should wait for its
+ * turn. */
 #define DISK_TRANSFER_MOST (1024u * 1024)
 
-/* At this size and above nobody spins for a request. */
+/* Neither end spins for requests of this size and above. */
 #define DISK_LARGE_BYTES (64u * 1024)
 
 #endif

@@ -4,11 +4,11 @@
  * network service, and two eventfds (`kick` wakes the service, `call` the
  * monitor).
  *
- * A frame that was put in is gone for the one who sent it: the guest's
- * descriptor is complete at once, whatever becomes of the service. A ring that
- * is full keeps its producer waiting (transmit) or loses the frame (receive);
- * so memory is bounded, and a service that dies loses no more than what is in
- * the rings, as a cable would. A new generation gets new memory.
+ * A frame in the ring has left its sender: the guest's descriptor is completed
+ * at once, whatever becomes of the service. A full ring makes its producer wait
+ * (transmit) or drops the frame (receive), so memory is bounded, and a service
+ * that dies loses no more than what is in the rings, as a cable would. A new
+ * generation gets new memory.
  *
  *   producer  frames_reserve(), fill, frames_commit(), ..., frames_publish()
  *   consumer  frames_next(), use, frames_release(), ..., frames_acknowledge()
@@ -16,12 +16,13 @@
  * A frame is contiguous: virtio_net_hdr of 12 bytes (little endian), then the
  * Ethernet frame.
  *
- * A ring is sparse: its producer goes on at the beginning while little waits, so
- * that no more memory is in use, and warm, than a backlog takes; and what a
- * backlog took is given back once the ring has been silent for a while.
+ * A ring is sparse: while little is pending its producer wraps to the beginning
+ * early, so that the memory in use, and in the cache, is only what the backlog
+ * needs; memory that a backlog took is released once the ring has been idle for
+ * a while.
  *
- * Trust      Each end takes the other for hostile: positions and lengths are
- *            copied once and checked against the end's own. A broken rule is
+ * Trust      Each end treats the other as hostile: positions and lengths are
+ *            copied once and checked against the end's own. A violation is
  *            -EBADMSG and breaks the ring for good (I7). The bytes of a frame
  *            may change while they are read.
  * Threads    An end belongs to one thread.
@@ -56,7 +57,7 @@ struct frames_way {
 	uint32_t ring_bytes;
 	uint32_t record_bytes; /* of the frame handed out, padding included */
 	uint64_t at;           /* ours: produced, or consumed */
-	uint64_t told;         /* of it, what the peer was told */
+	uint64_t told;         /* up to where the peer has been shown */
 	uint64_t known;        /* checked copy of the peer's position */
 
 	/* Of a producer. */
@@ -85,7 +86,7 @@ struct frames {
  * to the service, and one of `receive_bytes`; powers of two. The caller owns
  * *ret_memfd.
  *
- * -EINVAL  not such a size
+ * -EINVAL  no such size
  */
 int frames_create(uint32_t transmit_bytes, uint32_t receive_bytes,
 		  uint32_t generation, int *ret_memfd);
@@ -103,8 +104,8 @@ void frames_close(struct frames *frames);
 /* Producing. ------------------------------------------------------------- */
 
 /*
- * Room for a record of up to `bytes` (1 to FRAMES_RECORD_MOST), written to
- * before frames_commit(); not committing takes nothing.
+ * Room for a record of up to `bytes` (1 to FRAMES_RECORD_MOST), to be filled
+ * before frames_commit(). A reservation that is not committed costs nothing.
  *
  * -EAGAIN   the ring is full
  * -EBADMSG  the peer's position is impossible
@@ -115,30 +116,32 @@ int frames_reserve(struct frames *frames, uint32_t bytes, uint8_t **ret_at);
 void frames_commit(struct frames *frames, uint32_t bytes);
 
 /*
- * Let no more wait from now on than the peer takes in FRAMES_QUEUE_NS by its
- * pace of late, and FRAMES_QUEUE_LEAST: whatever waits behind a long queue for
- * a slow peer waits as long as the queue does. To be called now and then.
+ * Limit the queue from now on to what the peer takes in FRAMES_QUEUE_NS at its
+ * recent rate, but at least FRAMES_QUEUE_LEAST: behind a slow peer, a long
+ * queue is only latency. To be called regularly.
  */
 void frames_pace(struct frames *frames, uint64_t now_ns);
 
-/* More than three quarters of what may wait do, as far as is known. */
+/* The queue is more than three quarters full, as far as is known. */
 bool frames_are_crowded(struct frames *frames);
 
-/* Show the peer what was committed; true: write its eventfd. */
+/* Show the peer what was committed; when true, the caller writes its
+ * eventfd. */
 bool frames_publish(struct frames *frames);
 
-/* The ring was full: have the peer wake us as it makes room. True when there
- * is none yet, and it is safe to sleep. */
+/* The ring was full: have the peer wake us when it makes room. True when there
+ * is still none, and it is safe to sleep. */
 bool frames_prepare_room(struct frames *frames);
 
 /* True while the peer has not taken everything that was published. */
 bool frames_are_unread(const struct frames *frames);
 
-/* Before sleeping: when to call frames_rest(); 0: there is no need to. */
+/* Before sleeping: when to call frames_trim(); 0: never. */
 uint64_t frames_rest_ns(struct frames *frames);
 
-/* Give the ring's memory back if that is due, nothing was put in meanwhile and
- * nothing waits; true if it was, which takes as long as a few frames do. */
+/* Release the ring's memory if that is due, and nothing was added meanwhile or
+ * is pending; true if it was released, which takes about as long as a few
+ * frames. */
 bool frames_rest(struct frames *frames, uint64_t now_ns);
 
 /* Consuming. ------------------------------------------------------------- */
@@ -147,7 +150,7 @@ bool frames_rest(struct frames *frames, uint64_t now_ns);
  * The oldest record not yet released; the same one until then.
  *
  * -EAGAIN   none
- * -EBADMSG  the peer broke a rule
+ * -EBADMSG  the peer violated the protocol
  */
 int frames_next(struct frames *frames, const uint8_t **ret_bytes,
 		uint32_t *ret_count);
@@ -155,16 +158,18 @@ int frames_next(struct frames *frames, const uint8_t **ret_bytes,
 /* Done with the record of the last frames_next(). */
 void frames_release(struct frames *frames);
 
-/* Give the room of what was released back; true: write the peer's eventfd. */
+/* Make the room of released records available; when true, the caller writes the
+ * peer's eventfd. */
 bool frames_acknowledge(struct frames *frames);
 
-/* True when nothing waits and the peer will wake us at the next frame. */
+/* True when nothing is pending and the peer will wake us for the next frame. */
 bool frames_prepare_sleep(struct frames *frames);
 
 /* Bytes that wait to be consumed, as far as known. */
 uint64_t frames_waiting(const struct frames *frames);
 
-/* The service beats once per turn of its loop; the monitor reads it. */
+/* Heartbeat: the service beats once per iteration of its loop, the monitor
+ * reads it. */
 void frames_beat(struct frames *frames);
 uint64_t frames_beats(const struct frames *frames);
 

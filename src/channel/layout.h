@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where things lie in a channel's memory. Private to this folder.
+ * The layout of a channel's memory. Private to this folder.
  *
  *   page 0        header, the ends' states, the four index words
  *   page 1 ...    request ring, slot_count of 64 bytes
@@ -16,7 +16,7 @@
 #define LAYOUT_VERSION 1u
 #define LAYOUT_PAGE    4096u
 
-/* Two lines apart, because processors prefetch lines in pairs. */
+/* Two cache lines apart, because processors prefetch lines in pairs. */
 struct layout_word {
 	uint32_t value;
 	uint8_t unused[124];

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Positions in shared memory: 64 bits, never wrapping, one to a cache line,
- * and the question who is to be woken. Private to this folder.
+ * Positions in shared memory: 64 bits, never wrapping, one to a cache line, and
+ * the decision whether to wake the peer. Private to this folder.
  *
- * A sleeper publishes the position past which it wants to be woken and looks
- * once more; a publisher stores its position and looks whether that has been
- * passed. With a full fence between store and look on both sides one of them
- * sees the other.
+ * A sleeper publishes the position past which it wants to be woken and then
+ * checks once more; a publisher stores its position and then checks whether it
+ * has passed that one. With a full fence between store and check on both sides,
+ * at least one of them sees the other.
  */
 #ifndef CHANNEL_POSITION_H
 #define CHANNEL_POSITION_H
@@ -57,9 +57,9 @@ static inline bool position_prepare_sleep(struct position *wake_at,
 }
 
 /*
- * Map a file of the peer that can no longer change in size.
+ * Map a file of the peer whose size can no longer change.
  *
- * -EBADMSG  it can, or is smaller than that
+ * -EBADMSG  it can change, or is smaller than that
  */
 static inline int position_map(int memfd, size_t least_bytes, void **ret_map,
 			       size_t *ret_bytes)

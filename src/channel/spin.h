@@ -2,11 +2,11 @@
 /*
  * When to spin before sleeping.
  *
- * Waking a sleeper on another CPU costs tens of microseconds, catching it
- * while it spins well under one. Spinning pays only while waits are short, so
- * a spinner arms itself after a row of short waits, spins for at most its cap,
- * and disarms with growing hesitation when spins end in sleep. At a low rate
- * it never arms, and an idle process never spins.
+ * Waking a sleeper on another CPU costs tens of microseconds; reaching it while
+ * it spins costs well under one. Spinning pays only while waits are short, so a
+ * spinner arms itself after several short waits in a row, spins for at most its
+ * cap, and backs off further each time spinning ends in sleep. At a low rate it
+ * never arms, and an idle process never spins.
  *
  *   for (;;) {
  *           if (look_for_work()) { spin_found(&spin); continue; }
@@ -24,9 +24,9 @@
 
 #define SPIN_MONITOR_NS 20000u
 #define SPIN_SERVICE_NS 50000u
-/* A monitor that waits for a large chunk, which takes longer: measured, waking
- * it for each cost more processor time than spinning, and a fifth of the
- * bandwidth. */
+/* A monitor that waits for a large chunk, which takes longer: as measured,
+ * waking it for each one costs more processor time than spinning, and a fifth
+ * of the bandwidth. */
 #define SPIN_LARGE_NS 60000u
 
 struct spin {
@@ -43,21 +43,21 @@ struct spin {
 
 void spin_init(struct spin *spin, uint32_t cap_ns);
 
-/* Recent waits were short: the next one begins awake. */
+/* Recent waits were short: the next one begins by spinning. */
 bool spin_is_armed(const struct spin *spin);
 
-/* What is waited for changed in kind: spin this long from now on. */
+/* A different kind of request is awaited: spin this long from now on. */
 void spin_set_cap(struct spin *spin, uint32_t cap_ns);
 
-/* Nothing to do was found: true when the caller should look again (a moment
- * has passed), false when it should sleep. */
+/* There was nothing to do: true when the caller should check again (after a
+ * short pause, taken here), false when it should sleep. */
 bool spin_again(struct spin *spin);
 
 /* The same decision when spinning is out of the question for this wait, for
  * example while a large request is in flight. Always false. */
 bool spin_not(struct spin *spin);
 
-/* Something to do was found, whether spinning or woken. */
+/* There was something to do, whether found by spinning or after a wake-up. */
 void spin_found(struct spin *spin);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One console: the ring it shares with its monitor, its log, and everyone
- * attached. At most one of them types; the others read.
+ * One console: the ring it shares with its monitor, its log, and the attached
+ * readers. At most one of them is the writer; the others are read-only.
  *
- * Trust      The monitor is as hostile as its guest: a ring position that
- *            cannot be ends this console and no other. Readers: reader.h.
+ * Trust      The monitor is as hostile as its guest: an impossible ring
+ *            position ends this console and no other. Readers: reader.h.
  * Threads    One owner.
  * Errors     0 or a negative errno.
  */
@@ -28,8 +28,8 @@ struct console {
 	struct bytes bytes;
 	int call_fd;     /* owned: the monitor wakes us */
 	int kick_fd;     /* owned: we wake the monitor */
-	uint64_t source; /* names this ring in the log's header */
-	uint64_t logged; /* up to where output is in the log */
+	uint64_t source; /* identifies this ring in the log's header */
+	uint64_t logged; /* position up to which output is logged */
 	struct textlog log;
 	bool log_is_failing;
 	uint32_t reader_count;
@@ -40,34 +40,34 @@ struct console {
 enum { CONSOLE_FD_RING, CONSOLE_FD_CALL, CONSOLE_FD_KICK, CONSOLE_FD_LOG };
 
 /*
- * Serve a console; the descriptors are taken from the array on success. The
- * log goes on where the last instance stopped.
+ * Serve a console; the descriptors are taken from the array on success. The log
+ * continues where the last instance stopped.
  *
- * -EBADMSG  what was handed over is no such ring, or may block
+ * -EBADMSG  not such a ring, or a descriptor that could block
  * -ENOMEM
  */
 int console_new(const struct console_ring *ring, int *fds,
 		struct console **ret_console);
 
-/* A new bound of its log, as textlog_set_bound(). */
+/* Change the bound of its log, as textlog_set_bound(). */
 int console_set_log(struct console *console, uint64_t log_bytes);
 
-/* Log and send what is there, say `why` to everyone attached, and close. */
+/* Log and send pending output, send `why` to all readers, and close. */
 void console_end(struct console *console, const char *why);
 
 /*
- * Attach someone, who gets the output kept first. The stream is taken over;
- * on failure he is told why and hung up on.
+ * Attach a reader, which first receives the output kept so far. The stream is
+ * taken; on failure the reader is sent the reason and disconnected.
  *
- * -EUSERS  too many are attached
- * -EBUSY   someone else types, and he is not to be taken over
+ * -EUSERS  too many readers are attached
+ * -EBUSY   there is another writer, and `mode` does not take over
  * -ENOMEM
  */
 int console_attach(struct console *console, int fd, enum console_mode mode);
 
 /*
- * One turn: log, send, take input. *ret_may_sleep: nothing is left to do until
- * a descriptor is ready.
+ * One iteration: log, send, take input. *ret_may_sleep: nothing is left to do
+ * until a descriptor is ready.
  *
  * -EBADMSG  the monitor broke the ring: end this console
  */
@@ -80,7 +80,8 @@ void console_woken(struct console *console);
 void console_reader_ready(struct console *console, uint32_t index,
 			  bool is_hung_up);
 
-/* Someone's input waits for room, which nobody announces: turn again soon. */
+/* A reader's input is waiting for room, which is not signalled: call
+ * console_turn() again soon. */
 bool console_waits_for_room(const struct console *console);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Someone attached to a console.
+ * A client attached to a console.
  *
- * There is no queue of output per reader: each has a position in the console's
- * ring, and one frame under way. Who is slow finds that the ring went on
- * without him, and the positions in his frames say how much he lost.
+ * A reader has no output queue: it has a position in the console's ring, and
+ * one frame being sent. A slow reader is overtaken by the ring, and the
+ * positions in its frames say how much it lost.
  *
- * Trust      Readers are foreign processes. One that floods us has its input
- *            taken a little at a time; one that does not read costs nothing.
+ * Trust      Readers are untrusted processes. The input of one that floods us
+ *            is taken a little at a time; one that does not read costs nothing.
  * Threads    One owner.
  */
 #ifndef CONSOLE_READER_H
@@ -25,9 +25,9 @@
 struct reader {
 	int fd; /* owned */
 	bool is_writer;
-	bool is_told;         /* that his input is ignored */
-	bool is_closing;      /* to be closed when the notice is out */
-	bool waits_for_room;  /* his socket is full */
+	bool is_told;         /* that its input is ignored */
+	bool is_closing;      /* to be closed once the notice is sent */
+	bool waits_for_room;  /* its socket is full */
 	uint64_t position;    /* in the console's output */
 	uint32_t input_begin; /* of input not yet taken by the console */
 	uint32_t input_end;
@@ -40,37 +40,36 @@ struct reader {
 };
 
 /*
- * Take over the stream and begin with the oldest output kept.
+ * Take the stream and begin with the oldest output kept.
  *
- * -ENOMEM  the stream stays the caller's
+ * -ENOMEM  the caller still owns the stream
  */
 int reader_new(int fd, const struct bytes *bytes, struct reader **ret_reader);
 void reader_free(struct reader *reader);
 
-/* A sentence for the person; replaces one that was not sent yet. */
+/* A sentence for the user; replaces one that has not been sent yet. */
 void reader_notify(struct reader *reader, enum console_frame_kind kind,
 		   const char *text);
 
-/* Send what there is, as far as the socket takes it and not for ever.
- *
- * -EPIPE    he is gone, or was to be closed and is done
- * -EBADMSG  the ring is broken
- */
+/* Send pending output, as far as the socket takes it, and a bounded amount.
+ * 
+ * -EPIPE    it has disconnected, or was closing and is done
+ * -EBADMSG  the ring is broken */
 int reader_send(struct reader *reader, const struct bytes *bytes);
 
-/* Send the notice without what the ring may hold, if the socket takes it. */
+/* Send the notice, but no more output, if the socket takes it. */
 void reader_send_last(struct reader *reader);
 
 /*
- * Take his input, if the last was passed on. `is_hung_up`: his end is closed,
- * and input that found no room is then given up.
+ * Take its input, if the last was passed on. `is_hung_up`: its end is closed,
+ * and input for which there is no room is then dropped.
  *
- * -EPIPE  he is gone
+ * -EPIPE  it has disconnected
  */
 int reader_receive(struct reader *reader, bool is_hung_up);
 
 /*
- * Pass input on to the console; *ret_wake is set when the monitor asked to be
+ * Pass its input to the console; *ret_wake is set when the monitor asked to be
  * woken.
  *
  * -EBADMSG  the ring is broken
@@ -78,7 +77,7 @@ int reader_receive(struct reader *reader, bool is_hung_up);
 int reader_pass_input(struct reader *reader, struct bytes *bytes,
 		      bool *ret_wake);
 
-/* Input waits for room in the ring. */
+/* Its input is waiting for room in the ring. */
 bool reader_has_input(const struct reader *reader);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * The console service: its consoles and the loop that serves them.
  *
- * One thread, one poll(). Nothing wakes it but output, input and the
- * supervisor; only input that waits for room in a ring is tried again by time.
+ * One thread, one poll(). It is woken only by output, input and the supervisor;
+ * only input that is waiting for room in a ring is retried on a timer.
  */
 #ifndef CONSOLE_SERVICE_H
 #define CONSOLE_SERVICE_H
@@ -17,7 +17,7 @@
 #include "control/child.h"
 #include "sandbox/sandbox.h"
 
-/* The link; per console its wake-ups and its readers. */
+/* The control link; per console its eventfd and its readers. */
 #define SERVICE_POLLED_MOST \
 	(1 + CONSOLE_SERVICE_MAX * (1 + CONSOLE_READERS_MOST))
 
@@ -38,7 +38,7 @@ void service_run(struct service *service);
 /* Handle what the supervisor sent. */
 void service_receive(struct service *service);
 
-/* Tell the operators, through the supervisor. */
+/* Report an event to the operators, through the supervisor. */
 void service_report(struct service *service, enum event_level level,
 		    const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

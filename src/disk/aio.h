@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many O_DIRECT requests at a time without a thread each: the kernel's native
- * asynchronous I/O, by system calls.
+ * Many O_DIRECT requests in flight without a thread for each: Linux native AIO,
+ * by its system calls.
  *
- * Why not io_uring: the end of the process would be no fence for it. Requests
- * in flight here hold the open file, and with it the fence lock, until they
- * have landed (I4).
+ * Not io_uring, because there the death of the process is no fence. Requests in
+ * flight here hold the open file, and with it the fence lock, until they
+ * complete (I4).
  *
  * Threads    One owner.
  */
@@ -42,18 +42,18 @@ struct aio {
 void aio_init(struct aio *aio, int done_fd);
 
 /*
- * Queue a READ or WRITE of an O_DIRECT file; aio_submit() starts it, and waits
- * for nothing.
+ * Queue a READ or WRITE of an O_DIRECT file; aio_submit() starts it, and never
+ * blocks.
  *
- * -EAGAIN  no room, no context from the kernel, or a file without RWF_NOWAIT:
- *          use a worker
+ * -EAGAIN  no room, no AIO context available, or a file without RWF_NOWAIT: use
+ *          a worker
  */
 int aio_queue(struct aio *aio, struct aio_slot *slot, struct job *job);
 
 /*
- * Start what is queued. True when all was started; else some wait for a call
- * after the next completions. A request that the kernel refuses is returned in
- * *ret_refused for a worker (one per call), else NULL.
+ * Start the queued requests. True when all were started; the others remain
+ * queued for a call after the next completions. A request that the kernel
+ * refuses is returned in *ret_refused for a worker (one per call), else NULL.
  */
 bool aio_submit(struct aio *aio, struct aio_slot **ret_refused);
 
@@ -61,8 +61,8 @@ bool aio_submit(struct aio *aio, struct aio_slot **ret_refused);
 bool aio_has_done(const struct aio *aio);
 
 /*
- * The next finished request, or NULL. *ret_result: bytes moved or -errno, of
- * the kernel; what is missing is for a worker.
+ * The next completed request, or NULL. *ret_result: bytes transferred or
+ * -errno, from the kernel; a worker does the rest of a short transfer.
  */
 struct aio_slot *aio_reap(struct aio *aio, int64_t *ret_result);
 

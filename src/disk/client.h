@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One attachment: a monitor's channel, the file behind it, and the requests of
- * it that are under way. It ends when it was detached or its peer broke the
- * rules, but never before its last request has left the kernel, for until then
- * the kernel may write into the channel's buffers.
+ * One attachment: a monitor's channel, the file behind it, and its requests in
+ * flight. It ends when it is detached or its peer violates the protocol, but
+ * never before its last request has left the kernel, which may write into the
+ * channel's buffers until then.
  *
- * Threads    The loop's thread; a task is on a worker's between submit and
- *            done, which touches only its work and job.
+ * Threads    The loop's thread; between submission and completion a task is on
+ *            a worker's thread, which touches only its work and job.
  */
 #ifndef DISK_CLIENT_H
 #define DISK_CLIENT_H
@@ -21,13 +21,13 @@
 #include "disk/request.h"
 #include "disk/workers.h"
 
-/* One request under way. */
+/* One request in flight. */
 struct task {
 	struct work work; /* first: a work is cast back */
 	struct aio_slot slot;
 	struct job job;
 	struct client *client;
-	struct task *next; /* of the free ones, or of those that wait */
+	struct task *next; /* in the list of free or of waiting tasks */
 	uint64_t id;
 	int status; /* 0 or the errno to answer with */
 };
@@ -45,20 +45,20 @@ struct client {
 	struct task *last_waiting;
 	bool is_broken;
 	bool is_detaching;
-	bool must_flush;    /* before it is over */
+	bool must_flush;    /* before it ends */
 	struct task *tasks; /* owned, one per slot of the channel */
 	struct task *free_tasks;
-	struct task last_flush; /* asked by nobody, so answered to nobody */
+	struct task last_flush; /* not requested by the peer, so not answered */
 };
 
-/* What DISK_ATTACH carries, in its order. */
+/* The descriptors of DISK_ATTACH, in this order. */
 enum { ATTACH_FILE, ATTACH_MEMORY, ATTACH_KICK, ATTACH_CALL, ATTACH_FD_COUNT };
 
 /*
- * Make a client; it takes the descriptors out of `fds`, also when it fails.
+ * Create a client; the descriptors in `fds` are taken, on failure too.
  *
- * -EINVAL   settings that cannot be, or eventfds that could block us
- * -EBADMSG  the channel is not what it should be: the peer's doing
+ * -EINVAL   impossible settings, or eventfds that could block us
+ * -EBADMSG  not a valid channel: the peer changed it
  * -ENOMEM
  */
 int client_new(const struct disk_attach *attach, int *fds,
@@ -66,8 +66,8 @@ int client_new(const struct disk_attach *attach, int *fds,
 void client_free(struct client *client);
 
 /*
- * Take the next request, checked. With task->status set it is to be answered
- * with that at once.
+ * Take the next request and check it. If task->status is set, it must be
+ * answered with that at once.
  *
  * -EAGAIN   none waiting, or this client is ending
  * -EBADMSG  the client is broken now
@@ -77,15 +77,14 @@ int client_take(struct client *client, struct task **ret_task);
 /* Answer with task->status, and give the task back. */
 void client_answer(struct task *task);
 
-/* Show the answers to the monitor, and wake it if it wants to be. */
+/* Publish the answers to the monitor, and wake it if it asked for that. */
 void client_publish(struct client *client);
 
-/* Have a task wait for a worker, and take the one that waits longest, or
- * NULL. */
+/* Queue a task for a worker; take the one that has waited longest, or NULL. */
 void client_wait(struct task *task);
 struct task *client_next_waiting(struct client *client);
 
-/* True when nothing of it is left to wait for and it should go. */
+/* True when none of its requests is in flight and it should be freed. */
 bool client_is_over(const struct client *client);
 
 #endif

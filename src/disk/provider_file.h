@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file or block device as the store behind a disk.
+ * A file or block device as the backing store of a disk.
  *
- * What cannot wait for a device is done at once; the rest is for a worker
- * thread, or, with O_DIRECT, for aio.h. Nothing is kept: when a job is done
- * its bytes are in the buffer, or in the kernel.
+ * Requests that cannot block are done at once; the rest is for a worker thread,
+ * or, with O_DIRECT, for aio.h. Nothing is cached here: when a job is done its
+ * data is in the buffer, or in the kernel.
  *
  * Threads    provider_file_try() on the owner's thread only;
  *            provider_file_run() on any, for different jobs at a time.
@@ -25,7 +25,7 @@ struct provider_file {
 	bool nowait_direct; /* the same, for aio.h; else a worker does it */
 };
 
-/* One request on its way. */
+/* One request in flight. */
 struct job {
 	struct provider_file *file;
 	uint16_t op;    /* enum disk_op */
@@ -36,22 +36,24 @@ struct job {
 	uint32_t done_bytes; /* so far */
 };
 
-/* Take `fd`, which is owned from here on, and learn from it what it is. */
+/* Take `fd`, which is owned from here on, and find out what kind of file it
+ * is. */
 void provider_file_open(struct provider_file *file, int fd);
 void provider_file_close(struct provider_file *file);
 
 /*
- * Do the job if that needs no waiting: its status, 0 or an errno as in
+ * Do the job if that cannot block: its status, 0 or an errno as in
  * channel/disk_request.h.
  *
- * -EAGAIN  it might wait; job->done_bytes says what is done already
+ * -EAGAIN  it might block; job->done_bytes says how much is done already
  */
 int provider_file_try(struct provider_file *file, struct job *job);
 
-/* Do the rest of the job, waiting as long as it takes: its status. */
+/* Do the rest of the job, blocking as long as it takes: its status. */
 int provider_file_run(struct job *job);
 
-/* The status a client is told for an errno of the kernel (both negative). */
+/* The status reported to a client for an errno of the kernel (both
+ * negative). */
 int provider_file_status(int error);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rules for one disk request, before anything is done with it.
+ * Validation of one disk request, before it has any effect.
  *
  * Pure. The request is a private copy; its fields are whatever a hostile
  * client wrote (I7).
@@ -23,7 +23,7 @@ struct disk_limits {
 /*
  * 0: carry it out.
  *
- * -EBADMSG         no honest client sends this: drop the client
+ * -EBADMSG         a protocol violation: drop the client
  * -EROFS, -EINVAL  answer the request with this
  */
 int request_check(const struct channel_request *request,

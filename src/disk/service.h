@@ -2,9 +2,9 @@
 /*
  * The disk service: its clients and the loop that serves them.
  *
- * One thread takes requests, does what cannot wait, answers and talks to the
- * supervisor; workers and the kernel do the rest. The loop never waits for one
- * client.
+ * One thread takes requests, does those that cannot block, answers, and talks
+ * to the supervisor; workers and the kernel do the rest. The loop never waits
+ * for a client.
  */
 #ifndef DISK_SERVICE_H
 #define DISK_SERVICE_H
@@ -35,7 +35,7 @@ struct service {
 	int done_fd;               /* owned: workers and the kernel wake us */
 	uint32_t in_kernel;        /* requests of all clients */
 	uint32_t large_on_workers; /* requests of DISK_LARGE_BYTES and more */
-	uint32_t large_workers;    /* the most of them that pays */
+	uint32_t large_workers;    /* the most of them worth having */
 	uint32_t quick_row;        /* requests in a row done at once */
 	bool last_was_large;
 	uint32_t busy_turns;
@@ -59,7 +59,7 @@ void service_run(struct service *service);
 /* Handle what the supervisor sent. */
 void service_receive(struct service *service);
 
-/* Tell the supervisor that a client is gone, and why. */
+/* Report to the supervisor that a client has ended, and why. */
 void service_report_over(struct service *service, const struct client *client);
 
 /* sandbox.c -------------------------------------------------------------- */

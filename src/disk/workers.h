@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads for what may block. They are started when there is more work than
- * idle threads, up to a bound, and end when idle, so that an idle service has
- * none. A blocking call in a thread is part of the fence: the process is not
- * dead before it has returned from the kernel (I4).
+ * Threads for requests that may block. They are started when there is more work
+ * than idle threads, up to a bound, and end when idle, so that an idle service
+ * has none. A blocking call in a thread is covered by the fence: the process is
+ * not dead before the call has returned from the kernel (I4).
  *
  * Threads    workers_submit(), workers_take_done() and the sleep functions
  *            belong to one thread, the owner; run() is called on a worker.
@@ -17,8 +17,8 @@
 
 #define WORKERS_MOST 64
 
-/* Embedded in what is to be done. Belongs to the workers from submit until
- * take_done returns it. */
+/* Embedded in a task; belongs to the workers from submit until take_done
+ * returns it. */
 struct work {
 	void (*run)(struct work *work);
 	struct work *next;
@@ -53,8 +53,8 @@ struct work *workers_take_done(struct workers *workers);
 
 bool workers_have_done(const struct workers *workers);
 
-/* Before sleeping on done_fd: true when nothing is finished and the next one
- * to finish writes done_fd. After waking, workers_woken(). */
+/* Before sleeping on done_fd: true when nothing is finished and the next
+ * completion writes done_fd. After waking, workers_woken(). */
 bool workers_prepare_sleep(struct workers *workers);
 void workers_woken(struct workers *workers);
 

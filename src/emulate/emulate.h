@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Emulation of the instructions that KVM gives up on.
+ * Emulation of instructions that KVM cannot emulate itself.
  *
- * KVM emulates an instruction that touches emulated devices, and knows few of
- * them: none of AVX, for one. What it does not know it hands over
- * (KVM_EXIT_INTERNAL_ERROR, suberror emulation). emulate() decodes those
- * bytes, does to an abstract processor and its memory what the instruction
- * does, or says which exception it raises.
+ * KVM emulates instructions that access emulated devices, but supports only
+ * some of them: none of AVX, for example. The others it passes to user space
+ * (KVM_EXIT_INTERNAL_ERROR, suberror emulation). emulate() decodes their bytes
+ * and applies the instruction to an abstract processor and its memory, or says
+ * which exception it raises.
  *
- * All that is known is a table of mnemonics (rules.c): adding an instruction is
- * a row and a test.
+ * The supported instructions are one table of mnemonics (rules.c): adding one
+ * takes a row and a test.
  *
- * Trust      Bytes, registers and memory are a hostile guest's. Bytes are those
- *            given, never read again; addresses are only ever passed to the
- *            caller's functions, which check them.
+ * Trust      Bytes, registers and memory are a hostile guest's. The given bytes
+ *            are never read again; addresses are only passed to the caller's
+ *            functions, which check them.
  * Threads    None of its own and no state: one call per processor at a time.
  * Errors     None: every outcome is one of enum emulate_outcome.
  * Source     Intel SDM volumes 1 (13: XSAVE) and 2; AMD APM volume 3.
@@ -57,7 +57,7 @@ enum emulate_mode {
 	EMULATE_64 = 64,
 };
 
-/* Bits: what the guest's CPUID says it has. */
+/* Bits: features in the guest's CPUID. */
 enum emulate_feature {
 	EMULATE_SSE = 1u << 0,
 	EMULATE_SSE2 = 1u << 1,
@@ -94,14 +94,14 @@ enum emulate_access {
 /* The guest's memory and devices. */
 struct emulate_memory {
 	/*
-	 * Where a linear address is, for this kind of access at the processor's
-	 * privilege. 0, or -EFAULT: a page fault with *ret_error_code.
+	 * Translate a linear address for this kind of access at the processor's
+	 * privilege level. 0, or -EFAULT: a page fault with *ret_error_code.
 	 */
 	int (*translate)(void *context, uint64_t linear,
 			 enum emulate_access access, uint64_t *ret_gpa,
 			 uint32_t *ret_error_code);
-	/* 1, 2, 4 or 8 bytes at a multiple of their number: memory, a device,
-	 * or nothing (all ones). */
+	/* 1, 2, 4 or 8 bytes, naturally aligned: memory, a device, or nothing
+	 * (all ones). */
 	void (*read)(void *context, uint64_t gpa, void *to, size_t bytes);
 	void (*write)(void *context, uint64_t gpa, const void *from,
 		      size_t bytes);
@@ -109,8 +109,8 @@ struct emulate_memory {
 };
 
 enum emulate_outcome {
-	EMULATE_DONE,    /* emulated; rip moved on */
-	EMULATE_FAULT,   /* inject the exception; nothing was changed */
+	EMULATE_DONE,    /* emulated; rip has advanced */
+	EMULATE_FAULT,   /* inject the exception; nothing else changed */
 	EMULATE_UNKNOWN, /* not in the table; nothing was changed */
 };
 
@@ -126,15 +126,15 @@ struct emulate_result {
 };
 
 /*
- * Emulate the instruction at cpu->rip, whose first `count` bytes (at most
- * EMULATE_BYTES_MAX count) are given; those that are missing are fetched. A
- * repeated string instruction does one element a call.
+ * Emulate the instruction at cpu->rip. Its first `count` bytes (at most
+ * EMULATE_BYTES_MAX are used) are given; missing ones are fetched. A repeated
+ * string instruction does one element per call.
  */
 struct emulate_result emulate(struct emulate_cpu *cpu,
 			      const struct emulate_memory *memory,
 			      const uint8_t *bytes, size_t count);
 
-/* More rows than the table will have, for arrays of counters. */
+/* An upper bound on the rows of the table, for arrays of counters. */
 #define EMULATE_RULE_MAX 128
 
 /* Rows of the table, and the mnemonic of one; "" beyond. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From linear to guest-physical addresses, as the processor does it: every
- * paging mode, with the rights of the access, and accessed and dirty bits set.
- * (KVM_TRANSLATE checks no rights.)
+ * Translation of linear to guest-physical addresses as the processor does it:
+ * every paging mode, access rights checked, accessed and dirty bits set.
+ * (KVM_TRANSLATE does not check access rights.)
  *
- * Trust      Registers and tables are a hostile guest's. Entries are read once
- *            each; an address found in them is only passed on.
+ * Trust      Registers and tables are a hostile guest's. Each entry is read
+ *            once; an address found in one is only passed to read().
  * Source     Intel SDM volume 3, 4.
  */
 #ifndef EMULATE_WALK_H
@@ -18,10 +18,10 @@ struct walk {
 	uint32_t pkru;
 	uint8_t cpl;
 	uint8_t physical_bits; /* of an address, as CPUID says */
-	/* Memory of the guest, 4 or 8 bytes at a multiple of their number;
-	 * false: there is none. */
+	/* Guest memory, 4 or 8 bytes, naturally aligned; false: there is
+	 * none. */
 	bool (*read)(void *context, uint64_t gpa, void *to, size_t bytes);
-	/* Atomically; false: it was no longer `old`. */
+	/* Compare and exchange; false: the value was no longer `old`. */
 	bool (*exchange)(void *context, uint64_t gpa, uint64_t old,
 			 uint64_t new, size_t bytes);
 	void *context;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One instruction while it is emulated; only files of this folder include
- * this.
+ * One instruction being emulated; private to this folder.
  *
  * Errors     0; -EFAULT: an exception is in work->result; -EOPNOTSUPP: a form
  *            that the table does not cover.
@@ -42,7 +41,7 @@ struct work {
 	struct emulate_result result;
 };
 
-/* The largest thing an instruction here moves. */
+/* The largest operand of a supported instruction. */
 #define SPAN_BYTES_MAX EMULATE_VECTOR_BYTES
 
 /* Linear memory whose translation succeeded: at most two pages. */
@@ -51,7 +50,7 @@ struct span {
 	size_t counts[2];
 };
 
-/* emulate.c: what is to be injected; both give -EFAULT. */
+/* emulate.c: set the exception to inject; both return -EFAULT. */
 int work_fault(struct work *work, uint8_t vector);
 int work_fault_code(struct work *work, uint8_t vector, uint32_t error_code);
 
@@ -77,7 +76,7 @@ int work_operand(struct work *work, const ZydisDecodedOperand *operand,
 void span_read(const struct work *work, const struct span *span, void *to);
 void span_write(const struct work *work, const struct span *span,
 		const void *from);
-/* Complete work->bytes to what the processor would fetch. */
+/* Complete work->bytes to the bytes that the processor would fetch. */
 int work_fetch(struct work *work);
 
 /* operand.c */
@@ -85,11 +84,12 @@ bool is_memory(const ZydisDecodedOperand *operand);
 bool is_general(const ZydisDecodedOperand *operand);
 bool is_vector(const ZydisDecodedOperand *operand);
 uint64_t general_read(const struct emulate_cpu *cpu, ZydisRegister name);
-/* As the processor does: 32 bits clear the upper half, less keep the rest. */
+/* As the processor does: 32-bit writes clear the upper half, narrower ones keep
+ * the rest. */
 void general_write(struct emulate_cpu *cpu, ZydisRegister name, uint64_t value);
 uint8_t *vector_of(struct work *work, const ZydisDecodedOperand *operand);
-/* After a write of the low `bytes` of a vector register: VEX and EVEX clear
- * what is above, SSE keeps it. */
+/* After a write of the low `bytes` of a vector register: VEX and EVEX clear the
+ * bytes above, SSE keeps them. */
 void vector_finish(struct work *work, uint8_t *vector, size_t bytes);
 
 /* general.c, string.c, vector.c: what the rows do. */

@@ -3,11 +3,11 @@
  * Vector registers as XSAVE stores them, in the standard format that
  * KVM_GET_XSAVE and KVM_SET_XSAVE use.
  *
- * Where a component is differs between processors and comes from CPUID; how
- * large the whole is, the caller knows (KVM_CAP_XSAVE2) and passes on: nothing
- * beyond it is touched.
+ * The offsets of components differ between processors and come from CPUID; the
+ * size of the area comes from the caller (KVM_CAP_XSAVE2), and nothing beyond
+ * it is touched.
  *
- * Trust      The area is what the kernel made of a guest's registers.
+ * Trust      The area was filled by the kernel from a guest's registers.
  * Source     Intel SDM volume 1, 13.
  */
 #ifndef EMULATE_XSTATE_H
@@ -16,7 +16,7 @@
 #include "emulate/emulate.h"
 
 struct xstate_layout {
-	/* Offset of each; 0: this host has none. */
+	/* Offset of each component; 0: this host does not have it. */
 	uint32_t avx, masks, high_256, high_16, keys;
 };
 

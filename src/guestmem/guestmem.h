@@ -3,15 +3,15 @@
  * A guest's memory: up to 32 regions of it, mapped from descriptors or
  * borrowed.
  *
- * A guest names memory by guest-physical address (gpa). A vhost-user front
- * end names rings by its own virtual ("user") addresses. Both are numbers
- * chosen by someone hostile, so each look-up names a length as well, and
- * answers only when every byte of the range is mapped. Mappings are left out
- * of core dumps and of children.
+ * A guest refers to memory by guest-physical address (gpa), a vhost-user front
+ * end to its rings by its own virtual ("user") addresses. Both are hostile
+ * input, so each look-up takes a length as well, and succeeds only when every
+ * byte of the range is mapped. Mappings are excluded from core dumps and are
+ * not inherited by children.
  *
- * Trust      Guest and front end are hostile: any address and any length may
- *            be passed in. A front end that truncates its file under us takes
- *            down the monitor of its own guest, and nothing else.
+ * Trust      Guest and front end are hostile: any address and any length may be
+ *            passed in. A front end that truncates its file while it is mapped
+ *            brings down the monitor of its own guest, and nothing else.
  * Threads    One thread; look-ups remember the last region that answered.
  * Errors     0 or a negative errno.
  */
@@ -49,13 +49,13 @@ struct guestmem {
 	struct guestmem_region regions[GUESTMEM_REGION_MAX];
 };
 
-/* No memory. Everything else needs this first. */
+/* Initialise to no memory; required before anything else. */
 void guestmem_init(struct guestmem *memory);
 
 /*
  * Map one region, shared. `fd` is borrowed; the mapping outlives it.
  *
- * -EINVAL  empty, wraps, overlaps a region we have, or is not inside the file
+ * -EINVAL  empty, wraps, overlaps an existing region, or is not inside the file
  * -ENOSPC  there are GUESTMEM_REGION_MAX regions
  * other    what mmap() said
  */
@@ -63,8 +63,8 @@ int guestmem_add(struct guestmem *memory, const struct guestmem_place *place,
 		 int fd);
 
 /*
- * The same for memory that is mapped already, and stays so for longer than
- * `memory` knows it: `host` is its first byte.
+ * The same for memory that is already mapped and stays mapped as long as
+ * `memory` refers to it: `host` is its first byte.
  */
 int guestmem_borrow(struct guestmem *memory, const struct guestmem_place *place,
 		    uint8_t *host);
@@ -77,8 +77,8 @@ int guestmem_remove(struct guestmem *memory,
 void guestmem_clear(struct guestmem *memory);
 
 /*
- * The bytes at a guest-physical address, or NULL unless all of them lie in
- * ONE region. Valid until a region is removed. A length of 0 answers NULL.
+ * The bytes at a guest-physical address, or NULL unless all of them lie in ONE
+ * region. Valid until a region is removed. NULL also for a length of 0.
  */
 uint8_t *guestmem_at(struct guestmem *memory, gpa_t gpa, uint64_t bytes);
 
@@ -87,8 +87,7 @@ uint8_t *guestmem_at_user(struct guestmem *memory, uint64_t address,
 			  uint64_t bytes);
 
 /*
- * Copy from or to guest memory; the range may run through regions that touch
- * each other.
+ * Copy from or to guest memory; the range may span adjacent regions.
  *
  * -EFAULT  some of it is not mapped; how much was copied is undefined
  */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An address space of the board, ports or memory: which device an access of a
- * virtual processor is for.
+ * An address space of the board, I/O ports or memory: routes accesses of the
+ * virtual processors to devices.
  *
- * A device claims ranges. An access of 1, 2, 4 or 8 bytes that lies in one
- * range whole is the device's, as an offset from its start; it may be
- * misaligned. Every other access reads all ones and writes nothing, as on a
- * bus where nobody answers.
+ * A device claims ranges. An access of 1, 2, 4 or 8 bytes that lies entirely
+ * within one range goes to its device, as an offset from the start of the
+ * range; it may be misaligned. Every other access reads all ones and writes
+ * nothing, as on a bus where no device responds.
  *
  * Trust      Address, width and value are a hostile guest's.
  * Threads    The board lock is held.
@@ -19,9 +19,9 @@
 
 #define BUS_RANGE_MAX 64
 
-/* Width is 1, 2, 4 or 8, and offset + width within the range. Of a value read
- * the low `width` bytes count; of one written the others are 0. Either may be
- * NULL: reads all ones, ignores writes. */
+/* Width is 1, 2, 4 or 8, and offset + width is within the range. Only the low
+ * `width` bytes of a value read are used; the others of a value written are 0.
+ * Either function may be NULL: reads give all ones, writes are ignored. */
 struct bus_ops {
 	uint64_t (*read)(void *device, uint64_t offset, uint32_t width);
 	void (*write)(void *device, uint64_t offset, uint64_t value,
@@ -50,11 +50,11 @@ struct bus {
  */
 int bus_add(struct bus *bus, const struct bus_range *range);
 
-/* Give up the range that begins there; nothing if there is none. */
+/* Remove the range that begins there; does nothing if there is none. */
 void bus_remove(struct bus *bus, uint64_t base);
 
-/* What KVM reports of an access: any address, any width up to 8. Bytes are in
- * the guest's order, little endian. */
+/* An access as KVM reports it: any address, any width up to 8. Bytes are little
+ * endian, as the guest's. */
 void bus_read(const struct bus *bus, uint64_t address, void *to,
 	      uint32_t width);
 void bus_write(const struct bus *bus, uint64_t address, const void *from,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Devices whose registers are bytes: a wider access is one to each of them in
- * turn, lowest first, as the ISA bus does it.
+ * Devices with byte registers: a wider access becomes one access to each byte,
+ * lowest first, as on the ISA bus.
  */
 #ifndef MACHINE_BYTEWISE_H
 #define MACHINE_BYTEWISE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where everything is in a machine of engine kvm: the one place that the boot
- * loader, the ACPI tables, the buses and the vCPUs agree on.
+ * The address map of a machine of engine kvm, shared by the boot loader, the
+ * ACPI tables, the buses and the vCPUs.
  *
  *   0000_0000            RAM, up to LOW_END
  *   000e_0000            ACPI tables (reserved in the memory map)
@@ -68,7 +68,8 @@
 #define SLOT_BALLOON 19
 #define SLOT_COUNT   32
 
-/* Of all of this, for saved partitions: a guest cannot go on where it changed. */
+/* The version of this map, for saved partitions: a guest cannot be resumed on
+ * another one. */
 #define LAYOUT_VERSION 1
 
 #define VCPU_MAX 64

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An interrupt line of the board, as a device sees it: a level that it sets.
- * The owner knows which GSI that is, and whether it counts edges.
+ * The owner knows which GSI it is, and whether it is edge triggered.
  */
 #ifndef MACHINE_LINE_H
 #define MACHINE_LINE_H
@@ -13,10 +13,10 @@ struct line {
 	void (*set)(void *context, uint32_t gsi, bool is_high);
 	void *context;
 	uint32_t gsi;
-	bool is_high; /* as last told to set() */
+	bool is_high; /* as last passed to set() */
 };
 
-/* Tell only what changes: an exit to the kernel costs more than a look. */
+/* Pass on changes only: a system call costs more than a comparison. */
 static inline void line_set(struct line *line, bool is_high)
 {
 	if (line->is_high == is_high)
@@ -25,7 +25,8 @@ static inline void line_set(struct line *line, bool is_high)
 	line->set(line->context, line->gsi, is_high);
 }
 
-/* After a restore: interrupt controllers were restored, pins were not. */
+/* After a restore, which restores the interrupt controllers but not their
+ * pins. */
 static inline void line_repeat(struct line *line)
 {
 	line->set(line->context, line->gsi, line->is_high);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * MSI-X of a PCI function (PCI 3.0, 6.8.2): a table of vectors, each with an
- * eventfd that whoever wants to interrupt writes, and a GSI to which the
- * eventfd is bound while the vector may fire. While it may not, counts stay in
- * the eventfd, and that is the pending bit.
+ * eventfd that is written to raise the interrupt, and a GSI to which the
+ * eventfd is bound while the vector is not masked. While it is masked, the
+ * count stays in the eventfd and serves as the pending bit.
  *
  * Trust      The table is written by a hostile guest.
  * Threads    The board lock is held, except for msix_fire().
@@ -41,14 +41,15 @@ struct msix {
 int msix_init(struct msix *msix, uint16_t count, uint32_t gsi,
 	      const struct machine_ops *ops);
 void msix_release(struct msix *msix);
-/* As after msix_init(); what was pending is forgotten. */
+/* As after msix_init(); pending interrupts are discarded. */
 void msix_reset(struct msix *msix);
 
 /* The message control word of the capability was written. */
 void msix_control(struct msix *msix, bool is_enabled, bool is_masked);
 
-/* The table and the pending bits, from their start. Accesses of other than 4
- * or 8 aligned bytes read 0 and are ignored (6.8.2 leaves them undefined). */
+/* The table and the pending bits, by offset from their start. Accesses other
+ * than of 4 or 8 aligned bytes read 0 and write nothing (6.8.2 leaves them
+ * undefined). */
 uint64_t msix_table_read(const struct msix *msix, uint64_t offset,
 			 uint32_t width);
 void msix_table_write(struct msix *msix, uint64_t offset, uint64_t value,
@@ -56,14 +57,15 @@ void msix_table_write(struct msix *msix, uint64_t offset, uint64_t value,
 uint64_t msix_pending_read(const struct msix *msix, uint64_t offset,
 			   uint32_t width);
 
-/* The eventfd of a vector, or NO_FD if there is no such. */
+/* The eventfd of a vector, or NO_FD if it does not exist. */
 int msix_event_fd(const struct msix *msix, uint16_t vector);
 
-/* Interrupt, from any thread; nothing if there is no such vector. */
+/* Raise an interrupt, from any thread; does nothing for a vector that does not
+ * exist. */
 void msix_fire(const struct msix *msix, uint16_t vector);
 
-/* Within the section of the function. Restore onto a fresh one, then call
- * msix_control(). */
+/* Within the section of the function. Restore into a freshly initialised one,
+ * then call msix_control(). */
 void msix_save(const struct msix *msix, struct state_writer *writer);
 void msix_restore(struct msix *msix, struct state_reader *reader);
 

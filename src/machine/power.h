@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a guest switches itself off, resets itself, says that it panicked, and
- * is told that someone pressed the power button: the sleep registers of a
- * hardware-reduced ACPI (6.4, 4.8.3.7), its reset register (4.8.3.6), the
- * registers behind our generic event device (5.6.9), the reset ways of older
- * guests (keyboard controller, port 0xcf9), and pvpanic as QEMU has it.
+ * Power off, reset, panic notification and the power button: the sleep
+ * registers of hardware-reduced ACPI (6.4, 4.8.3.7), its reset register
+ * (4.8.3.6), the registers behind the generic event device (5.6.9), the legacy
+ * ways to reset (keyboard controller, port 0xcf9), and a pvpanic like QEMU's.
  *
- * Trust      The guest writes anything; what has no meaning is ignored.
+ * Trust      The guest may write anything; values without a meaning are
+ *            ignored.
  * Threads    The caller holds the board's lock; happened() is called with it
- *            held, and must only take note: it comes from a vCPU's exit.
+ *            held on a vCPU's exit path, so it must only take note.
  */
 #ifndef MACHINE_POWER_H
 #define MACHINE_POWER_H
@@ -19,7 +19,7 @@
 #include "machine/line.h"
 #include "machine/state.h"
 
-/* Within a port of PCI's, which passes it on. */
+/* Within one of PCI's ports, which passes it on. */
 #define PORT_RESET_CONTROL 0xcf9
 
 enum power_event {
@@ -54,10 +54,11 @@ void power_init(struct power *power, const struct line *line,
 int power_attach(struct power *power, struct bus *bus);
 void power_reset(struct power *power);
 
-/* Someone pressed the button; once more while it is pending is nothing. */
+/* Press the button; no effect while a press is still pending. */
 void power_press_button(struct power *power);
 
-/* By port number: those that power_attach() claims, and PORT_RESET_CONTROL. */
+/* By port number: the ports that power_attach() claims, and
+ * PORT_RESET_CONTROL. */
 uint8_t power_read(const struct power *power, uint16_t port);
 void power_write(struct power *power, uint16_t port, uint8_t value);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An MC146818: UTC, and a little memory of the guest's own (Motorola
- * MC146818A data sheet). The guest may set the time; that is an offset from
- * the host's, kept across reset and in a saved image, so that a partition
- * restored a week later reads the right time.
+ * An MC146818: UTC and a little non-volatile memory (Motorola MC146818A data
+ * sheet). The guest may set the time, which is kept as an offset from the
+ * host's, across reset and in a saved image, so that a partition restored a
+ * week later reads the right time.
  *
- * All three interrupts (periodic, alarm, update) exist. The owner is told by
- * rearm() when to call rtc_tick(); a guest that does not answer an interrupt
- * causes no further ones, so it costs at most one wake-up per access.
+ * All three interrupts (periodic, alarm, update) are implemented. rearm() tells
+ * the owner when to call rtc_tick(); a guest that does not acknowledge an
+ * interrupt causes no further ones, so it costs at most one wake-up per access.
  *
- * Trust      The guest writes any register at any time; a nonsensical date is
- *            carried over into the next fields, never looped over.
+ * Trust      The guest may write any register at any time; date fields that are
+ *            out of range carry into the next ones, without a loop.
  * Threads    The caller holds the board's lock.
  */
 #ifndef MACHINE_RTC_H
@@ -29,8 +29,8 @@
 struct rtc_ops {
 	/* Nanoseconds of CLOCK_REALTIME. */
 	uint64_t (*now_ns)(void *context);
-	/* rtc_tick() is due once, then, on the clock of now_ns(), and no more
-	 * at the time said before; RTC_NEVER: not at all. */
+	/* rtc_tick() is due once at this time on the clock of now_ns(), instead
+	 * of at the time set before; RTC_NEVER: not at all. */
 	void (*rearm)(void *context, uint64_t deadline_ns);
 	void *context;
 };
@@ -39,9 +39,9 @@ struct rtc {
 	struct line line;
 	struct rtc_ops ops;
 	int64_t offset_s;  /* the guest's time less the host's */
-	uint64_t seen_ns;  /* until when flags have been computed */
-	uint64_t armed_ns; /* as last told to rearm() */
-	uint8_t index;     /* of the register at the data port */
+	uint64_t seen_ns;  /* flags have been computed up to then */
+	uint64_t armed_ns; /* as last passed to rearm() */
+	uint8_t index;     /* of the register selected for the data port */
 	uint8_t bytes[RTC_BYTES];
 };
 
@@ -56,7 +56,7 @@ void rtc_reset(struct rtc *rtc);
 uint8_t rtc_read(struct rtc *rtc, uint16_t offset);
 void rtc_write(struct rtc *rtc, uint16_t offset, uint8_t value);
 
-/* The time of rearm() has come. Too early or too late does no harm. */
+/* The deadline of rearm() has passed. Calling it early or late does no harm. */
 void rtc_tick(struct rtc *rtc);
 
 void rtc_save(const struct rtc *rtc, struct state_writer *writer);

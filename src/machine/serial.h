@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A 16550A: the guest's first and last console (National Semiconductor
- * PC16550D data sheet, 8.0). Time does not pass here: a byte is sent the
- * moment it is written, whatever the divisor says.
+ * A 16550A, the guest's console in early boot and in a crash (National
+ * Semiconductor PC16550D data sheet, 8.0). Timing is not emulated: a byte is
+ * sent as soon as it is written, whatever the divisor.
  *
- * Output goes to put(), which may have no room. Then the byte waits in the
- * transmitter, the line status says so until serial_send(), and the guest
- * waits as it would for a slow line: no processor is ever blocked. Input is
- * pushed by the owner as far as there is room.
+ * Output goes to put(), which may have no room. The byte then stays in the
+ * transmitter, as the line status shows until serial_send(), and the guest
+ * waits as it would for a slow line: no processor is ever blocked. The owner
+ * pushes input as far as there is room.
  *
- * Trust      The guest writes any register at any time. A byte that it writes
- *            into a full transmitter is lost, as on the real part.
+ * Trust      The guest may write any register at any time. A byte written to a
+ *            full transmitter is lost, as on real hardware.
  * Threads    The caller holds the board's lock. put() and room() are called
  *            with it held.
  */
@@ -60,7 +60,7 @@ void serial_init(struct serial *serial, const struct line *line,
 		 const struct serial_ops *ops);
 int serial_attach(struct serial *serial, struct bus *bus);
 
-/* As the guest's reset finds it; input and output that waits is dropped. */
+/* The state after a reset; pending input and output are dropped. */
 void serial_reset(struct serial *serial);
 
 /* Registers, by offset from the base, 0 to 7. */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of virtio's small devices for a saved machine: chains that were
- * being worked on, and the balloon's size. What the transport has (features,
- * places of rings) it saves itself; it starts the rings again, so restore
- * these before it.
+ * The state of the small virtio devices in a saved machine: chains in flight,
+ * and the balloon's size. The transport saves its own state (features, ring
+ * addresses) and restarts the rings, so the devices are restored before it.
  *
- * Trust      As machine/state.h. A chain named here is read again from the
+ * Trust      As machine/state.h. A chain listed here is read again from the
  *            guest's memory, and checked, when its ring is started.
- * Threads    While no processor runs and nothing is served.
+ * Threads    Only while no processor runs and no queue is served.
  */
 #ifndef MACHINE_SMALL_STATE_H
 #define MACHINE_SMALL_STATE_H

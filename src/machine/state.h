@@ -3,18 +3,18 @@
  * The state of a machine as bytes, for a saved partition.
  *
  * A state is a list of sections, each with a tag, a version and a length. A
- * device has two functions, `NAME_save(const struct NAME *, struct
- * state_writer *)` and `NAME_restore(struct NAME *, struct state_reader *)`,
- * in its own file, next to its reset: whoever adds a field sees all three.
- * Numbers are little endian and of fixed width; no struct is written whole
- * unless it is the kernel's ABI.
+ * device has two functions, `NAME_save(const struct NAME *, struct state_writer
+ * *)` and `NAME_restore(struct NAME *, struct state_reader *)`, in its own
+ * file, next to its reset, so that adding a field means seeing all three.
+ * Numbers are little endian and of fixed width; no struct is written as a whole
+ * unless it is kernel ABI.
  *
- * Trust      A state read is hostile: whoever can write the image is believed
- *            about the guest and about nothing else. A reader never reads
- *            beyond its section; what NAME_restore() gets it checks as it would
- *            check a guest's value.
- * Errors     Sticky. After the first failure a writer ignores and a reader
- *            gives zeros; state_end()/state_leave() and *_result() tell.
+ * Trust      A state being read is hostile: an author of the image can forge
+ *            the guest's state, and must gain nothing else. A reader never
+ *            reads beyond its section; NAME_restore() checks what it gets as it
+ *            would check a guest's value.
+ * Errors     Sticky. After the first failure a writer ignores further values
+ *            and a reader returns zeros; *_result() returns the error.
  */
 #ifndef MACHINE_STATE_H
 #define MACHINE_STATE_H
@@ -37,7 +37,7 @@ enum state_tag {
 	STATE_RNG,
 	STATE_BALLOON,
 	STATE_NIC,
-	STATE_LINES, /* which line spoke last, and what was typed */
+	STATE_LINES, /* the console line used last, and pending input */
 };
 
 struct state_writer {
@@ -92,7 +92,7 @@ uint64_t state_get_u64(struct state_reader *reader);
 /* Bytes left in the section entered. */
 size_t state_left(const struct state_reader *reader);
 
-/* A value read makes no sense: fail with -EBADMSG. */
+/* A value read is invalid: fail with -EBADMSG. */
 void state_refuse(struct state_reader *reader);
 
 /* 0, or -EBADMSG. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The common configuration of a virtio PCI function (virtio 1.2, 4.1.4.3), and
- * what writing it does. Private to virtio_pci.c, virtio_common.c
- * (status and queues), virtio_registers.c and virtio_state.c.
+ * the effects of writing it. Private to virtio_pci.c, virtio_common.c (status
+ * and queues), virtio_registers.c and virtio_state.c.
  */
 #ifndef MACHINE_VIRTIO_COMMON_H
 #define MACHINE_VIRTIO_COMMON_H
@@ -17,26 +17,26 @@ uint64_t common_read(struct virtio_pci *device, uint64_t offset,
 void common_write(struct virtio_pci *device, uint64_t offset, uint64_t value,
 		  uint32_t width);
 
-/* Everything as before the first driver. */
+/* Reset to the state before the first driver. */
 void common_reset(struct virtio_pci *device);
 
-/* See whether the device's configuration changed since it was last seen. */
+/* Check whether the device's configuration has changed since the last check. */
 void common_look(struct virtio_pci *device);
 
-/* Have this done by the device's owner. */
+/* Have the device's owner call this function. */
 void common_call(const struct virtio_pci *device, void (*work)(void *argument),
 		 void *argument);
 
 void common_save(const struct virtio_pci *device, struct state_writer *writer);
 void common_restore(struct virtio_pci *device, struct state_reader *reader);
 
-/* Tell the driver that the device needs a reset; from any thread. */
+/* Set DEVICE_NEEDS_RESET and notify the driver; from any thread. */
 void common_break(struct virtio_pci *device);
 
-/* What the device offers. */
+/* The features that the device offers. */
 uint64_t common_offered(const struct virtio_pci *device);
 
-/* Serve the queue if it has all it needs. The one place that decides. */
+/* Serve the queue if it is ready. The only place that decides. */
 void common_start_when_ready(struct virtio_pci *device, uint32_t index);
 
 /* Registers, as the driver reads and writes them. */

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtio over PCI (virtio 1.2, 4.1), modern only: a PCI function in front of a
- * struct virtio_device_ops. BAR 0 has, a page or more each, the common
- * configuration, ISR, device configuration, notifications, and the MSI-X table
- * and pending bits.
+ * virtio over PCI (virtio 1.2, 4.1), modern only: a PCI function as the
+ * transport of a struct virtio_device_ops. BAR 0 contains, a page or more each,
+ * the common configuration, ISR, device configuration, notifications, and the
+ * MSI-X table and pending bits.
  *
- * A queue is served from the DRIVER_OK or queue_enable that comes last until a
- * reset. Its doorbell is an eventfd bound to its notification address while
+ * A queue is served from DRIVER_OK or queue_enable, whichever comes last, until
+ * a reset. Its doorbell is an eventfd bound to its notification address while
  * the BAR is decoded; where that could not be bound, an ordinary write counts
  * in the same eventfd. Its call descriptor is the eventfd of its MSI-X vector.
  *
- * A driver that gives a queue an impossible size or a place that the device
- * cannot serve finds DEVICE_NEEDS_RESET, as does one whose device says so; that
- * queue is not served until a reset.
+ * A driver that sets an impossible queue size or ring addresses that the device
+ * cannot serve gets DEVICE_NEEDS_RESET, as it does when the device itself
+ * fails; that queue is not served until a reset.
  *
- * Trust      Everything written is a hostile guest's: features not offered,
- *            sizes, positions and vectors that are impossible are refused as
- *            4.1.4 says, and out of turn they are ignored.
- * Threads    The board lock is held, except for what virtio_pci_transport()
- *            gives. The device is called as its owner wants it, see `call`.
+ * Trust      Everything written is a hostile guest's: features that were not
+ *            offered and impossible sizes, addresses and vectors are refused as
+ *            4.1.4 says; writes out of sequence are ignored.
+ * Threads    The board lock is held, except for the functions of
+ *            virtio_pci_transport(). The device is called through its owner's
+ *            `call`.
  * Errors     0 or a negative errno.
  */
 #ifndef MACHINE_VIRTIO_PCI_H
@@ -30,8 +31,9 @@
 #include "machine/pci.h"
 #include "virtio/device.h"
 
-#define VIRTIO_PCI_QUEUE_MAX    16
-#define VIRTIO_PCI_CONFIG_BYTES 256 /* of a device's own; the rest is 0 */
+#define VIRTIO_PCI_QUEUE_MAX 16
+#define VIRTIO_PCI_CONFIG_BYTES \
+	256 /* the device-specific part; the rest is 0 */
 
 /* BAR 0. */
 #define VIRTIO_BAR_COMMON         0x0000u
@@ -59,7 +61,7 @@ struct virtio_pci_settings {
 	uint16_t queue_size; /* most that a driver can have; power of two */
 	const struct virtio_device_ops *ops;
 	void *device;
-	struct virtio_owner owner; /* call NULL: whoever calls */
+	struct virtio_owner owner; /* call NULL: called directly */
 };
 
 struct virtio_pci_queue {
@@ -81,8 +83,8 @@ struct virtio_pci {
 	uint8_t status;  /* without NEEDS_RESET */
 	uint8_t access;  /* offset of the configuration access capability */
 	uint16_t vector; /* of configuration changes; atomic */
-	/* Of the device's configuration: as last seen, and how often it was
-	 * seen to differ. */
+	/* The device's configuration as last seen, and how often it was found
+	 * changed. */
 	uint8_t config[VIRTIO_PCI_CONFIG_BYTES];
 	uint32_t generation;
 	uint64_t doorbells; /* where the BAR was when they were bound; or 0 */
@@ -93,19 +95,19 @@ struct virtio_pci {
 };
 
 /*
- * Put the device into a slot. On failure nothing is held.
+ * Put the device into a slot. On failure nothing is allocated.
  *
- * -EINVAL  settings that no device can have
+ * -EINVAL  impossible settings
  * other    as pci_add() and eventfd()
  */
 int virtio_pci_init(struct virtio_pci *device, struct pci *pci, uint8_t slot,
 		    const struct virtio_pci_settings *settings);
 
-/* Stop what is served, reset the device, leave the bus. Safe twice, and on a
- * zeroed one. */
+/* Stop the queues, reset the device, leave the bus. Safe twice, and on a zeroed
+ * one. */
 void virtio_pci_release(struct virtio_pci *device);
 
-/* For the device: how to reach its driver. */
+/* For the device: its way to reach the driver. */
 struct virtio_transport virtio_pci_transport(struct virtio_pci *device);
 
 #endif

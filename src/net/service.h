@@ -3,13 +3,13 @@
  * The network service: switches, their ports, and the loop that moves frames
  * between them.
  *
- * One thread. It never waits for a port: a frame for a receiver without room
- * is that receiver's loss, a sender without credit is not read. Between turns
- * it spins for a moment when that pays, else sleeps on one poll.
+ * One thread. It never waits for a port: a frame for a receiver without room is
+ * dropped, a sender without credit is not read. When idle it spins briefly
+ * where that pays, and otherwise sleeps in one poll.
  *
- *   serve.c     the loop: whose turn it is, when to sleep
- *   messages.c  what the supervisor may ask
- *   network.c   switches; from ports to the pure switch and back
+ *   serve.c     the loop: scheduling of ports, when to sleep
+ *   messages.c  requests of the supervisor
+ *   network.c   switches; between ports and the pure switch
  *   port.c      a monitor's rings
  *   uplink.c    TAP, packet socket, passt
  *   capture.c   pcapng
@@ -40,7 +40,7 @@ struct service {
 	struct spin spin;
 	bool has_begun; /* NET_BEGIN has come: frames are forwarded */
 	uint32_t busy_turns;
-	uint64_t aged_ns; /* when forwarding tables were last tidied */
+	uint64_t aged_ns; /* when forwarding tables were last aged */
 	struct log_limit event_limit;
 	uint32_t network_count;
 	struct network *networks[SWITCH_COUNT_MAX];
@@ -63,10 +63,10 @@ void service_run(struct service *service);
 /* Handle what the supervisor sent. */
 void service_receive(struct service *service);
 
-/* A port has ended by itself: tell the supervisor, and why. */
+/* A port has ended by itself: report that and why to the supervisor. */
 void service_report_over(struct service *service, const struct port *port);
 
-/* Something an operator should see. */
+/* Report an event to the operators, through the supervisor. */
 void service_tell(void *context, enum event_level level, const char *text);
 
 /* sandbox.c -------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The probe guest: the smallest 64-bit machine that tries one thing an
- * unmodified kernel does all the time, and tells by a write to a port whether
- * it worked.
+ * The probe guest: a minimal 64-bit machine that tries one operation on which
+ * every unmodified kernel relies, and reports by a write to a port whether it
+ * worked.
  */
 #ifndef PROBE_GUEST_H
 #define PROBE_GUEST_H
@@ -13,9 +13,9 @@
 #define GUEST_BYTES (2u << 20) /* one large page, mapped onto itself */
 #define GUEST_PORT  0xf4
 
-/* What the guest writes to the port; others are vectors of exceptions. */
+/* Values the guest writes to the port; others are exception vectors. */
 #define GUEST_OK    0x100
-#define GUEST_WRONG 0x200 /* it ran, with a wrong result */
+#define GUEST_WRONG 0x200 /* it completed with a wrong result */
 
 /* Where things are in the guest's memory. */
 #define GUEST_PML4     0x1000
@@ -44,7 +44,7 @@ struct guest_case {
 	const uint8_t *code;
 	const uint8_t *code_end;
 	int start_in_user_mode;
-	int success_vector; /* the exception that is the success; -1: none */
+	int success_vector; /* the exception that means success; -1: none */
 };
 
 extern const struct guest_case guest_cases[];

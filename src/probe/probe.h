@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What this host can do, found by trying rather than by believing names.
+ * The capabilities of this host, found by trying rather than by names and
+ * versions.
  *
- * Each finding is a row: an id that scripts may rely on, a verdict, a sentence
+ * Each result is a row: an id that scripts may rely on, a verdict, a sentence
  * with the evidence, and advice when something is missing. `bulkhead doctor`
- * prints them; probe_engine() decides from the same rows what `engine: auto`
- * takes.
+ * prints them; probe_engine() uses the same rows to choose the engine of
+ * `engine: auto`.
  *
  * Threads    Forks short-lived children; call it while the process has one
  *            thread, or from the CLI.
@@ -35,15 +36,15 @@ struct probe_table {
 	struct probe_row rows[PROBE_ROW_MAX];
 };
 
-/* Run every probe; a fraction of a second, more only when KVM hangs. */
+/* Run every probe; takes a fraction of a second, longer only when KVM hangs. */
 void probe_all(struct probe_table *ret_table);
 
-/* Only the rows of /dev/kvm (the probe guest) and of QEMU. */
+/* Only the probes of /dev/kvm (the probe guest) and of QEMU. */
 void probe_engines(struct probe_table *ret_table);
 
 /*
- * Whether an ordinary user can have a user namespace here: 0, or a negative
- * errno with the cause and what to set, as a fragment.
+ * Whether an ordinary user can create a user namespace here: 0, or a negative
+ * errno with the cause and the setting to change, as a sentence fragment.
  */
 int probe_userns(char *to, size_t room);
 
@@ -57,27 +58,27 @@ const char *probe_verdict_name(enum probe_verdict verdict);
 enum probe_accelerator { PROBE_TCG = 0, PROBE_KVM = 1 };
 
 struct probe_engine {
-	/* What auto takes: kvm where it runs, else qemu. */
+	/* The choice of auto: kvm where it works, else qemu. */
 	enum engine_kind engine;
 	enum probe_accelerator accelerator; /* of QEMU */
 	bool has_kvm;         /* engine kvm runs unmodified guests here */
 	char qemu[PATH_SIZE]; /* the binary; empty: no engine qemu here */
-	char reason[192];     /* why auto takes it: a sentence for people */
-	char kvm_reason[192]; /* why engine kvm can or cannot be had */
-	/* Of probe_userns(), which fills it in; empty: they can be had. */
+	char reason[192];     /* why auto chose it: a sentence */
+	char kvm_reason[192]; /* why engine kvm is available or not */
+	/* From probe_userns(); empty: they are available. */
 	char userns_refusal[128];
 };
 
 /*
- * What `engine: auto` takes on this host, from rows of probe_all() or
- * probe_engines(), and what can be had by name.
+ * Decide, from the rows of probe_all() or probe_engines(), which engine
+ * `engine: auto` chooses on this host and which are available by name.
  *
  * -ENOENT  no engine can run here; ret_engine->reason says why
  */
 int probe_engine(const struct probe_table *table,
 		 struct probe_engine *ret_engine);
 
-/* What auto takes, in a word: "kvm", "qemu" or "none". */
+/* The choice of auto: "kvm", "qemu" or "none". */
 const char *probe_engine_name(const struct probe_engine *engine);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How the probes fill the table; only files of this folder include it. */
+/* How the probes fill the table; private to this folder. */
 #ifndef PROBE_PROBE_ROWS_H
 #define PROBE_PROBE_ROWS_H
 
@@ -10,8 +10,8 @@
 #include "probe/probe.h"
 
 /*
- * Add a row with a printf-like detail. The advice is copied; NULL for none. A
- * full table takes no more rows.
+ * Add a row with a printf-like detail. The advice is copied; NULL for none.
+ * Rows beyond a full table are dropped.
  */
 void probe_add(struct probe_table *table, const char *id,
 	       enum probe_verdict verdict, const char *advice,
@@ -19,18 +19,19 @@ void probe_add(struct probe_table *table, const char *id,
 
 #define PROBE_CHILD_TEXT 120
 
-/* What a child found out; it travels through a pipe. */
+/* A child's result, sent through a pipe. */
 struct probe_answer {
 	int32_t error; /* 0: it works; else a negative errno, or PROBE_FAILED */
 	char text[PROBE_CHILD_TEXT];
 };
 
-/* It did not work, and `text` says how. */
+/* It failed in the way that `text` says. */
 #define PROBE_FAILED (-4095)
 
 /*
- * Run `ask` in a child that cannot take this process with it: one that crashes
- * or takes more than `seconds` gives PROBE_FAILED and a sentence.
+ * Run `ask` in a child process, so that a crash does not affect this one: a
+ * child that crashes or takes more than `seconds` yields PROBE_FAILED and a
+ * sentence.
  */
 void probe_in_child(void (*ask)(const void *, struct probe_answer *),
 		    const void *argument, unsigned int seconds,
@@ -39,8 +40,8 @@ void probe_in_child(void (*ask)(const void *, struct probe_answer *),
 /* "kvm.*", and "kvm" that sums them up. */
 void probe_kvm(struct probe_table *table);
 
-/* What the KVM API behind this descriptor offers, as far as engine kvm uses
- * it. */
+/* The capabilities of the KVM API behind this descriptor that engine kvm
+ * uses. */
 void probe_capabilities(struct probe_table *table, int kvm);
 
 /* True if engine kvm lacks nothing here; else *ret_missing is the row that says

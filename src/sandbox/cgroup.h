@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A control group per child process, as far as the host lets us.
+ * A control group per child process, as far as the host allows.
  *
- * Version 2 where it has controllers and our part of it is writable (below
- * systemd the delegated unit CGROUP_UNIT), else the version 1 hierarchies of memory,
- * pids and cpu. An optional layer: a process without one runs all the same.
+ * Version 2 where it has controllers and our subtree is writable (under systemd
+ * the delegated unit CGROUP_UNIT), else the version 1 hierarchies of memory,
+ * pids and cpu. An optional layer: a process runs without it as well.
  *
  * Errors     0 or a negative errno.
  */
@@ -18,12 +18,12 @@
 
 #define CGROUP_TREE_MAX 3
 
-/* Below systemd: the unit beside ours that children's groups are made in. */
+/* Under systemd: the sibling unit in which children's groups are created. */
 #define CGROUP_UNIT "bulkhead-children.service"
 
 enum cgroup_version { CGROUP_NONE, CGROUP_V1, CGROUP_V2 };
 
-/* Where our groups are made: a folder below the caller's own group. */
+/* Where our groups are created: a directory below the caller's own group. */
 struct cgroup_base {
 	enum cgroup_version version;
 	char name[NAME_SIZE];
@@ -46,10 +46,10 @@ struct cgroup_limits {
 };
 
 /*
- * Find and prepare the place for our groups, a folder `name` (a name of ours),
- * which tells two supervisors on one host apart. With version 2 and without
- * systemd the caller itself moves into a group "bulkheadd" beside it: a group
- * that hands on controllers may hold no process.
+ * Find and prepare the parent of our groups, a directory `name` (text_is_name),
+ * which distinguishes two supervisors on one host. With version 2 and without
+ * systemd the caller itself moves into a sibling group "bulkheadd": a group
+ * that enables controllers for its children may not contain processes.
  *
  * -EINVAL      not a name
  * -EOPNOTSUPP  no hierarchy with a controller is writable
@@ -60,8 +60,8 @@ int cgroup_base_open(const char *name, struct cgroup_base *ret_base);
 void cgroup_base_close(struct cgroup_base *base);
 
 /*
- * Make a group (or take over one left by an earlier supervisor) and move `pid`
- * into it. `group` is a name of ours (text_is_name).
+ * Create a group (or reuse one left by an earlier supervisor) and move `pid`
+ * into it. `group` satisfies text_is_name().
  *
  * -EINVAL      not a name
  * -EOPNOTSUPP  the base is empty
@@ -70,14 +70,14 @@ void cgroup_base_close(struct cgroup_base *base);
 int cgroup_place(const struct cgroup_base *base, const char *group, pid_t pid,
 		 const struct cgroup_limits *limits);
 
-/* Remove every group of ours that has no process left: the ends of those that
- * were still dying when cgroup_remove() was called. */
+/* Remove every group of ours that is empty: those whose processes were still
+ * exiting when cgroup_remove() was called. */
 void cgroup_sweep(const struct cgroup_base *base);
 
 /*
- * Kill every process in a group: its own has ended, and what that one started
- * may not have ended with it. Where the kernel has no cgroup.kill (version 1)
- * one that multiplies faster than it is killed may be left.
+ * Kill every process in a group: the group's main process has ended, but its
+ * children may not have. Without cgroup.kill (version 1), processes that fork
+ * faster than they are killed may survive.
  */
 void cgroup_end(const struct cgroup_base *base, const char *group);
 

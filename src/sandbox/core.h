@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Core scheduling (prctl(2), PR_SCHED_CORE): hyperthreads of one core run
- * processes of one group only at a time, so nobody watches a neighbour through
- * what they share.
+ * Core scheduling (prctl(2), PR_SCHED_CORE): the hyperthreads of a core run
+ * only processes with the same cookie at a time, so no process can observe
+ * another through shared core resources.
  *
- * Errors     0 or a negative errno: -EINVAL of a kernel without it, -ENODEV of
+ * Errors     0 or a negative errno: -EINVAL on a kernel without it, -ENODEV on
  *            processors without hyperthreads.
  */
 #ifndef SANDBOX_CORE_H
@@ -13,10 +13,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Make a process, and all that it will start, a group of its own. */
+/* Give a process, and all that it will start, a cookie of its own. */
 int core_make_own(pid_t pid);
 
-/* Is it in a group that somebody made? */
+/* Whether the process has a cookie, whoever created it. */
 bool core_is_own(pid_t pid);
 
 #endif

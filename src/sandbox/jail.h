@@ -2,22 +2,22 @@
 /*
  * Start a foreign program (QEMU) in a jail.
  *
- * The jail is a new root on a private tmpfs that holds the host's programs and
- * libraries read-only, three harmless devices, and the files it is given as
- * open descriptors; it has no /proc, no network, no capability, a process
- * number space of its own, and dies with the thread that started it. Of the
- * caller's descriptors it has only those listed.
+ * The jail is a new root on a private tmpfs with the host's programs and
+ * libraries (read-only), three harmless devices, and the files passed in as
+ * open descriptors. It has no /proc, no network, no capabilities and a PID
+ * namespace of its own, inherits only the listed descriptors, and dies with the
+ * thread that started it.
  *
- * Called before sandbox_enter(): a process in its own sandbox can no longer
- * build one for others. Started before any byte of a guest is there, it is
- * no way around the starter's own sandbox.
+ * Called before sandbox_enter(): a sandboxed process can no longer build a
+ * sandbox for another. Since the jail is started before any guest data exists,
+ * it is no way around the caller's own sandbox.
  *
- * Trust      The program is as hostile as the guest it runs. It shares only
- *            the uid with its starter, which is in the same trust domain.
- * Threads    Call it from the main thread, while that is the only one: the
+ * Trust      The program is as hostile as the guest it runs. It shares only the
+ *            uid with its parent, which is in the same trust domain.
+ * Threads    To be called from the main thread while it is the only one: the
  *            jail is killed when the *thread* that called it ends.
- * Errors     0 or a negative errno. Layers that cannot be had are missing in
- *            ret_layers, as with sandbox_enter().
+ * Errors     0 or a negative errno. Unavailable layers are reported as missing
+ *            in ret_layers, as by sandbox_enter().
  */
 #ifndef SANDBOX_JAIL_H
 #define SANDBOX_JAIL_H
@@ -45,9 +45,9 @@ struct jail_fd {
 };
 
 /*
- * A socket that the program finds by its name in the jail, bound and listening
- * before it runs. It is made by the starter, who accepts on it. Without a root
- * of its own the program is not started.
+ * A socket that the program finds by its path in the jail, bound and listening
+ * before it runs. The caller creates it and accepts on it. If no root can be
+ * built, a program with sockets is not started.
  */
 struct jail_socket {
 	int fd;           /* borrowed: AF_UNIX, not bound */
@@ -79,11 +79,11 @@ struct jailed {
 };
 
 /*
- * Start the program. Returns when it runs (exec succeeded) or could not be
- * started; the caller reaps it with waitpid(pid).
+ * Start the program. Returns once it runs (exec succeeded) or has failed to
+ * start; the caller reaps it with waitpid(pid).
  *
  * -EPERM   a required layer is missing; ret_layers says which
- * -EINVAL  more files or greater numbers than the maximum, or a bad path
+ * -EINVAL  too many files, a descriptor number too large, or a bad path
  * others   of exec, for example -ENOENT
  */
 int jail_start(const struct jail *jail, struct jailed *ret_jailed,

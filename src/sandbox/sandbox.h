@@ -1,28 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Become a role: a process that can do its work and nothing else.
+ * Drop privileges: become a process that can do its role's work and nothing
+ * else.
  *
- * In two steps. sandbox_enter() takes away what the process no longer needs to
- * reach (files, network, other processes, privileges); it runs once the
- * settings are there, before any byte of a guest. sandbox_seal() then names
- * the system calls that are left; it is the last thing before CHILD_READY.
+ * In two steps: sandbox_enter() removes access to what the process no longer
+ * needs (files, network, other processes, privileges); it runs once the
+ * settings have arrived, before any guest data. sandbox_seal() then restricts
+ * the system calls to a list; it is the last step before CHILD_READY.
  *
  *	sandbox_enter(&config, &layers);
  *	... role messages, descriptors, threads ...
  *	sandbox_seal(calls, ARRAY_COUNT(calls), &layers);
  *	... CHILD_READY with layers.in_place and layers.missing ...
  *
- * Every layer stands alone: one that this host or this user cannot have is
- * recorded as missing, with the errno, and the others are still put in place.
- * docs/threat-model.md says what each holds and what remains without it.
+ * The layers are independent: one that is unavailable on this host or to this
+ * user is recorded as missing, with the errno, and the others are still put in
+ * place. docs/threat-model.md says what each protects and what is exposed
+ * without it.
  *
  * Trust      After sandbox_seal() a process that runs an attacker's code can
  *            use its open descriptors and the calls of its table, no more.
  * Threads    sandbox_enter() is called while the process has one thread,
- *            sandbox_seal() from any; it binds every thread, also later ones.
- * Errors     0 or a negative errno. A missing layer is not an error, unless
- *            the configuration requires it: sandbox_seal() misses seccomp,
- *            sandbox_enter() every other.
+ *            sandbox_seal() from any; it applies to every thread, later ones
+ *            included.
+ * Errors     0 or a negative errno. A missing layer is not an error unless the
+ *            configuration requires it: sandbox_seal() checks seccomp,
+ *            sandbox_enter() all others.
  */
 #ifndef SANDBOX_SANDBOX_H
 #define SANDBOX_SANDBOX_H
@@ -36,8 +39,8 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 
-/* Bits; they travel in struct child_ready and struct layer_row, so a number is
- * never given a new meaning. */
+/* Bits; they appear in struct child_ready and struct layer_row, so a number is
+ * never reused. */
 enum sandbox_layer {
 	SANDBOX_NO_NEW_PRIVS = 1u << 0,   /* exec never raises rights */
 	SANDBOX_NOT_DUMPABLE = 1u << 1,   /* no ptrace, no core, no /proc/PID */
@@ -59,13 +62,13 @@ enum sandbox_layer {
 
 #define SANDBOX_LAYER_COUNT 16
 
-/* Not the process's own doing, nor its to tell of. */
+/* Applied by the supervisor, so not reported by the process itself. */
 #define SANDBOX_OF_SUPERVISOR ((uint32_t)(SANDBOX_CGROUP | SANDBOX_CORE))
 
-/* Any user can have these on any host. */
+/* Available to any user on any host. */
 #define SANDBOX_REQUIRED \
 	(SANDBOX_NO_NEW_PRIVS | SANDBOX_CAPABILITIES | SANDBOX_SECCOMP)
-/* Root can have these too, and without one a child keeps rights of root's. */
+/* Also available to root, whose children would keep root's rights without. */
 #define SANDBOX_REQUIRED_OF_ROOT (SANDBOX_REQUIRED | SANDBOX_ROOT | SANDBOX_UID)
 
 struct sandbox_layers {
@@ -93,10 +96,10 @@ struct sandbox {
 };
 
 /*
- * Take every layer that the caller's rights allow. On failure the process is
- * in an undefined state between both and must exit.
+ * Put in place every layer that the caller's rights allow. On failure the
+ * process is left half sandboxed and must exit.
  *
- * After it: the process is not dumpable, so /proc/self belongs to root; core
+ * Afterwards the process is not dumpable, so /proc/self belongs to root; core
  * dumps are off; no parent-death signal is set; descriptors are untouched.
  *
  * -EPERM  a required layer is missing; ret_layers says which
@@ -105,8 +108,8 @@ int sandbox_enter(const struct sandbox *config,
 		  struct sandbox_layers *ret_layers);
 
 /*
- * The first step of sandbox_enter() for an ordinary user, alone: enter a user
- * namespace of one's own, and in it the others. For who asks whether it works.
+ * Only the first step of sandbox_enter() for an ordinary user: enter a new user
+ * namespace, and in it the others. For probing whether that works.
  */
 int sandbox_try_namespaces(void);
 
@@ -121,9 +124,9 @@ struct sandbox_condition {
 
 /*
  * One line of a table: a system call that is allowed when all its conditions
- * hold. A call may have several lines, one of which must hold. With `error`
- * the call is refused with that errno instead of allowed: for what a library
- * tries and can do without.
+ * hold. If a call has several lines, one of them must match. With `error` the
+ * call fails with that errno instead: for calls that a library tries but can do
+ * without.
  */
 struct sandbox_call {
 	int number; /* __NR_... */
@@ -162,9 +165,9 @@ struct sandbox_call {
 	}
 
 /*
- * Lines for a table that starts threads after the seal: clone() for threads
- * only. (clone3() passes its flags by pointer and is refused as unknown; the C
- * library then takes clone().)
+ * Lines for a role that starts threads after the seal: clone() for threads
+ * only. (clone3() passes its flags by pointer, so it fails with ENOSYS; the C
+ * library then falls back to clone().)
  */
 #define SANDBOX_THREAD_CALLS                                                \
 	SANDBOX_REFUSE(clone3, 38 /* ENOSYS */, "flags cannot be checked"), \
@@ -174,20 +177,20 @@ struct sandbox_call {
 		SANDBOX_CALL(rseq, "start of a thread")
 
 /*
- * Install the last filter for all threads: the calls of the table and those
- * every process of ours needs (sandbox_base_calls), in this order: the first
- * line that hits decides. Anything else ends the process. No memory can become
- * executable.
+ * Install the final filter for all threads: the calls of the table and those
+ * that every Bulkhead process needs (sandbox_base_calls), in this order; the
+ * first matching line decides. Anything else kills the process. No memory can
+ * become executable.
  *
  * Base list (base.c): read, write, close, epoll, poll, timers, futex, memory
  * without PROT_EXEC, signal return and masks, exit, getrandom, and the control
  * link: socket(AF_UNIX, SOCK_SEQPACKET), connect, sendmsg, recvmsg. Opening a
- * path is refused with EACCES. Files, fcntl, dup, eventfds, threads and
- * children are each the table's business.
+ * path fails with EACCES. Files, fcntl, dup, eventfds, threads and children are
+ * left to the table.
  *
  * A kernel without seccomp is a missing layer.
  *
- * -EPERM   it is missing and required
+ * -EPERM   seccomp is missing and required
  * -EINVAL  a line of the table is wrong
  * -ENOMEM
  */
@@ -200,8 +203,8 @@ struct sandbox_program {
 	uint16_t count;
 };
 
-/* The line with which a process lets its threads narrow themselves. A filter
- * that is added can only take away. */
+/* The line that allows a process's threads to install further filters. An
+ * additional filter can only restrict. */
 #define SANDBOX_NARROW_CALL                                           \
 	{                                                             \
 		.number = __NR_seccomp, .condition_count = 2,         \
@@ -215,10 +218,10 @@ struct sandbox_program {
 	}
 
 /*
- * Prepare, before the seal, a filter of these lines and of those every thread
- * needs (sandbox_thread_calls: locks, memory, eventfds, its end), in this
- * order: the first that hits decides. Anything else ends the process. Without
- * seccomp in the kernel the program is empty.
+ * Prepare, before the seal, a filter of these lines and of those that every
+ * thread needs (sandbox_thread_calls: locks, memory, eventfds, exit), in this
+ * order; the first matching line decides. Anything else kills the process.
+ * Without seccomp in the kernel the program is empty.
  *
  * -EINVAL  a line of the table is wrong, or there are too many
  * -ENOMEM
@@ -230,10 +233,10 @@ int sandbox_prepare(const struct sandbox_call *calls, size_t count,
 void sandbox_program_release(struct sandbox_program *program);
 
 /*
- * After the seal: bind the calling thread, beside what binds its process. An
- * empty program binds nothing.
+ * After the seal: install the filter for the calling thread, in addition to
+ * that of its process. An empty program does nothing.
  *
- * -EACCES  not before sandbox_enter()
+ * -EACCES  sandbox_enter() has not been called
  * -ENOMEM
  */
 int sandbox_narrow(const struct sandbox_program *program);
@@ -247,16 +250,17 @@ extern const size_t sandbox_thread_call_count;
 /* Short name of a layer by bit index ("landlock"); "unknown" beyond. */
 const char *sandbox_layer_name(unsigned int index);
 
-/* What is open while that layer is missing: a sentence for an operator. */
+/* What is exposed while that layer is missing: a sentence for an operator. */
 const char *sandbox_layer_risk(unsigned int index);
 
 /* A sentence for an operator: which required layers are missing, with the
- * errno, and what lets a process start without. Valid until the next call. */
+ * errno, and which setting lets a process start without them. Valid until the
+ * next call. */
 const char *sandbox_lack(const struct sandbox_layers *layers);
 
 /*
  * Write the names of the layers in `bits`, separated by commas, or "none".
- * Always terminated; cut when full.
+ * Always terminated; truncated when full.
  */
 void sandbox_layer_list(uint32_t bits, char *to, size_t room);
 

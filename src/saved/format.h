@@ -21,8 +21,8 @@ enum image_chunk_kind {
 	CHUNK_DATA = 1,
 };
 
-/* Little endian, as the processor is. The first page of the file; what is not
- * named here is zero. */
+/* The first page of the file, little endian; everything not named here is
+ * zero. */
 struct image_header {
 	char magic[8];
 	uint32_t version;

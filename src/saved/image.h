@@ -2,20 +2,20 @@
 /*
  * A saved partition: one sparse file.
  *
- *   header   one page: what this is, what it needs, where the rest lies
+ *   header   one page: identification, requirements, where the rest is
  *   table    a checksum for each chunk of memory
  *   memory   at its own offset: byte N of the guest's memory file is byte
  *            memory_offset + N; pages that were never touched, or are zero,
  *            are holes
- *   state    the machine's, as machine/state.h writes it; last, so that a cut
- *            file lacks it
+ *   state    the machine's, as machine/state.h writes it; last, so that a
+ *            truncated file lacks it
  *
  * Header, table and state are checked when the image is opened, a chunk when it
- * is read. The header is written last: what was not finished is no image.
+ * is read. The header is written last: an unfinished file is not an image.
  *
- * Trust      Whoever can write the file may write anything. A checksum finds
- *            damage, not malice: each number is checked as well, and sizes are
- *            believed up to what the partition's own definition says (I7).
+ * Trust      Whoever can write the file may write anything. A checksum detects
+ *            damage, not malice: every number is validated as well, and no size
+ *            may exceed what the partition's own definition allows (I7).
  * Threads    image_read_chunk() may be called by one thread besides the owner.
  * Errors     0 or a negative errno.
  */
@@ -32,7 +32,7 @@
 #define IMAGE_CHUNK_BYTES 262144u
 #define IMAGE_STATE_MAX   (16u << 20)
 
-/* What the machine is, and what of its host it counts on. */
+/* What the machine is, and what it requires of its host. */
 struct image_machine {
 	uint64_t memory_bytes;
 	uint32_t layout_version; /* of the board */
@@ -42,10 +42,10 @@ struct image_machine {
 	uint64_t xcr0;        /* register sets that the host must be able to
 				 save */
 	uint32_t xsave_bytes; /* room for them */
-	char vendor[12];      /* of the processor, as CPUID says it */
+	char vendor[12];      /* of the processor, from CPUID */
 };
 
-/* Told of how far the writing is. Called by the thread that writes. */
+/* Progress of the writing, reported on the thread that writes. */
 struct image_progress {
 	void (*made)(void *context, uint64_t done_bytes, uint64_t total_bytes);
 	void *context;
@@ -78,19 +78,18 @@ int image_writer_open(struct image_writer *writer, int fd, int memory_fd,
 void image_writer_close(struct image_writer *writer);
 
 /*
- * Write all of memory, which nobody changes meanwhile. Takes as long as the
- * disk does.
+ * Write all of memory, which must not change meanwhile. Blocks on the disk.
  *
  * -ENOSPC     the file system is full
  * -ECANCELED  image_writer_stop()
- * other       what the file said
+ * other       errno of writing the file
  */
 int image_writer_memory(struct image_writer *writer);
 
-/* Have image_writer_memory() return soon. */
+/* Make image_writer_memory() return soon. */
 void image_writer_stop(struct image_writer *writer);
 
-/* Write the rest, and have all of it on stable storage. Errors as above;
+/* Write the rest and sync everything to stable storage. Errors as above;
  * -E2BIG: more state than IMAGE_STATE_MAX. */
 int image_writer_finish(struct image_writer *writer, const uint8_t *state,
 			size_t state_bytes);
@@ -107,11 +106,12 @@ struct image {
 
 /*
  * Open the image in `fd` (taken) for the machine `wanted`: shape and processor
- * must be the same, `xcr0` and `xsave_bytes` enough; `tsc_khz` is for who sets
- * the clock. The refusal has one sentence for a person.
+ * vendor must match, `xcr0` and `xsave_bytes` suffice; `tsc_khz` is not
+ * compared, it is for the code that sets the clock. The refusal is one sentence
+ * for an operator.
  *
- * -EBADMSG  not an image, damaged, or cut
- * -ENOTSUP  of another version, or needs another host or partition
+ * -EBADMSG  not an image, damaged, or truncated
+ * -ENOTSUP  another version, or it needs another host or partition
  * -ENOMEM, -EIO
  */
 int image_open(struct image *image, int fd, const struct image_machine *wanted,
@@ -120,7 +120,7 @@ int image_open(struct image *image, int fd, const struct image_machine *wanted,
 /* Release everything. Safe twice. */
 void image_close(struct image *image);
 
-/* Pages of zeros are not stored, and need not be put anywhere. */
+/* Pages of zeros are not stored and need not be restored. */
 bool image_page_is_zero(const uint8_t *page);
 
 static inline uint64_t image_chunk_offset(uint32_t index)
@@ -137,8 +137,8 @@ bool image_chunk_has_data(const struct image *image, uint32_t index);
 /*
  * Read a chunk that has data into `buffer`, of IMAGE_CHUNK_BYTES.
  *
- * -EBADMSG  it is damaged, or the file was cut
- * other     what the file said
+ * -EBADMSG  it is damaged, or the file was truncated
+ * other     errno of reading the file
  */
 int image_read_chunk(const struct image *image, uint32_t index,
 		     uint8_t *buffer);

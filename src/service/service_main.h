@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every service process does before it serves: take its settings, enter
- * its sandbox, seal it, and say that it is ready.
+ * What every service process does before it serves: receive its settings, enter
+ * its sandbox, seal it, and report that it is ready.
  */
 #ifndef SERVICE_SERVICE_MAIN_H
 #define SERVICE_SERVICE_MAIN_H
@@ -18,7 +18,8 @@ struct service_role {
 	const char *program; /* "bulkhead-disk" */
 	enum role role;
 	uint32_t descriptors_most;
-	/* In the sandbox, before the seal; may be NULL. 0 or a negative errno. */
+	/* In the sandbox, before the seal; may be NULL. 0 or a negative
+	 * errno. */
 	int (*init)(struct service *service);
 	/* Install the last filter. */
 	int (*seal)(struct sandbox_layers *layers);

@@ -3,13 +3,13 @@
  * A log file that never outgrows its bound: a header of fixed size, then the
  * newest text in a ring.
  *
- * The header says how much was ever written and up to which position of which
- * source it goes, and is written after the text in one piece; so a writer that
- * was killed at any point is followed by one that neither repeats nor skips a
- * byte. The console service writes; `bulkhead logs` reads while it does.
+ * The header records how much was ever written and up to which position of
+ * which source. It is written in one piece after the text, so the successor of
+ * a writer that was killed at any point neither repeats nor skips a byte. The
+ * console service writes while `bulkhead logs` reads.
  *
- * Trust      The file is ours, yet it is read as foreign: a header that is
- *            not right is an empty log.
+ * Trust      The file is ours, yet it is read as untrusted input: an invalid
+ *            header means an empty log.
  * Threads    One writer; readers at will.
  * Errors     0 or a negative errno.
  */
@@ -31,21 +31,21 @@ struct textlog {
 };
 
 /*
- * Take over the file, open for reading and writing. `bound_bytes` is what the
- * file may grow to; with less than room for some text nothing is logged. A file
- * that is no log begins anew; one of another bound is given this one.
+ * Take over the file, open for reading and writing. `bound_bytes` is the size
+ * the file may grow to; a bound that leaves no room for text disables logging.
+ * A file that is not a log is started afresh; one with another bound is given
+ * this one.
  *
- * errno of ftruncate(), -ENOMEM; the file stays the caller's then
+ * errno of ftruncate(), -ENOMEM; the caller then still owns the file
  */
 int textlog_open(struct textlog *log, int fd, uint64_t bound_bytes);
 
 /*
- * A smaller bound holds at once; a log that is longer keeps its newest text, at
- * most 1 MiB of it.
- * With a larger one nothing is lost, and a file that is full begins to grow when
- * it has been written to its end once more.
+ * Change the bound. A smaller one takes effect at once; a longer log keeps its
+ * newest text, at most 1 MiB of it. With a larger one nothing is lost, and a
+ * full file begins to grow when it has next been written to its end.
  *
- * As textlog_open()
+ * Errors as textlog_open().
  */
 int textlog_set_bound(struct textlog *log, uint64_t bound_bytes);
 void textlog_close(struct textlog *log);
@@ -59,8 +59,8 @@ int textlog_append(struct textlog *log, const void *text, size_t bytes,
 		   uint64_t source, uint64_t source_position);
 
 /*
- * Give the text of the file to `put` in order. Text that the writer overtakes
- * meanwhile is left out. `fd` is borrowed.
+ * Pass the text of the file to `put` in order. Text that the writer overwrites
+ * meanwhile is omitted. `fd` is borrowed.
  *
  * other  errno of reading, or what `put` returned
  */

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The back end of vhost-user: one connected stream socket, spoken to by a
- * front end (QEMU, Cloud Hypervisor, our load generator), turned into calls
- * on a device. It never waits for anyone.
+ * The vhost-user back end: turns the messages of a front end (QEMU, Cloud
+ * Hypervisor, our load generator) on one connected stream socket into calls on
+ * a device. It never blocks.
  *
- * A ring is served while it has a size, addresses and a kick descriptor and
- * is enabled: queue_start() says so, queue_stop() takes it back. A change to
- * any of these under a served ring is a stop and a start. GET_VRING_BASE
- * stops a ring until its next SET_VRING_KICK.
+ * A ring is served while it has a size, addresses and a kick descriptor and is
+ * enabled; the device learns of it through queue_start() and queue_stop(). A
+ * change to any of these while the ring is served is a stop followed by a
+ * start. GET_VRING_BASE stops a ring until its next SET_VRING_KICK.
  *
- * Trust      The front end is as hostile as its guest. One that breaks a rule
- *            is reported as -EBADMSG: release the back end, which closes the
- *            socket and every descriptor it sent. What it asks for and cannot
- *            have is answered non-zero where REPLY_ACK allows an answer, and
- *            is a broken rule where not.
+ * Trust      The front end is as hostile as its guest. A protocol violation is
+ *            reported as -EBADMSG: the caller releases the back end, which
+ *            closes the socket and every descriptor received. A request that
+ *            cannot be satisfied is answered with a non-zero status where
+ *            REPLY_ACK allows an answer, and is a violation where it does not.
  * Threads    One thread.
  * Errors     0 or a negative errno.
  */
@@ -40,12 +40,13 @@ struct vhostuser_queue {
 	int error_fd;
 };
 
-/* What the back end asks of the device beside what every transport does. */
+/* What the back end needs from the device besides what every transport
+ * needs. */
 struct vhostuser_ops {
 	const struct virtio_device_ops *device;
 	/* The memory table was changed: no old pointer into guest memory is
-	 * valid. Served rings must be mapped anew; one that cannot be may be
-	 * waiting for the second half of a change, which is no error. */
+	 * valid. Served rings must be remapped; that one cannot be is no error,
+	 * since the second half of the change may be yet to come. */
 	int (*memory_changed)(void *device);
 	/* Make an in-flight region; the back end sends and closes *ret_fd. */
 	int (*inflight_create)(void *device, uint16_t queue_count,
@@ -84,7 +85,7 @@ struct vhostuser_backend {
 	 1ull << VHOSTUSER_PROTOCOL_RESET_DEVICE |   \
 	 1ull << VHOSTUSER_PROTOCOL_CONFIGURE_MEM_SLOTS)
 
-/* What the caller decides for a back end. Everything is borrowed. */
+/* The caller's settings. Everything is borrowed. */
 struct vhostuser_settings {
 	const struct vhostuser_ops *ops;
 	void *device;
@@ -104,12 +105,12 @@ void vhostuser_backend_init(struct vhostuser_backend *backend, int fd,
 void vhostuser_backend_release(struct vhostuser_backend *backend);
 
 /*
- * The socket is readable: handle what has come, a bounded number of messages
- * (more make the socket readable again).
+ * The socket is readable: handle a bounded number of messages (if there are
+ * more, the socket stays readable).
  *
- * 0         all right; wait for the socket
+ * 0         success; wait for the socket
  * -EPIPE    the front end is gone
- * -EBADMSG  it broke a rule
+ * -EBADMSG  it violated the protocol
  */
 int vhostuser_backend_receive(struct vhostuser_backend *backend);
 

@@ -9,7 +9,7 @@
 #include "vhostuser/backend.h"
 
 /*
- * Receive until one message is whole, in backend->header, payload and fds
+ * Receive until one message is complete in backend->header, payload and fds
  * (which the back end owns). wire_next() makes room for the next one.
  *
  * -EAGAIN   the rest has not come yet
@@ -18,13 +18,13 @@
  */
 int wire_receive(struct vhostuser_backend *backend);
 
-/* Close the descriptors nobody took, and begin the next message. */
+/* Close the descriptors that no handler took, and begin the next message. */
 void wire_next(struct vhostuser_backend *backend);
 
 /*
  * Answer the message received. `fd` is borrowed; NO_FD for none. A front end
- * that asks without reading answers until the socket is full breaks a rule:
- * -EBADMSG; -EPIPE as above.
+ * that keeps asking without reading answers until the socket is full violates
+ * the protocol: -EBADMSG; -EPIPE as above.
  */
 int wire_reply(struct vhostuser_backend *backend, const void *payload,
 	       uint32_t bytes, int fd);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How fast a port may send: `bytes` every `period`, as Xen's network domains
- * give credit, but evenly through the period: a period's frames in one burst
- * overrun the rings of receivers. What is not used is kept, up to a bucket that
- * the longest frame always fits in. A sender without credit waits in its own
- * ring; nothing of it is dropped.
+ * The rate limit of a port, a token bucket: `bytes` every `period`, like the
+ * credit of Xen's network back end, but spread evenly over the period, since a
+ * period's frames in one burst would overrun the rings of receivers. Unused
+ * credit accumulates up to a bucket that always holds the longest frame. A
+ * sender without credit waits in its own ring; none of its frames is dropped.
  *
  * Threads    No state but the caller's. Time is CLOCK_MONOTONIC.
  */
@@ -16,17 +16,18 @@
 
 #define CREDIT_BUCKET_MIN (128u << 10)
 
-/* Who ran out of credit is not woken for less than what comes in this time. */
+/* A sender that ran out of credit waits at least until this much time's worth
+ * has accumulated. */
 #define CREDIT_GRAIN_NS 500000u
 
 struct credit {
 	uint64_t bytes; /* a period; 0: no limit */
 	uint64_t period_ns;
 	uint64_t bucket;
-	uint64_t full_ns; /* what filling it takes */
+	uint64_t full_ns; /* how long filling it takes */
 	uint64_t left;
-	uint64_t since_ns;  /* what came until then is in `left` */
-	uint64_t looked_ns; /* one look at a time is enough */
+	uint64_t since_ns;  /* `left` includes what accrued until then */
+	uint64_t looked_ns; /* checked at most once at any time */
 };
 
 /* A full bucket. `bytes` up to 2^40, `period_us` at least 1 when limited. */
@@ -36,7 +37,7 @@ void credit_init(struct credit *credit, uint64_t bytes, uint32_t period_us,
 /* Spend; false, and nothing changes, when there is not enough yet. */
 bool credit_spend(struct credit *credit, uint32_t bytes, uint64_t now_ns);
 
-/* When to try again with so many (at most the bucket): there is enough then. */
+/* When there will be enough for this many bytes (at most the bucket). */
 uint64_t credit_ready_ns(const struct credit *credit, uint32_t bytes);
 
 #endif

@@ -3,9 +3,9 @@
  * An Ethernet frame as the switch reads it: addresses, at most one 802.1Q tag,
  * and what virtio-net says about it.
  *
- * Trust      Frames are hostile, and may lie in memory that their sender still
- *            writes to. frame_parse() copies the head once; whatever decides
- *            anything reads that copy. `bytes` is only for copying on.
+ * Trust      Frames are hostile, and may lie in memory that their sender can
+ *            still write. frame_parse() copies the head once; every decision is
+ *            based on that copy. `bytes` is only for copying the frame onwards.
  * Source     IEEE 802.3 (frame), IEEE 802.1Q-2018, 9.6 (tag).
  */
 #ifndef NET_SWITCH_ETHERNET_H
@@ -49,7 +49,8 @@ struct frame_offload {
 	uint16_t checksum_offset;
 };
 
-/* Ethernet, a tag, IPv6 with a few extensions, TCP with all options. */
+/* Room for Ethernet, a tag, IPv6 with a few extension headers, TCP with all
+ * options. */
 #define FRAME_HEAD_MAX 256u
 
 struct frame {
@@ -109,13 +110,13 @@ static inline void frame_write16(uint8_t *bytes, uint32_t value)
 	bytes[1] = (uint8_t)value;
 }
 
-/* Where the type of what the tag encloses is. */
+/* The offset of the EtherType, behind the tag if there is one. */
 static inline uint32_t frame_type_offset(const struct frame *frame)
 {
 	return 12u + (frame->has_tag ? TAG_BYTES : 0);
 }
 
-/* Fill the rest from `bytes` and `length`; -EBADMSG: no frame, or too long. */
+/* Fill the rest from `bytes` and `length`; -EBADMSG: too short or too long. */
 int frame_parse(struct frame *frame);
 
 #endif

@@ -3,9 +3,9 @@
  * The forwarding database: which port has a (VID, MAC).
  *
  * Static entries come from configuration and never move or age. Learnt ones do
- * both; each port has a quota of them and the table room for every quota, so
- * that a port that invents addresses leaves nobody without. Trunks have no
- * entries: what nobody inside has is theirs anyway.
+ * both; each port has a quota of them and the table has room for every quota,
+ * so a port that forges addresses cannot exhaust the entries of others. Trunks
+ * have no entries: they receive all unknown destinations anyway.
  *
  * Threads    One.
  * Errors     0 or a negative errno.
@@ -39,10 +39,10 @@ struct fdb_entry {
 
 struct fdb {
 	uint16_t buckets[FDB_BUCKET_COUNT];
-	uint16_t free;  /* used once, then dropped */
+	uint16_t free;  /* list of entries that were freed */
 	uint16_t fresh; /* entries from here on were never used */
 	uint16_t learnt[FDB_PORT_COUNT]; /* per port */
-	uint32_t seed; /* so that nobody can aim at one bucket */
+	uint32_t seed; /* so that nobody can cause collisions */
 	struct fdb_entry entries[FDB_ENTRY_COUNT];
 };
 
@@ -54,11 +54,11 @@ enum fdb_learnt {
 	FDB_FULL,      /* no room, or the port's quota is used up */
 };
 
-/* `fdb` is all zeros: its entries take no memory until they are used. */
+/* `fdb` is zeroed: its entries take no memory until they are used. */
 void fdb_init(struct fdb *fdb, uint32_t seed);
 
 /*
- * Add a static entry; a learnt one of the same key gives way.
+ * Add a static entry; it replaces a learnt one with the same key.
  *
  * -EEXIST  it is static at another port
  * -ENOSPC
@@ -66,20 +66,21 @@ void fdb_init(struct fdb *fdb, uint32_t seed);
 int fdb_add_static(struct fdb *fdb, uint16_t vid, const struct mac *mac,
 		   uint16_t port);
 
-/* A frame with this source came in by this port. */
+/* A frame with this source arrived at this port. */
 enum fdb_learnt fdb_learn(struct fdb *fdb, uint16_t vid, const struct mac *mac,
 			  uint16_t port, uint64_t now_ns, uint16_t *ret_before);
 
-/* It was seen beyond a trunk: forget where it was learnt. True if it was. */
+/* It was seen beyond a trunk: remove its learnt entry. True if there was
+ * one. */
 bool fdb_unlearn(struct fdb *fdb, uint16_t vid, const struct mac *mac);
 
 /* The port, or FDB_NONE. */
 uint16_t fdb_find(const struct fdb *fdb, uint16_t vid, const struct mac *mac);
 
-/* Forget everything at a port, its static entries included. */
+/* Remove all entries of a port, static ones included. */
 void fdb_forget_port(struct fdb *fdb, uint16_t port);
 
-/* Forget what was not seen for FDB_AGE_NS. */
+/* Remove learnt entries that were not seen for FDB_AGE_NS. */
 void fdb_age(struct fdb *fdb, uint64_t now_ns);
 
 /* The entry at or after *cursor, which moves beyond it; NULL at the end. */

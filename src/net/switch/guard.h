@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Anti-spoofing: what a port may claim to be. The source MAC, and the sender's
- * addresses in IPv4, ARP, IPv6 and neighbour advertisements.
+ * Anti-spoofing: the addresses that a port may use. Checks the source MAC, and
+ * the sender's addresses in IPv4, ARP, IPv6 and neighbour advertisements.
  *
- * Unless a port is a router's, nothing passes that would make it one for its
- * neighbours: router advertisements and redirects, and answers of DHCP.
+ * Unless a port is a router's, whatever would make it one for its neighbours is
+ * dropped: router advertisements, redirects and DHCP replies.
  *
- * A sender without an address yet (0.0.0.0, ::) may ask for one. With any IPv6
- * address configured, so is the link-local one made of the MAC.
+ * A sender without an address yet (0.0.0.0, ::) may request one. Configuring
+ * any IPv6 address implies the link-local one derived from the MAC.
  *
  * Source     RFC 826 (ARP), RFC 4861, 4.4 (neighbour advertisement), RFC 4291,
  *            appendix A (EUI-64), RFC 7113 (router advertisements in chains of
@@ -26,7 +26,7 @@
 
 struct guard {
 	bool checks_mac;
-	bool checks_router; /* it is none, and no DHCP server */
+	bool checks_router; /* it is neither a router nor a DHCP server */
 	struct mac mac;
 	uint32_t ipv4_count; /* 0: not checked, unless IPv6 is */
 	uint32_t ipv6_count;

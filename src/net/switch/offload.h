@@ -2,13 +2,13 @@
 /*
  * Checksum and segmentation offload between ports.
  *
- * A frame whose checksum or segmentation its sender left to others travels as
- * it is to a receiver that negotiated the same, and is finished here for one
- * that did not: offload_begin(), then offload_next() until it is false.
+ * A frame whose sender offloaded checksum or segmentation passes unchanged to a
+ * receiver that negotiated the same offloads, and is completed here for one
+ * that did not: offload_begin(), then offload_next() until it returns false.
  *
  * Trust      Offsets, sizes and headers are the sender's, and hostile.
- *            offload_check() comes first; nothing here believes a length that
- *            it has not compared with the frame's.
+ *            offload_check() comes first; no length is used before it has been
+ *            compared with the frame's.
  * Threads    No state but the caller's.
  * Source     virtio 1.2, 5.1.6.2 (fields); RFC 768, 791, 8200, 9293 (headers);
  *            RFC 3168, 6.1.2 (CWR on the first segment only).
@@ -21,11 +21,11 @@
 
 #include "net/switch/ethernet.h"
 
-/* More pieces than a sender with a sane segment size needs are refused: a
- * segment of one byte would make 65,000 frames of one. */
+/* An upper limit for any sane segment size: segments of one byte would turn one
+ * frame into 65,000. */
 #define OFFLOAD_PIECES_MAX 128u
 
-/* What a receiver takes unfinished. */
+/* The offloads that a receiver negotiated. */
 struct offload_features {
 	bool checksum; /* GUEST_CSUM */
 	bool tso4;
@@ -36,20 +36,20 @@ struct offload_features {
 };
 
 /*
- * Is what the virtio-net header says of this parsed frame possible? Sizes and
- * offsets are compared and, for a frame to be cut, its headers. What nobody
- * asked for, or only the sender knows, is taken out of the header: the receiver
- * is told nothing that was not checked.
+ * Validate the virtio-net header of this parsed frame: sizes and offsets and,
+ * for a frame to be segmented, its protocol headers. Fields that are not
+ * needed, or cannot be checked, are cleared: the receiver sees nothing that was
+ * not checked.
  *
- * -EBADMSG  no; drop it
+ * -EBADMSG  invalid; drop it
  */
 int offload_check(struct frame *frame);
 
-/* True when the receiver takes the frame as it is. */
+/* True when the receiver accepts the frame unchanged. */
 bool offload_passes(const struct frame *frame,
 		    const struct offload_features *features);
 
-/* A frame on its way out: rewritten headers, then bytes of the sender's. */
+/* A segment: rewritten headers, then bytes of the sender's frame. */
 struct offload_piece {
 	uint8_t head[FRAME_HEAD_MAX];
 	uint32_t head_bytes;
@@ -60,15 +60,15 @@ struct offload_piece {
 struct offload_cut {
 	const struct frame *frame;
 	uint32_t head_bytes;
-	uint32_t at;   /* where the data of the next piece begins */
-	uint32_t step; /* bytes of data in a piece */
+	uint32_t at;   /* where the data of the next segment begins */
+	uint32_t step; /* bytes of data in a segment */
 	uint32_t index;
 };
 
-/* Begin to finish a frame that offload_check() passed. */
+/* Begin to segment a frame that offload_check() accepted. */
 void offload_begin(struct offload_cut *cut, const struct frame *frame);
 
-/* The next piece, with lengths and checksums; false when there is none. */
+/* The next segment, with lengths and checksums; false when there is none. */
 bool offload_next(struct offload_cut *cut, struct offload_piece *ret_piece);
 
 #endif

@@ -2,18 +2,19 @@
 /*
  * An Ethernet switch with the semantics of POWER's hypervisor switch: ports
  * aware or unaware of 802.1Q, no flooding of unknown destinations (they go to
- * the VLAN's active trunk, or nowhere), configured MACs that cannot be taken
- * over, offloads that travel untouched between ports that agree on them.
+ * the VLAN's active trunk, or are dropped), configured MACs that cannot be
+ * taken over, and offloads that pass unchanged between ports that negotiated
+ * them.
  *
  *   ethernet.h  a frame          vlan.h    membership and tags
- *   fdb.h       who is where     guard.h   anti-spoofing
- *   offload.h   checksums, cuts  credit.h  how fast a port may send
+ *   fdb.h       forwarding guard.h anti-spoofing
+ *   offload.h   checksum, GSO credit.h rate limits
  *
- * The switch decides and rewrites; getting frames in and out is the business
- * of whoever owns it. It allocates nothing after switch_new().
+ * The switch decides and rewrites; its owner does the I/O. It allocates nothing
+ * after switch_new().
  *
- * Trust      Every frame is hostile. Nothing one port sends costs another more
- *            than the frames addressed to it.
+ * Trust      Every frame is hostile. What one port sends costs another port no
+ *            more than the frames addressed to it.
  * Threads    One.
  * Errors     0 or a negative errno; a frame is never an error, it is counted.
  * Source     IEEE 802.1Q-2018; LoPAR, "Virtual Ethernet" (trunks, lookup).
@@ -40,18 +41,17 @@ struct switch_port_settings {
 	struct vlan_membership vlans;
 	struct guard guard;
 	bool is_trunk;    /* unknown destinations of its VLANs may go here */
-	bool is_outside;  /* a cable: what it says of checksums is unproven */
-	bool is_isolated; /* talks to ports that are not */
+	bool is_outside;  /* a physical network: its checksums are unverified */
+	bool is_isolated; /* reaches only ports that are not */
 };
 
 /* What a port gets copies of. */
 struct switch_mirror {
-	uint16_t
-		from; /* all that this port sends and gets; FDB_NONE: nothing */
-	uint16_t vid; /* all that is sent in this VLAN; VID_NONE: nothing */
+	uint16_t from; /* all traffic of this port; FDB_NONE: none */
+	uint16_t vid;  /* all traffic of this VLAN; VID_NONE: none */
 };
 
-/* What a port's driver asked for, at run time. */
+/* The receive filter that a port's driver set at run time. */
 struct switch_port_filter {
 	bool all_multicast; /* also while it has more groups than fit */
 	uint32_t group_count;
@@ -63,8 +63,8 @@ struct switch_counters {
 	uint64_t in_bytes;
 	uint64_t out_frames; /* to the port, delivered */
 	uint64_t out_bytes;
-	uint64_t finished;          /* checksummed or cut for the port */
-	uint64_t moves;             /* learnt addresses that came to the port */
+	uint64_t finished; /* checksummed or segmented for the port */
+	uint64_t moves;    /* learnt addresses that moved to the port */
 	uint64_t drops[DROP_COUNT]; /* from and to the port */
 };
 
@@ -93,10 +93,10 @@ struct switch_event {
 
 struct switch_ops {
 	/*
-	 * Give a frame to a port's owner; copy it before returning.
+	 * Deliver a frame to a port's owner, which copies it before returning.
 	 *
-	 * -EMSGSIZE  longer than the receiver takes
-	 * -ENOBUFS   no room; the frame is lost to this port alone
+	 * -EMSGSIZE  longer than the receiver accepts
+	 * -ENOBUFS   no room; the frame is dropped for this port only
 	 */
 	int (*deliver)(void *context, uint16_t port,
 		       const struct switch_delivery *delivery);
@@ -112,40 +112,40 @@ int switch_new(struct vswitch **ret_vswitch, const struct switch_ops *ops,
 void switch_free(struct vswitch *vswitch);
 
 /*
- * Add a port, or give one new settings (its counters and what it learnt
- * outside of its VLANs are kept, and it stays the active trunk of VLANs that
- * are still its own, and becomes that of new ones that have none).
+ * Add a port, or change its settings: its counters and its learnt entries in
+ * other VLANs are kept, it stays the active trunk of VLANs that it still has,
+ * and becomes that of new ones that have none.
  *
- * -EINVAL  no such port number, VID or MAC possible
+ * -EINVAL  an impossible port number, VID or MAC
  * -EEXIST  the MAC is configured at another port of the same VLAN
  */
 int switch_set_port(struct vswitch *vswitch, uint16_t port,
 		    const struct switch_port_settings *settings);
-/* Where it was the active trunk, the one that was so before takes over. */
+/* Where it was the active trunk, the previously active one takes over. */
 void switch_remove_port(struct vswitch *vswitch, uint16_t port);
 
-/* What its driver negotiated. */
+/* The features that its driver negotiated. */
 void switch_set_features(struct vswitch *vswitch, uint16_t port,
 			 const struct offload_features *features);
 void switch_set_filter(struct vswitch *vswitch, uint16_t port,
 		       const struct switch_port_filter *filter);
 
 /*
- * The address that its driver uses: judged now, so that someone can be told,
- * and if it may be, known before it speaks and as good as the configured one
- * for what a port leaves to others. Zero, or the configured one: no other.
+ * The address that its driver uses. It is checked now, so that a refusal can be
+ * reported; an allowed one is known before its first frame, and is treated like
+ * the configured one. Zero, or the configured one: no other address.
  *
  * -EPERM   the port may send from its configured address only
  * -EEXIST  it is configured at another port of the same VLAN
- * -EINVAL  no such port, or a group's address
+ * -EINVAL  no such port, or a group address
  */
 int switch_set_guest_mac(struct vswitch *vswitch, uint16_t port,
 			 const struct mac *mac, uint64_t now_ns);
 
 /*
- * Make it a mirror; NULL: one no more. A mirror gets copies and nothing else,
- * with a tag if it is aware of tags. What it sends is dropped, so that a copy
- * never comes back; one it has no room for is lost to it alone.
+ * Make it a mirror; NULL: no longer one. A mirror receives copies and nothing
+ * else, with a tag if it is VLAN aware. What it sends is dropped, so that
+ * copies cannot loop; a copy for which it has no room is dropped.
  *
  * -EINVAL  no such port, or a trunk
  */
@@ -154,7 +154,7 @@ int switch_set_mirror(struct vswitch *vswitch, uint16_t port,
 
 /*
  * Make a trunk the active one of all its VLANs; the last one activated wins.
- * Its owner announces what switch_next_inside() tells.
+ * Its owner announces the addresses that switch_next_inside() returns.
  *
  * -EINVAL  not a trunk
  */
@@ -167,11 +167,12 @@ uint16_t switch_trunk(const struct vswitch *vswitch, uint16_t vid);
 void switch_forward(struct vswitch *vswitch, uint16_t port, struct frame *frame,
 		    uint64_t now_ns);
 
-/* Send a tagged frame of the switch's own out of one port, by its VLAN. */
+/* Send a tagged frame of the switch's own through one port, subject to its
+ * VLAN. */
 void switch_send(struct vswitch *vswitch, uint16_t port, const uint8_t *bytes,
 		 uint32_t length);
 
-/* Forget what is old; call it every few seconds. */
+/* Age learnt entries; call it every few seconds. */
 void switch_age(struct vswitch *vswitch, uint64_t now_ns);
 
 /* NULL: no such port. */
@@ -182,7 +183,7 @@ const struct switch_counters *switch_count(const struct vswitch *vswitch,
 const struct fdb_entry *switch_next_entry(const struct vswitch *vswitch,
 					  size_t *cursor);
 
-/* Of those, the ones of a VLAN of this trunk: what it is to announce. */
+/* Of those, the ones in a VLAN of this trunk: what it should announce. */
 const struct fdb_entry *switch_next_inside(const struct vswitch *vswitch,
 					   uint16_t trunk, size_t *cursor);
 

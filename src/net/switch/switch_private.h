@@ -14,13 +14,13 @@ struct port {
 	struct switch_port_filter filter;
 	struct mac guest_mac; /* its driver's choice; zero: the configured */
 	struct switch_counters counters;
-	uint64_t flap_ns;    /* when one was last told of */
-	uint64_t activation; /* the how many-th its last one was; 0: none */
+	uint64_t flap_ns;    /* when a flap was last reported */
+	uint64_t activation; /* sequence number of its last one; 0: never */
 };
 
 struct vswitch {
 	struct switch_ops ops;
-	uint32_t port_end;     /* behind the last one used */
+	uint32_t port_end;     /* one past the last port in use */
 	uint32_t mirror_count; /* most switches have none */
 	uint64_t activation_count;
 	uint16_t trunks[VID_MAX + 1];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VLANs of a port: which it is a member of, which leave it untagged, and
- * which one an untagged frame belongs to.
+ * The VLANs of a port: its memberships, which of them egress untagged, and its
+ * PVID.
  *
  * Source     IEEE 802.1Q-2018, 6.9.1 (classification), 8.6.2 (ingress
  *            filtering), 8.6.4 (egress); LoPAR, "Virtual Ethernet".
@@ -30,31 +30,32 @@ static inline bool vlan_set_has(const struct vlan_set *set, uint16_t vid)
 }
 
 struct vlan_membership {
-	/* An unaware port sends and gets frames without tags only. */
+	/* An unaware port sends and receives only untagged frames. */
 	bool is_aware;
 	uint16_t pvid;            /* VID_NONE: untagged frames are dropped */
-	struct vlan_set members;  /* the PVID included */
-	struct vlan_set untagged; /* of those, what leaves without a tag */
+	struct vlan_set members;  /* including the PVID */
+	struct vlan_set untagged; /* of those, the ones that egress untagged */
 };
 
-/* Make a membership of a PVID alone, as an unaware port has it. */
+/* Membership of a PVID alone, as of an unaware port. */
 void vlan_access(struct vlan_membership *membership, uint16_t pvid);
 
-/* Add a VLAN whose frames carry tags; the port becomes aware. */
+/* Add a tagged VLAN; the port becomes aware. */
 void vlan_tagged(struct vlan_membership *membership, uint16_t vid);
 
 /*
- * The VLAN of a frame that came in, and its priority bits (PCP and DEI in their
- * place of the TCI). A frame with VID 0 takes the PVID and keeps its priority.
+ * The VLAN of a received frame, and its priority bits (PCP and DEI, in their
+ * TCI positions). A priority-tagged frame (VID 0) gets the PVID and keeps its
+ * priority.
  *
- * DROP_COUNT  it may come in
- * other       why it may not
+ * DROP_COUNT  it is accepted
+ * other       why it is dropped
  */
 enum switch_drop vlan_classify(const struct vlan_membership *membership,
 			       const struct frame *frame, uint16_t *ret_vid,
 			       uint16_t *ret_priority);
 
-/* True if a frame of this VLAN leaves the port with a tag. */
+/* True if frames of this VLAN egress the port tagged. */
 static inline bool vlan_leaves_tagged(const struct vlan_membership *membership,
 				      uint16_t vid)
 {
