@@ -28,8 +28,8 @@ struct watch {
 	nfds_t count;
 	/* Where the sockets are in it; 0: not watched. */
 	nfds_t listener;
-	nfds_t functions[DISK_COUNT_MAX];
-	nfds_t nic_fronts[NIC_COUNT_MAX];
+	nfds_t disk_front_ends[DISK_COUNT_MAX];
+	nfds_t nic_front_ends[NIC_COUNT_MAX];
 	/* Those behind are eventfds, to be emptied. */
 	bool is_event[WATCH_MAX];
 };
@@ -43,7 +43,7 @@ static nfds_t add(struct watch *watch, int fd, bool is_event)
 }
 
 /* A foreign machine has one device, and one front end at a time. */
-static bool has_foreign_front(const struct iothread *io)
+static bool has_foreign_front_end(const struct iothread *io)
 {
 	return io->disk_count > 0 ? io->disks[0].disk.has_front
 				  : io->nics[0].has_front;
@@ -54,22 +54,22 @@ static void watch_sockets(struct iothread *io, struct watch *watch)
 	watch->count = 0;
 	(void)add(watch, io->wake_fd, true);
 	watch->listener = 0;
-	if (io->listener_fd != NO_FD && !has_foreign_front(io))
+	if (io->listener_fd != NO_FD && !has_foreign_front_end(io))
 		watch->listener = add(watch, io->listener_fd, false);
 	for (uint32_t i = 0; i < io->disk_count; i++) {
 		const struct disk *disk = &io->disks[i].disk;
 
-		watch->functions[i] = 0;
+		watch->disk_front_ends[i] = 0;
 		if (disk->has_front)
-			watch->functions[i] =
+			watch->disk_front_ends[i] =
 				add(watch, disk->backend.fd, false);
 	}
 	for (uint32_t i = 0; i < io->nic_count; i++) {
 		const struct nic *nic = &io->nics[i];
 
-		watch->nic_fronts[i] = 0;
+		watch->nic_front_ends[i] = 0;
 		if (nic->has_front)
-			watch->nic_fronts[i] =
+			watch->nic_front_ends[i] =
 				add(watch, nic->backend.fd, false);
 	}
 }
@@ -135,13 +135,13 @@ static void tell_front_end(struct iothread *io, enum notice_kind event,
 static void handle_sockets(struct iothread *io, const struct watch *watch)
 {
 	for (uint32_t i = 0; i < io->disk_count; i++)
-		if (watch->functions[i] &&
-		    watch->fds[watch->functions[i]].revents)
+		if (watch->disk_front_ends[i] &&
+		    watch->fds[watch->disk_front_ends[i]].revents)
 			tell_front_end(io, NOTICE_EVENT, i,
 				       disk_front_readable(&io->disks[i].disk));
 	for (uint32_t i = 0; i < io->nic_count; i++)
-		if (watch->nic_fronts[i] &&
-		    watch->fds[watch->nic_fronts[i]].revents)
+		if (watch->nic_front_ends[i] &&
+		    watch->fds[watch->nic_front_ends[i]].revents)
 			tell_front_end(io, NOTICE_NIC_EVENT, i,
 				       nic_front_readable(&io->nics[i]));
 	if (watch->listener && watch->fds[watch->listener].revents)
