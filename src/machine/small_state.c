@@ -7,8 +7,8 @@ static void save_queues(const struct virtio_small *small, uint32_t count,
 			struct state_writer *writer)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		struct virtio_queue_kept kept =
-			virtio_queue_keep(&small->queues[i]);
+		struct virtio_small_kept kept =
+			virtio_small_keep(&small->queues[i]);
 
 		state_put_u8(writer, kept.has_chain);
 		state_put_u16(writer, kept.head);
@@ -20,12 +20,12 @@ static void restore_queues(struct virtio_small *small, uint32_t count,
 			   struct state_reader *reader)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		struct virtio_queue_kept kept;
+		struct virtio_small_kept kept;
 
 		kept.has_chain = state_get_u8(reader) != 0;
 		kept.head = state_get_u16(reader);
 		kept.done_bytes = state_get_u64(reader);
-		virtio_queue_rejoin(&small->queues[i], &kept);
+		virtio_small_rejoin(&small->queues[i], &kept);
 	}
 }
 

@@ -88,7 +88,7 @@ static void give_batch(struct virtio_balloon *balloon, struct batch *batch)
 /* The next page numbers of an inflating chain; none is left: false. */
 static bool read_batch(struct virtio_balloon *balloon, struct batch *ret_batch)
 {
-	struct virtio_queue *queue = &balloon->small.queues[INFLATE];
+	struct virtio_small_queue *queue = &balloon->small.queues[INFLATE];
 	const struct ring_chain *chain = &queue->chain;
 	uint64_t all = segments_bytes(chain->segments, chain->readable_count);
 	uint64_t bytes;
@@ -109,41 +109,41 @@ static bool read_batch(struct virtio_balloon *balloon, struct batch *ret_batch)
 
 static void inflate(struct virtio_balloon *balloon)
 {
-	struct virtio_queue *queue = &balloon->small.queues[INFLATE];
+	struct virtio_small_queue *queue = &balloon->small.queues[INFLATE];
 	uint32_t chains = 0, pages = 0;
 	struct batch batch;
 
 	while (chains < VIRTIO_BALLOON_TURN_CHAINS &&
 	       pages < VIRTIO_BALLOON_TURN_PAGES &&
-	       virtio_small_take(&balloon->small, INFLATE) == 0) {
+	       virtio_small_take(queue) == 0) {
 		if (read_batch(balloon, &batch)) {
 			give_batch(balloon, &batch);
 			pages += batch.count;
 			continue;
 		}
-		virtio_queue_answer(queue, 0);
+		virtio_small_answer(queue, 0);
 		chains++;
 	}
 	if (queue->has_chain)
-		virtio_queue_poke(queue);
-	virtio_small_rest(&balloon->small, INFLATE);
+		virtqueue_poke(&queue->vq);
+	virtio_small_come_back(queue);
 }
 
 /* Pages come back when they are touched. */
 static void deflate(struct virtio_balloon *balloon)
 {
-	struct virtio_queue *queue = &balloon->small.queues[DEFLATE];
+	struct virtio_small_queue *queue = &balloon->small.queues[DEFLATE];
 
 	for (int i = 0; i < VIRTIO_BALLOON_TURN_CHAINS; i++) {
-		if (virtio_small_take(&balloon->small, DEFLATE) < 0)
+		if (virtio_small_take(queue) < 0)
 			break;
-		virtio_queue_answer(queue, 0);
+		virtio_small_answer(queue, 0);
 	}
-	virtio_small_rest(&balloon->small, DEFLATE);
+	virtio_small_come_back(queue);
 }
 
 /* The segment at the chain's done_bytes, less what is done of it. */
-static bool next_piece(const struct virtio_queue *queue,
+static bool next_piece(const struct virtio_small_queue *queue,
 		       struct ring_segment *ret_piece)
 {
 	const struct ring_chain *chain = &queue->chain;
@@ -168,25 +168,24 @@ static bool next_piece(const struct virtio_queue *queue,
 /* 5.5.6.7: the segments are the free memory. */
 static void take_report(struct virtio_balloon *balloon, uint32_t index)
 {
-	struct virtio_queue *queue = &balloon->small.queues[index];
+	struct virtio_small_queue *queue = &balloon->small.queues[index];
 	uint64_t budget_bytes = VIRTIO_BALLOON_TURN_BYTES;
 	struct ring_segment piece;
 
-	while (budget_bytes > 0 &&
-	       virtio_small_take(&balloon->small, index) == 0) {
+	while (budget_bytes > 0 && virtio_small_take(queue) == 0) {
 		if (next_piece(queue, &piece)) {
 			give_range(balloon, piece.gpa, piece.bytes);
 			queue->done_bytes += piece.bytes;
 		} else {
-			virtio_queue_answer(queue, 0);
+			virtio_small_answer(queue, 0);
 			piece.bytes = VIRTIO_BALLOON_TURN_BYTES /
 				      VIRTIO_BALLOON_TURN_CHAINS;
 		}
 		budget_bytes -= min_u64(budget_bytes, piece.bytes);
 	}
 	if (queue->has_chain)
-		virtio_queue_poke(queue);
-	virtio_small_rest(&balloon->small, index);
+		virtqueue_poke(&queue->vq);
+	virtio_small_come_back(queue);
 }
 
 void virtio_balloon_serve(struct virtio_balloon *balloon)
@@ -208,7 +207,7 @@ static uint64_t offer_features(void *device)
 {
 	const struct virtio_balloon *balloon = device;
 	uint64_t features =
-		VIRTIO_QUEUE_FEATURES | 1ull << VIRTIO_BALLOON_F_DEFLATE_ON_OOM;
+		VIRTIO_SMALL_FEATURES | 1ull << VIRTIO_BALLOON_F_DEFLATE_ON_OOM;
 
 	if (!balloon->is_reserved)
 		features |= 1ull << VIRTIO_BALLOON_F_REPORTING;

@@ -24,7 +24,7 @@ static uint64_t readable_bytes(const struct ring_chain *chain)
  */
 static uint64_t send_piece(struct virtio_console *console)
 {
-	struct virtio_queue *queue = &console->small.queues[TRANSMIT];
+	struct virtio_small_queue *queue = &console->small.queues[TRANSMIT];
 	const struct ring_chain *chain = &queue->chain;
 	uint8_t piece[PIECE_BYTES];
 	uint64_t left = readable_bytes(chain) - queue->done_bytes;
@@ -41,7 +41,7 @@ static uint64_t send_piece(struct virtio_console *console)
 }
 
 /* A kept chain may be shorter than when it was kept. */
-static bool is_sent(const struct virtio_queue *queue)
+static bool is_sent(const struct virtio_small_queue *queue)
 {
 	return queue->done_bytes >= readable_bytes(&queue->chain);
 }
@@ -49,7 +49,7 @@ static bool is_sent(const struct virtio_queue *queue)
 /* False when there was no room. */
 static bool send_chain(struct virtio_console *console, uint64_t *budget_bytes)
 {
-	struct virtio_queue *queue = &console->small.queues[TRANSMIT];
+	struct virtio_small_queue *queue = &console->small.queues[TRANSMIT];
 
 	while (!is_sent(queue)) {
 		uint64_t sent = *budget_bytes ? send_piece(console) : 0;
@@ -58,43 +58,45 @@ static bool send_chain(struct virtio_console *console, uint64_t *budget_bytes)
 			return false;
 		*budget_bytes -= min_u64(sent, *budget_bytes);
 	}
-	virtio_queue_answer(queue, 0);
+	virtio_small_answer(queue, 0);
 	return true;
 }
 
 static void send_all(struct virtio_console *console)
 {
-	struct virtio_queue *queue = &console->small.queues[TRANSMIT];
+	struct virtio_small_queue *queue = &console->small.queues[TRANSMIT];
 	uint64_t budget_bytes = VIRTIO_CONSOLE_TURN_BYTES;
 	bool has_more, is_full;
 
 	for (int i = 0; i < VIRTIO_CONSOLE_TURN_CHAINS; i++)
-		if (virtio_small_take(&console->small, TRANSMIT) < 0 ||
+		if (virtio_small_take(queue) < 0 ||
 		    !send_chain(console, &budget_bytes))
 			break;
-	has_more = !virtio_queue_rest(queue) || queue->has_chain;
+	has_more = virtio_small_rest(queue) || queue->has_chain;
 	/* Without room, whoever makes some calls again. */
 	is_full = queue->has_chain && budget_bytes > 0;
 	if (has_more && !is_full)
-		virtio_queue_poke(queue);
+		virtqueue_poke(&queue->vq);
 }
 
 /* Kicks are wanted only while there is no buffer in hand. */
-static void rest_receive(struct virtio_console *console)
+static void rest_receive(struct virtio_small_queue *queue)
 {
-	if (console->small.queues[RECEIVE].has_chain)
-		(void)virtio_queue_rest(&console->small.queues[RECEIVE]);
+	if (queue->has_chain)
+		(void)virtio_small_rest(queue);
 	else
-		virtio_small_rest(&console->small, RECEIVE);
+		virtio_small_come_back(queue);
 }
 
 void virtio_console_serve(struct virtio_console *console)
 {
+	struct virtio_small_queue *queue = &console->small.queues[RECEIVE];
+
 	pthread_mutex_lock(&console->small.lock);
 	send_all(console);
-	if (virtio_small_take(&console->small, RECEIVE) == 0)
+	if (virtio_small_take(queue) == 0)
 		console->ops.room(console->ops.context);
-	rest_receive(console);
+	rest_receive(queue);
 	pthread_mutex_unlock(&console->small.lock);
 }
 
@@ -102,7 +104,7 @@ void virtio_console_serve(struct virtio_console *console)
 static size_t receive_chain(struct virtio_console *console,
 			    const uint8_t *bytes, size_t count)
 {
-	struct virtio_queue *queue = &console->small.queues[RECEIVE];
+	struct virtio_small_queue *queue = &console->small.queues[RECEIVE];
 	const struct ring_chain *chain = &queue->chain;
 	const struct ring_segment *segments =
 		chain->segments + chain->readable_count;
@@ -112,29 +114,30 @@ static size_t receive_chain(struct virtio_console *console,
 	if (segments_write(console->small.memory, segments,
 			   chain->writable_count, 0, bytes, part) < 0)
 		part = 0;
-	virtio_queue_answer(queue, (uint32_t)part);
+	virtio_small_answer(queue, (uint32_t)part);
 	return part;
 }
 
 size_t virtio_console_push(struct virtio_console *console, const uint8_t *bytes,
 			   size_t count)
 {
+	struct virtio_small_queue *queue = &console->small.queues[RECEIVE];
 	size_t taken = 0;
 
 	pthread_mutex_lock(&console->small.lock);
 	for (int i = 0; i < VIRTIO_CONSOLE_TURN_CHAINS && taken < count; i++) {
-		if (virtio_small_take(&console->small, RECEIVE) < 0)
+		if (virtio_small_take(queue) < 0)
 			break;
 		taken += receive_chain(console, bytes + taken, count - taken);
 	}
-	rest_receive(console);
+	rest_receive(queue);
 	pthread_mutex_unlock(&console->small.lock);
 	return taken;
 }
 
 static uint64_t offer_features(void *device)
 {
-	return VIRTIO_QUEUE_FEATURES;
+	return VIRTIO_SMALL_FEATURES;
 }
 
 /* Nothing in it means anything without the features that we do not have. */

@@ -1,68 +1,84 @@
 /* SPDX-License-Identifier: MIT */
 #include "virtio/queue.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include "base/event.h"
 #include "base/scope.h"
 
-void virtio_queue_init(struct virtio_queue *queue)
+void virtqueue_init(struct virtqueue *queue, struct guestmem *memory,
+		    const struct virtio_transport *transport)
 {
-	memset(queue, 0, sizeof(*queue));
+	*queue = (struct virtqueue){
+		.memory = memory,
+		.transport = transport,
+		.kick_fd = NO_FD,
+		.call_fd = NO_FD,
+	};
 	ring_init(&queue->ring);
-	queue->kick_fd = NO_FD;
-	queue->call_fd = NO_FD;
 }
 
-static int start_ring(struct virtio_queue *queue, struct guestmem *memory,
-		      uint64_t features, const struct virtio_queue_place *place)
+static int map(struct virtqueue *queue, uint16_t size)
+{
+	return ring_map(&queue->ring, queue->memory, size, &queue->addresses);
+}
+
+int virtqueue_place(struct virtqueue *queue,
+		    const struct virtio_queue_place *place, bool *ret_goes_on)
 {
 	const struct ring_addresses addresses = {
 		.descriptors = place->descriptors,
 		.available = place->available,
 		.used = place->used,
 	};
+	struct ring *ring = &queue->ring;
+	bool is_same =
+		ring->is_started && ring->size == place->size &&
+		memcmp(&addresses, &queue->addresses, sizeof(addresses)) == 0 &&
+		place->base == ring_position(ring);
 	int result;
 
-	if (place->size > VIRTIO_QUEUE_SIZE_MAX)
-		return -EINVAL;
-	ring_init(&queue->ring);
-	result = ring_map(&queue->ring, memory, place->size, &addresses);
+	queue->addresses = addresses;
+	result = map(queue, place->size);
 	if (result < 0)
 		return result;
-	result = ring_start(&queue->ring, features, &queue->kept_head,
-			    queue->is_kept ? 1 : 0);
-	if (result < 0 || !queue->is_kept)
-		return result;
-	result = ring_retake(&queue->ring, memory, queue->kept_head,
-			     queue->segments, VIRTIO_QUEUE_SIZE_MAX,
-			     &queue->chain);
-	queue->has_chain = result == 0;
-	return result;
+	*ret_goes_on = is_same &&
+		       __atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE) ==
+			       ring->next_used;
+	if (*ret_goes_on)
+		return 0;
+	ring_init(ring);
+	return map(queue, place->size);
 }
 
-int virtio_queue_start(struct virtio_queue *queue, struct guestmem *memory,
-		       uint64_t features,
-		       const struct virtio_queue_place *place)
+int virtqueue_serve(struct virtqueue *queue,
+		    const struct virtio_queue_place *place, uint64_t features,
+		    const uint16_t *heads, uint16_t head_count)
 {
-	int result;
+	int result = ring_start(&queue->ring, features, heads, head_count);
 
-	queue->has_chain = false;
-	if (!queue->is_kept)
-		queue->done_bytes = 0;
-	result = start_ring(queue, memory, features, place);
-	queue->is_kept = false;
 	if (result < 0)
 		return result;
 	queue->kick_fd = place->kick_fd;
 	queue->call_fd = place->call_fd;
 	queue->is_served = true;
-	virtio_queue_poke(queue);
+	queue->wants_kicks = true;
+	queue->has_pushed = true; /* signal once, whatever was said before */
 	return 0;
 }
 
-uint16_t virtio_queue_stop(struct virtio_queue *queue)
+int virtqueue_start(struct virtqueue *queue,
+		    const struct virtio_queue_place *place, uint64_t features,
+		    const uint16_t *heads, uint16_t head_count)
+{
+	bool goes_on;
+	int result = virtqueue_place(queue, place, &goes_on);
+
+	if (result < 0)
+		return result;
+	return virtqueue_serve(queue, place, features, heads, head_count);
+}
+
+uint16_t virtqueue_stop(struct virtqueue *queue)
 {
 	queue->is_served = false;
 	queue->kick_fd = NO_FD;
@@ -70,66 +86,21 @@ uint16_t virtio_queue_stop(struct virtio_queue *queue)
 	return ring_position(&queue->ring);
 }
 
-void virtio_queue_call(struct virtio_queue *queue,
-		       const struct virtio_queue_place *place)
+void virtqueue_call(struct virtqueue *queue,
+		    const struct virtio_queue_place *place)
 {
 	queue->call_fd = place->call_fd;
 	event_signal(queue->call_fd);
 }
 
-int virtio_queue_take(struct virtio_queue *queue, struct guestmem *memory,
-		      const struct virtio_transport *transport)
+void virtqueue_remap(struct virtqueue *queue)
 {
-	int result;
-
-	if (!queue->is_served)
-		return -EAGAIN;
-	if (queue->has_chain)
-		return 0;
-	result = ring_take(&queue->ring, memory, queue->segments,
-			   VIRTIO_QUEUE_SIZE_MAX, &queue->chain);
-	queue->has_chain = result == 0;
-	queue->done_bytes = 0;
-	if (result == -EBADMSG)
-		virtio_needs_reset(transport);
-	return result;
+	if (queue->is_served)
+		(void)map(queue, queue->ring.size);
 }
 
-void virtio_queue_answer(struct virtio_queue *queue, uint32_t written_bytes)
+void virtqueue_break(struct virtqueue *queue)
 {
-	ring_fill_used(&queue->ring, queue->chain.head, written_bytes);
-	ring_publish_used(&queue->ring);
-	queue->has_chain = false;
-	queue->done_bytes = 0;
-}
-
-bool virtio_queue_rest(struct virtio_queue *queue)
-{
-	if (!queue->is_served)
-		return true;
-	if (ring_should_signal(&queue->ring))
-		event_signal(queue->call_fd);
-	return !ring_want_kicks(&queue->ring);
-}
-
-void virtio_queue_poke(const struct virtio_queue *queue)
-{
-	event_signal(queue->kick_fd);
-}
-
-struct virtio_queue_kept virtio_queue_keep(const struct virtio_queue *queue)
-{
-	return (struct virtio_queue_kept){
-		.has_chain = queue->has_chain,
-		.head = queue->has_chain ? queue->chain.head : 0,
-		.done_bytes = queue->has_chain ? queue->done_bytes : 0,
-	};
-}
-
-void virtio_queue_rejoin(struct virtio_queue *queue,
-			 const struct virtio_queue_kept *kept)
-{
-	queue->is_kept = kept->has_chain;
-	queue->kept_head = kept->head;
-	queue->done_bytes = kept->done_bytes;
+	queue->ring.is_broken = true;
+	virtio_needs_reset(queue->transport);
 }

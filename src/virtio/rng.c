@@ -26,21 +26,21 @@ static uint32_t fill(struct guestmem *memory, const struct ring_chain *chain)
 void virtio_rng_serve(struct virtio_rng *rng)
 {
 	struct virtio_small *small = &rng->small;
-	struct virtio_queue *queue = &small->queues[0];
+	struct virtio_small_queue *queue = &small->queues[0];
 
 	pthread_mutex_lock(&small->lock);
 	for (int i = 0; i < VIRTIO_RNG_TURN_CHAINS; i++) {
-		if (virtio_small_take(small, 0) < 0)
+		if (virtio_small_take(queue) < 0)
 			break;
-		virtio_queue_answer(queue, fill(small->memory, &queue->chain));
+		virtio_small_answer(queue, fill(small->memory, &queue->chain));
 	}
-	virtio_small_rest(small, 0);
+	virtio_small_come_back(queue);
 	pthread_mutex_unlock(&small->lock);
 }
 
 static uint64_t offer_features(void *device)
 {
-	return VIRTIO_QUEUE_FEATURES;
+	return VIRTIO_SMALL_FEATURES;
 }
 
 static size_t fill_config(void *device, uint8_t *space, size_t room_bytes)

@@ -4,13 +4,20 @@
 #include <errno.h>
 #include <string.h>
 
+static void init_queues(struct virtio_small *small)
+{
+	memset(small->queues, 0, sizeof(small->queues));
+	for (uint32_t i = 0; i < VIRTIO_SMALL_QUEUES; i++)
+		virtqueue_init(&small->queues[i].vq, small->memory,
+			       &small->transport);
+}
+
 void virtio_small_init(struct virtio_small *small, struct guestmem *memory)
 {
 	memset(small, 0, sizeof(*small));
 	pthread_mutex_init(&small->lock, NULL);
 	small->memory = memory;
-	for (uint32_t i = 0; i < VIRTIO_SMALL_QUEUES; i++)
-		virtio_queue_init(&small->queues[i]);
+	init_queues(small);
 }
 
 void virtio_small_connect(struct virtio_small *small,
@@ -31,6 +38,39 @@ int virtio_small_set_features(void *device, uint64_t features)
 	return 0;
 }
 
+/* The chain in hand is the one that was kept. */
+static int retake(struct virtio_small_queue *queue)
+{
+	int result = ring_retake(&queue->vq.ring, queue->vq.memory,
+				 queue->kept_head, queue->segments,
+				 VIRTIO_SMALL_QUEUE_SIZE, &queue->chain);
+
+	queue->has_chain = result == 0;
+	return result;
+}
+
+static int start(struct virtio_small_queue *queue, uint64_t features,
+		 const struct virtio_queue_place *place)
+{
+	bool was_kept = queue->is_kept;
+	int result;
+
+	queue->is_kept = queue->has_chain = false;
+	if (!was_kept)
+		queue->done_bytes = 0;
+	if (place->size > VIRTIO_SMALL_QUEUE_SIZE)
+		return -EINVAL;
+	result = virtqueue_start(&queue->vq, place, features, &queue->kept_head,
+				 was_kept);
+	if (result == 0 && was_kept)
+		result = retake(queue);
+	if (result < 0)
+		(void)virtqueue_stop(&queue->vq);
+	else
+		virtqueue_poke(&queue->vq);
+	return result;
+}
+
 int virtio_small_queue_start(void *device, uint32_t index,
 			     const struct virtio_queue_place *place)
 {
@@ -40,8 +80,7 @@ int virtio_small_queue_start(void *device, uint32_t index,
 	if (index >= VIRTIO_SMALL_QUEUES)
 		return -EINVAL;
 	pthread_mutex_lock(&small->lock);
-	result = virtio_queue_start(&small->queues[index], small->memory,
-				    small->features, place);
+	result = start(&small->queues[index], small->features, place);
 	pthread_mutex_unlock(&small->lock);
 	return result;
 }
@@ -54,7 +93,7 @@ uint16_t virtio_small_queue_stop(void *device, uint32_t index)
 	if (index >= VIRTIO_SMALL_QUEUES)
 		return 0;
 	pthread_mutex_lock(&small->lock);
-	position = virtio_queue_stop(&small->queues[index]);
+	position = virtqueue_stop(&small->queues[index].vq);
 	pthread_mutex_unlock(&small->lock);
 	return position;
 }
@@ -67,7 +106,7 @@ void virtio_small_queue_call(void *device, uint32_t index,
 	if (index >= VIRTIO_SMALL_QUEUES)
 		return;
 	pthread_mutex_lock(&small->lock);
-	virtio_queue_call(&small->queues[index], place);
+	virtqueue_call(&small->queues[index].vq, place);
 	pthread_mutex_unlock(&small->lock);
 }
 
@@ -76,22 +115,60 @@ void virtio_small_reset(void *device)
 	struct virtio_small *small = device;
 
 	pthread_mutex_lock(&small->lock);
-	for (uint32_t i = 0; i < VIRTIO_SMALL_QUEUES; i++)
-		virtio_queue_init(&small->queues[i]);
+	init_queues(small);
 	small->features = 0;
 	pthread_mutex_unlock(&small->lock);
 }
 
-int virtio_small_take(struct virtio_small *small, uint32_t index)
+int virtio_small_take(struct virtio_small_queue *queue)
 {
-	return virtio_queue_take(&small->queues[index], small->memory,
-				 &small->transport);
+	int result;
+
+	if (!queue->vq.is_served)
+		return -EAGAIN;
+	if (queue->has_chain)
+		return 0;
+	result = virtqueue_take(&queue->vq, queue->segments,
+				VIRTIO_SMALL_QUEUE_SIZE, &queue->chain);
+	queue->has_chain = result == 0;
+	queue->done_bytes = 0;
+	return result;
 }
 
-void virtio_small_rest(struct virtio_small *small, uint32_t index)
+void virtio_small_answer(struct virtio_small_queue *queue,
+			 uint32_t written_bytes)
 {
-	struct virtio_queue *queue = &small->queues[index];
+	virtqueue_push(&queue->vq, queue->chain.head, written_bytes);
+	queue->has_chain = false;
+	queue->done_bytes = 0;
+}
 
-	if (!virtio_queue_rest(queue))
-		virtio_queue_poke(queue);
+bool virtio_small_rest(struct virtio_small_queue *queue)
+{
+	virtqueue_signal(&queue->vq);
+	return virtqueue_want_kicks(&queue->vq);
+}
+
+void virtio_small_come_back(struct virtio_small_queue *queue)
+{
+	if (virtio_small_rest(queue))
+		virtqueue_poke(&queue->vq);
+}
+
+struct virtio_small_kept
+virtio_small_keep(const struct virtio_small_queue *queue)
+{
+	return (struct virtio_small_kept){
+		.has_chain = queue->has_chain,
+		.head = queue->has_chain ? queue->chain.head : 0,
+		.done_bytes = queue->has_chain ? queue->done_bytes : 0,
+	};
+}
+
+void virtio_small_rejoin(struct virtio_small_queue *queue,
+			 const struct virtio_small_kept *kept)
+{
+	queue->is_kept = kept->has_chain;
+	queue->kept_head = kept->head;
+	queue->done_bytes = kept->done_bytes;
 }

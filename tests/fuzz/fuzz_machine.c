@@ -181,7 +181,7 @@ static void add(uint32_t index, uint8_t slot, uint16_t id, uint16_t queues,
 	const struct virtio_pci_settings settings = {
 		.device_id = id,
 		.queue_count = queues,
-		.queue_size = VIRTIO_QUEUE_SIZE_MAX,
+		.queue_size = VIRTIO_SMALL_QUEUE_SIZE,
 		.ops = ops,
 		.device = device,
 	};

@@ -81,7 +81,7 @@ static void feed_console(uint32_t index)
 							   .room = ignore };
 	static const uint8_t input[600];
 	static struct virtio_console console;
-	struct virtio_queue_kept kept;
+	struct virtio_small_kept kept;
 
 	virtio_console_init(&console, &memory, &ops);
 	insist(start(&virtio_console_ops, &console, index) == 0);
@@ -90,9 +90,9 @@ static void feed_console(uint32_t index)
 		insist(virtio_console_push(&console, input, sizeof(input)) <=
 		       sizeof(input));
 	}
-	kept = virtio_queue_keep(&console.small.queues[index]);
+	kept = virtio_small_keep(&console.small.queues[index]);
 	virtio_console_ops.reset(&console);
-	virtio_queue_rejoin(&console.small.queues[index], &kept);
+	virtio_small_rejoin(&console.small.queues[index], &kept);
 	if (start(&virtio_console_ops, &console, index) == 0)
 		virtio_console_serve(&console);
 }

@@ -150,17 +150,17 @@ TEST(a_buffer_that_comes_late_is_asked_for)
 
 TEST(a_chain_half_sent_survives_saving)
 {
-	struct virtio_queue_kept kept;
+	struct virtio_small_kept kept;
 
 	open_queue(TRANSMIT);
 	offer_text(ANY, "hello world");
 	room_bytes = 6;
 	virtio_console_serve(&console);
-	kept = virtio_queue_keep(&console.small.queues[TRANSMIT]);
+	kept = virtio_small_keep(&console.small.queues[TRANSMIT]);
 	CHECK(kept.has_chain);
 
 	virtio_console_ops.reset(&console);
-	virtio_queue_rejoin(&console.small.queues[TRANSMIT], &kept);
+	virtio_small_rejoin(&console.small.queues[TRANSMIT], &kept);
 	CHECK_EQ(small_rig_start_queue(&rig, TRANSMIT), 0);
 	room_bytes = 100;
 	virtio_console_serve(&console);
@@ -177,7 +177,7 @@ TEST(a_chain_half_sent_survives_saving)
 
 TEST(a_hostile_image_cannot_claim_a_chain_that_is_not)
 {
-	struct virtio_queue_kept kept = { .has_chain = true,
+	struct virtio_small_kept kept = { .has_chain = true,
 					  .head = SMALL_RING,
 					  .done_bytes = UINT64_MAX };
 
@@ -185,11 +185,11 @@ TEST(a_hostile_image_cannot_claim_a_chain_that_is_not)
 	offer_text(ANY, "hello");
 
 	virtio_console_ops.reset(&console);
-	virtio_queue_rejoin(&console.small.queues[TRANSMIT], &kept);
+	virtio_small_rejoin(&console.small.queues[TRANSMIT], &kept);
 	CHECK(small_rig_start_queue(&rig, TRANSMIT) < 0);
 	virtio_console_ops.reset(&console);
 	kept.head = 0;
-	virtio_queue_rejoin(&console.small.queues[TRANSMIT], &kept);
+	virtio_small_rejoin(&console.small.queues[TRANSMIT], &kept);
 	CHECK_EQ(small_rig_start_queue(&rig, TRANSMIT), 0);
 	virtio_console_serve(&console);
 

@@ -119,7 +119,7 @@ static int add_function(struct kvm_machine *machine,
 		.device_id = kind->device_id,
 		.class_code = kind->class_code,
 		.queue_count = kind->queue_count,
-		.queue_size = VIRTIO_QUEUE_SIZE_MAX,
+		.queue_size = VIRTIO_SMALL_QUEUE_SIZE,
 		.ops = kind->ops,
 		.device = device,
 	};
