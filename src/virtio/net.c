@@ -128,12 +128,13 @@ static int write_count(struct guestmem *memory, gpa_t header, uint32_t chains)
 		&count, sizeof(count));
 }
 
-static void push(struct net_receiver *receiver, struct ring *ring,
+static void push(struct net_receiver *receiver, struct virtqueue *queue,
 		 uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		ring_fill_used(ring, receiver->heads[i], receiver->written[i]);
-	ring_publish_used(ring);
+		ring_fill_used(&queue->ring, receiver->heads[i],
+			       receiver->written[i]);
+	virtqueue_publish(queue);
 }
 
 /* Take chains and fill them until the record is in; how many in *ret_count. */
@@ -179,24 +180,24 @@ static uint32_t most_chains(const struct ring *ring, uint64_t features)
 	return ring->size < NET_CHAINS_MAX ? ring->size : NET_CHAINS_MAX;
 }
 
-int net_receive(struct net_receiver *receiver, struct ring *ring,
-		struct guestmem *memory, uint64_t features,
-		const uint8_t *record, uint32_t bytes)
+int net_receive(struct net_receiver *receiver, struct virtqueue *queue,
+		uint64_t features, const uint8_t *record, uint32_t bytes)
 {
-	uint32_t most = most_chains(ring, features);
+	struct guestmem *memory = queue->memory;
+	uint32_t most = most_chains(&queue->ring, features);
 	uint32_t count = 0;
 	gpa_t header = 0;
-	int result = fill_chains(receiver, ring, memory, most, record, bytes,
-				 &count, &header);
+	int result = fill_chains(receiver, &queue->ring, memory, most, record,
+				 bytes, &count, &header);
 
 	if (result == 0)
 		result = write_count(memory, header, count) < 0 ? -EBADMSG : 0;
 	if (result < 0) {
-		untake(receiver, ring, count);
+		untake(receiver, &queue->ring, count);
 		if (result == -EBADMSG)
-			ring->is_broken = true;
+			virtqueue_break(queue);
 		return result;
 	}
-	push(receiver, ring, count);
+	push(receiver, queue, count);
 	return 0;
 }

@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "virtio/ring.h"
+#include "virtio/queue.h"
 
 #define NET_HEADER_BYTES 12u /* struct virtio_net_hdr_v1 */
 #define NET_FRAME_MIN    14u
@@ -70,14 +70,13 @@ struct net_receiver {
 
 /*
  * Give a record to the guest, in as many chains as it takes when `features` has
- * MRG_RXBUF, else in one. Publishes used elements; the caller signals.
+ * MRG_RXBUF, else in one. Pushes them; the caller signals.
  *
  * -EAGAIN   not enough buffers; nothing was taken
  * -EMSGSIZE it does not fit in what one frame may take; nothing was taken
- * -EBADMSG  the ring broke, or a chain is no receive buffer
+ * -EBADMSG  the ring broke, or a chain was no receive buffer and broke it
  */
-int net_receive(struct net_receiver *receiver, struct ring *ring,
-		struct guestmem *memory, uint64_t features,
-		const uint8_t *record, uint32_t bytes);
+int net_receive(struct net_receiver *receiver, struct virtqueue *queue,
+		uint64_t features, const uint8_t *record, uint32_t bytes);
 
 #endif

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/event.h"
 #include "base/scope.h"
 
 #define BIT(number) (1ull << (number))
@@ -26,10 +25,8 @@ static bool is_possible(const struct monitor_nic *settings)
 
 static void init_queues(struct nic *nic)
 {
-	for (uint32_t i = 0; i < NIC_QUEUE_MAX; i++) {
-		nic->queues[i].kick_fd = nic->queues[i].call_fd = NO_FD;
-		ring_init(&nic->queues[i].ring);
-	}
+	for (uint32_t i = 0; i < NIC_QUEUE_MAX; i++)
+		virtqueue_init(&nic->queues[i], &nic->memory, &nic->transport);
 }
 
 int nic_init(struct nic *nic, const struct monitor_nic *settings,
@@ -71,8 +68,6 @@ void nic_set_announce(struct nic *nic, bool must_announce)
 
 static void forget_life(struct nic *nic)
 {
-	for (uint32_t i = 0; i < NIC_QUEUE_MAX; i++)
-		nic->queues[i].is_served = false;
 	init_queues(nic);
 	nic->features = 0;
 	nic->is_driven = false;
@@ -191,42 +186,16 @@ static int set_features(void *device, uint64_t features)
 	return 0;
 }
 
-static bool is_same_place(const struct nic_queue *queue,
-			  const struct virtio_queue_place *place)
-{
-	return queue->size == place->size &&
-	       queue->addresses.descriptors == place->descriptors &&
-	       queue->addresses.available == place->available &&
-	       queue->addresses.used == place->used;
-}
-
-/* A ring that stands where it stood goes on (a pause); any other is new. Its
- * position is in its own memory: nothing of it is ever in flight. */
+/* Its position is in its own memory: nothing of it is ever in flight. */
 static int start_queue(void *device, uint32_t index,
 		       const struct virtio_queue_place *place)
 {
 	struct nic *nic = device;
-	struct nic_queue *queue = &nic->queues[index];
-	int result;
+	int result = virtqueue_start(&nic->queues[index], place, nic->features,
+				     NULL, 0);
 
-	if (!is_same_place(queue, place))
-		ring_init(&queue->ring);
-	queue->size = place->size;
-	queue->addresses = (struct ring_addresses){
-		.descriptors = place->descriptors,
-		.available = place->available,
-		.used = place->used,
-	};
-	result = ring_map(&queue->ring, &nic->memory, queue->size,
-			  &queue->addresses);
-	if (result == 0)
-		result = ring_start(&queue->ring, nic->features, NULL, 0);
 	if (result < 0)
 		return result;
-	queue->kick_fd = place->kick_fd;
-	queue->call_fd = place->call_fd;
-	queue->is_served = true;
-	queue->has_pushed = true; /* signal once, whatever was said before */
 	nic->wants_buffers = false;
 	nic->is_driven = true;
 	if (index == 0 && !nic->shape.has_control)
@@ -239,11 +208,8 @@ static int start_queue(void *device, uint32_t index,
 static uint16_t stop_queue(void *device, uint32_t index)
 {
 	struct nic *nic = device;
-	struct nic_queue *queue = &nic->queues[index];
 
-	queue->is_served = false;
-	queue->kick_fd = queue->call_fd = NO_FD;
-	return ring_position(&queue->ring);
+	return virtqueue_stop(&nic->queues[index]);
 }
 
 static void set_call(void *device, uint32_t index,
@@ -251,8 +217,7 @@ static void set_call(void *device, uint32_t index,
 {
 	struct nic *nic = device;
 
-	nic->queues[index].call_fd = place->call_fd;
-	event_signal(place->call_fd);
+	virtqueue_call(&nic->queues[index], place);
 }
 
 static size_t fill_config(void *device, uint8_t *space, size_t room_bytes)
@@ -284,10 +249,7 @@ static int memory_changed(void *device)
 	struct nic *nic = device;
 
 	for (uint32_t i = 0; i < NIC_QUEUE_MAX; i++)
-		if (nic->queues[i].is_served)
-			(void)ring_map(&nic->queues[i].ring, &nic->memory,
-				       nic->queues[i].size,
-				       &nic->queues[i].addresses);
+		virtqueue_remap(&nic->queues[i]);
 	return 0;
 }
 

@@ -36,16 +36,6 @@
 /* A receive and a transmit queue each, and the control queue. */
 #define NIC_QUEUE_MAX (2 * NIC_QUEUE_PAIR_MAX + 1)
 
-struct nic_queue {
-	struct ring ring;
-	struct ring_addresses addresses;
-	uint16_t size;
-	int kick_fd; /* borrowed from the transport */
-	int call_fd; /* borrowed */
-	bool is_served;
-	bool has_pushed; /* since the guest was last asked about a signal */
-};
-
 /* Which groups' frames the guest wants. */
 struct nic_filter {
 	bool takes_all_groups;
@@ -93,7 +83,7 @@ struct nic {
 	uint64_t features;
 	uint32_t active_pairs;
 	uint32_t turn; /* the transmit queue whose turn it is */
-	struct nic_queue queues[NIC_QUEUE_MAX];
+	struct virtqueue queues[NIC_QUEUE_MAX];
 	struct net_receiver receiver;
 
 	/* The service's side. */

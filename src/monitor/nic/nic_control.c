@@ -7,8 +7,6 @@
 #include <linux/virtio_net.h>
 #include <string.h>
 
-#include "base/event.h"
-#include "base/scope.h"
 #include "monitor/nic/nic.h"
 
 #define COMMANDS_PER_TURN 8
@@ -172,41 +170,37 @@ static uint32_t answer(struct nic *nic, const struct ring_chain *chain,
 	return sizeof(status);
 }
 
-static bool take_command(struct nic *nic, struct nic_queue *queue)
+static void run_command(struct nic *nic, struct virtqueue *queue,
+			const struct ring_chain *chain)
 {
-	struct ring_chain chain;
 	struct command command;
-	int result = ring_take(&queue->ring, &nic->memory,
-			       nic->receiver.segments, RING_CHAIN_MAX, &chain);
+	int result = read_command(nic, chain, &command);
 
-	if (result == -EBADMSG) {
-		nic->counters.violations++;
-		virtio_needs_reset(&nic->transport);
-	}
-	if (result < 0)
-		return false;
-	result = read_command(nic, &chain, &command);
 	if (result == 0)
 		result = obey(nic, &command);
-	ring_fill_used(&queue->ring, chain.head, answer(nic, &chain, result));
-	ring_publish_used(&queue->ring);
-	queue->has_pushed = true;
-	return true;
+	virtqueue_push(queue, chain->head, answer(nic, chain, result));
 }
 
 bool nic_control_turn(struct nic *nic)
 {
-	struct nic_queue *queue = &nic->queues[2 * nic->shape.queue_pair_count];
+	struct virtqueue *queue = &nic->queues[2 * nic->shape.queue_pair_count];
+	struct ring_chain chain;
 	uint32_t count = 0;
+	int result = 0;
 
 	if (!queue->is_served)
 		return false;
-	while (count < COMMANDS_PER_TURN && take_command(nic, queue))
-		count++;
+	for (; count < COMMANDS_PER_TURN; count++) {
+		result = virtqueue_take(queue, nic->receiver.segments,
+					RING_CHAIN_MAX, &chain);
+		if (result < 0)
+			break;
+		run_command(nic, queue, &chain);
+	}
+	nic->counters.violations += result == -EBADMSG;
 	if (count == 0)
 		return false;
 	nic_tell_features(nic);
-	if (ring_should_signal(&queue->ring))
-		event_signal(queue->call_fd);
+	virtqueue_signal(queue);
 	return true;
 }

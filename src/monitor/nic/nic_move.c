@@ -9,30 +9,14 @@
 
 #define BATCH 64
 
-static struct nic_queue *receive_queue(struct nic *nic, uint32_t pair)
+static struct virtqueue *receive_queue(struct nic *nic, uint32_t pair)
 {
 	return &nic->queues[2 * pair];
 }
 
-static struct nic_queue *transmit_queue(struct nic *nic, uint32_t pair)
+static struct virtqueue *transmit_queue(struct nic *nic, uint32_t pair)
 {
 	return &nic->queues[2 * pair + 1];
-}
-
-static void signal_guest(struct nic_queue *queue)
-{
-	if (!queue->has_pushed || !queue->is_served)
-		return;
-	queue->has_pushed = false;
-	if (ring_should_signal(&queue->ring))
-		event_signal(queue->call_fd);
-}
-
-/* The ring's driver broke a rule: its own affair. */
-static void give_up_ring(struct nic *nic)
-{
-	nic->counters.violations++;
-	virtio_needs_reset(&nic->transport);
 }
 
 static void lose_service(struct nic *nic)
@@ -46,13 +30,6 @@ static void lose_service(struct nic *nic)
 }
 
 /* Out. -------------------------------------------------------------------------- */
-
-static void complete(struct nic_queue *queue, uint16_t head)
-{
-	ring_fill_used(&queue->ring, head, 0);
-	ring_publish_used(&queue->ring);
-	queue->has_pushed = true;
-}
 
 /* Copy a chain into the service's ring. -EAGAIN: it is full. */
 static int send_chain(struct nic *nic, const struct ring_chain *chain)
@@ -80,14 +57,14 @@ static int send_chain(struct nic *nic, const struct ring_chain *chain)
 }
 
 /* One frame of a queue; false when there is none that could be sent. */
-static bool transmit_one(struct nic *nic, struct nic_queue *queue)
+static bool transmit_one(struct nic *nic, struct virtqueue *queue)
 {
 	struct ring_chain chain;
-	int result = ring_take(&queue->ring, &nic->memory,
-			       nic->receiver.segments, RING_CHAIN_MAX, &chain);
+	int result = virtqueue_take(queue, nic->receiver.segments,
+				    RING_CHAIN_MAX, &chain);
 
 	if (result == -EBADMSG)
-		give_up_ring(nic);
+		nic->counters.violations++;
 	if (result < 0)
 		return false;
 	result = send_chain(nic, &chain);
@@ -98,11 +75,11 @@ static bool transmit_one(struct nic *nic, struct nic_queue *queue)
 			lose_service(nic);
 		return false;
 	}
-	complete(queue, chain.head);
+	virtqueue_push(queue, chain.head, 0);
 	return true;
 }
 
-static bool transmit_from(struct nic *nic, struct nic_queue *queue)
+static bool transmit_from(struct nic *nic, struct virtqueue *queue)
 {
 	uint32_t count = 0;
 
@@ -110,7 +87,7 @@ static bool transmit_from(struct nic *nic, struct nic_queue *queue)
 		return false;
 	while (count < BATCH && nic->link.is_open && transmit_one(nic, queue))
 		count++;
-	signal_guest(queue);
+	virtqueue_signal(queue);
 	return count > 0;
 }
 
@@ -153,7 +130,7 @@ static int receive_record(struct nic *nic, const uint8_t *record,
 			  uint32_t bytes)
 {
 	uint32_t pair = choose_pair(nic, record, bytes);
-	struct nic_queue *queue = receive_queue(nic, pair);
+	struct virtqueue *queue = receive_queue(nic, pair);
 	int result;
 
 	/* Nobody is there. A ring that only stands still is waited for. */
@@ -162,16 +139,15 @@ static int receive_record(struct nic *nic, const uint8_t *record,
 	nic->starved = pair;
 	if (!queue->is_served)
 		return -EAGAIN;
-	result = net_receive(&nic->receiver, &queue->ring, &nic->memory,
-			     nic->features, record, bytes);
+	result = net_receive(&nic->receiver, queue, nic->features, record,
+			     bytes);
 	if (result == -EAGAIN && queue->ring.is_broken)
 		return 0;
 	if (result == -EBADMSG)
-		give_up_ring(nic);
+		nic->counters.violations++;
 	if (result == -EMSGSIZE)
 		nic->counters.in_dropped++;
 	if (result == 0) {
-		queue->has_pushed = true;
 		nic->counters.in_frames++;
 		nic->counters.in_bytes += bytes - NET_HEADER_BYTES;
 	}
@@ -198,7 +174,7 @@ static bool receive(struct nic *nic)
 		frames_release(frames);
 	}
 	for (uint32_t i = 0; i < nic->shape.queue_pair_count; i++)
-		signal_guest(receive_queue(nic, i));
+		virtqueue_signal(receive_queue(nic, i));
 	if (result == -EBADMSG) {
 		lose_service(nic);
 	} else if (frames_acknowledge(frames)) {
@@ -224,27 +200,22 @@ bool nic_turn(struct nic *nic)
 
 /* Sleeping. ------------------------------------------------------------------------- */
 
-/* False: chains came meanwhile. */
-static bool want_kicks(struct nic_queue *queue)
-{
-	return !queue->is_served || !ring_want_kicks(&queue->ring);
-}
-
 static bool prepare_queues(struct nic *nic)
 {
 	bool is_safe = true;
 
 	if (nic->shape.has_control)
-		is_safe &= want_kicks(
+		is_safe &= !virtqueue_want_kicks(
 			&nic->queues[2 * nic->shape.queue_pair_count]);
 	if (!nic->link.is_open)
 		return is_safe;
 	for (uint32_t i = 0; i < nic->shape.queue_pair_count; i++)
 		if (!nic->is_full)
-			is_safe &= want_kicks(transmit_queue(nic, i));
-	if (nic->wants_buffers && receive_queue(nic, nic->starved)->is_served)
-		is_safe &= !ring_want_more(
-			&receive_queue(nic, nic->starved)->ring);
+			is_safe &=
+				!virtqueue_want_kicks(transmit_queue(nic, i));
+	if (nic->wants_buffers)
+		is_safe &=
+			!virtqueue_want_more(receive_queue(nic, nic->starved));
 	return is_safe;
 }
 

@@ -39,14 +39,26 @@ static uint64_t shift_of(uint32_t index)
 	return (uint64_t)index * FAKE_BYTES * 4;
 }
 
+static void shift_driver(struct fake_driver *driver, uint32_t index)
+{
+	driver->addresses.descriptors += shift_of(index);
+	driver->addresses.available += shift_of(index);
+	driver->addresses.used += shift_of(index);
+}
+
+void nic_rig_reset_queue(struct nic_rig *rig, uint32_t index)
+{
+	fake_driver_reset(&rig->drivers[index]);
+	shift_driver(&rig->drivers[index], index);
+	nic_rig_start_queue(rig, index);
+}
+
 static void open_driver(struct nic_rig *rig, uint32_t index)
 {
 	struct fake_driver *driver = &rig->drivers[index];
 
 	fake_driver_open(driver, NIC_RIG_QUEUE_SIZE);
-	driver->addresses.descriptors += shift_of(index);
-	driver->addresses.available += shift_of(index);
-	driver->addresses.used += shift_of(index);
+	shift_driver(driver, index);
 	rig->kicks[index] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rig->calls[index] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }

@@ -29,6 +29,8 @@ void nic_rig_start(struct nic_rig *rig, bool has_control);
 void nic_rig_stop(struct nic_rig *rig);
 
 void nic_rig_start_queue(struct nic_rig *rig, uint32_t index);
+/* The driver clears its ring, at the same place, and starts it. */
+void nic_rig_reset_queue(struct nic_rig *rig, uint32_t index);
 /* A new generation of the service. */
 void nic_rig_connect(struct nic_rig *rig, uint64_t generation);
 

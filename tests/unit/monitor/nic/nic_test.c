@@ -241,6 +241,27 @@ TEST(a_hostile_guest_cannot_give_a_buffer_to_read_as_one_to_write)
 	nic_rig_stop(&rig);
 }
 
+TEST(a_driver_that_broke_its_ring_has_it_served_again_when_it_sets_it_up_anew)
+{
+	struct fake_buffer buffer = { .gpa = 0x1000, .bytes = 0 };
+
+	nic_rig_start(&rig, false);
+	nic_rig_send(&rig, 100, 100, 1);
+	nic_rig_turn(&rig);
+	CHECK_EQ(nic_rig_take(&rig, 1), 100);
+	fake_driver_offer(&rig.drivers[1],
+			  fake_driver_chain(&rig.drivers[1], &buffer, 1));
+	nic_rig_turn(&rig);
+	CHECK(rig.nic.queues[1].ring.is_broken);
+	/* By a front end that has no word for a reset. */
+	(void)nic_device_ops.queue_stop(&rig.nic, 1);
+	nic_rig_reset_queue(&rig, 1);
+	nic_rig_send(&rig, 100, 100, 2);
+	nic_rig_turn(&rig);
+	CHECK_EQ(nic_rig_take(&rig, 2), 100);
+	nic_rig_stop(&rig);
+}
+
 TEST(a_hostile_peer_cannot_take_the_interface_with_it)
 {
 	struct notice notice;
