@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/count.h"
-#include "base/event.h"
 #include "monitor/disk/table.h"
 #include "virtio/segments.h"
 
@@ -53,19 +52,18 @@ static void count(struct disk *disk, const struct request *request,
 
 void request_push(struct request *request)
 {
-	struct queue *queue = request->queue;
+	struct disk_queue *queue = request->queue;
 	struct disk *disk = queue->disk;
 	uint32_t written;
 
 	written = blk_answer(&disk->memory, &request->blk, request->status);
-	inflight_push(&queue->inflight, &queue->ring, request->head, written);
-	queue->has_pushed = true;
+	queue_push(queue, request->head, written);
 	count(disk, request, request->status);
 	flush_note_told(request);
 	request_enter(request, REQUEST_FREE);
 }
 
-void table_push_done(struct queue *queue)
+void table_push_done(struct disk_queue *queue)
 {
 	for (uint16_t i = 0; i < queue->size && queue->kept_count > 0; i++)
 		if (queue->requests[i].state == REQUEST_DONE)
@@ -226,12 +224,9 @@ bool disk_take_answers(struct disk *disk)
 void disk_signal(struct disk *disk)
 {
 	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
-		struct queue *queue = &disk->queues[i];
+		struct disk_queue *queue = &disk->queues[i];
 
-		if (!queue->has_pushed || !queue_is_live(queue))
-			continue;
-		queue->has_pushed = false;
-		if (ring_should_signal(&queue->ring))
-			event_signal(queue->call_fd);
+		if (queue->vq.has_pushed && queue_is_live(queue))
+			virtqueue_signal(&queue->vq);
 	}
 }

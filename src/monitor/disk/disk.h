@@ -40,28 +40,22 @@
 #include "vhostuser/backend.h"
 #include "virtio/blk.h"
 #include "virtio/inflight.h"
-#include "virtio/ring.h"
+#include "virtio/queue.h"
 
 /* 4 MiB: what a hostile guest can make us keep of its chains, per disk. */
 #define SPILL_BLOCKS 256
 
 struct disk;
 
-struct queue {
+struct disk_queue {
+	struct virtqueue vq;
 	struct disk *disk;
-	struct ring ring;
-	struct ring_addresses addresses;
 	struct inflight inflight;
-	int kick_fd; /* borrowed from the transport */
-	int call_fd; /* borrowed */
-	uint16_t index;
-	uint16_t size;
-	bool is_served;
-	bool wants_kicks;
-	bool has_pushed;  /* since the guest was last asked about a signal */
-	bool has_backlog; /* when last about to sleep, chains waited */
 	struct request *requests; /* owned; `size`, by head */
-	uint16_t kept_count;      /* requests not FREE */
+	uint16_t size;
+	uint16_t kept_count; /* requests not FREE */
+	uint16_t index;
+	bool has_backlog; /* when last about to sleep, chains waited */
 };
 
 /* A request that was in flight when the partition was saved. */
@@ -97,7 +91,7 @@ struct disk {
 	struct virtio_transport transport; /* zeroed: vhost-user */
 	uint64_t features;                 /* negotiated */
 	struct inflight_region region;
-	struct queue queues[QUEUE_COUNT_MAX];
+	struct disk_queue queues[QUEUE_COUNT_MAX];
 	uint32_t turn; /* the queue whose turn it is */
 
 	/* The table. */
@@ -138,7 +132,7 @@ struct disk {
 	bool has_unasked;   /* FLUSHes wait for older changes */
 	/* Data of this disk was lost on its way to stable storage. */
 	bool has_flush_error;
-	const struct queue *told_on; /* the guest knows, from this queue */
+	const struct disk_queue *told_on; /* the guest knows, from this queue */
 
 	/* Of a saved partition: nothing is taken from the guest nor told to it;
 	 * what was restored is taken up when it thaws. */
@@ -179,10 +173,10 @@ void disk_detach_front(struct disk *disk);
 
 /* The queue may be taken from and answered to now. A ring that stands still, or
  * memory that is being moved, keeps its answers until then. */
-static inline bool queue_is_live(const struct queue *queue)
+static inline bool queue_is_live(const struct disk_queue *queue)
 {
-	return queue->is_served && !queue->disk->is_frozen &&
-	       queue->disk->settled_ns == 0 && ring_is_mapped(&queue->ring);
+	return queue->vq.is_served && !queue->disk->is_frozen &&
+	       queue->disk->settled_ns == 0 && ring_is_mapped(&queue->vq.ring);
 }
 
 /* Saved partitions (disk_state.c). --------------------------------------- */

@@ -30,7 +30,8 @@ static void put_request(struct state_writer *writer,
 	state_put_u8(writer, request->status);
 }
 
-static void put_done(const struct queue *queue, struct state_writer *writer)
+static void put_done(const struct disk_queue *queue,
+		     struct state_writer *writer)
 {
 	for (uint16_t i = 0; i < queue->size; i++)
 		if (queue->requests[i].state == REQUEST_DONE)
@@ -133,7 +134,7 @@ void disk_state_restore(struct disk *disk, struct state_reader *reader)
 }
 
 /* More than the ring can have out are more than it takes. */
-uint16_t saved_heads(const struct queue *queue, uint16_t *heads)
+uint16_t saved_heads(const struct disk_queue *queue, uint16_t *heads)
 {
 	const struct disk *disk = queue->disk;
 	uint16_t count = 0;
@@ -147,13 +148,13 @@ uint16_t saved_heads(const struct queue *queue, uint16_t *heads)
 
 static void take_up(struct disk *disk, const struct saved_request *saved)
 {
-	struct queue *queue = &disk->queues[saved->queue_index];
+	struct disk_queue *queue = &disk->queues[saved->queue_index];
 	struct ring_chain chain;
 
-	if (!queue->is_served || !ring_is_mapped(&queue->ring))
+	if (!queue->vq.is_served || !ring_is_mapped(&queue->vq.ring))
 		return;
-	if (ring_retake(&queue->ring, &disk->memory, saved->head, disk->scratch,
-			RING_CHAIN_MAX, &chain) < 0) {
+	if (ring_retake(&queue->vq.ring, &disk->memory, saved->head,
+			disk->scratch, RING_CHAIN_MAX, &chain) < 0) {
 		disk->counters.violations++;
 		return;
 	}

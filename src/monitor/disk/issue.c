@@ -142,14 +142,8 @@ static int issue(struct disk *disk, struct request *request)
 	return 0;
 }
 
-static void answer_chain(struct queue *queue, uint16_t head, uint32_t written)
-{
-	inflight_push(&queue->inflight, &queue->ring, head, written);
-	queue->has_pushed = true;
-}
-
 /* A request that never reaches the table: bad, or answered from here. */
-static void answer_at_once(struct queue *queue, uint16_t head,
+static void answer_at_once(struct disk_queue *queue, uint16_t head,
 			   const struct blk_request *blk, int error)
 {
 	struct disk *disk = queue->disk;
@@ -164,10 +158,10 @@ static void answer_at_once(struct queue *queue, uint16_t head,
 	disk->counters.violations += error == -EIO || error == -EBADMSG;
 	disk->counters.errors += error != 0;
 	disk->counters.others += error == 0;
-	answer_chain(queue, head, written);
+	queue_push(queue, head, written);
 }
 
-bool issue_accept(struct queue *queue, const struct ring_chain *chain)
+bool issue_accept(struct disk_queue *queue, const struct ring_chain *chain)
 {
 	struct disk *disk = queue->disk;
 	struct blk_request blk;
@@ -187,7 +181,7 @@ bool issue_accept(struct queue *queue, const struct ring_chain *chain)
 }
 
 /* Take from one queue. 0: a request or an answer; -EAGAIN: nothing there. */
-static int take(struct queue *queue)
+static int take(struct disk_queue *queue)
 {
 	struct disk *disk = queue->disk;
 	struct ring_chain chain;
@@ -195,18 +189,12 @@ static int take(struct queue *queue)
 
 	if (!queue_is_live(queue) || !table_has_room(disk))
 		return -EAGAIN;
-	result = ring_take(&queue->ring, &disk->memory, disk->scratch,
-			   RING_CHAIN_MAX, &chain);
-	if (result == -EBADMSG) {
+	result = virtqueue_take(&queue->vq, disk->scratch, RING_CHAIN_MAX,
+				&chain);
+	if (result == -EBADMSG)
 		disk->counters.violations++;
-		virtio_needs_reset(&disk->transport);
-	}
 	if (result < 0)
 		return -EAGAIN;
-	if (queue->wants_kicks) {
-		ring_refuse_kicks(&queue->ring);
-		queue->wants_kicks = false;
-	}
 	inflight_mark(&queue->inflight, chain.head);
 	(void)issue_accept(queue, &chain);
 	return 0;
@@ -366,12 +354,11 @@ bool disk_prepare_sleep(struct disk *disk)
 	bool has_more = false;
 
 	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
-		struct queue *queue = &disk->queues[i];
+		struct disk_queue *queue = &disk->queues[i];
 
 		if (!queue_is_live(queue))
 			continue;
-		queue->wants_kicks = true;
-		queue->has_backlog = ring_want_kicks(&queue->ring);
+		queue->has_backlog = virtqueue_want_kicks(&queue->vq);
 		has_more |= queue->has_backlog;
 	}
 	/* During an outage that lasts too long nothing else will look. */

@@ -30,13 +30,10 @@ static bool map_rings(struct disk *disk)
 	bool has_served = false;
 
 	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
-		struct queue *queue = &disk->queues[i];
+		struct disk_queue *queue = &disk->queues[i];
 
-		if (!queue->is_served)
-			continue;
-		has_served = true;
-		(void)ring_map(&queue->ring, &disk->memory, queue->size,
-			       &queue->addresses);
+		virtqueue_remap(&queue->vq);
+		has_served |= queue->vq.is_served;
 	}
 	return has_served;
 }

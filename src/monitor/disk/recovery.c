@@ -176,10 +176,10 @@ void disk_broken(struct disk *disk)
 static void wake_queues(struct disk *disk)
 {
 	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
-		struct queue *queue = &disk->queues[i];
+		struct disk_queue *queue = &disk->queues[i];
 
-		if (queue->is_served)
-			event_signal(queue->call_fd);
+		if (queue->vq.is_served)
+			event_signal(queue->vq.call_fd);
 	}
 }
 
@@ -190,7 +190,7 @@ static bool has_demand(const struct disk *disk)
 	if (disk->request_count > 0)
 		return true;
 	for (uint32_t i = 0; i < disk->settings.queue_count; i++)
-		if (disk->queues[i].is_served && disk->queues[i].has_backlog)
+		if (disk->queues[i].vq.is_served && disk->queues[i].has_backlog)
 			return true;
 	return false;
 }
@@ -349,16 +349,16 @@ void disk_run_timers(struct disk *disk, uint64_t now_ns)
 
 /* Chains that the guest offered and we did not take. A count for people; a
  * guest that writes nonsense is believed up to the size of its ring (I7). */
-static uint64_t waiting_in_ring(const struct queue *queue)
+static uint64_t waiting_in_ring(const struct disk_queue *queue)
 {
 	uint16_t offered;
 
-	if (!queue->is_served || !ring_is_mapped(&queue->ring) ||
-	    queue->ring.is_broken)
+	if (!queue->vq.is_served || !ring_is_mapped(&queue->vq.ring) ||
+	    queue->vq.ring.is_broken)
 		return 0;
-	offered =
-		__atomic_load_n(&queue->ring.available->idx, __ATOMIC_RELAXED);
-	return min_u64((uint16_t)(offered - ring_position(&queue->ring)),
+	offered = __atomic_load_n(&queue->vq.ring.available->idx,
+				  __ATOMIC_RELAXED);
+	return min_u64((uint16_t)(offered - ring_position(&queue->vq.ring)),
 		       queue->size);
 }
 

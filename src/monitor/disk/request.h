@@ -43,13 +43,13 @@ enum request_state {
 	REQUEST_DONE,
 };
 
-struct queue;
+struct disk_queue;
 
 struct request {
 	/* Linked while ISSUING, SENT, WITNESS or NO_SPACE; in order taken. */
 	struct request *older;
 	struct request *newer;
-	struct queue *queue;
+	struct disk_queue *queue;
 	struct blk_request blk;
 	uint64_t issued_ns;   /* when its first chunk was sent */
 	uint64_t next_offset; /* of its data: what is before it was sent */

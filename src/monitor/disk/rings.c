@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/event.h"
 #include "base/scope.h"
 #include "monitor/disk/table.h"
 
@@ -71,8 +70,8 @@ int disk_init(struct disk *disk, const struct monitor_disk *settings,
 	for (uint16_t i = 0; i < QUEUE_COUNT_MAX; i++) {
 		disk->queues[i].disk = disk;
 		disk->queues[i].index = i;
-		disk->queues[i].kick_fd = disk->queues[i].call_fd = NO_FD;
-		ring_init(&disk->queues[i].ring);
+		virtqueue_init(&disk->queues[i].vq, &disk->memory,
+			       &disk->transport);
 	}
 	disk->scratch = calloc(RING_CHAIN_MAX, sizeof(*disk->scratch));
 	disk->now_ns = clock_now_ns();
@@ -111,32 +110,7 @@ static int set_features(void *device, uint64_t features)
 	return 0;
 }
 
-static int map_ring(struct queue *queue, uint16_t size)
-{
-	return ring_map(&queue->ring, &queue->disk->memory, size,
-			&queue->addresses);
-}
-
-/*
- * The ring goes on where it was stopped (a pause), as opposed to a guest that
- * was reset and set its rings up anew: same place, and both the front end and
- * the ring's own memory name the positions at which we stopped.
- */
-static bool goes_on(const struct queue *queue,
-		    const struct virtio_queue_place *wanted,
-		    const struct ring_addresses *before)
-{
-	uint16_t used;
-
-	if (queue->kept_count == 0 || queue->size != wanted->size ||
-	    memcmp(before, &queue->addresses, sizeof(*before)) != 0 ||
-	    wanted->base != ring_position(&queue->ring))
-		return false;
-	used = __atomic_load_n(&queue->ring.used->idx, __ATOMIC_ACQUIRE);
-	return used == queue->ring.next_used;
-}
-
-static uint16_t kept_heads(const struct queue *queue, uint16_t *heads)
+static uint16_t kept_heads(const struct disk_queue *queue, uint16_t *heads)
 {
 	uint16_t count = 0;
 
@@ -148,13 +122,14 @@ static uint16_t kept_heads(const struct queue *queue, uint16_t *heads)
 
 /* Requests of an earlier monitor: read them again. An error that its service
  * told it about a FLUSH may be lost, so they count as replayed. */
-static void retake(struct queue *queue, const uint16_t *heads, uint16_t count)
+static void retake(struct disk_queue *queue, const uint16_t *heads,
+		   uint16_t count)
 {
 	struct disk *disk = queue->disk;
 	struct ring_chain chain;
 
 	for (uint16_t i = 0; i < count; i++) {
-		if (ring_retake(&queue->ring, &disk->memory, heads[i],
+		if (ring_retake(&queue->vq.ring, &disk->memory, heads[i],
 				disk->scratch, RING_CHAIN_MAX, &chain) < 0)
 			disk->counters.violations++;
 		else if (issue_accept(queue, &chain))
@@ -162,68 +137,48 @@ static void retake(struct queue *queue, const uint16_t *heads, uint16_t count)
 	}
 }
 
-static int set_up_ring(struct queue *queue,
-		       const struct virtio_queue_place *wanted,
+/* A ring that goes on keeps its requests; any other has none of this life. */
+static int place_queue(struct disk_queue *queue,
+		       const struct virtio_queue_place *place,
 		       bool *ret_goes_on)
 {
-	struct ring_addresses before = queue->addresses;
-	int result;
+	int result = virtqueue_place(&queue->vq, place, ret_goes_on);
 
-	queue->addresses = (struct ring_addresses){
-		.descriptors = wanted->descriptors,
-		.available = wanted->available,
-		.used = wanted->used,
-	};
-	result = map_ring(queue, wanted->size);
-	if (result < 0)
+	if (result < 0 || *ret_goes_on)
 		return result;
-	*ret_goes_on = goes_on(queue, wanted, &before);
-	if (*ret_goes_on)
-		return 0;
 	table_discard(queue);
-	ring_init(&queue->ring);
-	result = table_allocate(queue, wanted->size);
-	return result < 0 ? result : map_ring(queue, wanted->size);
-}
-
-static void serve(struct queue *queue, const struct virtio_queue_place *wanted)
-{
-	queue->kick_fd = wanted->kick_fd;
-	queue->call_fd = wanted->call_fd;
-	queue->is_served = true;
-	queue->wants_kicks = true;
-	queue->has_pushed = true; /* signal once, whatever was said before */
+	return table_allocate(queue, place->size);
 }
 
 static int start_queue(void *device, uint32_t index,
-		       const struct virtio_queue_place *wanted)
+		       const struct virtio_queue_place *place)
 {
 	struct disk *disk = device;
-	struct queue *queue = &disk->queues[index];
+	struct disk_queue *queue = &disk->queues[index];
 	uint16_t heads[RING_SIZE_MAX];
 	uint16_t count = 0;
-	bool was_used = queue->ring.next_used != 0 || disk->told_on == queue;
+	bool was_used = queue->vq.ring.next_used != 0 || disk->told_on == queue;
 	bool has_gone_on;
 	int result;
 
-	result = set_up_ring(queue, wanted, &has_gone_on);
+	result = place_queue(queue, place, &has_gone_on);
 	if (result == 0)
 		result = inflight_recover(&queue->inflight, &disk->region,
-					  (uint16_t)index, &queue->ring, heads,
-					  &count);
+					  (uint16_t)index, &queue->vq.ring,
+					  heads, &count);
 	if (result < 0)
 		return result;
 	if (has_gone_on)
 		count = kept_heads(queue, heads);
 	else if (disk->saved_count > 0)
 		count = saved_heads(queue, heads);
-	result = ring_start(&queue->ring, disk->features, heads, count);
+	result = virtqueue_serve(&queue->vq, place, disk->features, heads,
+				 count);
 	if (result < 0)
 		return result;
 	/* Rings begin at zero, and go on anywhere else. */
-	if (was_used && queue->ring.next_used == 0 && count == 0)
+	if (was_used && queue->vq.ring.next_used == 0 && count == 0)
 		flush_begin_life(disk);
-	serve(queue, wanted);
 	/* What was saved is taken up in the order of all queues, later. */
 	if (!has_gone_on && disk->saved_count == 0)
 		retake(queue, heads, count);
@@ -238,12 +193,8 @@ static int start_queue(void *device, uint32_t index,
 static uint16_t stop_queue(void *device, uint32_t index)
 {
 	struct disk *disk = device;
-	struct queue *queue = &disk->queues[index];
 
-	queue->is_served = false;
-	queue->kick_fd = NO_FD;
-	queue->call_fd = NO_FD;
-	return ring_position(&queue->ring);
+	return virtqueue_stop(&disk->queues[index].vq);
 }
 
 static void set_call(void *device, uint32_t index,
@@ -251,8 +202,7 @@ static void set_call(void *device, uint32_t index,
 {
 	struct disk *disk = device;
 
-	disk->queues[index].call_fd = place->call_fd;
-	event_signal(place->call_fd);
+	virtqueue_call(&disk->queues[index].vq, place);
 }
 
 static size_t fill_config(void *device, uint8_t *space, size_t room_bytes)
@@ -280,7 +230,7 @@ static int set_region(void *device, int fd,
 	struct disk *disk = device;
 
 	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
-		if (disk->queues[i].is_served)
+		if (disk->queues[i].vq.is_served)
 			return -EBUSY;
 		disk->queues[i].inflight = (struct inflight){ 0 };
 	}
@@ -294,7 +244,8 @@ static void forget_life(struct disk *disk)
 {
 	discard_all(disk);
 	for (uint32_t i = 0; i < QUEUE_COUNT_MAX; i++) {
-		ring_init(&disk->queues[i].ring);
+		virtqueue_init(&disk->queues[i].vq, &disk->memory,
+			       &disk->transport);
 		disk->queues[i].inflight = (struct inflight){ 0 };
 	}
 	inflight_region_release(&disk->region);

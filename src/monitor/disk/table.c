@@ -38,7 +38,7 @@ void table_close(struct disk *disk)
 	disk->spill = NULL;
 }
 
-int table_allocate(struct queue *queue, uint16_t size)
+int table_allocate(struct disk_queue *queue, uint16_t size)
 {
 	if (queue->requests && queue->size == size)
 		return 0;
@@ -50,7 +50,7 @@ int table_allocate(struct queue *queue, uint16_t size)
 	return 0;
 }
 
-void table_free(struct queue *queue)
+void table_free(struct disk_queue *queue)
 {
 	assert(queue->kept_count == 0);
 	if (queue->requests)
@@ -114,7 +114,7 @@ static void return_spill(struct disk *disk, struct request *request)
 
 void request_enter(struct request *request, enum request_state state)
 {
-	struct queue *queue = request->queue;
+	struct disk_queue *queue = request->queue;
 	struct disk *disk = queue->disk;
 	uint8_t before = request->state;
 
@@ -153,7 +153,7 @@ static void keep_segments(struct request *request)
 	request->blk.segments = room;
 }
 
-struct request *table_add(struct queue *queue, uint16_t head,
+struct request *table_add(struct disk_queue *queue, uint16_t head,
 			  const struct blk_request *blk)
 {
 	struct request *request = &queue->requests[head];
@@ -189,7 +189,7 @@ struct request *table_next(struct disk *disk)
 	return request;
 }
 
-void table_discard(struct queue *queue)
+void table_discard(struct disk_queue *queue)
 {
 	struct disk *disk = queue->disk;
 

@@ -38,11 +38,11 @@ static inline bool table_has_room(const struct disk *disk)
  *
  * -ENOMEM
  */
-int table_allocate(struct queue *queue, uint16_t size);
-void table_free(struct queue *queue);
+int table_allocate(struct disk_queue *queue, uint16_t size);
+void table_free(struct disk_queue *queue);
 
 /* A request just taken: copy it into its slot and link it, ISSUING. */
-struct request *table_add(struct queue *queue, uint16_t head,
+struct request *table_add(struct disk_queue *queue, uint16_t head,
 			  const struct blk_request *blk);
 
 /* The only writer of request->state, and keeper of the counts and the list. */
@@ -61,7 +61,15 @@ static inline void table_rewind(struct disk *disk)
 }
 
 /* Forget every request of the queue; what is on the channel goes stale. */
-void table_discard(struct queue *queue);
+void table_discard(struct disk_queue *queue);
+
+/* Answer a chain, and keep the record in step. The one way to push. */
+static inline void queue_push(struct disk_queue *queue, uint16_t head,
+			      uint32_t written_bytes)
+{
+	inflight_push(&queue->inflight, &queue->vq.ring, head, written_bytes);
+	queue->vq.has_pushed = true;
+}
 
 /* answer.c: give the guest this status, now or when its ring runs again. */
 void request_answer(struct request *request, uint8_t status);
@@ -73,7 +81,7 @@ void request_finish(struct request *request);
 void request_push(struct request *request);
 
 /* answer.c: tell all of them that this queue kept. */
-void table_push_done(struct queue *queue);
+void table_push_done(struct disk_queue *queue);
 
 /* memory.c: the front end changed the guest's memory, and what is missing of
  * it is not waited for any longer. */
@@ -87,7 +95,7 @@ bool disk_take_answers(struct disk *disk);
 void disk_signal(struct disk *disk);
 
 /* issue.c: take over a chain; true when it became a request in the table. */
-bool issue_accept(struct queue *queue, const struct ring_chain *chain);
+bool issue_accept(struct disk_queue *queue, const struct ring_chain *chain);
 
 /* answer.c: what was held during an outage moves again. */
 void disk_end_outage(struct disk *disk);
@@ -104,7 +112,7 @@ void flush_note_told(const struct request *request);
 void flush_begin_life(struct disk *disk);
 
 /* disk_state.c: the heads that this queue had out when it was saved. */
-uint16_t saved_heads(const struct queue *queue, uint16_t *heads);
+uint16_t saved_heads(const struct disk_queue *queue, uint16_t *heads);
 
 /* disk_state.c: nothing was saved. */
 void saved_forget(struct disk *disk);

@@ -91,8 +91,9 @@ static void watch_events(struct iothread *io, struct watch *watch)
 		if (disk->lane.is_open)
 			(void)add(watch, disk->lane.call_fd, true);
 		for (uint32_t j = 0; j < disk->settings.queue_count; j++)
-			if (disk->queues[j].is_served)
-				(void)add(watch, disk->queues[j].kick_fd, true);
+			if (disk->queues[j].vq.is_served)
+				(void)add(watch, disk->queues[j].vq.kick_fd,
+					  true);
 	}
 	for (uint32_t i = 0; i < io->nic_count; i++)
 		watch_nic(watch, &io->nics[i]);

@@ -137,7 +137,7 @@ TEST(a_disk_is_read_and_written_through_pci)
 
 	start_driven();
 	write = offer(VIRTIO_BLK_T_OUT, 0x77);
-	CHECK(board_count(rig.disk.queues[0].kick_fd) > 0);
+	CHECK(board_count(rig.disk.queues[0].vq.kick_fd) > 0);
 	CHECK(rig_take(&rig, &sent));
 	CHECK_EQ(sent.op, DISK_WRITE);
 	CHECK_EQ(rig.service.buffers[sent.buffer_offset], 0x77);
@@ -230,7 +230,7 @@ TEST(a_hostile_guest_cannot_place_a_ring_outside_its_memory)
 	pci_driver_queue(&driver, 0, RIG_RING_SIZE, &addresses);
 	pci_driver_ready(&driver);
 	CHECK(pci_driver_status(&driver) & VIRTIO_CONFIG_S_NEEDS_RESET);
-	CHECK(!rig.disk.queues[0].is_served);
+	CHECK(!rig.disk.queues[0].vq.is_served);
 
 	drive();
 	(void)offer(VIRTIO_BLK_T_OUT, 1);
