@@ -25,9 +25,9 @@ static bool is_sound(const struct plan *plan)
 
 int plan_load(struct plan *ret_plan, const struct journal_entry *entry)
 {
-	if (entry->blob_bytes != sizeof(*ret_plan))
+	if (entry->blob.bytes != sizeof(*ret_plan))
 		return -EUCLEAN;
-	memcpy(ret_plan, entry->blob, sizeof(*ret_plan));
+	memcpy(ret_plan, entry->blob.data, sizeof(*ret_plan));
 	return is_sound(ret_plan) ? 0 : -EUCLEAN;
 }
 

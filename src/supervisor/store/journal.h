@@ -48,8 +48,7 @@ struct journal_entry {
 	uint64_t id;
 	uint32_t op; /* enum journal_op */
 	char subject[NAME_SIZE];
-	const void *blob; /* borrowed for the visit */
-	size_t blob_bytes;
+	struct store_blob blob; /* borrowed for the visit */
 };
 
 /*

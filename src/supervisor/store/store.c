@@ -11,7 +11,7 @@
 #include "supervisor/errand/errand.h"
 #include "supervisor/store/store_sql.h"
 
-static const char *const texts[SQL_COUNT] = {
+static const char *const texts[SQL_ROWS] = {
 #define STATEMENT(name, sql) [SQL_##name] = (sql),
 #include "supervisor/store/store_statements.def"
 #undef STATEMENT
@@ -70,18 +70,31 @@ void store_unlock(struct store *store)
 	(void)pthread_mutex_unlock(&store->lock);
 }
 
+static int prepare(struct store *store, enum statement which,
+		   sqlite3_stmt **ret_statement)
+{
+	unsigned of_row = (unsigned)which - SQL_ROWS;
+	char sql[STORE_SQL_SIZE];
+
+	if (which >= SQL_ROWS)
+		store_row_statement(sql,
+				    (enum store_row)(of_row / ROW_VERB_COUNT),
+				    (enum row_verb)(of_row % ROW_VERB_COUNT));
+	return store_fail(store, sqlite3_prepare_v3(
+					 store->database,
+					 which >= SQL_ROWS ? sql : texts[which],
+					 -1, SQLITE_PREPARE_PERSISTENT,
+					 ret_statement, NULL));
+}
+
 static int find_statement(struct store *store, enum statement which,
 			  sqlite3_stmt **ret_statement)
 {
 	sqlite3_stmt **cached = &store->statements[which];
-	int code = SQLITE_OK;
+	int r = *cached ? 0 : prepare(store, which, cached);
 
-	if (!*cached)
-		code = sqlite3_prepare_v3(store->database, texts[which], -1,
-					  SQLITE_PREPARE_PERSISTENT, cached,
-					  NULL);
 	*ret_statement = *cached;
-	return store_fail(store, code);
+	return r;
 }
 
 static void reset(sqlite3_stmt *statement)
@@ -302,44 +315,6 @@ void store_read_end(struct store *store, sqlite3_stmt *statement)
 	store_unlock(store);
 }
 
-int store_read_record(struct store *store, sqlite3_stmt *statement,
-		      store_columns *columns, void *ret_record)
-{
-	int r = store_read_row(store, statement);
-
-	if (r == 0)
-		r = columns(statement, ret_record);
-	if (r == -EUCLEAN)
-		(void)store_fail(store, SQLITE_CORRUPT);
-	store_read_end(store, statement);
-	return r;
-}
-
-int store_read_by_id(struct store *store, enum statement which, uint64_t id,
-		     store_columns *columns, void *ret_record)
-{
-	sqlite3_stmt *statement;
-	int r = store_read_begin(store, which, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_u64(store, statement, 1, id);
-	return store_read_record(store, statement, columns, ret_record);
-}
-
-int store_read_by_name(struct store *store, enum statement which,
-		       const char *name, store_columns *columns,
-		       void *ret_record)
-{
-	sqlite3_stmt *statement;
-	int r = store_read_begin(store, which, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_text(store, statement, 1, name);
-	return store_read_record(store, statement, columns, ret_record);
-}
-
 static void note_bind(struct store *store, int code)
 {
 	if (store->bind_error == SQLITE_OK)
@@ -364,32 +339,4 @@ void store_bind_blob(struct store *store, sqlite3_stmt *statement, int index,
 {
 	note_bind(store, sqlite3_bind_blob64(statement, index, blob, bytes,
 					     SQLITE_STATIC));
-}
-
-uint64_t store_column_u64(sqlite3_stmt *statement, int index)
-{
-	return (uint64_t)sqlite3_column_int64(statement, index);
-}
-
-uint32_t store_column_u32(sqlite3_stmt *statement, int index)
-{
-	return (uint32_t)sqlite3_column_int64(statement, index);
-}
-
-int store_column_text(sqlite3_stmt *statement, int index, char *to, size_t room)
-{
-	const char *text = (const char *)sqlite3_column_text(statement, index);
-
-	return text && text_copy(to, room, text) == 0 ? 0 : -EUCLEAN;
-}
-
-int store_column_blob(sqlite3_stmt *statement, int index, void *to,
-		      size_t bytes)
-{
-	const void *blob = sqlite3_column_blob(statement, index);
-
-	if (!blob || (size_t)sqlite3_column_bytes(statement, index) != bytes)
-		return -EUCLEAN;
-	memcpy(to, blob, bytes);
-	return 0;
 }

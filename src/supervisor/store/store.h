@@ -37,10 +37,17 @@
 #include "definition/network.h"
 #include "supervisor/store/lifecycle.h"
 
-#define STORE_SCHEMA_VERSION 6
+#define STORE_SCHEMA_VERSION 1
 #define STORE_EVENT_ROWS     10000 /* older events are forgotten */
 
 struct store;
+
+/* Bytes of any number. */
+struct store_blob {
+	void *data;
+	size_t bytes;
+};
+#define STORE_BLOB_MAX (64u << 10)
 
 /*
  * Open or make the store in `state_dir` (made with mode 0700 when missing).
@@ -301,8 +308,6 @@ enum store_fact {
 	STORE_KEY,          /* of children's tokens (token.h) */
 	STORE_IS_RECOVERED, /* it was a copy; who runs has not been asked yet */
 };
-
-#define STORE_FACT_SIZE 64
 
 /* Zero bytes: forget it. */
 int store_put_fact(struct store *store, enum store_fact fact, const void *value,

@@ -13,108 +13,94 @@
 #define COUNTER_BLOCK 1000
 #define COUNTER_LOW   500
 
-enum deferred_kind {
-	DEFERRED_CHILD,
-	DEFERRED_CHILD_GONE,
-	DEFERRED_SERVICE_RESTARTS,
-	DEFERRED_EVENT,
-	DEFERRED_STATE,
-};
-
 struct deferred {
 	TAILQ_ENTRY(deferred) link;
-	enum deferred_kind kind;
-	union {
-		struct child_record child;
-		struct service_record service;
-		struct event_row event;
-		struct partition_record *partition; /* owned: it is large */
-	};
+	enum row_verb verb; /* PUT, UPDATE or DELETE */
+	enum store_row row;
+	uint64_t record[]; /* of this row type */
 };
 
 /* -- the queue -- */
+
+static enum row_worth worth_of(const struct deferred *deferred)
+{
+	return store_row_types[deferred->row].worth;
+}
+
+static bool is_state(const struct deferred *deferred)
+{
+	return worth_of(deferred) == ROW_WORTH_ALL;
+}
 
 static void forget(struct store *store, struct deferred_list *list,
 		   struct deferred *deferred)
 {
 	TAILQ_REMOVE(list, deferred, link);
 	store->deferred_count--;
-	if (deferred->kind == DEFERRED_STATE) {
-		store->state_count--;
-		free(deferred->partition);
-	}
+	store->state_count -= is_state(deferred);
 	free(deferred);
 }
 
-/* Make room: an old event is worth least, a state of a partition most. */
+/* Make room: the oldest of those that are worth least, but no state. */
 static void drop_one(struct store *store)
 {
 	struct deferred *deferred, *dropped = NULL;
 
-	TAILQ_FOREACH(deferred, &store->deferred, link) {
-		if (deferred->kind == DEFERRED_EVENT) {
+	TAILQ_FOREACH(deferred, &store->deferred, link)
+		if (!is_state(deferred) &&
+		    (!dropped || worth_of(deferred) < worth_of(dropped)))
 			dropped = deferred;
-			break;
-		}
-		if (!dropped && deferred->kind != DEFERRED_STATE)
-			dropped = deferred;
-	}
 	if (!dropped)
 		return;
 	forget(store, &store->deferred, dropped);
 	store->dropped_count++;
 }
 
-static struct deferred *queue(struct store *store, enum deferred_kind kind)
+static int queue(struct store *store, enum row_verb verb, enum store_row row,
+		 const void *record)
 {
-	struct deferred *deferred = calloc(1, sizeof(*deferred));
+	size_t bytes = store_row_types[row].record_bytes;
+	struct deferred *deferred = malloc(sizeof(*deferred) + bytes);
 
 	if (!deferred) {
 		store->dropped_count++;
-		return NULL;
+		return -ENOMEM;
 	}
 	if (store->deferred_count >= STORE_DEFERRED_MAX)
 		drop_one(store);
-	deferred->kind = kind;
+	deferred->verb = verb;
+	deferred->row = row;
+	memcpy(deferred->record, record, bytes);
 	TAILQ_INSERT_TAIL(&store->deferred, deferred, link);
 	store->deferred_count++;
-	return deferred;
+	store->state_count += is_state(deferred);
+	return 0;
 }
 
 void store_defer_child(struct store *store, const struct child_record *record)
 {
-	struct deferred *deferred = queue(store, DEFERRED_CHILD);
-
-	if (deferred)
-		deferred->child = *record;
+	(void)queue(store, ROW_PUT, ROW_CHILD, record);
 }
 
 void store_defer_child_gone(struct store *store, uint64_t instance)
 {
-	struct deferred *deferred = queue(store, DEFERRED_CHILD_GONE);
+	const struct child_record record = { .instance = instance };
 
-	if (deferred)
-		deferred->child.instance = instance;
+	(void)queue(store, ROW_DELETE, ROW_CHILD, &record);
 }
 
 void store_defer_service_restarts(struct store *store, const char *name,
 				  uint32_t restarts)
 {
-	struct deferred *deferred = queue(store, DEFERRED_SERVICE_RESTARTS);
+	struct service_record record = { .restarts = restarts };
 
-	if (!deferred)
-		return;
-	(void)text_copy(deferred->service.name, sizeof(deferred->service.name),
-			name);
-	deferred->service.restarts = restarts;
+	(void)text_copy(record.name, sizeof(record.name), name);
+	(void)queue(store, ROW_UPDATE, ROW_SERVICE, &record);
 }
 
 void store_defer_event(struct store *store, const struct event_row *row)
 {
-	struct deferred *deferred = queue(store, DEFERRED_EVENT);
-
-	if (deferred)
-		deferred->event = *row;
+	(void)queue(store, ROW_PUT, ROW_EVENT, row);
 }
 
 const struct event_row *store_queued_event(const struct store *store,
@@ -122,11 +108,20 @@ const struct event_row *store_queued_event(const struct store *store,
 {
 	const struct deferred *deferred;
 
-	TAILQ_FOREACH(deferred, &store->deferred, link)
-		if (deferred->kind == DEFERRED_EVENT &&
-		    deferred->event.sequence > after)
-			return &deferred->event;
+	TAILQ_FOREACH(deferred, &store->deferred, link) {
+		const struct event_row *row = (const void *)deferred->record;
+
+		if (deferred->row == ROW_EVENT && row->sequence > after)
+			return row;
+	}
 	return NULL;
+}
+
+static const char *name_of(const struct deferred *state)
+{
+	const struct partition_record *record = (const void *)state->record;
+
+	return record->definition.name;
 }
 
 /* One that waits already, of the same partition. */
@@ -135,8 +130,7 @@ static struct deferred *find_state(struct store *store, const char *name)
 	struct deferred *deferred;
 
 	TAILQ_FOREACH(deferred, &store->deferred, link)
-		if (deferred->kind == DEFERRED_STATE &&
-		    strcmp(deferred->partition->definition.name, name) == 0)
+		if (is_state(deferred) && strcmp(name_of(deferred), name) == 0)
 			return deferred;
 	return NULL;
 }
@@ -145,22 +139,11 @@ int store_defer_state(struct store *store,
 		      const struct partition_record *record)
 {
 	struct deferred *deferred = find_state(store, record->definition.name);
-	struct partition_record *copy;
 
 	store->last_state++;
-	if (deferred) {
-		*deferred->partition = *record;
-		return 0;
-	}
-	copy = malloc(sizeof(*copy));
-	deferred = copy ? queue(store, DEFERRED_STATE) : NULL;
-	if (!deferred) {
-		free(copy);
-		return -ENOMEM;
-	}
-	*copy = *record;
-	deferred->partition = copy;
-	store->state_count++;
+	if (!deferred)
+		return queue(store, ROW_UPDATE, ROW_PARTITION, record);
+	memcpy(deferred->record, record, sizeof(*record));
 	return 0;
 }
 
@@ -187,57 +170,32 @@ void store_free_deferred(struct store *store)
 
 /* -- writing it -- */
 
-static int put_service_restarts(struct store *store,
-				const struct service_record *record)
-{
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, SQL_SERVICE_RESTARTS, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_text(store, statement, 1, record->name);
-	store_bind_u64(store, statement, 2, record->restarts);
-	return store_write_end(store, statement);
-}
-
-/* One that is not defined any more has no state. */
-static int put_state(struct store *store, const struct partition_record *record)
-{
-	int r = store_put_partition_state(store, record);
-
-	return r == -ENOENT ? 0 : r;
-}
-
+/* What is not defined any more has no state, and who is gone stays so. */
 static int write_one(struct store *store, const struct deferred *deferred)
 {
-	switch (deferred->kind) {
-	case DEFERRED_CHILD:
-		return store_put_child(store, &deferred->child);
-	case DEFERRED_CHILD_GONE:
-		return store_delete_child(store, deferred->child.instance);
-	case DEFERRED_SERVICE_RESTARTS:
-		return put_service_restarts(store, &deferred->service);
-	case DEFERRED_EVENT:
-		return store_put_event(store, &deferred->event);
-	case DEFERRED_STATE:
-		return put_state(store, deferred->partition);
-	}
-	return 0;
+	int r = store_write(store, deferred->verb, deferred->row,
+			    deferred->record);
+
+	if (r == -ENOENT)
+		return 0;
+	store->event_count += r == 0 && deferred->row == ROW_EVENT;
+	return r;
 }
 
 static int reserve(struct store *store, enum store_counter which)
 {
 	struct counter *counter = &store->counters[which];
-	uint64_t last = counter->next + COUNTER_BLOCK - 1;
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, SQL_COUNTER_PUT, &statement);
+	const struct counter_record record = {
+		.id = which, .reserved = counter->next + COUNTER_BLOCK - 1
+	};
 
+	int r;
+
+	counter->last = record.reserved; /* a rollback takes it back */
+	r = store_write(store, ROW_PUT, ROW_COUNTER, &record);
 	if (r < 0)
-		return r;
-	store_bind_u64(store, statement, 1, which);
-	store_bind_u64(store, statement, 2, last);
-	counter->last = last; /* a rollback takes it back */
-	return store_write_end(store, statement);
+		counter->last = counter->last_on_disk;
+	return r;
 }
 
 static bool is_low(const struct counter *counter)
@@ -267,7 +225,7 @@ static void take_all(struct store *store)
 	for (deferred = TAILQ_FIRST(&store->deferred); deferred;
 	     deferred = next) {
 		next = TAILQ_NEXT(deferred, link);
-		if (deferred->kind == DEFERRED_STATE)
+		if (is_state(deferred))
 			continue;
 		TAILQ_REMOVE(&store->deferred, deferred, link);
 		TAILQ_INSERT_TAIL(&store->draining, deferred, link);
@@ -305,8 +263,8 @@ static void queue_again(struct store *store)
 	struct deferred *deferred;
 
 	while ((deferred = TAILQ_LAST(&store->draining, deferred_list))) {
-		if (deferred->kind == DEFERRED_STATE &&
-		    find_state(store, deferred->partition->definition.name)) {
+		if (is_state(deferred) &&
+		    find_state(store, name_of(deferred))) {
 			forget(store, &store->draining, deferred);
 			continue;
 		}
@@ -436,25 +394,19 @@ static uint64_t somewhere(void)
 
 int store_load_counters(struct store *store)
 {
-	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++) {
+	for (uint64_t i = 0; i < STORE_COUNTER_COUNT; i++) {
 		struct counter *counter = &store->counters[i];
-		sqlite3_stmt *statement;
-		int r = store_read_begin(store, SQL_COUNTER_GET, &statement);
+		struct counter_record record = { 0 };
+		int r = store_get(store, ROW_COUNTER, &i, &record);
 
-		if (r < 0)
-			return r;
-		store_bind_u64(store, statement, 1, i);
-		r = store_read_row(store, statement);
-		if (r == 0)
-			counter->last = store_column_u64(statement, 0);
-		else if (i == STORE_INSTANCE)
-			counter->last = somewhere();
-		store_read_end(store, statement);
 		if (r < 0 && r != -ENOENT)
 			return r;
+		if (r == -ENOENT && i == STORE_INSTANCE)
+			record.reserved = somewhere();
 		/* What the last life reserved and did not use is lost. */
-		counter->last_on_disk = counter->last;
-		counter->next = counter->last + 1;
+		counter->last = record.reserved;
+		counter->last_on_disk = record.reserved;
+		counter->next = record.reserved + 1;
 	}
 	return 0;
 }

@@ -5,23 +5,6 @@
 
 #include "supervisor/store/store_sql.h"
 
-int store_put_event(struct store *store, const struct event_row *row)
-{
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, SQL_EVENT_PUT, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_u64(store, statement, 1, row->sequence);
-	store_bind_u64(store, statement, 2, row->time_us);
-	store_bind_u64(store, statement, 3, row->level);
-	store_bind_text(store, statement, 4, row->subject);
-	store_bind_text(store, statement, 5, row->text);
-	r = store_write_end(store, statement);
-	store->event_count += r == 0;
-	return r;
-}
-
 /* By rows: a crash skips sequence numbers. */
 int store_trim_events(struct store *store)
 {
@@ -39,36 +22,11 @@ int store_trim_events(struct store *store)
 	return store_write_end(store, statement);
 }
 
-static int read_event(struct store *store, uint64_t after,
-		      struct event_row *ret_row)
-{
-	sqlite3_stmt *statement;
-	int r = store_read_begin(store, SQL_EVENT_NEXT, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_u64(store, statement, 1, after);
-	r = store_read_row(store, statement);
-	if (r == 0)
-		r = store_column_text(statement, 3, ret_row->subject,
-				      sizeof(ret_row->subject));
-	if (r == 0)
-		r = store_column_text(statement, 4, ret_row->text,
-				      sizeof(ret_row->text));
-	if (r == 0) {
-		ret_row->sequence = store_column_u64(statement, 0);
-		ret_row->time_us = store_column_u64(statement, 1);
-		ret_row->level = store_column_u32(statement, 2);
-	}
-	store_read_end(store, statement);
-	return r;
-}
-
 /* From the table, and after its end from the queue. */
 static int next_event(struct store *store, struct event_row *row)
 {
 	const struct event_row *queued;
-	int r = read_event(store, row->sequence, row);
+	int r = store_next_row(store, ROW_EVENT, NULL, row);
 
 	if (r != -ENOENT)
 		return r;
@@ -112,7 +70,7 @@ static int read_number(struct store *store, enum statement which,
 		store_bind_u64(store, statement, 1, parameter);
 	r = store_read_row(store, statement);
 	if (r == 0)
-		*ret_number = store_column_u64(statement, 0);
+		*ret_number = (uint64_t)sqlite3_column_int64(statement, 0);
 	store_read_end(store, statement);
 	return r;
 }

@@ -1,245 +1,233 @@
 /* SPDX-License-Identifier: MIT */
+/* What the store has rows of, and the functions of store.h on them. */
 #include <errno.h>
 #include <string.h>
 
+#include "base/count.h"
+#include "base/scope.h"
+#include "supervisor/store/journal.h"
 #include "supervisor/store/store_sql.h"
 
-/* Grows when the struct changes; an upgrade converts what is stored. */
-#define DEFINITION_VERSION 1
+#define OF(type, member)                         \
+	.offset = offsetof(struct type, member), \
+	.bytes = sizeof(((struct type *)NULL)->member)
+#define NUMBER     COLUMN_NUMBER
+#define TEXT       COLUMN_TEXT
+#define BYTES      COLUMN_BYTES
+#define DEFINITION COLUMN_DEFINITION
 
-/* -- partitions -- */
+#define OF_PARTITION   "REFERENCES partition(name)"
+#define WITH_PARTITION OF_PARTITION " ON DELETE CASCADE"
 
-static void bind_state(struct store *store, sqlite3_stmt *statement, int first,
-		       const struct partition_record *record)
+/* clang-format off */
+static const struct column partition_columns[] = {
+	{ "name", TEXT, OF(partition_record, definition.name) },
+	{ "definition", DEFINITION, OF(partition_record, definition), .is_fixed = true },
+	{ "state", NUMBER, OF(partition_record, lifecycle.state), .most = PARTITION_STATE_COUNT - 1 },
+	{ "before_save", NUMBER, OF(partition_record, lifecycle.before), .most = PARTITION_STATE_COUNT - 1 },
+	{ "restarts", NUMBER, OF(partition_record, restarts) },
+	{ "engine", NUMBER, OF(partition_record, engine), .most = ENGINE_COUNT - 1 },
+	{ "defined_us", NUMBER, OF(partition_record, defined_us) },
+	{ "started_us", NUMBER, OF(partition_record, started_us) },
+	{ "stop_by_ns", NUMBER, OF(partition_record, stop_by_ns) },
+	{ "is_autostart_due", NUMBER, OF(partition_record, is_autostart_due), .most = 1 },
+	{ "image_us", NUMBER, OF(partition_record, image.saved_us) },
+	{ "image_bytes", NUMBER, OF(partition_record, image.bytes) },
+	{ "reason", TEXT, OF(partition_record, reason) },
+};
+
+static const struct column attachment_columns[] = {
+	{ "id", NUMBER, OF(attachment_record, id) },
+	{ "partition", TEXT, OF(attachment_record, partition), .constraint = OF_PARTITION },
+	{ "name", TEXT, OF(attachment_record, name) },
+	{ "service", TEXT, OF(attachment_record, service) },
+	{ "file", TEXT, OF(attachment_record, file) },
+	{ "device", NUMBER, OF(attachment_record, device) },
+	{ "inode", NUMBER, OF(attachment_record, inode) },
+	{ "size_bytes", NUMBER, OF(attachment_record, size_bytes) },
+	{ "is_read_only", NUMBER, OF(attachment_record, is_read_only), .most = 1 },
+	{ "is_block_device", NUMBER, OF(attachment_record, is_block_device), .most = 1 },
+	{ "is_created", NUMBER, OF(attachment_record, is_created), .most = 1 },
+	{ "saved_ns", NUMBER, OF(attachment_record, saved_ns) },
+};
+
+static const struct column switch_columns[] = {
+	{ "name", TEXT, OF(switch_record, definition.name) },
+	{ "id", NUMBER, OF(switch_record, id), .constraint = "UNIQUE" },
+	{ "definition", DEFINITION, OF(switch_record, definition) },
+};
+
+static const struct column nic_columns[] = {
+	{ "id", NUMBER, OF(nic_record, id) },
+	{ "partition", TEXT, OF(nic_record, partition), .constraint = WITH_PARTITION },
+	{ "name", TEXT, OF(nic_record, definition.name) },
+	{ "definition", DEFINITION, OF(nic_record, definition) },
+};
+
+static const struct column mirror_columns[] = {
+	{ "id", NUMBER, OF(mirror_record, id), .constraint = "REFERENCES nic(id) ON DELETE CASCADE" },
+	{ "from_id", NUMBER, OF(mirror_record, from_id) },
+	{ "vid", NUMBER, OF(mirror_record, vid) },
+};
+
+static const struct column service_columns[] = {
+	{ "name", TEXT, OF(service_record, name) },
+	{ "role", NUMBER, OF(service_record, role), .most = ROLE_NET, .is_fixed = true },
+	{ "standby_count", NUMBER, OF(service_record, standby_count), .is_fixed = true },
+	{ "restarts", NUMBER, OF(service_record, restarts) },
+};
+
+static const struct column child_columns[] = {
+	{ "instance", NUMBER, OF(child_record, instance) },
+	{ "start_time", NUMBER, OF(child_record, start_time) },
+	{ "generation", NUMBER, OF(child_record, generation) },
+	{ "pid", NUMBER, OF(child_record, pid), .most = INT32_MAX },
+	{ "role", NUMBER, OF(child_record, role), .most = ROLE_NET },
+	{ "uid", NUMBER, OF(child_record, uid) },
+	{ "is_standby", NUMBER, OF(child_record, is_standby), .most = 1 },
+	{ "name", TEXT, OF(child_record, name) },
+	{ "token", BYTES, OF(child_record, token) },
+	{ "cgroup", TEXT, OF(child_record, cgroup) },
+};
+
+static const struct column event_columns[] = {
+	{ "sequence", NUMBER, OF(event_row, sequence) },
+	{ "time_us", NUMBER, OF(event_row, time_us) },
+	{ "level", NUMBER, OF(event_row, level), .most = EVENT_ERROR },
+	{ "subject", TEXT, OF(event_row, subject) },
+	{ "text", TEXT, OF(event_row, text) },
+};
+
+static const struct column journal_columns[] = {
+	{ "id", NUMBER, OF(journal_entry, id) },
+	{ "op", NUMBER, OF(journal_entry, op), .most = JOURNAL_UNINSTALL, .is_fixed = true },
+	{ "subject", TEXT, OF(journal_entry, subject), .is_fixed = true, .constraint = "UNIQUE " OF_PARTITION },
+	{ "blob", COLUMN_BLOB, OF(journal_entry, blob) },
+};
+
+static const struct column counter_columns[] = {
+	{ "id", NUMBER, OF(counter_record, id), .most = STORE_COUNTER_COUNT - 1 },
+	{ "reserved", NUMBER, OF(counter_record, reserved) },
+};
+
+static const struct column fact_columns[] = {
+	{ "id", NUMBER, OF(fact_record, id), .most = STORE_IS_RECOVERED },
+	{ "value", COLUMN_BLOB, OF(fact_record, value) },
+};
+/* clang-format on */
+
+/* Not any two states go together. */
+static int check_partition(void *record)
 {
-	store_bind_u64(store, statement, first, record->lifecycle.state);
-	store_bind_u64(store, statement, first + 1, record->lifecycle.before);
-	store_bind_u64(store, statement, first + 2, record->restarts);
-	store_bind_u64(store, statement, first + 3, record->defined_us);
-	store_bind_u64(store, statement, first + 4, record->started_us);
-	store_bind_text(store, statement, first + 5, record->reason);
-	store_bind_u64(store, statement, first + 6, record->engine);
-	store_bind_u64(store, statement, first + 7, record->image.saved_us);
-	store_bind_u64(store, statement, first + 8, record->image.bytes);
-	store_bind_u64(store, statement, first + 9, record->stop_by_ns);
-	store_bind_u64(store, statement, first + 10, record->is_autostart_due);
+	struct lifecycle *lifecycle =
+		&((struct partition_record *)record)->lifecycle;
+
+	return lifecycle_load(lifecycle, lifecycle->state, lifecycle->before) <
+			       0
+		       ? -EUCLEAN
+		       : 0;
 }
 
-int store_put_partition(struct store *store,
-			const struct partition_record *record)
-{
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, SQL_PARTITION_PUT, &statement);
+#define COLUMNS(noun) \
+	.columns = noun##_columns, .column_count = ARRAY_COUNT(noun##_columns)
+#define RECORDS(noun, type) \
+	.table = #noun, COLUMNS(noun), .record_bytes = sizeof(struct type)
 
-	if (r < 0)
-		return r;
-	store_bind_text(store, statement, 1, record->definition.name);
-	store_bind_u64(store, statement, 2, DEFINITION_VERSION);
-	store_bind_blob(store, statement, 3, &record->definition,
-			sizeof(record->definition));
-	bind_state(store, statement, 4, record);
-	return store_write_end(store, statement);
-}
+const struct row_type store_row_types[ROW_TYPE_COUNT] = {
+	[ROW_PARTITION] = { RECORDS(partition, partition_record),
+			    .worth = ROW_WORTH_ALL, .check = check_partition },
+	[ROW_ATTACHMENT] = { RECORDS(attachment, attachment_record),
+			     .constraint = "UNIQUE(partition, name)",
+			     .owner = "partition" },
+	[ROW_SWITCH] = { RECORDS(switch, switch_record) },
+	[ROW_NIC] = { RECORDS(nic, nic_record),
+		      .constraint = "UNIQUE(partition, name)" },
+	[ROW_MIRROR] = { RECORDS(mirror, mirror_record) },
+	[ROW_SERVICE] = { RECORDS(service, service_record),
+			  .worth = ROW_WORTH_MORE },
+	[ROW_CHILD] = { RECORDS(child, child_record), .worth = ROW_WORTH_MORE },
+	[ROW_EVENT] = { RECORDS(event, event_row), .worth = ROW_WORTH_LITTLE },
+	[ROW_JOURNAL] = { RECORDS(journal, journal_entry) },
+	[ROW_COUNTER] = { RECORDS(counter, counter_record) },
+	[ROW_FACT] = { RECORDS(fact, fact_record) },
+};
+
+/* -- the functions of each -- */
+
+#define PUT(noun, row)                                           \
+	int store_put_##noun(struct store *store,                \
+			     const struct noun##_record *record) \
+	{                                                        \
+		return store_write(store, ROW_PUT, row, record); \
+	}
+#define EACH_OF(noun, row, owner)                                       \
+	struct noun##_record record = { 0 };                            \
+	int r;                                                          \
+                                                                        \
+	while ((r = store_next_row(store, row, owner, &record)) == 0) { \
+		r = visit(context, &record);                            \
+		if (r != 0)                                             \
+			return r;                                       \
+	}                                                               \
+	return r == -ENOENT ? 0 : r;
+#define EACH(noun, row)                                           \
+	int store_each_##noun(                                    \
+		struct store *store,                              \
+		int (*visit)(void *context,                       \
+			     const struct noun##_record *record), \
+		void *context)                                    \
+	{                                                         \
+		EACH_OF(noun, row, NULL)                          \
+	}
+#define GET(noun, row, key_type, at)                              \
+	int store_get_##noun(struct store *store, key_type key,   \
+			     struct noun##_record *ret_record)    \
+	{                                                         \
+		return store_get(store, row, at key, ret_record); \
+	}
+#define DELETE(noun, row, key_type, at)                            \
+	int store_delete_##noun(struct store *store, key_type key) \
+	{                                                          \
+		return store_delete(store, row, at key);           \
+	}
+
+PUT(partition, ROW_PARTITION)
+GET(partition, ROW_PARTITION, const char *, )
+DELETE(partition, ROW_PARTITION, const char *, )
+EACH(partition, ROW_PARTITION)
+
+PUT(attachment, ROW_ATTACHMENT)
+GET(attachment, ROW_ATTACHMENT, uint64_t, &)
+
+PUT(switch, ROW_SWITCH)
+DELETE(switch, ROW_SWITCH, const char *, )
+EACH(switch, ROW_SWITCH)
+
+PUT(nic, ROW_NIC)
+DELETE(nic, ROW_NIC, uint64_t, &)
+EACH(nic, ROW_NIC)
+
+PUT(mirror, ROW_MIRROR)
+EACH(mirror, ROW_MIRROR)
+
+PUT(service, ROW_SERVICE)
+GET(service, ROW_SERVICE, const char *, )
+DELETE(service, ROW_SERVICE, const char *, )
+EACH(service, ROW_SERVICE)
+
+PUT(child, ROW_CHILD)
+DELETE(child, ROW_CHILD, uint64_t, &)
+EACH(child, ROW_CHILD)
 
 int store_put_partition_state(struct store *store,
 			      const struct partition_record *record)
 {
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, SQL_PARTITION_STATE, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_text(store, statement, 1, record->definition.name);
-	bind_state(store, statement, 2, record);
-	return store_write_end_found(store, statement);
-}
-
-static int column_partition(sqlite3_stmt *statement, void *ret)
-{
-	struct partition_record *ret_record = ret;
-	char name[NAME_SIZE];
-	int r = store_column_text(statement, 0, name, sizeof(name));
-
-	if (r == 0 && store_column_u32(statement, 1) != DEFINITION_VERSION)
-		r = -EUCLEAN;
-	if (r == 0)
-		r = store_column_blob(statement, 2, &ret_record->definition,
-				      sizeof(ret_record->definition));
-	if (r == 0 && memcmp(name, ret_record->definition.name, NAME_SIZE) != 0)
-		r = -EUCLEAN;
-	if (r == 0 && lifecycle_load(&ret_record->lifecycle,
-				     store_column_u32(statement, 3),
-				     store_column_u32(statement, 4)) < 0)
-		r = -EUCLEAN;
-	ret_record->restarts = store_column_u32(statement, 5);
-	ret_record->defined_us = store_column_u64(statement, 6);
-	ret_record->started_us = store_column_u64(statement, 7);
-	ret_record->engine = store_column_u32(statement, 9);
-	ret_record->image.saved_us = store_column_u64(statement, 10);
-	ret_record->image.bytes = store_column_u64(statement, 11);
-	ret_record->stop_by_ns = store_column_u64(statement, 12);
-	ret_record->is_autostart_due = store_column_u32(statement, 13);
-	if (r == 0)
-		r = store_column_text(statement, 8, ret_record->reason,
-				      sizeof(ret_record->reason));
-	return r;
-}
-
-int store_get_partition(struct store *store, const char *name,
-			struct partition_record *ret_record)
-{
-	return store_read_by_name(store, SQL_PARTITION_GET, name,
-				  column_partition, ret_record);
-}
-
-int store_delete_partition(struct store *store, const char *name)
-{
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, SQL_PARTITION_DELETE, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_text(store, statement, 1, name);
-	return store_write_end_found(store, statement);
-}
-
-int store_each_partition(struct store *store,
-			 int (*visit)(void *context,
-				      const struct partition_record *record),
-			 void *context)
-{
-	struct partition_record record = { 0 };
-	char after[NAME_SIZE] = "";
-	int r;
-
-	for (;;) {
-		r = store_read_by_name(store, SQL_PARTITION_NEXT, after,
-				       column_partition, &record);
-		if (r < 0)
-			return r == -ENOENT ? 0 : r;
-		memcpy(after, record.definition.name, sizeof(after));
-		r = visit(context, &record);
-		if (r != 0)
-			return r;
-	}
-}
-
-/* -- single facts -- */
-
-int store_put_fact(struct store *store, enum store_fact fact, const void *value,
-		   size_t bytes)
-{
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, bytes ? SQL_FACT_PUT : SQL_FACT_DELETE,
-				  &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_u64(store, statement, 1, fact);
-	if (bytes)
-		store_bind_blob(store, statement, 2, value, bytes);
-	return store_write_end(store, statement);
-}
-
-int store_get_fact(struct store *store, enum store_fact fact, void *ret_value,
-		   size_t bytes)
-{
-	sqlite3_stmt *statement;
-	int r = store_read_begin(store, SQL_FACT_GET, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_u64(store, statement, 1, fact);
-	r = store_read_row(store, statement);
-	if (r == 0)
-		r = store_column_blob(statement, 0, ret_value, bytes);
-	store_read_end(store, statement);
-	return r;
-}
-
-/* -- attachments -- */
-
-int store_put_attachment(struct store *store,
-			 const struct attachment_record *record)
-{
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, SQL_ATTACHMENT_PUT, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_u64(store, statement, 1, record->id);
-	store_bind_text(store, statement, 2, record->partition);
-	store_bind_text(store, statement, 3, record->name);
-	store_bind_text(store, statement, 4, record->service);
-	store_bind_text(store, statement, 5, record->file);
-	store_bind_u64(store, statement, 6, record->device);
-	store_bind_u64(store, statement, 7, record->inode);
-	store_bind_u64(store, statement, 8, record->size_bytes);
-	store_bind_u64(store, statement, 9, record->is_read_only);
-	store_bind_u64(store, statement, 10, record->is_block_device);
-	store_bind_u64(store, statement, 11, record->is_created);
-	store_bind_u64(store, statement, 12, record->saved_ns);
-	return store_write_end(store, statement);
-}
-
-static int column_attachment(sqlite3_stmt *statement, void *ret)
-{
-	struct attachment_record *ret_record = ret;
-	int r = store_column_text(statement, 1, ret_record->partition,
-				  sizeof(ret_record->partition));
-
-	if (r == 0)
-		r = store_column_text(statement, 2, ret_record->name,
-				      sizeof(ret_record->name));
-	if (r == 0)
-		r = store_column_text(statement, 3, ret_record->service,
-				      sizeof(ret_record->service));
-	if (r == 0)
-		r = store_column_text(statement, 4, ret_record->file,
-				      sizeof(ret_record->file));
-	ret_record->id = store_column_u64(statement, 0);
-	ret_record->device = store_column_u64(statement, 5);
-	ret_record->inode = store_column_u64(statement, 6);
-	ret_record->size_bytes = store_column_u64(statement, 7);
-	ret_record->is_read_only = store_column_u32(statement, 8);
-	ret_record->is_block_device = store_column_u32(statement, 9);
-	ret_record->is_created = store_column_u32(statement, 10);
-	ret_record->saved_ns = store_column_u64(statement, 11);
-	return r;
-}
-
-/* `partition` is bound only where the statement has a place for it. */
-static int read_attachment(struct store *store, enum statement which,
-			   uint64_t id, const char *partition,
-			   struct attachment_record *ret_record)
-{
-	sqlite3_stmt *statement;
-	int r = store_read_begin(store, which, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_u64(store, statement, 1, id);
-	if (partition)
-		store_bind_text(store, statement, 2, partition);
-	return store_read_record(store, statement, column_attachment,
-				 ret_record);
-}
-
-int store_get_attachment(struct store *store, uint64_t id,
-			 struct attachment_record *ret_record)
-{
-	return read_attachment(store, SQL_ATTACHMENT_GET, id, NULL, ret_record);
+	return store_write(store, ROW_UPDATE, ROW_PARTITION, record);
 }
 
 int store_delete_attachments(struct store *store, const char *partition)
 {
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, SQL_ATTACHMENT_DELETE, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_text(store, statement, 1, partition);
-	return store_write_end(store, statement);
+	return store_delete_owned(store, ROW_ATTACHMENT, partition);
 }
 
 int store_each_attachment(struct store *store, const char *partition,
@@ -247,157 +235,33 @@ int store_each_attachment(struct store *store, const char *partition,
 				       const struct attachment_record *record),
 			  void *context)
 {
-	struct attachment_record record = { 0 };
-	int r;
-
-	for (;;) {
-		r = read_attachment(store, SQL_ATTACHMENT_NEXT, record.id,
-				    partition, &record);
-		if (r < 0)
-			return r == -ENOENT ? 0 : r;
-		r = visit(context, &record);
-		if (r != 0)
-			return r;
-	}
+	EACH_OF(attachment, ROW_ATTACHMENT, partition)
 }
 
-/* -- services -- */
+/* -- single facts -- */
 
-int store_put_service(struct store *store, const struct service_record *record)
+int store_put_fact(struct store *store, enum store_fact fact, const void *value,
+		   size_t bytes)
 {
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, SQL_SERVICE_PUT, &statement);
+	const struct fact_record record = { .id = fact,
+					    .value = { (void *)value, bytes } };
+	int r = store_write(store, bytes ? ROW_PUT : ROW_DELETE, ROW_FACT,
+			    &record);
 
-	if (r < 0)
-		return r;
-	store_bind_text(store, statement, 1, record->name);
-	store_bind_u64(store, statement, 2, record->role);
-	store_bind_u64(store, statement, 3, record->standby_count);
-	store_bind_u64(store, statement, 4, record->restarts);
-	return store_write_end(store, statement);
+	return r == -ENOENT ? 0 : r;
 }
 
-static int column_service(sqlite3_stmt *statement, void *ret)
+int store_get_fact(struct store *store, enum store_fact fact, void *ret_value,
+		   size_t bytes)
 {
-	struct service_record *ret_record = ret;
-	int r = store_column_text(statement, 0, ret_record->name,
-				  sizeof(ret_record->name));
+	struct fact_record record = { 0 };
+	SCOPED(free_pointer) void *value = NULL;
+	int r = store_get(store, ROW_FACT, &(uint64_t){ fact }, &record);
 
-	ret_record->role = store_column_u32(statement, 1);
-	ret_record->standby_count = store_column_u32(statement, 2);
-	ret_record->restarts = store_column_u32(statement, 3);
-	return r;
-}
-
-int store_get_service(struct store *store, const char *name,
-		      struct service_record *ret_record)
-{
-	return store_read_by_name(store, SQL_SERVICE_GET, name, column_service,
-				  ret_record);
-}
-
-int store_delete_service(struct store *store, const char *name)
-{
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, SQL_SERVICE_DELETE, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_text(store, statement, 1, name);
-	return store_write_end_found(store, statement);
-}
-
-int store_each_service(struct store *store,
-		       int (*visit)(void *context,
-				    const struct service_record *record),
-		       void *context)
-{
-	struct service_record record = { 0 };
-	char after[NAME_SIZE] = "";
-	int r;
-
-	for (;;) {
-		r = store_read_by_name(store, SQL_SERVICE_NEXT, after,
-				       column_service, &record);
-		if (r < 0)
-			return r == -ENOENT ? 0 : r;
-		memcpy(after, record.name, sizeof(after));
-		r = visit(context, &record);
-		if (r != 0)
-			return r;
-	}
-}
-
-/* -- children -- */
-
-int store_put_child(struct store *store, const struct child_record *record)
-{
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, SQL_CHILD_PUT, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_u64(store, statement, 1, record->instance);
-	store_bind_u64(store, statement, 2, record->start_time);
-	store_bind_u64(store, statement, 3, record->generation);
-	store_bind_u64(store, statement, 4, (uint64_t)record->pid);
-	store_bind_u64(store, statement, 5, record->role);
-	store_bind_u64(store, statement, 6, record->uid);
-	store_bind_u64(store, statement, 7, record->is_standby);
-	store_bind_text(store, statement, 8, record->name);
-	store_bind_blob(store, statement, 9, record->token,
-			sizeof(record->token));
-	store_bind_text(store, statement, 10, record->cgroup);
-	return store_write_end(store, statement);
-}
-
-int store_delete_child(struct store *store, uint64_t instance)
-{
-	sqlite3_stmt *statement;
-	int r = store_write_begin(store, SQL_CHILD_DELETE, &statement);
-
-	if (r < 0)
-		return r;
-	store_bind_u64(store, statement, 1, instance);
-	return store_write_end(store, statement);
-}
-
-static int column_child(sqlite3_stmt *statement, void *ret_record)
-{
-	struct child_record *ret = ret_record;
-	int r = store_column_text(statement, 7, ret->name, sizeof(ret->name));
-
+	value = record.value.data;
+	if (r == 0 && record.value.bytes != bytes)
+		r = -EUCLEAN;
 	if (r == 0)
-		r = store_column_blob(statement, 8, ret->token,
-				      sizeof(ret->token));
-	if (r == 0)
-		r = store_column_text(statement, 9, ret->cgroup,
-				      sizeof(ret->cgroup));
-	ret->instance = store_column_u64(statement, 0);
-	ret->start_time = store_column_u64(statement, 1);
-	ret->generation = store_column_u64(statement, 2);
-	ret->pid = (int32_t)store_column_u64(statement, 3);
-	ret->role = store_column_u32(statement, 4);
-	ret->uid = store_column_u32(statement, 5);
-	ret->is_standby = store_column_u32(statement, 6);
+		memcpy(ret_value, value, bytes);
 	return r;
-}
-
-int store_each_child(struct store *store,
-		     int (*visit)(void *context,
-				  const struct child_record *record),
-		     void *context)
-{
-	struct child_record record = { 0 };
-	int r;
-
-	for (;;) {
-		r = store_read_by_id(store, SQL_CHILD_NEXT, record.instance,
-				     column_child, &record);
-		if (r < 0)
-			return r == -ENOENT ? 0 : r;
-		r = visit(context, &record);
-		if (r != 0)
-			return r;
-	}
 }

@@ -3,114 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/count.h"
 #include "supervisor/store/store_sql.h"
 
 /* "Bulk" */
 #define APPLICATION_ID 0x42756c6b
-
-/*
- * upgrades[N] takes a store from version N to N + 1; a new store is version 0.
- * What has been released is never edited: append.
- */
-/* clang-format off */
-static const char *const upgrades[] = {
-	"CREATE TABLE partition("
-	" name TEXT PRIMARY KEY,"
-	" definition_version INTEGER NOT NULL,"
-	" definition BLOB NOT NULL,"
-	" state INTEGER NOT NULL,"
-	" before_save INTEGER NOT NULL,"
-	" restarts INTEGER NOT NULL,"
-	" defined_us INTEGER NOT NULL,"
-	" started_us INTEGER NOT NULL,"
-	" reason TEXT NOT NULL) STRICT;"
-
-	"CREATE TABLE attachment("
-	" id INTEGER PRIMARY KEY,"
-	" partition TEXT NOT NULL REFERENCES partition(name),"
-	" name TEXT NOT NULL,"
-	" service TEXT NOT NULL,"
-	" file TEXT NOT NULL,"
-	" device INTEGER NOT NULL,"
-	" inode INTEGER NOT NULL,"
-	" size_bytes INTEGER NOT NULL,"
-	" is_read_only INTEGER NOT NULL,"
-	" is_block_device INTEGER NOT NULL,"
-	" is_created INTEGER NOT NULL,"
-	" UNIQUE(partition, name)) STRICT;"
-
-	"CREATE TABLE service("
-	" name TEXT PRIMARY KEY,"
-	" role INTEGER NOT NULL,"
-	" standby_count INTEGER NOT NULL,"
-	" restarts INTEGER NOT NULL) STRICT;"
-
-	"CREATE TABLE child("
-	" instance INTEGER PRIMARY KEY,"
-	" start_time INTEGER NOT NULL,"
-	" generation INTEGER NOT NULL,"
-	" pid INTEGER NOT NULL,"
-	" role INTEGER NOT NULL,"
-	" uid INTEGER NOT NULL,"
-	" is_standby INTEGER NOT NULL,"
-	" name TEXT NOT NULL,"
-	" token BLOB NOT NULL,"
-	" cgroup TEXT NOT NULL) STRICT;"
-
-	"CREATE TABLE event("
-	" sequence INTEGER PRIMARY KEY,"
-	" time_us INTEGER NOT NULL,"
-	" level INTEGER NOT NULL,"
-	" subject TEXT NOT NULL,"
-	" text TEXT NOT NULL) STRICT;"
-
-	"CREATE TABLE journal("
-	" id INTEGER PRIMARY KEY,"
-	" op INTEGER NOT NULL,"
-	" subject TEXT NOT NULL UNIQUE REFERENCES partition(name),"
-	" blob BLOB NOT NULL) STRICT;"
-
-	"CREATE TABLE counter("
-	" id INTEGER PRIMARY KEY,"
-	" reserved INTEGER NOT NULL) STRICT;",
-
-	"ALTER TABLE partition ADD COLUMN engine INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE partition ADD COLUMN image_us INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE partition ADD COLUMN image_bytes INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE attachment ADD COLUMN saved_ns INTEGER NOT NULL DEFAULT 0;",
-
-	"CREATE TABLE switch("
-	" name TEXT PRIMARY KEY,"
-	" id INTEGER NOT NULL UNIQUE,"
-	" definition_version INTEGER NOT NULL,"
-	" definition BLOB NOT NULL) STRICT;"
-
-	"CREATE TABLE nic("
-	" id INTEGER PRIMARY KEY,"
-	" partition TEXT NOT NULL REFERENCES partition(name) ON DELETE CASCADE,"
-	" name TEXT NOT NULL,"
-	" definition_version INTEGER NOT NULL,"
-	" definition BLOB NOT NULL,"
-	" UNIQUE(partition, name)) STRICT;",
-
-	"CREATE TABLE mirror("
-	" id INTEGER PRIMARY KEY REFERENCES nic(id) ON DELETE CASCADE,"
-	" from_id INTEGER NOT NULL,"
-	" vid INTEGER NOT NULL) STRICT;",
-
-	"ALTER TABLE partition ADD COLUMN stop_by_ns INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE partition ADD COLUMN is_autostart_due INTEGER NOT NULL"
-	" DEFAULT 0;",
-
-	"CREATE TABLE fact("
-	" id INTEGER PRIMARY KEY,"
-	" value BLOB NOT NULL) STRICT;",
-};
-/* clang-format on */
-
-_Static_assert(ARRAY_COUNT(upgrades) == STORE_SCHEMA_VERSION,
-	       "one upgrade for each version");
 
 static int run(struct store *store, const char *sql)
 {
@@ -156,13 +52,47 @@ static int set_up(struct store *store)
 			  "PRAGMA journal_size_limit = 1048576;");
 }
 
-static int upgrade(struct store *store, int64_t version)
+/* Does the table have this column; NULL: is there such a table? */
+static bool has(struct store *store, const struct row_type *type,
+		const char *column)
+{
+	return sqlite3_table_column_metadata(store->database, "main",
+					     type->table, column, NULL, NULL,
+					     NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static int make_table(struct store *store, const struct row_type *type)
+{
+	char sql[STORE_SQL_SIZE];
+
+	store_row_create(sql, type);
+	return run(store, sql);
+}
+
+static int add_columns(struct store *store, const struct row_type *type)
+{
+	char sql[STORE_SQL_SIZE];
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < type->column_count; i++) {
+		if (has(store, type, type->columns[i].name))
+			continue;
+		store_row_add_column(sql, type, &type->columns[i]);
+		r = run(store, sql);
+	}
+	return r;
+}
+
+/* From any older version, and from nothing: whatever is not there yet. */
+static int upgrade(struct store *store)
 {
 	char sql[64];
 	int r = run(store, "BEGIN IMMEDIATE");
 
-	for (; r == 0 && version < STORE_SCHEMA_VERSION; version++)
-		r = run(store, upgrades[version]);
+	for (unsigned i = 0; r == 0 && i < ROW_TYPE_COUNT; i++)
+		r = has(store, &store_row_types[i], NULL)
+			    ? add_columns(store, &store_row_types[i])
+			    : make_table(store, &store_row_types[i]);
 	(void)snprintf(sql, sizeof(sql),
 		       "PRAGMA user_version = %d; PRAGMA application_id = %d;",
 		       STORE_SCHEMA_VERSION, APPLICATION_ID);
@@ -227,7 +157,7 @@ int store_prepare_schema(struct store *store, struct refusal *refusal)
 	if (r == 0)
 		r = store_fail(store, store_check_pages(store->database));
 	if (r == 0 && version < STORE_SCHEMA_VERSION)
-		r = upgrade(store, version);
+		r = upgrade(store);
 	if (r < 0)
 		return refuse(refusal, r, "state_dir", "%s", store->error);
 	return 0;

@@ -5,8 +5,7 @@
  *
  * A write is store_write_begin(), binds, store_write_end(). Failed binds are
  * remembered and reported by store_write_end(). A read is store_read_begin(),
- * binds, store_read_row(), columns, store_read_end(); store_read_record() is
- * what follows the binds.
+ * binds, store_read_row(), columns, store_read_end().
  */
 #ifndef SUPERVISOR_STORE_SQL_H
 #define SUPERVISOR_STORE_SQL_H
@@ -16,12 +15,27 @@
 #include <sys/queue.h>
 
 #include "supervisor/store/store.h"
+#include "supervisor/store/store_row.h"
 
+/* Those of row types come after the others. */
 enum statement {
 #define STATEMENT(name, sql) SQL_##name,
 #include "supervisor/store/store_statements.def"
 #undef STATEMENT
-	SQL_COUNT,
+	SQL_ROWS,
+	SQL_COUNT = SQL_ROWS + ROW_TYPE_COUNT * ROW_VERB_COUNT,
+};
+#define SQL_ROW(row, verb) \
+	((enum statement)(SQL_ROWS + (row)*ROW_VERB_COUNT + (verb)))
+
+struct counter_record {
+	uint64_t id; /* enum store_counter */
+	uint64_t reserved;
+};
+
+struct fact_record {
+	uint64_t id; /* enum store_fact */
+	struct store_blob value;
 };
 
 /* Numbers next to last are reserved on disk. */
@@ -128,23 +142,6 @@ int store_read_begin(struct store *store, enum statement which,
 int store_read_row(struct store *store, sqlite3_stmt *statement);
 void store_read_end(struct store *store, sqlite3_stmt *statement);
 
-/* The columns of a row as a record. -EUCLEAN: they are none. */
-typedef int store_columns(sqlite3_stmt *statement, void *ret_record);
-
-/*
- * One row as a record, from the row to the end of the read, or a whole read by
- * the statement's only parameter.
- * -ENOENT   no such row
- * -EUCLEAN  the row is not one that could have been written
- */
-int store_read_record(struct store *store, sqlite3_stmt *statement,
-		      store_columns *columns, void *ret_record);
-int store_read_by_id(struct store *store, enum statement which, uint64_t id,
-		     store_columns *columns, void *ret_record);
-int store_read_by_name(struct store *store, enum statement which,
-		       const char *name, store_columns *columns,
-		       void *ret_record);
-
 void store_bind_u64(struct store *store, sqlite3_stmt *statement, int index,
 		    uint64_t value);
 /* Text and blobs stay the caller's until the write or read has ended. */
@@ -152,15 +149,6 @@ void store_bind_text(struct store *store, sqlite3_stmt *statement, int index,
 		     const char *text);
 void store_bind_blob(struct store *store, sqlite3_stmt *statement, int index,
 		     const void *blob, size_t bytes);
-
-uint64_t store_column_u64(sqlite3_stmt *statement, int index);
-uint32_t store_column_u32(sqlite3_stmt *statement, int index);
-/* -EUCLEAN  longer than it could have been written */
-int store_column_text(sqlite3_stmt *statement, int index, char *to,
-		      size_t room);
-/* -EUCLEAN  not exactly so long */
-int store_column_blob(sqlite3_stmt *statement, int index, void *to,
-		      size_t bytes);
 
 /* Deferred writes and counters, as parts of a transaction (store_deferred.c). */
 int store_drain(struct store *store);
@@ -173,7 +161,6 @@ const struct event_row *store_queued_event(const struct store *store,
 					   uint64_t after);
 
 /* Rows of events (store_events.c). */
-int store_put_event(struct store *store, const struct event_row *row);
 int store_trim_events(struct store *store);
 int store_count_events(struct store *store);
 

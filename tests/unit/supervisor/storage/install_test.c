@@ -311,8 +311,7 @@ TEST(a_device_number_that_changed_with_a_boot_is_noted)
 TEST(a_plan_of_another_version_is_not_carried_out)
 {
 	struct plan plan = { .version = PLAN_VERSION };
-	const struct journal_entry entry = { .blob = &plan,
-					     .blob_bytes = sizeof(plan) };
+	const struct journal_entry entry = { .blob = { &plan, sizeof(plan) } };
 	struct plan loaded;
 
 	CHECK_EQ(plan_load(&loaded, &entry), 0);

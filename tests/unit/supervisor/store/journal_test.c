@@ -42,8 +42,8 @@ static void close_store(void)
 static int see(void *context, const struct journal_entry *entry)
 {
 	last = *entry;
-	CHECK(entry->blob_bytes <= sizeof(last_blob));
-	memcpy(last_blob, entry->blob, entry->blob_bytes);
+	CHECK(entry->blob.bytes <= sizeof(last_blob));
+	memcpy(last_blob, entry->blob.data, entry->blob.bytes);
 	visited++;
 	return 0;
 }
@@ -68,7 +68,7 @@ TEST(an_intent_is_found_with_its_last_blob)
 	CHECK_EQ(last.id, id);
 	CHECK_EQ(last.op, JOURNAL_INSTALL);
 	CHECK_EQ(strcmp(last.subject, "web1"), 0);
-	CHECK_EQ(last.blob_bytes, 4);
+	CHECK_EQ(last.blob.bytes, 4);
 	CHECK_EQ(memcmp(last_blob, "cdef", 4), 0);
 	close_store();
 }

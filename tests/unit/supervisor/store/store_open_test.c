@@ -63,37 +63,41 @@ TEST(a_store_of_a_newer_release_is_refused_and_left_alone)
 	CHECK_EQ(read_sql("SELECT sum(reserved = 7) FROM counter"),
 		 STORE_COUNTER_COUNT);
 
-	store_rig_sql(&rig, "PRAGMA user_version = 6");
+	store_rig_sql(&rig, "PRAGMA user_version = 1");
 	store_rig_open(&rig);
 	store_rig_close(&rig);
 }
 
-TEST(a_store_of_release_0_1_0_is_taken_over)
+TEST(a_store_of_an_older_version_is_taken_over)
 {
+	const struct child_record child = { .instance = 3, .name = "disk0" };
 	struct partition_record put = store_rig_partition("web1");
 	struct partition_record got;
 
+	put.engine = ENGINE_KVM;
 	store_rig_open(&rig);
 	CHECK_EQ(store_put_partition(rig.store, &put), 0);
+	CHECK_EQ(store_put_child(rig.store, &child), 0);
 	store_close(rig.store);
-	/* As version 1 was. */
-	store_rig_sql(&rig,
-		      "DROP TABLE mirror; DROP TABLE nic; DROP TABLE switch;"
-		      "DROP TABLE fact;"
-		      "ALTER TABLE partition DROP COLUMN engine;"
-		      "ALTER TABLE partition DROP COLUMN image_us;"
-		      "ALTER TABLE partition DROP COLUMN image_bytes;"
-		      "ALTER TABLE partition DROP COLUMN stop_by_ns;"
-		      "ALTER TABLE partition DROP COLUMN is_autostart_due;"
-		      "ALTER TABLE attachment DROP COLUMN saved_ns;"
-		      "PRAGMA user_version = 1");
+	/* As one before the first might have been. */
+	store_rig_sql(&rig, "DROP TABLE mirror; DROP TABLE nic;"
+			    "ALTER TABLE partition DROP COLUMN engine;"
+			    "ALTER TABLE partition DROP COLUMN reason;"
+			    "ALTER TABLE child DROP COLUMN token;"
+			    "PRAGMA user_version = 0");
 	store_rig_open(&rig);
 	CHECK_EQ(store_get_partition(rig.store, "web1", &got), 0);
 	CHECK_EQ(got.engine, ENGINE_AUTO);
-	CHECK_EQ(got.image.saved_us, 0);
+	CHECK_EQ(got.reason[0], '\0');
 	CHECK_EQ(got.restarts, put.restarts);
+	CHECK_EQ(store_rig_children(&rig), 1);
+	CHECK_EQ(store_put_partition(rig.store, &put), 0);
+	store_rig_reopen(&rig);
+	CHECK_EQ(store_get_partition(rig.store, "web1", &got), 0);
+	CHECK_EQ(got.engine, ENGINE_KVM);
 	store_close(rig.store);
 	CHECK_EQ(read_sql("PRAGMA user_version"), STORE_SCHEMA_VERSION);
+	CHECK_EQ(read_sql("SELECT count(*) FROM mirror, nic"), 0);
 	store_rig_remove(&rig);
 }
 
