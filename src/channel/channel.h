@@ -175,7 +175,7 @@ void channel_beat(struct channel *channel);
 uint64_t channel_peer_beats(const struct channel *channel);
 
 /* Publish the CPU this thread runs on: a hint to the peer where to wait. */
-void channel_tell_cpu(struct channel *channel);
+void channel_publish_cpu(struct channel *channel);
 
 /* The CPU the peer published last: any number, or -1. */
 int channel_peer_cpu(const struct channel *channel);

@@ -334,35 +334,35 @@ bool frames_are_unread(const struct frames *frames)
 
 /* Resting. ---------------------------------------------------------------- */
 
-uint64_t frames_rest_ns(struct frames *frames)
+uint64_t frames_trim_ns(struct frames *frames)
 {
 	struct frames_way *way = &frames->out;
 
-	if (!way->rest_ns && way->at - way->rested_at >= REST_BYTES) {
-		way->rest_ns = clock_now_ns() + REST_NS;
-		way->rest_at = way->at;
+	if (!way->trim_ns && way->at - way->trimmed_at >= REST_BYTES) {
+		way->trim_ns = clock_now_ns() + REST_NS;
+		way->trim_at = way->at;
 	}
-	return way->rest_ns;
+	return way->trim_ns;
 }
 
 /* All of the ring is ours while nothing waits: no record is in the pages that
  * go, and the peer looks at none before it is told of one. */
-bool frames_rest(struct frames *frames, uint64_t now_ns)
+bool frames_trim(struct frames *frames, uint64_t now_ns)
 {
 	struct frames_way *way = &frames->out;
 
-	if (!way->rest_ns || now_ns < way->rest_ns)
+	if (!way->trim_ns || now_ns < way->trim_ns)
 		return false;
-	way->rest_ns = 0;
-	if (way->at != way->rest_at || frames->is_broken ||
+	way->trim_ns = 0;
+	if (way->at != way->trim_at || frames->is_broken ||
 	    look_for_room(frames) < 0)
 		return false;
 	if (way->known != way->at) {
-		way->rest_ns = now_ns + REST_UNREAD_NS;
+		way->trim_ns = now_ns + REST_UNREAD_NS;
 		return false;
 	}
 	(void)madvise(way->bytes, way->ring_bytes, MADV_REMOVE);
-	way->rested_at = way->at;
+	way->trimmed_at = way->at;
 	return true;
 }
 

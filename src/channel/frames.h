@@ -66,9 +66,9 @@ struct frames_way {
 	uint64_t paced_at;   /* where the peer was then */
 	uint64_t skip_at;    /* where it left bytes out last */
 	uint64_t skip_bytes; /* how many */
-	uint64_t rested_at;  /* where it was when memory was given back */
-	uint64_t rest_ns;    /* when to see whether it is silent; 0: not */
-	uint64_t rest_at;    /* where it was when that was set */
+	uint64_t trimmed_at; /* where it was when memory was given back */
+	uint64_t trim_ns;    /* when to see whether it is silent; 0: not */
+	uint64_t trim_at;    /* where it was when that was set */
 };
 
 struct frames {
@@ -137,12 +137,12 @@ bool frames_prepare_room(struct frames *frames);
 bool frames_are_unread(const struct frames *frames);
 
 /* Before sleeping: when to call frames_trim(); 0: never. */
-uint64_t frames_rest_ns(struct frames *frames);
+uint64_t frames_trim_ns(struct frames *frames);
 
 /* Release the ring's memory if that is due, and nothing was added meanwhile or
  * is pending; true if it was released, which takes about as long as a few
  * frames. */
-bool frames_rest(struct frames *frames, uint64_t now_ns);
+bool frames_trim(struct frames *frames, uint64_t now_ns);
 
 /* Consuming. ------------------------------------------------------------- */
 

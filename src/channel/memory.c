@@ -230,7 +230,7 @@ uint64_t channel_peer_beats(const struct channel *channel)
 	return __atomic_load_n(&peer_end(channel)->beats, __ATOMIC_RELAXED);
 }
 
-void channel_tell_cpu(struct channel *channel)
+void channel_publish_cpu(struct channel *channel)
 {
 	__atomic_store_n(&own_end(channel)->cpu_one,
 			 (uint32_t)sched_getcpu() + 1, __ATOMIC_RELAXED);

@@ -88,7 +88,7 @@ bool spin_again(struct spin *spin)
 	return false;
 }
 
-bool spin_not(struct spin *spin)
+bool spin_skip(struct spin *spin)
 {
 	if (!spin->is_waiting)
 		begin_wait(spin);

@@ -55,7 +55,7 @@ bool spin_again(struct spin *spin);
 
 /* The same decision when spinning is out of the question for this wait, for
  * example while a large request is in flight. Always false. */
-bool spin_not(struct spin *spin);
+bool spin_skip(struct spin *spin);
 
 /* There was something to do, whether found by spinning or after a wake-up. */
 void spin_found(struct spin *spin);

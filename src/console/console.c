@@ -143,7 +143,7 @@ static struct reader *find_writer(const struct console *console)
 static void demote(struct reader *writer)
 {
 	writer->is_writer = false;
-	writer->is_told = true;
+	writer->is_notified = true;
 	writer->input_begin = writer->input_end;
 	reader_notify(writer, CONSOLE_FRAME_DEMOTED,
 		      "someone else took over; you are reading");

@@ -140,11 +140,11 @@ void reader_send_last(struct reader *reader)
 
 static void ignore_input(struct reader *reader)
 {
-	if (!reader->is_told)
+	if (!reader->is_notified)
 		reader_notify(reader, CONSOLE_FRAME_NOTICE,
 			      "you are reading; what you type is ignored: "
 			      "attach with --take-over");
-	reader->is_told = true;
+	reader->is_notified = true;
 }
 
 int reader_receive(struct reader *reader, bool is_hung_up)

@@ -25,7 +25,7 @@
 struct reader {
 	int fd; /* owned */
 	bool is_writer;
-	bool is_told;         /* that its input is ignored */
+	bool is_notified;     /* that its input is ignored */
 	bool is_closing;      /* to be closed once the notice is sent */
 	bool waits_for_room;  /* its socket is full */
 	uint64_t position;    /* in the console's output */

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/count.h"
 #include "base/log.h"
-#include "base/meeting.h"
+#include "base/rendezvous.h"
 #include "base/scope.h"
 #include "control/ranges.h"
 
@@ -126,13 +126,14 @@ void child_drop(struct child *child)
 static int connect_supervisor(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX,
-				       .sun_path = MEETING_NAME };
+				       .sun_path = RENDEZVOUS_NAME };
 	SCOPED(close_fd) int fd = NO_FD;
 
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, MEETING_ADDRESS_BYTES) < 0)
+	if (connect(fd, (struct sockaddr *)&address, RENDEZVOUS_ADDRESS_BYTES) <
+	    0)
 		return -errno;
 	return take_fd(&fd);
 }

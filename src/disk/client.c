@@ -185,7 +185,7 @@ void client_publish(struct client *client)
 		event_signal(client->call_fd);
 }
 
-bool client_is_over(const struct client *client)
+bool client_has_ended(const struct client *client)
 {
 	return (client->is_broken || client->is_detaching) &&
 	       client->in_kernel == 0;

@@ -85,6 +85,6 @@ void client_wait(struct task *task);
 struct task *client_next_waiting(struct client *client);
 
 /* True when none of its requests is in flight and it should be freed. */
-bool client_is_over(const struct client *client);
+bool client_has_ended(const struct client *client);
 
 #endif

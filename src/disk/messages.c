@@ -16,7 +16,7 @@ static void send_attachment(struct service *service, uint32_t type,
 			 sizeof(*attachment));
 }
 
-void service_report_over(struct service *service, const struct client *client)
+void service_report_end(struct service *service, const struct client *client)
 {
 	if (client->is_broken)
 		log_warn("a monitor broke its channel, dropped it "

@@ -33,9 +33,9 @@ int service_init(struct service *service)
 	workers_init(&service->workers, service->done_fd);
 	aio_init(&service->aio, service->done_fd);
 	spin_init(&service->spin, SPIN_SERVICE_NS);
-	place_init(&service->place);
+	affinity_init(&service->affinity);
 	service->large_workers =
-		(uint32_t)max_u64(place_other_cpus(&service->place), 1);
+		(uint32_t)max_u64(affinity_other_cpus(&service->affinity), 1);
 	service->poison_offset = NO_POISON;
 	if (BULKHEAD_FAILPOINTS && poison)
 		service->poison_offset = strtoull(poison, NULL, 10);
@@ -118,8 +118,8 @@ static void submit(struct service *service, struct task *task)
 static void start_on_worker(struct service *service, struct task *task)
 {
 	task->work.run = run_task;
-	service->quick_row = 0;
-	place_anywhere(&service->place);
+	service->quick_streak = 0;
+	affinity_clear(&service->affinity);
 	service->large_on_workers += is_large(task);
 	if (task->client->on_workers < worker_share(service))
 		submit(service, task);
@@ -170,7 +170,7 @@ static void start(struct service *service, struct task *task)
 	(void)failpoint("disk.before_io");
 	enter_kernel(service, task);
 	if (has_data && task->job.file->is_direct) {
-		service->quick_row = 0;
+		service->quick_streak = 0;
 		if (aio_queue(&service->aio, &task->slot, &task->job))
 			start_on_worker(service, task);
 		return;
@@ -180,7 +180,7 @@ static void start(struct service *service, struct task *task)
 		start_on_worker(service, task);
 		return;
 	}
-	service->quick_row++;
+	service->quick_streak++;
 	leave_kernel(service, task);
 }
 
@@ -286,7 +286,7 @@ static void end_client(struct service *service, struct client *client)
 	const struct client last = *client;
 
 	client_free(client);
-	service_report_over(service, &last);
+	service_report_end(service, &last);
 }
 
 /* On a worker: its device may be slow, and the others must not wait. */
@@ -308,9 +308,9 @@ static void remove_over(struct service *service)
 	for (uint32_t i = 0; i < service->client_count; i++) {
 		struct client *client = service->clients[i];
 
-		if (client_is_over(client) && client->must_flush)
+		if (client_has_ended(client) && client->must_flush)
 			flush_last(service, client);
-		if (client_is_over(client)) {
+		if (client_has_ended(client)) {
 			end_client(service, client);
 		} else {
 			service->clients[kept++] = client;
@@ -417,22 +417,22 @@ static void settle(struct service *service)
 {
 	bool is_alone = service->client_count == 1;
 
-	if (is_alone && service->quick_row >= QUICK_ROW &&
+	if (is_alone && service->quick_streak >= QUICK_ROW &&
 	    !service->last_was_large && !spin_is_armed(&service->spin))
-		place_beside(&service->place,
+		affinity_pin(&service->affinity,
 			     channel_peer_cpu(&service->clients[0]->channel));
 	else
-		place_anywhere(&service->place);
+		affinity_clear(&service->affinity);
 }
 
 /* Large transfers take longer than any spin, and the next is seldom soon. */
 static bool spins(struct service *service)
 {
 	if (service->last_was_large)
-		return spin_not(&service->spin);
+		return spin_skip(&service->spin);
 	if (!spin_again(&service->spin))
 		return false;
-	place_anywhere(&service->place);
+	affinity_clear(&service->affinity);
 	return true;
 }
 

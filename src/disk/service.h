@@ -17,9 +17,9 @@
 #include "base/log.h"
 #include "channel/spin.h"
 #include "control/child.h"
+#include "disk/affinity.h"
 #include "disk/aio.h"
 #include "disk/client.h"
-#include "disk/place.h"
 #include "disk/workers.h"
 #include "sandbox/sandbox.h"
 
@@ -31,12 +31,12 @@ struct service {
 	struct workers workers;
 	struct aio aio;
 	struct spin spin;
-	struct place place;
+	struct affinity affinity;
 	int done_fd;               /* owned: workers and the kernel wake us */
 	uint32_t in_kernel;        /* requests of all clients */
 	uint32_t large_on_workers; /* requests of DISK_LARGE_BYTES and more */
 	uint32_t large_workers;    /* the most of them worth having */
-	uint32_t quick_row;        /* requests in a row done at once */
+	uint32_t quick_streak;     /* requests in a row done at once */
 	bool last_was_large;
 	uint32_t busy_turns;
 	struct log_limit error_limit;
@@ -60,7 +60,7 @@ void service_run(struct service *service);
 void service_receive(struct service *service);
 
 /* Report to the supervisor that a client has ended, and why. */
-void service_report_over(struct service *service, const struct client *client);
+void service_report_end(struct service *service, const struct client *client);
 
 /* sandbox.c -------------------------------------------------------------- */
 

@@ -126,7 +126,7 @@ void xstate_get(const struct xstate_layout *layout, const uint8_t *area,
 		memcpy(cpu->masks, area + layout->masks, sizeof(cpu->masks));
 }
 
-uint32_t xstate_keys(const struct xstate_layout *layout, const uint8_t *area,
+uint32_t xstate_pkru(const struct xstate_layout *layout, const uint8_t *area,
 		     size_t bytes)
 {
 	uint32_t keys = 0;

@@ -28,7 +28,7 @@ void xstate_get(const struct xstate_layout *layout, const uint8_t *area,
 		size_t bytes, struct emulate_cpu *cpu);
 
 /* The rights of protection keys, register PKRU. */
-uint32_t xstate_keys(const struct xstate_layout *layout, const uint8_t *area,
+uint32_t xstate_pkru(const struct xstate_layout *layout, const uint8_t *area,
 		     size_t bytes);
 
 /* Back into the area they came from. */

@@ -46,7 +46,7 @@ void common_break(struct virtio_pci *device)
 	common_interrupt(device);
 }
 
-void common_look(struct virtio_pci *device)
+void common_check_config(struct virtio_pci *device)
 {
 	uint8_t now[VIRTIO_PCI_CONFIG_BYTES] = { 0 };
 

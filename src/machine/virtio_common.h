@@ -21,7 +21,7 @@ void common_write(struct virtio_pci *device, uint64_t offset, uint64_t value,
 void common_reset(struct virtio_pci *device);
 
 /* Check whether the device's configuration has changed since the last check. */
-void common_look(struct virtio_pci *device);
+void common_check_config(struct virtio_pci *device);
 
 /* Have the device's owner call this function. */
 void common_call(const struct virtio_pci *device, void (*work)(void *argument),

@@ -32,7 +32,7 @@ static uint64_t read_config(struct virtio_pci *device, uint64_t offset,
 {
 	uint64_t value = 0;
 
-	common_look(device);
+	common_check_config(device);
 	if (offset <= sizeof(device->config) - width)
 		memcpy(&value, device->config + offset, width);
 	return value;
@@ -355,7 +355,7 @@ int virtio_pci_init(struct virtio_pci *device, struct pci *pci, uint8_t slot,
 		return result;
 	}
 	common_reset(device);
-	common_look(device);
+	common_check_config(device);
 	return 0;
 }
 

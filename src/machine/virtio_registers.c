@@ -86,7 +86,7 @@ static uint32_t get_queue_count(struct virtio_pci *device)
 
 static uint32_t get_generation(struct virtio_pci *device)
 {
-	common_look(device);
+	common_check_config(device);
 	return device->generation;
 }
 

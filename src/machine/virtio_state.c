@@ -61,7 +61,7 @@ void common_restore(struct virtio_pci *device, struct state_reader *reader)
 	device->generation = state_get_u8(reader);
 	isr = state_get_u8(reader);
 	is_broken = state_get_u8(reader);
-	common_look(device);
+	common_check_config(device);
 	for (uint16_t i = 0; i < device->settings.queue_count; i++)
 		restore_queue(device, i, reader);
 	device->queue_select = select;

@@ -42,7 +42,8 @@ static void say_lack(struct monitor *monitor,
 		     const struct sandbox_layers *layers)
 {
 	if (layers->required & layers->missing)
-		child_say(&monitor->child, EVENT_ERROR, sandbox_lack(layers));
+		child_say(&monitor->child, EVENT_ERROR,
+			  sandbox_missing_text(layers));
 }
 
 static int start_engine(struct monitor *monitor)

@@ -20,7 +20,7 @@ static void send_attachment(struct service *service, uint32_t type,
 			 sizeof(*attachment));
 }
 
-void service_tell(void *context, enum event_level level, const char *text)
+void service_report(void *context, enum event_level level, const char *text)
 {
 	struct service *service = context;
 
@@ -28,7 +28,7 @@ void service_tell(void *context, enum event_level level, const char *text)
 		child_say(&service->child, level, text);
 }
 
-void service_report_over(struct service *service, const struct port *port)
+void service_report_end(struct service *service, const struct port *port)
 {
 	uint32_t type = MSG_NET_PEER_BROKEN;
 
@@ -87,7 +87,7 @@ static int add_switch(void *process, struct message *message)
 		return -EBADMSG;
 	if (find_network(service, asked->name))
 		return 0;
-	result = network_new(asked->name, service_tell, service, &network);
+	result = network_new(asked->name, service_report, service, &network);
 	if (result == 0)
 		service->networks[service->network_count++] = network;
 	return result;

@@ -49,7 +49,7 @@ struct port {
 	struct mac guest_mac;     /* as last set */
 	uint32_t frame_bytes_max; /* the longest that its guest can receive */
 	struct share share;       /* of its ring, among its senders */
-	uint64_t rest_ns; /* when to check whether its ring is idle; 0: not */
+	uint64_t trim_ns; /* when to check whether its ring is idle; 0: not */
 
 	/* Uplink. */
 	int fd;            /* owned */

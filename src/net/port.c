@@ -247,7 +247,7 @@ bool port_prepare_sleep(struct port *port)
 	if (port->is_broken || port->is_detaching ||
 	    port->uplink != UPLINK_NONE)
 		return true;
-	port->rest_ns = frames_rest_ns(&port->frames);
+	port->trim_ns = frames_trim_ns(&port->frames);
 	return port->ready_ns || frames_prepare_sleep(&port->frames);
 }
 

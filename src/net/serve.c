@@ -82,7 +82,7 @@ static void remove_over(struct service *service)
 			/* Told when it is closed: what was an uplink may be one
 			 * again at once. */
 			port_free(port);
-			service_report_over(service, &last);
+			service_report_end(service, &last);
 		} else {
 			service->ports[kept++] = port;
 		}
@@ -178,7 +178,7 @@ static uint64_t deadline_ns(const struct service *service, uint64_t now_ns)
 		const struct port *port = service->ports[i];
 
 		sooner(&deadline, port->look_ns);
-		sooner(&deadline, port->rest_ns);
+		sooner(&deadline, port->trim_ns);
 		if (!port->ready_ns && port->retry_ns <= now_ns)
 			continue;
 		sooner(&deadline, max_u64(port->ready_ns, port->retry_ns));
@@ -225,8 +225,8 @@ static void rest_one(struct service *service, uint64_t now_ns)
 	for (uint32_t i = 0; i < service->port_count; i++) {
 		struct port *port = service->ports[i];
 
-		if (port->rest_ns && now_ns >= port->rest_ns &&
-		    frames_rest(&port->frames, now_ns))
+		if (port->trim_ns && now_ns >= port->trim_ns &&
+		    frames_trim(&port->frames, now_ns))
 			return;
 	}
 }

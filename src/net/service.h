@@ -64,10 +64,10 @@ void service_run(struct service *service);
 void service_receive(struct service *service);
 
 /* A port has ended by itself: report that and why to the supervisor. */
-void service_report_over(struct service *service, const struct port *port);
+void service_report_end(struct service *service, const struct port *port);
 
 /* Report an event to the operators, through the supervisor. */
-void service_tell(void *context, enum event_level level, const char *text);
+void service_report(void *context, enum event_level level, const char *text);
 
 /* sandbox.c -------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/count.h"
-#include "base/meeting.h"
+#include "base/rendezvous.h"
 #include "sandbox/sandbox.h"
 
 /* Of the type argument of socket(): what is not SOCK_CLOEXEC or _NONBLOCK. */
@@ -56,7 +56,7 @@ const struct sandbox_call sandbox_base_calls[] = {
 	  .reason = "a new control link to a restarted supervisor" },
 	/* Where the root could not be changed, other sockets exist, too: those of
 	 * the supervisor's clients among them. */
-	SANDBOX_CALL_IF(connect, 2, MEETING_ADDRESS_BYTES,
+	SANDBOX_CALL_IF(connect, 2, RENDEZVOUS_ADDRESS_BYTES,
 			"a new control link, by a name of this length"),
 
 	/* The loop. */

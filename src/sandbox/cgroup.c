@@ -493,7 +493,7 @@ static void end_each(int folder)
 	}
 }
 
-void cgroup_end(const struct cgroup_base *base, const char *group)
+void cgroup_kill(const struct cgroup_base *base, const char *group)
 {
 	if (!text_is_name(group, NAME_SIZE))
 		return;

@@ -79,7 +79,7 @@ void cgroup_sweep(const struct cgroup_base *base);
  * children may not have. Without cgroup.kill (version 1), processes that fork
  * faster than they are killed may survive.
  */
-void cgroup_end(const struct cgroup_base *base, const char *group);
+void cgroup_kill(const struct cgroup_base *base, const char *group);
 
 /*
  * Remove the group of a process that has ended.

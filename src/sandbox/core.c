@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/prctl.h>
 
-int core_make_own(pid_t pid)
+int core_create_cookie(pid_t pid)
 {
 	return prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, pid,
 		     PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0) < 0
@@ -13,7 +13,7 @@ int core_make_own(pid_t pid)
 		       : 0;
 }
 
-bool core_is_own(pid_t pid)
+bool core_has_cookie(pid_t pid)
 {
 	uint64_t cookie = 0;
 

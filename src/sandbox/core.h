@@ -14,9 +14,9 @@
 #include <sys/types.h>
 
 /* Give a process, and all that it will start, a cookie of its own. */
-int core_make_own(pid_t pid);
+int core_create_cookie(pid_t pid);
 
 /* Whether the process has a cookie, whoever created it. */
-bool core_is_own(pid_t pid);
+bool core_has_cookie(pid_t pid);
 
 #endif

@@ -170,7 +170,7 @@ const char *sandbox_layer_risk(unsigned int index)
 	return index < SANDBOX_LAYER_COUNT ? texts[index].risk : "";
 }
 
-const char *sandbox_lack(const struct sandbox_layers *layers)
+const char *sandbox_missing_text(const struct sandbox_layers *layers)
 {
 	static char text[TEXT_BYTES];
 	uint32_t lack = layers->required & layers->missing;

@@ -256,7 +256,7 @@ const char *sandbox_layer_risk(unsigned int index);
 /* A sentence for an operator: which required layers are missing, with the
  * errno, and which setting lets a process start without them. Valid until the
  * next call. */
-const char *sandbox_lack(const struct sandbox_layers *layers);
+const char *sandbox_missing_text(const struct sandbox_layers *layers);
 
 /*
  * Write the names of the layers in `bits`, separated by commas, or "none".

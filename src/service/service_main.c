@@ -51,7 +51,7 @@ static int start(const struct service_role *role, struct child *child,
 	if (r == 0)
 		r = child_ready(child, layers.in_place, layers.missing);
 	if (r == -EPERM)
-		child_say(child, EVENT_ERROR, sandbox_lack(&layers));
+		child_say(child, EVENT_ERROR, sandbox_missing_text(&layers));
 	return r;
 }
 

@@ -142,7 +142,7 @@ static void check_area(const struct emulate_cpu *cpu, const uint8_t *data,
 		abort();
 	memcpy(area, data, bytes);
 	xstate_get(&layout, area, bytes, &other);
-	(void)xstate_keys(&layout, area, bytes);
+	(void)xstate_pkru(&layout, area, bytes);
 	xstate_put(&layout, area, bytes, cpu);
 	free(area);
 }

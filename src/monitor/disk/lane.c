@@ -185,7 +185,7 @@ void lane_publish(struct lane *lane)
 	if (!lane->must_publish)
 		return;
 	lane->must_publish = false;
-	channel_tell_cpu(&lane->channel);
+	channel_publish_cpu(&lane->channel);
 	lane->has_woken = channel_publish(&lane->channel);
 	if (lane->has_woken)
 		event_signal(lane->kick_fd);

@@ -352,5 +352,5 @@ void nic_down(struct nic *nic)
 	nic_link_close(&nic->link);
 	nic->counters.is_up = 0;
 	nic->is_full = nic->wants_buffers = false;
-	nic->look_ns = nic->rest_ns = nic->suspected_ns = 0;
+	nic->look_ns = nic->trim_ns = nic->suspected_ns = 0;
 }

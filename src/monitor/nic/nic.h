@@ -95,7 +95,7 @@ struct nic {
 	uint64_t beats;     /* of the service, when last looked at */
 	uint64_t beats_ns;  /* when they had last changed */
 	uint64_t look_ns;   /* when to look again; 0: not */
-	uint64_t rest_ns;   /* when our ring may be silent; 0: not */
+	uint64_t trim_ns;   /* when our ring may be silent; 0: not */
 	uint64_t suspected_ns;
 };
 

@@ -234,7 +234,7 @@ bool nic_prepare_sleep(struct nic *nic)
 		is_safe &= frames_prepare_room(frames);
 	if (!nic->wants_buffers)
 		is_safe &= frames_prepare_sleep(frames);
-	nic->rest_ns = frames_rest_ns(frames);
+	nic->trim_ns = frames_trim_ns(frames);
 	/* From now on its silence counts. */
 	if (frames_are_unread(frames) && !nic->look_ns) {
 		nic->beats = frames_beats(frames);
@@ -259,7 +259,7 @@ uint64_t nic_deadline_ns(const struct nic *nic)
 
 	if (nic->link.is_open) {
 		sooner(&deadline, nic->look_ns);
-		sooner(&deadline, nic->rest_ns);
+		sooner(&deadline, nic->trim_ns);
 	}
 	return deadline;
 }
@@ -286,7 +286,7 @@ void nic_run_timers(struct nic *nic, uint64_t now_ns)
 		nic_tell_now(nic);
 	if (!nic->link.is_open)
 		return;
-	(void)frames_rest(&nic->link.frames, now_ns);
+	(void)frames_trim(&nic->link.frames, now_ns);
 	if (!nic->look_ns || now_ns < nic->look_ns)
 		return;
 	is_waiting = frames_are_unread(&nic->link.frames);

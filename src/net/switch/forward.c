@@ -126,17 +126,17 @@ static void deliver_whole(const struct passage *passage, uint16_t to)
 static void deliver_finished(const struct passage *passage, uint16_t to)
 {
 	struct port *receiver = &passage->vswitch->ports[to];
-	struct offload_piece piece;
-	struct offload_cut cut;
+	struct offload_segment segment;
+	struct segmentation segmentation;
 	struct outgoing out;
 
 	receiver->counters.finished++;
-	offload_begin(&cut, passage->frame);
-	while (offload_next(&cut, &piece)) {
-		(void)tag_head(&out, passage, receiver, piece.head,
-			       piece.head_bytes);
-		out.delivery.data = piece.data;
-		out.delivery.data_bytes = piece.data_bytes;
+	offload_begin(&segmentation, passage->frame);
+	while (offload_next(&segmentation, &segment)) {
+		(void)tag_head(&out, passage, receiver, segment.head,
+			       segment.head_bytes);
+		out.delivery.data = segment.data;
+		out.delivery.data_bytes = segment.data_bytes;
 		out.delivery.offload = (struct frame_offload){ 0 };
 		hand_over(passage, to, &out.delivery);
 	}
@@ -264,7 +264,7 @@ static void tell_move(const struct passage *passage,
 	if (port->flap_ns && passage->now_ns - port->flap_ns < FLAP_EVERY_NS)
 		return;
 	port->flap_ns = passage->now_ns;
-	switch_tell(passage->vswitch, &event);
+	switch_notify(passage->vswitch, &event);
 }
 
 /* What bridged frames of a trunk say is beyond it, or a take-over. */

@@ -23,7 +23,7 @@
 #define ROUTING        43
 #define ROUTING_SRH    4 /* segment routing: its list is back to front */
 
-/* Where the headers of a frame to be cut are. */
+/* Where the headers of a frame to be segmented are. */
 struct headers {
 	uint32_t network;   /* offset of IPv4 or IPv6 */
 	uint32_t transport; /* of TCP or UDP */
@@ -55,7 +55,7 @@ static int find_ipv4(const struct frame *frame, struct headers *headers,
 	    ip[0] >> 4 != 4)
 		return -EBADMSG;
 	bytes = (ip[0] & 15u) * 4u;
-	/* A fragment has no transport header of its own to be cut by. */
+	/* A fragment has no transport header of its own to be segmented by. */
 	if (bytes < IPV4_HEAD_MIN || frame_read16(ip + 6) & 0x3fff)
 		return -EBADMSG;
 	headers->transport = headers->network + bytes;
@@ -167,7 +167,7 @@ static bool type_fits(uint8_t type, const struct headers *headers)
 	}
 }
 
-static int check_cut(struct frame *frame)
+static int check_segmentation(struct frame *frame)
 {
 	struct frame_offload *offload = &frame->offload;
 	struct headers headers;
@@ -181,7 +181,7 @@ static int check_cut(struct frame *frame)
 		return -EBADMSG;
 	data = frame->length - headers.end;
 	if (offload->segment_bytes == 0 ||
-	    data > (uint32_t)offload->segment_bytes * OFFLOAD_PIECES_MAX)
+	    data > (uint32_t)offload->segment_bytes * OFFLOAD_SEGMENTS_MAX)
 		return -EBADMSG;
 	offload->head_bytes = (uint16_t)headers.end;
 	return 0;
@@ -213,7 +213,7 @@ int offload_check(struct frame *frame)
 	clear_unused(&frame->offload);
 	if (offload->gso_type == VIRTIO_NET_HDR_GSO_NONE)
 		return 0;
-	return check_cut(frame);
+	return check_segmentation(frame);
 }
 
 bool offload_passes(const struct frame *frame,
@@ -268,20 +268,20 @@ static uint16_t fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
-/* The sum of the bytes of a piece from `from` on, across head and data. */
-static uint64_t add_piece(uint64_t sum, const struct offload_piece *piece,
-			  uint32_t from)
+/* The sum of the bytes of a segment from `from` on, across head and data. */
+static uint64_t add_segment(uint64_t sum, const struct offload_segment *segment,
+			    uint32_t from)
 {
-	uint32_t bytes = piece->head_bytes - from;
+	uint32_t bytes = segment->head_bytes - from;
 
-	if (bytes % 2 == 0 || piece->data_bytes == 0) {
-		sum = add(sum, piece->head + from, bytes);
-		return add(sum, piece->data, piece->data_bytes);
+	if (bytes % 2 == 0 || segment->data_bytes == 0) {
+		sum = add(sum, segment->head + from, bytes);
+		return add(sum, segment->data, segment->data_bytes);
 	}
-	sum = add(sum, piece->head + from, bytes - 1);
-	sum += (uint64_t)piece->head[piece->head_bytes - 1] << 8 |
-	       piece->data[0];
-	return add(sum, piece->data + 1, piece->data_bytes - 1);
+	sum = add(sum, segment->head + from, bytes - 1);
+	sum += (uint64_t)segment->head[segment->head_bytes - 1] << 8 |
+	       segment->data[0];
+	return add(sum, segment->data + 1, segment->data_bytes - 1);
 }
 
 /* For UDP 0 means "none", and its complement is as good. */
@@ -293,41 +293,41 @@ static void put_checksum(uint8_t *place, uint64_t sum, bool is_udp)
 }
 
 /* The sender left the sum of the pseudo header in the checksum's place. */
-static void finish_checksum(struct offload_piece *piece,
+static void finish_checksum(struct offload_segment *segment,
 			    const struct frame_offload *offload)
 {
 	uint32_t place =
 		(uint32_t)offload->checksum_start + offload->checksum_offset;
-	uint64_t sum = add_piece(0, piece, offload->checksum_start);
+	uint64_t sum = add_segment(0, segment, offload->checksum_start);
 
-	put_checksum(piece->head + place, sum,
+	put_checksum(segment->head + place, sum,
 		     offload->checksum_offset == UDP_CHECKSUM);
 }
 
 /* Cutting. ------------------------------------------------------------------------- */
 
-void offload_begin(struct offload_cut *cut, const struct frame *frame)
+void offload_begin(struct segmentation *segmentation, const struct frame *frame)
 {
 	struct headers headers;
 
-	*cut = (struct offload_cut){ .frame = frame };
+	*segmentation = (struct segmentation){ .frame = frame };
 	if (frame->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE &&
 	    find_headers(frame, &headers) == 0) {
-		cut->head_bytes = headers.end;
-		cut->step = frame->offload.segment_bytes;
+		segmentation->head_bytes = headers.end;
+		segmentation->step = frame->offload.segment_bytes;
 	} else {
-		cut->head_bytes = frame->head_bytes;
-		cut->step = frame->length;
+		segmentation->head_bytes = frame->head_bytes;
+		segmentation->step = frame->length;
 	}
-	cut->at = cut->head_bytes;
+	segmentation->at = segmentation->head_bytes;
 }
 
-static void rewrite_network(struct offload_piece *piece,
+static void rewrite_network(struct offload_segment *segment,
 			    const struct headers *headers, uint32_t index)
 {
-	uint8_t *ip = piece->head + headers->network;
+	uint8_t *ip = segment->head + headers->network;
 	uint32_t bytes =
-		piece->head_bytes - headers->network + piece->data_bytes;
+		segment->head_bytes - headers->network + segment->data_bytes;
 
 	if (headers->is_ipv6) {
 		frame_write16(ip + 4, bytes - IPV6_HEAD);
@@ -356,59 +356,63 @@ static void rewrite_tcp(uint8_t *tcp, uint32_t offset, bool is_first,
 }
 
 /* The pseudo header: addresses, protocol and length. */
-static uint64_t pseudo_header(const struct offload_piece *piece,
+static uint64_t pseudo_header(const struct offload_segment *segment,
 			      const struct headers *headers)
 {
-	const uint8_t *ip = piece->head + headers->network;
+	const uint8_t *ip = segment->head + headers->network;
 	uint32_t bytes =
-		piece->head_bytes - headers->transport + piece->data_bytes;
+		segment->head_bytes - headers->transport + segment->data_bytes;
 	uint64_t sum = (headers->is_tcp ? PROTOCOL_TCP : PROTOCOL_UDP) + bytes;
 
 	if (!headers->is_ipv6)
 		return add(sum, ip + 12, 8);
-	return add(add(sum, ip + 8, 16), piece->head + headers->last_hop, 16);
+	return add(add(sum, ip + 8, 16), segment->head + headers->last_hop, 16);
 }
 
-static void rewrite(struct offload_piece *piece, const struct offload_cut *cut)
+static void rewrite(struct offload_segment *segment,
+		    const struct segmentation *segmentation)
 {
 	struct headers headers;
-	uint32_t offset = cut->index * cut->step;
-	bool is_last = cut->at >= cut->frame->length;
+	uint32_t offset = segmentation->index * segmentation->step;
+	bool is_last = segmentation->at >= segmentation->frame->length;
 	uint8_t *transport;
 
 	/* Found before, in the same bytes. */
-	if (find_headers(cut->frame, &headers) < 0)
+	if (find_headers(segmentation->frame, &headers) < 0)
 		return;
-	transport = piece->head + headers.transport;
-	rewrite_network(piece, &headers, cut->index);
+	transport = segment->head + headers.transport;
+	rewrite_network(segment, &headers, segmentation->index);
 	if (headers.is_tcp)
-		rewrite_tcp(transport, offset, cut->index == 0, is_last);
+		rewrite_tcp(transport, offset, segmentation->index == 0,
+			    is_last);
 	else
-		frame_write16(transport + 4, UDP_HEAD + piece->data_bytes);
-	transport += cut->frame->offload.checksum_offset;
+		frame_write16(transport + 4, UDP_HEAD + segment->data_bytes);
+	transport += segmentation->frame->offload.checksum_offset;
 	frame_write16(transport, 0);
 	put_checksum(transport,
-		     add_piece(pseudo_header(piece, &headers), piece,
-			       headers.transport),
+		     add_segment(pseudo_header(segment, &headers), segment,
+				 headers.transport),
 		     !headers.is_tcp);
 }
 
-bool offload_next(struct offload_cut *cut, struct offload_piece *ret_piece)
+bool offload_next(struct segmentation *segmentation,
+		  struct offload_segment *ret_segment)
 {
-	const struct frame *frame = cut->frame;
-	uint32_t left = frame->length - cut->at;
+	const struct frame *frame = segmentation->frame;
+	uint32_t left = frame->length - segmentation->at;
 
-	if (cut->index > 0 && left == 0)
+	if (segmentation->index > 0 && left == 0)
 		return false;
-	memcpy(ret_piece->head, frame->head, cut->head_bytes);
-	ret_piece->head_bytes = cut->head_bytes;
-	ret_piece->data = frame->bytes + cut->at;
-	ret_piece->data_bytes = left < cut->step ? left : cut->step;
-	cut->at += ret_piece->data_bytes;
+	memcpy(ret_segment->head, frame->head, segmentation->head_bytes);
+	ret_segment->head_bytes = segmentation->head_bytes;
+	ret_segment->data = frame->bytes + segmentation->at;
+	ret_segment->data_bytes =
+		left < segmentation->step ? left : segmentation->step;
+	segmentation->at += ret_segment->data_bytes;
 	if (frame->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		rewrite(ret_piece, cut);
+		rewrite(ret_segment, segmentation);
 	else if (needs_checksum(frame))
-		finish_checksum(ret_piece, &frame->offload);
-	cut->index++;
+		finish_checksum(ret_segment, &frame->offload);
+	segmentation->index++;
 	return true;
 }

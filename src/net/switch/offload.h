@@ -23,7 +23,7 @@
 
 /* An upper limit for any sane segment size: segments of one byte would turn one
  * frame into 65,000. */
-#define OFFLOAD_PIECES_MAX 128u
+#define OFFLOAD_SEGMENTS_MAX 128u
 
 /* The offloads that a receiver negotiated. */
 struct offload_features {
@@ -50,14 +50,14 @@ bool offload_passes(const struct frame *frame,
 		    const struct offload_features *features);
 
 /* A segment: rewritten headers, then bytes of the sender's frame. */
-struct offload_piece {
+struct offload_segment {
 	uint8_t head[FRAME_HEAD_MAX];
 	uint32_t head_bytes;
 	const uint8_t *data; /* inside the frame's bytes */
 	uint32_t data_bytes;
 };
 
-struct offload_cut {
+struct segmentation {
 	const struct frame *frame;
 	uint32_t head_bytes;
 	uint32_t at;   /* where the data of the next segment begins */
@@ -66,9 +66,11 @@ struct offload_cut {
 };
 
 /* Begin to segment a frame that offload_check() accepted. */
-void offload_begin(struct offload_cut *cut, const struct frame *frame);
+void offload_begin(struct segmentation *segmentation,
+		   const struct frame *frame);
 
 /* The next segment, with lengths and checksums; false when there is none. */
-bool offload_next(struct offload_cut *cut, struct offload_piece *ret_piece);
+bool offload_next(struct segmentation *segmentation,
+		  struct offload_segment *ret_segment);
 
 #endif

@@ -38,7 +38,7 @@ void switch_free(struct vswitch *vswitch)
 	free(vswitch);
 }
 
-void switch_tell(struct vswitch *vswitch, const struct switch_event *event)
+void switch_notify(struct vswitch *vswitch, const struct switch_event *event)
 {
 	vswitch->ops.event(vswitch->ops.context, event);
 }
@@ -125,7 +125,7 @@ static void set_trunk(struct vswitch *vswitch, uint16_t vid, uint16_t port)
 
 	vswitch->trunks[vid] = port;
 	if (port != FDB_NONE)
-		switch_tell(vswitch, &event);
+		switch_notify(vswitch, &event);
 }
 
 /* The trunk of a VLAN that was the active one last, of those that are left. */

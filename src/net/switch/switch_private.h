@@ -31,6 +31,6 @@ struct vswitch {
 /* NULL: no such port. */
 struct port *switch_find_port(const struct vswitch *vswitch, uint16_t port);
 
-void switch_tell(struct vswitch *vswitch, const struct switch_event *event);
+void switch_notify(struct vswitch *vswitch, const struct switch_event *event);
 
 #endif

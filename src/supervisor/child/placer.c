@@ -91,7 +91,7 @@ static void end_group(struct placer *placer, struct job *job)
 {
 	job->state = JOB_AT_HAND;
 	(void)pthread_mutex_unlock(&placer->lock);
-	cgroup_end(placer->base, job->placement.group);
+	cgroup_kill(placer->base, job->placement.group);
 	(void)pthread_mutex_lock(&placer->lock);
 	job_free(placer, job);
 	placer->wants_sweep = true;

@@ -118,7 +118,7 @@ static int start_program(const struct process *process, int child_end,
 
 static void note_core(struct process *process)
 {
-	if (core_is_own(process->pid))
+	if (core_has_cookie(process->pid))
 		process->layers |= SANDBOX_CORE;
 	else if (process->supervisor->config.core_scheduling)
 		process->missing |= SANDBOX_CORE;
@@ -151,7 +151,7 @@ static int bring_to_life(struct process *process)
 	loan_take_effect(process);
 	/* Before it has its settings, and so before it starts a QEMU. */
 	if (process->supervisor->config.core_scheduling)
-		(void)core_make_own(pid);
+		(void)core_create_cookie(pid);
 	note_core(process);
 	(void)failpoint("spawn.unrecorded");
 	child_remember(process->supervisor, process);

@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "base/meeting.h"
+#include "base/rendezvous.h"
 #include "base/scope.h"
 #include "supervisor/child/child_record.h"
 #include "supervisor/child/quarantine.h"
@@ -366,7 +366,7 @@ static int bind_new(int fd, const struct sockaddr_un *address, int directory)
 		return 0;
 	if (errno != ENOSPC && errno != EDQUOT)
 		return -errno;
-	(void)unlinkat(directory, MEETING_NAME, 0);
+	(void)unlinkat(directory, RENDEZVOUS_NAME, 0);
 	return bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0
 		       ? -errno
 		       : 0;
@@ -393,7 +393,7 @@ static int listen_in(int directory)
 	if (r < 0)
 		return r;
 	if (chmod(address.sun_path, 0666) < 0 || listen(fd, BACKLOG) < 0 ||
-	    renameat(directory, "new", directory, MEETING_NAME) < 0)
+	    renameat(directory, "new", directory, RENDEZVOUS_NAME) < 0)
 		return -errno;
 	return take_fd(&fd);
 }

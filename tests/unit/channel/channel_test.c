@@ -275,7 +275,7 @@ TEST(the_cpu_of_the_other_end_is_known_once_it_tells)
 	open_pair();
 	CHECK_EQ(channel_peer_cpu(&server), -1);
 
-	channel_tell_cpu(&client);
+	channel_publish_cpu(&client);
 
 	CHECK(channel_peer_cpu(&server) >= 0);
 	CHECK_EQ(channel_peer_cpu(&client), -1);

@@ -430,16 +430,16 @@ TEST(a_silent_ring_gives_its_memory_back)
 
 	set_up();
 	fill_and_empty();
-	due_ns = frames_rest_ns(&monitor);
+	due_ns = frames_trim_ns(&monitor);
 	CHECK(due_ns > 0);
-	CHECK(!frames_rest(&monitor, due_ns - 1));
-	CHECK(frames_rest(&monitor, due_ns));
+	CHECK(!frames_trim(&monitor, due_ns - 1));
+	CHECK(frames_trim(&monitor, due_ns));
 	CHECK(bytes_in_use() <= 4096);
 	/* Once, and not for a few frames. */
 	pass(1, 1500);
-	CHECK_EQ(frames_rest_ns(&monitor), 0);
+	CHECK_EQ(frames_trim_ns(&monitor), 0);
 	fill_and_empty();
-	CHECK(frames_rest_ns(&monitor) > 0);
+	CHECK(frames_trim_ns(&monitor) > 0);
 	tear_down();
 }
 
@@ -451,14 +451,14 @@ TEST(a_ring_keeps_what_waits_in_it_however_long)
 	fill_and_empty();
 	CHECK_EQ(put(&monitor, 9, 1500), 0);
 	(void)frames_publish(&monitor);
-	due_ns = frames_rest_ns(&monitor);
-	CHECK(!frames_rest(&monitor, due_ns));
+	due_ns = frames_trim_ns(&monitor);
+	CHECK(!frames_trim(&monitor, due_ns));
 	/* Later again, but not at once. */
-	CHECK(frames_rest_ns(&monitor) > due_ns);
+	CHECK(frames_trim_ns(&monitor) > due_ns);
 	CHECK_EQ(get(&service, 9, 1500), 0);
 	(void)frames_acknowledge(&service);
-	due_ns = frames_rest_ns(&monitor);
-	CHECK(frames_rest(&monitor, due_ns));
+	due_ns = frames_trim_ns(&monitor);
+	CHECK(frames_trim(&monitor, due_ns));
 	tear_down();
 }
 
@@ -468,13 +468,13 @@ TEST(a_ring_that_was_used_meanwhile_rests_later)
 
 	set_up();
 	fill_and_empty();
-	due_ns = frames_rest_ns(&monitor);
+	due_ns = frames_trim_ns(&monitor);
 	pass(9, 1500);
-	CHECK(!frames_rest(&monitor, due_ns));
-	due_ns = frames_rest_ns(&monitor);
+	CHECK(!frames_trim(&monitor, due_ns));
+	due_ns = frames_trim_ns(&monitor);
 	CHECK(due_ns > 0);
 	CHECK_EQ(put(&monitor, 9, 1500), 0); /* not even published */
-	CHECK(!frames_rest(&monitor, due_ns));
+	CHECK(!frames_trim(&monitor, due_ns));
 	(void)frames_publish(&monitor);
 	CHECK_EQ(get(&service, 9, 1500), 0);
 	tear_down();

@@ -81,7 +81,7 @@ TEST(a_wait_that_may_not_spin_does_not)
 	for (int i = 0; i < 10; i++)
 		(void)wait_once(0);
 
-	CHECK(!spin_not(&spin));
+	CHECK(!spin_skip(&spin));
 	CHECK(!spin_again(&spin));
 	spin_found(&spin);
 	CHECK(spin_again(&spin));

@@ -63,7 +63,7 @@ static void fill_network(bool is_ipv6, uint8_t protocol, uint32_t length)
 	frame_write16(bytes + HEAD + 10, ~sum(0, bytes + HEAD, 20));
 }
 
-static struct frame make_tcp(bool is_ipv6, uint32_t length, uint16_t segment)
+static struct frame make_tcp(bool is_ipv6, uint32_t length, uint16_t mss)
 {
 	uint32_t transport = transport_of(is_ipv6);
 	struct frame frame = { .bytes = bytes, .length = length };
@@ -79,17 +79,17 @@ static struct frame make_tcp(bool is_ipv6, uint32_t length, uint16_t segment)
 		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 		.gso_type = is_ipv6 ? VIRTIO_NET_HDR_GSO_TCPV6
 				    : VIRTIO_NET_HDR_GSO_TCPV4,
-		.segment_bytes = segment,
+		.segment_bytes = mss,
 		.checksum_start = (uint16_t)transport,
 		.checksum_offset = 16,
 	};
-	if (segment == 0)
+	if (mss == 0)
 		frame.offload.gso_type = VIRTIO_NET_HDR_GSO_NONE;
 	CHECK_EQ(frame_parse(&frame), 0);
 	return frame;
 }
 
-static struct frame make_udp(bool is_ipv6, uint32_t length, uint16_t segment)
+static struct frame make_udp(bool is_ipv6, uint32_t length, uint16_t mss)
 {
 	uint32_t transport = transport_of(is_ipv6);
 	struct frame frame = { .bytes = bytes, .length = length };
@@ -101,7 +101,7 @@ static struct frame make_udp(bool is_ipv6, uint32_t length, uint16_t segment)
 	frame.offload = (struct frame_offload){
 		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 		.gso_type = VIRTIO_NET_HDR_GSO_UDP_L4,
-		.segment_bytes = segment,
+		.segment_bytes = mss,
 		.checksum_start = (uint16_t)transport,
 		.checksum_offset = 6,
 	};
@@ -109,14 +109,14 @@ static struct frame make_udp(bool is_ipv6, uint32_t length, uint16_t segment)
 	return frame;
 }
 
-/* A piece as it would be on the wire. */
+/* A segment as it would be on the wire. */
 static uint8_t wire[FRAME_BYTES_MAX];
 
-static uint32_t assemble(const struct offload_piece *piece)
+static uint32_t assemble(const struct offload_segment *segment)
 {
-	memcpy(wire, piece->head, piece->head_bytes);
-	memcpy(wire + piece->head_bytes, piece->data, piece->data_bytes);
-	return piece->head_bytes + piece->data_bytes;
+	memcpy(wire, segment->head, segment->head_bytes);
+	memcpy(wire + segment->head_bytes, segment->data, segment->data_bytes);
+	return segment->head_bytes + segment->data_bytes;
 }
 
 static void check_wire(uint32_t length, bool is_ipv6, uint8_t protocol)
@@ -146,19 +146,19 @@ static void check_flags(uint32_t transport, bool is_first, bool is_last)
 	CHECK_EQ(wire[transport + 13], wanted);
 }
 
-static void check_tcp(bool is_ipv6, uint32_t length, uint16_t segment)
+static void check_tcp(bool is_ipv6, uint32_t length, uint16_t mss)
 {
-	struct frame frame = make_tcp(is_ipv6, length, segment);
+	struct frame frame = make_tcp(is_ipv6, length, mss);
 	uint32_t transport = transport_of(is_ipv6);
 	uint32_t head = transport + 32;
 	uint32_t at = head, index = 0;
-	struct offload_piece piece;
-	struct offload_cut cut;
+	struct offload_segment segment;
+	struct segmentation segmentation;
 
 	CHECK_EQ(offload_check(&frame), 0);
-	offload_begin(&cut, &frame);
-	while (offload_next(&cut, &piece)) {
-		uint32_t got = assemble(&piece);
+	offload_begin(&segmentation, &frame);
+	while (offload_next(&segmentation, &segment)) {
+		uint32_t got = assemble(&segment);
 		uint32_t sequence = (uint32_t)frame_read16(wire + transport + 4)
 					    << 16 |
 				    frame_read16(wire + transport + 6);
@@ -171,7 +171,7 @@ static void check_tcp(bool is_ipv6, uint32_t length, uint16_t segment)
 				 (0xfffe + index) & 0xffff);
 		at += got - head;
 		check_flags(transport, index++ == 0, at == length);
-		CHECK(at == length || got - head == segment);
+		CHECK(at == length || got - head == mss);
 	}
 	CHECK_EQ(at, length);
 }
@@ -206,17 +206,17 @@ static struct frame make_routed(uint8_t type, uint8_t hops_left)
 	return frame;
 }
 
-/* With the final destination said, is every piece's checksum right? */
+/* With the final destination said, is every segment's checksum right? */
 static void check_routed(uint8_t type, uint8_t hops_left, uint32_t last_hop)
 {
 	struct frame frame = make_routed(type, hops_left);
-	struct offload_piece piece;
-	struct offload_cut cut;
+	struct offload_segment segment;
+	struct segmentation segmentation;
 
 	CHECK_EQ(offload_check(&frame), 0);
-	offload_begin(&cut, &frame);
-	while (offload_next(&cut, &piece)) {
-		uint32_t got = assemble(&piece) - HEAD - 80;
+	offload_begin(&segmentation, &frame);
+	while (offload_next(&segmentation, &segment)) {
+		uint32_t got = assemble(&segment) - HEAD - 80;
 		uint32_t pseudo = sum(6 + got, wire + HEAD + 8, 16);
 
 		pseudo = sum(pseudo, wire + HEAD + last_hop, 16);
@@ -241,13 +241,13 @@ TEST(a_datagram_for_many_becomes_many)
 		struct frame frame = make_udp(is_ipv6 != 0, 7001, 1200);
 		uint32_t head = transport_of(is_ipv6 != 0) + 8;
 		uint32_t at = head;
-		struct offload_piece piece;
-		struct offload_cut cut;
+		struct offload_segment segment;
+		struct segmentation segmentation;
 
 		CHECK_EQ(offload_check(&frame), 0);
-		offload_begin(&cut, &frame);
-		while (offload_next(&cut, &piece)) {
-			uint32_t got = assemble(&piece);
+		offload_begin(&segmentation, &frame);
+		while (offload_next(&segmentation, &segment)) {
+			uint32_t got = assemble(&segment);
 
 			check_wire(got, is_ipv6 != 0, 17);
 			CHECK_EQ(frame_read16(wire + head - 4), got - head + 8);
@@ -266,35 +266,35 @@ TEST(a_missing_checksum_is_put_in)
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
 		struct frame frame = make_tcp(false, lengths[i], 0);
-		struct offload_piece piece;
-		struct offload_cut cut;
+		struct offload_segment segment;
+		struct segmentation segmentation;
 
 		CHECK_EQ(offload_check(&frame), 0);
-		offload_begin(&cut, &frame);
-		CHECK(offload_next(&cut, &piece));
-		CHECK_EQ(assemble(&piece), lengths[i]);
+		offload_begin(&segmentation, &frame);
+		CHECK(offload_next(&segmentation, &segment));
+		CHECK_EQ(assemble(&segment), lengths[i]);
 		check_wire(lengths[i], false, 6);
-		CHECK(!offload_next(&cut, &piece));
+		CHECK(!offload_next(&segmentation, &segment));
 	}
 }
 
-/* Each sum that there is: of the datagram as it comes, and of a cut one. */
+/* Each sum that there is: of the datagram as it comes, and of a segmentation one. */
 static bool has_met_the_sum_of_zero(bool is_cut)
 {
 	bool has_met = false;
 
 	for (uint32_t data = 0; data <= 0xffff; data++) {
 		struct frame frame = make_udp(false, 60, 100);
-		struct offload_piece piece;
-		struct offload_cut cut;
+		struct offload_segment segment;
+		struct segmentation segmentation;
 
 		frame_write16(bytes + 58, data);
 		CHECK_EQ(frame_parse(&frame), 0);
 		if (!is_cut)
 			frame.offload.gso_type = VIRTIO_NET_HDR_GSO_NONE;
-		offload_begin(&cut, &frame);
-		CHECK(offload_next(&cut, &piece));
-		CHECK_EQ(assemble(&piece), 60);
+		offload_begin(&segmentation, &frame);
+		CHECK(offload_next(&segmentation, &segment));
+		CHECK_EQ(assemble(&segment), 60);
 		CHECK(frame_read16(wire + HEAD + 26) != 0);
 		has_met |= frame_read16(wire + HEAD + 26) == 0xffff;
 	}
@@ -397,15 +397,15 @@ TEST(a_hostile_guest_cannot_have_a_frame_cut_by_wrong_headers)
 TEST(a_hostile_guest_cannot_change_a_header_after_it_was_checked)
 {
 	struct frame frame = make_tcp(false, 9014, 1448);
-	struct offload_piece piece;
-	struct offload_cut cut;
+	struct offload_segment segment;
+	struct segmentation segmentation;
 
 	CHECK_EQ(offload_check(&frame), 0);
 	memset(bytes, 0xff, 128);
-	offload_begin(&cut, &frame);
-	CHECK(offload_next(&cut, &piece));
-	CHECK_EQ(piece.head_bytes, 66);
-	check_wire(assemble(&piece), false, 6);
+	offload_begin(&segmentation, &frame);
+	CHECK(offload_next(&segmentation, &segment));
+	CHECK_EQ(segment.head_bytes, 66);
+	check_wire(assemble(&segment), false, 6);
 }
 
 TEST(a_hostile_guest_cannot_tell_another_what_nobody_checked)

@@ -133,8 +133,8 @@ TEST(what_a_process_left_behind_in_its_group_is_ended)
 		CHECK_EQ(cgroup_place(&base, "child", left[i], &limits), 0);
 	}
 
-	cgroup_end(&base, "child");
-	cgroup_end(&base, "nobody");
+	cgroup_kill(&base, "child");
+	cgroup_kill(&base, "nobody");
 
 	for (int i = 0; i < 3; i++) {
 		CHECK_EQ(waitpid(left[i], &status, 0), left[i]);

@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/meeting.h"
+#include "base/rendezvous.h"
 #include "base/scope.h"
 #include "lib/harness.h"
 #include "sandbox/attempt.h"
@@ -175,7 +175,7 @@ static int connect_named(const char *name)
 
 static int connect_supervisor(void)
 {
-	return connect_named(MEETING_NAME);
+	return connect_named(RENDEZVOUS_NAME);
 }
 
 /* The shortest path that a client socket can have. */

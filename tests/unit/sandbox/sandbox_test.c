@@ -260,7 +260,7 @@ TEST(what_is_required_and_missing_is_told_with_its_error)
 
 	layers.errors[__builtin_ctz(SANDBOX_ROOT)] = EACCES;
 	layers.errors[__builtin_ctz(SANDBOX_UID)] = EPERM;
-	text = sandbox_lack(&layers);
+	text = sandbox_missing_text(&layers);
 
 	CHECK(strstr(text, "lacks root (EACCES), uid (EPERM);"));
 	CHECK(strstr(text, "allow_missing"));

@@ -328,7 +328,7 @@ TEST(a_silent_interface_gives_the_memory_of_its_ring_back)
 	due_ns = nic_deadline_ns(&rig.nic);
 	CHECK(due_ns > 0);
 	nic_run_timers(&rig.nic, due_ns);
-	CHECK_EQ(out->rested_at, out->at);
+	CHECK_EQ(out->trimmed_at, out->at);
 	/* And sleeps on. */
 	CHECK(nic_prepare_sleep(&rig.nic));
 	CHECK_EQ(nic_deadline_ns(&rig.nic), 0);

@@ -231,7 +231,7 @@ static bool can_own_core(void)
 	int status;
 
 	if (pid == 0)
-		_exit(core_make_own(0) == 0 && core_is_own(0) ? 0 : 1);
+		_exit(core_create_cookie(0) == 0 && core_has_cookie(0) ? 0 : 1);
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	return status == 0;
 }
@@ -247,10 +247,10 @@ TEST(a_child_has_a_core_of_its_own_where_that_is_asked_for_and_can_be_had)
 	host.config.core_scheduling = 0;
 	other = start("clinger");
 
-	CHECK_EQ(core_is_own(asked->pid), can);
+	CHECK_EQ(core_has_cookie(asked->pid), can);
 	CHECK_EQ(!!(asked->layers & SANDBOX_CORE), can);
 	CHECK_EQ(!!(asked->missing & SANDBOX_CORE), !can);
-	CHECK(!core_is_own(other->pid));
+	CHECK(!core_has_cookie(other->pid));
 	CHECK_EQ((other->layers | other->missing) & SANDBOX_CORE, 0);
 
 	process_kill(asked, "the test is over");

@@ -277,7 +277,7 @@ static void set_walk(struct attempt *attempt)
 		.cr4 = attempt->sregs.cr4,
 		.efer = attempt->sregs.efer,
 		.rflags = attempt->regs.rflags,
-		.pkru = xstate_keys(&all->layout, attempt->area,
+		.pkru = xstate_pkru(&all->layout, attempt->area,
 				    all->xstate_bytes),
 		.cpl = attempt->cpu.cpl,
 		.physical_bits = all->physical_bits,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "disk/place.h"
+#include "disk/affinity.h"
 
 #include "lib/harness.h"
 
@@ -13,14 +13,14 @@ static int cpus_now(void)
 
 TEST(a_place_beside_a_monitor_is_its_cpu_alone)
 {
-	struct place place;
+	struct affinity affinity;
 	int all = cpus_now();
 
-	place_init(&place);
-	place_beside(&place, sched_getcpu());
+	affinity_init(&affinity);
+	affinity_pin(&affinity, sched_getcpu());
 	CHECK_EQ(cpus_now(), 1);
 
-	place_anywhere(&place);
+	affinity_clear(&affinity);
 	CHECK_EQ(cpus_now(), all);
 }
 
@@ -28,23 +28,23 @@ TEST(a_hostile_peer_cannot_name_a_cpu_that_is_not_ours)
 {
 	static const int named[] = { -1, -2147483647 - 1, CPU_SETSIZE,
 				     2147483647 };
-	struct place place;
+	struct affinity affinity;
 	int all = cpus_now();
 
-	place_init(&place);
+	affinity_init(&affinity);
 	for (unsigned int i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
-		place_beside(&place, named[i]);
+		affinity_pin(&affinity, named[i]);
 		CHECK_EQ(cpus_now(), all);
 	}
 }
 
 TEST(a_cpu_outside_our_set_means_anywhere)
 {
-	struct place place;
+	struct affinity affinity;
 
-	place_init(&place);
-	CPU_CLR(sched_getcpu(), &place.all);
-	place_beside(&place, sched_getcpu());
+	affinity_init(&affinity);
+	CPU_CLR(sched_getcpu(), &affinity.all);
+	affinity_pin(&affinity, sched_getcpu());
 
-	CHECK_EQ(place.cpu, -1);
+	CHECK_EQ(affinity.cpu, -1);
 }
