@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "supervisor/child/quarantine.h"
+#include "supervisor/store/record.h"
 #include "supervisor/supervisor.h"
 
 /* Uids without a name, far from those of people and packages. */
@@ -19,6 +20,8 @@ static uint64_t next_number(struct supervisor *supervisor,
 	if (store_next(supervisor->store, counter, &number) < 0)
 		log_error("the store gives no more numbers: %s",
 			  store_error(supervisor->store));
+	if (store_has_deferred(supervisor->store))
+		supervisor_flush_soon(supervisor);
 	return number;
 }
 

@@ -276,16 +276,17 @@ enum store_counter {
 	STORE_ATTACHMENT, /* attachment ids */
 	STORE_GENERATION, /* of channels */
 	STORE_INSTANCE,   /* of children */
-	STORE_UID,        /* offset into the range of children's uids */
 	STORE_EVENT,      /* sequence numbers of events */
 	STORE_INTENT,     /* of the journal */
 	STORE_COUNTER_COUNT,
 };
 
 /*
- * The next number, from 1. Reserved on disk a thousand at a time and refilled
- * by store_flush_deferred(), so that it waits for the disk only if the idle
- * loop has not run for hundreds of calls. A crash skips numbers.
+ * The next number, from 1. Many are reserved on disk at a time, and more of
+ * them by whatever is written next; this never writes, so that nobody waits.
+ * A crash skips numbers.
+ *
+ * -EAGAIN  the store could not be written for so long that none is left
  */
 int store_next(struct store *store, enum store_counter which,
 	       uint64_t *ret_number);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -10,8 +11,14 @@
 #include "supervisor/errand/errand.h"
 #include "supervisor/store/store_sql.h"
 
-#define COUNTER_BLOCK 1000
-#define COUNTER_LOW   500
+/* Reserved at once, and half of it at least whenever all is written: more than
+ * can be wanted until the next time. Not more of attachments' ids than that: a
+ * crash skips what is left, and MAC addresses are made of 24 bits of them. */
+static const uint32_t blocks[STORE_COUNTER_COUNT] = {
+	[STORE_ATTACHMENT] = 1000, [STORE_GENERATION] = 50000,
+	[STORE_INSTANCE] = 50000,  [STORE_EVENT] = 50000,
+	[STORE_INTENT] = 1000,
+};
 
 struct deferred {
 	TAILQ_ENTRY(deferred) link;
@@ -186,7 +193,7 @@ static int reserve(struct store *store, enum store_counter which)
 {
 	struct counter *counter = &store->counters[which];
 	const struct counter_record record = {
-		.id = which, .reserved = counter->next + COUNTER_BLOCK - 1
+		.id = which, .reserved = counter->next + blocks[which] - 1
 	};
 
 	int r;
@@ -198,9 +205,11 @@ static int reserve(struct store *store, enum store_counter which)
 	return r;
 }
 
-static bool is_low(const struct counter *counter)
+static bool is_low(const struct store *store, unsigned which)
 {
-	return counter->last + 1 < counter->next + COUNTER_LOW;
+	const struct counter *counter = &store->counters[which];
+
+	return counter->last + 1 < counter->next + blocks[which] / 2;
 }
 
 static int refill(struct store *store)
@@ -208,7 +217,7 @@ static int refill(struct store *store)
 	int r = 0;
 
 	for (unsigned i = 0; r == 0 && i < STORE_COUNTER_COUNT; i++)
-		if (is_low(&store->counters[i]))
+		if (is_low(store, i))
 			r = reserve(store, (enum store_counter)i);
 	return r;
 }
@@ -294,7 +303,7 @@ bool store_has_deferred(const struct store *store)
 	if (store->deferred_count > store->state_count)
 		return true;
 	for (unsigned i = 0; i < STORE_COUNTER_COUNT; i++)
-		if (is_low(&store->counters[i]))
+		if (is_low(store, i))
 			return true;
 	return false;
 }
@@ -416,18 +425,13 @@ int store_next(struct store *store, enum store_counter which,
 {
 	struct counter *counter = &store->counters[which];
 
-	int r = 0;
-
-	/* What another's transaction has reserved counts when it is on disk. */
+	/* What a transaction has reserved counts when it is on disk. */
 	if (counter->next > counter->last_on_disk) {
-		r = store_lock(store);
-		if (r < 0)
-			return r;
-		if (counter->next > counter->last)
-			r = reserve(store, which);
-		store_unlock(store);
+		(void)snprintf(store->error, sizeof(store->error),
+			       "the store: no numbers are left until it can "
+			       "be written");
+		return -EAGAIN;
 	}
-	if (r == 0)
-		*ret_number = counter->next++;
-	return r;
+	*ret_number = counter->next++;
+	return 0;
 }
