@@ -223,12 +223,12 @@ void cli_done(const struct cli *cli, const struct invocation *invocation,
 	cli_done_with(cli, invocation, name, json_object());
 }
 
-int cli_call_name(struct cli *cli, const struct invocation *invocation,
-		  uint32_t type, const char *doing)
+int cli_run_named(struct cli *cli, const struct invocation *invocation)
 {
+	const char *doing = invocation->verb->doing;
 	struct partition_name body = { 0 };
 	const struct request request = {
-		.type = type,
+		.type = invocation->verb->message,
 		.body = &body,
 		.on_row = cli_take_progress,
 		.row_data = cli,

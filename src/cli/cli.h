@@ -37,10 +37,9 @@ int cli_take_progress(void *data, struct message *row);
  */
 int cli_call(struct cli *cli, const struct request *request, const char *doing);
 
-/* The same for a body that is only the name of the partition. With --json the
+/* Run a verb whose message (verb.message) is a name alone. With --json the
  * outcome is {"done": VERB, "name": NAME}. */
-int cli_call_name(struct cli *cli, const struct invocation *invocation,
-		  uint32_t type, const char *doing);
+int cli_run_named(struct cli *cli, const struct invocation *invocation);
 
 /*
  * Copy a name that the user gave, after checking it.

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The verbs of the command, as data: parsing, usage texts, --help and the test
- * of the shell completion all read this table. One file per verb.
+ * of the shell completion all read this table. One file per verb, but for
+ * those that are a name and a message (verbs/named.c).
  */
 #ifndef CLI_VERB_H
 #define CLI_VERB_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Exit statuses, a contract with scripts. */
 enum exit_status { EXIT_DONE, EXIT_FAILED, EXIT_REFUSED };
@@ -32,6 +34,8 @@ struct verb {
 	const char *summary;
 	struct verb_option options[VERB_OPTION_MAX]; /* ends in no name */
 	int (*run)(struct cli *cli, const struct invocation *invocation);
+	uint32_t message;  /* for cli_run_named() */
+	const char *doing; /* shown while that lasts; NULL: it does not */
 };
 
 /* What the user typed for one verb. */

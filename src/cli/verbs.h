@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One line per verb; each lives in a file of its own, verbs/NAME.c. */
+/* One line per verb; each has a file in verbs/, or a row in verbs/named.c. */
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H
 

@@ -93,19 +93,6 @@ const struct verb verb_switch_define = {
 	.run = run_define,
 };
 
-static int run_undefine(struct cli *cli, const struct invocation *invocation)
-{
-	return cli_call_name(cli, invocation, MSG_SWITCH_UNDEFINE, NOT_LONG);
-}
-
-const struct verb verb_switch_undefine = {
-	.name = "switch undefine",
-	.positional = "NAME",
-	.takes_many = true,
-	.summary = "Forget a switch that no interface uses.",
-	.run = run_undefine,
-};
-
 static int add_row(void *data, struct message *message)
 {
 	struct listing *listing = data;
