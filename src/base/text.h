@@ -24,6 +24,9 @@ bool text_is_terminated(const char *text, size_t room);
  * digit. Such a name is safe in a path, in a log line and on a terminal.
  */
 #define NAME_SIZE 32
+#define TEXT_NAME_RULE                                              \
+	"must be 1 to 31 of a-z 0-9 _ . - and begin with a letter " \
+	"or digit"
 bool text_is_name(const char *text, size_t room);
 
 /*

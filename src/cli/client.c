@@ -8,49 +8,10 @@
 #include <sys/un.h>
 
 #include "base/clock.h"
-#include "base/count.h"
 #include "base/text.h"
+#include "control/fields.h"
 
 #define WAIT_STEP_MS 200
-
-/* Every text in what the supervisor sends; its end is checked on arrival. */
-static const struct row_text {
-	uint32_t type;
-	size_t offset;
-	size_t room;
-} row_texts[] = {
-#define ROW_TEXT(message, type, member)                       \
-	{                                                     \
-		MSG_##message, offsetof(struct type, member), \
-			sizeof(((struct type *)0)->member)    \
-	}
-	ROW_TEXT(REPLY, reply, field),
-	ROW_TEXT(REPLY, reply, text),
-	ROW_TEXT(PARTITION_ROW, partition_row, name),
-	ROW_TEXT(PARTITION_ROW, partition_row, state_name),
-	ROW_TEXT(PARTITION_ROW, partition_row, reason),
-	ROW_TEXT(PARTITION_DEFINED, partition_definition, name),
-	ROW_TEXT(PARTITION_DEFINED, partition_definition, kernel),
-	ROW_TEXT(PARTITION_DEFINED, partition_definition, initrd),
-	ROW_TEXT(PARTITION_DEFINED, partition_definition, cmdline),
-	ROW_TEXT(PARTITION_DEFINED, partition_definition, vhost_user),
-	ROW_TEXT(DISK_ROW, disk_row, partition),
-	ROW_TEXT(DISK_ROW, disk_row, disk),
-	ROW_TEXT(DISK_ROW, disk_row, service),
-	ROW_TEXT(DISK_ROW, disk_row, file),
-	ROW_TEXT(DISK_ROW, disk_row, state),
-	ROW_TEXT(EMULATION_ROW, emulation, mnemonic),
-	ROW_TEXT(IMAGE_LEFT_ROW, image_left_row, file),
-	ROW_TEXT(LAYER_ROW, layer_row, process),
-	ROW_TEXT(SERVICE_ROW, service_row, name),
-	ROW_TEXT(SERVICE_ROW, service_row, kind),
-	ROW_TEXT(SERVICE_ROW, service_row, state),
-	ROW_TEXT(EVENT_ROW, event_row, subject),
-	ROW_TEXT(EVENT_ROW, event_row, text),
-	ROW_TEXT(SUPERVISOR_ROW, supervisor_row, version),
-	ROW_TEXT(SUPERVISOR_ROW, supervisor_row, engine),
-	ROW_TEXT(SUPERVISOR_ROW, supervisor_row, engine_reason),
-};
 
 int client_open(struct client *client, const char *path)
 {
@@ -113,28 +74,6 @@ static int send_request(struct client *client, const struct request *request,
 	}
 }
 
-static bool has_its_shape(const struct message *message)
-{
-	const struct message_shape *shape = message_shape(message->type);
-
-	return shape && message->body_bytes == shape->body_bytes &&
-	       message->fd_count == shape->fd_count;
-}
-
-static bool are_texts_terminated(const struct message *message)
-{
-	for (size_t i = 0; i < ARRAY_COUNT(row_texts); i++) {
-		const struct row_text *text = &row_texts[i];
-
-		if (text->type == message->type &&
-		    !text_is_terminated((const char *)message->body +
-						text->offset,
-					text->room))
-			return false;
-	}
-	return true;
-}
-
 /* 1: the reply came; 0: go on. */
 static int take_message(struct client *client, const struct request *request,
 			struct message *message, struct reply *ret_reply)
@@ -144,7 +83,7 @@ static int take_message(struct client *client, const struct request *request,
 
 	if ((message->request_id != client->last_request_id &&
 	     !is_turned_away) ||
-	    !has_its_shape(message) || !are_texts_terminated(message))
+	    !message_is_valid(message))
 		return -EBADMSG;
 	if (message->type == MSG_REPLY) {
 		memcpy(ret_reply, message->body, sizeof(*ret_reply));

@@ -69,8 +69,7 @@ static int fill(struct console *console, const struct console_ring *ring,
 	int r;
 
 	if (!never_blocks(fds[CONSOLE_FD_CALL]) ||
-	    !never_blocks(fds[CONSOLE_FD_KICK]) ||
-	    !text_is_terminated(ring->partition, sizeof(ring->partition)))
+	    !never_blocks(fds[CONSOLE_FD_KICK]))
 		return -EBADMSG;
 	r = bytes_open(&console->bytes, fds[CONSOLE_FD_RING]);
 	if (r < 0)

@@ -45,9 +45,7 @@ static int attach(void *process, struct message *message)
 	struct console *console;
 	int r;
 
-	if (find_console(service, &ring->attachment) !=
-		    service->console_count ||
-	    !text_is_name(ring->partition, sizeof(ring->partition)))
+	if (find_console(service, &ring->attachment) != service->console_count)
 		return -EBADMSG;
 	r = service->console_count == CONSOLE_SERVICE_MAX
 		    ? -ENOSPC
@@ -104,8 +102,6 @@ static int attach_client(void *process, struct message *message)
 	uint32_t index = find_console(service, &client->attachment);
 	int r;
 
-	if (client->mode > CONSOLE_TAKE_OVER)
-		return -EBADMSG;
 	/* Closed with the message: he will ask again. */
 	if (index == service->console_count)
 		return 0;

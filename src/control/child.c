@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/rendezvous.h"
 #include "base/scope.h"
-#include "control/ranges.h"
+#include "control/fields.h"
 
 static int wait_for_message(int fd)
 {
@@ -31,9 +31,7 @@ static bool settings_are_valid(const struct message *message, enum role role)
 	const struct child_settings *settings = (const void *)message->body;
 
 	return message->type == MSG_CHILD_SETTINGS &&
-	       message->body_bytes == sizeof(*settings) &&
-	       message->fd_count == 1 && settings->role == role &&
-	       text_is_name(settings->name, sizeof(settings->name));
+	       message_is_valid(message) && settings->role == role;
 }
 
 static int receive_settings(struct child *child, enum role role)
@@ -186,10 +184,15 @@ int child_send_fds(struct child *child, uint32_t type, uint32_t request_id,
 		   const void *body, size_t body_bytes, const int *fds,
 		   size_t fd_count)
 {
+	const struct body_field *fault;
+
 	if (child->link.fd == NO_FD)
 		return -EPIPE;
-	if (!message_is_in_range(type, body)) {
-		log_error("a message out of its range, not sent type=%u", type);
+	fault = body_fault(message_shape(type)->fields, body);
+	if (fault) {
+		log_error("a message with a field at fault, not sent type=%u "
+			  "field=%s",
+			  type, fault->name);
 		return -EBADMSG;
 	}
 	if (control_send(&child->link, type, request_id, body, body_bytes, fds,

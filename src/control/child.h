@@ -100,7 +100,7 @@ void child_drop(struct child *child);
  * after the next CHILD_WELCOME.
  *
  * -EPIPE    the link is lost
- * -EBADMSG  a field is out of its range (ranges.h), a fault of ours: it is not
+ * -EBADMSG  a field is not what it may be (fields.h), a fault of ours: it is not
  *           sent, because the supervisor would end this process for it
  */
 int child_send(struct child *child, uint32_t type, uint32_t request_id,

@@ -3,8 +3,7 @@
 
 #include <errno.h>
 
-#include "control/protocol.h"
-#include "control/ranges.h"
+#include "control/fields.h"
 
 static const struct message_rule *find(const struct message_rule *rules,
 				       size_t rule_count, uint32_t type)
@@ -19,13 +18,9 @@ int message_dispatch(const struct message_rule *rules, size_t rule_count,
 		     unsigned state, void *process, struct message *message)
 {
 	const struct message_rule *rule;
-	const struct message_shape *shape;
 
 	rule = find(rules, rule_count, message->type);
-	shape = message_shape(message->type);
-	if (!rule || !shape || message->body_bytes != shape->body_bytes ||
-	    message->fd_count != shape->fd_count ||
-	    !message_is_in_range(message->type, message->body))
+	if (!rule || !message_is_valid(message))
 		return -EBADMSG;
 	if (!(rule->allowed_in & IN(state)))
 		return -EBUSY;

@@ -5,8 +5,8 @@
  * Each process keeps one constant table per peer. Everything a peer could get
  * wrong about the shape of a message is checked here, so a handler starts from
  * a message that is allowed now, exactly as long as its type says, and carries
- * the descriptors its type says, with every field in its range. Lengths and
- * descriptor counts come from protocol.def, ranges from ranges.def; a table row
+ * the descriptors its type says, with every field what it may be. Lengths and
+ * descriptor counts come from protocol.def, fields from fields.def; a table row
  * says only type, states and handler.
  */
 #ifndef CONTROL_DISPATCH_H
@@ -33,8 +33,8 @@ struct message_rule {
  * The message stays owned by the caller; a handler that keeps a descriptor
  * takes it with take_fd(&message->fds[i]).
  *
- * -EBADMSG  no such type, a wrong length or descriptor count, or a field out of
- *           its range: drop the peer
+ * -EBADMSG  no such type, a wrong length or descriptor count, or a field at
+ *           fault: drop the peer
  * -EBUSY    a known message that is not allowed in this state
  * other     whatever the handler returned
  */

@@ -3,8 +3,8 @@
  * Message numbers and bodies; protocol.def says what each is for.
  *
  * Bodies are fixed-size structs of fixed-width integers and terminated char
- * arrays: no pointer, no padding, never an internal struct. A receiver checks
- * every enum and every terminator before use.
+ * arrays: no pointer, no padding, never an internal struct. fields.def says
+ * what each field may be, and every receiver checks it.
  */
 #ifndef CONTROL_PROTOCOL_H
 #define CONTROL_PROTOCOL_H
@@ -28,6 +28,7 @@ struct message_shape {
 	uint32_t body_bytes;
 	uint32_t fd_count;
 	const char *name;
+	const struct body_field *fields; /* of its body (control/fields.h) */
 };
 
 /* What a message of this type looks like; NULL for an unknown type. */
@@ -338,7 +339,7 @@ struct net_port {
 	uint64_t moves;
 	uint64_t drops[NET_DROP_MAX]; /* by enum switch_drop */
 	uint32_t is_trunk_active;     /* of any VLAN */
-	uint32_t reserved;
+	uint32_t is_uplink;
 };
 
 /* A position in a report; zero is its beginning. */

@@ -6,7 +6,6 @@
 #include "base/count.h"
 #include "base/log.h"
 #include "base/scope.h"
-#include "base/text.h"
 #include "control/dispatch.h"
 #include "monitor/monitor.h"
 
@@ -18,20 +17,12 @@
 
 /* Setting up. --------------------------------------------------------------- */
 
-static bool settings_are_valid(const struct monitor_settings *settings)
-{
-	return engine_find(settings->engine) && settings->accelerator <= 1 &&
-	       settings->disk_count <= DISK_COUNT_MAX &&
-	       text_is_terminated(settings->qemu, sizeof(settings->qemu)) &&
-	       text_is_terminated(settings->cmdline, sizeof(settings->cmdline));
-}
-
 static int configure(void *process, struct message *message)
 {
 	struct monitor *monitor = process;
 
 	memcpy(&monitor->settings, message->body, sizeof(monitor->settings));
-	if (!settings_are_valid(&monitor->settings))
+	if (!engine_find(monitor->settings.engine))
 		return -EINVAL;
 	monitor_enter(monitor, MONITOR_CONFIGURED);
 	return 0;
@@ -97,8 +88,7 @@ static int plan_disk(void *process, struct message *message)
 	struct disk_plan *plan;
 
 	memcpy(&settings, message->body, sizeof(settings));
-	if (settings.index >= monitor->settings.disk_count ||
-	    !text_is_name(settings.name, sizeof(settings.name)))
+	if (settings.index >= monitor->settings.disk_count)
 		return -EINVAL;
 	plan = &monitor->plans[settings.index];
 	if (plan->is_known)
@@ -254,8 +244,7 @@ static int plan_nic(void *process, struct message *message)
 
 	memcpy(&settings, message->body, sizeof(settings));
 	if (monitor->nic_count == NIC_COUNT_MAX ||
-	    settings.index != monitor->nic_count ||
-	    !text_is_name(settings.name, sizeof(settings.name)))
+	    settings.index != monitor->nic_count)
 		return -EINVAL;
 	monitor->nic_plans[monitor->nic_count++].settings = settings;
 	return 0;

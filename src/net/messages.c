@@ -49,7 +49,7 @@ static struct network *find_network(const struct service *service,
 				    const char *name)
 {
 	for (uint32_t i = 0; i < service->network_count; i++)
-		if (strncmp(service->networks[i]->name, name, NAME_SIZE) == 0)
+		if (strcmp(service->networks[i]->name, name) == 0)
 			return service->networks[i];
 	return NULL;
 }
@@ -82,8 +82,7 @@ static int add_switch(void *process, struct message *message)
 	struct network *network;
 	int result;
 
-	if (!text_is_name(asked->name, sizeof(asked->name)) ||
-	    service->network_count == SWITCH_COUNT_MAX)
+	if (service->network_count == SWITCH_COUNT_MAX)
 		return -EBADMSG;
 	if (find_network(service, asked->name))
 		return 0;
@@ -155,8 +154,7 @@ static int add_uplink(void *process, struct message *message)
 	struct service *service = process;
 	int result;
 
-	if (find_port(service, asked->attachment.id) ||
-	    asked->kind == UPLINK_NONE || asked->kind >= UPLINK_COUNT)
+	if (find_port(service, asked->attachment.id))
 		return -EBADMSG;
 	result = network_uplink_settings(&asked->definition, &settings);
 	if (result == 0)
@@ -232,8 +230,6 @@ static int mirror(void *process, struct message *message)
 	const struct net_mirror *asked = (const void *)message->body;
 	struct port *port = find_port(process, asked->attachment_id);
 
-	if (asked->vid > VID_MAX)
-		return -EBADMSG;
 	if (port)
 		network_mirror(port, asked->from_id, (uint16_t)asked->vid);
 	return 0;
@@ -287,6 +283,7 @@ static void report_port(struct service *service, uint32_t request_id,
 		.finished = counters->finished,
 		.moves = counters->moves,
 		.is_trunk_active = network_is_active_trunk(port),
+		.is_uplink = port->uplink != UPLINK_NONE,
 	};
 
 	_Static_assert(DROP_COUNT <= NET_DROP_MAX, "a counter per reason");

@@ -74,7 +74,6 @@ int port_new(const struct net_attach *attach, int *fds, uint64_t now_ns,
 	port->definition = attach->definition;
 	memcpy(port->partition, attach->partition, sizeof(port->partition));
 	memcpy(port->nic, attach->definition.name, sizeof(port->nic));
-	port->partition[NAME_SIZE - 1] = port->nic[NAME_SIZE - 1] = '\0';
 	port->frame_bytes_max =
 		attach->definition.mtu + ETHERNET_HEAD_BYTES + TAG_BYTES;
 	result = open_rings(port, &attach->attachment, fds);

@@ -39,7 +39,7 @@ static const char *kind_of(uint32_t role)
 	static const char *const kinds[] = { "", "monitor", "disk", "console",
 					     "net" };
 
-	return kinds[role <= ROLE_NET ? role : 0];
+	return kinds[role];
 }
 
 static void drop_link(struct kept *kept)

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/rendezvous.h"
 #include "base/scope.h"
+#include "control/fields.h"
 #include "supervisor/child/child_record.h"
 #include "supervisor/child/quarantine.h"
 #include "supervisor/supervisor.h"
@@ -103,12 +104,7 @@ static struct visitor *find_visitor(const struct rendezvous *rendezvous,
 
 static bool is_hello(const struct message *message)
 {
-	const struct message_shape *shape = message_shape(MSG_CHILD_HELLO);
-	const struct child_hello *hello = (const void *)message->body;
-
-	return message->type == MSG_CHILD_HELLO && !message->fd_count &&
-	       message->body_bytes == shape->body_bytes &&
-	       hello->protocol_version <= PROTOCOL_VERSION;
+	return message->type == MSG_CHILD_HELLO && message_is_valid(message);
 }
 
 static void welcome(struct process *process, struct control *control,
@@ -184,11 +180,6 @@ static void take_unknown(struct visitor *visitor,
 	uint64_t instance;
 	int r = -ENOENT;
 
-	if (!text_is_name(hello->name, sizeof(hello->name)) ||
-	    hello->role < ROLE_MONITOR || hello->role > ROLE_NET) {
-		dismiss(visitor);
-		return;
-	}
 	if (is_ours(visitor, hello, &instance))
 		r = take_over(visitor, hello, instance);
 	if (r == -EEXIST)

@@ -7,6 +7,7 @@
 #include "base/count.h"
 #include "base/scope.h"
 #include "control/dispatch.h"
+#include "control/fields.h"
 #include "supervisor/client/report.h"
 #include "supervisor/client/request_private.h"
 #include "supervisor/errand/errand.h"
@@ -43,13 +44,8 @@ int request_refuse_store(struct request *request, int error)
 struct partition *request_partition(struct request *request)
 {
 	const char *name = (const char *)request->message->body;
-	struct partition *partition;
+	struct partition *partition = partition_find(request->supervisor, name);
 
-	if (check_name(name, "name", &request->refusal) < 0) {
-		(void)request_answer(request, -EINVAL);
-		return NULL;
-	}
-	partition = partition_find(request->supervisor, name);
 	if (!partition)
 		(void)request_answer(request,
 				     refuse(&request->refusal, -ENOENT, "name",
@@ -197,11 +193,6 @@ static int handle_stop(void *data, struct message *message)
 
 	if (!partition)
 		return 0;
-	if (stop->deadline_ms > STOP_MS_MAX || stop->is_forced > 1)
-		return request_answer(request,
-				      refuse(&request->refusal, -ERANGE,
-					     "deadline", "at most %d seconds",
-					     STOP_MS_MAX / 1000));
 	return request_answer_if_refused(
 		request,
 		partition_stop(partition, &request->ticket, stop->deadline_ms,
@@ -316,13 +307,8 @@ static int handle_service_list(void *data, struct message *message)
 struct service *request_service(struct request *request)
 {
 	const char *name = (const char *)request->message->body;
-	struct service *service;
+	struct service *service = service_find(request->supervisor, name);
 
-	if (check_name(name, "name", &request->refusal) < 0) {
-		(void)request_answer(request, -EINVAL);
-		return NULL;
-	}
-	service = service_find(request->supervisor, name);
 	if (!service)
 		(void)request_answer(request,
 				     refuse(&request->refusal, -ENOENT, "name",
@@ -459,10 +445,6 @@ static int handle_console_open(void *data, struct message *message)
 
 	if (!partition)
 		return 0;
-	if (open->mode > CONSOLE_TAKE_OVER)
-		return request_answer(request,
-				      refuse(&request->refusal, -EINVAL, "mode",
-					     "not a console mode"));
 	r = console_join(partition, open->mode, message->fds[0]);
 	if (r < 0)
 		(void)refuse(&request->refusal, r, "state",
@@ -505,11 +487,6 @@ static int handle_shutdown(void *data, struct message *message)
 	const struct host_shutdown *shutdown = (const void *)message->body;
 	struct request *request = data;
 
-	if (shutdown->deadline_ms > STOP_MS_MAX)
-		return request_answer(request,
-				      refuse(&request->refusal, -ERANGE,
-					     "deadline", "at most %d seconds",
-					     STOP_MS_MAX / 1000));
 	if (supervisor_shut_down(request->supervisor, &request->ticket,
 				 shutdown->deadline_ms) < 0)
 		return request_answer(request,
@@ -603,6 +580,26 @@ static int configure(struct request *request, struct message *message)
 	return r;
 }
 
+/* No handler took it: why. */
+static int refuse_message(struct request *request)
+{
+	const struct message *message = request->message;
+	const struct message_shape *shape = message_shape(message->type);
+	const struct body_field *fault = NULL;
+	char rule[96];
+
+	if (shape && message->body_bytes == shape->body_bytes)
+		fault = body_fault(shape->fields, message->body);
+	/* A newer command may ask for what a later release has. */
+	if (!fault)
+		return refuse(&request->refusal, -EOPNOTSUPP, "",
+			      "request %u is not one that release %s of the "
+			      "supervisor knows: see bulkhead version",
+			      message->type, BULKHEAD_VERSION);
+	body_rule(fault, rule, sizeof(rule));
+	return refuse(&request->refusal, -EINVAL, fault->name, "%s", rule);
+}
+
 void client_request(struct client *client, struct message *message)
 {
 	struct request request = {
@@ -619,12 +616,6 @@ void client_request(struct client *client, struct message *message)
 	r = is_configuring(message->type) ? configure(&request, message)
 					  : dispatch(&request, message);
 
-	/* A newer command may ask for what a later release has. */
 	if (r < 0)
-		(void)request_answer(
-			&request, refuse(&request.refusal, -EOPNOTSUPP, "",
-					 "request %u is not one that release "
-					 "%s of the supervisor knows: see "
-					 "bulkhead version",
-					 message->type, BULKHEAD_VERSION));
+		(void)request_answer(&request, refuse_message(&request));
 }

@@ -61,7 +61,7 @@ static int find_mirrored(struct request *request, const struct network *network,
 			       : refuse(&request->refusal, -ENOENT, "nic",
 					"switch %s has no uplink", asked->name);
 	}
-	if (asked->kind != MIRROR_VLAN || asked->vid < 1 || asked->vid > 4094)
+	if (asked->vid < 1)
 		return refuse(&request->refusal, -EINVAL, "vlan",
 			      "must be 1 to 4094");
 	record->vid = asked->vid;

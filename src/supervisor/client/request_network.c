@@ -14,7 +14,6 @@
 #include "supervisor/child/engine.h"
 #include "supervisor/client/report.h"
 #include "supervisor/client/request_private.h"
-#include "supervisor/partition/check.h"
 #include "supervisor/partition/check_network.h"
 
 /* The default one is made with the first switch. */
@@ -182,13 +181,8 @@ static int handle_switch_define(void *data, struct message *message)
 struct network *request_switch(struct request *request)
 {
 	const char *name = (const char *)request->message->body;
-	struct network *network;
+	struct network *network = network_find(request->supervisor, name);
 
-	if (check_name(name, "name", &request->refusal) < 0) {
-		(void)request_answer(request, -EINVAL);
-		return NULL;
-	}
-	network = network_find(request->supervisor, name);
 	if (!network)
 		(void)request_answer(request,
 				     refuse(&request->refusal, -ENOENT, "name",

@@ -92,8 +92,8 @@ static int pass_row(struct process *process, struct message *message,
 	struct network_report *report =
 		find_report(process, message->request_id);
 
-	if (report && strncmp(report->network->record.definition.name, name,
-			      NAME_SIZE) == 0)
+	if (report &&
+	    strcmp(report->network->record.definition.name, name) == 0)
 		ticket_row(process->supervisor, &report->ticket, type,
 			   message->body, message->body_bytes, NULL, 0);
 	return 0;
@@ -103,9 +103,6 @@ int network_take_port(void *data, struct message *message)
 {
 	const struct net_port *row = (const void *)message->body;
 
-	if (!text_is_terminated(row->partition, sizeof(row->partition)) ||
-	    !text_is_terminated(row->nic, sizeof(row->nic)))
-		return -EBADMSG;
 	return pass_row(data, message, row->network, MSG_SWITCH_PORT_ROW);
 }
 
@@ -113,9 +110,6 @@ int network_take_entry(void *data, struct message *message)
 {
 	const struct net_entry *row = (const void *)message->body;
 
-	if (!text_is_terminated(row->partition, sizeof(row->partition)) ||
-	    !text_is_terminated(row->nic, sizeof(row->nic)))
-		return -EBADMSG;
 	return pass_row(data, message, row->network, MSG_SWITCH_ENTRY_ROW);
 }
 

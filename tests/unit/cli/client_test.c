@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/count.h"
+#include "control/fields.h"
 #include "lib/harness.h"
 
 static struct client client;
@@ -153,6 +155,51 @@ TEST(a_hostile_peer_cannot_send_an_unterminated_text)
 	CHECK_EQ(ask(), -EBADMSG);
 
 	end();
+}
+
+/* The messages of the supervisor to its clients; a reply comes last. */
+static const struct row {
+	uint32_t type;
+	const char *from;
+	uint32_t bytes;
+} of_supervisor[] = {
+#define MESSAGE(number, name, from, to, body, fd_count, text) \
+	{ number, #from "-" #to, sizeof(body) },
+#include "control/protocol.def"
+#undef MESSAGE
+};
+
+static bool has_text(uint32_t type)
+{
+	const struct body_field *field = message_shape(type)->fields;
+
+	for (; field->name; field++)
+		if (field->kind == BODY_TEXT || field->kind == BODY_NAME ||
+		    field->kind == BODY_NESTED)
+			return true;
+	return false;
+}
+
+TEST(a_hostile_peer_cannot_send_a_row_with_a_text_without_an_end)
+{
+	uint8_t body[CONTROL_BODY_MAX];
+	unsigned tried = 0;
+
+	memset(body, 'x', sizeof(body));
+	for (size_t i = 0; i < ARRAY_COUNT(of_supervisor); i++) {
+		const struct row *row = &of_supervisor[i];
+
+		if (strcmp(row->from, "supervisor-client") != 0 ||
+		    !has_text(row->type))
+			continue;
+		begin();
+		say(row->type, 1, body, row->bytes);
+		CHECK_EQ(ask(), -EBADMSG);
+		CHECK_EQ(rows, 0);
+		end();
+		tried++;
+	}
+	CHECK(tried >= 17);
 }
 
 TEST(a_hostile_peer_cannot_send_a_row_of_another_size)

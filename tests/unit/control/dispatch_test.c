@@ -28,7 +28,8 @@ static int dispatch(enum state state, uint32_t type, uint32_t body_bytes,
 {
 	struct message message = { .type = type,
 				   .body_bytes = body_bytes,
-				   .fd_count = fd_count };
+				   .fd_count = fd_count,
+				   .body = "web1" };
 	int handled = 0;
 	int r;
 

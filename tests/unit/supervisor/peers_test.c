@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Who is heard at the supervisor's two sockets, by the uid of the kernel. */
 #include <errno.h>
+#include <string.h>
 
 #include "fuzz/world.h"
 #include "lib/harness.h"
@@ -47,6 +48,45 @@ TEST(without_a_group_nobody_but_root_may_ask)
 	CHECK_EQ(ask_as(0), MSG_SUPERVISOR_ROW);
 	CHECK_EQ(ask_as(ANYBODY), -EPIPE);
 	CHECK_EQ(ask_as(CHILD_UID), -EPIPE);
+	world_close(&world);
+}
+
+/* What a reply says to a client that no command made. */
+static void ask_wrongly(uint32_t type, const void *body, size_t bytes,
+			struct reply *ret_reply)
+{
+	struct control link;
+	struct message message;
+
+	link.fd = fake_host_connect(world_socket(), STRANGER, 0);
+	CHECK(link.fd >= 0);
+	(void)control_send(&link, type, 1, body, bytes, NULL, 0);
+	world_settle(&world);
+	CHECK_EQ(control_receive(&link, &message), 0);
+	CHECK_EQ(message.type, MSG_REPLY);
+	memcpy(ret_reply, message.body, sizeof(*ret_reply));
+	control_close(&link);
+}
+
+TEST(a_hostile_client_is_refused_by_field)
+{
+	const struct partition_stop stop = { .name = "b", .is_forced = 2 };
+	struct partition_name name;
+	struct reply reply;
+
+	memset(&name, 'b', sizeof(name));
+	world_open(&world);
+
+	ask_wrongly(MSG_PARTITION_STOP, &stop, sizeof(stop), &reply);
+	CHECK_EQ(reply.status, -EINVAL);
+	CHECK_EQ(reply.refused, 1);
+	CHECK_EQ(strcmp(reply.field, "is_forced"), 0);
+	CHECK_EQ(strcmp(reply.text, "must be between 0 and 1"), 0);
+	ask_wrongly(MSG_PARTITION_RESET, &name, sizeof(name), &reply);
+	CHECK_EQ(strcmp(reply.field, "name"), 0);
+	CHECK_EQ(strcmp(reply.text, TEXT_NAME_RULE), 0);
+	ask_wrongly(MSG_PARTITION_RESET, &name, sizeof(name) - 1, &reply);
+	CHECK_EQ(reply.status, -EOPNOTSUPP);
 	world_close(&world);
 }
 
