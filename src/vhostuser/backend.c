@@ -41,7 +41,7 @@ static uint64_t read_u64(const struct vhostuser_backend *backend)
 
 static uint64_t offered_features(const struct vhostuser_backend *backend)
 {
-	return backend->ops->device->features(backend->device) |
+	return backend->ops->features(backend->device) |
 	       1ull << VHOSTUSER_F_PROTOCOL_FEATURES;
 }
 
@@ -58,8 +58,7 @@ static int set_features(struct vhostuser_backend *backend)
 
 	if ((features & ~offered_features(backend)) != 0)
 		return -EBADMSG;
-	result = backend->ops->device->set_features(backend->device,
-						    features & ~own);
+	result = backend->ops->set_features(backend->device, features & ~own);
 	if (result < 0)
 		return result;
 	return (features & own) == 0 ? queues_enable_all(backend) : 0;
@@ -139,7 +138,8 @@ static int set_memory_table(struct vhostuser_backend *backend)
 		return result;
 	*backend->memory = spare;
 	spare = old;
-	return backend->ops->memory_changed(backend->device);
+	backend->ops->memory_changed(backend->device);
+	return 0;
 }
 
 static int get_slot_count(struct vhostuser_backend *backend)
@@ -166,7 +166,8 @@ static int add_memory(struct vhostuser_backend *backend)
 	result = add_region(backend->memory, &region, backend->fds[0]);
 	if (result < 0)
 		return result;
-	return backend->ops->memory_changed(backend->device);
+	backend->ops->memory_changed(backend->device);
+	return 0;
 }
 
 /* Some front ends send the descriptor again; it is closed unused. */
@@ -182,7 +183,8 @@ static int remove_memory(struct vhostuser_backend *backend)
 
 	if (result < 0)
 		return result;
-	return backend->ops->memory_changed(backend->device);
+	backend->ops->memory_changed(backend->device);
+	return 0;
 }
 
 static int set_request_fd(struct vhostuser_backend *backend)
@@ -216,8 +218,7 @@ static int get_config(struct vhostuser_backend *backend)
 
 	if (read_config(backend, &config) < 0)
 		return -EBADMSG;
-	(void)backend->ops->device->config(backend->device, space,
-					   sizeof(space));
+	(void)backend->ops->config(backend->device, space, sizeof(space));
 	memcpy(config.space, space + config.offset_bytes, config.bytes);
 	return wire_reply(backend, &config,
 			  VHOSTUSER_CONFIG_HEADER_BYTES + config.bytes, NO_FD);
@@ -268,17 +269,24 @@ static int get_inflight(struct vhostuser_backend *backend)
 static int set_inflight(struct vhostuser_backend *backend)
 {
 	struct vhostuser_inflight inflight;
+	struct virtio_inflight_place place;
 
 	if (backend->fd_count != 1 || read_inflight(backend, &inflight) < 0)
 		return -EBADMSG;
+	place = (struct virtio_inflight_place){
+		.offset_bytes = inflight.offset_bytes,
+		.bytes = inflight.bytes,
+		.queue_count = inflight.queue_count,
+		.queue_size = inflight.queue_size,
+	};
 	return backend->ops->inflight_set(backend->device, backend->fds[0],
-					  &inflight);
+					  &place);
 }
 
 static int reset_device(struct vhostuser_backend *backend)
 {
 	queues_reset(backend);
-	backend->ops->device->reset(backend->device);
+	backend->ops->reset(backend->device);
 	return 0;
 }
 
@@ -397,8 +405,10 @@ void vhostuser_backend_release(struct vhostuser_backend *backend)
 	queues_reset(backend);
 	if (backend->memory->count != 0) {
 		guestmem_clear(backend->memory);
-		(void)backend->ops->memory_changed(backend->device);
+		backend->ops->memory_changed(backend->device);
 	}
+	if (backend->ops->detach)
+		backend->ops->detach(backend->device);
 	wire_next(backend);
 	close_fd(&backend->request_fd);
 	close_fd(&backend->fd);

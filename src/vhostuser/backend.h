@@ -40,26 +40,9 @@ struct vhostuser_queue {
 	int error_fd;
 };
 
-/* What the back end needs from the device besides what every transport
- * needs. */
-struct vhostuser_ops {
-	const struct virtio_device_ops *device;
-	/* The memory table was changed: no old pointer into guest memory is
-	 * valid. Served rings must be remapped; that one cannot be is no error,
-	 * since the second half of the change may be yet to come. */
-	int (*memory_changed)(void *device);
-	/* Make an in-flight region; the back end sends and closes *ret_fd. */
-	int (*inflight_create)(void *device, uint16_t queue_count,
-			       uint16_t queue_size, int *ret_fd,
-			       uint64_t *ret_bytes);
-	/* Use this one from now on, until a reset. `fd` is borrowed. */
-	int (*inflight_set)(void *device, int fd,
-			    const struct vhostuser_inflight *inflight);
-};
-
 struct vhostuser_backend {
 	int fd; /* owned; NO_FD once released */
-	const struct vhostuser_ops *ops;
+	const struct virtio_device_ops *ops;
 	void *device;
 	struct guestmem *memory;
 	uint32_t queue_count;
@@ -87,7 +70,7 @@ struct vhostuser_backend {
 
 /* The caller's settings. Everything is borrowed. */
 struct vhostuser_settings {
-	const struct vhostuser_ops *ops;
+	const struct virtio_device_ops *ops;
 	void *device;
 	struct guestmem *memory; /* filled and emptied by the back end */
 	uint32_t queue_count;    /* 1 to VHOSTUSER_QUEUE_MAX */
@@ -100,7 +83,7 @@ void vhostuser_backend_init(struct vhostuser_backend *backend, int fd,
 
 /*
  * Stop every served ring, unmap the guest's memory (memory_changed is called
- * when there was any), close everything. Safe twice.
+ * when there was any), detach the device, close everything. Safe twice.
  */
 void vhostuser_backend_release(struct vhostuser_backend *backend);
 

@@ -32,8 +32,8 @@ static void stop(struct vhostuser_backend *backend,
 	if (!queue->is_served)
 		return;
 	queue->is_served = false;
-	queue->place.base = backend->ops->device->queue_stop(
-		backend->device, index_of(backend, queue));
+	queue->place.base = backend->ops->queue_stop(backend->device,
+						     index_of(backend, queue));
 }
 
 /* Serve the ring if it has all it needs. The one place that decides. */
@@ -46,7 +46,7 @@ static int start_when_ready(struct vhostuser_backend *backend,
 	    !queue->has_addresses || queue->place.kick_fd == NO_FD ||
 	    !queue->is_enabled)
 		return 0;
-	result = backend->ops->device->queue_start(
+	result = backend->ops->queue_start(
 		backend->device, index_of(backend, queue), &queue->place);
 	queue->is_served = result == 0;
 	return result;
@@ -172,9 +172,9 @@ static void replace_fd(struct vhostuser_backend *backend,
 
 	*place = fd;
 	if (queue->is_served)
-		backend->ops->device->queue_call(backend->device,
-						 index_of(backend, queue),
-						 &queue->place);
+		backend->ops->queue_call(backend->device,
+					 index_of(backend, queue),
+					 &queue->place);
 	close_fd(&old);
 }
 

@@ -31,6 +31,14 @@ struct virtio_queue_place {
 	int call_fd; /* NO_FD: the driver wants no signals */
 };
 
+/* An in-flight region (virtio/inflight.h) in its file. */
+struct virtio_inflight_place {
+	uint64_t offset_bytes;
+	uint64_t bytes;
+	uint16_t queue_count;
+	uint16_t queue_size;
+};
+
 /*
  * `place` and its descriptors are borrowed and stay valid, unchanged, until
  * queue_stop (the call descriptor: until the next queue_call).
@@ -58,6 +66,22 @@ struct virtio_device_ops {
 			     const uint8_t *bytes, uint32_t count);
 	/* All rings are stopped; forget requests and features. */
 	void (*reset)(void *device);
+	/* The same, because the transport is gone and the guest's memory with
+	 * it: an in-flight region is left as it is, for who comes next. NULL
+	 * for one whose transport never goes before it. */
+	void (*detach)(void *device);
+	/* No old pointer into guest memory is valid. Served rings must be
+	 * remapped; that one cannot be is no error, since the second half of
+	 * the change may be yet to come. NULL where memory never changes. */
+	void (*memory_changed)(void *device);
+	/* Make an in-flight region; the caller owns *ret_fd. NULL for one that
+	 * has nothing in flight. */
+	int (*inflight_create)(void *device, uint16_t queue_count,
+			       uint16_t queue_size, int *ret_fd,
+			       uint64_t *ret_bytes);
+	/* Use this one from now on, until a reset. `fd` is borrowed. */
+	int (*inflight_set)(void *device, int fd,
+			    const struct virtio_inflight_place *place);
 };
 
 /*

@@ -45,13 +45,12 @@ static int set_features(void *self, uint64_t chosen)
 	return 0;
 }
 
-static int memory_changed(void *self)
+static void memory_changed(void *self)
 {
 	struct device *device = self;
 
 	for (int i = 0; i < QUEUES; i++)
 		ring_init(&device->rings[i]);
-	return 0;
 }
 
 static int queue_start(void *self, uint32_t index,
@@ -113,7 +112,7 @@ static int inflight_create(void *self, uint16_t queue_count,
 }
 
 static int inflight_set(void *self, int fd,
-			const struct vhostuser_inflight *inflight)
+			const struct virtio_inflight_place *place)
 {
 	struct device *device = self;
 
@@ -121,9 +120,9 @@ static int inflight_set(void *self, int fd,
 		if (device->is_served[i])
 			return -EBUSY;
 	inflight_region_release(&device->region);
-	return inflight_region_map(&device->region, fd, inflight->offset_bytes,
-				   inflight->bytes, inflight->queue_count,
-				   inflight->queue_size);
+	return inflight_region_map(&device->region, fd, place->offset_bytes,
+				   place->bytes, place->queue_count,
+				   place->queue_size);
 }
 
 static void reset(void *self)
@@ -139,10 +138,6 @@ static const struct virtio_device_ops device_ops = {
 	.queue_call = queue_call,
 	.config = config,
 	.reset = reset,
-};
-
-static const struct vhostuser_ops ops = {
-	.device = &device_ops,
 	.memory_changed = memory_changed,
 	.inflight_create = inflight_create,
 	.inflight_set = inflight_set,
@@ -227,7 +222,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	static struct device device;
 	static struct vhostuser_backend backend;
 	const struct vhostuser_settings settings = {
-		.ops = &ops,
+		.ops = &device_ops,
 		.device = &device,
 		.memory = &device.memory,
 		.queue_count = QUEUES,

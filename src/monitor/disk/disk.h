@@ -37,7 +37,6 @@
 #include "monitor/disk/overlap.h"
 #include "monitor/disk/request.h"
 #include "monitor/thread/notice.h"
-#include "vhostuser/backend.h"
 #include "virtio/blk.h"
 #include "virtio/inflight.h"
 #include "virtio/queue.h"
@@ -86,10 +85,8 @@ struct disk {
 	struct guestmem memory;
 	uint64_t memory_bytes; /* mapped, before some was taken away */
 	uint64_t settled_ns; /* when to stop waiting for it; 0: all is there */
-	struct vhostuser_backend backend;
-	bool has_front;
-	struct virtio_transport transport; /* zeroed: vhost-user */
-	uint64_t features;                 /* negotiated */
+	struct virtio_transport transport;
+	uint64_t features; /* negotiated */
 	struct inflight_region region;
 	struct disk_queue queues[QUEUE_COUNT_MAX];
 	uint32_t turn; /* the queue whose turn it is */
@@ -145,7 +142,7 @@ struct disk {
 };
 
 /*
- * A disk without front end and without service.
+ * A disk without driver and without service.
  *
  * -EINVAL  settings that no disk can have
  * -ENOMEM
@@ -156,20 +153,8 @@ void disk_release(struct disk *disk);
 
 /* Guest's side (rings.c). ----------------------------------------------- */
 
-/* For a transport, and for vhostuser_backend_init(); the device is the disk. */
+/* For the transport; the device is the disk. */
 extern const struct virtio_device_ops disk_device_ops;
-extern const struct vhostuser_ops disk_vhostuser_ops;
-
-/* Serve this connected front end, the only one. Takes the descriptor. With
- * `has_region`, an in-flight region is offered, so that a successor of ours
- * can go on where we stopped. */
-void disk_attach_front(struct disk *disk, int fd, bool has_region);
-
-/* The front end's socket is readable. An error: it has been dropped. */
-int disk_front_readable(struct disk *disk);
-
-/* Drop the front end. What it had in flight goes stale. */
-void disk_detach_front(struct disk *disk);
 
 /* The queue may be taken from and answered to now. A ring that stands still, or
  * memory that is being moved, keeps its answers until then. */

@@ -50,7 +50,7 @@ void memory_settle(struct disk *disk)
 	disk_signal(disk);
 }
 
-int memory_changed(void *device)
+void memory_changed(void *device)
 {
 	struct disk *disk = device;
 	bool has_served = map_rings(disk);
@@ -59,5 +59,4 @@ int memory_changed(void *device)
 		disk->settled_ns = clock_now_ns() + SETTLE_NS;
 	else
 		memory_settle(disk);
-	return 0;
 }

@@ -59,7 +59,6 @@ int disk_init(struct disk *disk, const struct monitor_disk *settings,
 	      const struct disk_ops *ops)
 {
 	memset(disk, 0, sizeof(*disk));
-	disk->backend.fd = NO_FD;
 	disk->lane.kick_fd = disk->lane.call_fd = NO_FD;
 	if (!is_possible(settings))
 		return -EINVAL;
@@ -78,21 +77,6 @@ int disk_init(struct disk *disk, const struct monitor_disk *settings,
 	/* Waiting for the first service is held to the same policy. */
 	disk->lost_ns = disk->now_ns;
 	return disk->scratch ? table_open(disk) : -ENOMEM;
-}
-
-static void discard_all(struct disk *disk)
-{
-	for (uint32_t i = 0; i < QUEUE_COUNT_MAX; i++)
-		table_discard(&disk->queues[i]);
-}
-
-void disk_release(struct disk *disk)
-{
-	disk_detach_front(disk);
-	lane_close(&disk->lane);
-	table_close(disk);
-	free(disk->scratch);
-	disk->scratch = NULL;
 }
 
 static uint64_t offer_features(void *device)
@@ -225,7 +209,7 @@ static int create_region(void *device, uint16_t queue_count,
 }
 
 static int set_region(void *device, int fd,
-		      const struct vhostuser_inflight *inflight)
+		      const struct virtio_inflight_place *place)
 {
 	struct disk *disk = device;
 
@@ -235,15 +219,15 @@ static int set_region(void *device, int fd,
 		disk->queues[i].inflight = (struct inflight){ 0 };
 	}
 	inflight_region_release(&disk->region);
-	return inflight_region_map(&disk->region, fd, inflight->offset_bytes,
-				   inflight->bytes, inflight->queue_count,
-				   inflight->queue_size);
+	return inflight_region_map(&disk->region, fd, place->offset_bytes,
+				   place->bytes, place->queue_count,
+				   place->queue_size);
 }
 
 static void forget_life(struct disk *disk)
 {
-	discard_all(disk);
 	for (uint32_t i = 0; i < QUEUE_COUNT_MAX; i++) {
+		table_discard(&disk->queues[i]);
 		virtqueue_init(&disk->queues[i].vq, &disk->memory,
 			       &disk->transport);
 		disk->queues[i].inflight = (struct inflight){ 0 };
@@ -251,6 +235,15 @@ static void forget_life(struct disk *disk)
 	inflight_region_release(&disk->region);
 	saved_forget(disk);
 	disk->features = 0;
+}
+
+void disk_release(struct disk *disk)
+{
+	forget_life(disk);
+	lane_close(&disk->lane);
+	table_close(disk);
+	free(disk->scratch);
+	disk->scratch = NULL;
 }
 
 static void reset(void *device)
@@ -262,6 +255,15 @@ static void reset(void *device)
 	flush_begin_life(disk);
 }
 
+static void detach(void *device)
+{
+	struct disk *disk = device;
+
+	forget_life(disk);
+	disk->memory_bytes = 0;
+	disk->settled_ns = 0;
+}
+
 const struct virtio_device_ops disk_device_ops = {
 	.features = offer_features,
 	.set_features = set_features,
@@ -270,50 +272,8 @@ const struct virtio_device_ops disk_device_ops = {
 	.queue_call = set_call,
 	.config = fill_config,
 	.reset = reset,
-};
-
-const struct vhostuser_ops disk_vhostuser_ops = {
-	.device = &disk_device_ops,
+	.detach = detach,
 	.memory_changed = memory_changed,
 	.inflight_create = create_region,
 	.inflight_set = set_region,
 };
-
-void disk_attach_front(struct disk *disk, int fd, bool has_region)
-{
-	struct vhostuser_settings settings = {
-		.ops = &disk_vhostuser_ops,
-		.device = disk,
-		.memory = &disk->memory,
-		.queue_count = disk->settings.queue_count,
-		.protocol = 1ull << VHOSTUSER_PROTOCOL_MQ |
-			    1ull << VHOSTUSER_PROTOCOL_REPLY_ACK |
-			    1ull << VHOSTUSER_PROTOCOL_CONFIG |
-			    1ull << VHOSTUSER_PROTOCOL_RESET_DEVICE |
-			    1ull << VHOSTUSER_PROTOCOL_CONFIGURE_MEM_SLOTS,
-	};
-
-	if (has_region)
-		settings.protocol |= 1ull << VHOSTUSER_PROTOCOL_INFLIGHT_SHMFD;
-	vhostuser_backend_init(&disk->backend, fd, &settings);
-	disk->has_front = true;
-}
-
-int disk_front_readable(struct disk *disk)
-{
-	int result = vhostuser_backend_receive(&disk->backend);
-
-	if (result < 0)
-		disk_detach_front(disk);
-	return result;
-}
-
-void disk_detach_front(struct disk *disk)
-{
-	if (disk->has_front)
-		vhostuser_backend_release(&disk->backend);
-	disk->has_front = false;
-	forget_life(disk);
-	disk->memory_bytes = 0;
-	disk->settled_ns = 0;
-}

@@ -85,7 +85,7 @@ void table_push_done(struct disk_queue *queue);
 
 /* memory.c: the front end changed the guest's memory, and what is missing of
  * it is not waited for any longer. */
-int memory_changed(void *device);
+void memory_changed(void *device);
 void memory_settle(struct disk *disk);
 
 /* answer.c: take the answers there are, up to a bound; true if any. */

@@ -28,8 +28,7 @@ struct watch {
 	nfds_t count;
 	/* Where the sockets are in it; 0: not watched. */
 	nfds_t listener;
-	nfds_t disk_front_ends[DISK_COUNT_MAX];
-	nfds_t nic_front_ends[NIC_COUNT_MAX];
+	nfds_t front_ends[FRONT_END_COUNT_MAX];
 	/* Those behind are eventfds, to be emptied. */
 	bool is_event[WATCH_MAX];
 };
@@ -42,35 +41,18 @@ static nfds_t add(struct watch *watch, int fd, bool is_event)
 	return watch->count++;
 }
 
-/* A foreign machine has one device, and one front end at a time. */
-static bool has_foreign_front_end(const struct iothread *io)
-{
-	return io->disk_count > 0 ? io->disks[0].disk.has_front
-				  : io->nics[0].has_front;
-}
-
 static void watch_sockets(struct iothread *io, struct watch *watch)
 {
 	watch->count = 0;
 	(void)add(watch, io->wake_fd, true);
 	watch->listener = 0;
-	if (io->listener_fd != NO_FD && !has_foreign_front_end(io))
+	/* A foreign machine has one device, and one front end at a time. */
+	if (io->listener_fd != NO_FD && io->front_ends[0].backend.fd == NO_FD)
 		watch->listener = add(watch, io->listener_fd, false);
-	for (uint32_t i = 0; i < io->disk_count; i++) {
-		const struct disk *disk = &io->disks[i].disk;
+	for (uint32_t i = 0; i < io->front_end_count; i++) {
+		int fd = io->front_ends[i].backend.fd;
 
-		watch->disk_front_ends[i] = 0;
-		if (disk->has_front)
-			watch->disk_front_ends[i] =
-				add(watch, disk->backend.fd, false);
-	}
-	for (uint32_t i = 0; i < io->nic_count; i++) {
-		const struct nic *nic = &io->nics[i];
-
-		watch->nic_front_ends[i] = 0;
-		if (nic->has_front)
-			watch->nic_front_ends[i] =
-				add(watch, nic->backend.fd, false);
+		watch->front_ends[i] = fd == NO_FD ? 0 : add(watch, fd, false);
 	}
 }
 
@@ -107,44 +89,45 @@ static void accept_front(struct iothread *io)
 	if (fd < 0)
 		return;
 	if (io->disk_count > 0)
-		disk_attach_front(&io->disks[0].disk, fd, true);
+		iothread_attach_disk(io, 0, fd, true);
 	else
-		nic_attach_front(&io->nics[0], fd);
+		iothread_attach_nic(io, 0, fd);
 	notices_put(&io->notices, &(struct notice){ .kind = NOTICE_CONNECTED });
 }
 
-static void tell_front_end(struct iothread *io, enum notice_kind event,
-			   uint32_t index, int result)
+/* Its guest waits for this device from now on: say why. */
+static void drop_front_end(struct iothread *io, struct front_end *front_end,
+			   int result)
 {
-	/* Its guest waits for this device from now on: say why. */
+	vhostuser_backend_release(&front_end->backend);
 	if (result == -EBADMSG)
 		notices_put(&io->notices,
 			    &(struct notice){
-				    .kind = event,
-				    .disk_index = index,
+				    .kind = front_end->event,
+				    .disk_index = front_end->index,
 				    .level = EVENT_ERROR,
 				    .text = "its front end broke the rules of "
 					    "vhost-user and was dropped",
 			    });
-	if (result < 0)
-		notices_put(&io->notices, &(struct notice){
-						  .kind = NOTICE_DISCONNECTED,
-						  .disk_index = index,
-					  });
+	notices_put(&io->notices, &(struct notice){
+					  .kind = NOTICE_DISCONNECTED,
+					  .disk_index = front_end->index,
+				  });
 }
 
 static void handle_sockets(struct iothread *io, const struct watch *watch)
 {
-	for (uint32_t i = 0; i < io->disk_count; i++)
-		if (watch->disk_front_ends[i] &&
-		    watch->fds[watch->disk_front_ends[i]].revents)
-			tell_front_end(io, NOTICE_EVENT, i,
-				       disk_front_readable(&io->disks[i].disk));
-	for (uint32_t i = 0; i < io->nic_count; i++)
-		if (watch->nic_front_ends[i] &&
-		    watch->fds[watch->nic_front_ends[i]].revents)
-			tell_front_end(io, NOTICE_NIC_EVENT, i,
-				       nic_front_readable(&io->nics[i]));
+	for (uint32_t i = 0; i < io->front_end_count; i++) {
+		struct front_end *front_end = &io->front_ends[i];
+		int result;
+
+		if (!watch->front_ends[i] ||
+		    !watch->fds[watch->front_ends[i]].revents)
+			continue;
+		result = vhostuser_backend_receive(&front_end->backend);
+		if (result < 0)
+			drop_front_end(io, front_end, result);
+	}
 	if (watch->listener && watch->fds[watch->listener].revents)
 		accept_front(io);
 }
@@ -332,6 +315,8 @@ int iothread_init(struct iothread *io)
 	memset(io, 0, sizeof(*io));
 	io->listener_fd = NO_FD;
 	io->notices.fd = NO_FD;
+	for (uint32_t i = 0; i < FRONT_END_COUNT_MAX; i++)
+		io->front_ends[i].backend.fd = NO_FD;
 	io->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (io->wake_fd < 0)
 		return -errno;
@@ -436,6 +421,8 @@ void iothread_stop(struct iothread *io)
 		(void)pthread_join(io->thread, NULL);
 	}
 	io->is_running = false;
+	for (uint32_t i = 0; i < io->front_end_count; i++)
+		vhostuser_backend_release(&io->front_ends[i].backend);
 	for (uint32_t i = 0; i < io->disk_count; i++) {
 		witness_close(&io->disks[i].witness);
 		disk_release(&io->disks[i].disk);

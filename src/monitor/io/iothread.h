@@ -23,10 +23,20 @@
 #include "monitor/disk/witness.h"
 #include "monitor/nic/nic.h"
 #include "sandbox/sandbox.h"
+#include "vhostuser/backend.h"
 
 struct iothread_disk {
 	struct disk disk;
 	struct witness witness;
+};
+
+#define FRONT_END_COUNT_MAX (DISK_COUNT_MAX + NIC_COUNT_MAX)
+
+/* Of a device that is served over vhost-user. */
+struct front_end {
+	struct vhostuser_backend backend; /* fd NO_FD: nobody is connected */
+	enum notice_kind event;           /* of the device's kind */
+	uint32_t index;                   /* of the device */
 };
 
 struct iothread {
@@ -39,6 +49,8 @@ struct iothread {
 	uint32_t disk_count;
 	struct nic nics[NIC_COUNT_MAX];
 	uint32_t nic_count;
+	struct front_end front_ends[FRONT_END_COUNT_MAX];
+	uint32_t front_end_count;
 	struct spin spin;
 
 	/* A call from another thread; `call` is what the I/O thread sees. */
@@ -59,6 +71,13 @@ int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
  * ours, as it is not with a vhost-user front end. */
 int iothread_add_nic(struct iothread *io, const struct monitor_nic *settings,
 		     bool has_control);
+
+/* Before the start: serve this device, added before, over vhost-user. Takes the
+ * connected socket. With `has_region` the front end is offered an in-flight
+ * region, so that a successor of ours can go on where we stopped. */
+void iothread_attach_disk(struct iothread *io, uint32_t index, int fd,
+			  bool has_region);
+void iothread_attach_nic(struct iothread *io, uint32_t index, int fd);
 
 /* Before the start: where the front end of disk 0 will come. Takes it. */
 void iothread_listen(struct iothread *io, int listener_fd);

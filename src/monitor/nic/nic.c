@@ -33,7 +33,7 @@ int nic_init(struct nic *nic, const struct monitor_nic *settings,
 	     struct notices *notices, bool has_control)
 {
 	memset(nic, 0, sizeof(*nic));
-	nic->backend.fd = nic->link.kick_fd = nic->link.call_fd = NO_FD;
+	nic->link.kick_fd = nic->link.call_fd = NO_FD;
 	if (!is_possible(settings))
 		return -EINVAL;
 	nic->settings = *settings;
@@ -66,8 +66,10 @@ void nic_set_announce(struct nic *nic, bool must_announce)
 		virtio_config_changed(&nic->transport);
 }
 
-static void forget_life(struct nic *nic)
+static void forget_life(void *device)
 {
+	struct nic *nic = device;
+
 	init_queues(nic);
 	nic->features = 0;
 	nic->is_driven = false;
@@ -81,7 +83,7 @@ static void forget_life(struct nic *nic)
 
 void nic_release(struct nic *nic)
 {
-	nic_detach_front(nic);
+	forget_life(nic);
 	nic_link_close(&nic->link);
 	free(nic->receiver.segments);
 	nic->receiver.segments = NULL;
@@ -227,9 +229,14 @@ static size_t fill_config(void *device, uint8_t *space, size_t room_bytes)
 	return net_fill_config(&nic->shape, space, room_bytes);
 }
 
-static void reset(void *device)
+/* A front end moves memory in several messages; a ring that is not there for a
+ * moment hands out nothing, and a frame for an address that is gone is lost. */
+static void memory_changed(void *device)
 {
-	forget_life(device);
+	struct nic *nic = device;
+
+	for (uint32_t i = 0; i < NIC_QUEUE_MAX; i++)
+		virtqueue_remap(&nic->queues[i]);
 }
 
 const struct virtio_device_ops nic_device_ops = {
@@ -239,58 +246,10 @@ const struct virtio_device_ops nic_device_ops = {
 	.queue_stop = stop_queue,
 	.queue_call = set_call,
 	.config = fill_config,
-	.reset = reset,
-};
-
-/* A front end moves memory in several messages; a ring that is not there for a
- * moment hands out nothing, and a frame for an address that is gone is lost. */
-static int memory_changed(void *device)
-{
-	struct nic *nic = device;
-
-	for (uint32_t i = 0; i < NIC_QUEUE_MAX; i++)
-		virtqueue_remap(&nic->queues[i]);
-	return 0;
-}
-
-static const struct vhostuser_ops nic_vhostuser_ops = {
-	.device = &nic_device_ops,
+	.reset = forget_life,
+	.detach = forget_life,
 	.memory_changed = memory_changed,
 };
-
-void nic_attach_front(struct nic *nic, int fd)
-{
-	const struct vhostuser_settings settings = {
-		.ops = &nic_vhostuser_ops,
-		.device = nic,
-		.memory = &nic->memory,
-		.queue_count = nic_queue_count(nic),
-		.protocol = BIT(VHOSTUSER_PROTOCOL_MQ) |
-			    BIT(VHOSTUSER_PROTOCOL_REPLY_ACK) |
-			    BIT(VHOSTUSER_PROTOCOL_RESET_DEVICE) |
-			    BIT(VHOSTUSER_PROTOCOL_CONFIGURE_MEM_SLOTS),
-	};
-
-	vhostuser_backend_init(&nic->backend, fd, &settings);
-	nic->has_front = true;
-}
-
-int nic_front_readable(struct nic *nic)
-{
-	int result = vhostuser_backend_receive(&nic->backend);
-
-	if (result < 0)
-		nic_detach_front(nic);
-	return result;
-}
-
-void nic_detach_front(struct nic *nic)
-{
-	if (nic->has_front)
-		vhostuser_backend_release(&nic->backend);
-	nic->has_front = false;
-	forget_life(nic);
-}
 
 /* The service. ---------------------------------------------------------------- */
 

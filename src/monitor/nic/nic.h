@@ -29,7 +29,6 @@
 #include "guestmem/guestmem.h"
 #include "machine/state.h"
 #include "monitor/thread/notice.h"
-#include "vhostuser/backend.h"
 #include "virtio/device.h"
 #include "virtio/net.h"
 
@@ -73,9 +72,7 @@ struct nic {
 
 	/* The guest's side. */
 	struct guestmem memory;
-	struct vhostuser_backend backend;
 	struct virtio_transport transport;
-	bool has_front;
 	bool is_frozen; /* of a saved partition: the guest's side stands still */
 	bool is_restored; /* and has not gone on yet */
 	bool has_filter; /* where the control queue is not ours: we were told */
@@ -115,11 +112,6 @@ void nic_set_filter(struct nic *nic, const struct nic_filter *filter);
 
 /* Of its queues: two a pair, and one for control where that is ours. */
 uint32_t nic_queue_count(const struct nic *nic);
-
-/* As disk_attach_front(), disk_front_readable() and disk_detach_front(). */
-void nic_attach_front(struct nic *nic, int fd);
-int nic_front_readable(struct nic *nic);
-void nic_detach_front(struct nic *nic);
 
 /* Service's side. --------------------------------------------------------- */
 

@@ -27,10 +27,11 @@ static struct {
 	int stops[QUEUES];
 	int calls[QUEUES];
 	int resets;
+	int detachments;
 	int start_result;
 	int inflight_sets;
 	ino_t inflight_inode;
-	struct vhostuser_inflight inflight;
+	struct virtio_inflight_place inflight;
 } device;
 
 static struct vhostuser_backend backend;
@@ -49,10 +50,9 @@ static int device_set_features(void *self, uint64_t features)
 	return device.features_result;
 }
 
-static int device_memory_changed(void *self)
+static void device_memory_changed(void *self)
 {
 	device.memory_changes++;
-	return 0;
 }
 
 static int device_start(void *self, uint32_t index,
@@ -105,17 +105,23 @@ static ino_t inode_of(int fd)
 }
 
 static int device_inflight_set(void *self, int fd,
-			       const struct vhostuser_inflight *inflight)
+			       const struct virtio_inflight_place *place)
 {
 	device.inflight_inode = inode_of(fd);
 	device.inflight_sets++;
-	device.inflight = *inflight;
+	device.inflight = *place;
 	return 0;
 }
 
 static void device_reset(void *self)
 {
 	device.resets++;
+}
+
+static void device_detach(void *self)
+{
+	CHECK_EQ(memory.count, 0);
+	device.detachments++;
 }
 
 static const struct virtio_device_ops device_ops = {
@@ -126,10 +132,7 @@ static const struct virtio_device_ops device_ops = {
 	.queue_call = device_call,
 	.config = device_config,
 	.reset = device_reset,
-};
-
-static const struct vhostuser_ops ops = {
-	.device = &device_ops,
+	.detach = device_detach,
 	.memory_changed = device_memory_changed,
 	.inflight_create = device_inflight_create,
 	.inflight_set = device_inflight_set,
@@ -138,7 +141,7 @@ static const struct vhostuser_ops ops = {
 static void open_backend(void)
 {
 	static const struct vhostuser_settings settings = {
-		.ops = &ops,
+		.ops = &device_ops,
 		.device = &device,
 		.memory = &memory,
 		.queue_count = QUEUES,
@@ -159,6 +162,7 @@ static void close_backend(void)
 	vhostuser_backend_release(&backend);
 	CHECK_EQ(backend.fd, NO_FD);
 	CHECK_EQ(memory.count, 0);
+	CHECK_EQ(device.detachments, 1);
 	CHECK_EQ(close(front), 0);
 }
 

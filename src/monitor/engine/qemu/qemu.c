@@ -52,10 +52,9 @@ static int attach(struct engine *engine, struct iothread *io)
 
 	qemu->io = io;
 	for (uint32_t i = 0; i < io->disk_count; i++)
-		disk_attach_front(&io->disks[i].disk,
-				  take_fd(&qemu->disk_fds[i]), false);
+		iothread_attach_disk(io, i, take_fd(&qemu->disk_fds[i]), false);
 	for (uint32_t i = 0; i < io->nic_count; i++)
-		nic_attach_front(&io->nics[i], take_fd(&qemu->nic_fds[i]));
+		iothread_attach_nic(io, i, take_fd(&qemu->nic_fds[i]));
 	return 0;
 }
 
