@@ -149,7 +149,7 @@ static int load_initrd(const struct boot_loader *loader,
 	if (ret_initrd->gpa == 0)
 		return refuse(loader->refusal, -E2BIG, "boot.initrd",
 			      "has %llu bytes, which do not fit into the "
-			      "partition's memory beside the kernel",
+			      "partition's memory together with the kernel",
 			      (unsigned long long)file.bytes);
 	return boot_file_load(&file, 0, loader->memory, ret_initrd->gpa,
 			      file.bytes);
@@ -202,7 +202,7 @@ static int check_memory(const struct boot_loader *loader, uint64_t bytes)
 	    guestmem_check(loader->memory, LAYOUT_HIGH_BASE, high) == 0)
 		return 0;
 	return refuse(loader->refusal, -EFAULT, "memory.size",
-		      "is more than what is mapped");
+		      "exceeds the memory that is mapped");
 }
 
 int boot_load(struct guestmem *memory, const struct boot_config *config,

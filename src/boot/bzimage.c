@@ -54,8 +54,8 @@ static int check_header(const struct boot_loader *loader,
 
 	if (header->version < VERSION_OLDEST)
 		return refuse(loader->refusal, -EINVAL, "boot.kernel",
-			      "speaks boot protocol %u.%02u; the oldest that "
-			      "can be booted is 2.06",
+			      "uses boot protocol %u.%02u; the oldest "
+			      "supported is 2.06",
 			      header->version >> 8, header->version & 0xffu);
 	if (!(header->loadflags & LOADED_HIGH))
 		return bad(loader, "is a zImage, which loads below 1 MiB; "
@@ -80,8 +80,8 @@ static int find_image(const struct boot_loader *loader,
 	image->file_offset = (uint64_t)(sectors + 1) * SECTOR_BYTES;
 	if (bytes == 0 || image->file_offset >= size ||
 	    bytes - (PARAGRAPH_BYTES - 1) > size - image->file_offset)
-		return bad(loader, "is cut short: its setup header speaks of "
-				   "more than the file has");
+		return bad(loader, "is truncated: its setup header describes "
+				   "more than the file contains");
 	image->bytes = min_u64(bytes, size - image->file_offset);
 	if (header->version >= VERSION_PAYLOAD &&
 	    (header->payload_offset > image->bytes ||

@@ -46,7 +46,8 @@ static int check_machine(const struct boot_loader *loader,
 
 	memcpy(&header, head->bytes, sizeof(header));
 	if (head->count < sizeof(Elf64_Ehdr))
-		return bad(loader, "is cut short: not even an ELF header");
+		return bad(loader,
+			   "is truncated: it has no complete ELF header");
 	if (header.e_ident[EI_DATA] != ELFDATA2LSB)
 		return bad(loader, "is for another architecture: big endian");
 	if (header.e_machine != EM_X86_64 && header.e_machine != EM_386)
@@ -143,8 +144,8 @@ static int check_segment(const struct boot_loader *loader,
 		return bad(loader, "has an ELF segment whose p_filesz is more "
 				   "than its p_memsz");
 	if (segment->gpa < PLACE_KERNEL)
-		return bad(loader, "has an ELF segment below 1 MiB, where "
-				   "the tables for the kernel are");
+		return bad(loader, "has an ELF segment below 1 MiB, where the "
+				   "boot parameters are");
 	if (segment->gpa > loader->low_end ||
 	    segment->memory_bytes > loader->low_end - segment->gpa)
 		return refuse(loader->refusal, -E2BIG, "boot.kernel",
@@ -252,7 +253,7 @@ static int choose_entry(const struct boot_loader *loader, const struct elf *elf,
 		return r;
 	if (pvh == 0 && !elf->is_64)
 		return bad(loader, "is a 32-bit ELF file without a PVH note, "
-				   "which nothing says how to enter");
+				   "so its entry point is unknown");
 	kernel->protocol = pvh ? BOOT_PVH : BOOT_LINUX_64;
 	kernel->entry = pvh ? pvh : elf->entry;
 	return check_entry(loader, elf, kernel->entry);

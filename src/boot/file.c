@@ -17,7 +17,7 @@ int boot_file_open(struct boot_file *file)
 
 	if (fstat(file->fd, &status) < 0)
 		return refuse(file->refusal, -errno, file->field,
-			      "cannot be looked at: %s", strerror(errno));
+			      "cannot be examined: %s", strerror(errno));
 	if (!S_ISREG(status.st_mode))
 		return refuse(file->refusal, -EINVAL, file->field,
 			      "must be a regular file");
@@ -39,7 +39,7 @@ static int read_all(const struct boot_file *file, uint64_t offset, uint8_t *to,
 				      "cannot be read: %s", strerror(errno));
 		if (got == 0)
 			return refuse(file->refusal, -EINVAL, file->field,
-				      "became shorter while it was read");
+				      "shrank while it was being read");
 		to += got;
 		offset += (uint64_t)got;
 		bytes -= (uint64_t)got;
@@ -53,7 +53,7 @@ int boot_file_check(const struct boot_file *file, uint64_t offset,
 	if (offset <= file->bytes && bytes <= file->bytes - offset)
 		return 0;
 	return refuse(file->refusal, -EINVAL, file->field,
-		      "is cut short: its headers speak of more than the %llu "
+		      "is truncated: its headers describe more than the %llu "
 		      "bytes it has",
 		      (unsigned long long)file->bytes);
 }
@@ -76,6 +76,6 @@ int boot_file_load(const struct boot_file *file, uint64_t offset,
 		return r;
 	if (!to)
 		return refuse(file->refusal, -E2BIG, file->field,
-			      "wants memory that the partition has not");
+			      "needs memory that the partition does not have");
 	return read_all(file, offset, to, bytes);
 }

@@ -145,7 +145,7 @@ static void demote(struct reader *writer)
 	writer->is_notified = true;
 	writer->input_begin = writer->input_end;
 	reader_notify(writer, CONSOLE_FRAME_DEMOTED,
-		      "someone else took over; you are reading");
+		      "another client took over; you are now read-only");
 }
 
 /* Say why and hang up, so that he does not ask again. */
@@ -182,12 +182,13 @@ int console_attach(struct console *console, int fd, enum console_mode mode)
 	int r;
 
 	if (console->reader_count == CONSOLE_READERS_MOST) {
-		turn_away(fd, "too many are attached");
+		turn_away(fd, "too many clients are attached");
 		return -EUSERS;
 	}
 	if (mode == CONSOLE_WRITE && find_writer(console)) {
-		turn_away(fd, "someone else is typing: attach with --read-only "
-			      "or --take-over");
+		turn_away(fd,
+			  "another client has control: attach with --read-only "
+			  "or --take-over");
 		return -EBUSY;
 	}
 	r = reader_new(fd, &console->bytes, &reader);

@@ -142,7 +142,7 @@ static void ignore_input(struct reader *reader)
 {
 	if (!reader->is_notified)
 		reader_notify(reader, CONSOLE_FRAME_NOTICE,
-			      "you are reading; what you type is ignored: "
+			      "you are read-only and your input is ignored: "
 			      "attach with --take-over");
 	reader->is_notified = true;
 }

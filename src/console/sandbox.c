@@ -7,8 +7,8 @@
 
 /* No F_SETFL: nobody may turn a shared eventfd into one that blocks. */
 static const struct sandbox_call calls[] = {
-	SANDBOX_CALL_IF(sendto, 4, 0, "output to who is attached"),
-	SANDBOX_CALL_IF(recvfrom, 4, 0, "input from who types"),
+	SANDBOX_CALL_IF(sendto, 4, 0, "output to clients"),
+	SANDBOX_CALL_IF(recvfrom, 4, 0, "input from clients"),
 	SANDBOX_CALL(pread64, "the log's header"),
 	SANDBOX_CALL(pwrite64, "the log"),
 	SANDBOX_CALL(ftruncate, "a log whose bound has changed begins anew"),

@@ -53,7 +53,8 @@ static void drop_console(struct service *service, uint32_t index)
 	struct console *console = service->consoles[index];
 
 	service_report(service, EVENT_ERROR,
-		       "the monitor of %s broke its console's rules, closed it",
+		       "the monitor of %s violated the console protocol; the "
+		       "console was closed",
 		       console->partition);
 	service->consoles[index] = service->consoles[--service->console_count];
 	console_end(console, "the console is broken");

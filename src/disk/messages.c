@@ -19,8 +19,8 @@ static void send_attachment(struct service *service, uint32_t type,
 void service_report_end(struct service *service, const struct client *client)
 {
 	if (client->is_broken)
-		log_warn("a monitor broke its channel, dropped it "
-			 "attachment=%llu",
+		log_warn("a monitor violated the channel protocol and was "
+			 "dropped attachment=%llu",
 			 (unsigned long long)client->attachment.id);
 	send_attachment(service,
 			client->is_detaching ? MSG_DISK_DETACHED

@@ -54,7 +54,8 @@ static void log_failure(struct service *service, const struct task *task)
 {
 	if (!log_limit_passes(&service->error_limit))
 		return;
-	log_warn("a request failed, told the guest attachment=%llu op=%u "
+	log_warn("a request failed and its error went to the guest "
+		 "attachment=%llu op=%u "
 		 "offset=%llu error=%s",
 		 (unsigned long long)task->client->attachment.id, task->job.op,
 		 (unsigned long long)task->job.offset_bytes,

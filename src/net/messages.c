@@ -37,8 +37,8 @@ void service_report_end(struct service *service, const struct port *port)
 	else if (port->uplink != UPLINK_NONE)
 		type = MSG_NET_UPLINK_LOST;
 	if (port->is_broken)
-		log_warn("a port's peer is gone or broke the rules, dropped it "
-			 "attachment=%llu",
+		log_warn("a port's peer is gone or violated the protocol; the "
+			 "port was dropped attachment=%llu",
 			 (unsigned long long)port->attachment.id);
 	send_attachment(service, type, &port->attachment);
 }

@@ -27,9 +27,11 @@ static const struct {
 	{ "kvm.irqchip",
 	  "interrupt controllers and timer in the kernel",
 	  { KVM_CAP_IRQCHIP, KVM_CAP_IRQ_ROUTING, KVM_CAP_PIT2 } },
-	{ "kvm.irqfd", "interrupts from descriptors", { KVM_CAP_IRQFD } },
-	{ "kvm.ioeventfd", "doorbells to descriptors", { KVM_CAP_IOEVENTFD } },
-	{ "kvm.exit", "stopping a processor", { KVM_CAP_IMMEDIATE_EXIT } },
+	{ "kvm.irqfd", "interrupts from eventfds", { KVM_CAP_IRQFD } },
+	{ "kvm.ioeventfd", "doorbells to eventfds", { KVM_CAP_IOEVENTFD } },
+	{ "kvm.exit",
+	  "interrupting a running processor",
+	  { KVM_CAP_IMMEDIATE_EXIT } },
 };
 
 static const char kernel_advice[] = "run a kernel of 5.17 or later";
@@ -49,7 +51,7 @@ static void probe_needs(struct probe_table *table, int kvm)
 				   ARRAY_COUNT(needs[i].capabilities));
 
 		probe_add(table, needs[i].id, has ? PROBE_YES : PROBE_NO,
-			  has ? NULL : "this KVM is too small for engine kvm",
+			  has ? NULL : "this KVM lacks what engine kvm needs",
 			  "%s", needs[i].name);
 	}
 }
@@ -61,9 +63,10 @@ static void probe_emulation(struct probe_table *table, int kvm)
 
 	probe_add(table, "kvm.emulation", has ? PROBE_YES : PROBE_PARTIAL,
 		  has ? NULL : kernel_advice,
-		  has ? "instructions that KVM cannot emulate are handed over"
-		      : "an instruction that KVM cannot emulate is an invalid "
-			"one for user programs");
+		  has ? "instructions that KVM cannot emulate are passed to "
+			"the monitor"
+		      : "an instruction that KVM cannot emulate raises #UD in "
+			"user programs");
 }
 
 static void probe_xstate(struct probe_table *table, int kvm)

@@ -70,7 +70,7 @@ static void collect(pid_t pid, int from, unsigned int seconds,
 
 	if (poll(&poller, 1, (int)(seconds + 1) * 1000) != 1) {
 		(void)kill(pid, SIGKILL);
-		set_failed(answer, "does not come back from the kernel");
+		set_failed(answer, "does not return from the kernel");
 		return;
 	}
 	if (read(from, answer, sizeof(*answer)) == (ssize_t)sizeof(*answer)) {

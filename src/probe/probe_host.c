@@ -28,7 +28,8 @@ static void probe_io_uring(struct probe_table *table)
 	fd = (int)syscall(SYS_io_uring_setup, 1, parameters);
 	if (fd >= 0)
 		probe_add(table, "io_uring", PROBE_YES, NULL,
-			  "there; not used for disks, whose fence it breaks");
+			  "available; not used for disks, where it would break "
+			  "the fence");
 	else
 		probe_add(table, "io_uring", PROBE_NO, NULL,
 			  "%s; not used for disks anyway", strerror(errno));
@@ -117,7 +118,7 @@ static void probe_cgroup2(struct probe_table *table)
 	(void)snprintf(path, sizeof(path), "%s%s/cgroup.procs", mount, group);
 	if (!strstr(controllers, "memory"))
 		probe_add(table, "cgroup.v2", PROBE_PARTIAL,
-			  "version 1 is used where it is there",
+			  "version 1 is used where available",
 			  "mounted without the memory controller (%s)",
 			  controllers[0] ? controllers : "none");
 	else if (access(path, W_OK) < 0)
@@ -126,7 +127,7 @@ static void probe_cgroup2(struct probe_table *table)
 			  "controllers %s, not delegated to us", controllers);
 	else
 		probe_add(table, "cgroup.v2", PROBE_YES, NULL,
-			  "controllers %s, ours to use", controllers);
+			  "controllers %s, delegated to us", controllers);
 }
 
 /* A hierarchy whose mount options name the controller. */
@@ -171,7 +172,7 @@ static void probe_cgroup1(struct probe_table *table)
 		probe_add(table, "cgroup.v1",
 			  writable == ARRAY_COUNT(wanted) ? PROBE_YES
 							  : PROBE_PARTIAL,
-			  NULL, "controllers %s, %zu of them ours to use",
+			  NULL, "controllers %s, %zu of them delegated to us",
 			  found, writable);
 }
 
@@ -210,7 +211,7 @@ static void probe_namespaces(struct probe_table *table)
 		probe_in_child(ask_namespace, &namespaces[i], SECONDS, &answer);
 		if (answer.error == 0)
 			probe_add(table, namespaces[i].id, PROBE_YES, NULL,
-				  "can be made %s",
+				  "can be created %s",
 				  geteuid() ? "in a user namespace"
 					    : "as root");
 		else
@@ -227,11 +228,11 @@ static void probe_user_namespace(struct probe_table *table)
 
 	if (probe_userns(refusal, sizeof(refusal)) == 0)
 		probe_add(table, "namespace.user", PROBE_YES, NULL,
-			  "ordinary users can make them");
+			  "ordinary users can create them");
 	else
 		probe_add(table, "namespace.user", PROBE_NO,
-			  "passt and QEMU of ordinary users are refused "
-			  "without; see bulkheadd.conf(5)",
+			  "without them, passt and QEMU cannot run for "
+			  "ordinary users; see bulkheadd.conf(5)",
 			  "%s", refusal);
 }
 
@@ -257,7 +258,7 @@ static void probe_seccomp(struct probe_table *table)
 
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
 		probe_add(table, "seccomp", PROBE_YES, NULL,
-			  "filters end a process that breaks them");
+			  "filters kill a process that violates them");
 	else
 		probe_add(table, "seccomp", PROBE_NO,
 			  "use a kernel with CONFIG_SECCOMP_FILTER", "%s",
@@ -282,12 +283,12 @@ static void probe_real_time(struct probe_table *table)
 	probe_in_child(ask_real_time, NULL, SECONDS, &answer);
 	if (answer.error == 0)
 		probe_add(table, "real-time", PROBE_YES, NULL,
-			  "recoveries run before those who compute");
+			  "recoveries run ahead of ordinary processes");
 	else
 		probe_add(table, "real-time", PROBE_NO,
-			  "recoveries take longer on a busy host; root has the "
-			  "right (CAP_SYS_NICE), unless its control group has "
-			  "no real-time budget (CONFIG_RT_GROUP_SCHED)",
+			  "recoveries take longer on a busy host; root has "
+			  "CAP_SYS_NICE, unless its control group has no "
+			  "real-time budget (CONFIG_RT_GROUP_SCHED)",
 			  "%s", strerror(-answer.error));
 }
 
@@ -315,7 +316,7 @@ static void probe_iommu(struct probe_table *table)
 		probe_add(table, "iommu", PROBE_YES, NULL, "%zu groups", count);
 	else
 		probe_add(table, "iommu", PROBE_NO,
-			  "only needed to hand devices to partitions; enable "
+			  "only needed to assign devices to partitions; enable "
 			  "it in the firmware and boot with intel_iommu=on",
 			  "no groups");
 }
@@ -352,7 +353,7 @@ static void probe_memory(struct probe_table *table)
 			  memory_field("HugePages_Free"));
 	else
 		probe_add(table, "hugepages", PROBE_NO, NULL,
-			  "none reserved; transparent ones serve");
+			  "none reserved; transparent huge pages are used");
 }
 
 static void probe_descriptors(struct probe_table *table)
@@ -370,7 +371,7 @@ static void probe_descriptors(struct probe_table *table)
 	process = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (process >= 0)
 		probe_add(table, "pidfd", PROBE_YES, NULL,
-			  "deaths are seen without delay");
+			  "process exits are noticed at once");
 	else
 		probe_add(table, "pidfd", PROBE_NO,
 			  "fencing needs it: use Linux 5.10 or later", "%s",

@@ -271,8 +271,8 @@ static void describe(const struct probe_answer *answer, char *text, size_t room)
 }
 
 static const char nested_advice[] =
-	"this is not a KVM for unmodified guests; a nested or software KVM "
-	"often is not. QEMU's TCG is used";
+	"this KVM cannot run unmodified guests, as is common for a nested or "
+	"software KVM; QEMU's TCG is used";
 
 /* The number of cases that failed. */
 static size_t run_cases(struct probe_table *table, char *first, size_t room)

@@ -65,7 +65,7 @@ static const char *advice_for(int error)
 		if (is_set(settings[i].path, settings[i].refuses))
 			return settings[i].advice;
 	if (is_chroot())
-		return "a chroot cannot have them: leave it";
+		return "they are not available in a chroot: leave it";
 	return "a chroot, a container or a security module refuses them";
 }
 

@@ -137,27 +137,28 @@ static const struct {
 	{ "no-new-privs", "a set-uid program could raise rights" },
 	{ "not-dumpable",
 	  "a process of the same user could attach a debugger" },
-	{ "limits", "descriptors and locked memory are not bounded" },
+	{ "limits", "file descriptors and locked memory are unlimited" },
 	{ "user-namespace", "the other namespaces need it for ordinary users" },
 	{ "mount-namespace", "the process sees mounts made on the host" },
 	{ "network-namespace",
 	  "only the system call filter keeps it off the network" },
-	{ "ipc-namespace", "System V and POSIX queues of the host exist" },
+	{ "ipc-namespace",
+	  "the host's System V IPC and POSIX message queues are visible" },
 	{ "uts-namespace", "the host's name can be read" },
-	{ "root", "paths of the host exist; Landlock and the system call "
+	{ "root", "the host's paths are visible; Landlock and the system call "
 		  "filter still refuse to open them" },
 	{ "uid", "it shares its user with other processes, which only the "
 		 "system call filter keeps it from signalling" },
-	{ "capabilities", "the process keeps rights of root" },
-	{ "landlock", "only root directory and system call filter refuse "
-		      "to open files" },
-	{ "seccomp", "every system call of the kernel can be attacked" },
-	{ "cgroup", "memory and process count are bounded by the host's "
-		    "whole only" },
+	{ "capabilities", "the process keeps root's capabilities" },
+	{ "landlock", "only the root directory and the system call filter keep "
+		      "it from opening files" },
+	{ "seccomp", "the kernel's whole system call interface is exposed" },
+	{ "cgroup",
+	  "memory and process count are limited only by the host's total" },
 	{ "pid-namespace",
-	  "process numbers of the host exist; signals need its uid" },
-	{ "core", "a neighbour on a hyperthread of its core could watch what "
-		  "both share" },
+	  "the host's process IDs are visible; signals require the same uid" },
+	{ "core", "a process on a sibling hyperthread could observe it through "
+		  "shared core resources" },
 };
 
 const char *sandbox_layer_name(unsigned int index)

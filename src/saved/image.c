@@ -31,7 +31,8 @@ static int refuse_damage(struct refusal *refusal, int error, const char *what)
 {
 	if (error == -EBADMSG)
 		return refuse(refusal, error, "image",
-			      "the saved image's %s is damaged or cut", what);
+			      "the saved image's %s is damaged or truncated",
+			      what);
 	return refuse(refusal, error, "image",
 		      "the saved image's %s cannot be read: %s", what,
 		      strerror(-error));

@@ -70,5 +70,5 @@ def test_a_kernel_that_cannot_be_booted_is_refused_by_name(host):
     with pytest.raises(bulkhead.Failed) as refused:
         host.run("start", "one")
 
-    assert "speaks boot protocol 2.05" in refused.value.text, refused.value
+    assert "uses boot protocol 2.05" in refused.value.text, refused.value
     assert host.state_of("one") == "stopped"

@@ -195,7 +195,7 @@ TEST(the_last_paragraph_of_a_kernel_need_not_be_full)
 
 	CHECK_EQ(load(FILE_BYTES - 15), 0);
 	CHECK_EQ(load(FILE_BYTES - 16), -EINVAL);
-	check_refused("boot.kernel", "is cut short");
+	check_refused("boot.kernel", "is truncated");
 
 	boot_guest_close(&guest);
 }
@@ -494,7 +494,7 @@ TEST(a_hostile_kernel_cannot_speak_of_more_than_it_has)
 
 	header.syssize = UINT32_MAX;
 	CHECK_EQ(load(FILE_BYTES), -EINVAL);
-	check_refused("boot.kernel", "is cut short");
+	check_refused("boot.kernel", "is truncated");
 	make_kernel();
 	header.syssize = 0;
 	CHECK_EQ(load(FILE_BYTES), -EINVAL);

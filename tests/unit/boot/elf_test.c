@@ -319,7 +319,7 @@ TEST(a_hostile_kernel_cannot_have_wrong_or_endless_program_headers)
 	make_wide();
 	wide.header.e_phoff = UINT64_MAX - 8;
 	CHECK_EQ(load_wide(), -EINVAL);
-	check_refused("is cut short");
+	check_refused("is truncated");
 
 	boot_guest_close(&guest);
 }
@@ -377,11 +377,11 @@ TEST(a_hostile_kernel_cannot_speak_of_more_than_the_file_has)
 
 	wide.code.p_filesz = CODE_BYTES + 1;
 	CHECK_EQ(load_wide(), -EINVAL);
-	check_refused("is cut short");
+	check_refused("is truncated");
 	make_wide();
 	wide.code.p_offset = UINT64_MAX - 10;
 	CHECK_EQ(load_wide(), -EINVAL);
-	check_refused("is cut short");
+	check_refused("is truncated");
 	make_wide();
 	wide.code.p_filesz = 3 * CODE_BYTES;
 	CHECK_EQ(load_wide(), -EINVAL);

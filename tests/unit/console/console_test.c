@@ -372,7 +372,7 @@ TEST(one_client_too_many_is_told_and_closed)
 
 	CHECK_EQ(console_attach(console, pair[0], CONSOLE_WRITE), -EUSERS);
 	CHECK_EQ(next_frame(pair[1], &header, text), CONSOLE_FRAME_REFUSED);
-	CHECK_EQ(strcmp(text, "too many are attached"), 0);
+	CHECK_EQ(strcmp(text, "too many clients are attached"), 0);
 
 	for (int i = 0; i < CONSOLE_READERS_MOST; i++)
 		(void)close(clients[i]);

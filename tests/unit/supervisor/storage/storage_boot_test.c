@@ -52,7 +52,7 @@ TEST(a_kernel_must_be_a_whole_bzimage)
 
 	make_bzimage(4096, 193);
 	CHECK_EQ(open_kernel(), -EINVAL);
-	CHECK(strstr(rig.refusal.text, "cut short") != NULL);
+	CHECK(strstr(rig.refusal.text, "truncated") != NULL);
 	(void)unlink(rig.disk.file);
 }
 
