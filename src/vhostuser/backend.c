@@ -187,15 +187,6 @@ static int remove_memory(struct vhostuser_backend *backend)
 	return 0;
 }
 
-static int set_request_fd(struct vhostuser_backend *backend)
-{
-	if (backend->fd_count != 1)
-		return -EBADMSG;
-	close_fd(&backend->request_fd);
-	backend->request_fd = take_fd(&backend->fds[0]);
-	return 0;
-}
-
 static int read_config(const struct vhostuser_backend *backend,
 		       struct vhostuser_config *ret_config)
 {
@@ -319,7 +310,6 @@ static const struct rule rules[] = {
 	{ VHOSTUSER_SET_PROTOCOL_FEATURES, 8, 8,                       0, ALWAYS,           false, set_protocol_features },
 	{ VHOSTUSER_GET_QUEUE_NUM,         0, 0,                       0, P(MQ),            true,  get_queue_count },
 	{ VHOSTUSER_SET_VRING_ENABLE,      STATE_BYTES, STATE_BYTES,   0, ALWAYS,           false, queue_set_enabled },
-	{ VHOSTUSER_SET_BACKEND_REQ_FD,    0, 0,                       1, P(BACKEND_REQ),   false, set_request_fd },
 	{ VHOSTUSER_GET_CONFIG,            CONFIG_LEAST, CONFIG_BYTES, 0, P(CONFIG),        true,  get_config },
 	{ VHOSTUSER_SET_CONFIG,            CONFIG_LEAST, CONFIG_BYTES, 0, P(CONFIG),        false, set_config },
 	{ VHOSTUSER_GET_INFLIGHT_FD,       INFL_LEAST, INFL_BYTES,     0, P(INFLIGHT_SHMFD), true, get_inflight },
@@ -394,7 +384,6 @@ void vhostuser_backend_init(struct vhostuser_backend *backend, int fd,
 	backend->memory = settings->memory;
 	backend->queue_count = settings->queue_count;
 	backend->offered_protocol = settings->protocol;
-	backend->request_fd = NO_FD;
 	queues_init(backend);
 }
 
@@ -410,7 +399,6 @@ void vhostuser_backend_release(struct vhostuser_backend *backend)
 	if (backend->ops->detach)
 		backend->ops->detach(backend->device);
 	wire_next(backend);
-	close_fd(&backend->request_fd);
 	close_fd(&backend->fd);
 }
 
@@ -429,12 +417,4 @@ int vhostuser_backend_receive(struct vhostuser_backend *backend)
 			return result;
 	}
 	return 0;
-}
-
-int vhostuser_backend_config_changed(struct vhostuser_backend *backend)
-{
-	if (backend->request_fd == NO_FD)
-		return -ENOTSUP;
-	return wire_request(backend->request_fd,
-			    VHOSTUSER_BACKEND_CONFIG_CHANGE);
 }

@@ -48,7 +48,6 @@ struct vhostuser_backend {
 	uint32_t queue_count;
 	uint64_t offered_protocol; /* protocol features, as a bit mask */
 	uint64_t protocol;         /* those negotiated */
-	int request_fd;            /* for our own requests; NO_FD if none */
 	struct vhostuser_queue queues[VHOSTUSER_QUEUE_MAX];
 	/* The message being received. */
 	size_t got_bytes; /* of header and payload together */
@@ -62,7 +61,6 @@ struct vhostuser_backend {
 #define VHOSTUSER_PROTOCOL_ALL                       \
 	(1ull << VHOSTUSER_PROTOCOL_MQ |             \
 	 1ull << VHOSTUSER_PROTOCOL_REPLY_ACK |      \
-	 1ull << VHOSTUSER_PROTOCOL_BACKEND_REQ |    \
 	 1ull << VHOSTUSER_PROTOCOL_CONFIG |         \
 	 1ull << VHOSTUSER_PROTOCOL_INFLIGHT_SHMFD | \
 	 1ull << VHOSTUSER_PROTOCOL_RESET_DEVICE |   \
@@ -96,12 +94,5 @@ void vhostuser_backend_release(struct vhostuser_backend *backend);
  * -EBADMSG  it violated the protocol
  */
 int vhostuser_backend_receive(struct vhostuser_backend *backend);
-
-/*
- * Tell the front end that the configuration space changed.
- *
- * -ENOTSUP  it gave us no way to
- */
-int vhostuser_backend_config_changed(struct vhostuser_backend *backend);
 
 #endif

@@ -113,12 +113,12 @@ static void attach_fd(struct msghdr *out, void *control, size_t room, int fd)
 }
 
 /* A message is far smaller than a socket's buffer: all of it goes or none. */
-static int send_message(int socket_fd, uint32_t request, uint32_t flags,
-			const void *payload, uint32_t bytes, int fd)
+int wire_reply(struct vhostuser_backend *backend, const void *payload,
+	       uint32_t bytes, int fd)
 {
 	const struct vhostuser_header header = {
-		.request = request,
-		.flags = VHOSTUSER_VERSION | flags,
+		.request = backend->header.request,
+		.flags = VHOSTUSER_VERSION | VHOSTUSER_REPLY,
 		.payload_bytes = bytes,
 	};
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
@@ -134,21 +134,9 @@ static int send_message(int socket_fd, uint32_t request, uint32_t flags,
 		memcpy(message + sizeof(header), payload, bytes);
 	if (fd != NO_FD)
 		attach_fd(&out, control, sizeof(control), fd);
-	sent = sendmsg(socket_fd, &out, MSG_DONTWAIT | MSG_NOSIGNAL);
+	sent = sendmsg(backend->fd, &out, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent < 0)
 		return errno == EPIPE || errno == ECONNRESET ? -EPIPE
 							     : -EBADMSG;
 	return (size_t)sent == body.iov_len ? 0 : -EBADMSG;
-}
-
-int wire_reply(struct vhostuser_backend *backend, const void *payload,
-	       uint32_t bytes, int fd)
-{
-	return send_message(backend->fd, backend->header.request,
-			    VHOSTUSER_REPLY, payload, bytes, fd);
-}
-
-int wire_request(int fd, uint32_t request)
-{
-	return send_message(fd, request, 0, NULL, 0, NO_FD);
 }

@@ -29,7 +29,4 @@ void wire_next(struct vhostuser_backend *backend);
 int wire_reply(struct vhostuser_backend *backend, const void *payload,
 	       uint32_t bytes, int fd);
 
-/* Send a request of ours, without a body; as wire_reply. */
-int wire_request(int fd, uint32_t request);
-
 #endif

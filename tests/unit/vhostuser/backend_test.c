@@ -624,30 +624,6 @@ TEST(a_reset_stops_rings_and_forgets_their_settings)
 	close_backend();
 }
 
-TEST(a_changed_configuration_is_announced_where_asked_for)
-{
-	struct vhostuser_header header;
-	int pair[2];
-
-	open_backend();
-	negotiate();
-	CHECK_EQ(vhostuser_backend_config_changed(&backend), -ENOTSUP);
-	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-
-	CHECK_EQ(
-		tell_fds(VHOSTUSER_SET_BACKEND_REQ_FD, 0, NULL, 0, &pair[1], 1),
-		0);
-	CHECK_EQ(close(pair[1]), 0);
-	CHECK_EQ(vhostuser_backend_config_changed(&backend), 0);
-	CHECK_EQ(recv(pair[0], &header, sizeof(header), MSG_DONTWAIT),
-		 sizeof(header));
-	CHECK_EQ(header.request, VHOSTUSER_BACKEND_CONFIG_CHANGE);
-	CHECK_EQ(header.payload_bytes, 0);
-	CHECK_EQ(close(pair[0]), 0);
-
-	close_backend();
-}
-
 TEST(a_message_may_come_byte_by_byte)
 {
 	uint8_t message[64];
