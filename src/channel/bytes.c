@@ -13,7 +13,6 @@
 #include <sys/mman.h>
 
 #include "base/count.h"
-#include "base/scope.h"
 #include "channel/position.h"
 
 #define MAGIC    0x3130736574794221ull /* "!Bytes01" */
@@ -51,19 +50,11 @@ int bytes_create(uint32_t output_bytes, int *ret_memfd)
 {
 	struct bytes_shared header = { .magic = MAGIC,
 				       .output_bytes = output_bytes };
-	SCOPED(close_fd) int memfd = NO_FD;
 
 	if (!size_is_valid(output_bytes))
 		return -EINVAL;
-	memfd = memfd_create("bulkhead-console",
-			     MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (memfd < 0 ||
-	    ftruncate(memfd, (off_t)memory_bytes(output_bytes)) < 0 ||
-	    pwrite(memfd, &header, sizeof(header), 0) < 0 ||
-	    fcntl(memfd, F_ADD_SEALS, POSITION_SEALS) < 0)
-		return -errno;
-	*ret_memfd = take_fd(&memfd);
-	return 0;
+	return shared_create("bulkhead-console", memory_bytes(output_bytes),
+			     &header, sizeof(header), ret_memfd);
 }
 
 int bytes_open(struct bytes *bytes, int memfd)
@@ -75,7 +66,7 @@ int bytes_open(struct bytes *bytes, int memfd)
 	int r;
 
 	*bytes = (struct bytes){ 0 };
-	r = position_map(memfd, PAGE, &map, &map_bytes);
+	r = shared_map(memfd, PAGE, &map, &map_bytes);
 	if (r < 0)
 		return r;
 	shared = map;

@@ -111,9 +111,6 @@ struct channel {
 
 /* Supervisor. ---------------------------------------------------------- */
 
-/* True when channel_create() would accept this shape. */
-bool channel_shape_is_valid(const struct channel_shape *shape);
-
 /* Size of the memory behind a valid shape. */
 uint64_t channel_memory_bytes(const struct channel_shape *shape);
 

@@ -9,11 +9,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/count.h"
-#include "base/scope.h"
 #include "channel/position.h"
 
 #define MAGIC      0x3230736d61724621ull /* "!Frams02" */
@@ -69,7 +67,6 @@ static size_t memory_bytes(uint32_t transmit_bytes, uint32_t receive_bytes)
 int frames_create(uint32_t transmit_bytes, uint32_t receive_bytes,
 		  uint32_t generation, int *ret_memfd)
 {
-	off_t bytes = (off_t)memory_bytes(transmit_bytes, receive_bytes);
 	const struct frames_shared header = {
 		.magic = MAGIC,
 		.transmit_bytes = transmit_bytes,
@@ -81,17 +78,12 @@ int frames_create(uint32_t transmit_bytes, uint32_t receive_bytes,
 		.receive.wake_at.value = UINT64_MAX,
 		.receive.room_wake_at.value = UINT64_MAX,
 	};
-	SCOPED(close_fd) int memfd = NO_FD;
 
 	if (!size_is_valid(transmit_bytes) || !size_is_valid(receive_bytes))
 		return -EINVAL;
-	memfd = memfd_create("bulkhead-net", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (memfd < 0 || ftruncate(memfd, bytes) < 0 ||
-	    pwrite(memfd, &header, sizeof(header), 0) < 0 ||
-	    fcntl(memfd, F_ADD_SEALS, POSITION_SEALS) < 0)
-		return -errno;
-	*ret_memfd = take_fd(&memfd);
-	return 0;
+	return shared_create("bulkhead-net",
+			     memory_bytes(transmit_bytes, receive_bytes),
+			     &header, sizeof(header), ret_memfd);
 }
 
 static void connect_ways(struct frames *frames, uint32_t transmit_bytes,
@@ -125,7 +117,7 @@ int frames_open(struct frames *frames, int memfd, enum frames_end end)
 	int r;
 
 	*frames = (struct frames){ 0 };
-	r = position_map(memfd, PAGE, &map, &map_bytes);
+	r = shared_map(memfd, PAGE, &map, &map_bytes);
 	if (r < 0)
 		return r;
 	shared = map;

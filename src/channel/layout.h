@@ -50,7 +50,4 @@ _Static_assert(offsetof(struct layout, request_index) == 384, "fixed layout");
 _Static_assert(sizeof(struct layout) == 896, "fixed layout");
 _Static_assert(sizeof(struct layout) <= LAYOUT_PAGE, "the rings begin at 1");
 
-uint64_t layout_responses_at(uint32_t slot_count);
-uint64_t layout_buffers_at(uint32_t slot_count);
-
 #endif

@@ -1,34 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* A channel's memory: made, sealed, mapped and checked. */
+/* A channel's memory: created, mapped and checked. */
 #include "channel/channel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "base/count.h"
-#include "base/scope.h"
 #include "channel/layout.h"
 #include "channel/position.h"
 
-uint64_t layout_responses_at(uint32_t slot_count)
+static uint64_t responses_at(uint32_t slot_count)
 {
 	return LAYOUT_PAGE +
 	       align_up_u64(slot_count * sizeof(struct channel_request),
 			    LAYOUT_PAGE);
 }
 
-uint64_t layout_buffers_at(uint32_t slot_count)
+static uint64_t buffers_at(uint32_t slot_count)
 {
-	return layout_responses_at(slot_count) +
+	return responses_at(slot_count) +
 	       align_up_u64(slot_count * sizeof(struct channel_response),
 			    LAYOUT_PAGE);
 }
 
-bool channel_shape_is_valid(const struct channel_shape *shape)
+static bool shape_is_valid(const struct channel_shape *shape)
 {
 	return shape->kind == CHANNEL_KIND_DISK &&
 	       shape->slot_count >= CHANNEL_SLOTS_LEAST &&
@@ -41,13 +38,12 @@ bool channel_shape_is_valid(const struct channel_shape *shape)
 
 uint64_t channel_memory_bytes(const struct channel_shape *shape)
 {
-	return layout_buffers_at(shape->slot_count) + shape->buffer_bytes;
+	return buffers_at(shape->slot_count) + shape->buffer_bytes;
 }
 
-/* The first page is written, not mapped: the supervisor keeps no map. */
-static int write_header(int memfd, const struct channel_shape *shape)
+int channel_create(const struct channel_shape *shape, int *ret_memfd)
 {
-	struct layout layout = {
+	const struct layout layout = {
 		.magic = LAYOUT_MAGIC,
 		.version = LAYOUT_VERSION,
 		.kind = shape->kind,
@@ -55,42 +51,11 @@ static int write_header(int memfd, const struct channel_shape *shape)
 		.buffer_bytes = shape->buffer_bytes,
 		.generation = shape->generation,
 	};
-	ssize_t wrote;
 
-	wrote = pwrite(memfd, &layout, sizeof(layout), 0);
-	if (wrote < 0)
-		return -errno;
-	return wrote == (ssize_t)sizeof(layout) ? 0 : -ENOSPC;
-}
-
-int channel_create(const struct channel_shape *shape, int *ret_memfd)
-{
-	SCOPED(close_fd) int memfd = NO_FD;
-	int error;
-
-	if (!channel_shape_is_valid(shape))
+	if (!shape_is_valid(shape))
 		return -EINVAL;
-	memfd = memfd_create("bulkhead-channel",
-			     MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (memfd < 0)
-		return -errno;
-	if (ftruncate(memfd, (off_t)channel_memory_bytes(shape)) < 0)
-		return -errno;
-	error = write_header(memfd, shape);
-	if (error)
-		return error;
-	if (fcntl(memfd, F_ADD_SEALS, POSITION_SEALS) < 0)
-		return -errno;
-	*ret_memfd = take_fd(&memfd);
-	return 0;
-}
-
-/* Without these seals a peer could cut the file under our map: SIGBUS. */
-static bool is_sealed(int memfd)
-{
-	int seals = fcntl(memfd, F_GET_SEALS);
-
-	return seals >= 0 && (seals & POSITION_SEALS) == POSITION_SEALS;
+	return shared_create("bulkhead-channel", channel_memory_bytes(shape),
+			     &layout, sizeof(layout), ret_memfd);
 }
 
 /* Copied out of the memory once: from here on only the copy counts. */
@@ -111,30 +76,10 @@ static int read_shape(const struct layout *shared, enum channel_kind kind,
 		.buffer_bytes = layout.buffer_bytes,
 		.generation = layout.generation,
 	};
-	if (!channel_shape_is_valid(&shape) ||
+	if (!shape_is_valid(&shape) ||
 	    channel_memory_bytes(&shape) != map_bytes)
 		return -EBADMSG;
 	*ret_shape = shape;
-	return 0;
-}
-
-static int map_memory(struct channel *channel, int memfd)
-{
-	struct stat status;
-	void *map;
-
-	if (fstat(memfd, &status) < 0)
-		return -errno;
-	if (!is_sealed(memfd) || status.st_size < LAYOUT_PAGE)
-		return -EBADMSG;
-	map = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE,
-		   MAP_SHARED, memfd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	/* The buffers hold what guests store: not for core dumps. */
-	(void)madvise(map, (size_t)status.st_size, MADV_DONTDUMP);
-	channel->map = map;
-	channel->map_bytes = (size_t)status.st_size;
 	return 0;
 }
 
@@ -158,8 +103,8 @@ static void place_rings(struct channel *channel)
 		is_client ? &responses_out : &requests_out;
 
 	channel->requests = (void *)(base + LAYOUT_PAGE);
-	channel->responses = (void *)(base + layout_responses_at(slots));
-	channel->buffers = base + layout_buffers_at(slots);
+	channel->responses = (void *)(base + responses_at(slots));
+	channel->buffers = base + buffers_at(slots);
 	channel->out = is_client ? requests_out : responses_out;
 	channel->in = (struct channel_in){
 		.shared_index = in->shared_index,
@@ -187,19 +132,21 @@ static const struct layout_end *peer_end(const struct channel *channel)
 int channel_open(struct channel *channel, int memfd, enum channel_end end,
 		 enum channel_kind kind)
 {
+	size_t map_bytes;
+	void *map;
 	int error;
 
 	*channel = (struct channel){ .end = end };
-	error = map_memory(channel, memfd);
-	if (!error)
-		error = read_shape(channel->map, kind, channel->map_bytes,
-				   &channel->shape);
+	error = shared_map(memfd, LAYOUT_PAGE, &map, &map_bytes);
+	if (error)
+		return error;
+	error = read_shape(map, kind, map_bytes, &channel->shape);
 	if (error) {
-		if (channel->map)
-			(void)munmap(channel->map, channel->map_bytes);
-		channel->map = NULL;
+		(void)munmap(map, map_bytes);
 		return error;
 	}
+	channel->map = map;
+	channel->map_bytes = map_bytes;
 	place_rings(channel);
 	__atomic_store_n(&own_end(channel)->state, CHANNEL_OPEN,
 			 __ATOMIC_RELAXED);

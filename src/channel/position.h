@@ -11,15 +11,9 @@
 #ifndef CHANNEL_POSITION_H
 #define CHANNEL_POSITION_H
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-
-#define POSITION_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 struct position {
 	uint64_t value;
@@ -57,26 +51,19 @@ static inline bool position_prepare_sleep(struct position *wake_at,
 }
 
 /*
- * Map a file of the peer whose size can no longer change.
+ * Create sealed memory of this size that begins with `header`. The caller owns
+ * *ret_memfd. The header is written, not mapped: the creator keeps no mapping.
+ */
+int shared_create(const char *name, uint64_t bytes, const void *header,
+		  size_t header_bytes, int *ret_memfd);
+
+/*
+ * Map a file of the peer whose size can no longer change. Without the seals a
+ * peer could truncate it under the mapping: SIGBUS.
  *
  * -EBADMSG  it can change, or is smaller than that
  */
-static inline int position_map(int memfd, size_t least_bytes, void **ret_map,
-			       size_t *ret_bytes)
-{
-	struct stat status;
-	int seals = fcntl(memfd, F_GET_SEALS);
-
-	if (seals < 0 || (seals & POSITION_SEALS) != POSITION_SEALS ||
-	    fstat(memfd, &status) < 0 || (size_t)status.st_size < least_bytes)
-		return -EBADMSG;
-	*ret_bytes = (size_t)status.st_size;
-	*ret_map = mmap(NULL, *ret_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-			memfd, 0);
-	if (*ret_map == MAP_FAILED)
-		return -errno;
-	(void)madvise(*ret_map, *ret_bytes, MADV_DONTDUMP);
-	return 0;
-}
+int shared_map(int memfd, size_t least_bytes, void **ret_map,
+	       size_t *ret_bytes);
 
 #endif
