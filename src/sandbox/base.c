@@ -31,14 +31,53 @@ int __lsan_is_turned_off(void)
 {
 	return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0;
 }
+#define SANITIZER_CALLS                                                      \
+	SANDBOX_CALL(sigaltstack, "sanitizer builds: before a thread ends"), \
+		SANDBOX_CALL(prctl, "sanitizer builds: the name of a thread"),
+#else
+#define SANITIZER_CALLS
 #endif
 
 /* clang-format off */
+/* What every thread needs. No memory can become executable. Signals to itself
+ * are in filter.c. */
+#define THREAD_CALLS \
+	SANDBOX_CALL(read, "eventfds, timers, files and sockets it holds"), \
+	SANDBOX_CALL(write, "eventfds, sockets and the log on stderr"), \
+	SANDBOX_CALL(clock_gettime, "where the vDSO has no clock"), \
+	SANDBOX_CALL(gettimeofday, "where the vDSO has no clock; jansson"), \
+	SANDBOX_CALL(restart_syscall, "a wait resumed after a stop"), \
+	SANDBOX_CALL(futex, "locks and conditions"), \
+	SANDBOX_CALL(sched_yield, "spinning where processors are shared"), \
+	SANDBOX_CALL(brk, "malloc"), \
+	SANDBOX_CALL_MASK(mmap, 2, PROT_EXEC, 0, "malloc, channels"), \
+	SANDBOX_CALL_MASK(mprotect, 2, PROT_EXEC, 0, "malloc, stacks"), \
+	SANDBOX_CALL(munmap, "malloc, channels"), \
+	SANDBOX_CALL(mremap, "realloc"), \
+	SANDBOX_CALL(madvise, "free, stacks of ended threads, no core dumps"), \
+	SANDBOX_CALL(getrandom, "malloc's key"), \
+	SANDBOX_CALL(sched_getaffinity, "malloc counts processors"), \
+	SANDBOX_CALL(rt_sigreturn, "end of a signal handler"), \
+	SANDBOX_CALL(rt_sigprocmask, "abort, threads"), \
+	SANDBOX_CALL(rt_sigaction, "abort"), \
+	SANDBOX_CALL(getpid, "abort"), \
+	SANDBOX_CALL(gettid, "abort"), \
+	SANDBOX_CALL(exit, "end of a thread"), \
+	SANDBOX_CALL(exit_group, "end of the process"), \
+	SANITIZER_CALLS \
+	/* Tried by libraries that can do without. */ \
+	SANDBOX_REFUSE(open, EACCES, "a library looks for a file"), \
+	SANDBOX_REFUSE(openat, EACCES, "a library looks for a file"), \
+	SANDBOX_REFUSE(access, EACCES, "a library looks for a file"), \
+	SANDBOX_REFUSE(readlink, EACCES, "a library looks for a file")
+
+const struct sandbox_call sandbox_thread_calls[] = { THREAD_CALLS };
+
 const struct sandbox_call sandbox_base_calls[] = {
-	/* Descriptors one holds. */
-	SANDBOX_CALL(read, "eventfds, timers, files and sockets one holds"),
-	SANDBOX_CALL(write, "eventfds, sockets and the log on stderr"),
-	SANDBOX_CALL(close, "giving back what was handed over"),
+	THREAD_CALLS,
+
+	/* Descriptors. */
+	SANDBOX_CALL(close, "giving back what was received"),
 	SANDBOX_CALL_IF(fcntl, 1, F_GET_SEALS, "shared memory must be sealed"),
 	SANDBOX_CALL(fstat, "fstat() of older C libraries"),
 	{ .number = __NR_newfstatat, .condition_count = 1,
@@ -69,81 +108,11 @@ const struct sandbox_call sandbox_base_calls[] = {
 	SANDBOX_CALL(ppoll, "waiting without a loop"),
 	SANDBOX_CALL(timerfd_create, "timers of the event loop"),
 	SANDBOX_CALL(timerfd_settime, "timers of the event loop"),
-	SANDBOX_CALL(clock_gettime, "where the vDSO has no clock"),
-	SANDBOX_CALL(gettimeofday, "where the vDSO has no clock; jansson asks"),
 	SANDBOX_CALL(clock_nanosleep, "nanosleep()"),
 	SANDBOX_CALL(nanosleep, "nanosleep() of older C libraries"),
-	SANDBOX_CALL(restart_syscall, "the kernel resumes a wait after a stop"),
-	SANDBOX_CALL(futex, "locks and conditions"),
-	SANDBOX_CALL(sched_yield, "spinning where processors are shared"),
-
-	/* Memory, never executable. */
-	SANDBOX_CALL(brk, "malloc"),
-	SANDBOX_CALL_MASK(mmap, 2, PROT_EXEC, 0, "malloc, channels"),
-	SANDBOX_CALL_MASK(mprotect, 2, PROT_EXEC, 0, "malloc, stacks"),
-	SANDBOX_CALL(munmap, "malloc, channels"),
-	SANDBOX_CALL(mremap, "realloc"),
-	SANDBOX_CALL(madvise, "free, stacks of ended threads, no core dumps"),
-	SANDBOX_CALL(getrandom, "malloc's key"),
-	SANDBOX_CALL(sched_getaffinity, "malloc counts processors"),
-
-	/* Signals and the end. Signals to itself are in filter.c. */
-	SANDBOX_CALL(rt_sigreturn, "end of a signal handler"),
-	SANDBOX_CALL(rt_sigprocmask, "abort, threads"),
-	SANDBOX_CALL(rt_sigaction, "abort"),
-	SANDBOX_CALL(getpid, "abort"),
-	SANDBOX_CALL(gettid, "abort"),
-	SANDBOX_CALL(exit, "end of a thread"),
-	SANDBOX_CALL(exit_group, "end of the process"),
-
-#ifdef SANITIZED
-	SANDBOX_CALL(sigaltstack, "sanitizer builds: before a thread ends"),
-	SANDBOX_CALL(prctl, "sanitizer builds: the name of a thread"),
-#endif
-
-	/* Tried by libraries that can do without. */
-	SANDBOX_REFUSE(open, EACCES, "a library looks for a file"),
-	SANDBOX_REFUSE(openat, EACCES, "a library looks for a file"),
-	SANDBOX_REFUSE(access, EACCES, "a library looks for a file"),
-	SANDBOX_REFUSE(readlink, EACCES, "a library looks for a file"),
 };
 /* clang-format on */
 
 const size_t sandbox_base_call_count = ARRAY_COUNT(sandbox_base_calls);
-
-/* clang-format off */
-const struct sandbox_call sandbox_thread_calls[] = {
-	SANDBOX_CALL(futex, "locks and conditions"),
-	SANDBOX_CALL(read, "eventfds one holds"),
-	SANDBOX_CALL(write, "eventfds one holds, and the log on stderr"),
-	SANDBOX_CALL(clock_gettime, "where the vDSO has no clock"),
-	SANDBOX_CALL(gettimeofday, "where the vDSO has no clock"),
-	SANDBOX_CALL(restart_syscall, "the kernel resumes a wait after a stop"),
-	SANDBOX_CALL(sched_yield, "spinning where processors are shared"),
-	SANDBOX_CALL(rt_sigreturn, "end of a signal handler"),
-	SANDBOX_CALL(rt_sigprocmask, "abort, end of a thread"),
-	SANDBOX_CALL(rt_sigaction, "abort"),
-	SANDBOX_CALL(getpid, "abort"),
-	SANDBOX_CALL(gettid, "abort"),
-	SANDBOX_CALL(brk, "malloc"),
-	SANDBOX_CALL_MASK(mmap, 2, PROT_EXEC, 0, "malloc"),
-	SANDBOX_CALL_MASK(mprotect, 2, PROT_EXEC, 0, "malloc"),
-	SANDBOX_CALL(munmap, "malloc"),
-	SANDBOX_CALL(mremap, "realloc"),
-	SANDBOX_CALL(madvise, "free, end of a thread"),
-	SANDBOX_CALL(getrandom, "malloc's key"),
-	SANDBOX_CALL(sched_getaffinity, "malloc counts processors"),
-	SANDBOX_CALL(exit, "end of a thread"),
-	SANDBOX_CALL(exit_group, "end of the process"),
-#ifdef SANITIZED
-	SANDBOX_CALL(sigaltstack, "sanitizer builds: before a thread ends"),
-	SANDBOX_CALL(prctl, "sanitizer builds: the name of a thread"),
-#endif
-	SANDBOX_REFUSE(open, EACCES, "a library looks for a file"),
-	SANDBOX_REFUSE(openat, EACCES, "a library looks for a file"),
-	SANDBOX_REFUSE(access, EACCES, "a library looks for a file"),
-	SANDBOX_REFUSE(readlink, EACCES, "a library looks for a file"),
-};
-/* clang-format on */
 
 const size_t sandbox_thread_call_count = ARRAY_COUNT(sandbox_thread_calls);
