@@ -139,7 +139,7 @@ void aml_integer(struct aml *aml, uint64_t value)
 	aml_bytes(aml, &value, sizes[i].bytes);
 }
 
-void aml_string(struct aml *aml, const char *text)
+static void aml_string(struct aml *aml, const char *text)
 {
 	aml_byte(aml, 0x0d);
 	aml_bytes(aml, text, strlen(text) + 1);
@@ -151,7 +151,7 @@ static uint32_t hex_digit(char digit)
 }
 
 /* Three letters of five bits, four hexadecimal digits, big endian (19.3.4). */
-void aml_eisa_id(struct aml *aml, const char *id)
+static void aml_eisa_id(struct aml *aml, const char *id)
 {
 	uint32_t value = 0;
 	uint8_t bytes[4];

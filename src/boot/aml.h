@@ -74,8 +74,6 @@ void aml_path(struct aml *aml, const char *path);
 
 /* Constants. */
 void aml_integer(struct aml *aml, uint64_t value);
-void aml_string(struct aml *aml, const char *text);
-void aml_eisa_id(struct aml *aml, const char *id); /* "PNP0A08" */
 
 /* A definition of a name: Name(path, constant). */
 void aml_name_integer(struct aml *aml, const char *path, uint64_t value);

@@ -128,16 +128,16 @@ int workers_submit(struct workers *workers, struct work *work)
 	return error;
 }
 
-struct work *workers_take_done(struct workers *workers)
-{
-	if (!workers_have_done(workers))
-		return NULL;
-	return __atomic_exchange_n(&workers->done, NULL, __ATOMIC_ACQUIRE);
-}
-
-bool workers_have_done(const struct workers *workers)
+static bool have_done(const struct workers *workers)
 {
 	return __atomic_load_n(&workers->done, __ATOMIC_RELAXED) != NULL;
+}
+
+struct work *workers_take_done(struct workers *workers)
+{
+	if (!have_done(workers))
+		return NULL;
+	return __atomic_exchange_n(&workers->done, NULL, __ATOMIC_ACQUIRE);
 }
 
 bool workers_prepare_sleep(struct workers *workers)

@@ -51,8 +51,6 @@ int workers_submit(struct workers *workers, struct work *work);
 /* Everything finished since the last call, linked by next; NULL for none. */
 struct work *workers_take_done(struct workers *workers);
 
-bool workers_have_done(const struct workers *workers);
-
 /* Before sleeping on done_fd: true when nothing is finished and the next
  * completion writes done_fd. After waking, workers_woken(). */
 bool workers_prepare_sleep(struct workers *workers);

@@ -47,7 +47,7 @@ static void acknowledge(struct power *power, uint8_t events)
  * The keyboard controller is there for its reset alone: it never has data and
  * never is busy, so that nobody waits for it.
  */
-uint8_t power_read(const struct power *power, uint16_t port)
+static uint8_t power_read(const struct power *power, uint16_t port)
 {
 	switch (port) {
 	case PORT_EVENTS:

@@ -59,7 +59,6 @@ void power_press_button(struct power *power);
 
 /* By port number: the ports that power_attach() claims, and
  * PORT_RESET_CONTROL. */
-uint8_t power_read(const struct power *power, uint16_t port);
 void power_write(struct power *power, uint16_t port, uint8_t value);
 
 void power_save(const struct power *power, struct state_writer *writer);

@@ -30,8 +30,6 @@
 #include "net/network.h"
 #include "sandbox/sandbox.h"
 
-#define SERVICE_CAPTURES_MOST 8
-
 /* First in `polled`; ports follow, in their order. */
 enum { POLLED_LINK, POLLED_PORTS };
 

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "net/switch/drop.h"
+#include "control/drops.h"
 #include "net/switch/ethernet.h"
 
 #define GUARD_ADDRESS_MAX 4

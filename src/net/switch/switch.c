@@ -7,17 +7,6 @@
 
 #include "net/switch/switch_private.h"
 
-const char *switch_drop_name(unsigned reason)
-{
-	static const char *const names[] = {
-#define SWITCH_DROP(id, name, text) [DROP_##id] = name,
-		SWITCH_DROPS(SWITCH_DROP)
-#undef SWITCH_DROP
-	};
-
-	return reason < DROP_COUNT ? names[reason] : "unknown";
-}
-
 int switch_new(struct vswitch **ret_vswitch, const struct switch_ops *ops,
 	       uint32_t seed)
 {

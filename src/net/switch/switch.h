@@ -25,7 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "net/switch/drop.h"
+#include "control/drops.h"
 #include "net/switch/ethernet.h"
 #include "net/switch/fdb.h"
 #include "net/switch/guard.h"

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "net/switch/drop.h"
+#include "control/drops.h"
 #include "net/switch/ethernet.h"
 
 struct vlan_set {

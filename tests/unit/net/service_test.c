@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "control/drops.h"
 #include "lan.h"
 #include "lib/harness.h"
-#include "net/switch/drop.h"
 
 static struct lan lan;
 
