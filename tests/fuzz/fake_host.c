@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +25,7 @@
 #include "control/protocol.h"
 #include "sandbox/cgroup.h"
 #include "supervisor/child/engine.h"
+#include "supervisor/child/spawn_child.h"
 #include "supervisor/errand/errand.h"
 #include "supervisor/network/uplink.h"
 
@@ -45,7 +45,6 @@ static struct {
 	unsigned syncs;
 	uint8_t random;
 	pid_t last_pid;
-	int spawn_fd; /* what the child to come gets as its control link */
 	pid_t pid_of_fd[FD_MAX]; /* of pidfds */
 	struct fake_process processes[FAKE_PROCESSES_MAX];
 } host;
@@ -56,7 +55,6 @@ void fake_host_begin(void)
 	host.is_on = true;
 	host.now_ns = 1000 * NS_PER_S;
 	host.last_pid = FIRST_PID;
-	host.spawn_fd = NO_FD;
 }
 
 void fake_host_end(void)
@@ -67,7 +65,6 @@ void fake_host_end(void)
 		control_close(&host.processes[i].control);
 		close_fd(&host.processes[i].pidfd);
 	}
-	close_fd(&host.spawn_fd);
 	host.is_on = false;
 }
 
@@ -187,51 +184,6 @@ static uint32_t role_of(const char *path)
 	abort();
 }
 
-int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions,
-				     int fd, int as)
-{
-	if (as != CONTROL_CHILD_FD)
-		return 0;
-	close_fd(&host.spawn_fd);
-	host.spawn_fd = dup(fd);
-	return host.spawn_fd < 0 ? errno : 0;
-}
-
-int posix_spawn(pid_t *restrict pid, const char *restrict path,
-		const posix_spawn_file_actions_t *restrict actions,
-		const posix_spawnattr_t *restrict attributes,
-		char *const arguments[restrict],
-		char *const environment[restrict])
-{
-	struct fake_process *process = host.processes;
-
-	while (process->pid &&
-	       process < &host.processes[FAKE_PROCESSES_MAX - 1])
-		process++;
-	if (process->pid)
-		return EAGAIN;
-	*process = (struct fake_process){
-		.pid = ++host.last_pid,
-		.role = role_of(path),
-		.control = { take_fd(&host.spawn_fd) },
-		.pidfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-	};
-	/* "[NAME]" */
-	(void)snprintf(process->name, sizeof(process->name), "%.*s",
-		       (int)strlen(arguments[1]) - 2, arguments[1] + 1);
-	*pid = process->pid;
-	return 0;
-}
-
-int posix_spawnp(pid_t *restrict pid, const char *restrict program,
-		 const posix_spawn_file_actions_t *restrict actions,
-		 const posix_spawnattr_t *restrict attributes,
-		 char *const arguments[restrict],
-		 char *const environment[restrict])
-{
-	return ENOENT;
-}
-
 int pidfd_open(pid_t pid, unsigned flags)
 {
 	const struct fake_process *process = find(pid);
@@ -246,6 +198,43 @@ int pidfd_open(pid_t pid, unsigned flags)
 		abort();
 	host.pid_of_fd[fd] = pid;
 	return fd;
+}
+
+int __wrap_spawn_child(const char *directory, const char *program,
+		       const char *name, const struct spawn *spawn,
+		       struct spawned *ret_spawned);
+int __wrap_spawn_program(const char *const *arguments,
+			 const struct spawn *spawn,
+			 struct spawned *ret_spawned);
+
+int __wrap_spawn_child(const char *directory, const char *program,
+		       const char *name, const struct spawn *spawn,
+		       struct spawned *ret_spawned)
+{
+	struct fake_process *process = host.processes;
+
+	while (process->pid &&
+	       process < &host.processes[FAKE_PROCESSES_MAX - 1])
+		process++;
+	if (process->pid)
+		return -EAGAIN;
+	*process = (struct fake_process){
+		.pid = ++host.last_pid,
+		.role = role_of(program),
+		.control = { dup(spawn->control_fd) },
+		.pidfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+	};
+	(void)snprintf(process->name, sizeof(process->name), "%s", name);
+	ret_spawned->pid = process->pid;
+	ret_spawned->pidfd = pidfd_open(process->pid, 0);
+	ret_spawned->is_in_group = false;
+	return 0;
+}
+
+int __wrap_spawn_program(const char *const *arguments,
+			 const struct spawn *spawn, struct spawned *ret_spawned)
+{
+	return -ENOENT;
 }
 
 static int kill_process(struct fake_process *process)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* How a child begins: started, or found again after our own restart. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -39,16 +37,6 @@ void process_title(const struct process *process, char *to, size_t room)
 {
 	(void)snprintf(to, room, "%s [%s]", role_names[process->role],
 		       process->name);
-}
-
-static int open_pidfd(pid_t pid, int *ret_pidfd)
-{
-	int fd = pidfd_open(pid, 0);
-
-	if (fd < 0)
-		return -errno;
-	*ret_pidfd = fd;
-	return 0;
 }
 
 static struct process *process_new(struct supervisor *supervisor, uint32_t role,
@@ -98,24 +86,6 @@ static void send_settings(struct process *process)
 		     sizeof(settings), &supervisor->meet_fd, 1);
 }
 
-/* Takes as long as the kernel does, and changes nothing of ours. */
-static int start_program(const struct process *process, int child_end,
-			 int log_end, pid_t *ret_pid, int *ret_pidfd)
-{
-	int r = spawn_child(process->supervisor->config.libexec_dir,
-			    role_names[process->role], process->name, child_end,
-			    log_end, ret_pid);
-
-	if (r < 0)
-		return r;
-	r = open_pidfd(*ret_pid, ret_pidfd);
-	if (r == 0)
-		return 0;
-	(void)kill(*ret_pid, SIGKILL);
-	(void)waitpid(*ret_pid, NULL, 0);
-	return r;
-}
-
 static void note_core(struct process *process)
 {
 	if (core_has_cookie(process->pid))
@@ -130,8 +100,7 @@ static int bring_to_life(struct process *process)
 	SCOPED(close_fd) int log_end = NO_FD;
 	char title[2 * NAME_SIZE];
 	const bool is_urgent = process->loan.is_made;
-	int pidfd = NO_FD;
-	pid_t pid = 0;
+	struct spawned spawned;
 	int r;
 
 	process_title(process, title, sizeof(title));
@@ -141,17 +110,19 @@ static int bring_to_life(struct process *process)
 		return r;
 	errand_step_aside();
 	urgency_begin_birth(is_urgent);
-	r = start_program(process, child_end, log_end, &pid, &pidfd);
+	r = spawn_child(process->supervisor->config.libexec_dir,
+			role_names[process->role], process->name,
+			&(struct spawn){ child_end, log_end, NO_FD }, &spawned);
 	urgency_end_birth();
 	errand_step_back();
 	if (r < 0)
 		return r;
-	process->pid = pid;
-	process->pidfd = pidfd;
+	process->pid = spawned.pid;
+	process->pidfd = spawned.pidfd;
 	loan_take_effect(process);
 	/* Before it has its settings, and so before it starts a QEMU. */
 	if (process->supervisor->config.core_scheduling)
-		(void)core_create_cookie(pid);
+		(void)core_create_cookie(spawned.pid);
 	note_core(process);
 	(void)failpoint("spawn.unrecorded");
 	child_remember(process->supervisor, process);
@@ -251,9 +222,8 @@ int process_expect(struct supervisor *supervisor,
 	process->id = record->id;
 	process->pid = record->pid;
 	memcpy(process->token, record->token, TOKEN_BYTES);
-	r = open_pidfd(process->pid, &process->pidfd);
-	if (r == 0)
-		r = process_watch_death(process);
+	process->pidfd = pidfd_open(process->pid, 0);
+	r = process->pidfd < 0 ? -errno : process_watch_death(process);
 	/* Asked after the pidfd is open: from here on the pid cannot change
 	 * its meaning unseen. */
 	if (r == 0 && (!record->start_time ||

@@ -4,10 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/count.h"
@@ -47,50 +51,150 @@ static void keep_variables(char **kept)
 	kept[count] = NULL;
 }
 
-static void choose_signals(posix_spawnattr_t *attributes)
-{
-	sigset_t none, defaults;
+/* What the new process is made of. It shares our memory until its program runs,
+ * so this is how it tells why that does not. */
+struct birth {
+	const char *program;
+	char *const *arguments;
+	char *const *environment;
+	const struct spawn *spawn;
+	int error;
+};
 
-	(void)sigemptyset(&none);
-	(void)posix_spawnattr_setsigmask(attributes, &none);
-	/* SIGPIPE stays ignored: a closed standard error must not end it. */
-	(void)sigfillset(&defaults);
-	(void)sigdelset(&defaults, SIGPIPE);
-	(void)sigdelset(&defaults, SIGKILL);
-	(void)sigdelset(&defaults, SIGSTOP);
-	(void)posix_spawnattr_setsigdefault(attributes, &defaults);
-	/* A session of its own: a terminal's signals are not for it. */
-	(void)posix_spawnattr_setflags(
-		attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-				    POSIX_SPAWN_SETSID);
+/* Room for a path on the way to the program, twice. */
+#define STACK_BYTES (32u << 10)
+
+/* Also when it is that number already, and would be closed. */
+static int place_fd(int fd, int number)
+{
+	return fd == number ? fcntl(fd, F_SETFD, 0) : dup2(fd, number);
 }
 
 /* The control link and standard error; the rest is nothing. */
-static void choose_files(posix_spawn_file_actions_t *actions, int fd,
-			 int log_fd)
+static int choose_files(const struct spawn *spawn)
 {
-	(void)posix_spawn_file_actions_init(actions);
-	(void)posix_spawn_file_actions_adddup2(actions, fd, CONTROL_CHILD_FD);
-	(void)posix_spawn_file_actions_addopen(actions, STDIN_FILENO,
-					       "/dev/null", O_RDONLY, 0);
-	(void)posix_spawn_file_actions_addopen(actions, STDOUT_FILENO,
-					       "/dev/null", O_WRONLY, 0);
-	if (log_fd == NO_FD)
-		(void)posix_spawn_file_actions_adddup2(actions, STDOUT_FILENO,
-						       STDERR_FILENO);
-	else
-		(void)posix_spawn_file_actions_adddup2(actions, log_fd,
-						       STDERR_FILENO);
+	int nothing;
+
+	if (place_fd(spawn->control_fd, CONTROL_CHILD_FD) < 0)
+		return -errno;
+	nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (nothing < 0 || place_fd(nothing, STDIN_FILENO) < 0 ||
+	    place_fd(nothing, STDOUT_FILENO) < 0 ||
+	    place_fd(spawn->log_fd == NO_FD ? nothing : spawn->log_fd,
+		     STDERR_FILENO) < 0)
+		return -errno;
+	return 0;
+}
+
+static void choose_signals(void)
+{
+	const struct sigaction usual = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	/* SIGPIPE stays ignored: a closed standard error must not end it. */
+	for (int number = 1; number < NSIG; number++)
+		if (number != SIGPIPE)
+			(void)sigaction(number, &usual, NULL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The new process, on a stack that ends with it. */
+static int begin(void *context)
+{
+	struct birth *birth = context;
+
+	birth->error = choose_files(birth->spawn);
+	/* A session of its own: a terminal's signals are not for it. */
+	if (birth->error == 0 && setsid() < 0)
+		birth->error = -errno;
+	if (birth->error == 0) {
+		choose_signals();
+		(void)execvpe(birth->program, birth->arguments,
+			      birth->environment);
+		birth->error = -errno;
+	}
+	_exit(127);
+}
+
+/*
+ * The C library has no clone3(). Both processes return from the system call with
+ * the same registers; the new one has an empty stack, and never comes back.
+ */
+static pid_t clone_into_group(struct clone_args *arguments, struct birth *birth)
+{
+	register int (*function)(void *) __asm__("r8") = begin;
+	register void *context __asm__("r9") = birth;
+	long result = SYS_clone3;
+
+	__asm__ volatile("syscall\n\t"
+			 "test %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "mov %%r9, %%rdi\n\t"
+			 "call *%%r8\n\t"
+			 "ud2\n"
+			 "1:"
+			 : "+a"(result)
+			 : "D"(arguments), "S"(sizeof(*arguments)),
+			   "r"(function), "r"(context)
+			 : "rcx", "r11", "cc", "memory");
+	return (pid_t)result;
+}
+
+/* Nor do the filters of some containers let it pass. */
+static pid_t clone_process(struct birth *birth, int *ret_pidfd,
+			   bool *ret_is_in_group)
+{
+	const uint64_t flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+	_Alignas(16) char stack[STACK_BYTES];
+	struct clone_args arguments = {
+		.flags = flags | CLONE_INTO_CGROUP,
+		.pidfd = (uintptr_t)ret_pidfd,
+		.exit_signal = SIGCHLD,
+		.stack = (uintptr_t)stack,
+		.stack_size = sizeof(stack),
+		.cgroup = (uint64_t)birth->spawn->group_fd,
+	};
+	pid_t pid = -1;
+
+	if (birth->spawn->group_fd != NO_FD)
+		pid = clone_into_group(&arguments, birth);
+	*ret_is_in_group = pid > 0;
+	if (pid < 0)
+		pid = clone(begin, stack + sizeof(stack), (int)flags | SIGCHLD,
+			    birth, ret_pidfd);
+	return pid;
+}
+
+/* No handler of ours runs in a process that shares our memory. */
+static int give_birth(struct birth *birth, struct spawned *ret_spawned)
+{
+	struct spawned spawned = { .pidfd = NO_FD };
+	sigset_t all, before;
+	int error;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	spawned.pid =
+		clone_process(birth, &spawned.pidfd, &spawned.is_in_group);
+	error = spawned.pid < 0 ? -errno : birth->error;
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error == 0)
+		*ret_spawned = spawned;
+	else if (spawned.pid > 0)
+		(void)waitpid(spawned.pid, NULL, 0);
+	if (error < 0)
+		close_fd(&spawned.pidfd);
+	return error;
 }
 
 int spawn_child(const char *directory, const char *program, const char *name,
-		int control_fd, int log_fd, pid_t *ret_pid)
+		const struct spawn *spawn, struct spawned *ret_spawned)
 {
 	char *kept[ARRAY_COUNT(kept_variables) + 1];
 	char path[PATH_MAX], title[NAME_SIZE + 2];
 	char *arguments[] = { (char *)program, title, NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
+	struct birth birth = { path, arguments, kept, spawn, 0 };
 	int r;
 
 	r = find_program(directory, program, path, sizeof(path));
@@ -98,31 +202,20 @@ int spawn_child(const char *directory, const char *program, const char *name,
 		return r;
 	(void)snprintf(title, sizeof(title), "[%s]", name);
 	keep_variables(kept);
-	choose_files(&actions, control_fd, log_fd);
-	(void)posix_spawnattr_init(&attributes);
-	choose_signals(&attributes);
-	r = -posix_spawn(ret_pid, path, &actions, &attributes, arguments, kept);
-	(void)posix_spawnattr_destroy(&attributes);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	return r;
+	return give_birth(&birth, ret_spawned);
 }
 
-int spawn_program(const char *const *arguments, int fd, pid_t *ret_pid)
+int spawn_program(const char *const *arguments, const struct spawn *spawn,
+		  struct spawned *ret_spawned)
 {
 	static char path[] = "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin";
 	char *environment[] = { path, NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
+	struct birth birth = { arguments[0], (char *const *)arguments,
+			       environment, spawn, 0 };
 	int r;
 
-	choose_files(&actions, fd, NO_FD);
-	(void)posix_spawnattr_init(&attributes);
-	choose_signals(&attributes);
 	urgency_begin_birth(false);
-	r = -posix_spawnp(ret_pid, arguments[0], &actions, &attributes,
-			  (char *const *)arguments, environment);
+	r = give_birth(&birth, ret_spawned);
 	urgency_end_birth();
-	(void)posix_spawnattr_destroy(&attributes);
-	(void)posix_spawn_file_actions_destroy(&actions);
 	return r;
 }

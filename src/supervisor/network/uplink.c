@@ -11,7 +11,6 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -270,8 +269,9 @@ static int open_passt(const struct switch_definition *definition,
 		      struct uplink *uplink, struct refusal *refusal)
 {
 	const char *arguments[8 + ARRAY_COUNT(secluded)];
+	struct spawn spawn = { .log_fd = NO_FD, .group_fd = NO_FD };
+	struct spawned spawned;
 	int fds[2];
-	pid_t pid;
 	int r;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
@@ -280,19 +280,15 @@ static int open_passt(const struct switch_definition *definition,
 	set_room(fds[0]);
 	set_room(fds[1]);
 	passt_arguments(definition, arguments);
-	r = spawn_program(arguments, fds[1], &pid);
+	spawn.control_fd = fds[1];
+	r = spawn_program(arguments, &spawn, &spawned);
 	close_fd(&fds[1]);
 	if (r == -ENOENT)
 		return refuse(refusal, r, "uplink", "passt is not installed");
 	if (r < 0)
 		return refuse_uplink(refusal, r, "passt", "starting it");
-	uplink->passt_pidfd = pidfd_open(pid, 0);
-	if (uplink->passt_pidfd >= 0)
-		return 0;
-	r = -errno;
-	(void)kill(pid, SIGKILL);
-	(void)waitpid(pid, NULL, 0);
-	return refuse_uplink(refusal, r, "passt", "watching it");
+	uplink->passt_pidfd = spawned.pidfd;
+	return 0;
 }
 
 static int open_once(const struct switch_definition *definition,
