@@ -14,14 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/count.h"
 #include "base/scope.h"
 #include "base/text.h"
 
 #define LINE_SIZE 512
-/* One process after the other, where they cannot be killed at once. */
-#define END_TRIES    256
-#define END_PAUSE_NS 1000000
 
 /* Of a group of ours, in a hundredth of which a recovery passes; and of all of
  * them: what is left is for other supervisors of the host. */
@@ -422,9 +420,9 @@ static int limit_v2(int folder, uint32_t kinds,
 	return error;
 }
 
-static int place_in_tree(const struct cgroup_base *base, uint32_t tree,
-			 const char *group, pid_t pid,
-			 const struct cgroup_limits *limits)
+/* Its folder, with the limits in force. */
+static int open_group(const struct cgroup_base *base, uint32_t tree,
+		      const char *group, const struct cgroup_limits *limits)
 {
 	SCOPED(close_fd) int folder = make_folder(base->fds[tree], group);
 	int error;
@@ -434,9 +432,33 @@ static int place_in_tree(const struct cgroup_base *base, uint32_t tree,
 	error = base->version == CGROUP_V2
 			? limit_v2(folder, base->kinds[tree], limits)
 			: limit_v1(folder, base->kinds[tree], limits);
-	if (error == 0)
-		error = write_number(folder, "cgroup.procs", (uint64_t)pid);
-	return error;
+	return error < 0 ? error : take_fd(&folder);
+}
+
+int cgroup_create(const struct cgroup_base *base, const char *group,
+		  const struct cgroup_limits *limits)
+{
+	if (!text_is_name(group, NAME_SIZE))
+		return -EINVAL;
+	return base->version == CGROUP_V2 ? open_group(base, 0, group, limits)
+					  : -EOPNOTSUPP;
+}
+
+static int place_in_tree(const struct cgroup_base *base, uint32_t tree,
+			 const char *group, pid_t pid,
+			 const struct cgroup_limits *limits)
+{
+	SCOPED(close_fd) int folder = open_group(base, tree, group, limits);
+
+	if (folder < 0)
+		return take_fd(&folder);
+	return write_number(folder, "cgroup.procs", (uint64_t)pid);
+}
+
+static void remove_group(const struct cgroup_base *base, const char *group)
+{
+	for (uint32_t i = 0; i < base->tree_count; i++)
+		(void)unlinkat(base->fds[i], group, AT_REMOVEDIR);
 }
 
 int cgroup_place(const struct cgroup_base *base, const char *group, pid_t pid,
@@ -449,29 +471,37 @@ int cgroup_place(const struct cgroup_base *base, const char *group, pid_t pid,
 	for (uint32_t i = 0; error == 0 && i < base->tree_count; i++)
 		error = place_in_tree(base, i, group, pid, limits);
 	if (error < 0)
-		(void)cgroup_remove(base, group);
+		remove_group(base, group);
 	return error;
+}
+
+static FILE *open_members(int folder)
+{
+	SCOPED(close_fd) int fd = NO_FD;
+	FILE *file;
+
+	fd = openat(folder, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	file = fd < 0 ? NULL : fdopen(fd, "r");
+	if (file)
+		(void)take_fd(&fd);
+	return file;
 }
 
 static bool is_in(int folder, pid_t wanted)
 {
-	SCOPED(close_fd) int fd = NO_FD;
-	FILE *file;
+	FILE *members = open_members(folder);
 	int pid = 0;
 
-	fd = openat(folder, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-	file = fd < 0 ? NULL : fdopen(fd, "r");
-	if (!file)
+	if (!members)
 		return false;
-	(void)take_fd(&fd);
-	while (pid != wanted && fscanf(file, "%d", &pid) == 1)
+	while (pid != wanted && fscanf(members, "%d", &pid) == 1)
 		;
-	(void)fclose(file);
+	(void)fclose(members);
 	return pid == wanted;
 }
 
 /* Asked again with the pidfd open: its number means it from then on. */
-static void kill_first(int folder, pid_t pid)
+static void kill_member(int folder, pid_t pid)
 {
 	SCOPED(close_fd) int pidfd = pidfd_open(pid, 0);
 
@@ -481,19 +511,32 @@ static void kill_first(int folder, pid_t pid)
 		(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 }
 
-static void end_each(int folder)
+static void kill_each(int folder)
 {
-	const struct timespec pause = { .tv_nsec = END_PAUSE_NS };
-	uint64_t pid;
+	FILE *members = open_members(folder);
+	int pid;
 
-	for (int i = 0; i < END_TRIES && (pid = first_process(folder)); i++) {
-		kill_first(folder, (pid_t)pid);
-		if (first_process(folder) == pid)
-			(void)nanosleep(&pause, NULL);
+	while (members && fscanf(members, "%d", &pid) == 1)
+		kill_member(folder, pid);
+	if (members)
+		(void)fclose(members);
+}
+
+static void end_members(int folder, uint32_t wait_ms)
+{
+	const struct timespec pause = { .tv_nsec = NS_PER_MS };
+
+	while (first_process(folder)) {
+		if (write_at(folder, "cgroup.kill", "1") < 0)
+			kill_each(folder);
+		if (wait_ms-- == 0)
+			break;
+		(void)nanosleep(&pause, NULL);
 	}
 }
 
-void cgroup_kill(const struct cgroup_base *base, const char *group)
+void cgroup_kill(const struct cgroup_base *base, const char *group,
+		 uint32_t wait_ms)
 {
 	if (!text_is_name(group, NAME_SIZE))
 		return;
@@ -502,20 +545,8 @@ void cgroup_kill(const struct cgroup_base *base, const char *group)
 
 		if (folder < 0)
 			folder = NO_FD;
-		else if (write_at(folder, "cgroup.kill", "1") < 0)
-			end_each(folder);
+		else
+			end_members(folder, wait_ms);
 	}
-}
-
-int cgroup_remove(const struct cgroup_base *base, const char *group)
-{
-	int error = 0;
-
-	if (!text_is_name(group, NAME_SIZE))
-		return -EINVAL;
-	for (uint32_t i = 0; i < base->tree_count; i++)
-		if (unlinkat(base->fds[i], group, AT_REMOVEDIR) < 0 &&
-		    errno != ENOENT)
-			error = -errno;
-	return error;
+	remove_group(base, group);
 }

@@ -60,8 +60,19 @@ int cgroup_base_open(const char *name, struct cgroup_base *ret_base);
 void cgroup_base_close(struct cgroup_base *base);
 
 /*
- * Create a group (or reuse one left by an earlier supervisor) and move `pid`
- * into it. `group` satisfies text_is_name().
+ * Create a group (or reuse one left by an earlier supervisor) with these limits,
+ * for a process to be created in: an owned descriptor for clone3(). `group`
+ * satisfies text_is_name().
+ *
+ * -EINVAL      not a name
+ * -EOPNOTSUPP  not version 2: a process has to be moved
+ */
+int cgroup_create(const struct cgroup_base *base, const char *group,
+		  const struct cgroup_limits *limits);
+
+/*
+ * Create a group likewise and move `pid` into it, which takes an RCU grace
+ * period: ten milliseconds, and a hundred when the host is busy.
  *
  * -EINVAL      not a name
  * -EOPNOTSUPP  the base is empty
@@ -70,22 +81,17 @@ void cgroup_base_close(struct cgroup_base *base);
 int cgroup_place(const struct cgroup_base *base, const char *group, pid_t pid,
 		 const struct cgroup_limits *limits);
 
-/* Remove every group of ours that is empty: those whose processes were still
- * exiting when cgroup_remove() was called. */
+/* Remove every group of ours that is empty, including one just created. */
 void cgroup_sweep(const struct cgroup_base *base);
 
 /*
- * Kill every process in a group: the group's main process has ended, but its
- * children may not have. Without cgroup.kill (version 1), processes that fork
- * faster than they are killed may survive.
+ * Kill every process in a group, wait at most `wait_ms` until they have exited,
+ * and remove the group: its main process has ended, but its children may not
+ * have. What has not exited by then leaves the group to cgroup_sweep(). Without
+ * cgroup.kill (version 1), processes that fork faster than they are killed may
+ * survive.
  */
-void cgroup_kill(const struct cgroup_base *base, const char *group);
-
-/*
- * Remove the group of a process that has ended.
- *
- * -EBUSY  a process is still in it; try again later
- */
-int cgroup_remove(const struct cgroup_base *base, const char *group);
+void cgroup_kill(const struct cgroup_base *base, const char *group,
+		 uint32_t wait_ms);
 
 #endif

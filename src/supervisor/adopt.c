@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/scope.h"
 #include "supervisor/child/child_record.h"
 #include "supervisor/errand/errand.h"
 #include "supervisor/partition/autostart.h"
@@ -141,7 +142,7 @@ static int expect_child(void *context, const struct child_record *child)
 	else if (child->role != ROLE_MONITOR && service)
 		r = service_expect(service, &record);
 	if (r == -ESRCH && process_birth(child->pid) != child->start_time)
-		child_forget(supervisor, child->instance);
+		child_forget(supervisor, child->instance, NO_FD);
 	else if (r < 0)
 		store_defer_child_gone(supervisor->store, child->instance);
 	return 0;

@@ -15,7 +15,6 @@
 #include "supervisor/adopt.h"
 #include "supervisor/child/child_record.h"
 #include "supervisor/child/engine.h"
-#include "supervisor/child/placer.h"
 #include "supervisor/child/quarantine.h"
 #include "supervisor/child/rendezvous.h"
 #include "supervisor/client/client.h"
@@ -187,12 +186,6 @@ static const struct attachment_ops *const attachments[] = {
 	&disk_attachments, &console_attachments, &network_attachments, NULL
 };
 
-static void flushed(struct supervisor *supervisor, int result)
-{
-	placer_sweep(supervisor->placer);
-	tickets_flushed(supervisor, result);
-}
-
 /* With a key that is not kept the children of now are of another store later. */
 static int read_facts(struct supervisor *supervisor)
 {
@@ -235,7 +228,7 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 	r = make_directories(supervisor, refusal);
 	if (r < 0)
 		return r;
-	supervisor->flushed = flushed;
+	supervisor->flushed = tickets_flushed;
 	supervisor->adopt_unrecorded = adopt_unrecorded;
 	supervisor->process_ended = supervisor_shutdown_progress;
 	supervisor->attachments = attachments;

@@ -28,7 +28,6 @@ struct adoption;
 struct rendezvous;
 struct engine_probe;
 struct errands;
-struct placer;
 struct kept;
 
 struct supervisor {
@@ -39,8 +38,6 @@ struct supervisor {
 	struct errands *errands;       /* what the loop must not wait for */
 	pthread_mutex_t configuration; /* of who changes what is defined */
 	struct cgroup_base cgroups;
-	struct placer *placer; /* NULL: no control groups on this host */
-	sd_event_source *placed_source;
 	int meet_fd; /* the directory children find us in */
 	struct process_list processes;
 	TAILQ_HEAD(, kept) quarantine; /* of children that we do not know */

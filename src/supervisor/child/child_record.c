@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -12,88 +12,85 @@
 #include "sandbox/sandbox.h"
 #include "supervisor/child/ids.h"
 #include "supervisor/child/loan.h"
-#include "supervisor/child/placer.h"
+#include "supervisor/child/process_private.h"
 #include "supervisor/child/service_limits.h"
 #include "supervisor/errand/errand.h"
 #include "supervisor/store/record.h"
 #include "supervisor/supervisor.h"
+
+/* For what a child left behind to end; what takes longer is swept later. */
+#define END_MS 256
 
 static void name_group(uint64_t id, char *to)
 {
 	(void)snprintf(to, NAME_SIZE, "c%llu", (unsigned long long)id);
 }
 
-static void note_placed(struct process *process, int result)
+static void note_placed(struct process *process)
 {
-	if (result < 0)
-		return;
 	process->missing &= ~(uint32_t)SANDBOX_CGROUP;
 	process->layers |= SANDBOX_CGROUP;
 }
 
-static struct process *find_process(struct supervisor *supervisor, uint64_t id)
-{
-	struct process *process;
+struct group {
+	char name[NAME_SIZE];
+	struct cgroup_limits limits;
+};
 
-	TAILQ_FOREACH(process, &supervisor->processes, link)
-		if (process->id == id)
-			return process;
-	return NULL;
+static struct group group_of(const struct process *process)
+{
+	struct group group = { .limits = limits_for(
+				       &process->supervisor->config,
+				       process->role, limits_host_bytes()) };
+
+	name_group(process->id, group.name);
+	return group;
 }
 
-/* One that has ended meanwhile is still to be reaped (process.c), and its
- * group to be removed. */
-static int on_placed(sd_event_source *source, int fd, uint32_t events,
-		     void *data)
+int child_create_group(const struct process *process)
 {
-	struct supervisor *supervisor = data;
-	struct placement placed;
-	struct process *process;
+	const struct group group = group_of(process);
+	int fd = cgroup_create(&process->supervisor->cgroups, group.name,
+			       &group.limits);
 
-	while (placer_take(supervisor->placer, &placed)) {
-		process = find_process(supervisor, placed.id);
-		if (process) {
-			note_placed(process, placed.result);
-		} else {
-			(void)waitid(P_PIDFD, (id_t)placed.pidfd, NULL,
-				     WEXITED | WNOHANG);
-			supervisor_flush_soon(supervisor);
-		}
-		close_fd(&placed.pidfd);
-	}
-	return 0;
+	return fd < 0 ? NO_FD : fd;
 }
 
-static int place_now(struct placer *placer, const struct placement *placement)
+/* An errand: it takes an RCU grace period. It may have ended, and been reaped
+ * by others if it is not our child. */
+static void move(void *context)
 {
-	int result;
+	struct process *process = context;
+	const struct cgroup_base *base = &process->supervisor->cgroups;
+	const struct group group = group_of(process);
+	const int pidfd = process->pidfd;
+	const pid_t pid = process->pid;
+	int r = -ESRCH;
 
+	process->is_moving = true;
 	errand_step_aside();
-	result = placer_place(placer, placement);
+	if (pidfd_send_signal(pidfd, 0, NULL, 0) == 0)
+		r = cgroup_place(base, group.name, pid, &group.limits);
 	errand_step_back();
-	return result;
+	process->is_moving = false;
+	if (r == 0)
+		note_placed(process);
+	if (process->is_gone)
+		process_bury(process);
 }
 
-/* No guest runs without limits: a monitor is placed before it hears of one. */
 void child_place(struct process *process)
 {
-	struct placer *placer = process->supervisor->placer;
-	struct placement placement = {
-		.id = process->id,
-		.pid = process->pid,
-		.pidfd = process->pidfd,
-		.limits = limits_for(&process->supervisor->config,
-				     process->role, limits_host_bytes()),
-	};
+	struct supervisor *supervisor = process->supervisor;
 
-	process->missing |= SANDBOX_CGROUP;
-	if (!placer)
+	if (!(process->layers & SANDBOX_CGROUP))
+		process->missing |= SANDBOX_CGROUP;
+	if (!supervisor->cgroups.tree_count || process->is_moving)
 		return;
-	name_group(process->id, placement.group);
 	if (process->role == ROLE_MONITOR && !process->is_adopted)
-		note_placed(process, place_now(placer, &placement));
+		move(process);
 	else
-		(void)placer_put(placer, &placement);
+		errand_run(supervisor->errands, move, process);
 }
 
 static struct child_record record_of(const struct process *process)
@@ -120,11 +117,15 @@ void child_note(struct supervisor *supervisor, const struct process *process)
 	supervisor_flush_soon(supervisor);
 }
 
-void child_remember(struct supervisor *supervisor, struct process *process)
+void child_remember(struct supervisor *supervisor, struct process *process,
+		    bool is_in_group)
 {
 	const struct child_record record = record_of(process);
 
-	loan_place(process);
+	if (is_in_group)
+		note_placed(process);
+	else
+		loan_place(process);
 	supervisor_flush_soon(supervisor);
 	/* A monitor's guest cannot be had again, so the monitor is on record
 	 * before it learns who it is. */
@@ -133,12 +134,18 @@ void child_remember(struct supervisor *supervisor, struct process *process)
 		store_defer_child(supervisor->store, &record);
 }
 
-void child_forget(struct supervisor *supervisor, uint64_t id)
+void child_forget(struct supervisor *supervisor, uint64_t id, int pidfd)
 {
+	const uint32_t wait_ms = errand_is_current() ? END_MS : 0;
 	char group[NAME_SIZE];
 
 	name_group(id, group);
-	placer_end(supervisor->placer, group);
+	errand_step_aside();
+	if (pidfd != NO_FD)
+		(void)waitid(P_PIDFD, (id_t)pidfd, NULL, WEXITED | WNOHANG);
+	cgroup_kill(&supervisor->cgroups, group, wait_ms);
+	cgroup_sweep(&supervisor->cgroups);
+	errand_step_back();
 	store_defer_child_gone(supervisor->store, id);
 	supervisor_flush_soon(supervisor);
 }
@@ -149,7 +156,6 @@ int children_open(struct supervisor *supervisor)
 {
 	char name[NAME_SIZE];
 	struct stat state;
-	int r;
 
 	if (stat(supervisor->config.state_dir, &state) < 0)
 		return -errno;
@@ -157,20 +163,12 @@ int children_open(struct supervisor *supervisor)
 		       (unsigned long long)state.st_dev,
 		       (unsigned long long)state.st_ino);
 	/* An optional layer: this host may have none. */
-	if (cgroup_base_open(name, &supervisor->cgroups) < 0)
-		return 0;
-	r = placer_new(&supervisor->placer, &supervisor->cgroups);
-	if (r < 0)
-		return r;
-	r = sd_event_add_io(supervisor->event, &supervisor->placed_source,
-			    placer_fd(supervisor->placer), EPOLLIN, on_placed,
-			    supervisor);
-	return r < 0 ? r : 0;
+	if (cgroup_base_open(name, &supervisor->cgroups) == 0)
+		cgroup_sweep(&supervisor->cgroups);
+	return 0;
 }
 
 void children_close(struct supervisor *supervisor)
 {
-	sd_event_source_disable_unref(supervisor->placed_source);
-	placer_free(supervisor->placer);
 	cgroup_base_close(&supervisor->cgroups);
 }

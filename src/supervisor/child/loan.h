@@ -8,9 +8,10 @@
  * whose service dies again and again buys little. What a supervisor that died
  * had lent is taken back by the next one.
  *
- * An instance of a service is moved into its control group when the loan of its
- * birth is over: where groups have real-time budgets, a process that has
- * something on loan cannot be moved, and it has better things to do.
+ * An instance of a service that was not born in its control group is moved there
+ * when the loan of its birth is over: where groups have real-time budgets, a
+ * process that has something on loan cannot be moved, and it has better things
+ * to do.
  *
  * Threads    Whoever has the supervisor's turn.
  */

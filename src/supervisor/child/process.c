@@ -15,8 +15,8 @@
 #include "sandbox/sandbox.h"
 #include "supervisor/child/child_log.h"
 #include "supervisor/child/child_record.h"
-#include "supervisor/child/placer.h"
 #include "supervisor/child/process_private.h"
+#include "supervisor/errand/errand.h"
 #include "supervisor/supervisor.h"
 
 /* Between the end of a link and the end of its process, or its return. */
@@ -31,7 +31,8 @@
 /* What a dead child can have left behind: more than a socket holds. */
 #define LAST_MESSAGES 1024
 
-void process_free(struct process *process)
+/* Nobody finds it any more. */
+static void forget(struct process *process)
 {
 	TAILQ_REMOVE(&process->supervisor->processes, process, link);
 	outbox_clear(&process->outbox);
@@ -41,9 +42,19 @@ void process_free(struct process *process)
 	sd_event_source_disable_unref(process->deadline_source);
 	loan_forget(process);
 	control_close(&process->control);
-	close_fd(&process->pidfd);
 	close_fd(&process->child_end);
+}
+
+static void free_forgotten(struct process *process)
+{
+	close_fd(&process->pidfd);
 	free(process);
+}
+
+void process_free(struct process *process)
+{
+	forget(process);
+	free_forgotten(process);
 }
 
 static void listen_for(struct process *process, uint32_t events)
@@ -163,6 +174,7 @@ static int take_reported(void *data, struct message *message)
 
 	process_apply(process, PROCESS_EVENT_REPORTED);
 	disarm_deadline(process);
+	child_place(process);
 	process->ops->ready(process);
 	return 0;
 }
@@ -322,18 +334,25 @@ static void describe_end(struct process *process)
 			       info.si_status, strsignal(info.si_status));
 }
 
+void process_bury(void *context)
+{
+	struct process *process = context;
+
+	child_forget(process->supervisor, process->id, process->pidfd);
+	free_forgotten(process);
+}
+
 static void end(struct process *process)
 {
 	struct supervisor *supervisor = process->supervisor;
 
 	process->ops->died(process, process->reason);
 	/* While it is being moved its number must not get a new meaning: it is
-	 * reaped when that is done (child_record.c). */
-	if (placer_drop(supervisor->placer, process->id))
-		(void)waitid(P_PIDFD, (id_t)process->pidfd, NULL,
-			     WEXITED | WNOHANG);
-	child_forget(supervisor, process->id);
-	process_free(process);
+	 * reaped when that is done. */
+	process->is_gone = true;
+	forget(process);
+	if (!process->is_moving)
+		errand_run(supervisor->errands, process_bury, process);
 	if (supervisor->process_ended)
 		supervisor->process_ended(supervisor);
 }

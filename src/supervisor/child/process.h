@@ -90,6 +90,8 @@ struct process {
 	int pidfd;     /* NO_FD while it is being started */
 	int child_end; /* of its link, until it has it; or NO_FD */
 	bool is_adopted;
+	bool is_moving; /* into its group: it is not reaped before the end */
+	bool is_gone;   /* dead, and forgotten by its owner */
 	struct budget connects; /* at the rendezvous (rendezvous.c) */
 	bool is_quitting;       /* told to end */
 	struct control control;

@@ -86,6 +86,18 @@ static void send_settings(struct process *process)
 		     sizeof(settings), &supervisor->meet_fd, 1);
 }
 
+/* Takes as long as the kernel does, and changes nothing of ours. */
+static int start_program(const struct process *process, int child_end,
+			 int log_end, struct spawned *ret_spawned)
+{
+	SCOPED(close_fd) int group = child_create_group(process);
+	const struct spawn spawn = { child_end, log_end, group };
+
+	return spawn_child(process->supervisor->config.libexec_dir,
+			   role_names[process->role], process->name, &spawn,
+			   ret_spawned);
+}
+
 static void note_core(struct process *process)
 {
 	if (core_has_cookie(process->pid))
@@ -110,9 +122,7 @@ static int bring_to_life(struct process *process)
 		return r;
 	errand_step_aside();
 	urgency_begin_birth(is_urgent);
-	r = spawn_child(process->supervisor->config.libexec_dir,
-			role_names[process->role], process->name,
-			&(struct spawn){ child_end, log_end, NO_FD }, &spawned);
+	r = start_program(process, child_end, log_end, &spawned);
 	urgency_end_birth();
 	errand_step_back();
 	if (r < 0)
@@ -125,7 +135,7 @@ static int bring_to_life(struct process *process)
 		(void)core_create_cookie(spawned.pid);
 	note_core(process);
 	(void)failpoint("spawn.unrecorded");
-	child_remember(process->supervisor, process);
+	child_remember(process->supervisor, process, spawned.is_in_group);
 	return 0;
 }
 
@@ -236,7 +246,6 @@ int process_expect(struct supervisor *supervisor,
 	loan_take_back_all(process);
 	note_core(process);
 	process_await(process, return_ms(process));
-	child_place(process);
 	*ret_process = process;
 	return 0;
 }

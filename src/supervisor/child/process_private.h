@@ -25,4 +25,8 @@ void process_drop_link(struct process *process);
 
 void process_free(struct process *process);
 
+/* An errand: reap one that has died and that nobody finds any more, end what it
+ * left behind, and free it. */
+void process_bury(void *process);
+
 #endif

@@ -65,15 +65,13 @@ static bool exists(const struct cgroup_base *base, const char *group)
 }
 
 /* A group goes a moment after its last process. */
-static int remove_soon(const struct cgroup_base *base, const char *group)
+static bool is_swept(const struct cgroup_base *base, const char *group)
 {
-	int error = -EBUSY;
-
-	for (int tries = 0; error == -EBUSY && tries < 200; tries++) {
-		error = cgroup_remove(base, group);
+	for (int tries = 0; exists(base, group) && tries < 200; tries++) {
+		cgroup_sweep(base);
 		(void)usleep(10000);
 	}
-	return error;
+	return !exists(base, group);
 }
 
 TEST(a_process_is_placed_and_its_group_goes_with_it)
@@ -95,11 +93,11 @@ TEST(a_process_is_placed_and_its_group_goes_with_it)
 	if (base.version == CGROUP_V1 && (base.kinds[0] & CGROUP_MEMORY))
 		CHECK(contains(base.fds[0], "child/memory.limit_in_bytes",
 			       "67108864"));
-	CHECK_EQ(cgroup_remove(&base, "child"), -EBUSY);
+	cgroup_sweep(&base);
+	CHECK(exists(&base, "child"));
 
 	end_sleeper(pid);
-	CHECK_EQ(remove_soon(&base, "child"), 0);
-	CHECK(!exists(&base, "child"));
+	CHECK(is_swept(&base, "child"));
 	cgroup_base_close(&base);
 	cgroup_base_close(&base);
 }
@@ -116,7 +114,7 @@ TEST(a_group_left_by_an_earlier_supervisor_is_taken_over)
 	CHECK_EQ(cgroup_place(&base, "child", pid, &limits), 0);
 
 	end_sleeper(pid);
-	CHECK_EQ(remove_soon(&base, "child"), 0);
+	CHECK(is_swept(&base, "child"));
 	cgroup_base_close(&base);
 }
 
@@ -133,14 +131,33 @@ TEST(what_a_process_left_behind_in_its_group_is_ended)
 		CHECK_EQ(cgroup_place(&base, "child", left[i], &limits), 0);
 	}
 
-	cgroup_kill(&base, "child");
-	cgroup_kill(&base, "nobody");
+	cgroup_kill(&base, "child", 0);
+	cgroup_kill(&base, "nobody", 0);
 
 	for (int i = 0; i < 3; i++) {
 		CHECK_EQ(waitpid(left[i], &status, 0), left[i]);
 		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	}
-	CHECK_EQ(remove_soon(&base, "child"), 0);
+	CHECK(is_swept(&base, "child"));
+	cgroup_base_close(&base);
+}
+
+TEST(a_group_is_gone_as_soon_as_what_was_left_in_it_has_ended)
+{
+	struct cgroup_limits limits = { 0 };
+	struct cgroup_base base;
+	pid_t left;
+
+	open_base(&base);
+	/* Reaped by nobody but the kernel. */
+	CHECK(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+	left = start_sleeper();
+	CHECK_EQ(cgroup_place(&base, "child", left, &limits), 0);
+
+	cgroup_kill(&base, "child", 5000);
+
+	CHECK(!exists(&base, "child"));
+	CHECK_EQ(kill(left, 0), -1);
 	cgroup_base_close(&base);
 }
 
@@ -167,6 +184,7 @@ TEST(a_group_that_is_not_a_name_is_refused)
 	CHECK_EQ(cgroup_place(&none, "../up", getpid(), &limits), -EINVAL);
 	CHECK_EQ(cgroup_place(&none, "", getpid(), &limits), -EINVAL);
 	CHECK_EQ(cgroup_place(&none, "a", getpid(), &limits), -EOPNOTSUPP);
-	CHECK_EQ(cgroup_remove(&none, ".."), -EINVAL);
+	CHECK_EQ(cgroup_create(&none, "..", &limits), -EINVAL);
+	CHECK_EQ(cgroup_create(&none, "a", &limits), -EOPNOTSUPP);
 	CHECK_EQ(cgroup_base_open("a/b", &none), -EINVAL);
 }
