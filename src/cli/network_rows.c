@@ -10,28 +10,6 @@
 #include "definition/schema.h"
 #include "definition/units.h"
 
-static const char *const uplinks[] = {
-	[UPLINK_NONE] = "none",     [UPLINK_TAP] = "tap",
-	[UPLINK_BRIDGE] = "bridge", [UPLINK_PACKET] = "packet",
-	[UPLINK_PASST] = "passt",
-};
-_Static_assert(ARRAY_COUNT(uplinks) == UPLINK_COUNT, "one each");
-
-const char *uplink_name(uint32_t kind)
-{
-	return kind < UPLINK_COUNT ? uplinks[kind] : "?";
-}
-
-uint32_t uplink_of_name(const char *name, size_t bytes)
-{
-	uint32_t kind = UPLINK_NONE;
-
-	while (kind < UPLINK_COUNT && (strlen(uplinks[kind]) != bytes ||
-				       memcmp(uplinks[kind], name, bytes) != 0))
-		kind++;
-	return kind;
-}
-
 static void add_number(struct table *table, uint64_t value)
 {
 	table_add(table, "%llu", (unsigned long long)value);
@@ -78,8 +56,8 @@ void nic_table_add(struct table *table, const struct nic_row *row)
 	char mac[MAC_SIZE], vlans[TABLE_CELL_SIZE];
 
 	mac_write(mac, nic->mac);
-	describe_vlans(nic->vlans.pvid, nic->vlans.vids, nic->vlans.vid_count,
-		       vlans, sizeof(vlans));
+	describe_vlans(nic->vlans.pvid, nic->vlans.tagged.vids,
+		       nic->vlans.tagged.count, vlans, sizeof(vlans));
 	table_add(table, "%s", nic->name);
 	table_add(table, "%s", nic->network);
 	table_add(table, "%s", row->state);
@@ -104,9 +82,10 @@ json_t *json_nic(const struct nic_row *row)
 	json_set_text(object, "state", row->state);
 	json_set_text(object, "mac", mac);
 	json_set_number(object, "vlan", row->definition.vlans.pvid);
-	(void)json_object_set_new(object, "tagged",
-				  json_vids(row->definition.vlans.vids,
-					    row->definition.vlans.vid_count));
+	(void)json_object_set_new(
+		object, "tagged",
+		json_vids(row->definition.vlans.tagged.vids,
+			  row->definition.vlans.tagged.count));
 	json_set_number(object, "generation", counters->generation);
 	json_set_number(counted, "in_frames", counters->in_frames);
 	json_set_number(counted, "in_bytes", counters->in_bytes);
@@ -141,7 +120,7 @@ static void describe_uplink(const struct switch_row *row, char *to, size_t room)
 				 UPLINK_SIZE) != 0;
 
 	(void)snprintf(to, room, "%s%s%.*s%s%.*s%s",
-		       uplink_name(definition->uplink.kind),
+		       uplink_kind_name(definition->uplink.kind),
 		       definition->uplink.name[0] ? ":" : "", UPLINK_SIZE - 1,
 		       definition->uplink.name, has_other ? " (" : "",
 		       has_other ? UPLINK_SIZE - 1 : 0, row->interface,
@@ -154,8 +133,8 @@ void switch_table_add(struct table *table, const struct switch_row *row)
 	char uplink[4 * UPLINK_SIZE], vlans[TABLE_CELL_SIZE];
 
 	describe_uplink(row, uplink, sizeof(uplink));
-	describe_vlans(definition->vlans.pvid, definition->vlans.vids,
-		       definition->vlans.vid_count, vlans, sizeof(vlans));
+	describe_vlans(definition->vlans.pvid, definition->vlans.tagged.vids,
+		       definition->vlans.tagged.count, vlans, sizeof(vlans));
 	table_add(table, "%s", definition->name);
 	table_add(table, "%s", definition->service);
 	table_add(table, "%s", uplink);
@@ -174,14 +153,15 @@ json_t *json_switch(const struct switch_row *row)
 	json_set_text(object, "service", definition->service);
 	json_set_number(object, "ports", row->port_count);
 	json_set_number(object, "instance_pid", row->instance_pid);
-	json_set_text(uplink, "kind", uplink_name(definition->uplink.kind));
+	json_set_text(uplink, "kind",
+		      uplink_kind_name(definition->uplink.kind));
 	json_set_text(uplink, "name", definition->uplink.name);
 	json_set_text(uplink, "interface", row->interface);
 	json_set_text(uplink, "state", row->uplink_state);
 	json_set_number(uplink, "vlan", definition->vlans.pvid);
-	(void)json_object_set_new(
-		uplink, "tagged",
-		json_vids(definition->vlans.vids, definition->vlans.vid_count));
+	(void)json_object_set_new(uplink, "tagged",
+				  json_vids(definition->vlans.tagged.vids,
+					    definition->vlans.tagged.count));
 	(void)json_object_set_new(object, "uplink", uplink);
 	return object;
 }
@@ -358,8 +338,8 @@ void dead_end_table_add(struct table *table, const struct switch_dead_end *row)
 	char name[2 * NAME_SIZE + 2], vlans[TABLE_CELL_SIZE];
 
 	describe_port(row->partition, row->nic, name, sizeof(name));
-	describe_vlans(row->vlans.pvid, row->vlans.vids, row->vlans.vid_count,
-		       vlans, sizeof(vlans));
+	describe_vlans(row->vlans.pvid, row->vlans.tagged.vids,
+		       row->vlans.tagged.count, vlans, sizeof(vlans));
 	table_add(table, "%s", name);
 	table_add(table, "%s", vlans);
 }
@@ -373,6 +353,6 @@ json_t *json_dead_end(const struct switch_dead_end *row)
 	json_set_number(object, "vlan", row->vlans.pvid);
 	(void)json_object_set_new(
 		object, "tagged",
-		json_vids(row->vlans.vids, row->vlans.vid_count));
+		json_vids(row->vlans.tagged.vids, row->vlans.tagged.count));
 	return object;
 }

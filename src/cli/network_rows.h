@@ -33,10 +33,4 @@ void dead_end_table_init(struct table *table);
 void dead_end_table_add(struct table *table, const struct switch_dead_end *row);
 json_t *json_dead_end(const struct switch_dead_end *row);
 
-/* "passt", "bridge"; "?" for a number this version does not know. */
-const char *uplink_name(uint32_t kind);
-
-/* The kind of this name; UPLINK_COUNT: none. */
-uint32_t uplink_of_name(const char *name, size_t bytes);
-
 #endif

@@ -10,41 +10,20 @@
 #define LIST_SIZE 512
 
 static int store(struct cli *cli, const struct field *field, const char *name,
-		 const char *text, struct nic_definition *nic)
+		 const char *text, void *value)
 {
 	const struct scalar scalar = { .text = text, .bytes = strlen(text) };
 	struct refusal refusal;
 	char option[32];
 
 	(void)snprintf(option, sizeof(option), "--%s", name);
-	if (value_store(field, option, &scalar, nic, &refusal) < 0)
+	if (value_store(field, option, &scalar, value, &refusal) < 0)
 		return cli_refuse(cli, &refusal);
 	return EXIT_DONE;
 }
 
-static void clear(const struct field *field, struct nic_definition *nic)
-{
-	if (field->type == FIELD_VLANS) {
-		memset(nic->vlans.vids, 0, sizeof(nic->vlans.vids));
-		nic->vlans.vid_count = 0;
-	} else if (field->type == FIELD_ADDRESSES) {
-		memset(nic->addresses.ipv4, 0, sizeof(nic->addresses.ipv4));
-		memset(nic->addresses.ipv6, 0, sizeof(nic->addresses.ipv6));
-		nic->addresses.ipv4_count = 0;
-		nic->addresses.ipv6_count = 0;
-	} else if (field->type == FIELD_RATE) {
-		nic->rate.credit_bytes = 0;
-		nic->rate.period_us = 0;
-	} else if (field->type == FIELD_VLAN) {
-		nic->vlans.pvid = 0;
-	} else if (field->type == FIELD_FLAG) {
-		nic->flags &= ~(uint32_t)field->unit;
-	}
-}
-
 static int store_list(struct cli *cli, const struct field *field,
-		      const char *name, const char *given,
-		      struct nic_definition *nic)
+		      const char *name, const char *given, void *value)
 {
 	char list[LIST_SIZE];
 	char *at = list;
@@ -53,31 +32,26 @@ static int store_list(struct cli *cli, const struct field *field,
 	if (text_copy(list, sizeof(list), given) < 0)
 		return cli_complain(cli, EXIT_REFUSED, name, "is too long");
 	while (status == EXIT_DONE && at)
-		status = store(cli, field, name, strsep(&at, ","), nic);
+		status = store(cli, field, name, strsep(&at, ","), value);
 	return status;
 }
 
-int nic_option_take(struct cli *cli, const char *name, const char *given,
-		    struct nic_definition *nic)
+int record_option_take(struct cli *cli, const struct record_type *record,
+		       const char *name, const char *given, void *value)
 {
-	const struct field *field;
-	char path[32];
+	const struct field *field = record_find(record, name);
 
-	(void)snprintf(path, sizeof(path), "nics[].%s", name);
-	field = schema_find(path);
-	clear(field, nic);
-	if (strcmp(given, "none") == 0 &&
-	    (field_is_list(field) || field->type == FIELD_RATE ||
-	     field->type == FIELD_VLAN))
+	value_clear(field, value);
+	if (strcmp(given, "none") == 0 && field_may_be_none(field))
 		return EXIT_DONE;
 	if (field_is_list(field))
-		return store_list(cli, field, name, given, nic);
+		return store_list(cli, field, name, given, value);
 	/* A switch of the command line has no value: it is on. */
-	return store(cli, field, name, *given ? given : "true", nic);
+	return store(cli, field, name, *given ? given : "true", value);
 }
 
-int nic_options_take(struct cli *cli, const struct invocation *invocation,
-		     struct nic_definition *nic)
+int record_options_take(struct cli *cli, const struct invocation *invocation,
+			const struct record_type *record, void *value)
 {
 	const struct verb_option *options = invocation->verb->options;
 	int status = EXIT_DONE;
@@ -85,8 +59,9 @@ int nic_options_take(struct cli *cli, const struct invocation *invocation,
 	for (size_t i = 0;
 	     status == EXIT_DONE && i < VERB_OPTION_MAX && options[i].name; i++)
 		if (invocation->options[i])
-			status = nic_option_take(cli, options[i].name,
-						 invocation->options[i], nic);
+			status = record_option_take(
+				cli, record, options[i].name,
+				invocation->options[i], value);
 	return status;
 }
 

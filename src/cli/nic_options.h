@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Options of verbs that are fields of an interface in the document. */
+/* Options of verbs that are fields of a definition. */
 #ifndef CLI_NIC_OPTIONS_H
 #define CLI_NIC_OPTIONS_H
 
 #include "cli/cli.h"
-#include "definition/network.h"
+#include "definition/schema.h"
 
 /*
  * Store the options that were given, by the rules of the document. A list is
@@ -13,12 +13,12 @@
  *
  * Returns an exit status.
  */
-int nic_options_take(struct cli *cli, const struct invocation *invocation,
-		     struct nic_definition *nic);
+int record_options_take(struct cli *cli, const struct invocation *invocation,
+			const struct record_type *record, void *value);
 
 /* One of them, by the name of its field ("vlan"). */
-int nic_option_take(struct cli *cli, const char *name, const char *given,
-		    struct nic_definition *nic);
+int record_option_take(struct cli *cli, const struct record_type *record,
+		       const char *name, const char *given, void *value);
 
 /* A port of a switch, PARTITION/NAME, of the option `field`; NULL: not given.
  * Returns an exit status. */

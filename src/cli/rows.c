@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/rows.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/count.h"
 #include "cli/cli.h"
-#include "definition/schema.h"
+#include "definition/value.h"
 #include "sandbox/sandbox.h"
 
 void json_set_text(json_t *object, const char *key, const char *text)
@@ -25,7 +26,7 @@ void json_set_flag(json_t *object, const char *key, bool value)
 
 const char *engine_name(uint32_t engine)
 {
-	const struct field *field = schema_find("engine");
+	const struct field *field = record_find(&partition_record, "engine");
 
 	return engine < ENGINE_COUNT ? field->choices[engine] : "?";
 }
@@ -67,93 +68,52 @@ static json_t *json_value(enum value_kind kind, const char *text)
 	return json_foreign(text);
 }
 
-static void set_field(json_t *object, const struct field *field,
-		      const struct partition_definition *definition,
-		      const void *element)
+/* The map that the field is in; a group begins with the first of its values. */
+static json_t *holder_of(json_t *object, const struct field *field)
 {
+	size_t bytes = strcspn(field->path, ".");
+	char name[NAME_SIZE];
+	json_t *group;
+
+	if (!field->path[bytes])
+		return object;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)bytes, field->path);
+	group = json_object_get(object, name);
+	if (group)
+		return group;
+	group = json_object();
+	(void)json_object_set_new(object, name, group);
+	return group;
+}
+
+static json_t *json_list(const struct field *field, const void *base)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < field_list_count(field, base); i++)
+		(void)json_array_append_new(
+			list, json_record(field->element,
+					  field_list_at(field, base, i)));
+	return list;
+}
+
+json_t *json_record(const struct record_type *record, const void *base)
+{
+	json_t *object = json_object();
 	char text[VALUE_SIZE];
-	enum value_kind kind = field_value(field, definition, element, text);
 
-	if (kind != VALUE_ABSENT)
-		(void)json_object_set_new(object, field_key(field),
-					  json_value(kind, text));
-}
+	for (size_t i = 0; i < record->field_count; i++) {
+		const struct field *field = &record->fields[i];
+		enum value_kind kind = field_value(field, base, text);
 
-static json_t *json_element(const struct partition_definition *definition,
-			    enum field_owner owner, const void *element)
-{
-	size_t count;
-	const struct field *fields = schema_fields(&count);
-	json_t *object = json_object();
-
-	for (size_t i = 0; i < count; i++)
-		if (field_owner(&fields[i]) == owner)
-			set_field(object, &fields[i], definition, element);
-	return object;
-}
-
-static json_t *json_disks(const struct partition_definition *definition)
-{
-	json_t *disks = json_array();
-
-	for (uint32_t i = 0; i < definition->disk_count && i < DISK_COUNT_MAX;
-	     i++)
-		(void)json_array_append_new(
-			disks, json_element(definition, OWNER_DISK,
-					    &definition->disks[i]));
-	return disks;
-}
-
-static json_t *json_nics(const struct partition_document *document)
-{
-	json_t *nics = json_array();
-
-	for (uint32_t i = 0; i < document->nic_count && i < NIC_COUNT_MAX; i++)
-		(void)json_array_append_new(
-			nics, json_element(&document->partition, OWNER_NIC,
-					   &document->nics[i]));
-	return nics;
-}
-
-/* The document itself, which `bulkhead define` takes back. */
-json_t *json_definition(const struct partition_document *document)
-{
-	const struct partition_definition *definition = &document->partition;
-	size_t count;
-	const struct field *fields = schema_fields(&count);
-	json_t *object = json_object();
-	json_t *group = object;
-	const char *key;
-	void *next;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct field *field = &fields[i];
-
-		if (field_owner(field) != OWNER_PARTITION)
-			continue;
-		if (field->type == FIELD_LIST) {
-			bool is_disks = strcmp(field->path, "disks") == 0;
-
-			/* A foreign engine takes not even an empty one. */
-			if (!is_disks && !document->nic_count)
-				continue;
-			(void)json_object_set_new(
-				object, field->path,
-				is_disks ? json_disks(definition)
-					 : json_nics(document));
-		} else if (field->type == FIELD_GROUP) {
-			group = json_object();
-			(void)json_object_set_new(object, field->path, group);
-		} else {
-			set_field(strchr(field->path, '.') ? group : object,
-				  field, definition, NULL);
-		}
+		if (field->type == FIELD_LIST)
+			(void)json_object_set_new(object, field->path,
+						  json_list(field, base));
+		else if (kind != VALUE_ABSENT)
+			(void)json_object_set_new(holder_of(object, field),
+						  field_key(field),
+						  json_value(kind, text));
 	}
-	/* A foreign engine has no processors, so it has no such group. */
-	json_object_foreach_safe(object, next, key,
-				 group) if (json_is_object(group) &&
-					    json_object_size(group) == 0)(void)
-		json_object_del(object, key);
 	return object;
 }
 

@@ -6,10 +6,12 @@
 #include <jansson.h>
 
 #include "control/protocol.h"
-#include "definition/network.h"
+#include "definition/schema.h"
 
 json_t *json_partition(const struct partition_row *row);
-json_t *json_definition(const struct partition_document *document);
+/* A definition; that of a partition is the document itself, which `bulkhead
+ * define` takes back. */
+json_t *json_record(const struct record_type *record, const void *value);
 json_t *json_disk(const struct disk_row *row);
 json_t *json_emulation(const struct emulation *row);
 json_t *json_image(const struct image_row *row);

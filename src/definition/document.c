@@ -8,7 +8,7 @@
 
 #include "base/count.h"
 #include "base/scope.h"
-#include "definition/rules.h"
+#include "definition/check.h"
 #include "definition/schema.h"
 #include "definition/value.h"
 
@@ -34,41 +34,43 @@ struct reading {
 	const struct field *list;  /* in IN_LIST and deeper */
 	const struct field *field; /* its value comes next; NULL: a key does */
 	size_t line;
-	uint64_t seen;         /* a bit per row of the schema */
+	uint64_t seen;         /* a bit per row of the document's record */
 	uint64_t element_seen; /* the same for the element at hand */
 	struct partition_document *document;
 	struct refusal *refusal;
 };
 
-static bool is_disk_list(const struct reading *reading)
+static bool is_in_element(const struct reading *reading)
 {
-	return strcmp(reading->list->path, "disks") == 0;
+	return reading->place == IN_ELEMENT || reading->place == IN_VALUES;
+}
+
+/* What the field that comes next is a part of. */
+static const struct record_type *record_at_hand(const struct reading *reading)
+{
+	return is_in_element(reading) ? reading->list->element
+				      : &partition_record;
 }
 
 static uint32_t *element_count(const struct reading *reading)
 {
-	return is_disk_list(reading) ? &reading->document->partition.disk_count
-				     : &reading->document->nic_count;
+	return (void *)((char *)reading->document +
+			reading->list->count_offset);
 }
 
-/* What the field that comes next is a part of. */
 static void *owner_at_hand(const struct reading *reading)
 {
-	uint32_t last;
-
-	if (reading->place != IN_ELEMENT && reading->place != IN_VALUES)
-		return &reading->document->partition;
-	last = *element_count(reading) - 1;
-	return is_disk_list(reading)
-		       ? (void *)&reading->document->partition.disks[last]
-		       : (void *)&reading->document->nics[last];
+	if (!is_in_element(reading))
+		return reading->document;
+	return field_list_at(reading->list, reading->document,
+			     *element_count(reading) - 1);
 }
 
 /* The field as the user finds it: "disks[1].file". */
 static void name_key(const struct reading *reading, const char *key,
 		     char name[PATH_TEXT_SIZE])
 {
-	if (reading->place == IN_ELEMENT || reading->place == IN_VALUES)
+	if (is_in_element(reading))
 		(void)snprintf(name, PATH_TEXT_SIZE, "%s[%u].%s",
 			       reading->list->path, *element_count(reading) - 1,
 			       key);
@@ -109,23 +111,20 @@ static const struct field *find_key(const struct reading *reading,
 
 	if (strpbrk(key, ".[]"))
 		return NULL;
-	length = snprintf(path, sizeof(path), "%s%s%s%s",
-			  reading->place == IN_ELEMENT ? reading->list->path
-			  : reading->place == IN_GROUP ? reading->group->path
-						       : "",
-			  reading->place == IN_ELEMENT ? "[]" : "",
-			  reading->place == IN_DOCUMENT ? "" : ".", key);
+	length =
+		snprintf(path, sizeof(path), "%s%s%s",
+			 reading->place == IN_GROUP ? reading->group->path : "",
+			 reading->place == IN_GROUP ? "." : "", key);
 	if (length < 0 || (size_t)length >= sizeof(path))
 		return NULL;
-	return schema_find(path);
+	return record_find(record_at_hand(reading), path);
 }
 
 static int check_once(struct reading *reading, const struct field *field)
 {
-	size_t count;
-	uint64_t bit = 1ull << (field - schema_fields(&count));
-	uint64_t *seen = reading->place == IN_ELEMENT ? &reading->element_seen
-						      : &reading->seen;
+	uint64_t bit = 1ull << (field - record_at_hand(reading)->fields);
+	uint64_t *seen = is_in_element(reading) ? &reading->element_seen
+						: &reading->seen;
 
 	if (*seen & bit)
 		return refuse_field(reading, field_key(field),
@@ -180,10 +179,9 @@ static int on_scalar(struct reading *reading, const yaml_event_t *event)
 	if (reading->place == AT_START)
 		return refuse_here(reading, "a document is a map of fields");
 	if (reading->place == IN_LIST)
-		return refuse_here(reading,
-				   is_disk_list(reading)
-					   ? "wants a map for each disk"
-					   : "wants a map for each interface");
+		return refuse(reading->refusal, -EINVAL, reading->list->path,
+			      "wants a map for each %s (line %zu)",
+			      reading->list->element->name, reading->line);
 	if (reading->field)
 		return read_value(reading, &scalar);
 	return read_key(reading, scalar.text);
@@ -191,17 +189,14 @@ static int on_scalar(struct reading *reading, const yaml_event_t *event)
 
 static int begin_element(struct reading *reading)
 {
-	bool is_disk = is_disk_list(reading);
-
 	if (*element_count(reading) == reading->list->most)
-		return refuse_here(reading,
-				   is_disk ? "holds more than 8 disks"
-					   : "holds more than 8 interfaces");
+		return refuse(reading->refusal, -EINVAL, reading->list->path,
+			      "holds more than %llu %ss (line %zu)",
+			      (unsigned long long)reading->list->most,
+			      reading->list->element->name, reading->line);
 	++*element_count(reading);
 	reading->element_seen = 0;
 	reading->place = IN_ELEMENT;
-	value_set_fallbacks(owner_at_hand(reading),
-			    is_disk ? OWNER_DISK : OWNER_NIC);
 	return 0;
 }
 
@@ -245,27 +240,25 @@ static int on_list(struct reading *reading, const yaml_event_t *event)
 	return 0;
 }
 
+/* Of one that is complete now; the rules between elements come last. */
 static int end_element(struct reading *reading)
 {
-	bool is_disk = is_disk_list(reading);
-	const struct field *field = rules_find_missing(
-		reading->element_seen, is_disk ? OWNER_DISK : OWNER_NIC);
-	char name[PATH_TEXT_SIZE];
+	const struct record_type *element = record_at_hand(reading);
+	void *owner = owner_at_hand(reading);
+	char prefix[PATH_TEXT_SIZE];
+	struct refusal found;
+	int r;
 
-	if (field) {
-		name_key(reading, field_key(field), name);
-		return refuse(reading->refusal, -EINVAL, name,
-			      "is missing (%s ends in line %zu)",
-			      is_disk ? "disk" : "interface", reading->line);
-	}
+	name_key(reading, "", prefix);
+	record_set_fallbacks(element, owner, reading->element_seen);
+	if (element->complete)
+		element->complete(owner);
 	reading->place = IN_LIST;
-	if (is_disk)
-		return 0;
-	(void)snprintf(name, sizeof(name), "nics[%u]",
-		       *element_count(reading) - 1);
-	return rules_check_nic(
-		&reading->document->nics[*element_count(reading) - 1],
-		reading->element_seen, name, reading->refusal);
+	r = definition_check(element, owner, prefix, &found);
+	return r < 0 ? refuse(reading->refusal, r, found.field,
+			      "%s (%s ends in line %zu)", found.text,
+			      element->name, reading->line)
+		     : 0;
 }
 
 static int end_map(struct reading *reading)
@@ -405,12 +398,13 @@ int document_parse(const char *text, size_t bytes,
 			      "not JSON: a comma before a closing bracket "
 			      "(line %zu)",
 			      comma);
-	value_set_fallbacks(&document.partition, OWNER_PARTITION);
 	r = read_text(&reading, text, bytes);
 	if (r == 0 && reading.place != AT_END)
 		r = refuse(ret_refusal, -EINVAL, "", "the document is empty");
+	record_set_fallbacks(&partition_record, &document, reading.seen);
 	if (r == 0)
-		r = rules_check(&document, reading.seen, ret_refusal);
+		r = definition_check(&partition_record, &document, "",
+				     ret_refusal);
 	if (r == 0)
 		*ret_document = document;
 	return r;

@@ -19,7 +19,6 @@
 #define NIC_MTU_MIN         68
 #define NIC_MTU_MAX         65376 /* a frame of 65,394 bytes with a tag */
 #define NIC_MTU_DEFAULT     1500
-#define NIC_PRIORITY_MAX    15 /* of trunks; advisory */
 #define NIC_CREDIT_MAX      (1ull << 40)
 #define NIC_PERIOD_US_MAX   1000000
 #define SWITCH_COUNT_MAX    64
@@ -37,11 +36,15 @@ enum nic_flag {
 	NIC_FLAGS_ALL = (1u << 4) - 1,
 };
 
+struct vid_list {
+	uint16_t count;
+	uint16_t vids[NIC_VID_MAX];
+};
+
 /* The VLANs of a port. */
 struct port_vlans {
 	uint16_t pvid; /* of frames without a tag, 1 to 4094; 0: none */
-	uint16_t vid_count;
-	uint16_t vids[NIC_VID_MAX]; /* tagged; any makes the port aware */
+	struct vid_list tagged; /* any makes the port aware */
 };
 
 /* What may be sent: so many bytes a period. All zero: no limit. */
@@ -65,15 +68,14 @@ struct nic_definition {
 	char network[NAME_SIZE]; /* the switch */
 	uint8_t mac[6];          /* zero: made of the attachment's id */
 	struct port_vlans vlans;
-	uint16_t reserved[3];
+	uint16_t reserved;
 	uint32_t flags; /* bits of enum nic_flag */
-	uint32_t priority;
 	uint32_t mtu;
 	uint32_t queue_pair_count;
 	struct rate rate;
 	struct address_set addresses;
 };
-_Static_assert(sizeof(struct nic_definition) == 240, "no padding");
+_Static_assert(sizeof(struct nic_definition) == 232, "no padding");
 
 /* A partition with its interfaces. */
 struct partition_document {
@@ -84,7 +86,7 @@ struct partition_document {
 };
 _Static_assert(sizeof(struct partition_document) ==
 		       sizeof(struct partition_definition) + 8 +
-			       NIC_COUNT_MAX * 240,
+			       NIC_COUNT_MAX * 232,
 	       "no padding");
 
 enum uplink_kind {
@@ -95,6 +97,9 @@ enum uplink_kind {
 	UPLINK_PASST,  /* a passt process: NAT without privileges */
 	UPLINK_COUNT,
 };
+
+/* "tap", "passt", ...; "none"; "?" of a number that is no kind. */
+const char *uplink_kind_name(uint32_t kind);
 
 /* In the place of an interface's name: guests of passt reach the host itself by
  * their gateway's address, also what listens on its loopback alone. */

@@ -2,195 +2,183 @@
 #include "definition/rules.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-const struct field *rules_find_missing(uint64_t seen, enum field_owner owner)
+__attribute__((format(printf, 3, 4))) static int
+refuse_key(const struct checking *checking, const char *key, const char *format,
+	   ...)
 {
-	size_t count;
-	const struct field *fields = schema_fields(&count);
+	char name[FIELD_NAME_SIZE], rule[sizeof(checking->refusal->text)];
+	va_list arguments;
 
-	for (size_t i = 0; i < count; i++)
-		if (fields[i].is_required && !(seen & (1ull << i)) &&
-		    field_owner(&fields[i]) == owner)
-			return &fields[i];
-	return NULL;
+	va_start(arguments, format);
+	(void)vsnprintf(rule, sizeof(rule), format, arguments);
+	va_end(arguments);
+	(void)snprintf(name, sizeof(name), "%s%s", checking->prefix, key);
+	return refuse(checking->refusal, -EINVAL, name, "%s", rule);
 }
 
-static bool is_given(uint64_t seen, const char *path)
-{
-	size_t count;
+/* Switches and interfaces. ---------------------------------------------------- */
 
-	return seen & (1ull << (schema_find(path) - schema_fields(&count)));
+bool rules_has_vlan(const struct port_vlans *vlans, uint16_t vid)
+{
+	for (uint16_t i = 0; i < vlans->tagged.count; i++)
+		if (vlans->tagged.vids[i] == vid)
+			return true;
+	return vlans->pvid == vid;
 }
 
-static int check_pair(const struct partition_definition *definition,
-		      uint32_t first, uint32_t second, struct refusal *refusal)
+static bool is_without(const struct port_vlans *vlans)
+{
+	return vlans->pvid == 0 && vlans->tagged.count == 0;
+}
+
+static int check_vlans(const struct port_vlans *vlans,
+		       const struct checking *checking)
+{
+	if (is_without(vlans))
+		return refuse_key(checking, "vlan",
+				  "is missing: a port is in one VLAN at least");
+	for (uint16_t i = 0; i < vlans->tagged.count; i++)
+		if (vlans->tagged.vids[i] == vlans->pvid)
+			return refuse_key(
+				checking, "tagged",
+				"has %u, which is vlan: a port has one VLAN "
+				"without tags, and that one only",
+				vlans->pvid);
+	return 0;
+}
+
+void rules_complete_nic(void *record)
+{
+	struct nic_definition *nic = record;
+
+	/* A trunk is to say which it carries. */
+	if (is_without(&nic->vlans) && !(nic->flags & NIC_TRUNK))
+		nic->vlans.pvid = 1;
+}
+
+int rules_check_nic(const void *record, const struct checking *checking)
+{
+	const struct nic_definition *nic = record;
+
+	if (is_without(&nic->vlans) && (nic->flags & NIC_TRUNK))
+		return refuse_key(checking, "trunk",
+				  "wants its VLANs: vlan or tagged");
+	return check_vlans(&nic->vlans, checking);
+}
+
+void rules_complete_switch(void *record)
+{
+	struct switch_definition *definition = record;
+
+	if (is_without(&definition->vlans) &&
+	    definition->uplink.kind != UPLINK_NONE)
+		definition->vlans.pvid = 1;
+}
+
+int rules_check_switch(const void *record, const struct checking *checking)
+{
+	const struct switch_definition *definition = record;
+
+	if (definition->uplink.kind != UPLINK_NONE)
+		return check_vlans(&definition->vlans, checking);
+	return is_without(&definition->vlans)
+		       ? 0
+		       : refuse_key(checking, "vlan",
+				    "is the uplink's, and there is none");
+}
+
+/* Partitions. ----------------------------------------------------------------- */
+
+static int check_disk_pair(const struct partition_definition *definition,
+			   uint32_t first, uint32_t second,
+			   const struct checking *checking)
 {
 	const struct disk_definition *a = &definition->disks[first];
 	const struct disk_definition *b = &definition->disks[second];
-	char field[64];
 
-	if (strcmp(a->name, b->name) == 0) {
-		(void)snprintf(field, sizeof(field), "disks[%u].name", second);
-		return refuse(refusal, -EINVAL, field,
-			      "is the name of disks[%u] too", first);
-	}
+	if (strcmp(a->name, b->name) == 0)
+		return refuse_key(checking, "name",
+				  "is the name of disks[%u] too", first);
 	if (strcmp(a->file, b->file) == 0 &&
-	    (a->access != DISK_READ_ONLY || b->access != DISK_READ_ONLY)) {
-		(void)snprintf(field, sizeof(field), "disks[%u].file", second);
-		return refuse(refusal, -EINVAL, field,
-			      "is the file of disks[%u] too", first);
-	}
+	    (a->access != DISK_READ_ONLY || b->access != DISK_READ_ONLY))
+		return refuse_key(checking, "file",
+				  "is the file of disks[%u] too", first);
 	return 0;
 }
 
-static int check_disks(const struct partition_definition *definition,
-		       struct refusal *refusal)
+bool rules_nics_collide(const struct nic_definition *a,
+			const struct nic_definition *b)
 {
-	int r = 0;
+	static const uint8_t none[6];
+	bool is_shared =
+		a->vlans.pvid && rules_has_vlan(&b->vlans, a->vlans.pvid);
 
-	for (uint32_t b = 1; r == 0 && b < definition->disk_count; b++)
-		for (uint32_t a = 0; r == 0 && a < b; a++)
-			r = check_pair(definition, a, b, refusal);
-	return r;
-}
-
-static int check_foreign(struct partition_document *document, uint64_t seen,
-			 struct refusal *refusal)
-{
-	static const char *const not_ours[] = { "boot", "cpu", "memory",
-						"console", NULL };
-	struct partition_definition *definition = &document->partition;
-
-	for (size_t i = 0; not_ours[i]; i++)
-		if (is_given(seen, not_ours[i]))
-			return refuse(refusal, -EINVAL, not_ours[i],
-				      "does not go with engine: foreign");
-	if (!is_given(seen, "vhost-user"))
-		return refuse(refusal, -EINVAL, "vhost-user",
-			      "is required by engine: foreign");
-	if (definition->disk_count + document->nic_count != 1)
-		return refuse(refusal, -EINVAL, "disks",
-			      "engine: foreign takes exactly one disk or one "
-			      "interface");
-	definition->cpu_count = 0;
-	definition->console_log_bytes = 0;
-	return 0;
-}
-
-static int check_huge_pages(const struct partition_definition *definition,
-			    struct refusal *refusal)
-{
-	if (!definition->huge_pages)
-		return 0;
-	if (definition->engine == ENGINE_QEMU)
-		return refuse(refusal, -EINVAL, "memory.huge-pages",
-			      "goes with the kvm engine only");
-	if (definition->memory_bytes % HUGE_PAGE_BYTES != 0)
-		return refuse(refusal, -EINVAL, "memory.size",
-			      "must be a multiple of 2M with huge pages");
-	return 0;
-}
-
-static int check_own(const struct partition_definition *definition,
-		     uint64_t seen, struct refusal *refusal)
-{
-	if (is_given(seen, "vhost-user"))
-		return refuse(refusal, -EINVAL, "vhost-user",
-			      "goes with engine: foreign only");
-	if (!is_given(seen, "boot.kernel"))
-		return refuse(refusal, -EINVAL, "boot.kernel", "is missing");
-	if (!is_given(seen, "memory.size"))
-		return refuse(refusal, -EINVAL, "memory.size", "is missing");
-	return check_huge_pages(definition, refusal);
-}
-
-int rules_check_nic(struct nic_definition *nic, uint64_t seen, const char *name,
-		    struct refusal *refusal)
-{
-	char field[64];
-
-	if (!is_given(seen, "nics[].vlan") && nic->vlans.vid_count == 0) {
-		(void)snprintf(field, sizeof(field), "%s.trunk", name);
-		if (nic->flags & NIC_TRUNK)
-			return refuse(refusal, -EINVAL, field,
-				      "wants its VLANs: vlan or tagged");
-		nic->vlans.pvid = 1;
-	}
-	(void)snprintf(field, sizeof(field), "%s.tagged", name);
-	for (uint16_t i = 0; i < nic->vlans.vid_count; i++)
-		if (nic->vlans.vids[i] == nic->vlans.pvid)
-			return refuse(refusal, -EINVAL, field,
-				      "has %u, which is vlan: a port has one "
-				      "VLAN without tags, and that one only",
-				      nic->vlans.pvid);
-	return 0;
-}
-
-static bool has_vid(const struct nic_definition *nic, uint16_t vid)
-{
-	for (uint16_t i = 0; i < nic->vlans.vid_count; i++)
-		if (nic->vlans.vids[i] == vid)
-			return true;
-	return nic->vlans.pvid == vid;
-}
-
-static bool share_vlan(const struct nic_definition *a,
-		       const struct nic_definition *b)
-{
-	for (uint16_t i = 0; i < a->vlans.vid_count; i++)
-		if (has_vid(b, a->vlans.vids[i]))
-			return true;
-	return a->vlans.pvid && has_vid(b, a->vlans.pvid);
+	for (uint16_t i = 0; i < a->vlans.tagged.count; i++)
+		is_shared |= rules_has_vlan(&b->vlans, a->vlans.tagged.vids[i]);
+	return is_shared && strcmp(a->network, b->network) == 0 &&
+	       memcmp(a->mac, none, sizeof(none)) != 0 &&
+	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
 }
 
 static int check_nic_pair(const struct partition_document *document,
 			  uint32_t first, uint32_t second,
-			  struct refusal *refusal)
+			  const struct checking *checking)
 {
-	static const uint8_t none[6];
 	const struct nic_definition *a = &document->nics[first];
 	const struct nic_definition *b = &document->nics[second];
-	char field[64];
 
-	(void)snprintf(field, sizeof(field), "nics[%u].name", second);
 	if (strcmp(a->name, b->name) == 0)
-		return refuse(refusal, -EINVAL, field,
-			      "is the name of nics[%u] too", first);
-	(void)snprintf(field, sizeof(field), "nics[%u].mac", second);
-	if (memcmp(a->mac, none, sizeof(none)) != 0 &&
-	    memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
-	    strcmp(a->network, b->network) == 0 && share_vlan(a, b))
-		return refuse(refusal, -EINVAL, field,
-			      "is that of nics[%u] in the same VLAN", first);
+		return refuse_key(checking, "name",
+				  "is the name of nics[%u] too", first);
+	if (rules_nics_collide(a, b))
+		return refuse_key(checking, "mac",
+				  "is that of nics[%u] in the same VLAN",
+				  first);
 	return 0;
 }
 
-static int check_nics(const struct partition_document *document,
-		      struct refusal *refusal)
+/* Every element against those before it. */
+static int check_pairs(const char *list, uint32_t count,
+		       const struct partition_document *document,
+		       const struct checking *checking)
 {
+	bool is_disks = strcmp(list, "disks") == 0;
+	char prefix[FIELD_NAME_SIZE];
+	const struct checking element = { prefix, checking->refusal };
 	int r = 0;
 
-	for (uint32_t b = 1; r == 0 && b < document->nic_count; b++)
-		for (uint32_t a = 0; r == 0 && a < b; a++)
-			r = check_nic_pair(document, a, b, refusal);
+	for (uint32_t b = 1; r == 0 && b < count; b++)
+		for (uint32_t a = 0; r == 0 && a < b; a++) {
+			(void)snprintf(prefix, sizeof(prefix), "%s[%u].", list,
+				       b);
+			r = is_disks ? check_disk_pair(&document->partition, a,
+						       b, &element)
+				     : check_nic_pair(document, a, b, &element);
+		}
 	return r;
 }
 
-int rules_check(struct partition_document *document, uint64_t seen,
-		struct refusal *refusal)
+int rules_check_partition(const void *record, const struct checking *checking)
 {
-	struct partition_definition *definition = &document->partition;
-	const struct field *missing = rules_find_missing(seen, OWNER_PARTITION);
+	const struct partition_document *document = record;
+	const struct partition_definition *definition = &document->partition;
 	int r;
 
-	if (missing)
-		return refuse(refusal, -EINVAL, missing->path, "is missing");
-	r = definition->engine == ENGINE_FOREIGN
-		    ? check_foreign(document, seen, refusal)
-		    : check_own(definition, seen, refusal);
-	if (r == 0)
-		r = check_disks(definition, refusal);
-	return r < 0 ? r : check_nics(document, refusal);
+	if (definition->huge_pages &&
+	    definition->memory_bytes % HUGE_PAGE_BYTES != 0)
+		return refuse_key(checking, "memory.size",
+				  "must be a multiple of 2M with huge pages");
+	if (definition->engine == ENGINE_FOREIGN &&
+	    definition->disk_count + document->nic_count != 1)
+		return refuse_key(checking, "disks",
+				  "engine: foreign takes exactly one disk or "
+				  "one interface");
+	r = check_pairs("disks", definition->disk_count, document, checking);
+	return r < 0 ? r
+		     : check_pairs("nics", document->nic_count, document,
+				   checking);
 }

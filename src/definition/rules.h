@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The rules of a document that concern more than one field. */
+/* The rules of a definition that concern more than one field; schema.c names
+ * them. They may rely on every field by itself being what it may be. */
 #ifndef DEFINITION_RULES_H
 #define DEFINITION_RULES_H
 
@@ -9,24 +10,27 @@
 #include "base/refusal.h"
 #include "definition/schema.h"
 
-/* The first required row of the owner whose bit is not in `seen`; NULL when none
- * is missing. */
-const struct field *rules_find_missing(uint64_t seen, enum field_owner owner);
+#define FIELD_NAME_SIZE 64
 
-/*
- * Check the VLANs of one interface against each other; `seen` has its bits.
- * Without any it is in VLAN 1. `name` is what the refusal calls the interface.
- */
-int rules_check_nic(struct nic_definition *nic, uint64_t seen, const char *name,
-		    struct refusal *refusal);
+/* A check ends at the first field at fault. */
+struct checking {
+	const char *prefix; /* of the record's fields: "disks[0]." or "" */
+	struct refusal *refusal;
+};
 
-/*
- * Check a whole definition; `seen` has a bit for each row that was given.
- * Fields that a foreign engine does not have are set to nothing.
- *
- * -EINVAL  refused
- */
-int rules_check(struct partition_document *document, uint64_t seen,
-		struct refusal *refusal);
+int rules_check_partition(const void *record, const struct checking *checking);
+int rules_check_nic(const void *record, const struct checking *checking);
+int rules_check_switch(const void *record, const struct checking *checking);
+
+/* An interface, or an uplink, of which no VLAN was said is in VLAN 1. */
+void rules_complete_nic(void *record);
+void rules_complete_switch(void *record);
+
+/* True if a port is in this VLAN, with a tag or without. */
+bool rules_has_vlan(const struct port_vlans *vlans, uint16_t vid);
+
+/* True if both use one MAC address in one VLAN of one switch. */
+bool rules_nics_collide(const struct nic_definition *a,
+			const struct nic_definition *b);
 
 #endif

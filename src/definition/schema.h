@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fields of a partition document, once, as data: parsing, checking,
- * printing and the test of the manual page all read this table.
+ * The fields of a definition, once, as data: parsing, checking, storing,
+ * sending, printing and the test of the manual page all read these tables.
  *
- * A path names a field: "cpu.virtual", or "disks[].file" for a field of each
- * element of the list. Rows are in the order in which they are printed; a
- * group or list comes before its fields.
+ * A *record* is what fields belong to: a partition, one of its disks or
+ * interfaces, a switch. A path names a field of its record ("cpu.virtual"); the
+ * elements of a list are records of their own. Rows are in the order in which
+ * they are printed; a group comes before its fields.
+ *
+ * A new field is a row here, the member of its struct, the code that honours it
+ * and a test.
  */
 #ifndef DEFINITION_SCHEMA_H
 #define DEFINITION_SCHEMA_H
@@ -17,9 +21,12 @@
 #include "definition/network.h"
 #include "definition/partition.h"
 
+struct checking;
+
+/* What can be done with each type is in type.c. */
 enum field_type {
 	FIELD_GROUP,     /* a map of fields */
-	FIELD_LIST,      /* a list of maps: the disks, the interfaces */
+	FIELD_LIST,      /* a list of records: the disks, the interfaces */
 	FIELD_NAME,      /* char array: a name of ours */
 	FIELD_TEXT,      /* char array: printable text */
 	FIELD_PATH,      /* char array: an absolute path */
@@ -28,14 +35,16 @@ enum field_type {
 	FIELD_TIME,      /* uint32: milliseconds, written "30s" */
 	FIELD_CHOICE,    /* uint32: an index of `choices` */
 	FIELD_SWITCH,    /* uint32: true or false */
-	FIELD_OUTAGE,    /* the outage and outage_ms of a disk */
+	FIELD_OUTAGE,    /* struct outage */
 	FIELD_FLAG,      /* uint32: true or false is the bit `unit` of it */
 	FIELD_MAC,       /* uint8[6], written "02:00:00:00:00:01" */
 	FIELD_VLAN,      /* uint16: the VLAN of frames without a tag */
-	FIELD_VLANS,     /* the vids and vid_count of an interface: a list */
-	FIELD_RATE,      /* its credit_bytes and period_us: "10M/1s" */
-	FIELD_ADDRESSES, /* its IPv4 and IPv6 addresses: a list */
+	FIELD_VLANS,     /* struct vid_list */
+	FIELD_RATE,      /* struct rate: "10M/1s" */
+	FIELD_ADDRESSES, /* struct address_set */
+	FIELD_UPLINK,    /* struct uplink_definition: "tap:lan0" */
 	FIELD_REFUSED,   /* not in this release; `help` says so */
+	FIELD_TYPE_COUNT,
 };
 
 /* In which states of a partition a field may change at the latest; a name of
@@ -47,61 +56,65 @@ enum field_change {
 	CHANGE_RUNNING,     /* at any time */
 };
 
+/* What a record must be for a field to have a value in it. */
+struct need {
+	bool (*is_met)(const void *record);
+	const char *rule; /* why a field is refused where it is not */
+};
+
 struct field {
 	const char *path;
+	/* Of its attribute, in what is stored and sent. Numbers of a record are
+	 * never reused; groups have none. */
+	uint16_t number;
 	enum field_type type;
-	bool is_required;
+	bool is_required;         /* where its need is met */
 	enum field_change change; /* of a list: what adds and removes */
-	uint32_t offset; /* in the definition, the disk's or the nic's */
+	const struct need *need;
+	uint32_t offset; /* in the record's struct */
 	uint32_t room;   /* of a char array */
 	uint64_t least;
 	uint64_t most;
-	uint64_t unit;     /* a size is a multiple of this */
-	uint64_t fallback; /* what an absent field means */
-	const char *fallback_text;
+	uint64_t unit; /* a size is a multiple of this */
+	/* What an absent field means, now and in what an earlier release stored
+	 * without it. */
+	uint64_t fallback;
+	const char *fallback_text;  /* of a name; of others what to call it */
 	const char *const *choices; /* in the order of the enum; ends in NULL */
-	const char *help;           /* for the manual page: one sentence */
+	const struct record_type *element; /* of a list */
+	uint32_t count_offset;             /* of a list: its uint32 count */
+	const char *help; /* for the manual page: one sentence */
 };
 
-/* All rows; *ret_count of them. */
-const struct field *schema_fields(size_t *ret_count);
+struct record_type {
+	const char *name; /* "disk" */
+	const struct field *fields;
+	size_t field_count;
+	uint32_t bytes; /* of its struct */
+	/* Fill in what its author left to be concluded from other fields. */
+	void (*complete)(void *record);
+	/* The rules of more than one field. */
+	int (*check)(const void *record, const struct checking *checking);
+};
+
+extern const struct record_type partition_record; /* partition_document */
+extern const struct record_type disk_record;      /* disk_definition */
+extern const struct record_type nic_record;       /* nic_definition */
+extern const struct record_type switch_record;    /* switch_definition */
 
 /* The row of this path; NULL when there is none. */
-const struct field *schema_find(const char *path);
-
-/* What a field belongs to. */
-enum field_owner { OWNER_PARTITION, OWNER_DISK, OWNER_NIC };
-enum field_owner field_owner(const struct field *field);
-
-/* True for a field whose value is a list of scalars. */
-bool field_is_list(const struct field *field);
+const struct field *record_find(const struct record_type *record,
+				const char *path);
 
 /* The last word of the path: "virtual" of "cpu.virtual". */
 const char *field_key(const struct field *field);
 
-/* "1 to 64", "16M to 4T", "auto | kvm | qemu": what the field accepts. */
-void field_describe_range(const struct field *field, char *to, size_t room);
+/* True if the field may have a value in this record. */
+bool field_is_needed(const struct field *field, const void *record);
 
-/* "1", "30s", "hold": what an absent field means; empty when nothing. */
-void field_describe_fallback(const struct field *field, char *to, size_t room);
-
-/* A list is written as JSON, which is YAML too. */
-enum value_kind {
-	VALUE_ABSENT,
-	VALUE_TEXT,
-	VALUE_NUMBER,
-	VALUE_SWITCH,
-	VALUE_LIST,
-};
-
-#define VALUE_SIZE CMDLINE_SIZE
-
-/*
- * The value of a leaf as the document writes it. `element` is the disk or the
- * interface whose field it is, and NULL for a field of the partition.
- */
-enum value_kind field_value(const struct field *field,
-			    const struct partition_definition *definition,
-			    const void *element, char ret_text[VALUE_SIZE]);
+/* Of a list: how many elements, at most those that there is room for; and one. */
+uint32_t field_list_count(const struct field *field, const void *record);
+void *field_list_at(const struct field *field, const void *record,
+		    uint32_t index);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* One value of a document, checked against its row and stored. */
+/*
+ * One value of a definition: read from text and written as text, by the type of
+ * its field. `base` is the struct of the record that it belongs to.
+ */
 #ifndef DEFINITION_VALUE_H
 #define DEFINITION_VALUE_H
 
@@ -17,9 +20,8 @@ struct scalar {
 };
 
 /*
- * Store the scalar in the field of `base`, which is the definition of what owns
- * the field. A list's scalars come one by one. `name` is what the refusal calls
- * the field.
+ * Store the scalar, if the field may have that value. A list's scalars come one
+ * by one. `name` is what the refusal calls the field.
  *
  * -EINVAL  refused
  */
@@ -27,7 +29,39 @@ int value_store(const struct field *field, const char *name,
 		const struct scalar *scalar, void *base,
 		struct refusal *refusal);
 
-/* Give every absent field of the owner at `base` its fallback. */
-void value_set_fallbacks(void *base, enum field_owner owner);
+/* A list is written as JSON, which is YAML too. */
+enum value_kind {
+	VALUE_ABSENT,
+	VALUE_TEXT,
+	VALUE_NUMBER,
+	VALUE_SWITCH,
+	VALUE_LIST,
+};
+
+#define VALUE_SIZE CMDLINE_SIZE
+
+/* The value as a document writes it. It need not be valid. */
+enum value_kind field_value(const struct field *field, const void *base,
+			    char ret_text[VALUE_SIZE]);
+
+/* True for a field whose value is a list of scalars. */
+bool field_is_list(const struct field *field);
+
+/* True for a field that can be taken back: a list, a rate, a VLAN. */
+bool field_may_be_none(const struct field *field);
+
+/* Make it what an absent field means. */
+void value_clear(const struct field *field, void *base);
+
+/* Give what is needed and not in `seen`, which has a bit for each row, its
+ * fallback. */
+void record_set_fallbacks(const struct record_type *record, void *base,
+			  uint64_t seen);
+
+/* "1 to 64", "16M to 4T", "auto | kvm | qemu": what the field accepts. */
+void field_describe_range(const struct field *field, char *to, size_t room);
+
+/* "1", "30s", "hold": what an absent field means; empty when nothing. */
+void field_describe_fallback(const struct field *field, char *to, size_t room);
 
 #endif

@@ -390,7 +390,8 @@ int network_port_settings(const struct nic_definition *definition,
 	    (definition->rate.credit_bytes && !definition->rate.period_us))
 		return -EINVAL;
 	result = add_vlans(&ret_settings->vlans, definition->vlans.pvid,
-			   definition->vlans.vids, definition->vlans.vid_count);
+			   definition->vlans.tagged.vids,
+			   definition->vlans.tagged.count);
 	return result < 0 ? result
 			  : fill_guard(&ret_settings->guard, definition);
 }
@@ -403,5 +404,6 @@ int network_uplink_settings(const struct switch_definition *definition,
 		.is_outside = true,
 	};
 	return add_vlans(&ret_settings->vlans, definition->vlans.pvid,
-			 definition->vlans.vids, definition->vlans.vid_count);
+			 definition->vlans.tagged.vids,
+			 definition->vlans.tagged.count);
 }

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "definition/check.h"
 #include "supervisor/partition/check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
@@ -41,16 +42,16 @@ static void use(const struct partition_definition *definition)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-	struct partition_definition definition;
+	struct partition_document document;
 	struct service_settings settings;
 	struct refusal refusal;
 
 	/* The dispatcher lets only the exact length through. */
-	memset(&definition, 0, sizeof(definition));
-	memcpy(&definition, data,
-	       bytes < sizeof(definition) ? bytes : sizeof(definition));
-	if (check_definition(&definition, &refusal) == 0)
-		use(&definition);
+	memset(&document, 0, sizeof(document));
+	memcpy(&document, data,
+	       bytes < sizeof(document) ? bytes : sizeof(document));
+	if (definition_check(&partition_record, &document, "", &refusal) == 0)
+		use(&document.partition);
 	memset(&settings, 0, sizeof(settings));
 	memcpy(&settings, data,
 	       bytes < sizeof(settings) ? bytes : sizeof(settings));

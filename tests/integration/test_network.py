@@ -342,8 +342,8 @@ def test_whoever_shares_the_pipe_of_a_capture_cannot_stop_its_switch(
 def set_switch(host, guest, switch):
     """NIC_SET, as no verb of ours sends it."""
     definition = struct.pack(
-        "=32s32s6sHH46sIIIIQII", b"lan0", switch.encode(), guest.mac, 10, 0,
-        b"", 0, 0, 1500, 1, 0, 0, 0).ljust(240, b"\0")
+        "=32s32s6sHH42sIIIQII", b"lan0", switch.encode(), guest.mac, 10, 0,
+        b"", 0, 1500, 1, 0, 0, 0).ljust(232, b"\0")
     with connect(host) as client:
         client.send(struct.pack("=II32s", 158, 1, guest.child.name.encode()) +
                     definition)

@@ -322,8 +322,8 @@ def change_mtu(host, mtu):
     """NIC_SET, as no verb of ours sends it; the status of its answer."""
     mac = bytes.fromhex(host.partition(NAME)["nics"][0]["mac"].replace(":", ""))
     definition = struct.pack(
-        "=32s32s6sHH46sIIIIQII", b"lan0", b"lan", mac, 20, 0, b"", 0, 0, mtu,
-        1, 0, 0, 0).ljust(240, b"\0")
+        "=32s32s6sHH42sIIIQII", b"lan0", b"lan", mac, 20, 0, b"", 0, mtu,
+        1, 0, 0, 0).ljust(232, b"\0")
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
         client.settimeout(10)
         client.connect(str(host.socket))

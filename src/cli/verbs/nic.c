@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 #include "cli/nic_options.h"
 #include "cli/verbs.h"
-#include "definition/rules.h"
+#include "definition/check.h"
 #include "definition/value.h"
 
 static int take_names(struct cli *cli, const struct invocation *invocation,
@@ -36,24 +36,18 @@ static int run_add(struct cli *cli, const struct invocation *invocation)
 {
 	struct nic_change change = { 0 };
 	struct nic_definition *nic = &change.definition;
+	struct refusal refusal;
 	int status;
 
-	value_set_fallbacks(nic, OWNER_NIC);
+	record_set_fallbacks(&nic_record, nic, 0);
 	status = take_names(cli, invocation, &change);
 	if (status == EXIT_DONE)
-		status = nic_options_take(cli, invocation, nic);
+		status = record_options_take(cli, invocation, &nic_record, nic);
 	if (status != EXIT_DONE)
 		return status;
-	if (!nic->network[0])
-		return cli_complain(cli, EXIT_REFUSED, "--switch",
-				    "is missing");
-	if (nic->vlans.pvid == 0 && nic->vlans.vid_count == 0) {
-		if (nic->flags & NIC_TRUNK)
-			return cli_complain(cli, EXIT_REFUSED, "--trunk",
-					    "wants its VLANs: --vlan or "
-					    "--tagged");
-		nic->vlans.pvid = 1;
-	}
+	nic_record.complete(nic);
+	if (definition_check(&nic_record, nic, "--", &refusal) < 0)
+		return cli_refuse(cli, &refusal);
 	return call(cli, invocation, MSG_NIC_ADD, &change);
 }
 
@@ -156,7 +150,8 @@ static int run_set(struct cli *cli, const struct invocation *invocation)
 	if (status == EXIT_DONE)
 		status = find_nic(cli, &change);
 	if (status == EXIT_DONE)
-		status = nic_options_take(cli, invocation, &change.definition);
+		status = record_options_take(cli, invocation, &nic_record,
+					     &change.definition);
 	return status == EXIT_DONE ? call(cli, invocation, MSG_NIC_SET, &change)
 				   : status;
 }

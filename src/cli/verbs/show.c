@@ -139,8 +139,9 @@ static void print_json(const struct showing *showing)
 {
 	json_t *object = json_partition(&showing->row);
 
-	(void)json_object_set_new(object, "definition",
-				  json_definition(&showing->document));
+	(void)json_object_set_new(
+		object, "definition",
+		json_record(&partition_record, &showing->document));
 	(void)json_object_set(object, "disks", showing->disk_rows);
 	(void)json_object_set(object, "nics", showing->nic_rows);
 	(void)json_object_set(object, "processes", showing->process_rows);

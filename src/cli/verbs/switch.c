@@ -3,74 +3,33 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/listing.h"
 #include "cli/network_rows.h"
 #include "cli/nic_options.h"
 #include "cli/verbs.h"
-
-static int take_uplink(struct cli *cli, const char *given,
-		       struct switch_definition *definition)
-{
-	const char *colon = given ? strchr(given, ':') : NULL;
-
-	if (!given)
-		return EXIT_DONE;
-	definition->uplink.kind = uplink_of_name(
-		given, colon ? (size_t)(colon - given) : strlen(given));
-	if (definition->uplink.kind == UPLINK_COUNT)
-		return cli_complain(cli, EXIT_REFUSED, "--uplink",
-				    "wants none, tap:NAME, bridge:NAME, "
-				    "packet:NAME, passt or passt:host");
-	if (colon && text_copy(definition->uplink.name,
-			       sizeof(definition->uplink.name), colon + 1) < 0)
-		return cli_complain(cli, EXIT_REFUSED, "--uplink",
-				    "has too long an interface name");
-	return EXIT_DONE;
-}
-
-/* An uplink without a word about VLANs is in VLAN 1. */
-static int take_vlans(struct cli *cli, const struct invocation *invocation,
-		      struct switch_definition *definition)
-{
-	const char *vlan = invocation_option(invocation, "vlan");
-	const char *tagged = invocation_option(invocation, "tagged");
-	struct nic_definition nic = { 0 };
-	int status = EXIT_DONE;
-
-	if (vlan)
-		status = nic_option_take(cli, "vlan", vlan, &nic);
-	if (status == EXIT_DONE && tagged)
-		status = nic_option_take(cli, "tagged", tagged, &nic);
-	if (!vlan && !tagged && definition->uplink.kind != UPLINK_NONE)
-		nic.vlans.pvid = 1;
-	definition->vlans.pvid = nic.vlans.pvid;
-	definition->vlans.vid_count = nic.vlans.vid_count;
-	memcpy(definition->vlans.vids, nic.vlans.vids, sizeof(nic.vlans.vids));
-	return status;
-}
+#include "definition/check.h"
+#include "definition/value.h"
 
 static int run_define(struct cli *cli, const struct invocation *invocation)
 {
-	const char *service = invocation_option(invocation, "service");
 	struct switch_definition body = { 0 };
 	const struct request request = { .type = MSG_SWITCH_DEFINE,
 					 .body = &body };
-	int status =
-		cli_take_name(cli, "name", invocation->positional, body.name);
+	struct refusal refusal;
+	int status;
 
+	record_set_fallbacks(&switch_record, &body, 0);
+	status = cli_take_name(cli, "name", invocation->positional, body.name);
 	if (status == EXIT_DONE)
-		status = cli_take_name(cli, "--service",
-				       service ? service : DEFAULT_NET_SERVICE,
-				       body.service);
-	if (status == EXIT_DONE)
-		status = take_uplink(
-			cli, invocation_option(invocation, "uplink"), &body);
-	if (status == EXIT_DONE)
-		status = take_vlans(cli, invocation, &body);
-	if (status == EXIT_DONE)
-		status = cli_call(cli, &request, NOT_LONG);
+		status = record_options_take(cli, invocation, &switch_record,
+					     &body);
+	if (status != EXIT_DONE)
+		return status;
+	switch_record.complete(&body);
+	if (definition_check(&switch_record, &body, "--", &refusal) < 0)
+		return cli_refuse(cli, &refusal);
+	status = cli_call(cli, &request, NOT_LONG);
 	if (status == EXIT_DONE)
 		cli_done(cli, invocation, body.name);
 	return status;

@@ -20,7 +20,8 @@ static int take_source(struct cli *cli, const struct invocation *invocation,
 	if (is_off)
 		return EXIT_DONE;
 	if (vlan) {
-		status = nic_option_take(cli, "vlan", vlan, &taken);
+		status = record_option_take(cli, &nic_record, "vlan", vlan,
+					    &taken);
 		body->kind = MIRROR_VLAN;
 		body->vid = taken.vlans.pvid;
 		return status;

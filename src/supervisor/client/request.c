@@ -8,6 +8,7 @@
 #include "base/scope.h"
 #include "control/dispatch.h"
 #include "control/fields.h"
+#include "definition/check.h"
 #include "supervisor/client/report.h"
 #include "supervisor/client/request_private.h"
 #include "supervisor/errand/errand.h"
@@ -82,7 +83,8 @@ static int check_document(struct request *request,
 {
 	const struct partition_definition *definition = &document->partition;
 	struct supervisor *supervisor = request->supervisor;
-	int r = check_definition(definition, &request->refusal);
+	int r = definition_check(&partition_record, document, "",
+				 &request->refusal);
 
 	if (r == 0)
 		r = check_definition_services(definition, has_service,

@@ -10,11 +10,11 @@
 #include "base/failpoint.h"
 #include "base/scope.h"
 #include "control/dispatch.h"
+#include "definition/check.h"
 #include "probe/probe.h"
 #include "supervisor/child/engine.h"
 #include "supervisor/client/report.h"
 #include "supervisor/client/request_private.h"
-#include "supervisor/partition/check_network.h"
 
 /* The default one is made with the first switch. */
 static int have_service(struct request *request, const char *name)
@@ -163,7 +163,8 @@ static int handle_switch_define(void *data, struct message *message)
 	int r;
 
 	memcpy(&definition, message->body, sizeof(definition));
-	r = check_switch(&definition, &request->refusal);
+	r = definition_check(&switch_record, &definition, "",
+			     &request->refusal);
 	if (r == 0)
 		r = check_uplink_free(request, &definition);
 	if (r == 0)

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "base/failpoint.h"
+#include "definition/check.h"
+#include "definition/rules.h"
 #include "supervisor/client/request_private.h"
 #include "supervisor/partition/check.h"
-#include "supervisor/partition/check_network.h"
 #include "supervisor/partition/partition_private.h"
 
 /* Against every interface that is defined, but `self`. */
@@ -24,7 +25,7 @@ static int check_against_all(struct request *request,
 			const struct nic *other = &partition->nics[i];
 
 			if (other != self &&
-			    check_nics_collide(definition, &other->definition))
+			    rules_nics_collide(definition, &other->definition))
 				return refuse(
 					&request->refusal, -EEXIST, field,
 					"is that of %s of partition %s in the "
@@ -52,7 +53,7 @@ static int check_switch_there(struct request *request,
 int request_check_nics(struct request *request,
 		       const struct partition_document *document)
 {
-	int r = check_nics(document, &request->refusal);
+	int r = 0;
 
 	for (uint32_t i = 0; r == 0 && i < document->nic_count; i++) {
 		char prefix[24];
@@ -183,7 +184,7 @@ static int check_same(struct request *request, const struct nic *nic,
 static int check_change(struct request *request, struct nic *nic,
 			const struct nic_definition *wanted)
 {
-	int r = check_nic(wanted, "", &request->refusal);
+	int r = definition_check(&nic_record, wanted, "", &request->refusal);
 
 	if (r == 0)
 		r = check_switch_there(request, wanted, "");
@@ -252,7 +253,8 @@ static int check_not_foreign(struct request *request,
 static int add_nic(struct request *request, struct partition *partition,
 		   const struct nic_definition *definition)
 {
-	int r = check_nic(definition, "", &request->refusal);
+	int r = definition_check(&nic_record, definition, "",
+				 &request->refusal);
 
 	if (r == 0)
 		r = check_idle(request, partition);

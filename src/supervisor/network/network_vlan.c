@@ -3,18 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "definition/rules.h"
 #include "supervisor/network/network.h"
 #include "supervisor/partition/partition.h"
 #include "supervisor/supervisor.h"
-
-static bool has_vid(uint16_t pvid, const uint16_t *vids, uint16_t count,
-		    uint16_t vid)
-{
-	for (uint16_t i = 0; i < count; i++)
-		if (vids[i] == vid)
-			return true;
-	return pvid == vid;
-}
 
 static bool has_other_port(const struct nic *nic, uint16_t vid)
 {
@@ -28,8 +20,7 @@ static bool has_other_port(const struct nic *nic, uint16_t vid)
 			if (other != nic && !nic_is_mirror(other) &&
 			    strcmp(its->network, nic->definition.network) ==
 				    0 &&
-			    has_vid(its->vlans.pvid, its->vlans.vids,
-				    its->vlans.vid_count, vid))
+			    rules_has_vlan(&its->vlans, vid))
 				return true;
 		}
 	return false;
@@ -42,8 +33,7 @@ static bool leads_nowhere(const struct nic *nic, uint16_t vid)
 	const struct switch_definition *uplink = &network->record.definition;
 
 	/* Without an uplink a switch has no VLANs of its own. */
-	return !has_vid(uplink->vlans.pvid, uplink->vlans.vids,
-			uplink->vlans.vid_count, vid) &&
+	return !rules_has_vlan(&uplink->vlans, vid) &&
 	       !has_other_port(nic, vid);
 }
 
@@ -61,12 +51,12 @@ bool network_find_dead_ends(const struct nic *nic,
 	if (definition->vlans.pvid &&
 	    leads_nowhere(nic, definition->vlans.pvid))
 		row.vlans.pvid = definition->vlans.pvid;
-	for (uint16_t i = 0; i < definition->vlans.vid_count; i++)
-		if (leads_nowhere(nic, definition->vlans.vids[i]))
-			row.vlans.vids[row.vlans.vid_count++] =
-				definition->vlans.vids[i];
+	for (uint16_t i = 0; i < definition->vlans.tagged.count; i++)
+		if (leads_nowhere(nic, definition->vlans.tagged.vids[i]))
+			row.vlans.tagged.vids[row.vlans.tagged.count++] =
+				definition->vlans.tagged.vids[i];
 	*ret_row = row;
-	return row.vlans.pvid || row.vlans.vid_count;
+	return row.vlans.pvid || row.vlans.tagged.count;
 }
 
 void network_warn_vlans(const struct nic *nic)
@@ -81,10 +71,10 @@ void network_warn_vlans(const struct nic *nic)
 	if (found.vlans.pvid)
 		used = (size_t)snprintf(list, sizeof(list), "%u",
 					found.vlans.pvid);
-	for (uint16_t i = 0; i < found.vlans.vid_count; i++)
+	for (uint16_t i = 0; i < found.vlans.tagged.count; i++)
 		used += (size_t)snprintf(list + used, sizeof(list) - used,
 					 "%s%u", used ? ", " : "",
-					 found.vlans.vids[i]);
+					 found.vlans.tagged.vids[i]);
 	supervisor_event(nic->partition->supervisor, EVENT_WARNING,
 			 found.partition,
 			 "interface %s: nobody else on switch %s, and no "

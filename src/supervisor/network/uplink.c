@@ -36,17 +36,6 @@
 #define STREAM_BYTES (4 << 20)
 #define PASST_FD     "3" /* spawn_program() puts it there */
 
-const char *uplink_kind_name(uint32_t kind)
-{
-	static const char *const names[] = {
-		[UPLINK_NONE] = "none",     [UPLINK_TAP] = "tap",
-		[UPLINK_BRIDGE] = "bridge", [UPLINK_PACKET] = "packet",
-		[UPLINK_PASST] = "passt",
-	};
-
-	return kind < UPLINK_COUNT ? names[kind] : "?";
-}
-
 static int refuse_uplink(struct refusal *refusal, int error, const char *name,
 			 const char *what)
 {

@@ -59,7 +59,4 @@ bool uplink_is_in_bridge(const struct uplink *uplink, const char *bridge);
 /* Close it and end its passt. Safe twice. */
 void uplink_close(struct uplink *uplink);
 
-/* "tap", "passt", ...; "none". */
-const char *uplink_kind_name(uint32_t kind);
-
 #endif

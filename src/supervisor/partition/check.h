@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supervisor's own check of what a client sent: every field again, as if
- * no parser had looked at it before. Field names in a refusal are those of the
- * document ("disks[0].hang").
+ * What the supervisor checks of a request besides definitions, which have their
+ * own check (definition/check.h).
  *
  * Trust      The client may be hostile; any bytes may be handed in.
  * Errors     0, or -EINVAL with the refusal filled in.
@@ -15,13 +14,9 @@
 #include "base/refusal.h"
 #include "control/protocol.h"
 
-/* Terminators, enums, ranges, unique names, reserved bytes, combinations. */
-int check_definition(const struct partition_definition *definition,
-		     struct refusal *ret_refusal);
-
 /*
  * Does every disk's service exist? `has_service` is asked for each name.
- * For a definition that passed check_definition().
+ * For a definition that passed definition_check().
  */
 int check_definition_services(const struct partition_definition *definition,
 			      bool (*has_service)(void *context,

@@ -105,7 +105,7 @@ TEST(a_definition_is_the_document_that_define_takes)
 	char *again;
 
 	CHECK_EQ(document_parse(text, strlen(text), &before, &refusal), 0);
-	object = json_definition(&before);
+	object = json_record(&partition_record, &before);
 	again = json_dumps(object, 0);
 	CHECK_EQ(document_parse(again, strlen(again), &after, &refusal), 0);
 

@@ -186,9 +186,9 @@ TEST(a_foreign_document_has_no_machine_of_its_own)
 {
 	check_refused("partition: x\nengine: foreign\nvhost-user: /s\n"
 		      "cpu: {virtual: 1}\ndisks: [{" DISK "}]\n",
-		      "cpu", "foreign");
+		      "cpu.virtual", "foreign");
 	check_refused("partition: x\nengine: foreign\ndisks: [{" DISK "}]\n",
-		      "vhost-user", "required");
+		      "vhost-user", "missing");
 	check_refused("partition: x\nengine: foreign\nvhost-user: /s\n",
 		      "disks", "exactly one");
 	check_refused(BASE "vhost-user: /s\n", "vhost-user", "foreign only");
@@ -209,8 +209,8 @@ TEST(a_document_has_the_interfaces_of_the_guest)
 	CHECK_EQ(document.nic_count, 2);
 	CHECK_EQ(strcmp(nic->network, "lan"), 0);
 	CHECK_EQ(nic->vlans.pvid, 10);
-	CHECK_EQ(nic->vlans.vid_count, 2);
-	CHECK_EQ(nic->vlans.vids[1], 4094);
+	CHECK_EQ(nic->vlans.tagged.count, 2);
+	CHECK_EQ(nic->vlans.tagged.vids[1], 4094);
 	CHECK_EQ(nic->flags, NIC_TRUNK);
 	CHECK_EQ(nic->mac[5], 10);
 	CHECK_EQ(nic->rate.credit_bytes, 125 << 10);

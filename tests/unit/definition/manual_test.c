@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "definition/schema.h"
+#include "definition/value.h"
 #include "lib/harness.h"
 
 static const char *manual(void)
@@ -19,39 +19,59 @@ static const char *manual(void)
 }
 
 /* The paragraph about a field. */
-static void describe(const struct field *field, char *to, size_t room)
+static void describe(const struct field *field, const char *prefix, char *to,
+		     size_t room)
 {
+	bool is_refused = field->type == FIELD_REFUSED;
 	char range[160], fallback[64];
 
 	field_describe_range(field, range, sizeof(range));
 	field_describe_fallback(field, fallback, sizeof(fallback));
-	(void)snprintf(to, room, ".It Cm %s\n%s\n%s%s%s%s%s%s", field->path,
-		       field->help,
-		       field->type == FIELD_REFUSED ? "" : "Value: ",
-		       field->type == FIELD_REFUSED ? "" : range,
-		       field->type == FIELD_REFUSED ? "" : ".\n",
-		       field->is_required ? "Required.\n" : "",
+	(void)snprintf(to, room, ".It Cm %s%s\n%s\n%s%s%s%s%s%s", prefix,
+		       field->path, field->help,
+		       is_refused ? "" : "Value: ", is_refused ? "" : range,
+		       is_refused ? "" : ".\n",
+		       field->is_required && !field->need ? "Required.\n" : "",
 		       fallback[0] ? "Default: " : "", fallback);
 	if (fallback[0])
 		(void)strncat(to, ".\n", room - strlen(to) - 1);
 }
 
-TEST(the_manual_page_has_every_field_with_range_and_default)
+static size_t count_missing(const struct record_type *record,
+			    const char *prefix)
 {
-	size_t count;
-	const struct field *fields = schema_fields(&count);
-	char paragraph[600];
+	char paragraph[600], of_element[32];
 	size_t missing = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		describe(&fields[i], paragraph, sizeof(paragraph));
-		if (strstr(manual(), paragraph))
-			continue;
-		fprintf(stderr, "missing in %s:\n%s", MANUAL, paragraph);
-		missing++;
-	}
+	for (size_t i = 0; i < record->field_count; i++) {
+		const struct field *field = &record->fields[i];
 
-	CHECK_EQ(missing, 0);
+		describe(field, prefix, paragraph, sizeof(paragraph));
+		if (!strstr(manual(), paragraph)) {
+			fprintf(stderr, "missing in %s:\n%s", MANUAL,
+				paragraph);
+			missing++;
+		}
+		(void)snprintf(of_element, sizeof(of_element), "%s[].",
+			       field->path);
+		if (field->element)
+			missing += count_missing(field->element, of_element);
+	}
+	return missing;
+}
+
+TEST(the_manual_page_has_every_field_with_range_and_default)
+{
+	CHECK_EQ(count_missing(&partition_record, ""), 0);
+}
+
+static const struct field *find(const char *path)
+{
+	if (strncmp(path, "disks[].", 8) == 0)
+		return record_find(&disk_record, path + 8);
+	if (strncmp(path, "nics[].", 7) == 0)
+		return record_find(&nic_record, path + 7);
+	return record_find(&partition_record, path);
 }
 
 TEST(the_manual_page_has_no_field_that_the_schema_lacks)
@@ -61,20 +81,34 @@ TEST(the_manual_page_has_no_field_that_the_schema_lacks)
 	for (const char *at = strstr(manual(), ".It Cm "); at;
 	     at = strstr(at + 1, ".It Cm ")) {
 		CHECK_EQ(sscanf(at, ".It Cm %63s", path), 1);
-		if (!schema_find(path))
+		if (!find(path))
 			fprintf(stderr, "%s is not a field\n", path);
-		CHECK(schema_find(path) != NULL);
+		CHECK(find(path) != NULL);
 	}
 }
 
-TEST(every_field_but_the_name_says_when_it_may_change)
+static void check_rows(const struct record_type *record)
 {
-	size_t count;
-	const struct field *fields = schema_fields(&count);
+	uint64_t numbers = 0;
 
-	for (size_t i = 1; i < count; i++)
-		if (fields[i].type != FIELD_GROUP &&
-		    fields[i].type != FIELD_REFUSED)
-			CHECK(fields[i].change != CHANGE_NEVER);
-	CHECK_EQ(fields[0].change, CHANGE_NEVER);
+	for (size_t i = 0; i < record->field_count; i++) {
+		const struct field *field = &record->fields[i];
+
+		if (field->type == FIELD_GROUP || field->type == FIELD_REFUSED)
+			continue;
+		CHECK(field->number > 0 && field->number < 64);
+		CHECK(!(numbers & 1ull << field->number));
+		numbers |= 1ull << field->number;
+		CHECK(i == 0 || record == &switch_record ||
+		      field->change != CHANGE_NEVER);
+	}
+}
+
+TEST(every_field_has_a_number_and_says_when_it_may_change)
+{
+	check_rows(&partition_record);
+	check_rows(&disk_record);
+	check_rows(&nic_record);
+	check_rows(&switch_record);
+	CHECK_EQ(partition_record.fields[0].change, CHANGE_NEVER);
 }

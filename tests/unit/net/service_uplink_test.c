@@ -345,9 +345,9 @@ static void start_trunks(uint16_t vid_count)
 
 		peer_make(&lan.peers[i], i, i == 0 ? 10 : 0);
 		definition->flags = i == 0 ? 0 : NIC_TRUNK;
-		definition->vlans.vids[0] = 10;
-		definition->vlans.vids[1] = 20;
-		definition->vlans.vid_count = i == 1 ? vid_count : i / 2;
+		definition->vlans.tagged.vids[0] = 10;
+		definition->vlans.tagged.vids[1] = 20;
+		definition->vlans.tagged.count = i == 1 ? vid_count : i / 2;
 	}
 	lan_attach(&lan);
 }
