@@ -260,5 +260,7 @@ json_t *json_supervisor(const struct supervisor_row *row)
 	json_set_number(object, "adopted", row->adopted);
 	json_set_text(object, "engine", row->engine);
 	json_set_text(object, "engine_reason", row->engine_reason);
+	json_set_text(object, "store_trouble", row->store_trouble);
+	json_set_number(object, "quarantined", row->quarantined);
 	return object;
 }

@@ -576,6 +576,8 @@ struct supervisor_row {
 	uint32_t adopted; /* children taken over at start */
 	char engine[16];  /* what auto takes */
 	char engine_reason[TEXT_SIZE];
+	char store_trouble[TEXT_SIZE - 4]; /* why it cannot be written, or "" */
+	uint32_t quarantined;
 };
 
 struct host_shutdown {

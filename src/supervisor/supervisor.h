@@ -73,8 +73,9 @@ struct supervisor {
 	uint32_t autostart_ms;         /* its last pause */
 	sd_event_source *flush_source; /* of record.c, to flushed() */
 	bool is_flushing;
-	uint64_t flush_at_ns;  /* of flush_source */
-	uint64_t retry_at_ns;  /* of a flush that has failed */
+	char store_trouble[STORE_ERROR_SIZE]; /* of the last flush; "": none */
+	uint64_t flush_at_ns;                 /* of flush_source */
+	uint64_t retry_at_ns;                 /* of a flush that has failed */
 	uint64_t states_at_ns; /* states are written then; 0: none is new */
 	/* Deferred states are written, or cannot be (result < 0). */
 	void (*flushed)(struct supervisor *supervisor, int result);

@@ -53,6 +53,9 @@ def test_a_full_state_directory_is_in_nobodys_way_out(small, make_host):
     host.run("stop", "one")
 
     assert refused.returncode == FAILED and "full" in refused.stderr
+    bulkhead.wait_for(
+        lambda: "full" in host.json("doctor")["supervisor"]["store_trouble"],
+        what="the doctor tells of it")
     assert host.state_of("one") == "stopped"
     assert host.state_of("two") == "running"
     assert "three" not in [row["name"] for row in host.json("list")]
@@ -61,6 +64,9 @@ def test_a_full_state_directory_is_in_nobodys_way_out(small, make_host):
     bulkhead.wait_for(
         lambda: host.call("define", foreign.document(host, "three"))
         .returncode == 0, what="there is room again")
+    bulkhead.wait_for(
+        lambda: not host.json("doctor")["supervisor"]["store_trouble"],
+        what="nothing is left to tell")
     host.kill_supervisor()
     assert host.state_of("one") == "stopped"
 

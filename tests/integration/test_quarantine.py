@@ -52,6 +52,9 @@ def test_guests_of_a_store_that_was_moved_away_go_on_until_it_is_back(
             and kept(host), what="they are told of")
         assert found[monitor] == ("monitor", "one")
         assert host.json("list") == []
+        doctor = host.json("doctor")["supervisor"]
+        assert doctor["quarantined"] == len(kept(host))
+        assert "processes in quarantine" in host.run("doctor")
         assert "is kept in quarantine, and its guest runs on" in host.run(
             "events")
         foreign.serve(host, "two")

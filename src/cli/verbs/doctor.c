@@ -135,6 +135,12 @@ static void print_supervisor(const struct cli *cli, const struct answer *answer)
 		     "over %u children; engine auto takes %s: %s\n\n",
 		     row->version, row->pid, row->uid, row->keeper_pid,
 		     row->adopted, row->engine, row->engine_reason);
+	if (row->store_trouble[0])
+		(void)printf("cannot write %s\n\n", row->store_trouble);
+	if (row->quarantined)
+		(void)printf("%u processes in quarantine, see `bulkhead "
+			     "quarantine list`\n\n",
+			     row->quarantined);
 	table_print(&answer->processes);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/scope.h"
+#include "supervisor/store/status.h"
 #include "supervisor/supervisor.h"
 
 /* As of a child that is known (rendezvous.c, process.c). */
@@ -73,11 +74,13 @@ static int on_death(sd_event_source *source, int fd, uint32_t events,
 		    void *data)
 {
 	struct kept *kept = data;
+	struct supervisor *supervisor = kept->supervisor;
 
-	supervisor_event(kept->supervisor, EVENT_WARNING, kept->name,
+	supervisor_event(supervisor, EVENT_WARNING, kept->name,
 			 "process %d, %s, ended in quarantine", (int)kept->pid,
 			 kind_of(kept->role));
 	kept_free(kept);
+	status_tell(supervisor);
 	return 0;
 }
 
@@ -153,6 +156,7 @@ int quarantine_put(struct supervisor *supervisor, struct control *control,
 		kept_free(kept);
 		return -ENOMEM;
 	}
+	status_tell(supervisor);
 	tell(kept);
 	return 0;
 }

@@ -137,6 +137,7 @@ void report_supervisor(struct supervisor *supervisor,
 		.age_ms = age_ms(supervisor->started_ns),
 		.uid = geteuid(),
 		.adopted = supervisor->adopted_count,
+		.quarantined = supervisor->quarantine_count,
 	};
 
 	(void)snprintf(row.version, sizeof(row.version), "%s",
@@ -145,6 +146,8 @@ void report_supervisor(struct supervisor *supervisor,
 		       probe_engine_name(engine));
 	(void)snprintf(row.engine_reason, sizeof(row.engine_reason), "%s",
 		       engine->reason);
+	(void)text_copy(row.store_trouble, sizeof(row.store_trouble),
+			supervisor->store_trouble);
 	ticket_row(supervisor, ticket, MSG_SUPERVISOR_ROW, &row, sizeof(row),
 		   NULL, 0);
 }

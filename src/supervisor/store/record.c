@@ -10,6 +10,7 @@
 #include "supervisor/errand/errand.h"
 #include "supervisor/store/copier.h"
 #include "supervisor/store/operation.h"
+#include "supervisor/store/status.h"
 #include "supervisor/supervisor.h"
 
 /* Deferred writes reach the disk this long after they were queued. */
@@ -95,6 +96,7 @@ static void flush(void *context)
 	if (r < 0)
 		log_warn("the store cannot be written, going on: %s",
 			 store_error(supervisor->store));
+	status_flushed(supervisor, r);
 	flush_rest(supervisor);
 	copier_note(supervisor);
 	/* Last: who still waits wants it at once. */

@@ -83,6 +83,7 @@ bool store_is_ahead(const struct store *store);
  */
 int store_copy(struct store *store);
 
+#define STORE_ERROR_SIZE 160
 /* The sentence for the last error; valid until the next call. */
 const char *store_error(const struct store *store);
 

@@ -79,7 +79,7 @@ struct store {
 	uint64_t commit_count;
 	uint64_t copied_count; /* commits that the copy has */
 	char path[PATH_SIZE];  /* of the state directory */
-	char error[160];
+	char error[STORE_ERROR_SIZE];
 };
 
 /* Room for the last changes of many partitions, and for a new supervisor. */
