@@ -7,12 +7,11 @@ static void save_queues(const struct virtio_small *small, uint32_t count,
 			struct state_writer *writer)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		struct virtio_small_kept kept =
-			virtio_small_keep(&small->queues[i]);
+		const struct virtio_small_queue *queue = &small->queues[i];
 
-		state_put_u8(writer, kept.has_chain);
-		state_put_u16(writer, kept.head);
-		state_put_u64(writer, kept.done_bytes);
+		state_put_u8(writer, queue->has_chain);
+		state_put_u16(writer, queue->has_chain ? queue->chain.head : 0);
+		state_put_u64(writer, queue->done_bytes);
 	}
 }
 
@@ -20,12 +19,11 @@ static void restore_queues(struct virtio_small *small, uint32_t count,
 			   struct state_reader *reader)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		struct virtio_small_kept kept;
+		struct virtio_small_queue *queue = &small->queues[i];
 
-		kept.has_chain = state_get_u8(reader) != 0;
-		kept.head = state_get_u16(reader);
-		kept.done_bytes = state_get_u64(reader);
-		virtio_small_rejoin(&small->queues[i], &kept);
+		queue->is_kept = state_get_u8(reader) != 0;
+		queue->kept_head = state_get_u16(reader);
+		queue->done_bytes = state_get_u64(reader);
 	}
 }
 

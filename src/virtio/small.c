@@ -154,21 +154,3 @@ void virtio_small_come_back(struct virtio_small_queue *queue)
 	if (virtio_small_rest(queue))
 		virtqueue_poke(&queue->vq);
 }
-
-struct virtio_small_kept
-virtio_small_keep(const struct virtio_small_queue *queue)
-{
-	return (struct virtio_small_kept){
-		.has_chain = queue->has_chain,
-		.head = queue->has_chain ? queue->chain.head : 0,
-		.done_bytes = queue->has_chain ? queue->done_bytes : 0,
-	};
-}
-
-void virtio_small_rejoin(struct virtio_small_queue *queue,
-			 const struct virtio_small_kept *kept)
-{
-	queue->is_kept = kept->has_chain;
-	queue->kept_head = kept->head;
-	queue->done_bytes = kept->done_bytes;
-}

@@ -42,13 +42,6 @@ struct virtio_small_queue {
 	bool is_kept; /* restored, for the next start */
 };
 
-/* What a saved image says about a queue. */
-struct virtio_small_kept {
-	uint64_t done_bytes;
-	uint16_t head;
-	bool has_chain;
-};
-
 struct virtio_small {
 	pthread_mutex_t lock;
 	struct guestmem *memory; /* borrowed; used under the lock only */
@@ -92,11 +85,5 @@ bool virtio_small_rest(struct virtio_small_queue *queue);
 
 /* The same, and come back if there is more to do. */
 void virtio_small_come_back(struct virtio_small_queue *queue);
-
-/* For a saved image, while the device is not served. */
-struct virtio_small_kept
-virtio_small_keep(const struct virtio_small_queue *queue);
-void virtio_small_rejoin(struct virtio_small_queue *queue,
-			 const struct virtio_small_kept *kept);
 
 #endif

@@ -81,7 +81,8 @@ static void feed_console(uint32_t index)
 							   .room = ignore };
 	static const uint8_t input[600];
 	static struct virtio_console console;
-	struct virtio_small_kept kept;
+	struct virtio_small_queue *queue = &console.small.queues[index];
+	struct virtio_small_queue kept;
 
 	virtio_console_init(&console, &memory, &ops);
 	insist(start(&virtio_console_ops, &console, index) == 0);
@@ -90,9 +91,11 @@ static void feed_console(uint32_t index)
 		insist(virtio_console_push(&console, input, sizeof(input)) <=
 		       sizeof(input));
 	}
-	kept = virtio_small_keep(&console.small.queues[index]);
+	kept = *queue;
 	virtio_console_ops.reset(&console);
-	virtio_small_rejoin(&console.small.queues[index], &kept);
+	queue->is_kept = kept.has_chain;
+	queue->kept_head = kept.chain.head;
+	queue->done_bytes = kept.done_bytes;
 	if (start(&virtio_console_ops, &console, index) == 0)
 		virtio_console_serve(&console);
 }
