@@ -115,12 +115,12 @@ static int add_disk(struct monitor *monitor, uint32_t index)
 				   take_fd(&plan->witness_fd));
 	if (result == 0 && plan->owes_error)
 		disk_owe_error(&monitor->io.disks[index].disk);
-	if (result < 0 || !plan->has_channel)
+	if (result < 0 || !plan->channel.is_known)
 		return result;
-	result = lane_open(&lane, plan->channel.generation, plan->channel_fds);
+	result = lane_open(&lane, plan->channel.generation, plan->channel.fds);
 	if (result == 0)
 		disk_up(&monitor->io.disks[index].disk, &lane,
-			plan->channel.is_alone != 0);
+			plan->channel.is_alone);
 	return result;
 }
 
@@ -132,10 +132,10 @@ static int add_nic(struct monitor *monitor, uint32_t index)
 
 	result = iothread_add_nic(&monitor->io, &plan->settings,
 				  monitor->engine.ops->has_control);
-	if (result < 0 || !plan->has_channel)
+	if (result < 0 || !plan->channel.is_known)
 		return result;
 	result = nic_link_open(&link, plan->channel.generation,
-			       plan->channel_fds);
+			       plan->channel.fds);
 	if (result == 0)
 		nic_up(&monitor->io.nics[index], &link);
 	return result;

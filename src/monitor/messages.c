@@ -152,51 +152,38 @@ static bool is_disk(const struct monitor *monitor, uint32_t index,
 	       monitor->plans[index].settings.attachment_id == attachment_id;
 }
 
-static int read_change(const struct monitor *monitor,
-		       const struct message *message,
-		       struct disk_change *ret_change)
-{
-	const struct disk_channel *channel = &ret_change->channel;
-
-	memset(ret_change, 0, sizeof(*ret_change));
-	memcpy(&ret_change->channel, message->body,
-	       sizeof(ret_change->channel));
-	return is_disk(monitor, channel->index, channel->attachment_id)
-		       ? 0
-		       : -EINVAL;
-}
-
 /* A channel that comes before the launch waits for it. */
-static int plan_channel(struct disk_plan *plan,
-			const struct disk_channel *channel,
-			struct message *message)
+static int plan_channel(struct channel_plan *plan, uint64_t generation,
+			bool is_alone, struct message *message)
 {
-	if (plan->has_channel)
+	if (plan->is_known)
 		return -EEXIST;
-	plan->channel = *channel;
-	plan->has_channel = true;
+	plan->generation = generation;
+	plan->is_alone = is_alone;
+	plan->is_known = true;
 	for (int i = 0; i < 3; i++)
-		plan->channel_fds[i] = take_fd(&message->fds[i]);
+		plan->fds[i] = take_fd(&message->fds[i]);
 	return 0;
 }
 
 static int take_disk_up(void *process, struct message *message)
 {
 	struct monitor *monitor = process;
-	struct disk_change change;
+	struct disk_change change = { 0 };
+	const struct disk_channel *channel = &change.channel;
 	int result;
 
-	result = read_change(monitor, message, &change);
-	if (result < 0)
-		return result;
+	memcpy(&change.channel, message->body, sizeof(change.channel));
+	if (!is_disk(monitor, channel->index, channel->attachment_id))
+		return -EINVAL;
 	if (monitor->state == MONITOR_CONFIGURED)
-		return plan_channel(&monitor->plans[change.channel.index],
-				    &change.channel, message);
-	result = lane_open(&change.lane, change.channel.generation,
-			   message->fds);
+		return plan_channel(&monitor->plans[channel->index].channel,
+				    channel->generation, channel->is_alone != 0,
+				    message);
+	result = lane_open(&change.lane, channel->generation, message->fds);
 	if (result < 0) {
 		(void)child_send(&monitor->child, MSG_MONITOR_DISK_REFUSED, 0,
-				 &change.channel, sizeof(change.channel));
+				 channel, sizeof(*channel));
 		return result;
 	}
 	iothread_call(&monitor->io, bring_up, &change);
@@ -264,60 +251,39 @@ static void bring_nic_up(struct iothread *io, void *argument)
 
 static void bring_nic_down(struct iothread *io, void *argument)
 {
-	const struct nic_move *change = argument;
-	struct nic *nic = &io->nics[change->channel.index];
+	const struct nic_channel *channel = argument;
+	struct nic *nic = &io->nics[channel->index];
 
 	/* Old news about a generation that is gone already. */
-	if (nic->link.generation == change->channel.generation)
+	if (nic->link.generation == channel->generation)
 		nic_down(nic);
 }
 
-static int read_nic_change(const struct monitor *monitor,
-			   const struct message *message,
-			   struct nic_move *ret_change)
+static bool is_nic(const struct monitor *monitor,
+		   const struct nic_channel *channel)
 {
-	const struct nic_channel *channel = &ret_change->channel;
-
-	memset(ret_change, 0, sizeof(*ret_change));
-	memcpy(&ret_change->channel, message->body,
-	       sizeof(ret_change->channel));
-	if (channel->index >= monitor->nic_count ||
-	    monitor->nic_plans[channel->index].settings.attachment_id !=
-		    channel->attachment_id)
-		return -EINVAL;
-	return 0;
-}
-
-static int plan_nic_channel(struct nic_plan *plan,
-			    const struct nic_channel *channel,
-			    struct message *message)
-{
-	if (plan->has_channel)
-		return -EEXIST;
-	plan->channel = *channel;
-	plan->has_channel = true;
-	for (int i = 0; i < 3; i++)
-		plan->channel_fds[i] = take_fd(&message->fds[i]);
-	return 0;
+	return channel->index < monitor->nic_count &&
+	       monitor->nic_plans[channel->index].settings.attachment_id ==
+		       channel->attachment_id;
 }
 
 static int take_nic_up(void *process, struct message *message)
 {
 	struct monitor *monitor = process;
-	struct nic_move change;
-	int result = read_nic_change(monitor, message, &change);
+	struct nic_move change = { 0 };
+	const struct nic_channel *channel = &change.channel;
+	int result;
 
-	if (result < 0)
-		return result;
+	memcpy(&change.channel, message->body, sizeof(change.channel));
+	if (!is_nic(monitor, channel))
+		return -EINVAL;
 	if (monitor->state == MONITOR_CONFIGURED)
-		return plan_nic_channel(
-			&monitor->nic_plans[change.channel.index],
-			&change.channel, message);
-	result = nic_link_open(&change.link, change.channel.generation,
-			       message->fds);
+		return plan_channel(&monitor->nic_plans[channel->index].channel,
+				    channel->generation, false, message);
+	result = nic_link_open(&change.link, channel->generation, message->fds);
 	if (result < 0) {
 		(void)child_send(&monitor->child, MSG_MONITOR_NIC_BROKEN, 0,
-				 &change.channel, sizeof(change.channel));
+				 channel, sizeof(*channel));
 		return result;
 	}
 	iothread_call(&monitor->io, bring_nic_up, &change);
@@ -327,12 +293,13 @@ static int take_nic_up(void *process, struct message *message)
 static int take_nic_down(void *process, struct message *message)
 {
 	struct monitor *monitor = process;
-	struct nic_move change;
-	int result = read_nic_change(monitor, message, &change);
+	struct nic_channel channel;
 
-	if (result == 0)
-		iothread_call(&monitor->io, bring_nic_down, &change);
-	return result;
+	memcpy(&channel, message->body, sizeof(channel));
+	if (!is_nic(monitor, &channel))
+		return -EINVAL;
+	iothread_call(&monitor->io, bring_nic_down, &channel);
+	return 0;
 }
 
 static int count(void *process, struct message *message)

@@ -40,23 +40,27 @@ enum monitor_state {
 	MONITOR_ENDED,
 };
 
+/* The channel of a service that was there early. */
+struct channel_plan {
+	uint64_t generation;
+	int fds[3]; /* owned */
+	bool is_alone;
+	bool is_known;
+};
+
 /* A disk as told, until the I/O thread has it. */
 struct disk_plan {
 	struct monitor_disk settings;
-	int witness_fd;              /* owned */
-	struct disk_channel channel; /* of a service that was there early */
-	int channel_fds[3];          /* owned */
+	int witness_fd; /* owned */
+	struct channel_plan channel;
 	bool is_known;
-	bool has_channel;
 	bool owes_error; /* an earlier monitor's */
 };
 
 /* An interface as told, likewise. */
 struct nic_plan {
 	struct monitor_nic settings;
-	struct nic_channel channel;
-	int channel_fds[3]; /* owned */
-	bool has_channel;
+	struct channel_plan channel;
 };
 
 struct monitor {
