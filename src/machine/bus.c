@@ -76,16 +76,43 @@ static const struct bus_range *find(const struct bus *bus, uint64_t address,
 	return range;
 }
 
+static uint64_t read_range(const struct bus_range *range, uint64_t offset,
+			   uint32_t width)
+{
+	uint64_t value = 0;
+
+	if (range->ops->read)
+		return range->ops->read(range->device, offset, width);
+	if (!range->ops->read_byte)
+		return ALL_ONES;
+	for (uint32_t i = 0; i < width; i++)
+		value |= (uint64_t)range->ops->read_byte(range->device,
+							 (uint16_t)(offset + i))
+			 << (8 * i);
+	return value;
+}
+
 void bus_read(const struct bus *bus, uint64_t address, void *to, uint32_t width)
 {
 	const struct bus_range *range = find(bus, address, width);
 	uint64_t value = ALL_ONES;
 
-	if (range && range->ops->read)
-		value = range->ops->read(range->device, address - range->base,
-					 width);
+	if (range)
+		value = read_range(range, address - range->base, width);
 	memset(to, 0xff, width);
 	memcpy(to, &value, is_width(width) ? width : 0);
+}
+
+static void write_range(const struct bus_range *range, uint64_t offset,
+			uint64_t value, uint32_t width)
+{
+	if (range->ops->write)
+		range->ops->write(range->device, offset, value, width);
+	else if (range->ops->write_byte)
+		for (uint32_t i = 0; i < width; i++)
+			range->ops->write_byte(range->device,
+					       (uint16_t)(offset + i),
+					       (uint8_t)(value >> (8 * i)));
 }
 
 void bus_write(const struct bus *bus, uint64_t address, const void *from,
@@ -94,8 +121,8 @@ void bus_write(const struct bus *bus, uint64_t address, const void *from,
 	const struct bus_range *range = find(bus, address, width);
 	uint64_t value = 0;
 
-	if (!range || !range->ops->write)
+	if (!range)
 		return;
 	memcpy(&value, from, width);
-	range->ops->write(range->device, address - range->base, value, width);
+	write_range(range, address - range->base, value, width);
 }

@@ -19,13 +19,19 @@
 
 #define BUS_RANGE_MAX 64
 
-/* Width is 1, 2, 4 or 8, and offset + width is within the range. Only the low
+/*
+ * Width is 1, 2, 4 or 8, and offset + width is within the range. Only the low
  * `width` bytes of a value read are used; the others of a value written are 0.
- * Either function may be NULL: reads give all ones, writes are ignored. */
+ * A device with byte registers has the byte functions instead: a wider access is
+ * one to each byte, lowest first, as on the ISA bus. Any may be NULL: reads give
+ * all ones, writes are ignored.
+ */
 struct bus_ops {
 	uint64_t (*read)(void *device, uint64_t offset, uint32_t width);
 	void (*write)(void *device, uint64_t offset, uint64_t value,
 		      uint32_t width);
+	uint8_t (*read_byte)(void *device, uint16_t offset);
+	void (*write_byte)(void *device, uint16_t offset, uint8_t value);
 };
 
 struct bus_range {

@@ -249,7 +249,8 @@ static void write_ecam(void *device, uint64_t offset, uint64_t value,
 		config_write(function, offset & 0xfff, value, width);
 }
 
-static const struct bus_ops ecam_ops = { read_ecam, write_ecam };
+static const struct bus_ops ecam_ops = { .read = read_ecam,
+					 .write = write_ecam };
 
 static uint64_t read_address(void *device, uint64_t offset, uint32_t width)
 {
@@ -269,7 +270,8 @@ static void write_address(void *device, uint64_t offset, uint64_t value,
 		pci->reset_control(pci->reset_context, (uint8_t)value);
 }
 
-static const struct bus_ops address_ops = { read_address, write_address };
+static const struct bus_ops address_ops = { .read = read_address,
+					    .write = write_address };
 
 /* The offset in ECAM that the address register names, or beyond it. */
 static uint64_t addressed(const struct pci *pci, uint64_t offset)
@@ -293,7 +295,8 @@ static void write_data(void *device, uint64_t offset, uint64_t value,
 	write_ecam(device, addressed(device, offset), value, width);
 }
 
-static const struct bus_ops data_ops = { read_data, write_data };
+static const struct bus_ops data_ops = { .read = read_data,
+					 .write = write_data };
 
 int pci_init(struct pci *pci, struct bus *ports, struct bus *memory,
 	     const struct machine_ops *ops)

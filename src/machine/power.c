@@ -2,7 +2,6 @@
 #include "machine/power.h"
 
 #include "base/count.h"
-#include "machine/bytewise.h"
 #include "machine/layout.h"
 
 #define STATE_VERSION 1
@@ -108,21 +107,10 @@ static void write_byte(void *device, uint16_t offset, uint8_t value)
 	power_write(port->power, port->base + offset, value);
 }
 
-static uint64_t on_read(void *device, uint64_t offset, uint32_t width)
-{
-	return bytewise_read(read_byte, device, offset, width);
-}
-
-static void on_write(void *device, uint64_t offset, uint64_t value,
-		     uint32_t width)
-{
-	bytewise_write(write_byte, device, offset, value, width);
-}
-
 int power_attach(struct power *power, struct bus *bus)
 {
-	static const struct bus_ops ops = { .read = on_read,
-					    .write = on_write };
+	static const struct bus_ops ops = { .read_byte = read_byte,
+					    .write_byte = write_byte };
 	static const struct {
 		uint16_t base;
 		uint16_t count;

@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/count.h"
-#include "machine/bytewise.h"
 #include "machine/layout.h"
 
 #define STATE_VERSION 1
@@ -439,20 +438,10 @@ static void write_byte(void *rtc, uint16_t offset, uint8_t value)
 	rtc_write(rtc, offset, value);
 }
 
-static uint64_t on_read(void *rtc, uint64_t offset, uint32_t width)
-{
-	return bytewise_read(read_byte, rtc, offset, width);
-}
-
-static void on_write(void *rtc, uint64_t offset, uint64_t value, uint32_t width)
-{
-	bytewise_write(write_byte, rtc, offset, value, width);
-}
-
 int rtc_attach(struct rtc *rtc, struct bus *bus)
 {
-	static const struct bus_ops ops = { .read = on_read,
-					    .write = on_write };
+	static const struct bus_ops ops = { .read_byte = read_byte,
+					    .write_byte = write_byte };
 	const struct bus_range range = { .base = PORT_RTC,
 					 .bytes = PORT_RTC_COUNT,
 					 .ops = &ops,

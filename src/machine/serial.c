@@ -4,7 +4,6 @@
 #include <linux/serial_reg.h>
 #include <string.h>
 
-#include "machine/bytewise.h"
 #include "machine/layout.h"
 
 #define STATE_VERSION 1
@@ -325,21 +324,10 @@ static void write_byte(void *serial, uint16_t offset, uint8_t value)
 	serial_write(serial, offset, value);
 }
 
-static uint64_t on_read(void *serial, uint64_t offset, uint32_t width)
-{
-	return bytewise_read(read_byte, serial, offset, width);
-}
-
-static void on_write(void *serial, uint64_t offset, uint64_t value,
-		     uint32_t width)
-{
-	bytewise_write(write_byte, serial, offset, value, width);
-}
-
 int serial_attach(struct serial *serial, struct bus *bus)
 {
-	static const struct bus_ops ops = { .read = on_read,
-					    .write = on_write };
+	static const struct bus_ops ops = { .read_byte = read_byte,
+					    .write_byte = write_byte };
 	const struct bus_range range = { .base = PORT_SERIAL,
 					 .bytes = PORT_SERIAL_COUNT,
 					 .ops = &ops,

@@ -35,8 +35,9 @@ static void write_device(void *device, uint64_t offset, uint64_t value,
 	seen.writes++;
 }
 
-static const struct bus_ops ops = { read_device, write_device };
-static const struct bus_ops deaf = { NULL, NULL };
+static const struct bus_ops ops = { .read = read_device,
+				    .write = write_device };
+static const struct bus_ops deaf;
 
 static int add(uint64_t base, uint64_t bytes)
 {
@@ -51,6 +52,36 @@ static uint64_t read_at(uint64_t address, uint32_t width)
 
 	bus_read(&bus, address, &value, width);
 	return value;
+}
+
+static uint8_t registers[4];
+
+static uint8_t read_register(void *device, uint16_t offset)
+{
+	return ((uint8_t *)device)[offset];
+}
+
+static void write_register(void *device, uint16_t offset, uint8_t value)
+{
+	((uint8_t *)device)[offset] = value;
+}
+
+TEST(a_wide_access_to_byte_registers_is_one_to_each)
+{
+	static const struct bus_ops byte_ops = { .read_byte = read_register,
+						 .write_byte = write_register };
+	const struct bus_range range = { 0x3f8, sizeof(registers), &byte_ops,
+					 registers };
+	const uint32_t value = 0x04030201;
+
+	CHECK_EQ(bus_add(&bus, &range), 0);
+
+	bus_write(&bus, 0x3f8, &value, sizeof(value));
+
+	CHECK_EQ(registers[0], 1);
+	CHECK_EQ(registers[3], 4);
+	CHECK_EQ(read_at(0x3f9, 2), 0x0302);
+	bus_remove(&bus, 0x3f8);
 }
 
 TEST(an_access_reaches_its_device_as_an_offset)

@@ -40,7 +40,8 @@ static void write_device(void *device, uint64_t offset, uint64_t value,
 		seen[seen_count++] = value << 8 | offset;
 }
 
-static const struct bus_ops ops = { read_device, write_device };
+static const struct bus_ops ops = { .read = read_device,
+				    .write = write_device };
 
 static void open_machine(void)
 {
