@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Array lengths, minima and alignment, without double evaluation. */
+/* Array lengths, minima, alignment, and what a member is part of. */
 #ifndef BASE_COUNT_H
 #define BASE_COUNT_H
 
@@ -7,6 +7,10 @@
 #include <stdint.h>
 
 #define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What this is the member of, given a pointer to the member. */
+#define CONTAINER_OF(pointer, type, member) \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static inline uint64_t min_u64(uint64_t a, uint64_t b)
 {

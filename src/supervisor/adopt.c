@@ -36,9 +36,9 @@ static void mark_wanted(struct supervisor *supervisor)
 				 partition->monitor->state == PROCESS_READY;
 
 		for (unsigned i = 0; i < partition->disk_count; i++)
-			partition->disks[i].is_wanted = is_wanted;
+			partition->disks[i].binding.is_wanted = is_wanted;
 		for (unsigned i = 0; i < partition->nic_count; i++)
-			partition->nics[i].is_wanted = is_wanted;
+			partition->nics[i].binding.is_wanted = is_wanted;
 	}
 }
 

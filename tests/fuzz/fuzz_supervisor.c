@@ -305,8 +305,8 @@ static void check_b(void)
 		return;
 	if (is_disturbed || world.supervisor.is_adopting)
 		return;
-	if (b->disks[0].state != DISK_IS_UP ||
-	    b->disks[0].generation != generation)
+	if (b->disks[0].binding.state != BINDING_UP ||
+	    b->disks[0].binding.generation != generation)
 		world_fail("the disk of partition b has lost its channel");
 }
 
@@ -342,7 +342,7 @@ static void begin(void)
 	villain = next() % VILLAIN_COUNT;
 	world.is_absent = is_absent;
 	b = partition_find(&world.supervisor, "b");
-	generation = b->disks[0].generation;
+	generation = b->disks[0].binding.generation;
 	monitor = b->monitor;
 	begin_moment();
 }

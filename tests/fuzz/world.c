@@ -372,9 +372,9 @@ static bool is_up(struct world *world, const char *name)
 
 	return partition &&
 	       partition->record.lifecycle.state == PARTITION_RUNNING &&
-	       partition->disks[0].state == DISK_IS_UP &&
-	       partition->nics[0].state == NIC_IS_UP &&
-	       partition->console.instance;
+	       partition->disks[0].binding.state == BINDING_UP &&
+	       partition->nics[0].binding.state == BINDING_UP &&
+	       partition->console.binding.instance;
 }
 
 /* Images are part of a store: uninstalled ones are made anew with it. */

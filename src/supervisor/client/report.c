@@ -18,7 +18,7 @@ static const char *uplink_state_name(const struct network *network)
 {
 	if (network->record.definition.uplink.kind == UPLINK_NONE)
 		return "none";
-	return network->state == NIC_IS_UP ? "up" : "down";
+	return network->binding.state == BINDING_UP ? "up" : "down";
 }
 
 void report_switch(const struct network *network, const struct ticket *ticket)

@@ -36,7 +36,7 @@ static int find_mirrored_port(struct request *request,
 		return refuse(&request->refusal, -EINVAL, "nic",
 			      "is a mirror itself, which has no frames of its "
 			      "own");
-	record->from_id = from->id;
+	record->from_id = from->binding.id;
 	return 0;
 }
 
@@ -49,7 +49,7 @@ static int find_mirrored(struct request *request, const struct network *network,
 	if (to->definition.flags & NIC_TRUNK)
 		return refuse(&request->refusal, -EINVAL, "to",
 			      "is a trunk, which cannot be a mirror");
-	if (is_mirrored(request, to->id))
+	if (is_mirrored(request, to->binding.id))
 		return refuse(&request->refusal, -EBUSY, "to",
 			      "is itself copied to a mirror");
 	if (asked->kind == MIRROR_NIC)
@@ -80,7 +80,7 @@ static int set_mirror(struct request *request, const struct network *network,
 		r = find_mirrored(request, network, asked, nic, &record);
 	if (r < 0)
 		return r;
-	record.id = nic->id;
+	record.id = nic->binding.id;
 	r = store_put_mirror(request->supervisor->store, &record);
 	if (r < 0)
 		return request_refuse_store(request, r);

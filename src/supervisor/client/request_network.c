@@ -285,7 +285,7 @@ static int find_captured(struct request *request,
 	r = request_find_port(request, asked->name, asked->partition,
 			      asked->nic, &nic);
 	if (r == 0)
-		capture->attachment_id = nic->id;
+		capture->attachment_id = nic->binding.id;
 	return r;
 }
 

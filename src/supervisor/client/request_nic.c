@@ -202,8 +202,8 @@ static int set_nic(struct request *request, struct partition *partition,
 
 	if (!nic)
 		return -EINVAL;
-	record.id = nic->id;
-	fill_mac(nic->id, &record.definition);
+	record.id = nic->binding.id;
+	fill_mac(nic->binding.id, &record.definition);
 	r = check_change(request, nic, &record.definition);
 	if (r < 0)
 		return r;
@@ -294,7 +294,7 @@ static int remove_nic(struct request *request, struct partition *partition,
 	if (r < 0)
 		return r;
 	partition_occupy(partition);
-	r = store_delete_nic(request->supervisor->store, nic->id);
+	r = store_delete_nic(request->supervisor->store, nic->binding.id);
 	partition_vacate(partition);
 	if (r < 0)
 		return request_refuse_store(request, r);

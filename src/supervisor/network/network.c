@@ -28,7 +28,7 @@ struct nic *nic_find(struct supervisor *supervisor, uint64_t attachment_id)
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
 		for (unsigned i = 0; i < partition->nic_count; i++)
-			if (partition->nics[i].id == attachment_id)
+			if (partition->nics[i].binding.id == attachment_id)
 				return &partition->nics[i];
 	return NULL;
 }
@@ -144,7 +144,7 @@ static void each_held_nic(const struct instance *instance,
 	TAILQ_FOREACH(partition, &instance->service->supervisor->partitions,
 		      link)
 		for (unsigned i = 0; i < partition->nic_count; i++)
-			if (partition->nics[i].instance == instance)
+			if (partition->nics[i].binding.instance == instance)
 				visit(&partition->nics[i]);
 }
 
@@ -167,10 +167,10 @@ void network_settle(struct network *network)
 
 void network_let_go(struct network *network)
 {
-	network->instance = NULL;
-	network->state = network->record.definition.uplink.kind == UPLINK_NONE
-				 ? NIC_IS_DETACHED
-				 : NIC_IS_WAITING;
+	if (network->binding.instance)
+		binding_let_go(&network->binding);
+	binding_want(&network->binding,
+		     network->record.definition.uplink.kind != UPLINK_NONE);
 	network->is_left = true;
 	network_settle(network);
 }
@@ -186,6 +186,9 @@ struct network *network_new(struct supervisor *supervisor,
 		return NULL;
 	network->supervisor = supervisor;
 	network->record = *record;
+	network->binding.ops = &uplink_binding;
+	network->binding.supervisor = supervisor;
+	network->binding.id = record->id;
 	network->uplink = closed;
 	TAILQ_INIT(&network->reports);
 	network_take_uplink(network, uplink);
@@ -201,7 +204,7 @@ static void answer_when_left(struct network *network,
 {
 	ticket_done(network->supervisor, &network->left_ticket);
 	network->left_ticket = *ticket;
-	network->is_left = !network->instance;
+	network->is_left = !network->binding.instance;
 	if (network->is_left)
 		network_let_go(network);
 }
@@ -215,7 +218,8 @@ void network_undefine(struct network *network, const struct ticket *ticket)
 	network_leave_uplink(network);
 	network_close_uplink(network);
 	network_end_reports(network);
-	network->timer = sd_event_source_disable_unref(network->timer);
+	network->binding.timer =
+		sd_event_source_disable_unref(network->binding.timer);
 	network->is_undefined = true;
 	answer_when_left(network, ticket);
 }
@@ -299,12 +303,12 @@ void networks_instance_died(struct supervisor *supervisor,
 
 	each_held_nic(instance, nic_instance_died);
 	TAILQ_FOREACH(network, &supervisor->networks, link)
-		if (network->instance == instance)
+		if (network->binding.instance == instance)
 			network_let_go(network);
 	for (network = TAILQ_FIRST(&supervisor->leaving); network;
 	     network = next) {
 		next = TAILQ_NEXT(network, link);
-		if (network->instance == instance)
+		if (network->binding.instance == instance)
 			network_let_go(network);
 	}
 }
@@ -315,7 +319,7 @@ void networks_leave(struct supervisor *supervisor, struct instance *instance)
 
 	each_held_nic(instance, nic_leave);
 	TAILQ_FOREACH(network, &supervisor->networks, link)
-		if (network->instance == instance)
+		if (network->binding.instance == instance)
 			network_leave_uplink(network);
 }
 
@@ -323,7 +327,7 @@ static void visit_settled(struct nic *nic, void *context)
 {
 	bool *is_settled = context;
 
-	if (nic->is_wanted && nic->state != NIC_IS_UP)
+	if (nic->binding.is_wanted && nic->binding.state != BINDING_UP)
 		*is_settled = false;
 }
 
@@ -356,18 +360,18 @@ void networks_found(struct supervisor *supervisor, struct instance *instance,
 			     "it claimed a port of another service");
 		return;
 	}
-	if (nic && !nic->instance) {
+	if (nic && !nic->binding.instance) {
 		nic_found(nic, instance, attachment->generation);
 		return;
 	}
-	if (!nic && network && !network->instance) {
+	if (!nic && network && !network->binding.instance) {
 		network_uplink_found(network, instance, attachment->generation);
 		return;
 	}
 	/* Of two who claim it, one lies: it is taken from both. */
-	if (nic && nic->instance != instance)
+	if (nic && nic->binding.instance != instance)
 		nic_leave(nic);
-	else if (network && !nic && network->instance != instance)
+	else if (network && !nic && network->binding.instance != instance)
 		network_leave_uplink(network);
 	process_tell(instance->process, MSG_NET_DETACH, attachment);
 }
@@ -380,7 +384,7 @@ static void free_list(struct network_list *networks)
 	while ((network = TAILQ_FIRST(networks))) {
 		TAILQ_REMOVE(networks, network, link);
 		network_end_reports(network);
-		sd_event_source_disable_unref(network->timer);
+		sd_event_source_disable_unref(network->binding.timer);
 		sd_event_source_disable_unref(network->passt_source);
 		close_fd(&network->uplink.fd);
 		close_fd(&network->uplink.passt_pidfd);

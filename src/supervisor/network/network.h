@@ -4,7 +4,7 @@
  *
  * An instance that begins to serve is given all switches of its service, their
  * uplinks and every interface whose monitor is READY, and NET_BEGIN last. An
- * uplink is a port like an interface, with the states of nic.h; its descriptor
+ * uplink is a port like an interface, with the same states; its descriptor
  * stays with the supervisor, so that the next generation has it too; after the
  * supervisor's own death it comes back from the service. (When both die before
  * that, the uplink is opened anew.)
@@ -20,15 +20,10 @@ struct network {
 	TAILQ_ENTRY(network) link;
 	struct supervisor *supervisor;
 	struct switch_record record;
-	uint64_t generation;       /* of the uplink's attachment */
-	enum nic_state state;      /* of the uplink */
-	struct instance *instance; /* that has the uplink */
+	struct binding binding; /* of the uplink, wanted if there is one */
 	struct uplink uplink;
-	uint64_t up_ns;
-	struct back_off back_off; /* of uplinks that were lost */
-	unsigned open_failures;   /* in a row */
-	unsigned errand_count;    /* under way that open or close it */
-	sd_event_source *timer;
+	unsigned open_failures; /* in a row */
+	unsigned errand_count;  /* under way that open or close it */
 	sd_event_source *passt_source;
 	uint64_t told_id;          /* instance that was told of it last */
 	bool is_left;              /* by who had it when that was asked */

@@ -11,8 +11,7 @@ static struct nic *find_held_nic(const struct process *process,
 {
 	struct nic *nic = nic_find(process->supervisor, attachment->id);
 
-	return nic && nic->instance == process->owner &&
-			       nic->generation == attachment->generation
+	return nic && binding_is_meant(&nic->binding, process, attachment)
 		       ? nic
 		       : NULL;
 }
@@ -23,8 +22,8 @@ static struct network *find_held_uplink(const struct process *process,
 	struct network *network =
 		network_find_uplink(process->supervisor, attachment->id);
 
-	return network && network->instance == process->owner &&
-			       network->generation == attachment->generation
+	return network && binding_is_meant(&network->binding, process,
+					   attachment)
 		       ? network
 		       : NULL;
 }
@@ -38,9 +37,8 @@ static int take_detached(void *data, struct message *message)
 
 	if (nic)
 		nic_detached(nic);
-	if (network && network->state == NIC_IS_DETACHING) {
+	if (network && network->binding.state == BINDING_DETACHING) {
 		network_let_go(network);
-		instance_client_left(process->owner);
 		networks_progress(process->supervisor);
 	}
 	return 0;
@@ -62,20 +60,12 @@ static int take_uplink_lost(void *data, struct message *message)
 		find_held_uplink(process, (const void *)message->body);
 
 	/* One that is being detached is told of by NET_DETACHED. */
-	if (!network || network->state != NIC_IS_UP)
+	if (!network || network->binding.state != BINDING_UP)
 		return 0;
 	network_note_lost(network);
 	network_let_go(network);
-	instance_client_left(process->owner);
 	networks_progress(process->supervisor);
 	return 0;
-}
-
-static int take_held(void *data, struct message *message)
-{
-	struct process *process = data;
-
-	return instance_note_held(process->owner, (const void *)message->body);
 }
 
 /* What the supervisor before us had opened: kept for the next instance. */
@@ -106,7 +96,7 @@ static const struct message_rule rules[] = {
 	{ MSG_NET_PORT, IN_ANY_STATE, network_take_port },
 	{ MSG_NET_ENTRY, IN_ANY_STATE, network_take_entry },
 	{ MSG_NET_REPORTED, IN_ANY_STATE, network_take_reported },
-	{ MSG_NET_HELD, IN(PROCESS_EXPECTED), take_held },
+	{ MSG_NET_HELD, IN(PROCESS_EXPECTED), instance_take_held },
 	{ MSG_NET_UPLINK_HELD, IN(PROCESS_EXPECTED), take_uplink_held },
 };
 

@@ -22,6 +22,8 @@ void network_settle(struct network *network);
 
 /* network_uplink.c */
 
+extern const struct binding_ops uplink_binding;
+
 /* It is this one from now on; `uplink` is closed after. */
 void network_take_uplink(struct network *network, struct uplink *uplink);
 

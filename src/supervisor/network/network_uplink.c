@@ -20,22 +20,9 @@
 #define OPEN_FIRST_MS 100
 #define OPEN_MOST_MS  30000
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *data)
+static struct network *network_of(struct binding *binding)
 {
-	struct network *network = data;
-
-	network->timer = sd_event_source_disable_unref(network->timer);
-	networks_progress(network->supervisor);
-	return 0;
-}
-
-static void progress_later(struct network *network, uint64_t ms)
-{
-	if (network->timer)
-		return;
-	(void)sd_event_add_time_relative(network->supervisor->event,
-					 &network->timer, CLOCK_MONOTONIC,
-					 ms * 1000, 1000, on_timer, network);
+	return CONTAINER_OF(binding, struct network, binding);
 }
 
 /* What an errand does for a network, which stays until that is done. */
@@ -103,14 +90,7 @@ void network_close_uplink(struct network *network)
 
 void network_leave_uplink(struct network *network)
 {
-	struct attachment attachment = { network->record.id,
-					 network->generation };
-
-	if (network->state != NIC_IS_UP)
-		return;
-	network->state = NIC_IS_DETACHING;
-	process_tell(network->instance->process, MSG_NET_DETACH, &attachment);
-	instance_check(network->instance, HANG_MS);
+	binding_leave(&network->binding);
 }
 
 /* Why passt may be lost again and again. */
@@ -129,9 +109,8 @@ void network_note_lost(struct network *network)
 		&network->record.definition;
 	const char *trouble = passt_trouble(network);
 
-	back_off_note(&network->back_off, network->up_ns, EARLY_EXIT_NS,
-		      clock_now_ns());
-	if (back_off_is_news(&network->back_off))
+	binding_note_end(&network->binding, EARLY_EXIT_NS);
+	if (back_off_is_news(&network->binding.back_off))
 		supervisor_event(network->supervisor, EVENT_WARNING,
 				 definition->name,
 				 "the uplink %s %s was lost%s%s; it is made "
@@ -162,7 +141,7 @@ void networks_check_bridges(struct supervisor *supervisor)
 			&network->record.definition;
 
 		if (definition->uplink.kind != UPLINK_BRIDGE ||
-		    network->state != NIC_IS_UP ||
+		    network->binding.state != BINDING_UP ||
 		    network->uplink.fd == NO_FD ||
 		    uplink_is_in_bridge(&network->uplink,
 					definition->uplink.name))
@@ -192,7 +171,8 @@ static void note_opened(struct network *network, int r, const char *why)
 				 "its uplink cannot be opened, trying on: %s",
 				 why);
 	if (r < 0)
-		progress_later(network, open_pause_ms(network->open_failures));
+		binding_progress_later(&network->binding,
+				       open_pause_ms(network->open_failures));
 }
 
 static bool is_still_wanted(const struct uplink_work *work)
@@ -229,10 +209,10 @@ static void open_soon(struct network *network)
 {
 	struct uplink closed = UPLINK_CLOSED;
 
-	if (network->errand_count || network->timer)
+	if (network->errand_count || network->binding.timer)
 		return;
 	if (begin_work(network, &closed, open_aside) < 0)
-		progress_later(network, OPEN_MOST_MS);
+		binding_progress_later(&network->binding, OPEN_MOST_MS);
 }
 
 static void watch_passt(struct network *network)
@@ -244,48 +224,68 @@ static void watch_passt(struct network *network)
 				      on_passt_end, network);
 }
 
-void network_give_uplink(struct network *network, struct instance *instance)
+static int prepare(struct binding *binding, uint64_t generation,
+		   struct handover *handover)
 {
-	uint64_t wait_ms = back_off_wait_ms(&network->back_off, clock_now_ns());
-	struct net_uplink message = {
+	struct network *network = network_of(binding);
+
+	watch_passt(network);
+	network_watch(network);
+	return 0;
+}
+
+static void tell_service(struct binding *binding, struct instance *instance,
+			 const struct handover *handover)
+{
+	const struct network *network = network_of(binding);
+	const struct net_uplink message = {
+		.attachment = binding_attachment(binding),
 		.kind = network->record.definition.uplink.kind,
 		.definition = network->record.definition,
 	};
 
-	if (network->state != NIC_IS_WAITING)
-		return;
-	if (wait_ms) {
-		progress_later(network, wait_ms);
-		return;
-	}
-	if (network->uplink.fd == NO_FD) {
-		open_soon(network);
-		return;
-	}
-	watch_passt(network);
-	network_watch(network);
-	network->generation = supervisor_next_generation(network->supervisor);
-	message.attachment.id = network->record.id;
-	message.attachment.generation = network->generation;
 	process_send(instance->process, MSG_NET_UPLINK, 0, &message,
 		     sizeof(message), &network->uplink.fd, 1);
-	network->state = NIC_IS_UP;
-	network->up_ns = clock_now_ns();
-	network->instance = instance;
-	instance_client_came(instance);
+}
+
+static void tell_leave(struct binding *binding)
+{
+	binding_tell(binding, MSG_NET_DETACH);
+	instance_check(binding->instance, HANG_MS);
+}
+
+static void progress(struct binding *binding)
+{
+	networks_progress(binding->supervisor);
+}
+
+const struct binding_ops uplink_binding = {
+	.prepare = prepare,
+	.tell_both = tell_service,
+	.tell_leave = tell_leave,
+	.progress = progress,
+};
+
+void network_give_uplink(struct network *network, struct instance *instance)
+{
+	struct binding *binding = &network->binding;
+
+	if (binding->state != BINDING_WAITING || binding_must_wait(binding))
+		return;
+	if (network->uplink.fd == NO_FD)
+		open_soon(network);
+	else if (binding_hand_over(binding, instance) < 0)
+		binding_progress_later(binding, OPEN_MOST_MS);
 }
 
 void network_uplink_found(struct network *network, struct instance *instance,
 			  uint64_t generation)
 {
-	network->instance = instance;
-	network->generation = generation;
-	network->up_ns = clock_now_ns();
-	network->state = NIC_IS_UP;
+	/* Which it was, only the service knows. */
+	network->binding.generation = generation;
 	network_watch(network);
-	instance_client_came(instance);
+	binding_found(&network->binding, instance, generation);
 	/* What it has was not given back: it is not what is defined by now. */
-	if (network->record.definition.uplink.kind == UPLINK_NONE ||
-	    network->uplink.fd == NO_FD)
+	if (network->uplink.fd == NO_FD)
 		network_leave_uplink(network);
 }

@@ -4,11 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/failpoint.h"
-#include "base/scope.h"
 #include "channel/frames.h"
 #include "supervisor/network/network.h"
 #include "supervisor/partition/partition_private.h"
@@ -25,18 +24,6 @@
 /* They are passed on at most this often: the service is others', too, and one
  * monitor must not fill its link. */
 #define FEATURES_USEC 20000u
-
-const char *nic_state_name(enum nic_state state)
-{
-	static const char *const names[] = {
-		[NIC_IS_DETACHED] = "detached",
-		[NIC_IS_WAITING] = "waiting",
-		[NIC_IS_UP] = "up",
-		[NIC_IS_DETACHING] = "detaching",
-	};
-
-	return names[state];
-}
 
 static uint32_t hash_host(void)
 {
@@ -65,40 +52,9 @@ void nic_make_mac(uint64_t id, uint8_t ret_mac[6])
 	ret_mac[5] = (uint8_t)id;
 }
 
-static struct supervisor *supervisor_of(const struct nic *nic)
+static struct nic *nic_of(struct binding *binding)
 {
-	return nic->partition->supervisor;
-}
-
-static void disarm(struct nic *nic)
-{
-	nic->timer = sd_event_source_disable_unref(nic->timer);
-	nic->features_source =
-		sd_event_source_disable_unref(nic->features_source);
-}
-
-static void progress(struct nic *nic)
-{
-	if (nic->state == NIC_IS_WAITING)
-		networks_progress(supervisor_of(nic));
-}
-
-static int on_timer(sd_event_source *source, uint64_t usec, void *data)
-{
-	struct nic *nic = data;
-
-	nic->timer = sd_event_source_disable_unref(nic->timer);
-	progress(nic);
-	return 0;
-}
-
-static void progress_later(struct nic *nic, uint64_t ms)
-{
-	if (nic->timer)
-		return;
-	(void)sd_event_add_time_relative(supervisor_of(nic)->event, &nic->timer,
-					 CLOCK_MONOTONIC, ms * 1000, 100,
-					 on_timer, nic);
+	return CONTAINER_OF(binding, struct nic, binding);
 }
 
 /* The monitor's side. ---------------------------------------------------------- */
@@ -107,7 +63,7 @@ void nic_plan(struct nic *nic)
 {
 	const struct nic_definition *definition = &nic->definition;
 	struct monitor_nic message = {
-		.attachment_id = nic->id,
+		.attachment_id = nic->binding.id,
 		.index = nic->index,
 		.queue_pair_count = definition->queue_pair_count,
 		.mtu = definition->mtu,
@@ -121,8 +77,8 @@ void nic_plan(struct nic *nic)
 
 static struct nic_channel channel_of(const struct nic *nic)
 {
-	return (struct nic_channel){ .attachment_id = nic->id,
-				     .generation = nic->generation,
+	return (struct nic_channel){ .attachment_id = nic->binding.id,
+				     .generation = nic->binding.generation,
 				     .index = nic->index };
 }
 
@@ -130,40 +86,17 @@ static void tell_monitor_down(struct nic *nic)
 {
 	struct nic_channel channel = channel_of(nic);
 
-	if (nic->is_wanted)
+	if (nic->binding.is_wanted)
 		process_tell(nic->partition->monitor, MSG_MONITOR_NIC_DOWN,
 			     &channel);
 }
 
 /* Giving. ----------------------------------------------------------------------- */
 
-/* What both ends are given: memory, kick, call. */
-struct rings {
-	int fds[3];
-};
-
-static void rings_release(struct rings *rings)
-{
-	for (int i = 0; i < 3; i++)
-		close_fd(&rings->fds[i]);
-}
-
-static int rings_make(uint64_t generation, struct rings *rings)
-{
-	int r = frames_create(TRANSMIT_BYTES, RECEIVE_BYTES,
-			      (uint32_t)generation, &rings->fds[0]);
-
-	if (r < 0)
-		return r;
-	rings->fds[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rings->fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return rings->fds[1] < 0 || rings->fds[2] < 0 ? -errno : 0;
-}
-
 static void fill_attach(const struct nic *nic, struct net_attach *ret_attach)
 {
 	*ret_attach = (struct net_attach){
-		.attachment = { .id = nic->id, .generation = nic->generation },
+		.attachment = binding_attachment(&nic->binding),
 		.definition = nic->definition,
 	};
 	memcpy(ret_attach->partition, nic->partition->record.definition.name,
@@ -177,7 +110,7 @@ bool nic_is_mirror(const struct nic *nic)
 
 static void tell_mirror(const struct nic *nic, const struct instance *instance)
 {
-	const struct net_mirror message = { .attachment_id = nic->id,
+	const struct net_mirror message = { .attachment_id = nic->binding.id,
 					    .from_id = nic->mirror.from_id,
 					    .vid = nic->mirror.vid };
 
@@ -185,13 +118,13 @@ static void tell_mirror(const struct nic *nic, const struct instance *instance)
 }
 
 static void tell_service(struct nic *nic, struct instance *instance,
-			 const struct rings *rings)
+			 const struct handover *handover)
 {
 	struct net_attach attach;
 
 	fill_attach(nic, &attach);
 	process_send(instance->process, MSG_NET_ATTACH, 0, &attach,
-		     sizeof(attach), rings->fds, 3);
+		     sizeof(attach), handover->ends, 3);
 	if (nic->has_features)
 		process_tell(instance->process, MSG_NET_FEATURES,
 			     &nic->features);
@@ -199,119 +132,123 @@ static void tell_service(struct nic *nic, struct instance *instance,
 		tell_mirror(nic, instance);
 }
 
-static int give(struct nic *nic, struct instance *instance)
+static int prepare(struct binding *binding, uint64_t generation,
+		   struct handover *handover)
 {
-	SCOPED(rings_release) struct rings rings = { { NO_FD, NO_FD, NO_FD } };
-	uint64_t generation = supervisor_next_generation(supervisor_of(nic));
-	struct nic_channel channel;
-	int r;
+	int r = frames_create(TRANSMIT_BYTES, RECEIVE_BYTES,
+			      (uint32_t)generation, &handover->ends[0]);
 
-	if (generation == 0)
-		return -EIO;
-	r = rings_make(generation, &rings);
-	if (r < 0)
-		return r;
 	(void)failpoint("net.handover.before");
-	nic->generation = generation;
-	tell_service(nic, instance, &rings);
+	return r < 0 ? r : handover_make_events(handover);
+}
+
+static void tell_both(struct binding *binding, struct instance *instance,
+		      const struct handover *handover)
+{
+	struct nic *nic = nic_of(binding);
+	const struct nic_channel channel = channel_of(nic);
+
+	tell_service(nic, instance, handover);
 	(void)failpoint("net.handover.between");
-	channel = channel_of(nic);
 	process_send(nic->partition->monitor, MSG_MONITOR_NIC_UP, 0, &channel,
-		     sizeof(channel), rings.fds, 3);
+		     sizeof(channel), handover->ends, 3);
 	(void)failpoint("net.handover.after");
-	nic->state = NIC_IS_UP;
-	nic->up_ns = clock_now_ns();
-	nic->instance = instance;
-	instance_client_came(instance);
-	instance_answer_soon(instance, nic->partition->monitor);
-	return 0;
 }
 
 void nic_give(struct nic *nic, struct instance *instance)
 {
-	uint64_t wait_ms = back_off_wait_ms(&nic->back_off, clock_now_ns());
 	int r;
 
-	if (nic->state != NIC_IS_WAITING)
+	if (nic->binding.state != BINDING_WAITING ||
+	    binding_must_wait(&nic->binding))
 		return;
-	if (wait_ms) {
-		progress_later(nic, wait_ms);
+	r = binding_hand_over(&nic->binding, instance);
+	if (r == 0) {
+		instance_answer_soon(instance, nic->partition->monitor);
 		return;
 	}
-	r = give(nic, instance);
-	if (r == 0)
-		return;
 	partition_event_text(nic->partition, EVENT_ERROR,
 			     "interface %s cannot be handed to its service, "
 			     "trying again: %s",
 			     nic->definition.name, strerror(-r));
-	progress_later(nic, RETRY_MS);
+	binding_progress_later(&nic->binding, RETRY_MS);
 }
 
 void nic_changed(struct nic *nic)
 {
 	struct net_attach attach;
 
-	if (nic->state != NIC_IS_UP)
+	if (nic->binding.state != BINDING_UP)
 		return;
 	fill_attach(nic, &attach);
-	process_tell(nic->instance->process, MSG_NET_SET, &attach);
+	process_tell(nic->binding.instance->process, MSG_NET_SET, &attach);
 }
 
 void nic_mirror_changed(struct nic *nic)
 {
-	if (nic->state == NIC_IS_UP)
-		tell_mirror(nic, nic->instance);
+	if (nic->binding.state == BINDING_UP)
+		tell_mirror(nic, nic->binding.instance);
 }
 
 /* Taking back. ------------------------------------------------------------------- */
 
-/* No instance has it any more. */
-static void let_go(struct nic *nic)
+static void tell_leaving(struct binding *binding)
 {
-	nic->instance = NULL;
-	nic->state = nic->is_wanted ? NIC_IS_WAITING : NIC_IS_DETACHED;
+	tell_monitor_down(nic_of(binding));
 }
+
+static void tell_leave(struct binding *binding)
+{
+	binding_tell(binding, MSG_NET_DETACH);
+	instance_check(binding->instance, HANG_MS);
+}
+
+static void progress(struct binding *binding)
+{
+	if (binding->state == BINDING_WAITING)
+		networks_progress(binding->supervisor);
+}
+
+const struct binding_ops nic_binding = {
+	.prepare = prepare,
+	.tell_both = tell_both,
+	.tell_leaving = tell_leaving,
+	.tell_leave = tell_leave,
+	.progress = progress,
+};
 
 void nic_want(struct nic *nic)
 {
-	nic->is_wanted = true;
-	if (nic->state == NIC_IS_DETACHED)
-		nic->state = NIC_IS_WAITING;
-	progress(nic);
+	binding_want(&nic->binding, true);
+	progress(&nic->binding);
 }
 
 void nic_leave(struct nic *nic)
 {
-	struct attachment attachment = { nic->id, nic->generation };
+	binding_leave(&nic->binding);
+}
 
-	if (nic->state != NIC_IS_UP)
-		return;
-	tell_monitor_down(nic);
-	nic->state = NIC_IS_DETACHING;
-	process_tell(nic->instance->process, MSG_NET_DETACH, &attachment);
-	instance_check(nic->instance, HANG_MS);
+static void disarm(struct nic *nic)
+{
+	nic->binding.timer = sd_event_source_disable_unref(nic->binding.timer);
+	nic->features_source =
+		sd_event_source_disable_unref(nic->features_source);
 }
 
 void nic_unwant(struct nic *nic)
 {
-	nic->is_wanted = false;
 	nic->has_features = false;
 	disarm(nic);
-	if (nic->state == NIC_IS_WAITING)
-		nic->state = NIC_IS_DETACHED;
+	binding_want(&nic->binding, false);
 	nic_leave(nic);
 }
 
 void nic_detached(struct nic *nic)
 {
-	struct instance *instance = nic->instance;
-
-	if (nic->state != NIC_IS_DETACHING)
+	if (nic->binding.state != BINDING_DETACHING)
 		return;
-	let_go(nic);
-	instance_client_left(instance);
-	progress(nic);
+	binding_let_go(&nic->binding);
+	progress(&nic->binding);
 }
 
 /* The next rings come later with every time. */
@@ -321,13 +258,12 @@ static void note_broken(struct nic *nic, const char *by_whom)
 			     "interface %s: its %s broke the rings; it gets "
 			     "new ones",
 			     nic->definition.name, by_whom);
-	back_off_note(&nic->back_off, nic->up_ns, EARLY_EXIT_NS,
-		      clock_now_ns());
+	binding_note_end(&nic->binding, EARLY_EXIT_NS);
 }
 
 void nic_broken(struct nic *nic, uint64_t generation)
 {
-	if (nic->state != NIC_IS_UP || nic->generation != generation)
+	if (!binding_is_up(&nic->binding, generation))
 		return;
 	note_broken(nic, "service");
 	nic_leave(nic);
@@ -335,40 +271,26 @@ void nic_broken(struct nic *nic, uint64_t generation)
 
 void nic_dropped(struct nic *nic)
 {
-	struct instance *instance = nic->instance;
-
-	if (nic->state != NIC_IS_UP)
+	if (nic->binding.state != BINDING_UP)
 		return;
 	note_broken(nic, "monitor");
 	tell_monitor_down(nic);
-	let_go(nic);
-	instance_client_left(instance);
-	progress(nic);
+	binding_let_go(&nic->binding);
+	progress(&nic->binding);
 }
 
 void nic_instance_died(struct nic *nic)
 {
-	if (nic->state == NIC_IS_UP && nic->is_wanted)
+	if (nic->binding.state == BINDING_UP && nic->binding.is_wanted)
 		loan_make(nic->partition->monitor, LOAN_MS);
-	if (nic->state == NIC_IS_UP)
+	if (nic->binding.state == BINDING_UP)
 		tell_monitor_down(nic);
-	let_go(nic);
+	binding_let_go(&nic->binding);
 }
 
 void nic_found(struct nic *nic, struct instance *instance, uint64_t generation)
 {
-	bool is_known = nic->is_wanted && nic->generation == generation;
-
-	nic->instance = instance;
-	nic->generation = generation;
-	nic->up_ns = clock_now_ns();
-	nic->state = NIC_IS_UP;
-	instance_client_came(instance);
-	/* Different lives, or no monitor: take it back and begin anew. */
-	if (!is_known) {
-		nic_leave(nic);
-		return;
-	}
+	binding_found(&nic->binding, instance, generation);
 	/* What was stored last may never have been told. */
 	nic_changed(nic);
 	nic_mirror_changed(nic);
@@ -376,8 +298,7 @@ void nic_found(struct nic *nic, struct instance *instance, uint64_t generation)
 
 void nic_suspected(struct nic *nic, uint64_t generation)
 {
-	if (nic->state == NIC_IS_UP && nic->generation == generation)
-		instance_check(nic->instance, HANG_MS / 2);
+	binding_suspected(&nic->binding, generation, HANG_MS);
 }
 
 static void tell_features(struct nic *nic);
@@ -396,10 +317,10 @@ static int on_features(sd_event_source *source, uint64_t usec, void *data)
 static void tell_features(struct nic *nic)
 {
 	nic->are_features_new = false;
-	if (nic->state == NIC_IS_UP)
-		process_tell(nic->instance->process, MSG_NET_FEATURES,
+	if (nic->binding.state == BINDING_UP)
+		process_tell(nic->binding.instance->process, MSG_NET_FEATURES,
 			     &nic->features);
-	(void)sd_event_add_time_relative(supervisor_of(nic)->event,
+	(void)sd_event_add_time_relative(nic->binding.supervisor->event,
 					 &nic->features_source, CLOCK_MONOTONIC,
 					 FEATURES_USEC, 1000, on_features, nic);
 }
@@ -415,16 +336,8 @@ void nic_take_features(struct nic *nic, const struct nic_features *features)
 
 void nic_release(struct nic *nic)
 {
-	struct attachment attachment = { nic->id, nic->generation };
-
 	disarm(nic);
-	if (nic->instance) {
-		if (nic->state == NIC_IS_UP)
-			process_tell(nic->instance->process, MSG_NET_DETACH,
-				     &attachment);
-		instance_client_left(nic->instance);
-	}
-	nic->instance = NULL;
-	nic->is_wanted = false;
-	nic->state = NIC_IS_DETACHED;
+	if (nic->binding.state == BINDING_UP)
+		binding_tell(&nic->binding, MSG_NET_DETACH);
+	binding_release(&nic->binding);
 }

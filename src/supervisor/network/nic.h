@@ -4,12 +4,6 @@
  * carries its frames, over rings of which generation. As disk.h, but without a
  * fence: what a dead service still has are frames, which may be lost.
  *
- *   DETACHED   --nic_want()-->          WAITING
- *   WAITING    --instance READY-->      UP (rings of a new generation)
- *   UP         --instance died-->       WAITING
- *   UP         --nic_leave()-->         DETACHING (upgrade, unwant, broken)
- *   DETACHING  --NET_DETACHED, death--> WAITING, or DETACHED when not wanted
- *
  * The definition and the attachment's id are there as long as the partition
  * is; the rest only while it has a monitor.
  */
@@ -17,31 +11,17 @@
 #define SUPERVISOR_NIC_H
 
 #include "definition/network.h"
-#include "supervisor/service/service.h"
+#include "supervisor/service/binding.h"
 #include "supervisor/store/store.h"
 
 struct partition;
 
-enum nic_state {
-	NIC_IS_DETACHED,
-	NIC_IS_WAITING,
-	NIC_IS_UP,
-	NIC_IS_DETACHING,
-};
-
 struct nic {
+	struct binding binding; /* wanted: its monitor is READY */
 	struct partition *partition;
 	struct nic_definition definition; /* with its MAC filled in */
 	unsigned index;
-	uint64_t id;                 /* of the attachment */
 	struct mirror_record mirror; /* what it gets copies of */
-	uint64_t generation;
-	enum nic_state state;
-	bool is_wanted;            /* its monitor is READY */
-	struct instance *instance; /* in UP and DETACHING */
-	uint64_t up_ns;
-	struct back_off back_off; /* of rings that were broken */
-	sd_event_source *timer;
 	/* What its driver negotiated, for every next generation. */
 	bool has_features;
 	struct nic_features features;
@@ -49,6 +29,8 @@ struct nic {
 	sd_event_source *features_source; /* while it is too soon to tell */
 	struct nic_counters counters;
 };
+
+extern const struct binding_ops nic_binding;
 
 /* A MAC address of our own for an attachment: the same at every start, and
  * another on another host. */
@@ -89,8 +71,5 @@ void nic_instance_died(struct nic *nic);
 
 /* Forget what it had of a monitor. */
 void nic_release(struct nic *nic);
-
-/* "up", "waiting", "detaching", "detached". */
-const char *nic_state_name(enum nic_state state);
 
 #endif

@@ -43,7 +43,7 @@ static int note_disk(const struct disk *disk)
 
 	r = storage_find_facts(disk->witness_fd, disk->definition, &facts);
 	if (r == 0)
-		r = store_get_attachment(store, disk->id, &attachment);
+		r = store_get_attachment(store, disk->binding.id, &attachment);
 	if (r < 0)
 		return r;
 	attachment.saved_ns = facts.mark;
@@ -137,7 +137,7 @@ int hold_check(const struct disk *disk, struct refusal *refusal)
 	struct attachment_record attachment;
 	enum storage_change change;
 	char field[32];
-	int r = store_get_attachment(store, disk->id, &attachment);
+	int r = store_get_attachment(store, disk->binding.id, &attachment);
 
 	if (r < 0)
 		return refuse(refusal, r, "", "%s", store_error(store));

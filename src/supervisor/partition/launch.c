@@ -37,7 +37,7 @@ static int take_attachment(void *context,
 
 		if (strcmp(disk->definition->name, record->name) != 0)
 			continue;
-		disk->id = record->id;
+		disk->binding.id = record->id;
 		disk->facts.device = record->device;
 		disk->facts.inode = record->inode;
 		disk->facts.size_bytes = record->size_bytes;
@@ -56,6 +56,8 @@ int launch_load_disks(struct partition *partition)
 		struct disk *disk = &partition->disks[i];
 
 		memset(disk, 0, sizeof(*disk));
+		disk->binding.ops = &disk_binding;
+		disk->binding.supervisor = partition->supervisor;
 		disk->partition = partition;
 		disk->owner = &partition_disk_owner;
 		disk->definition = &definition->disks[i];
@@ -116,8 +118,9 @@ static int take_witness(struct disk *disk, struct refusal *refusal)
 
 static int check_installed(struct disk *disk, struct refusal *refusal)
 {
-	return install_check_disk(disk->partition->supervisor->store, disk->id,
-				  disk->index, &disk->facts, refusal);
+	return install_check_disk(disk->partition->supervisor->store,
+				  disk->binding.id, disk->index, &disk->facts,
+				  refusal);
 }
 
 static int open_witness(struct disk *disk, struct refusal *refusal)
@@ -460,7 +463,8 @@ static int send_kvm(struct partition *partition, struct refusal *refusal)
 static void send_console(struct partition *partition)
 {
 	const struct console *console = &partition->console;
-	struct console_ring ring = { .attachment = { .id = console->id } };
+	struct console_ring ring = { .attachment = {
+					     .id = console->binding.id } };
 	const int fds[] = { console->memory, console->to_service,
 			    console->to_monitor };
 
@@ -474,7 +478,7 @@ static void send_disk(struct partition *partition, struct disk *disk)
 {
 	const struct disk_definition *definition = disk->definition;
 	struct monitor_disk message = {
-		.attachment_id = disk->id,
+		.attachment_id = disk->binding.id,
 		.size_bytes = disk->facts.size_bytes,
 		.index = disk->index,
 		.read_only = definition->access == DISK_READ_ONLY,
@@ -488,14 +492,14 @@ static void send_disk(struct partition *partition, struct disk *disk)
 
 	memcpy(message.name, definition->name, sizeof(message.name));
 	(void)snprintf(message.serial, sizeof(message.serial), "bh-%llu",
-		       (unsigned long long)disk->id);
+		       (unsigned long long)disk->binding.id);
 	process_send(partition->monitor, MSG_MONITOR_DISK, 0, &message,
 		     sizeof(message), &disk->witness_fd, 1);
 }
 
 static void send_debt(struct partition *partition, struct disk *disk)
 {
-	const struct disk_channel channel = { .attachment_id = disk->id,
+	const struct disk_channel channel = { .attachment_id = disk->binding.id,
 					      .index = disk->index };
 
 	if (hold_owes_error(disk))
@@ -564,8 +568,9 @@ void launch_go(struct partition *partition)
 		return;
 	}
 	/* A number that is known again after our own death. */
-	partition->console.id = partition->monitor->id;
-	partition->console.is_wanted = partition->console.memory != NO_FD;
+	partition->console.binding.id = partition->monitor->id;
+	binding_want(&partition->console.binding,
+		     partition->console.memory != NO_FD);
 	r = send_everything(partition, &refusal);
 	if (r < 0)
 		process_kill(partition->monitor, refusal.text);

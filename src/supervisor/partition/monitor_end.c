@@ -192,7 +192,7 @@ void partition_disk_released(struct partition *partition)
 	    partition->errand_count)
 		return;
 	for (unsigned i = 0; i < partition->disk_count; i++)
-		if (partition->disks[i].state != DISK_IS_DETACHED)
+		if (partition->disks[i].binding.state != BINDING_DETACHED)
 			return;
 	partition->end.is_pending = false;
 	errand_run(partition->supervisor->errands, end_aside, partition);
@@ -251,7 +251,7 @@ void partition_end_fenced(struct partition *partition,
 	partition_disarm(partition);
 	partition_forget_questions(partition);
 	for (unsigned i = 0; i < partition->disk_count; i++)
-		partition->disks[i].is_wanted = false;
+		partition->disks[i].binding.is_wanted = false;
 	partition->end.is_pending = true;
 	errand_run(partition->supervisor->errands, end_fenced, partition);
 }

@@ -129,7 +129,8 @@ static struct disk *disk_of(struct process *process,
 
 	if (channel->index >= partition->disk_count)
 		return NULL;
-	return partition->disks[channel->index].id == channel->attachment_id
+	return partition->disks[channel->index].binding.id ==
+			       channel->attachment_id
 		       ? &partition->disks[channel->index]
 		       : NULL;
 }
@@ -188,7 +189,7 @@ static int take_pause_request(void *data, struct message *message)
 	/* Of a disk that is served it has crossed the hand-over, or is a lie:
 	 * each pause and each resume is a change of the store. */
 	if (disk->definition->outage.policy == OUTAGE_PAUSE &&
-	    disk->state != DISK_IS_UP)
+	    disk->binding.state != BINDING_UP)
 		partition_pause_by_policy(process->owner);
 	return 0;
 }
@@ -241,8 +242,8 @@ static int take_disk_held(void *data, struct message *message)
 	disk->witness_fd = take_fd(&message->fds[0]);
 	hold_listen(disk);
 	if (partition->supervisor->is_adopting)
-		disk->generation = channel->generation;
-	else if (disk->generation != channel->generation)
+		disk->binding.generation = channel->generation;
+	else if (disk->binding.generation != channel->generation)
 		disk_leave(disk);
 	return 0;
 }
@@ -257,7 +258,7 @@ static int take_console_held(void *data, struct message *message)
 	if (attachment->id != process->id)
 		return -EBADMSG;
 	console_found(partition, message->fds);
-	partition->console.id = process->id;
+	partition->console.binding.id = process->id;
 	return 0;
 }
 
@@ -268,7 +269,7 @@ static struct nic *nic_of(struct process *process, uint64_t attachment_id,
 	struct partition *partition = process->owner;
 
 	if (index >= partition->nic_count ||
-	    partition->nics[index].id != attachment_id)
+	    partition->nics[index].binding.id != attachment_id)
 		return NULL;
 	return &partition->nics[index];
 }
@@ -283,8 +284,8 @@ static int take_nic_held(void *data, struct message *message)
 	if (!nic)
 		return -EBADMSG;
 	if (process->supervisor->is_adopting)
-		nic->generation = channel->generation;
-	else if (nic->generation != channel->generation)
+		nic->binding.generation = channel->generation;
+	else if (nic->binding.generation != channel->generation)
 		nic_leave(nic);
 	return 0;
 }
@@ -318,7 +319,7 @@ static int take_nic_features(void *data, struct message *message)
 	struct partition *partition = process->owner;
 
 	for (unsigned i = 0; i < partition->nic_count; i++) {
-		if (partition->nics[i].id != features->attachment_id)
+		if (partition->nics[i].binding.id != features->attachment_id)
 			continue;
 		nic_take_features(&partition->nics[i], features);
 		break;

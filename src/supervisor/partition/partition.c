@@ -44,6 +44,8 @@ struct partition *partition_new(struct supervisor *supervisor,
 	partition->kernel_fd = NO_FD;
 	partition->initrd_fd = NO_FD;
 	partition->image_fd = NO_FD;
+	partition->console.binding.ops = &console_binding;
+	partition->console.binding.supervisor = supervisor;
 	partition->console.memory = NO_FD;
 	partition->console.log = NO_FD;
 	partition->console.to_service = NO_FD;
@@ -66,10 +68,12 @@ int partition_add_nic(struct partition *partition,
 	if (partition->nic_count == NIC_COUNT_MAX)
 		return -ENOSPC;
 	*nic = (struct nic){
+		.binding = { .ops = &nic_binding,
+			     .supervisor = partition->supervisor,
+			     .id = record->id },
 		.partition = partition,
 		.definition = record->definition,
 		.index = partition->nic_count++,
-		.id = record->id,
 	};
 	return 0;
 }

@@ -55,7 +55,7 @@ void report_partition(const struct partition *partition,
 			NS_PER_MS;
 	}
 	for (unsigned i = 0; i < partition->disk_count; i++)
-		row.disks_up += partition->disks[i].state == DISK_IS_UP;
+		row.disks_up += partition->disks[i].binding.state == BINDING_UP;
 	memcpy(row.name, definition->name, sizeof(row.name));
 	(void)snprintf(row.state_name, sizeof(row.state_name), "%s",
 		       partition_state_name(state));
@@ -76,13 +76,14 @@ void report_definition(const struct partition *partition,
 static void fill_live(struct disk_row *row, const struct disk *disk)
 {
 	row->counters = disk->counters;
-	row->counters.generation = disk->generation;
-	row->counters.attachment_id = disk->id;
+	row->counters.generation = disk->binding.generation;
+	row->counters.attachment_id = disk->binding.id;
 	row->counters.index = disk->index;
-	row->counters.is_up = disk->state == DISK_IS_UP;
+	row->counters.is_up = disk->binding.state == BINDING_UP;
 	row->size_bytes = disk->facts.size_bytes;
-	if (disk->instance)
-		row->instance_pid = (uint32_t)disk->instance->process->pid;
+	if (disk->binding.instance)
+		row->instance_pid =
+			(uint32_t)disk->binding.instance->process->pid;
 }
 
 void report_disks(const struct partition *partition,
@@ -100,20 +101,20 @@ void report_disks(const struct partition *partition,
 			.size_bytes = disk->size_bytes,
 			.read_only = disk->access == DISK_READ_ONLY,
 		};
-		enum disk_state disk_state = DISK_IS_DETACHED;
+		enum binding_state disk_state = BINDING_DETACHED;
 
 		memcpy(row.partition, definition->name, sizeof(row.partition));
 		memcpy(row.disk, disk->name, sizeof(row.disk));
 		memcpy(row.service, disk->service, sizeof(row.service));
 		memcpy(row.file, disk->file, sizeof(row.file));
 		if (i < partition->disk_count) {
-			disk_state = partition->disks[i].state;
+			disk_state = partition->disks[i].binding.state;
 			memcpy(row.service, partition->disks[i].service,
 			       sizeof(row.service));
 			fill_live(&row, &partition->disks[i]);
 		}
 		(void)snprintf(row.state, sizeof(row.state), "%s",
-			       disk_state_name(disk_state));
+			       binding_state_name(disk_state));
 		ticket_row(partition->supervisor, ticket, MSG_DISK_ROW, &row,
 			   sizeof(row), NULL, 0);
 	}
@@ -130,11 +131,11 @@ static void report_nics(const struct partition *partition,
 		memcpy(row.partition, partition->record.definition.name,
 		       sizeof(row.partition));
 		(void)snprintf(row.state, sizeof(row.state), "%s",
-			       nic_state_name(nic->state));
-		row.counters.attachment_id = nic->id;
-		row.counters.generation = nic->generation;
+			       binding_state_name(nic->binding.state));
+		row.counters.attachment_id = nic->binding.id;
+		row.counters.generation = nic->binding.generation;
 		row.counters.index = nic->index;
-		row.counters.is_up = nic->state == NIC_IS_UP;
+		row.counters.is_up = nic->binding.state == BINDING_UP;
 		ticket_row(partition->supervisor, ticket, MSG_NIC_ROW, &row,
 			   sizeof(row), NULL, 0);
 	}
@@ -145,16 +146,13 @@ static bool concerns(const struct process *process,
 {
 	if (!partition || process == partition->monitor)
 		return true;
-	if (partition->console.instance &&
-	    partition->console.instance->process == process)
+	if (binding_is_with(&partition->console.binding, process))
 		return true;
 	for (unsigned i = 0; i < partition->disk_count; i++)
-		if (partition->disks[i].instance &&
-		    partition->disks[i].instance->process == process)
+		if (binding_is_with(&partition->disks[i].binding, process))
 			return true;
 	for (unsigned i = 0; i < partition->nic_count; i++)
-		if (partition->nics[i].instance &&
-		    partition->nics[i].instance->process == process)
+		if (binding_is_with(&partition->nics[i].binding, process))
 			return true;
 	return false;
 }

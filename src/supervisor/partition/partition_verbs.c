@@ -268,7 +268,7 @@ void partition_disk_came_up(struct partition *partition)
 	    partition_state(partition) != PARTITION_PAUSED)
 		return;
 	for (unsigned i = 0; i < partition->disk_count; i++)
-		if (partition->disks[i].state != DISK_IS_UP)
+		if (partition->disks[i].binding.state != BINDING_UP)
 			return;
 	partition->is_paused_by_policy = false;
 	partition_ask(partition, MSG_MONITOR_RESUME, PARTITION_EVENT_RESUME,

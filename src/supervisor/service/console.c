@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
+#include "base/count.h"
 #include "base/failpoint.h"
 #include "base/scope.h"
 #include "channel/bytes.h"
@@ -86,6 +87,63 @@ static void open_log_soon(struct partition *partition)
 
 /* -- the console -- */
 
+static struct console *console_of(struct binding *binding)
+{
+	return CONTAINER_OF(binding, struct console, binding);
+}
+
+static int prepare(struct binding *binding, uint64_t generation,
+		   struct handover *handover)
+{
+	const struct console *console = console_of(binding);
+
+	if (console->log != NO_FD)
+		return 0;
+	handover->file = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return handover->file < 0 ? -errno : 0;
+}
+
+static void tell_service(struct binding *binding, struct instance *instance,
+			 const struct handover *handover)
+{
+	const struct console *console = console_of(binding);
+	const struct partition *partition =
+		CONTAINER_OF(console, struct partition, console);
+	struct console_ring ring = {
+		.attachment = binding_attachment(binding),
+		.log_bytes = partition->record.definition.console_log_bytes,
+	};
+	const int fds[] = { console->memory, console->to_service,
+			    console->to_monitor,
+			    console->log == NO_FD ? handover->file
+						  : console->log };
+
+	memcpy(ring.partition, partition->record.definition.name,
+	       sizeof(ring.partition));
+	process_send(instance->process, MSG_CONSOLE_ATTACH, 0, &ring,
+		     sizeof(ring), fds, 4);
+}
+
+/* The ring is the same for the next instance: nobody waits for this one. */
+static void leave(struct binding *binding)
+{
+	if (binding->state == BINDING_UP) {
+		binding_leave(binding);
+		binding_let_go(binding);
+	}
+}
+
+static void tell_leave(struct binding *binding)
+{
+	binding_tell(binding, MSG_CONSOLE_DETACH);
+}
+
+const struct binding_ops console_binding = {
+	.prepare = prepare,
+	.tell_both = tell_service,
+	.tell_leave = tell_leave,
+};
+
 int console_open(struct partition *partition)
 {
 	struct console *console = &partition->console;
@@ -109,27 +167,15 @@ void console_found(struct partition *partition, int fds[3])
 	console->memory = take_fd(&fds[0]);
 	console->to_service = take_fd(&fds[1]);
 	console->to_monitor = take_fd(&fds[2]);
-	console->is_wanted = true;
-}
-
-static void leave(struct console *console)
-{
-	struct attachment attachment = { console->id, console->generation };
-
-	if (console->instance) {
-		process_tell(console->instance->process, MSG_CONSOLE_DETACH,
-			     &attachment);
-		instance_client_left(console->instance);
-	}
-	console->instance = NULL;
+	binding_want(&console->binding, true);
 }
 
 void console_close(struct partition *partition)
 {
 	struct console *console = &partition->console;
 
-	leave(console);
-	console->is_wanted = false;
+	leave(&console->binding);
+	binding_want(&console->binding, false);
 	console->opening = NULL;
 	close_fd(&console->memory);
 	close_fd(&console->to_service);
@@ -137,41 +183,16 @@ void console_close(struct partition *partition)
 	errand_close(partition->supervisor->errands, &console->log);
 }
 
-static void give(struct partition *partition, struct instance *instance)
-{
-	struct console *console = &partition->console;
-	struct console_ring ring = {
-		.log_bytes = partition->record.definition.console_log_bytes,
-	};
-	SCOPED(close_fd) int none = NO_FD;
-	int fds[] = { console->memory, console->to_service, console->to_monitor,
-		      console->log };
-
-	if (console->log == NO_FD)
-		fds[3] = none = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (fds[3] < 0)
-		return;
-	console->generation = supervisor_next_generation(partition->supervisor);
-	ring.attachment.id = console->id;
-	ring.attachment.generation = console->generation;
-	memcpy(ring.partition, partition->record.definition.name,
-	       sizeof(ring.partition));
-	console->instance = instance;
-	instance_client_came(instance);
-	process_send(instance->process, MSG_CONSOLE_ATTACH, 0, &ring,
-		     sizeof(ring), fds, 4);
-}
-
 void console_changed(struct partition *partition)
 {
-	const struct console *console = &partition->console;
+	const struct binding *binding = &partition->console.binding;
 	const struct console_settings settings = {
-		.attachment = { console->id, console->generation },
+		.attachment = binding_attachment(binding),
 		.log_bytes = partition->record.definition.console_log_bytes,
 	};
 
-	if (console->instance)
-		process_tell(console->instance->process, MSG_CONSOLE_SET,
+	if (binding->instance)
+		process_tell(binding->instance->process, MSG_CONSOLE_SET,
 			     &settings);
 }
 
@@ -195,8 +216,8 @@ static void progress(struct partition *partition)
 		return;
 	}
 	instance = service_instance_for(service, NULL);
-	if (instance)
-		give(partition, instance);
+	if (instance && partition->console.binding.state == BINDING_WAITING)
+		(void)binding_hand_over(&partition->console.binding, instance);
 }
 
 static void serve(struct partition *partition)
@@ -213,8 +234,8 @@ void consoles_progress(struct supervisor *supervisor)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-		if (partition->console.is_wanted &&
-		    !partition->console.instance && !partition->console.opening)
+		if (partition->console.binding.state == BINDING_WAITING &&
+		    !partition->console.opening)
 			serve(partition);
 }
 
@@ -224,22 +245,22 @@ static void consoles_leave(struct supervisor *supervisor,
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-		if (partition->console.instance == instance)
-			leave(&partition->console);
+		if (partition->console.binding.instance == instance)
+			leave(&partition->console.binding);
 }
 
 int console_join(struct partition *partition, uint32_t mode, int fd)
 {
 	struct console *console = &partition->console;
 	struct console_client client = {
-		.attachment = { console->id, console->generation },
+		.attachment = binding_attachment(&console->binding),
 		.mode = mode,
 	};
 
-	if (!console->instance)
+	if (!console->binding.instance)
 		return -ENOTCONN;
-	process_send(console->instance->process, MSG_CONSOLE_CLIENT, 0, &client,
-		     sizeof(client), &fd, 1);
+	process_send(console->binding.instance->process, MSG_CONSOLE_CLIENT, 0,
+		     &client, sizeof(client), &fd, 1);
 	return 0;
 }
 
@@ -267,17 +288,9 @@ void console_log_remove(struct supervisor *supervisor, const char *name)
 	errand_step_back();
 }
 
-static int take_held(void *data, struct message *message)
-{
-	const struct attachment *attachment = (const void *)message->body;
-	struct process *process = data;
-
-	return instance_note_held(process->owner, attachment);
-}
-
 static const struct message_rule rules[] = {
 	/* type              allowed in            handler */
-	{ MSG_CONSOLE_HELD, IN(PROCESS_EXPECTED), take_held },
+	{ MSG_CONSOLE_HELD, IN(PROCESS_EXPECTED), instance_take_held },
 };
 
 static const struct process_ops instance_ops = {
@@ -293,7 +306,8 @@ static struct partition *find(struct supervisor *supervisor, uint64_t id)
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-		if (partition->console.is_wanted && partition->console.id == id)
+		if (partition->console.binding.is_wanted &&
+		    partition->console.binding.id == id)
 			return partition;
 	return NULL;
 }
@@ -303,10 +317,11 @@ static void found(struct supervisor *supervisor, struct instance *instance,
 {
 	struct partition *partition = find(supervisor, attachment->id);
 
-	if (partition && !partition->console.instance) {
-		partition->console.instance = instance;
-		partition->console.generation = attachment->generation;
-		instance_client_came(instance);
+	if (partition && !partition->console.binding.instance) {
+		/* Which it was, only the service knows. */
+		partition->console.binding.generation = attachment->generation;
+		binding_found(&partition->console.binding, instance,
+			      attachment->generation);
 		/* What was stored last may never have been told. */
 		console_changed(partition);
 		return;

@@ -11,29 +11,27 @@
 #ifndef SUPERVISOR_CONSOLE_H
 #define SUPERVISOR_CONSOLE_H
 
-#include "supervisor/service/service.h"
+#include "supervisor/service/binding.h"
 
 struct partition;
 
 #define CONSOLE_SERVICE "console0"
 
 struct console {
-	uint64_t id; /* that of its monitor's process */
-	uint64_t generation;
-	int memory; /* the ring; NO_FD while there is no monitor */
+	struct binding binding; /* its id is that of its monitor's process */
+	int memory;             /* the ring; NO_FD while there is no monitor */
 	int to_service;
 	int to_monitor;
 	int log;                     /* NO_FD: not opened, or there is none */
 	struct log_opening *opening; /* under way */
-	bool is_wanted;
-	bool is_place_told;        /* the event that every service is full */
-	struct instance *instance; /* that serves it; NULL: none yet */
+	bool is_place_told;          /* the event that every service is full */
 };
 
 extern const struct attachment_ops console_attachments;
+extern const struct binding_ops console_binding;
 
 /* Make the ring of a partition that is being started; it is served when
- * is_wanted is set. */
+ * it is wanted. */
 int console_open(struct partition *partition);
 
 /* Take the ring back from a monitor: descriptors are taken. */

@@ -130,8 +130,8 @@ bool instance_serves_kept(struct instance *instance)
 	return true;
 }
 
-int instance_note_held(struct instance *instance,
-		       const struct attachment *attachment)
+static int note_held(struct instance *instance,
+		     const struct attachment *attachment)
 {
 	struct attachment *more;
 
@@ -144,6 +144,13 @@ int instance_note_held(struct instance *instance,
 	instance->held = more;
 	more[instance->held_count++] = *attachment;
 	return 0;
+}
+
+int instance_take_held(void *data, struct message *message)
+{
+	struct process *process = data;
+
+	return note_held(process->owner, (const void *)message->body);
 }
 
 const char *instance_state_name(const struct instance *instance)

@@ -53,9 +53,9 @@ static bool has_room(const struct service *service, const struct disk *self)
 		if (service->role == ROLE_DISK)
 			count += count_disks(partition, service, self);
 		else
-			count +=
-				partition->console.instance &&
-				partition->console.instance->service == service;
+			count += partition->console.binding.instance &&
+				 partition->console.binding.instance->service ==
+					 service;
 	return count < most;
 }
 

@@ -153,10 +153,9 @@ bool service_is_settled(const struct service *service);
 int service_expect(struct service *service,
 		   const struct process_record *record);
 
-/* Re-adoption: an instance says that it serves this attachment. -EBADMSG when
- * it says so too often, -ENOMEM */
-int instance_note_held(struct instance *instance,
-		       const struct attachment *attachment);
+/* The rule for what an instance says that it serves, at its return. -EBADMSG
+ * when it says so too often, -ENOMEM */
+int instance_take_held(void *data, struct message *message);
 
 /* Of what it serves and nobody knows: true when a guest in quarantine may need
  * it. It counts as a client then, so that an upgrade waits. */

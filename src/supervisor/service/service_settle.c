@@ -117,7 +117,8 @@ static void settle_alone(struct service *service, struct disk *disk,
 	uint64_t wait_ms = back_off_wait_ms(&disk->alone_back_off, now_ns);
 	struct instance *instance;
 
-	if (!disk->is_alone || !disk->is_wanted || find_alone(service, disk) ||
+	if (!disk->is_alone || !disk->binding.is_wanted ||
+	    find_alone(service, disk) ||
 	    strcmp(disk->service, service->name) != 0)
 		return;
 	if (wait_ms) {

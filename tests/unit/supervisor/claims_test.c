@@ -34,15 +34,15 @@ TEST(a_service_cannot_say_of_a_disk_in_use_that_it_is_detached)
 	uint64_t generation;
 
 	world_open(&world);
-	generation = disk_of_a()->generation;
-	attachment = (struct attachment){ disk_of_a()->id, generation };
+	generation = disk_of_a()->binding.generation;
+	attachment = (struct attachment){ disk_of_a()->binding.id, generation };
 
 	player_say(world_player(&world, ROLE_DISK, 0), MSG_DISK_DETACHED, 0,
 		   &attachment, NULL, 0);
 	world_settle(&world);
 
-	CHECK_EQ(disk_of_a()->state, DISK_IS_UP);
-	CHECK_EQ(disk_of_a()->generation, generation);
+	CHECK_EQ(disk_of_a()->binding.state, BINDING_UP);
+	CHECK_EQ(disk_of_a()->binding.generation, generation);
 	world_close(&world);
 }
 
@@ -51,14 +51,14 @@ TEST(a_disk_that_is_taken_back_is_served_again_once_it_is_detached)
 	uint64_t generation;
 
 	world_open(&world);
-	generation = disk_of_a()->generation;
+	generation = disk_of_a()->binding.generation;
 
 	disk_channel_refused(disk_of_a(), generation);
-	CHECK_EQ(disk_of_a()->state, DISK_IS_DETACHING);
+	CHECK_EQ(disk_of_a()->binding.state, BINDING_DETACHING);
 	world_pass_ms(&world, 100);
 
-	CHECK_EQ(disk_of_a()->state, DISK_IS_UP);
-	CHECK(disk_of_a()->generation > generation);
+	CHECK_EQ(disk_of_a()->binding.state, BINDING_UP);
+	CHECK(disk_of_a()->binding.generation > generation);
 	world_close(&world);
 }
 
@@ -67,13 +67,13 @@ TEST(a_disk_that_one_service_holds_keeps_its_channel_over_a_restart)
 	uint64_t generation;
 
 	world_open(&world);
-	generation = disk_of_a()->generation;
+	generation = disk_of_a()->binding.generation;
 
 	world_restart(&world, NULL);
 	world_pass_ms(&world, 100);
 
-	CHECK_EQ(disk_of_a()->state, DISK_IS_UP);
-	CHECK_EQ(disk_of_a()->generation, generation);
+	CHECK_EQ(disk_of_a()->binding.state, BINDING_UP);
+	CHECK_EQ(disk_of_a()->binding.generation, generation);
 	world_close(&world);
 }
 
@@ -90,8 +90,8 @@ TEST(a_disk_that_two_services_claim_is_taken_from_both)
 	uint64_t id, generation;
 
 	open_with_standby();
-	id = disk_of_a()->id;
-	generation = disk_of_a()->generation;
+	id = disk_of_a()->binding.id;
+	generation = disk_of_a()->binding.generation;
 	liar = world_player(&world, ROLE_DISK, 1);
 	CHECK_EQ(liar->thing_count, 0);
 	claim(liar, id, generation);
@@ -101,9 +101,9 @@ TEST(a_disk_that_two_services_claim_is_taken_from_both)
 	world.is_absent = NULL;
 	world_pass_ms(&world, 100);
 
-	CHECK_EQ(disk_of_a()->state, DISK_IS_UP);
-	CHECK(disk_of_a()->generation > generation);
-	CHECK_EQ(partition_find(&world.supervisor, "b")->disks[0].state,
-		 DISK_IS_UP);
+	CHECK_EQ(disk_of_a()->binding.state, BINDING_UP);
+	CHECK(disk_of_a()->binding.generation > generation);
+	CHECK_EQ(partition_find(&world.supervisor, "b")->disks[0].binding.state,
+		 BINDING_UP);
 	world_close(&world);
 }

@@ -37,7 +37,7 @@ static void give_disk_services_back(void)
 {
 	world.is_absent = NULL;
 	world_pass_ms(&world, 1000);
-	CHECK_EQ(partition_a()->disks[0].state, DISK_IS_UP);
+	CHECK_EQ(partition_a()->disks[0].binding.state, BINDING_UP);
 }
 
 /* What its monitor says when the outage has lasted as long as it may. */
@@ -45,7 +45,8 @@ static void ask_for_pause(const char *name)
 {
 	const struct disk *disk =
 		&partition_find(&world.supervisor, name)->disks[0];
-	const struct disk_channel channel = { disk->id, disk->generation,
+	const struct disk_channel channel = { disk->binding.id,
+					      disk->binding.generation,
 					      disk->index, 0 };
 	unsigned nth = 0;
 	struct player *monitor;

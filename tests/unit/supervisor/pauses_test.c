@@ -54,9 +54,9 @@ static bool lose_channel(void)
 {
 	struct disk *disk = &partition_a()->disks[0];
 
-	if (disk->state != DISK_IS_UP)
+	if (disk->binding.state != BINDING_UP)
 		return false;
-	disk_channel_refused(disk, disk->generation);
+	disk_channel_refused(disk, disk->binding.generation);
 	return true;
 }
 
@@ -64,18 +64,19 @@ static bool lose_rings(void)
 {
 	struct nic *nic = &partition_a()->nics[0];
 
-	if (nic->state != NIC_IS_UP)
+	if (nic->binding.state != BINDING_UP)
 		return false;
-	nic_broken(nic, nic->generation);
+	nic_broken(nic, nic->binding.generation);
 	return true;
 }
 
 static bool lose_uplink(void)
 {
 	const struct network *lan = network_find(&world.supervisor, "lan");
-	const struct attachment uplink = { lan->record.id, lan->generation };
+	const struct attachment uplink = { lan->record.id,
+					   lan->binding.generation };
 
-	if (lan->state != NIC_IS_UP)
+	if (lan->binding.state != BINDING_UP)
 		return false;
 	player_say(world_player(&world, ROLE_NET, 0), MSG_NET_UPLINK_LOST, 0,
 		   &uplink, NULL, 0);
