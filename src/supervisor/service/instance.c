@@ -17,14 +17,14 @@ bool instance_is_ready(const struct instance *instance)
 	       !instance->process->is_quitting;
 }
 
-struct instance *instance_new(struct service *service, enum instance_duty duty)
+struct instance *instance_new(struct service *service, enum duty_event event)
 {
 	struct instance *instance = calloc(1, sizeof(*instance));
 
 	if (!instance)
 		return NULL;
 	instance->service = service;
-	instance->duty = duty;
+	instance_apply(instance, event);
 	TAILQ_INSERT_TAIL(&service->instances, instance, link);
 	return instance;
 }
@@ -37,10 +37,9 @@ void instance_free(struct instance *instance)
 	free(instance);
 }
 
-struct instance *instance_start(struct service *service,
-				enum instance_duty duty)
+struct instance *instance_start(struct service *service, enum duty_event event)
 {
-	struct instance *instance = instance_new(service, duty);
+	struct instance *instance = instance_new(service, event);
 	int r;
 
 	if (!instance)
@@ -58,7 +57,7 @@ struct instance *instance_start(struct service *service,
 
 void instance_retire(struct instance *instance)
 {
-	instance->duty = DUTY_RETIRED;
+	instance_apply(instance, DUTY_EVENT_RETIRE);
 	if (instance->client_count == 0)
 		process_quit(instance->process, INSTANCE_QUIT_MS);
 }
@@ -155,18 +154,11 @@ int instance_take_held(void *data, struct message *message)
 
 const char *instance_state_name(const struct instance *instance)
 {
-	static const char *const names[] = {
-		[DUTY_ACTIVE] = "active",
-		[DUTY_STANDBY] = "standby",
-		[DUTY_ALONE] = "alone",
-		[DUTY_RETIRED] = "retired",
-	};
-
 	if (instance->process->state == PROCESS_DYING)
 		return "dying";
 	if (instance->process->state != PROCESS_READY)
 		return "starting";
-	return names[instance->duty];
+	return state_table_state(&instance_duties, instance->duty);
 }
 
 void instance_enter_service(struct instance *instance)

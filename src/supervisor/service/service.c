@@ -85,7 +85,7 @@ static void resume_retired(struct service *service, const char *reason)
 			break;
 	if (!instance)
 		return;
-	instance->duty = DUTY_ACTIVE;
+	instance_apply(instance, DUTY_EVENT_SERVE);
 	instance_enter_service(instance);
 	(void)snprintf(text, sizeof(text),
 		       "the old instance goes on, the new one failed: %s",
@@ -179,10 +179,10 @@ int service_restart(struct service *service, const struct ticket *ticket)
 
 	if (service->restart_ticket.client)
 		return -EALREADY;
-	if (!instance_start(service, DUTY_ACTIVE))
+	if (!instance_start(service, DUTY_EVENT_SERVE))
 		return -EIO;
 	if (active)
-		active->duty = DUTY_RETIRED;
+		instance_apply(active, DUTY_EVENT_RETIRE);
 	retire_besides(service, active);
 	service->restart_ticket = *ticket;
 	service_settle_alone(service, clock_now_ns());
@@ -214,7 +214,7 @@ bool service_is_settled(const struct service *service)
 
 int service_expect(struct service *service, const struct process_record *record)
 {
-	struct instance *instance = instance_new(service, DUTY_STANDBY);
+	struct instance *instance = instance_new(service, DUTY_EVENT_STAND_BY);
 	int r;
 
 	if (!instance)
@@ -248,8 +248,9 @@ void service_choose_active(struct service *service)
 			active = instance;
 	TAILQ_FOREACH(instance, &service->instances, link)
 		if (instance->held_count)
-			instance->duty =
-				instance == active ? DUTY_ACTIVE : DUTY_RETIRED;
+			instance_apply(instance, instance == active
+							 ? DUTY_EVENT_SERVE
+							 : DUTY_EVENT_RETIRE);
 }
 
 void service_quit(struct service *service)

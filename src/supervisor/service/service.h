@@ -25,11 +25,24 @@ struct instance;
 struct service;
 
 enum instance_duty {
+	DUTY_NONE,    /* just made */
 	DUTY_ACTIVE,  /* serves every client that is not served alone */
 	DUTY_STANDBY, /* takes over at once */
 	DUTY_ALONE,   /* serves instance->alone_for */
 	DUTY_RETIRED, /* drains its clients, then quits */
+	DUTY_COUNT,
 };
+
+/* What it is to do; the table is instance_duty.c's. */
+enum duty_event {
+	DUTY_EVENT_SERVE,
+	DUTY_EVENT_STAND_BY,
+	DUTY_EVENT_SERVE_ALONE,
+	DUTY_EVENT_RETIRE,
+	DUTY_EVENT_COUNT,
+};
+
+extern const struct state_table instance_duties;
 
 /*
  * What is attached to the services of a role: disks, consoles, networks. A
@@ -58,7 +71,7 @@ struct instance {
 	TAILQ_ENTRY(instance) link;
 	struct service *service;
 	struct process *process;
-	enum instance_duty duty;
+	enum instance_duty duty; /* written by instance_apply() alone */
 	struct disk *alone_for;
 	unsigned client_count;   /* disks or ports, also being detached */
 	struct attachment *held; /* what it said it serves, at its return */

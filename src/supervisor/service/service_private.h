@@ -13,13 +13,15 @@
 bool instance_is_ready(const struct instance *instance);
 
 /* NULL: no memory. */
-struct instance *instance_new(struct service *service, enum instance_duty duty);
+struct instance *instance_new(struct service *service, enum duty_event event);
 void instance_free(struct instance *instance);
 
 /* With a process of its own. NULL: it cannot be started, which is tried again
  * later. */
-struct instance *instance_start(struct service *service,
-				enum instance_duty duty);
+struct instance *instance_start(struct service *service, enum duty_event event);
+
+/* The one place that writes instance->duty. */
+void instance_apply(struct instance *instance, enum duty_event event);
 
 /* From now on it serves: the outage, if there was one, ends. */
 void instance_enter_service(struct instance *instance);

@@ -56,7 +56,7 @@ static struct instance *promote(struct service *service)
 	}
 	if (!best)
 		return NULL;
-	best->duty = DUTY_ACTIVE;
+	instance_apply(best, DUTY_EVENT_SERVE);
 	loan_make(best->process, LOAN_MS);
 	if (instance_is_ready(best))
 		instance_enter_service(best);
@@ -91,7 +91,7 @@ static void settle_standbys(struct service *service,
 		return;
 	}
 	if (have < service->standby_count) {
-		if (instance_start(service, DUTY_STANDBY))
+		if (instance_start(service, DUTY_EVENT_STAND_BY))
 			service_settle_later(service, STANDBY_DELAY_MS);
 		return;
 	}
@@ -125,7 +125,7 @@ static void settle_alone(struct service *service, struct disk *disk,
 		service_settle_later(service, wait_ms);
 		return;
 	}
-	instance = instance_start(service, DUTY_ALONE);
+	instance = instance_start(service, DUTY_EVENT_SERVE_ALONE);
 	if (instance)
 		instance->alone_for = disk;
 }
@@ -150,7 +150,7 @@ static struct instance *settle_active(struct service *service, uint64_t now_ns)
 	if (active)
 		return active;
 	if (wait_ms == 0)
-		return instance_start(service, DUTY_ACTIVE);
+		return instance_start(service, DUTY_EVENT_SERVE);
 	service_settle_later(service, wait_ms);
 	return NULL;
 }
