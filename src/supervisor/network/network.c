@@ -135,19 +135,6 @@ static void each_nic(const struct service *service,
 		}
 }
 
-/* Every interface that this instance has, whatever switch it is for now. */
-static void each_held_nic(const struct instance *instance,
-			  void (*visit)(struct nic *nic))
-{
-	struct partition *partition;
-
-	TAILQ_FOREACH(partition, &instance->service->supervisor->partitions,
-		      link)
-		for (unsigned i = 0; i < partition->nic_count; i++)
-			if (partition->nics[i].binding.instance == instance)
-				visit(&partition->nics[i]);
-}
-
 /* Life. -------------------------------------------------------------------------- */
 
 static void network_free(struct network *network)
@@ -296,33 +283,6 @@ void networks_progress(struct supervisor *supervisor)
 			progress_service(service);
 }
 
-void networks_instance_died(struct supervisor *supervisor,
-			    struct instance *instance)
-{
-	struct network *network, *next;
-
-	each_held_nic(instance, nic_instance_died);
-	TAILQ_FOREACH(network, &supervisor->networks, link)
-		if (network->binding.instance == instance)
-			network_let_go(network);
-	for (network = TAILQ_FIRST(&supervisor->leaving); network;
-	     network = next) {
-		next = TAILQ_NEXT(network, link);
-		if (network->binding.instance == instance)
-			network_let_go(network);
-	}
-}
-
-void networks_leave(struct supervisor *supervisor, struct instance *instance)
-{
-	struct network *network;
-
-	each_held_nic(instance, nic_leave);
-	TAILQ_FOREACH(network, &supervisor->networks, link)
-		if (network->binding.instance == instance)
-			network_leave_uplink(network);
-}
-
 static void visit_settled(struct nic *nic, void *context)
 {
 	bool *is_settled = context;
@@ -340,40 +300,14 @@ bool networks_are_settled(struct supervisor *supervisor,
 	return is_settled;
 }
 
-/* The switch that an attachment is a port of; NULL: it is none. */
-static struct network *find_switch(struct supervisor *supervisor, uint64_t id)
+struct binding *networks_find(struct supervisor *supervisor, uint64_t id)
 {
-	const struct nic *nic = nic_find(supervisor, id);
+	struct nic *nic = nic_find(supervisor, id);
+	struct network *network = network_find_uplink(supervisor, id);
 
-	return nic ? network_find(supervisor, nic->definition.network)
-		   : network_find_uplink(supervisor, id);
-}
-
-void networks_found(struct supervisor *supervisor, struct instance *instance,
-		    const struct attachment *attachment)
-{
-	struct network *network = find_switch(supervisor, attachment->id);
-	struct nic *nic = nic_find(supervisor, attachment->id);
-
-	if (network && !network_is_of_service(network, instance->service)) {
-		process_kill(instance->process,
-			     "it claimed a port of another service");
-		return;
-	}
-	if (nic && !nic->binding.instance) {
-		nic_found(nic, instance, attachment->generation);
-		return;
-	}
-	if (!nic && network && !network->binding.instance) {
-		network_uplink_found(network, instance, attachment->generation);
-		return;
-	}
-	/* Of two who claim it, one lies: it is taken from both. */
-	if (nic && nic->binding.instance != instance)
-		nic_leave(nic);
-	else if (network && !nic && network->binding.instance != instance)
-		network_leave_uplink(network);
-	process_tell(instance->process, MSG_NET_DETACH, attachment);
+	if (nic)
+		return &nic->binding;
+	return network ? &network->binding : NULL;
 }
 
 /* Also those that are undefined and not free yet. */

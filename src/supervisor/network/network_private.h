@@ -31,10 +31,6 @@ void network_take_uplink(struct network *network, struct uplink *uplink);
  * yet or it cannot be opened. */
 void network_give_uplink(struct network *network, struct instance *instance);
 
-/* Re-adoption: this instance has it. */
-void network_uplink_found(struct network *network, struct instance *instance,
-			  uint64_t generation);
-
 /* Have the instance let go of it. */
 void network_leave_uplink(struct network *network);
 
@@ -60,12 +56,8 @@ int network_take_reported(void *data, struct message *message);
 void network_watch(const struct network *network);
 
 /* What struct attachment_ops has of switches and interfaces (network.c). */
-void networks_instance_died(struct supervisor *supervisor,
-			    struct instance *instance);
-void networks_leave(struct supervisor *supervisor, struct instance *instance);
 bool networks_are_settled(struct supervisor *supervisor,
 			  const struct service *service);
-void networks_found(struct supervisor *supervisor, struct instance *instance,
-		    const struct attachment *attachment);
+struct binding *networks_find(struct supervisor *supervisor, uint64_t id);
 
 #endif

@@ -259,11 +259,60 @@ static void progress(struct binding *binding)
 	networks_progress(binding->supervisor);
 }
 
+static bool fits(const struct binding *binding, const struct service *service)
+{
+	const struct network *network =
+		CONTAINER_OF(binding, struct network, binding);
+
+	return network_is_of_service(network, service);
+}
+
+static void found(struct binding *binding, struct instance *instance,
+		  uint64_t generation)
+{
+	struct network *network = network_of(binding);
+
+	/* Which it was, only the service knows. */
+	binding->generation = generation;
+	network_watch(network);
+	binding_found(binding, instance, generation);
+	/* What it has was not given back: it is not what is defined by now. */
+	if (network->uplink.fd == NO_FD)
+		network_leave_uplink(network);
+}
+
+static void died(struct binding *binding)
+{
+	network_let_go(network_of(binding));
+}
+
+static void drained(struct binding *binding)
+{
+	struct supervisor *supervisor = binding->supervisor;
+
+	network_let_go(network_of(binding));
+	networks_progress(supervisor);
+}
+
+/* One that is being detached is told of by NET_DETACHED. */
+static void lost(struct binding *binding)
+{
+	if (binding->state != BINDING_UP)
+		return;
+	network_note_lost(network_of(binding));
+	drained(binding);
+}
+
 const struct binding_ops uplink_binding = {
 	.prepare = prepare,
 	.tell_both = tell_service,
 	.tell_leave = tell_leave,
 	.progress = progress,
+	.fits = fits,
+	.found = found,
+	.died = died,
+	.drained = drained,
+	.peer_broken = lost,
 };
 
 void network_give_uplink(struct network *network, struct instance *instance)
@@ -276,16 +325,4 @@ void network_give_uplink(struct network *network, struct instance *instance)
 		open_soon(network);
 	else if (binding_hand_over(binding, instance) < 0)
 		binding_progress_later(binding, OPEN_MOST_MS);
-}
-
-void network_uplink_found(struct network *network, struct instance *instance,
-			  uint64_t generation)
-{
-	/* Which it was, only the service knows. */
-	network->binding.generation = generation;
-	network_watch(network);
-	binding_found(&network->binding, instance, generation);
-	/* What it has was not given back: it is not what is defined by now. */
-	if (network->uplink.fd == NO_FD)
-		network_leave_uplink(network);
 }

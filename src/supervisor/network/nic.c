@@ -9,7 +9,7 @@
 #include "base/count.h"
 #include "base/failpoint.h"
 #include "channel/frames.h"
-#include "supervisor/network/network.h"
+#include "supervisor/network/network_private.h"
 #include "supervisor/partition/partition_private.h"
 #include "supervisor/supervisor.h"
 
@@ -209,14 +209,6 @@ static void progress(struct binding *binding)
 		networks_progress(binding->supervisor);
 }
 
-const struct binding_ops nic_binding = {
-	.prepare = prepare,
-	.tell_both = tell_both,
-	.tell_leaving = tell_leaving,
-	.tell_leave = tell_leave,
-	.progress = progress,
-};
-
 void nic_want(struct nic *nic)
 {
 	binding_want(&nic->binding, true);
@@ -243,14 +235,6 @@ void nic_unwant(struct nic *nic)
 	nic_leave(nic);
 }
 
-void nic_detached(struct nic *nic)
-{
-	if (nic->binding.state != BINDING_DETACHING)
-		return;
-	binding_let_go(&nic->binding);
-	progress(&nic->binding);
-}
-
 /* The next rings come later with every time. */
 static void note_broken(struct nic *nic, const char *by_whom)
 {
@@ -269,32 +253,64 @@ void nic_broken(struct nic *nic, uint64_t generation)
 	nic_leave(nic);
 }
 
-void nic_dropped(struct nic *nic)
+static void lose(struct binding *binding)
 {
-	if (nic->binding.state != BINDING_UP)
+	binding_let_go(binding);
+	progress(binding);
+}
+
+static void peer_broken(struct binding *binding)
+{
+	struct nic *nic = nic_of(binding);
+
+	if (binding->state != BINDING_UP)
 		return;
 	note_broken(nic, "monitor");
 	tell_monitor_down(nic);
-	binding_let_go(&nic->binding);
-	progress(&nic->binding);
+	lose(binding);
 }
 
-void nic_instance_died(struct nic *nic)
+static void died(struct binding *binding)
 {
-	if (nic->binding.state == BINDING_UP && nic->binding.is_wanted)
+	struct nic *nic = nic_of(binding);
+
+	if (binding->state == BINDING_UP && binding->is_wanted)
 		loan_make(nic->partition->monitor, LOAN_MS);
-	if (nic->binding.state == BINDING_UP)
+	if (binding->state == BINDING_UP)
 		tell_monitor_down(nic);
-	binding_let_go(&nic->binding);
+	binding_let_go(binding);
 }
 
-void nic_found(struct nic *nic, struct instance *instance, uint64_t generation)
+static bool fits(const struct binding *binding, const struct service *service)
 {
-	binding_found(&nic->binding, instance, generation);
-	/* What was stored last may never have been told. */
-	nic_changed(nic);
-	nic_mirror_changed(nic);
+	const struct nic *nic = CONTAINER_OF(binding, struct nic, binding);
+	const struct network *network =
+		network_find(binding->supervisor, nic->definition.network);
+
+	return !network || network_is_of_service(network, service);
 }
+
+static void found(struct binding *binding, struct instance *instance,
+		  uint64_t generation)
+{
+	binding_found(binding, instance, generation);
+	/* What was stored last may never have been told. */
+	nic_changed(nic_of(binding));
+	nic_mirror_changed(nic_of(binding));
+}
+
+const struct binding_ops nic_binding = {
+	.prepare = prepare,
+	.tell_both = tell_both,
+	.tell_leaving = tell_leaving,
+	.tell_leave = tell_leave,
+	.progress = progress,
+	.fits = fits,
+	.found = found,
+	.died = died,
+	.drained = lose,
+	.peer_broken = peer_broken,
+};
 
 void nic_suspected(struct nic *nic, uint64_t generation)
 {

@@ -58,16 +58,10 @@ void nic_mirror_changed(struct nic *nic);
 /* New settings of one that may be in use. */
 void nic_changed(struct nic *nic);
 
-/* Re-adoption: an instance says that it holds this attachment. */
-void nic_found(struct nic *nic, struct instance *instance, uint64_t generation);
-
-/* Messages of its monitor, and of its instance. */
+/* Messages of its monitor. */
 void nic_take_features(struct nic *nic, const struct nic_features *features);
 void nic_suspected(struct nic *nic, uint64_t generation);
 void nic_broken(struct nic *nic, uint64_t generation);
-void nic_detached(struct nic *nic);
-void nic_dropped(struct nic *nic);
-void nic_instance_died(struct nic *nic);
 
 /* Forget what it had of a monitor. */
 void nic_release(struct nic *nic);

@@ -80,7 +80,9 @@ int partition_add_nic(struct partition *partition,
 
 void partition_remove_nic(struct partition *partition, unsigned index)
 {
-	nic_release(&partition->nics[index]);
+	/* Those behind it move: their last instance may have them yet. */
+	for (unsigned i = index; i < partition->nic_count; i++)
+		nic_release(&partition->nics[i]);
 	partition->nic_count--;
 	for (unsigned i = index; i < partition->nic_count; i++) {
 		partition->nics[i] = partition->nics[i + 1];

@@ -25,14 +25,6 @@ bool binding_is_with(const struct binding *binding,
 	return binding->instance && binding->instance->process == process;
 }
 
-bool binding_is_meant(const struct binding *binding,
-		      const struct process *process,
-		      const struct attachment *attachment)
-{
-	return binding_is_with(binding, process) &&
-	       binding->generation == attachment->generation;
-}
-
 struct attachment binding_attachment(const struct binding *binding)
 {
 	return (struct attachment){ binding->id, binding->generation };
@@ -77,6 +69,7 @@ static void come_up(struct binding *binding, enum binding_event event,
 	binding_apply(binding, event);
 	binding->up_ns = clock_now_ns();
 	binding->instance = instance;
+	TAILQ_INSERT_TAIL(&instance->bindings, binding, link);
 	instance_client_came(instance);
 }
 
@@ -144,6 +137,7 @@ void binding_lose(struct binding *binding)
 
 	binding_apply(binding, BINDING_EVENT_LOST);
 	binding->instance = NULL;
+	TAILQ_REMOVE(&instance->bindings, binding, link);
 	instance_client_left(instance);
 }
 

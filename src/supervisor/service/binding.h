@@ -69,9 +69,24 @@ struct binding_ops {
 	void (*tell_leave)(struct binding *binding);
 	/* It is time to look at it again. */
 	void (*progress)(struct binding *binding);
+	/* May an instance of this service have it? */
+	bool (*fits)(const struct binding *binding,
+		     const struct service *service);
+	/* Re-adoption: an instance has it, and nobody else. */
+	void (*found)(struct binding *binding, struct instance *instance,
+		      uint64_t generation);
+	/* Its instance was killed and may take long to die. May be NULL. */
+	void (*doomed)(struct binding *binding);
+	/* Its instance has died, or has let go of it: binding_lose(). */
+	void (*died)(struct binding *binding);
+	void (*drained)(struct binding *binding);
+	/* What is at its other end broke the channel, or is gone, by its
+	 * instance's word. May be NULL. */
+	void (*peer_broken)(struct binding *binding);
 };
 
 struct binding {
+	TAILQ_ENTRY(binding) link; /* of those that its instance has */
 	const struct binding_ops *ops;
 	struct supervisor *supervisor;
 	uint64_t id; /* of the attachment, from the store */
@@ -125,11 +140,6 @@ bool binding_is_up(const struct binding *binding, uint64_t generation);
 /* Is it with the instance that this process is? */
 bool binding_is_with(const struct binding *binding,
 		     const struct process *process);
-
-/* And is a message of that instance about the channel that it has now? */
-bool binding_is_meant(const struct binding *binding,
-		      const struct process *process,
-		      const struct attachment *attachment);
 
 /* Its monitor complains of an instance that does not answer. */
 void binding_suspected(struct binding *binding, uint64_t generation,

@@ -125,23 +125,33 @@ static void tell_service(struct binding *binding, struct instance *instance,
 }
 
 /* The ring is the same for the next instance: nobody waits for this one. */
-static void leave(struct binding *binding)
-{
-	if (binding->state == BINDING_UP) {
-		binding_leave(binding);
-		binding_let_go(binding);
-	}
-}
-
 static void tell_leave(struct binding *binding)
 {
 	binding_tell(binding, MSG_CONSOLE_DETACH);
+	binding_let_go(binding);
+}
+
+static bool fits(const struct binding *binding, const struct service *service)
+{
+	return true;
+}
+
+/* Which generation it was, only the service knows. */
+static void found(struct binding *binding, struct instance *instance,
+		  uint64_t generation)
+{
+	binding->generation = generation;
+	binding_found(binding, instance, generation);
 }
 
 const struct binding_ops console_binding = {
 	.prepare = prepare,
 	.tell_both = tell_service,
 	.tell_leave = tell_leave,
+	.fits = fits,
+	.found = found,
+	.died = binding_let_go,
+	.drained = binding_let_go,
 };
 
 int console_open(struct partition *partition)
@@ -174,7 +184,7 @@ void console_close(struct partition *partition)
 {
 	struct console *console = &partition->console;
 
-	leave(&console->binding);
+	binding_leave(&console->binding);
 	binding_want(&console->binding, false);
 	console->opening = NULL;
 	close_fd(&console->memory);
@@ -239,16 +249,6 @@ void consoles_progress(struct supervisor *supervisor)
 			serve(partition);
 }
 
-static void consoles_leave(struct supervisor *supervisor,
-			   struct instance *instance)
-{
-	struct partition *partition;
-
-	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-		if (partition->console.binding.instance == instance)
-			leave(&partition->console.binding);
-}
-
 int console_join(struct partition *partition, uint32_t mode, int fd)
 {
 	struct console *console = &partition->console;
@@ -301,41 +301,22 @@ static const struct process_ops instance_ops = {
 	.pong = instance_pong,
 };
 
-static struct partition *find(struct supervisor *supervisor, uint64_t id)
+static struct binding *find(struct supervisor *supervisor, uint64_t id)
 {
 	struct partition *partition;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
 		if (partition->console.binding.is_wanted &&
 		    partition->console.binding.id == id)
-			return partition;
+			return &partition->console.binding;
 	return NULL;
-}
-
-static void found(struct supervisor *supervisor, struct instance *instance,
-		  const struct attachment *attachment)
-{
-	struct partition *partition = find(supervisor, attachment->id);
-
-	if (partition && !partition->console.binding.instance) {
-		/* Which it was, only the service knows. */
-		partition->console.binding.generation = attachment->generation;
-		binding_found(&partition->console.binding, instance,
-			      attachment->generation);
-		/* What was stored last may never have been told. */
-		console_changed(partition);
-		return;
-	}
-	if (!partition && instance_serves_kept(instance))
-		return;
-	process_tell(instance->process, MSG_CONSOLE_DETACH, attachment);
 }
 
 const struct attachment_ops console_attachments = {
 	.role = ROLE_CONSOLE,
 	.instance = &instance_ops,
+	.detach = MSG_CONSOLE_DETACH,
+	.find = find,
 	.progress = consoles_progress,
-	.leave = consoles_leave,
-	.died = consoles_leave,
-	.found = found,
+	.must_keep = true,
 };

@@ -304,14 +304,6 @@ static void on_time(struct binding *binding)
 	progress(disk_of(binding));
 }
 
-const struct binding_ops disk_binding = {
-	.prepare = prepare,
-	.tell_both = tell_both,
-	.tell_leaving = tell_leaving,
-	.tell_leave = tell_leave,
-	.progress = on_time,
-};
-
 void disk_leave(struct disk *disk)
 {
 	binding_leave(&disk->binding);
@@ -394,43 +386,26 @@ void disk_channel_broken(struct disk *disk, uint64_t generation,
 	disk_leave(disk);
 }
 
-/* Every disk of every partition that has a monitor or is being drained. */
-static void each_disk(struct supervisor *supervisor,
-		      void (*visit)(struct disk *disk, void *context),
-		      void *context)
+static void disks_progress(struct supervisor *supervisor)
 {
 	struct partition *partition, *next;
 
 	for (partition = TAILQ_FIRST(&supervisor->partitions); partition;
 	     partition = next) {
 		next = TAILQ_NEXT(partition, link);
-		for (unsigned i = 0; i < partition->disk_count; i++)
-			visit(&partition->disks[i], context);
+		for (unsigned i = 0; i < partition->disk_count; i++) {
+			struct disk *disk = &partition->disks[i];
+
+			if (disk->binding.state == BINDING_FENCING ||
+			    disk->binding.state == BINDING_WAITING)
+				progress(disk);
+		}
 	}
 }
 
-static void visit_progress(struct disk *disk, void *context)
+static void doomed(struct binding *binding)
 {
-	if (disk->binding.state == BINDING_FENCING ||
-	    disk->binding.state == BINDING_WAITING)
-		progress(disk);
-}
-
-static void disks_progress(struct supervisor *supervisor)
-{
-	each_disk(supervisor, visit_progress, NULL);
-}
-
-static void visit_doomed(struct disk *disk, void *context)
-{
-	if (disk->binding.instance == context)
-		tell_monitor_down(disk, DISK_DOWN_HUNG);
-}
-
-static void disks_instance_doomed(struct supervisor *supervisor,
-				  struct instance *instance)
-{
-	each_disk(supervisor, visit_doomed, instance);
+	tell_monitor_down(disk_of(binding), DISK_DOWN_HUNG);
 }
 
 static void lose(struct disk *disk)
@@ -440,97 +415,85 @@ static void lose(struct disk *disk)
 	progress(disk);
 }
 
-static void visit_died(struct disk *disk, void *context)
+static void died(struct binding *binding)
 {
-	const struct instance *instance = context;
+	struct disk *disk = disk_of(binding);
 
-	if (disk->binding.instance != instance)
-		return;
-	if (disk->binding.is_wanted)
+	if (binding->is_wanted)
 		loan_make(disk->partition->monitor, LOAN_MS);
-	tell_monitor_down(disk, instance->process->has_crashed
+	tell_monitor_down(disk, binding->instance->process->has_crashed
 					? DISK_DOWN_CRASHED
 					: DISK_DOWN_KILLED);
 	lose(disk);
 }
 
-static void disks_instance_died(struct supervisor *supervisor,
-				struct instance *instance)
+static void drained(struct binding *binding)
 {
-	each_disk(supervisor, visit_died, instance);
+	tell_monitor_down(disk_of(binding), DISK_DOWN_DRAINED);
+	lose(disk_of(binding));
 }
 
-static void visit_leave(struct disk *disk, void *context)
+static void peer_broken(struct binding *binding)
 {
-	if (disk->binding.instance == context)
-		disk_leave(disk);
+	disk_channel_broken(disk_of(binding), binding->generation, "monitor");
 }
 
-static void disks_leave(struct supervisor *supervisor,
-			struct instance *instance)
+static bool fits(const struct binding *binding, const struct service *service)
 {
-	each_disk(supervisor, visit_leave, instance);
+	const struct disk *disk = CONTAINER_OF(binding, struct disk, binding);
+
+	return placement_fits(service, disk->definition->service);
 }
 
-struct settled_query {
-	const struct service *service;
-	bool is_settled;
+static void found(struct binding *binding, struct instance *instance,
+		  uint64_t generation)
+{
+	memcpy(disk_of(binding)->service, instance->service->name, NAME_SIZE);
+	binding_found(binding, instance, generation);
+}
+
+const struct binding_ops disk_binding = {
+	.prepare = prepare,
+	.tell_both = tell_both,
+	.tell_leaving = tell_leaving,
+	.tell_leave = tell_leave,
+	.progress = on_time,
+	.fits = fits,
+	.found = found,
+	.doomed = doomed,
+	.died = died,
+	.drained = drained,
+	.peer_broken = peer_broken,
 };
 
-static void visit_settled(struct disk *disk, void *context)
+static struct binding *find(struct supervisor *supervisor, uint64_t id)
 {
-	struct settled_query *query = context;
+	struct disk *disk = disk_find(supervisor, id);
 
-	if (disk->binding.is_wanted && disk->binding.state != BINDING_UP &&
-	    strcmp(disk->service, query->service->name) == 0)
-		query->is_settled = false;
+	return disk ? &disk->binding : NULL;
 }
 
 static bool disks_are_settled(struct supervisor *supervisor,
 			      const struct service *service)
 {
-	struct settled_query query = { service, true };
+	const struct partition *partition;
 
-	each_disk(supervisor, visit_settled, &query);
-	return query.is_settled;
-}
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+		for (unsigned i = 0; i < partition->disk_count; i++) {
+			const struct disk *disk = &partition->disks[i];
 
-/* Messages of a disk service. */
-
-static struct disk *find_attachment(struct process *process,
-				    const struct attachment *attachment)
-{
-	struct disk *disk = disk_find(process->supervisor, attachment->id);
-
-	return disk && binding_is_meant(&disk->binding, process, attachment)
-		       ? disk
-		       : NULL;
-}
-
-static int take_detached(void *data, struct message *message)
-{
-	struct disk *disk = find_attachment(data, (void *)message->body);
-
-	if (!disk || disk->binding.state != BINDING_DETACHING)
-		return 0;
-	tell_monitor_down(disk, DISK_DOWN_DRAINED);
-	lose(disk);
-	return 0;
-}
-
-static int take_peer_broken(void *data, struct message *message)
-{
-	struct disk *disk = find_attachment(data, (void *)message->body);
-
-	if (disk)
-		disk_channel_broken(disk, disk->binding.generation, "monitor");
-	return 0;
+			if (disk->binding.is_wanted &&
+			    disk->binding.state != BINDING_UP &&
+			    strcmp(disk->service, service->name) == 0)
+				return false;
+		}
+	return true;
 }
 
 static const struct message_rule rules[] = {
 	/* type               allowed in                   handler */
-	{ MSG_DISK_DETACHED, IN_ANY_STATE, take_detached },
-	{ MSG_DISK_PEER_BROKEN, IN_ANY_STATE, take_peer_broken },
+	{ MSG_DISK_DETACHED, IN_ANY_STATE, instance_take_detached },
+	{ MSG_DISK_PEER_BROKEN, IN_ANY_STATE, instance_take_peer_broken },
 	{ MSG_DISK_HELD, IN(PROCESS_EXPECTED), instance_take_held },
 };
 
@@ -543,38 +506,12 @@ static const struct process_ops instance_ops = {
 	.birth_ms = LOAN_MS,
 };
 
-static void found(struct supervisor *supervisor, struct instance *instance,
-		  const struct attachment *attachment)
-{
-	struct disk *disk = disk_find(supervisor, attachment->id);
-
-	if (!disk && instance_serves_kept(instance))
-		return;
-	if (disk &&
-	    !placement_fits(instance->service, disk->definition->service)) {
-		process_kill(instance->process,
-			     "it claimed a disk of another service");
-		return;
-	}
-	if (disk && !disk->binding.instance) {
-		memcpy(disk->service, instance->service->name,
-		       sizeof(disk->service));
-		binding_found(&disk->binding, instance, attachment->generation);
-		return;
-	}
-	/* Of two who claim it, one lies: it is taken from both. */
-	if (disk && disk->binding.instance != instance)
-		disk_leave(disk);
-	process_tell(instance->process, MSG_DISK_DETACH, attachment);
-}
-
 const struct attachment_ops disk_attachments = {
 	.role = ROLE_DISK,
 	.instance = &instance_ops,
+	.detach = MSG_DISK_DETACH,
+	.find = find,
 	.progress = disks_progress,
-	.leave = disks_leave,
-	.doomed = disks_instance_doomed,
-	.died = disks_instance_died,
-	.found = found,
+	.must_keep = true,
 	.is_settled = disks_are_settled,
 };

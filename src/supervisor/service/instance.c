@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "supervisor/child/quarantine.h"
+#include "supervisor/service/binding.h"
 #include "supervisor/service/service_private.h"
 #include "supervisor/supervisor.h"
 
@@ -24,6 +25,7 @@ struct instance *instance_new(struct service *service, enum duty_event event)
 	if (!instance)
 		return NULL;
 	instance->service = service;
+	TAILQ_INIT(&instance->bindings);
 	instance_apply(instance, event);
 	TAILQ_INSERT_TAIL(&service->instances, instance, link);
 	return instance;
@@ -84,15 +86,16 @@ void instance_client_left(struct instance *instance)
 static int on_no_pong(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct instance *instance = data;
-	const struct attachment_ops *ops = instance->service->ops;
+	struct binding *binding;
 
 	supervisor_event(instance->service->supervisor, EVENT_WARNING,
 			 instance->service->name,
 			 "instance %d hangs: killing it",
 			 (int)instance->process->pid);
 	process_kill(instance->process, "it hung");
-	if (ops->doomed)
-		ops->doomed(instance->service->supervisor, instance);
+	TAILQ_FOREACH(binding, &instance->bindings, link)
+		if (binding->ops->doomed)
+			binding->ops->doomed(binding);
 	return 0;
 }
 
@@ -121,12 +124,57 @@ void instance_pong(struct process *process)
 	instance->ping_source = NULL;
 }
 
-bool instance_serves_kept(struct instance *instance)
+void instance_leave(struct instance *instance)
 {
-	if (!quarantine_has_guest(instance->service->supervisor))
+	struct binding *binding, *next;
+
+	for (binding = TAILQ_FIRST(&instance->bindings); binding;
+	     binding = next) {
+		next = TAILQ_NEXT(binding, link);
+		binding_leave(binding);
+	}
+}
+
+void instance_lose(struct instance *instance)
+{
+	struct binding *binding;
+
+	while ((binding = TAILQ_FIRST(&instance->bindings)))
+		binding->ops->died(binding);
+}
+
+/* It counts as a client then, so that an upgrade waits. */
+static bool is_kept(struct instance *instance)
+{
+	if (!instance->service->ops->must_keep ||
+	    !quarantine_has_guest(instance->service->supervisor))
 		return false;
 	instance_client_came(instance);
 	return true;
+}
+
+void instance_found(struct instance *instance,
+		    const struct attachment *attachment)
+{
+	const struct attachment_ops *ops = instance->service->ops;
+	struct binding *binding =
+		ops->find(instance->service->supervisor, attachment->id);
+
+	if (!binding && is_kept(instance))
+		return;
+	if (binding && !binding->ops->fits(binding, instance->service)) {
+		process_kill(instance->process,
+			     "it claimed what another service serves");
+		return;
+	}
+	if (binding && !binding->instance) {
+		binding->ops->found(binding, instance, attachment->generation);
+		return;
+	}
+	/* Of two who claim it, one lies: it is taken from both. */
+	if (binding && binding->instance != instance)
+		binding_leave(binding);
+	process_tell(instance->process, ops->detach, attachment);
 }
 
 static int note_held(struct instance *instance,
@@ -150,6 +198,39 @@ int instance_take_held(void *data, struct message *message)
 	struct process *process = data;
 
 	return note_held(process->owner, (const void *)message->body);
+}
+
+/* What it has, and a message of it is about; NULL: old news, or a lie. */
+static struct binding *find_held(const struct process *process,
+				 const struct message *message)
+{
+	const struct attachment *attachment = (const void *)message->body;
+	const struct instance *instance = process->owner;
+	struct binding *binding = instance->service->ops->find(
+		process->supervisor, attachment->id);
+
+	return binding && binding->instance == instance &&
+			       binding->generation == attachment->generation
+		       ? binding
+		       : NULL;
+}
+
+int instance_take_detached(void *data, struct message *message)
+{
+	struct binding *binding = find_held(data, message);
+
+	if (binding && binding->state == BINDING_DETACHING)
+		binding->ops->drained(binding);
+	return 0;
+}
+
+int instance_take_peer_broken(void *data, struct message *message)
+{
+	struct binding *binding = find_held(data, message);
+
+	if (binding && binding->ops->peer_broken)
+		binding->ops->peer_broken(binding);
+	return 0;
 }
 
 const char *instance_state_name(const struct instance *instance)

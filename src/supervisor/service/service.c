@@ -147,7 +147,7 @@ void instance_died(struct process *process, const char *reason)
 	if (instance->duty == DUTY_ACTIVE && !service->death_ns)
 		service->death_ns = clock_now_ns();
 	back_off(service, instance);
-	service->ops->died(service->supervisor, instance);
+	instance_lose(instance);
 	instance_free(instance);
 	if (service->is_leaving) {
 		free_when_left(service);
@@ -232,8 +232,7 @@ void service_take_held(struct service *service)
 
 	TAILQ_FOREACH(instance, &service->instances, link)
 		for (unsigned i = 0; i < instance->held_count; i++)
-			service->ops->found(service->supervisor, instance,
-					    &instance->held[i]);
+			instance_found(instance, &instance->held[i]);
 	TAILQ_FOREACH(instance, &service->instances, link)
 		instance->held_count = 0;
 }

@@ -20,6 +20,7 @@
 #include "supervisor/child/ticket.h"
 #include "supervisor/errand/back_off.h"
 
+struct binding;
 struct disk;
 struct instance;
 struct service;
@@ -51,17 +52,14 @@ extern const struct state_table instance_duties;
 struct attachment_ops {
 	uint32_t role;
 	const struct process_ops *instance; /* what its instances say */
+	uint32_t detach; /* tells an instance to let go of an attachment */
+	/* What has this attachment; NULL: nobody. */
+	struct binding *(*find)(struct supervisor *supervisor, uint64_t id);
 	/* Give what waits to instances that are READY. */
 	void (*progress)(struct supervisor *supervisor);
-	/* Take everything from an instance that retires. */
-	void (*leave)(struct supervisor *supervisor, struct instance *instance);
-	/* An instance was killed and may take long to die. May be NULL. */
-	void (*doomed)(struct supervisor *supervisor,
-		       struct instance *instance);
-	void (*died)(struct supervisor *supervisor, struct instance *instance);
-	/* Re-adoption: an instance says that it serves this one. */
-	void (*found)(struct supervisor *supervisor, struct instance *instance,
-		      const struct attachment *attachment);
+	/* Let an instance have what nobody knows, if it may be of a guest in
+	 * quarantine. */
+	bool must_keep;
 	/* Is all of the service's served? NULL: it always is. */
 	bool (*is_settled)(struct supervisor *supervisor,
 			   const struct service *service);
@@ -73,6 +71,7 @@ struct instance {
 	struct process *process;
 	enum instance_duty duty; /* written by instance_apply() alone */
 	struct disk *alone_for;
+	TAILQ_HEAD(, binding) bindings;
 	unsigned client_count;   /* disks or ports, also being detached */
 	struct attachment *held; /* what it said it serves, at its return */
 	unsigned held_count;     /* 0 once that is settled */
@@ -166,13 +165,14 @@ bool service_is_settled(const struct service *service);
 int service_expect(struct service *service,
 		   const struct process_record *record);
 
-/* The rule for what an instance says that it serves, at its return. -EBADMSG
- * when it says so too often, -ENOMEM */
+/*
+ * Rules for what instances say of an attachment: that they serve it, at their
+ * return (-EBADMSG when too often, -ENOMEM), that they have let go of it, and
+ * that what is at its other end broke the channel or is gone.
+ */
 int instance_take_held(void *data, struct message *message);
-
-/* Of what it serves and nobody knows: true when a guest in quarantine may need
- * it. It counts as a client then, so that an upgrade waits. */
-bool instance_serves_kept(struct instance *instance);
+int instance_take_detached(void *data, struct message *message);
+int instance_take_peer_broken(void *data, struct message *message);
 
 /* All have said what they serve: believe what agrees with the record. */
 void service_take_held(struct service *service);

@@ -23,6 +23,16 @@ struct instance *instance_start(struct service *service, enum duty_event event);
 /* The one place that writes instance->duty. */
 void instance_apply(struct instance *instance, enum duty_event event);
 
+/* Take everything from it. */
+void instance_leave(struct instance *instance);
+
+/* It has died: nobody is with it any more. */
+void instance_lose(struct instance *instance);
+
+/* Re-adoption: it says that it serves this attachment. */
+void instance_found(struct instance *instance,
+		    const struct attachment *attachment);
+
 /* From now on it serves: the outage, if there was one, ends. */
 void instance_enter_service(struct instance *instance);
 

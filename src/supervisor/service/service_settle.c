@@ -164,7 +164,7 @@ void service_retire_others(struct service *service,
 		if (instance->duty != DUTY_RETIRED ||
 		    instance->alone_for != successor->alone_for)
 			continue;
-		service->ops->leave(service->supervisor, instance);
+		instance_leave(instance);
 		instance_retire(instance);
 	}
 }
