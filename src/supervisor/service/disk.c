@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "supervisor/service/disk.h"
+#include "supervisor/service/disk_private.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/count.h"
 #include "base/failpoint.h"
 #include "base/scope.h"
-#include "channel/channel.h"
 #include "supervisor/errand/errand.h"
 #include "supervisor/partition/partition_private.h"
 #include "supervisor/service/placement.h"
 #include "supervisor/supervisor.h"
-
-/* Room for 128 requests of the largest chunk; pages cost only when touched. */
-#define CHANNEL_SLOTS        256
-#define CHANNEL_BUFFER_BYTES (8u << 20)
 
 #define FENCE_POLL_FIRST_MS 1
 #define FENCE_POLL_MOST_MS  20
@@ -26,11 +20,6 @@
 #define BROKEN_CHANNELS_MAX 3
 /* A channel that lasted longer ends the row. */
 #define CHANNEL_EARLY_NS (60 * NS_PER_S)
-
-static struct disk *disk_of(struct binding *binding)
-{
-	return CONTAINER_OF(binding, struct disk, binding);
-}
 
 static struct service *service_of(const struct disk *disk)
 {
@@ -58,18 +47,6 @@ struct disk *disk_find(struct supervisor *supervisor, uint64_t attachment_id)
 			if (partition->disks[i].binding.id == attachment_id)
 				return &partition->disks[i];
 	return NULL;
-}
-
-static void tell_monitor_down(struct disk *disk, enum disk_down_cause cause)
-{
-	struct disk_down down = { .attachment_id = disk->binding.id,
-				  .generation = disk->binding.generation,
-				  .index = disk->index,
-				  .cause = cause };
-
-	if (disk->binding.is_wanted)
-		process_tell(disk->partition->monitor, MSG_MONITOR_DISK_DOWN,
-			     &down);
 }
 
 void disk_changed(struct disk *disk)
@@ -127,65 +104,6 @@ static void poll_fence(struct disk *disk)
 	binding_lift(&disk->binding);
 	if (!disk->binding.is_wanted)
 		disk->owner->released(disk->partition);
-}
-
-static int prepare(struct binding *binding, uint64_t generation,
-		   struct handover *handover)
-{
-	struct disk *disk = disk_of(binding);
-	struct channel_shape shape = { .kind = CHANNEL_KIND_DISK,
-				       .slot_count = CHANNEL_SLOTS,
-				       .buffer_bytes = CHANNEL_BUFFER_BYTES,
-				       .generation = (uint32_t)generation };
-	int r;
-
-	(void)failpoint("recovery.handover.before");
-	r = storage_open_generation(disk->witness_fd, binding->id,
-				    disk->definition, &handover->file);
-	if (r < 0)
-		return r;
-	r = channel_create(&shape, &handover->ends[0]);
-	return r < 0 ? r : handover_make_events(handover);
-}
-
-static void tell_service(struct disk *disk, struct instance *instance,
-			 const struct handover *handover)
-{
-	struct disk_attach attach = {
-		.attachment = binding_attachment(&disk->binding),
-		.size_bytes = disk->facts.size_bytes,
-		.read_only = disk->definition->access == DISK_READ_ONLY,
-		.direct = disk->definition->cache == DISK_DIRECT,
-		.logical_block_bytes = disk->facts.logical_block_bytes,
-		.is_block_device = disk->facts.is_block_device,
-	};
-	const int fds[] = { handover->file, handover->ends[0],
-			    handover->ends[1], handover->ends[2] };
-
-	memcpy(attach.partition, disk->partition->record.definition.name,
-	       sizeof(attach.partition));
-	memcpy(attach.disk, disk->definition->name, sizeof(attach.disk));
-	process_send(instance->process, MSG_DISK_ATTACH, 0, &attach,
-		     sizeof(attach), fds, 4);
-}
-
-static void tell_monitor_up(struct disk *disk, const struct handover *handover)
-{
-	struct disk_channel channel = { .attachment_id = disk->binding.id,
-					.generation = disk->binding.generation,
-					.index = disk->index,
-					.is_alone = disk->is_alone };
-
-	process_send(disk->partition->monitor, MSG_MONITOR_DISK_UP, 0, &channel,
-		     sizeof(channel), handover->ends, 3);
-}
-
-static void tell_both(struct binding *binding, struct instance *instance,
-		      const struct handover *handover)
-{
-	tell_service(disk_of(binding), instance, handover);
-	(void)failpoint("recovery.handover.between");
-	tell_monitor_up(disk_of(binding), handover);
 }
 
 static int hand_over(struct disk *disk, struct instance *instance)
@@ -281,21 +199,9 @@ void disk_want(struct disk *disk)
 	progress(disk);
 }
 
-static void tell_leaving(struct binding *binding)
-{
-	tell_monitor_down(disk_of(binding), DISK_DOWN_LEAVING);
-}
-
-/* One that nobody wants is closed next. */
-static void tell_service_to_leave(struct binding *binding)
-{
-	binding_tell(binding,
-		     binding->is_wanted ? MSG_DISK_DETACH : MSG_DISK_RELEASE);
-}
-
 static void tell_leave(struct binding *binding)
 {
-	tell_service_to_leave(binding);
+	disk_tell_service_to_leave(binding);
 	check_drain(disk_of(binding));
 }
 
@@ -317,7 +223,7 @@ void disk_unwant(struct disk *disk)
 	if (binding->state == BINDING_UP)
 		binding_leave(binding);
 	else if (binding->state == BINDING_DETACHING)
-		tell_service_to_leave(binding);
+		disk_tell_service_to_leave(binding);
 	else if (binding->state == BINDING_FENCING)
 		progress(disk);
 	else
@@ -405,7 +311,7 @@ static void disks_progress(struct supervisor *supervisor)
 
 static void doomed(struct binding *binding)
 {
-	tell_monitor_down(disk_of(binding), DISK_DOWN_HUNG);
+	disk_tell_down(disk_of(binding), DISK_DOWN_HUNG);
 }
 
 static void lose(struct disk *disk)
@@ -421,15 +327,15 @@ static void died(struct binding *binding)
 
 	if (binding->is_wanted)
 		loan_make(disk->partition->monitor, LOAN_MS);
-	tell_monitor_down(disk, binding->instance->process->has_crashed
-					? DISK_DOWN_CRASHED
-					: DISK_DOWN_KILLED);
+	disk_tell_down(disk, binding->instance->process->has_crashed
+				     ? DISK_DOWN_CRASHED
+				     : DISK_DOWN_KILLED);
 	lose(disk);
 }
 
 static void drained(struct binding *binding)
 {
-	tell_monitor_down(disk_of(binding), DISK_DOWN_DRAINED);
+	disk_tell_down(disk_of(binding), DISK_DOWN_DRAINED);
 	lose(disk_of(binding));
 }
 
@@ -440,9 +346,7 @@ static void peer_broken(struct binding *binding)
 
 static bool fits(const struct binding *binding, const struct service *service)
 {
-	const struct disk *disk = CONTAINER_OF(binding, struct disk, binding);
-
-	return placement_fits(service, disk->definition->service);
+	return placement_fits(service, disk_of(binding)->definition->service);
 }
 
 static void found(struct binding *binding, struct instance *instance,
@@ -453,9 +357,9 @@ static void found(struct binding *binding, struct instance *instance,
 }
 
 const struct binding_ops disk_binding = {
-	.prepare = prepare,
-	.tell_both = tell_both,
-	.tell_leaving = tell_leaving,
+	.prepare = disk_prepare,
+	.tell_both = disk_tell_both,
+	.tell_leaving = disk_tell_leaving,
 	.tell_leave = tell_leave,
 	.progress = on_time,
 	.fits = fits,
