@@ -15,8 +15,7 @@
 #ifndef BASE_STATE_TABLE_H
 #define BASE_STATE_TABLE_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "base/count.h"
 
 /* Up to so many states and events. */
 #define STATE_TABLE_MOST 32
@@ -36,6 +35,15 @@ struct state_table {
 	const struct state_rule *rules;
 	size_t rule_count;
 };
+
+/* Of arrays that have a name for each state and each event. */
+#define STATE_TABLE(noun_, states_, events_, rules_)                    \
+	{                                                               \
+		.noun = noun_, .states = states_,                       \
+		.state_count = ARRAY_COUNT(states_), .events = events_, \
+		.event_count = ARRAY_COUNT(events_), .rules = rules_,   \
+		.rule_count = ARRAY_COUNT(rules_),                      \
+	}
 
 /* The state after it; -EINVAL: refused. */
 int state_table_next(const struct state_table *table, unsigned state,

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/count.h"
 #include "supervisor/child/process_private.h"
 
 #define AT(state) (1u << PROCESS_##state)
@@ -32,15 +31,8 @@ static const char *const events[] = {
 };
 /* clang-format on */
 
-const struct state_table process_states = {
-	.noun = "process",
-	.states = states,
-	.state_count = PROCESS_STATE_COUNT,
-	.events = events,
-	.event_count = PROCESS_EVENT_COUNT,
-	.rules = rules,
-	.rule_count = ARRAY_COUNT(rules),
-};
+const struct state_table process_states =
+	STATE_TABLE("process", states, events, rules);
 
 void process_apply(struct process *process, enum process_event event)
 {

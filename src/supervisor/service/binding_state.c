@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/count.h"
 #include "supervisor/service/binding.h"
 
 #define AT(state) (1u << BINDING_##state)
@@ -42,15 +41,8 @@ static const char *const events[] = {
 };
 /* clang-format on */
 
-const struct state_table binding_states = {
-	.noun = "binding",
-	.states = states,
-	.state_count = BINDING_STATE_COUNT,
-	.events = events,
-	.event_count = BINDING_EVENT_COUNT,
-	.rules = rules,
-	.rule_count = ARRAY_COUNT(rules),
-};
+const struct state_table binding_states =
+	STATE_TABLE("binding", states, events, rules);
 
 void binding_apply(struct binding *binding, enum binding_event event)
 {

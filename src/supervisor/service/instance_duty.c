@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/count.h"
 #include "supervisor/service/service_private.h"
 
 #define AT(duty)  (1u << DUTY_##duty)
@@ -32,15 +31,8 @@ static const char *const events[] = {
 };
 /* clang-format on */
 
-const struct state_table instance_duties = {
-	.noun = "instance",
-	.states = duties,
-	.state_count = DUTY_COUNT,
-	.events = events,
-	.event_count = DUTY_EVENT_COUNT,
-	.rules = rules,
-	.rule_count = ARRAY_COUNT(rules),
-};
+const struct state_table instance_duties =
+	STATE_TABLE("instance", duties, events, rules);
 
 void instance_apply(struct instance *instance, enum duty_event event)
 {

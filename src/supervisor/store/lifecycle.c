@@ -2,110 +2,85 @@
 #include "supervisor/store/lifecycle.h"
 
 #include <errno.h>
-#include <stddef.h>
 
-/* Zero means refused, so a next state is stored plus one. */
-#define TO(state) ((unsigned char)(PARTITION_##state + 1))
-#define TO_BEFORE 0xff
-#define AT(state) [PARTITION_##state]
-#define ON(event) [PARTITION_EVENT_##event]
+#include "base/state_table.h"
+
+#define AT(state) (1u << PARTITION_##state)
+#define ON(event) PARTITION_EVENT_##event
+#define TO(state) PARTITION_##state
+/* RUNNING or PAUSED: what it was. */
+#define TO_BEFORE PARTITION_STATE_COUNT
+
+#define ACTIVE   (AT(STARTING) | AT(RUNNING) | AT(PAUSED))
+#define INACTIVE (AT(STOPPED) | AT(SAVED))
 
 /* clang-format off */
-static const unsigned char next[PARTITION_STATE_COUNT][PARTITION_EVENT_COUNT] = {
-	AT(UNDEFINED) = {
-		ON(DEFINE)       = TO(UNINSTALLED),
-	},
-	AT(UNINSTALLED) = {
-		ON(INSTALL)      = TO(STOPPED),
-		ON(UNDEFINE)     = TO(UNDEFINED),
-	},
-	AT(STOPPED) = {
-		ON(START)        = TO(STARTING),
-		ON(UNINSTALL)    = TO(UNINSTALLED),
-	},
-	AT(STARTING) = {
-		ON(BOOTED)       = TO_BEFORE,
-		ON(FAILED)       = TO(STOPPED),
-		ON(STOP)         = TO(STOPPING),
-		ON(MONITOR_LOST) = TO(STOPPED),
-		ON(RESTART)      = TO(STARTING),
-	},
-	AT(RUNNING) = {
-		ON(PAUSE)        = TO(PAUSED),
-		ON(SAVE)         = TO(SAVING),
-		ON(STOP)         = TO(STOPPING),
-		ON(OFF)          = TO(STOPPED),
-		ON(MONITOR_LOST) = TO(STOPPED),
-		ON(RESTART)      = TO(STARTING),
-	},
-	AT(PAUSED) = {
-		ON(RESUME)       = TO(RUNNING),
-		ON(SAVE)         = TO(SAVING),
-		ON(STOP)         = TO(STOPPING),
-		ON(MONITOR_LOST) = TO(STOPPED),
-		ON(RESTART)      = TO(STARTING),
-	},
-	AT(SAVING) = {
-		ON(SAVED)        = TO(SAVED),
-		ON(FAILED)       = TO_BEFORE,
-		ON(STOP)         = TO(STOPPING),
-		ON(MONITOR_LOST) = TO(STOPPED),
-		ON(RESTART)      = TO(STARTING),
-	},
-	AT(SAVED) = {
-		ON(RESTORE)      = TO(RESTORING),
-		ON(STOP)         = TO(STOPPED),
-		ON(UNINSTALL)    = TO(UNINSTALLED),
-	},
-	AT(RESTORING) = {
-		ON(READY)        = TO_BEFORE,
-		ON(FAILED)       = TO(SAVED),
-		ON(MONITOR_LOST) = TO(SAVED),
-	},
-	AT(STOPPING) = {
-		ON(OFF)          = TO(STOPPED),
-		ON(MONITOR_LOST) = TO(STOPPED),
-	},
+static const struct state_rule rules[] = {
+	/* event            from                        to */
+	{ ON(DEFINE),       AT(UNDEFINED),              TO(UNINSTALLED) },
+	{ ON(UNDEFINE),     AT(UNINSTALLED),            TO(UNDEFINED) },
+	{ ON(INSTALL),      AT(UNINSTALLED),            TO(STOPPED) },
+	{ ON(UNINSTALL),    INACTIVE,                   TO(UNINSTALLED) },
+	{ ON(START),        AT(STOPPED),                TO(STARTING) },
+	{ ON(BOOTED),       AT(STARTING),               TO_BEFORE },
+	{ ON(FAILED),       AT(STARTING),               TO(STOPPED) },
+	{ ON(PAUSE),        AT(RUNNING),                TO(PAUSED) },
+	{ ON(RESUME),       AT(PAUSED),                 TO(RUNNING) },
+	{ ON(SAVE),         AT(RUNNING) | AT(PAUSED),   TO(SAVING) },
+	{ ON(SAVED),        AT(SAVING),                 TO(SAVED) },
+	{ ON(FAILED),       AT(SAVING),                 TO_BEFORE },
+	{ ON(RESTORE),      AT(SAVED),                  TO(RESTORING) },
+	{ ON(READY),        AT(RESTORING),              TO_BEFORE },
+	{ ON(FAILED),       AT(RESTORING),              TO(SAVED) },
+	{ ON(STOP),         ACTIVE | AT(SAVING),        TO(STOPPING) },
+	{ ON(STOP),         AT(SAVED),                  TO(STOPPED) },
+	{ ON(OFF),          AT(RUNNING) | AT(STOPPING), TO(STOPPED) },
+	{ ON(MONITOR_LOST), ACTIVE | AT(SAVING) | AT(STOPPING), TO(STOPPED) },
+	{ ON(MONITOR_LOST), AT(RESTORING),              TO(SAVED) },
+	{ ON(RESTART),      ACTIVE | AT(SAVING),        TO(STARTING) },
 };
 
-static const char *const state_names[PARTITION_STATE_COUNT] = {
-	AT(UNDEFINED)   = "undefined",
-	AT(UNINSTALLED) = "uninstalled",
-	AT(STOPPED)     = "stopped",
-	AT(STARTING)    = "starting",
-	AT(RUNNING)     = "running",
-	AT(PAUSED)      = "paused",
-	AT(SAVING)      = "saving",
-	AT(SAVED)       = "saved",
-	AT(RESTORING)   = "restoring",
-	AT(STOPPING)    = "stopping",
+static const char *const states[] = {
+	[PARTITION_UNDEFINED]   = "undefined",
+	[PARTITION_UNINSTALLED] = "uninstalled",
+	[PARTITION_STOPPED]     = "stopped",
+	[PARTITION_STARTING]    = "starting",
+	[PARTITION_RUNNING]     = "running",
+	[PARTITION_PAUSED]      = "paused",
+	[PARTITION_SAVING]      = "saving",
+	[PARTITION_SAVED]       = "saved",
+	[PARTITION_RESTORING]   = "restoring",
+	[PARTITION_STOPPING]    = "stopping",
 };
 
-static const char *const event_names[PARTITION_EVENT_COUNT] = {
-	ON(DEFINE)       = "define",
-	ON(INSTALL)      = "install",
-	ON(START)        = "start",
-	ON(BOOTED)       = "booted",
-	ON(PAUSE)        = "pause",
-	ON(RESUME)       = "resume",
-	ON(SAVE)         = "save",
-	ON(SAVED)        = "saved",
-	ON(RESTORE)      = "restore",
-	ON(READY)        = "ready",
-	ON(FAILED)       = "failed",
-	ON(STOP)         = "stop",
-	ON(OFF)          = "off",
-	ON(UNINSTALL)    = "uninstall",
-	ON(UNDEFINE)     = "undefine",
-	ON(MONITOR_LOST) = "monitor lost",
-	ON(RESTART)      = "restart",
+static const char *const events[] = {
+	[ON(DEFINE)]       = "define",
+	[ON(INSTALL)]      = "install",
+	[ON(START)]        = "start",
+	[ON(BOOTED)]       = "booted",
+	[ON(PAUSE)]        = "pause",
+	[ON(RESUME)]       = "resume",
+	[ON(SAVE)]         = "save",
+	[ON(SAVED)]        = "saved",
+	[ON(RESTORE)]      = "restore",
+	[ON(READY)]        = "ready",
+	[ON(FAILED)]       = "failed",
+	[ON(STOP)]         = "stop",
+	[ON(OFF)]          = "off",
+	[ON(UNINSTALL)]    = "uninstall",
+	[ON(UNDEFINE)]     = "undefine",
+	[ON(MONITOR_LOST)] = "monitor lost",
+	[ON(RESTART)]      = "restart",
 };
 /* clang-format on */
+
+static const struct state_table table =
+	STATE_TABLE("partition", states, events, rules);
 
 bool lifecycle_allows(const struct lifecycle *lifecycle,
 		      enum partition_event event)
 {
-	return next[lifecycle->state][event] != 0;
+	return state_table_next(&table, lifecycle->state, event) >= 0;
 }
 
 static void note_before(struct lifecycle *lifecycle, enum partition_event event)
@@ -122,15 +97,13 @@ static void note_before(struct lifecycle *lifecycle, enum partition_event event)
 
 int lifecycle_apply(struct lifecycle *lifecycle, enum partition_event event)
 {
-	unsigned char to = next[lifecycle->state][event];
+	int to = state_table_next(&table, lifecycle->state, event);
 
-	if (to == 0)
-		return -EINVAL;
+	if (to < 0)
+		return to;
 	note_before(lifecycle, event);
-	if (to == TO_BEFORE)
-		lifecycle->state = lifecycle->before;
-	else
-		lifecycle->state = (enum partition_state)(to - 1);
+	lifecycle->state =
+		to == TO_BEFORE ? lifecycle->before : (enum partition_state)to;
 	return 0;
 }
 
@@ -159,31 +132,26 @@ int lifecycle_load(struct lifecycle *ret_lifecycle, unsigned state,
 
 const char *partition_state_name(enum partition_state state)
 {
-	if ((unsigned)state >= PARTITION_STATE_COUNT)
-		return "unknown";
-	return state_names[state];
+	return state_table_state(&table, state);
 }
 
 const char *partition_event_name(enum partition_event event)
 {
-	if ((unsigned)event >= PARTITION_EVENT_COUNT)
-		return "unknown";
-	return event_names[event];
+	return state_table_event(&table, event);
 }
 
 bool partition_is_active(enum partition_state state)
 {
-	return state == PARTITION_STARTING || state == PARTITION_RUNNING ||
-	       state == PARTITION_PAUSED;
+	return ACTIVE & 1u << state;
 }
 
 bool partition_is_inactive(enum partition_state state)
 {
-	return state == PARTITION_STOPPED || state == PARTITION_SAVED;
+	return INACTIVE & 1u << state;
 }
 
 bool partition_has_monitor(enum partition_state state)
 {
-	return partition_is_active(state) || state == PARTITION_SAVING ||
-	       state == PARTITION_RESTORING || state == PARTITION_STOPPING;
+	return (ACTIVE | AT(SAVING) | AT(RESTORING) | AT(STOPPING)) &
+	       1u << state;
 }

@@ -1,28 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The states of a partition and the only ways between them.
- *
- *   UNDEFINED                --DEFINE-->        UNINSTALLED
- *   UNINSTALLED              --INSTALL-->       STOPPED
- *   UNINSTALLED              --UNDEFINE-->      UNDEFINED
- *   STOPPED                  --START-->         STARTING
- *   STOPPED, SAVED           --UNINSTALL-->     UNINSTALLED
- *   STARTING                 --BOOTED-->        RUNNING or PAUSED, as before
- *   STARTING                 --FAILED-->        STOPPED
- *   RUNNING                  --PAUSE-->         PAUSED
- *   PAUSED                   --RESUME-->        RUNNING
- *   RUNNING, PAUSED          --SAVE-->          SAVING
- *   SAVING                   --SAVED-->         SAVED
- *   SAVING                   --FAILED-->        RUNNING or PAUSED, as before
- *   SAVED                    --RESTORE-->       RESTORING
- *   SAVED                    --STOP-->          STOPPED
- *   RESTORING                --READY-->         RUNNING or PAUSED, as before
- *   RESTORING                --FAILED-->        SAVED
- *   STARTING, RUNNING, PAUSED, SAVING --STOP--> STOPPING
- *   RUNNING, STOPPING        --OFF-->           STOPPED
- *   STARTING, RUNNING, PAUSED, SAVING, STOPPING --MONITOR_LOST--> STOPPED
- *   RESTORING                --MONITOR_LOST-->  SAVED
- *   STARTING, RUNNING, PAUSED, SAVING --RESTART--> STARTING
+ * The states of a partition. The only ways between them are the table of
+ * lifecycle.c.
  *
  *   UNDEFINED    Unknown; never stored.
  *   UNINSTALLED  The definition is stored; nothing on the host belongs to it.

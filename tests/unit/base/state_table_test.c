@@ -12,8 +12,8 @@
 #include "lib/harness.h"
 #include "lib/state_walk.h"
 
-enum { SHUT, OPEN, GONE, STATE_COUNT };
-enum { PUSH, PULL, TAKE_AWAY, EVENT_COUNT };
+enum { SHUT, OPEN, GONE };
+enum { PUSH, PULL, TAKE_AWAY };
 
 static const char *const states[] = { "shut", "open", "gone" };
 static const char *const events[] = { "push", "pull", "take away" };
@@ -24,10 +24,8 @@ static const struct state_rule rules[] = {
 	{ TAKE_AWAY, 1u << SHUT | 1u << OPEN, GONE },
 };
 
-static const struct state_table door = {
-	"door",      states, STATE_COUNT,        events,
-	EVENT_COUNT, rules,  ARRAY_COUNT(rules),
-};
+static const struct state_table door =
+	STATE_TABLE("door", states, events, rules);
 
 TEST(a_state_follows_its_table)
 {
