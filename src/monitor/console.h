@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The guest's serial line, between the engine's socket and the byte ring that
- * the console service reads. The engine is always drained, whoever reads: old
- * output is overwritten. Input waits for the engine, a bufferful at most.
+ * the console service reads. The engine is always drained, whether or not
+ * anyone reads: old output is overwritten. Input waits for the engine, at most
+ * one buffer of it.
  *
- * Trust      The engine (its guest) writes anything; bytes are bytes here. A
- *            service that breaks the ring's rules loses its input.
+ * Trust      The engine (its guest) may write anything; bytes are not
+ *            interpreted. A service that violates the ring's protocol loses its
+ *            input.
  * Threads    The main thread.
  * Errors     0 or a negative errno.
  */

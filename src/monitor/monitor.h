@@ -4,18 +4,18 @@
  * the engine, and an I/O thread that moves the guest's requests.
  *
  *   main.c       wiring
- *   messages.c   what the supervisor may ask
+ *   messages.c   requests of the supervisor
  *   launch.c     from settings to a running engine in a sandbox
- *   report.c     what the supervisor is told unasked
+ *   report.c     reports to the supervisor
  *
  *   MONITOR_FRESH       --CONFIGURE-->   MONITOR_CONFIGURED
  *   MONITOR_CONFIGURED  --LAUNCH-->      MONITOR_STARTING
  *   MONITOR_STARTING    --engine ready, CHILD_READY sent--> MONITOR_RUNNING
  *   any                 --engine ended-->    MONITOR_ENDED
  *
- *   FRESH, CONFIGURED: not in the sandbox yet, and no byte of a guest is there.
- *   STARTING, RUNNING: in the sandbox, sealed.
- *   ENDED: the supervisor is still to be told; then the process exits.
+ *   FRESH, CONFIGURED: not in the sandbox yet, and no guest data exists.
+ *   STARTING, RUNNING: in the sandbox, sealed. ENDED: still to be reported to
+ *   the supervisor; then the process exits.
  */
 #ifndef MONITOR_MONITOR_H
 #define MONITOR_MONITOR_H
@@ -48,7 +48,7 @@ struct channel_plan {
 	bool is_known;
 };
 
-/* A disk as told, until the I/O thread has it. */
+/* A disk as received, until the I/O thread has it. */
 struct disk_plan {
 	struct monitor_disk settings;
 	int witness_fd; /* owned */
@@ -57,7 +57,7 @@ struct disk_plan {
 	bool owes_error; /* an earlier monitor's */
 };
 
-/* An interface as told, likewise. */
+/* An interface as received, likewise. */
 struct nic_plan {
 	struct monitor_nic settings;
 	struct channel_plan channel;
@@ -81,19 +81,19 @@ struct monitor {
 	int image_fd;
 	struct disk_plan plans[DISK_COUNT_MAX];
 	struct nic_plan nic_plans[NIC_COUNT_MAX];
-	uint32_t nic_count; /* of those told */
+	uint32_t nic_count; /* of those received */
 
 	struct console console;
 	struct engine engine;
 	struct iothread io;
 	struct sandbox_program io_program; /* owned */
 	struct sandbox_program witness_program;
-	struct guest_change guest; /* the last word on the guest */
+	struct guest_change guest; /* the latest state of the guest */
 	bool is_guest_reported;    /* the supervisor has had it */
 	struct log_limit event_limit;
 };
 
-/* Will the I/O thread answer who waits for it? */
+/* Will the I/O thread answer a caller that waits for it? */
 static inline bool monitor_has_io(const struct monitor *monitor)
 {
 	return monitor->io.is_running && !monitor->engine.is_stuck;
@@ -102,7 +102,8 @@ static inline bool monitor_has_io(const struct monitor *monitor)
 /* The one writer of monitor->state. */
 void monitor_enter(struct monitor *monitor, enum monitor_state state);
 
-/* messages.c: handle what waits on the control link. An error ends us. */
+/* messages.c: handle pending messages of the control link. An error ends the
+ * process. */
 int monitor_receive(struct monitor *monitor);
 
 /* launch.c: start the engine, enter the sandbox, start I/O, seal. */
@@ -110,11 +111,11 @@ int monitor_launch(struct monitor *monitor);
 
 /* report.c ----------------------------------------------------------------- */
 
-/* The guest's state changed; tell the supervisor, if it is there. */
+/* The guest's state changed; report it to the supervisor, if there is one. */
 void report_guest(struct monitor *monitor, enum guest_state state,
 		  int exit_status);
 
-/* Something an operator should see; seldom. */
+/* Report an event to the operators; rate-limited. */
 void report_text(struct monitor *monitor, enum event_level level,
 		 const char *text);
 
@@ -125,7 +126,7 @@ void report_engine_end(struct monitor *monitor, int exit_status);
 void report_done(struct monitor *monitor, uint32_t request_id, int status,
 		 const char *text);
 
-/* How far a verb is. */
+/* Progress of a verb. */
 void report_progress(struct monitor *monitor, uint32_t request_id,
 		     uint64_t done_bytes, uint64_t total_bytes);
 
@@ -135,7 +136,7 @@ void report_counters(struct monitor *monitor);
 /* Everything we hold, to a supervisor that adopts us. */
 void report_held(struct monitor *monitor);
 
-/* Pass on what the I/O thread has to say. */
+/* Pass on the notices of the I/O thread. */
 void report_notices(struct monitor *monitor);
 
 /* CHILD_READY; the state becomes MONITOR_RUNNING. */

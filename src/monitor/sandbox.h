@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the monitor's threads may ask of the kernel.
+ * The system calls of the monitor's threads.
  *
- * The process's filter allows what any thread of it needs. After the seal those
- * that a guest drives give up the rest; the main thread, which talks to the
- * supervisor and makes machines anew, and a pager, which comes and goes, keep
- * all.
+ * The process's filter allows what any of its threads needs. After the seal the
+ * threads that a guest drives install narrower ones; the main thread, which
+ * talks to the supervisor and recreates machines, and a pager, which is
+ * temporary, keep all.
  */
 #ifndef MONITOR_SANDBOX_H
 #define MONITOR_SANDBOX_H
 
 #include "sandbox/sandbox.h"
 
-/* The process, beside the base list and what its engine needs. */
+/* The process, in addition to the base list and its engine's. */
 extern const struct sandbox_call monitor_calls[];
 extern const size_t monitor_call_count;
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtio-blk (virtio 1.2, 5.2): what a chain asks of a disk, and how it is
- * answered. Framing is the driver's choice (2.7.4): header, data and status
- * are found by byte position, wherever segments begin and end.
+ * virtio-blk (virtio 1.2, 5.2): decoding requests and writing their answers.
+ * Framing is the driver's choice (2.7.4): header, data and status are found by
+ * byte position, wherever segments begin and end.
  *
- * A decoded request is a private copy: nothing of the guest's is read again
- * except the data to be written, so a request can be replayed to a new
- * service although the guest scribbled over its descriptors.
+ * A decoded request is a private copy: only the data to be written is read from
+ * the guest again, so a request can be replayed to a new service even if the
+ * guest has overwritten its descriptors.
  *
- * Trust      The chain is a hostile guest's. A request that breaks a rule is
- *            answered with an error status, and with no status when it has no
- *            room for one; it harms nobody else.
+ * Trust      The chain is a hostile guest's. An invalid request is answered
+ *            with an error status, or with no status if it has no room for one;
+ *            it affects no other guest.
  * Threads    As guestmem.
  * Errors     0 or a negative errno.
  */
@@ -27,7 +27,7 @@
 
 #define BLK_SECTOR_BYTES 512
 
-/* The disk as the guest is told of it. Sizes are multiples of block_bytes. */
+/* The disk as the guest sees it. Sizes are multiples of block_bytes. */
 struct blk_disk {
 	uint64_t capacity_bytes;
 	uint32_t block_bytes; /* logical: a power of two, 512 to 32768 */
@@ -66,7 +66,7 @@ struct blk_request {
 
 /*
  * The features to offer for this disk: VERSION_1, INDIRECT_DESC, EVENT_IDX and
- * those of virtio-blk that hold for it.
+ * those of virtio-blk that apply to it.
  */
 uint64_t blk_features(const struct blk_disk *disk);
 
@@ -75,11 +75,11 @@ void blk_fill_config(const struct blk_disk *disk,
 		     struct virtio_blk_config *ret_config);
 
 /*
- * Understand a chain. The chain's segments are cut up in place.
+ * Decode a chain. The chain's segments are split in place.
  *
  * -EIO       a bad request: answer it with VIRTIO_BLK_S_IOERR
- * -ENOTSUP   answer it with VIRTIO_BLK_S_UNSUPP
- *            (both: *ret_request is good for blk_answer)
+ * -ENOTSUP   answer it with VIRTIO_BLK_S_UNSUPP (both: *ret_request can be
+ *            passed to blk_answer)
  * -EBADMSG   no status byte to answer in: push the chain with 0 bytes
  */
 int blk_decode(const struct blk_disk *disk, struct guestmem *memory,
@@ -92,7 +92,7 @@ int blk_decode(const struct blk_disk *disk, struct guestmem *memory,
 uint32_t blk_answer(struct guestmem *memory, const struct blk_request *request,
 		    uint8_t status);
 
-/* Carry out and answer a BLK_GET_ID. Returns as blk_answer. */
+/* Execute and answer a BLK_GET_ID. Returns as blk_answer. */
 uint32_t blk_answer_id(const struct blk_disk *disk, struct guestmem *memory,
 		       const struct blk_request *request);
 

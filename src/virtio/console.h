@@ -2,10 +2,10 @@
 /*
  * virtio-console (virtio 1.2, 5.3) with one port: hvc0 of a Linux guest.
  *
- * Output goes to put() as far as it takes any. What it does not take waits in
- * the guest's own ring until virtio_console_serve(): nothing is dropped and
- * nothing is kept here. Input is pushed by the owner as far as the guest has
- * given buffers for it.
+ * Output goes to put() as far as it accepts any. The rest stays in the guest's
+ * own ring until virtio_console_serve(): nothing is dropped and nothing is
+ * buffered here. The owner pushes input as far as the guest has provided
+ * buffers.
  *
  * Trust      Chains are a hostile guest's; a turn moves a bounded number of
  *            bytes, however long a chain is.
@@ -23,7 +23,7 @@
 #define VIRTIO_CONSOLE_TURN_CHAINS 64
 
 struct virtio_console_handler {
-	/* Take output; returns how much of it. */
+	/* Accept output; returns how much. */
 	size_t (*put)(void *context, const uint8_t *bytes, size_t count);
 	/* The guest has buffers: input may be pushed, later and by the thread
 	 * that serves. */
@@ -43,10 +43,10 @@ void virtio_console_init(struct virtio_console *console,
 /* For the transport; the device is the struct virtio_console. */
 extern const struct virtio_device_ops virtio_console_ops;
 
-/* A kick came, or put() has room again. */
+/* The guest kicked, or put() has room again. */
 void virtio_console_serve(struct virtio_console *console);
 
-/* Give the guest input; returns how many bytes it had room for. */
+/* Pass input to the guest; returns how many bytes it had room for. */
 size_t virtio_console_push(struct virtio_console *console, const uint8_t *bytes,
 			   size_t count);
 

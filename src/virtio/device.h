@@ -7,12 +7,12 @@
  * are the front end's own, over PCI guest-physical, for which regions of
  * guestmem have user_address == gpa.
  *
- * Trust      Values come from a hostile guest. The transport checked what its
- *            own rules say (a size is a power of two within bounds, features
- *            were offered); addresses it did not look at.
+ * Trust      Values come from a hostile guest. The transport has checked its
+ *            own rules (a size is a power of two within bounds, features were
+ *            offered), but not addresses.
  * Threads    features() and config() may be called by any thread, at any time;
  *            everything else by the device's owner only.
- * Errors     0 or a negative errno. No call may wait.
+ * Errors     0 or a negative errno. No call may block.
  */
 #ifndef VIRTIO_DEVICE_H
 #define VIRTIO_DEVICE_H
@@ -48,8 +48,8 @@ struct virtio_device_ops {
 	uint64_t (*features)(void *device);
 	/* A subset of them was chosen. */
 	int (*set_features)(void *device, uint64_t features);
-	/* Serve this ring from now on, beginning with one look at it whether
-	 * or not a kick comes, and one signal to the guest. */
+	/* Serve this ring from now on, beginning with one check of it whether
+	 * or not the guest kicks, and one signal to the guest. */
 	int (*queue_start)(void *device, uint32_t index,
 			   const struct virtio_queue_place *place);
 	/* Take no more from this ring, at once; what is in flight stays
@@ -66,9 +66,9 @@ struct virtio_device_ops {
 			     const uint8_t *bytes, uint32_t count);
 	/* All rings are stopped; forget requests and features. */
 	void (*reset)(void *device);
-	/* The same, because the transport is gone and the guest's memory with
-	 * it: an in-flight region is left as it is, for who comes next. NULL
-	 * for one whose transport never goes before it. */
+	/* The same, because the transport and with it the guest's memory is
+	 * gone: an in-flight region is left unchanged for the next one. NULL
+	 * for a device whose transport never goes away before it. */
 	void (*detach)(void *device);
 	/* No old pointer into guest memory is valid. Served rings must be
 	 * remapped; that one cannot be is no error, since the second half of
@@ -85,8 +85,8 @@ struct virtio_device_ops {
 };
 
 /*
- * What a device tells its transport, from any thread. Zeroed, the transport
- * has no way to pass it on.
+ * A device's notifications to its transport, from any thread. Zeroed: the
+ * transport cannot pass them on.
  */
 struct virtio_transport {
 	void (*config_changed)(void *context);
@@ -102,7 +102,7 @@ virtio_config_changed(const struct virtio_transport *transport)
 		transport->config_changed(transport->context);
 }
 
-/* The driver broke a rule and must reset the device (2.1.1). */
+/* The driver violated the specification and must reset the device (2.1.1). */
 static inline void virtio_needs_reset(const struct virtio_transport *transport)
 {
 	if (transport->needs_reset)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The record of requests in flight that outlives us: vhost-user's in-flight
- * region for split rings ("Inflight I/O tracking", split virtqueue).
+ * The record of requests in flight that outlives this process: vhost-user's
+ * in-flight region for split rings ("Inflight I/O tracking", split virtqueue).
  *
- * The front end keeps the memory and gives it back to our successor. Stores
- * are made in the order that the specification gives, so that whatever the
- * instant of death, inflight_recover() finds every chain taken and not
- * answered, once, in the order taken. That holds against the death of the
- * process, not of the host.
+ * The front end keeps the memory and passes it to our successor. Stores are
+ * made in the order of the specification, so that at whatever point the process
+ * dies, inflight_recover() finds every chain that was taken and not answered,
+ * once, in the order taken. This protects against the death of the process, not
+ * of the host.
  *
  *   taken       counter -> in_flight = 1                        then dispatch
  *   answered    used element -> next -> last_batch_head -> used index
@@ -68,7 +68,7 @@ struct inflight {
 size_t inflight_region_bytes(uint16_t queue_count, uint16_t queue_size);
 
 /*
- * Make the memory of a new region: a sealed memfd, all zero. The caller owns
+ * Create the memory of a new region: a sealed memfd, all zero. The caller owns
  * *ret_fd.
  *
  * -EINVAL  no queues, or queue_size not 1 to RING_SIZE_MAX
@@ -77,7 +77,7 @@ int inflight_region_create(uint16_t queue_count, uint16_t queue_size,
 			   int *ret_fd);
 
 /*
- * Map a region that a front end gave us. `fd` is borrowed.
+ * Map a region received from a front end. `fd` is borrowed.
  *
  * -EINVAL  the range does not hold such a region, or lies outside the file
  */
@@ -92,12 +92,12 @@ void inflight_region_clear(struct inflight_region *region);
 void inflight_region_release(struct inflight_region *region);
 
 /*
- * Find what the last life left unanswered: heads in the order taken, for
+ * Find what the previous process left unanswered: heads in the order taken, for
  * ring_start(). `heads` has room for ring->size. The ring must be mapped: its
  * used index decides about a request that was just being answered. A region
- * never used takes its position from the ring. Without a region, or with one
- * of fewer queues, there is nothing to record: 0 heads, and *ret_inflight
- * records nothing.
+ * never used takes its position from the ring. Without a region, or with one of
+ * fewer queues, there is nothing to record: 0 heads, and *ret_inflight records
+ * nothing.
  *
  * -EINVAL   the ring is not mapped or is larger than the region's queues
  * -EBADMSG  the region contradicts itself or the ring
@@ -111,8 +111,8 @@ int inflight_recover(struct inflight *ret_inflight,
 void inflight_mark(struct inflight *inflight, uint16_t head);
 
 /*
- * Answer a chain: ring_fill_used and ring_publish_used with the record kept
- * in step. The one way to push.
+ * Answer a chain: ring_fill_used and ring_publish_used with the record updated
+ * in between. The only way to push.
  */
 void inflight_push(struct inflight *inflight, struct ring *ring, uint16_t head,
 		   uint32_t written_bytes);

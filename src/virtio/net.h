@@ -4,12 +4,13 @@
  * between a guest's chains and a record: a header of 12 bytes, little endian,
  * then the frame.
  *
- * A received frame may fill several chains (mergeable buffers); they become
- * visible to the guest together. What it has no buffers for stays where it is.
+ * A received frame may fill several chains (mergeable buffers), which become
+ * visible to the guest together. A frame for which there are no buffers stays
+ * where it is.
  *
  * Trust      Chains are a hostile guest's, records may change while they are
  *            read. Lengths are summed in 64 bits and bounded before anything is
- *            copied; what the header says is for the switch to judge.
+ *            copied; the header's content is checked by the switch.
  * Threads    As guestmem.
  * Errors     0 or a negative errno.
  */
@@ -32,17 +33,17 @@
 /* Chains that one received frame may take: 64 KiB in buffers of 512 bytes. */
 #define NET_CHAINS_MAX 130u
 
-/* As the guest is told of it. */
+/* The interface as the guest sees it. */
 struct net_shape {
 	uint8_t mac[6];
 	uint16_t mtu;
 	uint16_t queue_pair_count;
 	bool has_control; /* the control queue is ours, not a front end's */
-	/* Its guest is to tell the network where it is (5.1.6.5.4). */
+	/* Its guest should announce itself (5.1.6.5.4). */
 	bool must_announce;
 };
 
-/* VERSION_1, EVENT_IDX, INDIRECT_DESC and those of virtio-net that hold. */
+/* VERSION_1, EVENT_IDX, INDIRECT_DESC and those of virtio-net that apply. */
 uint64_t net_features(const struct net_shape *shape);
 
 /* Fill the configuration space; returns its length. The link is up. */
@@ -69,12 +70,13 @@ struct net_receiver {
 };
 
 /*
- * Give a record to the guest, in as many chains as it takes when `features` has
- * MRG_RXBUF, else in one. Pushes them; the caller signals.
+ * Deliver a record to the guest, in as many chains as needed when `features`
+ * has MRG_RXBUF, else in one. Pushes them; the caller signals.
  *
  * -EAGAIN   not enough buffers; nothing was taken
- * -EMSGSIZE it does not fit in what one frame may take; nothing was taken
- * -EBADMSG  the ring broke, or a chain was no receive buffer and broke it
+ * -EMSGSIZE it does not fit in the buffers of one frame; nothing was taken
+ * -EBADMSG  the ring is broken, for example by a chain that is no receive
+ *           buffer
  */
 int net_receive(struct net_receiver *receiver, struct virtqueue *queue,
 		uint64_t features, const uint8_t *record, uint32_t bytes);

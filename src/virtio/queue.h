@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtqueue as every device of ours has it: its ring, where the driver put
- * that, the descriptors that the transport lent for it, and what is pending of
- * kicks and interrupts. What a device knows of the chains that it took is its
- * own, beside this.
+ * A virtqueue as every device has it: its ring and the ring's addresses, the
+ * transport's descriptors for it, and the state of kicks and interrupts. A
+ * device keeps its own record of the chains that it took.
  *
  * Life: virtqueue_init, then from queue_start() virtqueue_place and
  * virtqueue_serve (or both as virtqueue_start), and virtqueue_stop. Nothing of
@@ -44,10 +43,10 @@ void virtqueue_init(struct virtqueue *queue, struct guestmem *memory,
 		    const struct virtio_transport *transport);
 
 /*
- * Learn where the ring lies, and whether it goes on where it was stopped (a
- * pause) as opposed to a driver that set its rings up anew: it does if it is
- * at the same place, and both the transport and the ring's own memory name the
- * positions at which it stopped. Else everything about it was forgotten.
+ * Set the ring's addresses, and find out whether it continues where it was
+ * stopped (a pause) or a driver has set it up anew: it continues if the
+ * addresses are the same, and both the transport and the ring's own memory have
+ * the positions at which it stopped. Otherwise its state is cleared.
  *
  * Errors as ring_map()
  */
@@ -55,7 +54,7 @@ int virtqueue_place(struct virtqueue *queue,
 		    const struct virtio_queue_place *place, bool *ret_goes_on);
 
 /*
- * Serve it, with these chains out, which were taken in an earlier life.
+ * Serve it, with these chains out, which were taken before.
  *
  * -EINVAL  as ring_start()
  */
@@ -63,7 +62,7 @@ int virtqueue_serve(struct virtqueue *queue,
 		    const struct virtio_queue_place *place, uint64_t features,
 		    const uint16_t *heads, uint16_t head_count);
 
-/* Both, for a device that need not know whether it goes on. */
+/* Both, for a device that need not know whether it continues. */
 int virtqueue_start(struct virtqueue *queue,
 		    const struct virtio_queue_place *place, uint64_t features,
 		    const uint16_t *heads, uint16_t head_count);
@@ -75,11 +74,12 @@ uint16_t virtqueue_stop(struct virtqueue *queue);
 void virtqueue_call(struct virtqueue *queue,
 		    const struct virtio_queue_place *place);
 
-/* The guest's memory was changed: find the ring in it again, if it is served.
- * One that is not there hands out nothing until it is (ring_is_mapped()). */
+/* The guest's memory was changed: map the ring again, if it is served. One that
+ * cannot be mapped hands out nothing until it can (ring_is_mapped()). */
 void virtqueue_remap(struct virtqueue *queue);
 
-/* The driver broke a rule: hand out nothing more, and tell it. */
+/* The driver violated the specification: hand out nothing more, and notify
+ * it. */
 void virtqueue_break(struct virtqueue *queue);
 
 /* ring_take() of a queue that is served. Kicks are refused from now on, until
@@ -100,7 +100,7 @@ static inline int virtqueue_take(struct virtqueue *queue,
 	return result;
 }
 
-/* Give back the chains that ring_fill_used() was called for; or this one.
+/* Return the chains for which ring_fill_used() was called; or this one.
  * virtqueue_signal() follows when there are no more. */
 static inline void virtqueue_publish(struct virtqueue *queue)
 {
@@ -143,7 +143,7 @@ static inline bool virtqueue_want_more(struct virtqueue *queue)
 	return ring_want_more(&queue->ring);
 }
 
-/* Have its owner look at it, as if the driver had kicked. */
+/* Have its owner check it, as if the driver had kicked. */
 static inline void virtqueue_poke(const struct virtqueue *queue)
 {
 	event_signal(queue->kick_fd);

@@ -3,21 +3,20 @@
  * A split virtqueue, seen from the device (virtio 1.2, 2.7).
  *
  * Life: ring_init, ring_map (again whenever memory or addresses change),
- * ring_start before the first take, then take, push, signal. A ring has no
- * opinion about what a chain means; see blk.h.
+ * ring_start before the first take, then take, push, signal. A ring does not
+ * interpret chains; see blk.h.
  *
  * The ring keeps a set of the heads it has handed out: one head is out at
  * most once (a driver that offers it again breaks the ring), and only such a
  * head can be pushed, so that no chain is answered twice (I1).
  *
- * Trust      Descriptors, indices and flags are written by a hostile guest,
- *            at any time. Each is read once, into a private copy, and checked.
- *            A chain that breaks a rule of virtio 1.2 2.7.5 breaks the ring:
- *            the driver's memory is no longer to be believed, and answering
- *            such a chain with "0 bytes written" would let a driver read a
- *            stale status as success. A broken ring hands out nothing until
- *            ring_init; what is out may still be pushed. Other rings are not
- *            touched.
+ * Trust      Descriptors, indices and flags are written by a hostile guest, at
+ *            any time. Each is read once, into a private copy, and checked. A
+ *            chain that violates virtio 1.2 2.7.5 breaks the ring: the driver's
+ *            memory can no longer be trusted, and answering such a chain with
+ *            "0 bytes written" would let a driver read a stale status as
+ *            success. A broken ring hands out nothing until ring_init; what is
+ *            out may still be pushed. Other rings are not affected.
  * Threads    One thread per ring; the guest is the other side.
  * Errors     0 or a negative errno.
  */
@@ -70,7 +69,7 @@ struct ring {
 	uint16_t seen_available; /* the driver's index, as last read */
 	uint16_t next_used;
 	uint16_t filled_count;   /* used elements not published yet */
-	uint16_t signalled_used; /* next_used when the driver was last told */
+	uint16_t signalled_used; /* next_used at the last signal */
 	uint16_t out_count;      /* taken and not yet pushed */
 	bool is_started;
 	bool is_broken;
@@ -80,11 +79,11 @@ struct ring {
 	uint64_t out[RING_SIZE_MAX / 64]; /* a bit per head */
 };
 
-/* Forget everything: reset by the guest or a new driver. */
+/* Clear everything: reset by the guest or a new driver. */
 void ring_init(struct ring *ring);
 
 /*
- * Say where the ring lies. Positions and outstanding heads are kept, so that
+ * Set the ring's addresses. Positions and outstanding heads are kept, so that
  * memory may move under a running ring. On failure the ring is unmapped and
  * hands out nothing.
  *
@@ -111,15 +110,15 @@ int ring_start(struct ring *ring, uint64_t features, const uint16_t *heads,
  * Take the next chain, in the driver's order, into `segments` with `room`
  * for RING_CHAIN_MAX at most (a longer chain breaks the ring).
  *
- * -EAGAIN   none waits; or the ring is broken, unmapped or not started
- * -EBADMSG  the driver broke a rule; said once
+ * -EAGAIN   none available; or the ring is broken, unmapped or not started
+ * -EBADMSG  the driver violated the specification; returned once
  */
 int ring_take(struct ring *ring, struct guestmem *memory,
 	      struct ring_segment *segments, uint32_t room,
 	      struct ring_chain *ret_chain);
 
 /*
- * Leave the chain taken last, not pushed yet, in the ring: the next take finds
+ * Return the chain taken last, not pushed yet, to the ring: the next take finds
  * it again. Any number, latest first.
  */
 void ring_untake(struct ring *ring, uint16_t head);
@@ -135,11 +134,10 @@ int ring_retake(struct ring *ring, struct guestmem *memory, uint16_t head,
 		struct ring_chain *ret_chain);
 
 /*
- * Give chains back: fill an element for each, then make all of them visible
- * with one store. With one chain at a time these are two stores, and
- * inflight_push() needs to act in between, and everyone calls that one.
- * `head` must be out: pushing another is our own fault and asserted. Both do
- * nothing to memory while the ring is unmapped.
+ * Return chains to the driver: fill an element for each, then make all of them
+ * visible with one store. inflight_push() has to act between the two. `head`
+ * must be out: pushing another is our own error and asserted. Both leave memory
+ * alone while the ring is unmapped.
  */
 void ring_fill_used(struct ring *ring, uint16_t head, uint32_t written_bytes);
 void ring_publish_used(struct ring *ring);
@@ -151,13 +149,14 @@ void ring_publish_used(struct ring *ring);
 bool ring_should_signal(struct ring *ring);
 
 /*
- * Kicks are wanted or not while we are busy taking anyway. After wanting
- * them, true means chains came in between: take again before sleeping.
+ * Enable or disable kicks, which are not needed while we are taking chains
+ * anyway. After enabling them, true means that chains came in between: take
+ * again before sleeping.
  */
 void ring_refuse_kicks(struct ring *ring);
 bool ring_want_kicks(struct ring *ring);
 
-/* The same when those known of were untaken, because they are too few. */
+/* The same when the known ones were untaken because they are too few. */
 bool ring_want_more(struct ring *ring);
 
 /*

@@ -2,7 +2,7 @@
 /*
  * virtio-rng (virtio 1.2, 5.4): the guest's buffers, filled from the kernel's
  * random numbers. A buffer is filled up to VIRTIO_RNG_PIECE_BYTES, which
- * 5.4.6.1 allows; a turn fills so many of them and then lets others in.
+ * 5.4.6.1 allows; a turn fills a bounded number of them.
  *
  * Trust      Chains are a hostile guest's.
  * Threads    Any, see virtio/small.h.
@@ -20,13 +20,14 @@ struct virtio_rng {
 	struct virtio_small small;
 };
 
-/* Waits until the kernel has random numbers: never later. */
+/* Blocks until the kernel's random number generator is initialised; nothing
+ * later does. */
 void virtio_rng_init(struct virtio_rng *rng, struct guestmem *memory);
 
 /* For the transport; the device is the struct virtio_rng. */
 extern const struct virtio_device_ops virtio_rng_ops;
 
-/* A kick came. */
+/* The guest kicked. */
 void virtio_rng_serve(struct virtio_rng *rng);
 
 #endif

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the small devices (console, rng, balloon) have in common: a lock, some
- * queues, and the functions of struct virtio_device_ops that do nothing but
- * keep them. A device has one of these as its first member, so that the
- * `device` of its operations is both.
+ * queues, and those functions of struct virtio_device_ops that only manage
+ * these. It is the first member of a device, so that the `device` of its
+ * operations is both.
  *
- * Of a queue one chain at a time is worked on. It may take several turns: what
- * is done of it is counted in `done_bytes`, and both are kept over a save.
+ * One chain of a queue is processed at a time. It may take several turns:
+ * `done_bytes` counts what is done of it, and both are part of a saved image.
  *
- * Trust      A chain is a hostile guest's. A ring that breaks a rule is served
- *            no further and its device asks for a reset.
- * Threads    Any: the virtual processors come with accesses to the transport,
- *            the main thread with kicks. Nobody waits under the lock.
+ * Trust      A chain is a hostile guest's. A ring that violates the
+ *            specification is served no further and its device asks for a
+ *            reset.
+ * Threads    Any: virtual processors access the transport, the main thread
+ *            handles kicks. Nothing blocks under the lock.
  * Errors     0 or a negative errno.
  */
 #ifndef VIRTIO_SMALL_H
@@ -52,12 +53,12 @@ struct virtio_small {
 
 void virtio_small_init(struct virtio_small *small, struct guestmem *memory);
 
-/* Its driver can be told of what happens from now on. */
+/* Connect the transport, through which its driver is notified from now on. */
 void virtio_small_connect(struct virtio_small *small,
 			  const struct virtio_transport *transport);
 
-/* For struct virtio_device_ops. A start fails with -EBADMSG too, where the
- * chain that was kept is not as it was. */
+/* For struct virtio_device_ops. A start also fails with -EBADMSG if the kept
+ * chain has changed. */
 int virtio_small_set_features(void *device, uint64_t features);
 int virtio_small_queue_start(void *device, uint32_t index,
 			     const struct virtio_queue_place *place);
@@ -69,21 +70,22 @@ void virtio_small_reset(void *device);
 /* Under the lock. -------------------------------------------------------- */
 
 /*
- * Have the chain to work on: the one unfinished, or the next.
+ * Get the chain to process: the unfinished one, or the next.
  *
- * -EAGAIN   none waits, or it is not served
- * -EBADMSG  the ring broke; the transport was told
+ * -EAGAIN   none available, or it is not served
+ * -EBADMSG  the ring broke; the transport was notified
  */
 int virtio_small_take(struct virtio_small_queue *queue);
 
-/* Give that chain back. */
+/* Return that chain. */
 void virtio_small_answer(struct virtio_small_queue *queue,
 			 uint32_t written_bytes);
 
-/* At the end of a turn: signal, and want kicks. True: more chains wait. */
+/* At the end of a turn: signal, and enable kicks. True: more chains are
+ * pending. */
 bool virtio_small_rest(struct virtio_small_queue *queue);
 
-/* The same, and come back if there is more to do. */
+/* The same, and arrange for another turn if there is more to do. */
 void virtio_small_come_back(struct virtio_small_queue *queue);
 
 #endif

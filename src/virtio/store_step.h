@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A mark after each store that a successor may find half way.
+ * A mark after each store at which a successor may find the record half
+ * updated.
  *
- * Nothing in a build of ours. A test that defines STORE_STEP before including
- * the .c files looks at memory as it is at that store: death there, made
+ * Empty in a normal build. A test that defines STORE_STEP before including the
+ * .c files inspects memory as of that store, which makes a death there
  * deterministic.
  */
 #ifndef VIRTIO_STORE_STEP_H

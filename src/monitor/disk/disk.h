@@ -4,23 +4,24 @@
  * service on the other, and between them the private table of requests in
  * flight, from which everything unanswered is replayed to the next service.
  *
- * Requests stay in the guest's ring until they can be sent: so the ring is
- * the waiting room, queues take turns, and memory is bounded by the rings.
- * The table is a list in the order taken; `cursor` divides what was sent from
- * what was not. docs/architecture.md, "Losing a service", has the rules; the
- * invariants I1 to I7 are cited where they are kept.
+ * Requests stay in the guest's ring until they can be sent: the ring is the
+ * queue, virtqueues take turns, and memory is bounded by the rings. The table
+ * is a list in the order taken; `cursor` separates what was sent from what was
+ * not. docs/architecture.md, 3 and 4, has the rules; the invariants I1 to I7
+ * are cited where they are upheld.
  *
- *   rings.c     what the transport asks (rings start and stop)
+ *   rings.c     the transport's operations (rings start and stop)
  *   memory.c    the guest's memory changes under running rings
  *   issue.c     rings -> table -> lane
  *   answer.c    lane -> table -> rings
- *   flush.c     FLUSHes, and what else promises stable storage
- *   recovery.c  a service lost, found, silent; long outages; a full host disk
- *   disk_state.c  standing still for a saved image, and going on from one
+ *   flush.c     FLUSHes, and other promises of stable storage
+ *   recovery.c  loss, return and silence of a service; long outages; a full
+ *               host disk
+ *   disk_state.c  freezing for a saved image, and restoring from one
  *   table.c     the table itself
  *
  * Trust      The guest, its front end and the service are hostile.
- * Threads    The I/O thread, once it runs. Nothing here waits for anyone.
+ * Threads    The I/O thread, once it runs. Nothing here blocks.
  * Errors     0 or a negative errno.
  */
 #ifndef MONITOR_DISK_H
@@ -41,7 +42,7 @@
 #include "virtio/inflight.h"
 #include "virtio/queue.h"
 
-/* 4 MiB: what a hostile guest can make us keep of its chains, per disk. */
+/* 4 MiB: the most that a hostile guest can make us keep of chains, per disk. */
 #define SPILL_BLOCKS 256
 
 struct disk;
@@ -65,12 +66,12 @@ struct saved_request {
 	bool is_done;
 };
 
-/* Where a disk turns to; a test puts itself here. */
+/* A disk's callbacks; a test provides its own. */
 struct disk_ops {
 	struct notices *notices;
-	/* Have fdatasync(witness) called by someone who may wait. Its result
+	/* Have fdatasync(witness) called on a thread that may block. Its result
 	 * comes back through disk_witnessed(), with the number of the latest
-	 * asking before it began. */
+	 * request made before it began. */
 	void (*ask_witness)(void *context, uint32_t disk_index, uint64_t asked);
 	void *context;
 };
@@ -144,7 +145,7 @@ struct disk {
 /*
  * A disk without driver and without service.
  *
- * -EINVAL  settings that no disk can have
+ * -EINVAL  impossible settings
  * -ENOMEM
  */
 int disk_init(struct disk *disk, const struct monitor_disk *settings,
@@ -156,8 +157,8 @@ void disk_release(struct disk *disk);
 /* For the transport; the device is the disk. */
 extern const struct virtio_device_ops disk_device_ops;
 
-/* The queue may be taken from and answered to now. A ring that stands still, or
- * memory that is being moved, keeps its answers until then. */
+/* The queue's ring may be read and answered now. For a stopped ring, or while
+ * memory is being moved, answers are kept until it may. */
 static inline bool queue_is_live(const struct disk_queue *queue)
 {
 	return queue->vq.is_served && !queue->disk->is_frozen &&
@@ -166,11 +167,12 @@ static inline bool queue_is_live(const struct disk_queue *queue)
 
 /* Saved partitions (disk_state.c). --------------------------------------- */
 
-/* Take nothing from the guest and write nothing to its memory from now on. What
- * is with the service may be answered; that is remembered. */
+/* Take nothing from the guest and write nothing to its memory from now on. The
+ * service may still answer requests; the answers are kept. */
 void disk_freeze(struct disk *disk);
 
-/* Go on, where it stood or from what was restored. Safe on one not frozen. */
+/* Continue, where it was stopped or from the restored state. Safe on one that
+ * is not frozen. */
 void disk_thaw(struct disk *disk);
 
 /* Append a section STATE_DISK, of a frozen disk: its requests in flight. */
@@ -191,7 +193,7 @@ bool disk_turn(struct disk *disk);
 /* Ask both sides to be woken; true when it is safe to sleep. */
 bool disk_prepare_sleep(struct disk *disk);
 
-/* A large request is on its way: the next answer takes its time. */
+/* A large request is in flight: the next answer will take longer. */
 static inline bool disk_has_large(const struct disk *disk)
 {
 	return disk->lane.large_count > 0;
@@ -199,15 +201,15 @@ static inline bool disk_has_large(const struct disk *disk)
 
 /* Stable storage (flush.c). ----------------------------------------------- */
 
-/* The witness was synchronised for everyone who had asked up to the number
- * `asked`: 0 or a negative errno. */
+/* The witness was synchronised for all requests up to the number `asked`: 0 or
+ * a negative errno. */
 void disk_witnessed(struct disk *disk, uint64_t asked, int result);
 
-/* Its witness was synchronised by somebody else, with an error, which the next
- * FLUSH is to hear of. */
+/* Its witness was synchronised elsewhere, with an error that the next FLUSH
+ * must report. */
 void disk_owe_error(struct disk *disk);
 
-/* Nothing is asked of the service nor of the witness. */
+/* No request is pending with the service or the witness. */
 static inline bool disk_is_quiet(const struct disk *disk)
 {
 	return (!disk->lane.is_open || disk->lane.out_count == 0) &&
@@ -219,8 +221,8 @@ static inline bool disk_is_quiet(const struct disk *disk)
 /* Use this lane (moved, not copied) from now on; the fence has passed (I4). */
 void disk_up(struct disk *disk, struct lane *lane, bool is_alone);
 
-/* The service is gone: touch its lane no more; or it is going, and what it
- * still answers counts. Says nothing to a disk without service. */
+/* The service is gone, and its lane is not touched any more; or it is leaving,
+ * and what it still answers counts. No effect on a disk without a service. */
 void disk_down(struct disk *disk, enum disk_down_cause cause);
 
 /*

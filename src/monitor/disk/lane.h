@@ -8,9 +8,9 @@
  * supervisor announces a generation and closed when it is gone; nothing of it
  * is read after that (I2).
  *
- * Trust      The service is hostile as far as the channel goes: an answer to
- *            something never asked, asked twice or of a wrong length breaks
- *            the lane. What it answers is believed about the disk only.
+ * Trust      The service is hostile as far as the channel is concerned: an
+ *            unrequested or repeated answer, or one of the wrong length, breaks
+ *            the lane. Its answers are trusted only about the disk's content.
  * Threads    One owner. lane_open() and lane_close() may run on another thread
  *            than the rest, one after the other.
  * Errors     0 or a negative errno.
@@ -24,8 +24,8 @@
 #include "channel/buffers.h"
 #include "channel/channel.h"
 
-/* Copying one chunk while the service works on the other is what makes large
- * requests fast; smaller ones cost more turns. */
+/* Large requests are fast because one chunk is copied while the service works
+ * on another; smaller chunks would cost more iterations. */
 #define LANE_CHUNK_BYTES 262144u
 
 struct request;
@@ -88,27 +88,27 @@ uint8_t *lane_buffer(const struct lane *lane, const struct chunk *chunk);
  * Send a reserved chunk; id, generation, buffer and length are filled in here.
  * It is out until its answer was received, and visible after lane_publish().
  *
- * -EBADMSG  the service broke the channel
+ * -EBADMSG  the channel is broken
  */
 int lane_send(struct lane *lane, struct chunk *chunk,
 	      struct channel_request *request);
 
-/* Give a chunk that is not out back, with its buffer. */
+/* Return a chunk that is not in the channel, with its buffer. */
 void lane_return(struct lane *lane, struct chunk *chunk);
 
 /*
  * Take one answer; the caller copies the data out and returns the chunk.
  *
  * -EAGAIN   none waits
- * -EBADMSG  the service broke a rule: the lane is to be closed
+ * -EBADMSG  the service violated the protocol: the lane must be closed
  */
 int lane_receive(struct lane *lane, struct lane_answer *ret_answer);
 
 /* Make what was sent visible and wake the service if it asked for it. */
 void lane_publish(struct lane *lane);
 
-/* The request is gone, its chunks are not: count them as stale. Nothing new
- * is to pass before they are answered (I4). */
+/* The request is gone but its chunks are still in the channel: count them as
+ * stale. Nothing new may be sent before they are answered (I4). */
 void lane_forget(struct lane *lane, const struct request *request);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which parts of a disk are being changed, roughly: a filter that says at once
- * when nothing else is in the way, which is nearly always.
+ * Which parts of a disk are being changed: an approximate filter that shows
+ * quickly when there is no conflict, which is nearly always the case.
  *
  * Two changes of the same sectors are never with a service at the same time.
- * Otherwise the younger could be answered, the service die, and the replay of
- * the elder put old data over new (docs/architecture.md, 5).
+ * Otherwise the newer could be answered, the service die, and the replay of the
+ * older overwrite new data with old (docs/architecture.md, 3).
  *
  * Threads    One owner.
  */
@@ -17,7 +17,7 @@
 
 #define OVERLAP_BUCKET_BYTES 65536u
 #define OVERLAP_BUCKETS      1024u
-/* Longer changes are not counted by place. */
+/* Longer changes are not counted per bucket. */
 #define OVERLAP_BUCKETS_MOST 64u
 
 struct overlap {
@@ -30,7 +30,7 @@ void overlap_add(struct overlap *overlap, uint64_t offset_bytes,
 void overlap_remove(struct overlap *overlap, uint64_t offset_bytes,
 		    uint64_t bytes);
 
-/* False: of the changes added, none but this one touches these bytes. */
+/* False: of the changes added, no other one touches these bytes. */
 bool overlap_is_possible(const struct overlap *overlap, uint64_t offset_bytes,
 			 uint64_t bytes);
 

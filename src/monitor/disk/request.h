@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request of the guest, from the moment it was taken from its ring to the
- * moment it is answered: a private copy, so that nothing but the data of a
- * write is ever read from the guest again.
+ * One request of the guest, from the time it is taken from its ring until it is
+ * answered: a private copy, so that only the data of a write is ever read from
+ * the guest again.
  *
  *   FREE      --taken-->            ISSUING
  *   ISSUING   --all of it sent-->   SENT
@@ -20,8 +20,8 @@
  *   WITNESS   a FLUSH, or a write that counts as one and is with the device:
  *             the witness is asked, or will be
  *   NO_SPACE  the host's disk is full; held until there is room (I6)
- *   DONE      the status is known and the guest may not be told now: its ring
- *             stands, or its memory is being moved
+ *   DONE      the status is known but cannot be reported now: its ring is
+ *             stopped, or its memory is being moved
  */
 #ifndef MONITOR_REQUEST_H
 #define MONITOR_REQUEST_H
@@ -72,7 +72,7 @@ static inline bool request_has_data(const struct request *request)
 	       request->blk.operation == BLK_WRITE;
 }
 
-/* After it the disk holds something else. */
+/* It changes the disk's content. */
 static inline bool request_is_change(const struct request *request)
 {
 	return request->blk.operation == BLK_WRITE ||

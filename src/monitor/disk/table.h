@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of requests in flight; private to the disk_ files.
+ * The table of requests in flight; private to this folder.
  *
  * Every request taken from a ring is in a slot of its queue, found by head:
  * a driver can have a head out only once, so a slot is never contended. While
@@ -26,7 +26,7 @@ int table_open(struct disk *disk);
 /* Release all of it, which must be empty. Safe twice. */
 void table_close(struct disk *disk);
 
-/* Whatever the next chain is, it can be kept. */
+/* There is room for the next chain, however long. */
 static inline bool table_has_room(const struct disk *disk)
 {
 	return disk->free_spill_count > 0;
@@ -63,7 +63,7 @@ static inline void table_rewind(struct disk *disk)
 /* Forget every request of the queue; what is on the channel goes stale. */
 void table_discard(struct disk_queue *queue);
 
-/* Answer a chain, and keep the record in step. The one way to push. */
+/* Answer a chain and update the in-flight record. The only way to push. */
 static inline void queue_push(struct disk_queue *queue, uint16_t head,
 			      uint32_t written_bytes)
 {
@@ -71,20 +71,21 @@ static inline void queue_push(struct disk_queue *queue, uint16_t head,
 	queue->vq.has_pushed = true;
 }
 
-/* answer.c: give the guest this status, now or when its ring runs again. */
+/* answer.c: report this status to the guest, now or when its ring runs
+ * again. */
 void request_answer(struct request *request, uint8_t status);
 
 /* answer.c: all of it has been answered by the service. */
 void request_finish(struct request *request);
 
-/* answer.c: tell a request's answer that was kept while its ring stood. */
+/* answer.c: report an answer that was kept while its ring was stopped. */
 void request_push(struct request *request);
 
-/* answer.c: tell all of them that this queue kept. */
+/* answer.c: report all that this queue kept. */
 void table_push_done(struct disk_queue *queue);
 
-/* memory.c: the front end changed the guest's memory, and what is missing of
- * it is not waited for any longer. */
+/* memory.c: the front end changed the guest's memory; missing memory is not
+ * waited for any longer. */
 void memory_changed(void *device);
 void memory_settle(struct disk *disk);
 
@@ -97,13 +98,14 @@ void disk_signal(struct disk *disk);
 /* issue.c: take over a chain; true when it became a request in the table. */
 bool issue_accept(struct disk_queue *queue, const struct ring_chain *chain);
 
-/* answer.c: what was held during an outage moves again. */
+/* answer.c: requests held during an outage proceed. */
 void disk_end_outage(struct disk *disk);
 
 /*
- * flush.c. A FLUSH is taken up, or a write that promises storage was answered:
- * it has the witness asked as soon as older changes are answered. They may be
- * answered now; an error may have been told; a life of the guest begins.
+ * flush.c. A FLUSH begins, or a write that promises stable storage was
+ * answered: the witness is asked once older changes are answered. Then: they
+ * may be answered now; an error may have been reported; a new life of the guest
+ * begins.
  */
 bool flush_is_promised(const struct request *request);
 void flush_begin(struct request *request);
@@ -111,16 +113,17 @@ void flush_advance(struct disk *disk);
 void flush_note_told(const struct request *request);
 void flush_begin_life(struct disk *disk);
 
-/* disk_state.c: the heads that this queue had out when it was saved. */
+/* disk_state.c: the heads that were in flight on this queue when it was
+ * saved. */
 uint16_t saved_heads(const struct disk_queue *queue, uint16_t *heads);
 
 /* disk_state.c: nothing was saved. */
 void saved_forget(struct disk *disk);
 
-/* recovery.c: the service broke the channel's rules. */
+/* recovery.c: the service violated the channel's protocol. */
 void disk_broken(struct disk *disk);
 
-/* recovery.c: the policy says to fail what comes during this outage. */
+/* recovery.c: the policy is to fail requests during this outage. */
 bool disk_is_failing(const struct disk *disk);
 
 #endif

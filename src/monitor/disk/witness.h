@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread that may wait: it calls fdatasync() on one disk's witness when
+ * The thread that may block: it calls fdatasync() on one disk's witness when
  * the I/O thread asks, and wakes the I/O thread with the result.
  *
  * The witness is an open file description older than every service, so the
- * kernel tells it of every write-back that failed (docs/architecture.md, 5).
+ * kernel reports every failed write-back to it (docs/architecture.md, 4).
  *
  * Threads    witness_ask() and witness_take() belong to the I/O thread.
  * Errors     0 or a negative errno.
@@ -40,15 +40,15 @@ int witness_open(struct witness *witness, int fd, int wake_fd);
 /* End the thread; waits for an fdatasync() under way. */
 void witness_close(struct witness *witness);
 
-/* After the seal: its thread gives up what it does not need, before the next
- * descriptor is checked. */
+/* After the seal: its thread installs its own filter before it next waits for a
+ * request. */
 void witness_narrow(struct witness *witness,
 		    const struct sandbox_program *program);
 
-/* Ask for number `asked`, which only grows. Never waits. */
+/* Ask for number `asked`, which only grows. Never blocks. */
 void witness_ask(struct witness *witness, uint64_t asked);
 
-/* True if a result waited: for everyone up to *ret_answered. */
+/* True if there was a result: for all requests up to *ret_answered. */
 bool witness_take(struct witness *witness, uint64_t *ret_answered,
 		  int *ret_result);
 

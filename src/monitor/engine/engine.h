@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an engine is: how a monitor runs guest code. One folder each beside this
- * file; adding one is a folder and a line in engines.c. Nothing else of the
- * monitor names an engine; docs/architecture.md, 9, has what others know of it.
+ * An engine: how a monitor runs guest code. Each has a folder beside this file;
+ * adding one takes a folder and a line in engines.c. Nothing else in the
+ * monitor names an engine; docs/architecture.md, 8, says what other processes
+ * know of it.
  *
  *   start    before the monitor's own sandbox, one thread: open what cannot be
- *            opened later, load the guest, start nothing of it
+ *            opened later, load the guest, but do not run it
  *   attach   in the sandbox, before the I/O thread runs: give every disk and
  *            interface its transport (vhost-user socket or PCI device)
  *   watch    after iothread_start(), before the seal: threads, event sources
- *   sealed   after the seal: the guest's processors may be made to run by a
- *            verb from here on; handler.ready follows
+ *   sealed   after the seal: from here on a verb may make the guest's
+ *            processors run; handler.ready follows
  *   command  a verb; unless it fails, handler.done follows, from the main thread
  *   close    end it and release everything; safe on one that did not start,
  *            and called once
@@ -43,25 +44,25 @@ enum engine_verb {
 struct engine_handler {
 	/* Verbs may be sent. */
 	void (*ready)(void *context, enum guest_state state);
-	/* The guest did something by itself. */
+	/* The guest changed state by itself. */
 	void (*changed)(void *context, enum guest_state state);
-	/* The verb sent with this request_id has its outcome. `text` is a
+	/* The verb sent with this request_id has completed. `text` is a
 	 * sentence or NULL. */
 	void (*done)(void *context, uint32_t request_id, int status,
 		     const char *text);
-	/* How far the verb with this request_id is. */
+	/* Progress of the verb with this request_id. */
 	void (*progress)(void *context, uint32_t request_id,
 			 uint64_t done_bytes, uint64_t total_bytes);
 	/* Something an operator should see. */
 	void (*event)(void *context, enum event_level level, const char *text);
-	/* by_guest: it had asked to be switched off. */
+	/* by_guest: the guest powered off. */
 	void (*ended)(void *context, int exit_status, bool by_guest);
 	void *context;
 };
 
 /*
- * What the machine is made of. An engine takes the descriptors that it needs
- * beyond start(), by setting them to NO_FD; settings and disks stay until
+ * The parts of the machine. An engine takes the descriptors that it needs after
+ * start() by setting them to NO_FD; settings and disks stay valid until
  * close().
  */
 struct engine_machine {
@@ -76,13 +77,13 @@ struct engine_machine {
 	int *listener_fd; /* where a foreign front end comes; or NO_FD */
 	uid_t uid;        /* that the monitor will have */
 	gid_t gid;
-	uint32_t jail_required; /* layers without which no jail is to be */
+	uint32_t jail_required; /* layers without which no jail may start */
 };
 
 /* Arguments of the verbs that have any. */
 struct engine_argument {
 	int image_fd; /* ENGINE_SAVE: an empty file; taken on success */
-	uint64_t memory_bytes; /* ENGINE_BALLOON: what the guest keeps */
+	uint64_t memory_bytes; /* ENGINE_BALLOON: memory the guest keeps */
 };
 
 struct engine {
@@ -94,8 +95,8 @@ struct engine {
 	pid_t pid;     /* of a process of its own; 0: none */
 	const char *last_words; /* why it ended; "" if nobody knows */
 	bool is_paused;
-	/* It has ended, and the I/O thread may wait for memory that will never
-	 * come: nobody may wait for that thread any more. */
+	/* It has ended, and the I/O thread may be waiting for memory that will
+	 * never arrive: no thread may wait for it any more. */
 	bool is_stuck;
 };
 
@@ -104,11 +105,10 @@ struct engine_ops {
 	uint32_t number;  /* enum engine_kind */
 	/* True if the monitor signals a process of the engine's own. */
 	bool has_process;
-	/* Its devices have no front end of somebody else's: control queues are
-	 * ours. */
+	/* Its devices have no external front end: control queues are ours. */
 	bool has_control;
-	/* The guest is the engine's own, so it can be started and ended; not
-	 * that of a front end that comes and goes. */
+	/* The guest is the engine's own and can be started and ended; not that
+	 * of a front end that connects and disconnects. */
 	bool has_guest;
 	int (*start)(struct engine *engine,
 		     const struct engine_machine *machine);
@@ -121,7 +121,7 @@ struct engine_ops {
 		       const struct engine_argument *argument);
 	void (*close)(struct engine *engine);
 	/* A driver has started on this interface, whose control queue the
-	 * engine keeps: find out its filter. NULL: it keeps none. */
+	 * engine handles: query its filter. NULL: it handles none. */
 	void (*nic_started)(struct engine *engine, uint32_t index);
 	/* One row per mnemonic emulated for the guest; NULL: it never is. */
 	void (*emulations)(const struct engine *engine,

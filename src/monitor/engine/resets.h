@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What becomes of a guest that resets itself: each time it is told of, but a
- * guest that does so as soon as it has begun, again and again, will never come
- * up. It is given up, so that the partition's restart policy has the word,
- * which restarts with growing pauses.
+ * Resets that a guest makes by itself. Each is reported, but a guest that
+ * resets again and again right after its start will never come up. It is ended,
+ * so that the partition's restart policy applies, which restarts with growing
+ * pauses.
  *
- * Firmware resets a machine a few times on its way up, which is nobody's news.
+ * Firmware resets a machine a few times while booting, which is not reported.
  */
 #ifndef MONITOR_RESETS_H
 #define MONITOR_RESETS_H
@@ -14,8 +14,9 @@
 
 #include "base/clock.h"
 
-/* A guest resets early for so long after it has begun. Together less than the
- * supervisor takes for a calm life of a monitor (RESTART_CALM_NS). */
+/* A reset is early within this time after the start. All early ones together
+ * take less time than the supervisor requires of a stable monitor
+ * (RESTART_CALM_NS). */
 #define RESETS_EARLY_NS (2 * NS_PER_S)
 #define RESETS_MOST     10 /* early ones of a guest, in a row */
 #define RESETS_HOPELESS \
@@ -33,10 +34,10 @@ enum resets_verdict {
 	RESETS_GIVE_UP, /* RESETS_HOPELESS */
 };
 
-/* It begins by somebody's will. */
+/* It was started or reset by an operator. */
 void resets_begin(struct resets *resets, uint64_t now_ns);
 
-/* It resets itself, by which it begins again. */
+/* It reset itself, and starts again. */
 enum resets_verdict resets_note(struct resets *resets, uint64_t now_ns);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The one thread that moves requests: it serves the vhost-user sockets, the
- * rings and the lanes of all disks, spins while that pays, and sleeps without
- * a timer when nothing is in flight. It waits for nobody (docs/architecture.md,
- * 5), so the main thread may wait for it.
+ * rings and the lanes of all disks, spins while that pays, and sleeps without a
+ * timer when nothing is in flight. It never blocks on anything else, so the
+ * main thread may wait for it.
  *
  * Threads    iothread_call() may be called by any thread but the I/O thread;
  *            everything else here by the main thread. The disks belong to the
@@ -43,7 +43,7 @@ struct iothread {
 	pthread_t thread;
 	bool is_running;
 	int wake_fd;     /* owned */
-	int listener_fd; /* owned; NO_FD unless a front end is to come */
+	int listener_fd; /* owned; NO_FD unless a front end may connect */
 	struct notices notices;
 	struct iothread_disk disks[DISK_COUNT_MAX];
 	uint32_t disk_count;
@@ -79,14 +79,15 @@ void iothread_attach_disk(struct iothread *io, uint32_t index, int fd,
 			  bool has_region);
 void iothread_attach_nic(struct iothread *io, uint32_t index, int fd);
 
-/* Before the start: where the front end of disk 0 will come. Takes it. */
+/* Before the start: the socket on which the front end of disk 0 will connect.
+ * Takes it. */
 void iothread_listen(struct iothread *io, int listener_fd);
 
 int iothread_start(struct iothread *io);
 
 /*
- * After the seal: have it and the witnesses' threads give up what they do not
- * need. The programs are borrowed until iothread_stop().
+ * After the seal: make it and the witnesses' threads install their own filters.
+ * The programs are borrowed until iothread_stop().
  */
 int iothread_narrow(struct iothread *io, const struct sandbox_program *own,
 		    const struct sandbox_program *witness);

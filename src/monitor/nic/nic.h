@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One network interface of the partition: virtqueues on the guest's side, the
- * rings of a network service on the other. (docs/architecture.md, networks.)
+ * rings of a network service on the other (docs/architecture.md, 5).
  *
- * What the guest sends is copied into the service's ring and complete at once:
+ * What the guest sends is copied into the service's ring and completed at once:
  * exactly once, whatever becomes of the service. Without a service, or with a
- * full ring, it waits in the guest's own ring. What the guest receives waits in
+ * full ring, it stays in the guest's own ring. What the guest receives stays in
  * the service's ring until the guest has buffers. So nothing is kept here that
- * a death could lose or repeat, and the link is up all the time.
+ * could be lost or repeated, and the link is always up.
  *
- *   nic.c          life, and what the transport asks
+ *   nic.c          life cycle, and the transport's operations
  *   nic_move.c     frames, sleeping and waking, silent services
  *   nic_control.c  the control queue, where it is ours
- *   nic_state.c    standing still for a saved image, and going on from one
+ *   nic_state.c    freezing for a saved image, and restoring from one
  *
  * Trust      The guest, its front end and the service are hostile.
- * Threads    The I/O thread, once it runs. Nothing here waits for anyone.
+ * Threads    The I/O thread, once it runs. Nothing here blocks.
  * Errors     0 or a negative errno.
  */
 #ifndef MONITOR_NIC_H
@@ -35,19 +35,19 @@
 /* A receive and a transmit queue each, and the control queue. */
 #define NIC_QUEUE_MAX (2 * NIC_QUEUE_PAIR_MAX + 1)
 
-/* Which groups' frames the guest wants. */
+/* The guest's receive filter. */
 struct nic_filter {
 	bool takes_all_groups;
 	uint32_t group_count;
 	uint8_t groups[NIC_GROUP_MAX][6];
-	uint8_t mac[6]; /* zero: not told */
+	uint8_t mac[6]; /* zero: not known */
 };
 
 /* Bits of nic.all_groups: why its guest gets every group. */
 enum nic_all_groups {
 	NIC_ALL_MULTICAST = 1u << 0,
-	NIC_PROMISCUOUS = 1u << 1,     /* of what the switch has for it */
-	NIC_GROUPS_OVERFLOW = 1u << 2, /* it wants more than fit */
+	NIC_PROMISCUOUS = 1u << 1,     /* within what the switch sends it */
+	NIC_GROUPS_OVERFLOW = 1u << 2, /* it joined more than fit */
 	NIC_ALL_GROUPS_BITS = (1u << 3) - 1,
 };
 
@@ -67,16 +67,16 @@ struct nic {
 	struct nic_counters counters;
 	struct nic_features negotiated;
 	uint32_t all_groups; /* bits of enum nic_all_groups */
-	uint64_t told_ns;    /* when they were last told */
-	uint64_t tell_ns;    /* when to tell them next; 0: not */
+	uint64_t told_ns;    /* when they were last reported */
+	uint64_t tell_ns;    /* when to report them next; 0: not */
 
 	/* The guest's side. */
 	struct guestmem memory;
 	struct virtio_transport transport;
-	bool is_frozen; /* of a saved partition: the guest's side stands still */
-	bool is_restored; /* and has not gone on yet */
-	bool has_filter; /* where the control queue is not ours: we were told */
-	bool is_driven;  /* its driver has set up a ring since the last reset */
+	bool is_frozen; /* of a saved partition: the guest's side is stopped */
+	bool is_restored; /* and has not resumed yet */
+	bool has_filter;  /* where the control queue is not ours: it is known */
+	bool is_driven; /* its driver has set up a ring since the last reset */
 	uint64_t features;
 	uint32_t active_pairs;
 	uint32_t turn; /* the transmit queue whose turn it is */
@@ -85,18 +85,18 @@ struct nic {
 
 	/* The service's side. */
 	struct nic_link link;
-	bool is_full;       /* the service is to say when there is room */
-	bool wants_buffers; /* frames wait for the guest's buffers */
+	bool is_full;       /* the service signals when there is room */
+	bool wants_buffers; /* frames are waiting for the guest's buffers */
 	uint32_t starved;   /* the receive queue that has none */
 	uint64_t lost_ns;   /* when the outage began; 0: none */
 	uint64_t beats;     /* of the service, when last looked at */
 	uint64_t beats_ns;  /* when they had last changed */
-	uint64_t look_ns;   /* when to look again; 0: not */
-	uint64_t trim_ns;   /* when our ring may be silent; 0: not */
+	uint64_t look_ns;   /* when to check again; 0: not */
+	uint64_t trim_ns;   /* when to check whether our ring is idle; 0: not */
 	uint64_t suspected_ns;
 };
 
-/* -EINVAL: settings that no interface can have; -ENOMEM. */
+/* -EINVAL: impossible settings; -ENOMEM. */
 int nic_init(struct nic *nic, const struct monitor_nic *settings,
 	     struct notices *notices, bool has_control);
 void nic_release(struct nic *nic);
@@ -106,8 +106,8 @@ void nic_release(struct nic *nic);
 /* For the transport; the device is the struct nic. */
 extern const struct virtio_device_ops nic_device_ops;
 
-/* Where the control queue is not ours: what the front end has for the driver
- * that has started (NOTICE_NIC_STARTED) or that changed it. */
+/* Where the control queue is not ours: the front end's filter for the driver
+ * that has started (NOTICE_NIC_STARTED) or changed it. */
 void nic_set_filter(struct nic *nic, const struct nic_filter *filter);
 
 /* Of its queues: two a pair, and one for control where that is ours. */
@@ -125,13 +125,13 @@ void nic_link_close(struct nic_link *link);
 
 /* Use this link (moved) from now on. */
 void nic_up(struct nic *nic, struct nic_link *link);
-/* The service is gone: touch its rings no more (I2). */
+/* The service is gone: its rings are not touched any more (I2). */
 void nic_down(struct nic *nic);
 
 /* Saved partitions (nic_state.c). ------------------------------------------ */
 
-/* Take nothing from the guest and write nothing to its memory, until it
- * thaws. One that was restored then announces itself, if its driver can. */
+/* Take nothing from the guest and write nothing to its memory until it thaws. A
+ * restored one then announces itself, if its driver can. */
 void nic_freeze(struct nic *nic);
 void nic_thaw(struct nic *nic);
 
@@ -155,15 +155,14 @@ bool nic_prepare_sleep(struct nic *nic);
 uint64_t nic_deadline_ns(const struct nic *nic);
 void nic_run_timers(struct nic *nic, uint64_t now_ns);
 
-/* The guest's driver has done something that changes what it can take. Told
- * now and then only, however often that is. */
+/* The guest's driver changed what it can receive. Reports are rate-limited. */
 void nic_tell_features(struct nic *nic);
 void nic_tell_now(struct nic *nic);
 
 /* Whether the guest is to announce itself (nic.c). */
 void nic_set_announce(struct nic *nic, bool must_announce);
 
-/* Take what waits in the control queue (nic_control.c). */
+/* Handle pending commands of the control queue (nic_control.c). */
 bool nic_control_turn(struct nic *nic);
 
 #endif

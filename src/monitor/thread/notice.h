@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the I/O thread has to say to the main thread: a bounded queue and an
- * eventfd. The I/O thread waits for nobody, so it neither logs nor talks to
- * the supervisor itself; when the main thread is that far behind, a notice is
- * dropped and counted. Those that matter are repeated while they hold.
+ * Notices from the I/O thread to the main thread: a bounded queue and an
+ * eventfd. The I/O thread never blocks, so it neither logs nor talks to the
+ * supervisor itself; when the main thread is too far behind, a notice is
+ * dropped and counted. Important ones are repeated while they apply.
  *
  * Threads    One thread puts, one thread takes.
  * Errors     0 or a negative errno.
@@ -21,13 +21,13 @@ enum notice_kind {
 	NOTICE_BROKEN,
 	NOTICE_POISON,
 	NOTICE_PAUSE_REQUEST,
-	NOTICE_CONNECTED, /* a foreign front end came */
+	NOTICE_CONNECTED, /* a foreign front end connected */
 	NOTICE_DISCONNECTED,
 	NOTICE_EVENT, /* text, for an operator */
 	/* Of interfaces; disk_index is theirs. */
 	NOTICE_NIC_SUSPECT,
 	NOTICE_NIC_BROKEN,
-	NOTICE_NIC_FEATURES, /* look at nic.negotiated */
+	NOTICE_NIC_FEATURES, /* nic.negotiated changed */
 	NOTICE_NIC_STARTED,  /* a driver; the engine knows its filter */
 	NOTICE_NIC_EVENT,    /* as NOTICE_EVENT */
 };
@@ -42,7 +42,7 @@ struct notice {
 };
 
 struct notices {
-	int fd; /* owned: readable when something may wait */
+	int fd; /* owned: readable when a notice may be pending */
 	uint32_t put;
 	uint32_t taken;
 	uint64_t dropped;
@@ -52,10 +52,10 @@ struct notices {
 int notices_open(struct notices *notices);
 void notices_close(struct notices *notices);
 
-/* Never waits. */
+/* Never blocks. */
 void notices_put(struct notices *notices, const struct notice *notice);
 
-/* -EAGAIN  none waits */
+/* -EAGAIN  none pending */
 int notices_take(struct notices *notices, struct notice *ret_notice);
 
 #endif

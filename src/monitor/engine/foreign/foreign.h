@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine `foreign`: somebody else's virtual machine monitor, which comes
- * over a listening socket and wants disk 0 by vhost-user. Its guest is its own
- * business; it may come and go as often as it likes.
+ * The engine `foreign`: another virtual machine monitor, which connects to a
+ * listening socket and uses disk 0 over vhost-user. Its guest is not ours; it
+ * may connect and disconnect at any time.
  */
 #ifndef MONITOR_ENGINE_FOREIGN_FOREIGN_H
 #define MONITOR_ENGINE_FOREIGN_FOREIGN_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a virtual processor's thread may ask of the kernel, beside what every
- * thread needs: run the guest, and what the board does on the guest's behalf.
- * It cannot make machines, map descriptors it does not hold, talk to the
- * supervisor or end anything but its own process.
+ * The system calls of a virtual processor's thread, besides those that every
+ * thread needs: running the guest, and what the board does on the guest's
+ * behalf. It cannot create machines, map descriptors it does not hold, talk to
+ * the supervisor or kill anything but its own process.
  */
 #ifndef MONITOR_ENGINE_KVM_CALLS_H
 #define MONITOR_ENGINE_KVM_CALLS_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's lines (the 16550, and the virtio console once a driver has it)
- * joined to the partition's one console, which is a socket to the part of the
+ * The guest's console lines (the 16550, and the virtio console once a driver
+ * uses it) joined into the partition's one console, a socket to the part of the
  * monitor that all engines share. Output of both goes to it; input goes to the
- * line that spoke last.
+ * line that last produced output.
  *
- * Nobody waits: output goes into a buffer here, and what has no room there
- * waits in the device, where the guest sees that.
+ * Nothing blocks: output goes into a buffer here, and what has no room there
+ * stays in the device, where the guest can see it.
  *
  * Threads    kvm_console_put() any, with or without the
  *            board lock; its own lock is the last taken. The rest the main
@@ -48,14 +48,14 @@ int kvm_console_open(struct kvm_console *console, struct kvm_machine *machine,
 		     int *ret_their_fd);
 int kvm_console_watch(struct kvm_console *console, sd_event *event);
 
-/* The guest was reset: its first words come by the serial line. */
+/* The guest was reset: its first output will come over the serial line. */
 void kvm_console_reset(struct kvm_console *console);
 
-/* Pass on what the guest's last words were, without waiting. */
+/* Pass on the guest's last output, without blocking. */
 void kvm_console_drain(struct kvm_console *console);
 
-/* While nothing runs: who spoke last, and what was typed and is not with the
- * guest yet. */
+/* While nothing runs: the line used last, and input that the guest has not
+ * taken yet. */
 void kvm_console_save(const struct kvm_console *console,
 		      struct state_writer *writer);
 void kvm_console_restore(struct kvm_console *console,
@@ -68,7 +68,7 @@ void kvm_console_close(struct kvm_console *console);
 size_t kvm_console_put(struct kvm_console *console, enum kvm_console_line line,
 		       const uint8_t *bytes, size_t count);
 
-/* Output waits, or a line has room for input: see to it. */
+/* Handle pending output, and room for input in a line. */
 void kvm_console_run_timers(struct kvm_console *console);
 
 #endif

@@ -12,7 +12,7 @@ struct iothread;
 struct kvm_machine;
 
 int machine_add_disks(struct kvm_machine *machine, struct iothread *io);
-/* For transports: have the I/O thread (the context) do something. */
+/* For transports: run a function on the I/O thread (the context). */
 void machine_call_io(void *context, void (*work)(void *argument),
 		     void *argument);
 

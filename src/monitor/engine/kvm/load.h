@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loading the guest's kernel. It is most of the time that a start takes, and
- * wants nothing but memory: so a thread does it while KVM makes the machine,
- * and is gone before the sandbox is entered.
+ * Loading the guest's kernel. It takes most of the time of a start, and needs
+ * nothing but memory; so a thread does it while KVM creates the machine, and
+ * ends before the sandbox is entered.
  *
  * Threads    The main thread.
  * Errors     0 or a negative errno, with a refusal.
@@ -27,18 +27,19 @@ struct loading {
 	int result;
 };
 
-/* The machine has its memory; nobody else touches that until loading_end(). */
+/* The machine has its memory, which nothing else touches until
+ * loading_end(). */
 void loading_begin(struct loading *loading, struct kvm_machine *machine);
 
-/* Wait for it; where the first processor begins is in loading->entry. Safe on a
- * zeroed one. */
+/* Wait for it; the first processor's initial state is in loading->entry. Safe
+ * on a zeroed one. */
 int loading_end(struct loading *loading, struct refusal *refusal);
 
-/* Load in this thread, and have the first processor, parked as all are, begin
+/* Load in this thread, and set the first processor, parked as all are, to begin
  * there. */
 int machine_load(struct kvm_machine *machine, struct refusal *refusal);
 
-/* Have it begin at `entry`. */
+/* Set it to begin at `entry`. */
 int machine_begin(struct kvm_machine *machine, const struct boot_entry *entry,
 		  struct refusal *refusal);
 

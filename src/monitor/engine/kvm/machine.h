@@ -3,25 +3,24 @@
  * A machine of engine kvm: KVM's part (memory, vm, vcpus) and the emulated
  * board, and what passes between its threads.
  *
- *   machine.c   making, resetting and ending it; notes
- *   load.c      the guest's kernel, in a thread while the rest is made
- *   start.c     the state in which its first processor begins
- *   vcpu.c      threads of processors        exits.c  why they come out
+ *   machine.c   creating, resetting and ending it; notes
+ *   load.c      loads the guest's kernel in a thread meanwhile
+ *   start.c     the initial state of its first processor
+ *   vcpu.c      threads of processors exits.c VM exits
  *   disks.c     PCI functions in front of the disks
  *   nics.c      and of the network interfaces
  *   console.c   the guest's lines to the partition's one console
- *   save.c      into a saved image, and from one
- *   notes.c     what the guest did, and what becomes of it
+ *   save.c      saved images
+ *   notes.c     events of the whole machine, and the response
  *   kvm.c       struct engine_ops
  *
- * Processors do not decide: what the guest did that concerns the whole machine
- * is noted, and the main thread acts on it.
+ * Processors do not decide: an event that concerns the whole machine is noted,
+ * and the main thread acts on it.
  *
- * Threads    The board (ports, mmio and what is on them) belongs to whoever
- *            holds the lock `board`. Who holds it may have work done by the I/O
- *            thread, which waits for nobody, and waits for no one else.
- *            machine_note() and machine_fail() any thread; the rest the main
- *            thread.
+ * Threads    The board (ports, mmio and their devices) is protected by the lock
+ *            `board`. Its holder may wait for the I/O thread, which never
+ *            blocks, and for nothing else. machine_note() and machine_fail()
+ *            any thread; the rest the main thread.
  */
 #ifndef MONITOR_ENGINE_KVM_MACHINE_H
 #define MONITOR_ENGINE_KVM_MACHINE_H
@@ -52,20 +51,20 @@
 #include "monitor/engine/kvm/vm.h"
 #include "monitor/engine/resets.h"
 
-/* Bits: what the main thread is to do. */
+/* Bits: what the main thread has to handle. */
 enum machine_note {
-	NOTE_OFF = 1u << 0,          /* the guest switched itself off */
-	NOTE_RESET = 1u << 1,        /* it wants to be reset */
-	NOTE_TRIPLE_FAULT = 1u << 2, /* it cannot go on */
-	NOTE_PANIC = 1u << 3,        /* it says that it panicked */
+	NOTE_OFF = 1u << 0,          /* the guest powered off */
+	NOTE_RESET = 1u << 1,        /* it requested a reset */
+	NOTE_TRIPLE_FAULT = 1u << 2, /* it cannot continue */
+	NOTE_PANIC = 1u << 3,        /* it reported a panic */
 	NOTE_CRASH_KERNEL = 1u << 4, /* and has a kernel for that */
 	NOTE_FAILED = 1u << 5,       /* see `failure` */
-	NOTE_CLOCK = 1u << 6,        /* the RTC's deadline may be another */
-	NOTE_CONSOLE = 1u << 7,      /* output waits, or there is room */
-	NOTE_BALLOON = 1u << 8,      /* it may have come to its size */
+	NOTE_CLOCK = 1u << 6,        /* the RTC's deadline may have changed */
+	NOTE_CONSOLE = 1u << 7,      /* output is pending, or there is room */
+	NOTE_BALLOON = 1u << 8,      /* it may have reached its target */
 };
 
-/* Those after which no processor goes on by itself. */
+/* Those after which no processor continues by itself. */
 #define NOTES_FINAL \
 	(NOTE_OFF | NOTE_RESET | NOTE_TRIPLE_FAULT | NOTE_PANIC | NOTE_FAILED)
 
@@ -112,7 +111,7 @@ struct kvm_machine {
 	bool is_over; /* handler.ended was called; atomic */
 };
 
-/* Make everything but threads and disks; the guest is loaded. Takes what it
+/* Create everything but threads and disks, and load the guest. Takes what it
  * keeps of `wanted`. */
 int machine_open(struct kvm_machine *machine, struct engine *engine,
 		 const struct engine_machine *wanted, struct refusal *refusal);
@@ -120,23 +119,23 @@ int machine_open(struct kvm_machine *machine, struct engine *engine,
 /* Safe twice. */
 void machine_close(struct kvm_machine *machine);
 
-/* Everything as after power-on, and the guest's kernel loaded. All processors
+/* Reset to the power-on state with the guest's kernel loaded. All processors
  * are parked, before and after. */
 int machine_reset(struct kvm_machine *machine, struct refusal *refusal);
 
 void machine_note(struct kvm_machine *machine, enum machine_note note);
 
-/* This guest is over, for this reason; the first one counts. */
+/* End this guest for this reason; the first reason counts. */
 void machine_fail(struct kvm_machine *machine, const char *text);
 
 /* Take the notes there are. */
 uint32_t machine_take_notes(struct kvm_machine *machine);
 
-/* start.c: tell the processors who they are, as KVM wants it before anything
- * else is set. */
+/* start.c: set the processors' identity, as KVM requires before any other
+ * state. */
 int machine_start_identity(struct kvm_machine *machine);
 
-/* start.c: put the first one where the loader says. */
+/* start.c: set the first one to the entry that the loader returned. */
 int machine_start_at(struct kvm_machine *machine,
 		     const struct boot_entry *entry);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A PCI function in front of each network interface: the interfaces are the I/O
- * thread's, as the disks are (disks.h).
+ * A PCI function for each network interface: the interfaces belong to the I/O
+ * thread, as the disks do (disks.h).
  */
 #ifndef MONITOR_ENGINE_KVM_NICS_H
 #define MONITOR_ENGINE_KVM_NICS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the guest did that concerns the whole machine (machine_note()), and what
- * becomes of it: it is over, begins again, or somebody is told.
+ * Events of the whole machine (machine_note()) and the response: end it, reset
+ * it, or report it.
  *
  * Threads    The main thread.
  * Errors     0 or a negative errno.
@@ -13,14 +13,14 @@
 
 struct kvm_machine;
 
-/* Heed notes, and the guest's clock, from now on. */
+/* Handle notes, and the guest's clock, from now on. */
 int machine_watch_notes(struct kvm_machine *machine, sd_event *event);
 
-/* Heed what was noted until now, at once. */
+/* Handle what was noted until now, at once. */
 void machine_handle_notes(struct kvm_machine *machine);
 
-/* Reset the guest and let it run, unless it is paused. When that fails it is
- * over. */
+/* Reset the guest and let it run, unless it is paused. If that fails it is
+ * ended. */
 int machine_start_over(struct kvm_machine *machine);
 
 #endif

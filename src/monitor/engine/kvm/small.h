@@ -3,8 +3,8 @@
  * The small devices of a machine (virtio console, rng, balloon): PCI functions
  * whose queues the main thread serves when their doorbells ring.
  *
- * A balloon's target is only asked for; the operator is told when the guest has come
- * to it.
+ * A balloon's target is only a request; an event reports when the guest has
+ * reached it.
  *
  * Threads    The main thread. The board calls into the devices from any
  *            processor; they have locks of their own, taken after the board's.
@@ -42,18 +42,18 @@ struct small_devices {
 	struct virtio_balloon balloon;
 	struct small_function functions[SMALL_COUNT];
 	bool is_frozen;
-	bool is_balloon_due; /* the operator waits to be told */
+	bool is_balloon_due; /* an event is due when it is reached */
 	uint64_t refused;    /* of the balloon, when last looked at */
 	struct log_limit refused_limit;
 };
 
-/* Put them on the machine's bus, which is there. */
+/* Put them on the machine's bus, which exists already. */
 int machine_add_small(struct kvm_machine *machine);
 int machine_watch_small(struct kvm_machine *machine, sd_event *event);
 void machine_remove_small(struct kvm_machine *machine);
 
-/* Serve nothing and pass on no input, so that memory and state of the guest stay
- * as they are, and go on. What came meanwhile is not forgotten. */
+/* Stop serving and passing on input, so that memory and state of the guest do
+ * not change, and continue. Kicks that came meanwhile are kept. */
 void machine_freeze_small(struct kvm_machine *machine);
 void machine_thaw_small(struct kvm_machine *machine);
 
@@ -63,10 +63,10 @@ void machine_serve_console(struct kvm_machine *machine);
 size_t machine_push_console(struct kvm_machine *machine, const uint8_t *bytes,
 			    size_t count);
 
-/* Have the guest keep so much of its memory. */
+/* Ask the guest to keep this much of its memory. */
 void machine_set_balloon(struct kvm_machine *machine, uint64_t keep_bytes);
 
-/* What the guest holds in its balloon may have changed (NOTE_BALLOON). */
+/* The size of the guest's balloon may have changed (NOTE_BALLOON). */
 void machine_apply_balloon(struct kvm_machine *machine);
 
 /* Frozen. Restore before the bus: it starts the rings again. */

@@ -4,10 +4,10 @@
  * controllers and PIT in the kernel, the table of interrupt routes, irqfds and
  * ioeventfds.
  *
- * A guest's reset makes a new one: nothing of the old state can be forgotten.
+ * A guest's reset creates a new one, so no old state can be left over.
  *
- * Trust      The guest chooses what messages its interrupts are; KVM takes any
- *            address and data, and delivers to this machine alone.
+ * Trust      The guest chooses the MSI messages; KVM accepts any address and
+ *            data, and delivers to this machine only.
  * Threads    vm_set_line() any; the rest with the board lock held, or while no
  *            processor runs.
  * Errors     0 or a negative errno.
@@ -33,8 +33,8 @@ struct vm {
 /*
  * Make one with this memory.
  *
- * -ERANGE  more processors than KVM runs in one machine
- * other    what KVM said; all are told as refusals
+ * -ERANGE  more processors than KVM supports in one machine
+ * other    KVM's error; all of them fill in the refusal
  */
 int vm_open(struct vm *vm, int kvm_fd, uint32_t vcpu_count,
 	    const struct kvm_memory *memory, struct refusal *refusal);

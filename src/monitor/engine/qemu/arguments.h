@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line of QEMU: a machine with nothing but what is named, whose
- * disks, console and QMP are sockets that it inherits.
+ * The command line of QEMU: a machine with only the listed devices, whose
+ * disks, console and QMP are inherited sockets.
  */
 #ifndef MONITOR_ENGINE_QEMU_ARGUMENTS_H
 #define MONITOR_ENGINE_QEMU_ARGUMENTS_H
@@ -19,7 +19,7 @@
 /* Where its files are in the jail. */
 #define QEMU_KERNEL "/boot/kernel"
 #define QEMU_INITRD "/boot/initrd"
-/* Of interface N. A network backend takes no descriptor of QEMU 7.2's. */
+/* Of interface N. QEMU 7.2 accepts no descriptor for a network backend. */
 #define QEMU_NIC      "/boot/nic%u"
 #define QEMU_NIC_SIZE 24
 /* What QEMU calls its device. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which frames the guest wants, as QEMU tells it: it keeps the control queue of
- * an interface, whose frames it does not see.
+ * The guest's receive filter, as QEMU reports it: QEMU handles the control
+ * queue of an interface whose frames it does not see.
  *
- * Trust      The answer is as hostile as the guest. What makes no sense is a
- *            filter that takes everything, which is no one's loss but its own.
+ * Trust      The answer is as hostile as the guest. An invalid one becomes a
+ *            filter that accepts everything, at the guest's own cost.
  */
 #ifndef MONITOR_ENGINE_QEMU_FILTER_H
 #define MONITOR_ENGINE_QEMU_FILTER_H

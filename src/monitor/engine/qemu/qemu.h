@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine `qemu`: a QEMU process in a jail that runs the guest's
- * processors, and whose disks are ours over vhost-user. It is started with its
- * processors stopped; ready is when it speaks QMP.
+ * The engine `qemu`: a QEMU process in a jail that runs the guest's processors,
+ * with our disks over vhost-user. It is started with its processors stopped,
+ * and is ready once it speaks QMP.
  *
  * Trust      QEMU is as hostile as its guest. Breaking QMP ends it.
  * Threads    The main thread.
- * Errors     0 or a negative errno. Of start():
- *            -EINVAL  no kernel, or an initial RAM disk that was not announced
- *            -ENOSPC  the settings do not fit on a command line
- *            other    as jail_start()
- *            Of command():
- *            -EBUSY, -EAGAIN  QEMU does not keep up
- *            -ESRCH           it is gone
+ * Errors     0 or a negative errno. Of start(): -EINVAL no kernel, or an
+ *            initial RAM disk that was not announced -ENOSPC the settings do
+ *            not fit on a command line other as jail_start() Of command():
+ *            -EBUSY, -EAGAIN QEMU is not keeping up -ESRCH it is gone
  */
 #ifndef MONITOR_ENGINE_QEMU_QEMU_H
 #define MONITOR_ENGINE_QEMU_QEMU_H

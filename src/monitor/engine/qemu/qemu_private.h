@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of engine qemu share: qemu.c has its life, launch.c starts the
- * process, orders.c talks to it over QMP.
+ * Shared by the files of engine qemu: qemu.c has its life cycle, launch.c
+ * starts the process, orders.c talks to it over QMP.
  *
  * Trust      QEMU is as hostile as its guest.
  * Threads    The main thread.
@@ -30,7 +30,7 @@ enum order {
 	ORDER_FILTER,
 };
 
-/* An order under way. */
+/* A pending order. */
 struct pending {
 	uint32_t number;     /* QMP's; 0: free */
 	uint32_t request_id; /* ORDER_FILTER: the interface's index */
@@ -57,13 +57,13 @@ struct qemu {
 	bool is_filter_due[NIC_COUNT_MAX]; /* to be asked for once more */
 };
 
-/* launch.c: run it in its jail, with our ends of its lines in `qemu`. */
+/* launch.c: run it in its jail, with our ends of its sockets in `qemu`. */
 int qemu_launch(struct qemu *qemu, const struct engine_machine *machine);
 
 /*
  * orders.c: send one; its outcome goes to the engine's handler.
  *
- * -ESRCH   it does not listen any more
+ * -ESRCH   it is gone
  * -EBUSY   it has not answered the ones before
  * -EAGAIN  it does not read
  */
@@ -77,10 +77,10 @@ void qemu_filter_changed(void *context, const char *device);
 void qemu_filtered(void *context, uint32_t number,
 		   const struct nic_filter *filter);
 
-/* orders.c: ask what this interface takes, to tell the I/O thread. */
+/* orders.c: query this interface's filter, for the I/O thread. */
 void qemu_ask_filter(struct qemu *qemu, uint32_t index);
 
-/* orders.c: end the process; its end will be noticed. */
+/* orders.c: kill the process; its end is reported as usual. */
 void qemu_kill(struct qemu *qemu, const char *why);
 
 #endif

@@ -5,8 +5,8 @@
  *
  * Pure: bytes in, calls out; the caller owns the socket.
  *
- * Trust      QEMU is as hostile as its guest. A line that is too long, is no
- *            object, or answers nothing that was asked is -EBADMSG, and the
+ * Trust      QEMU is as hostile as its guest. A line that is too long, is not
+ *            an object, or answers no pending command is -EBADMSG, and the
  *            caller ends the engine. Values are copied and bounded.
  * Threads    One owner.
  * Errors     0 or a negative errno.
@@ -35,17 +35,18 @@ enum qmp_event {
 	QMP_PANICKED,
 };
 
-/* What the owner is told. */
+/* Callbacks to the owner. */
 struct qmp_handler {
 	/* is_guest: the guest did it, not we (QMP_SHUTDOWN, QMP_RESET). */
 	void (*happened)(void *context, enum qmp_event event, bool is_guest);
-	/* The command with this number was done (0) or refused (-EIO, with
-	 * QEMU's own words, printable). */
+	/* The command with this number succeeded (0) or failed (-EIO, with
+	 * QEMU's own text, printable). */
 	void (*answered)(void *context, uint32_t number, int status,
 			 const char *text);
-	/* What this device takes has changed (its QEMU name, unchecked). */
+	/* This device's receive filter has changed (its QEMU name,
+	 * unchecked). */
 	void (*filter_changed)(void *context, const char *device);
-	/* Before answered(), for a command whose answer tells of a filter. */
+	/* Before answered(), for a command whose answer contains a filter. */
 	void (*filtered)(void *context, uint32_t number,
 			 const struct nic_filter *filter);
 	void *context;
@@ -65,7 +66,7 @@ void qmp_release(struct qmp *qmp);
 /*
  * Bytes came from QEMU.
  *
- * -EBADMSG  it broke the rules
+ * -EBADMSG  it violated the protocol
  */
 int qmp_feed(struct qmp *qmp, const char *bytes, size_t count);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What QEMU writes to its standard error, for the log and for the reason of
- * its end. A few lines of each life are logged; the rest is read and dropped,
- * so that neither QEMU waits nor a guest fills the log.
+ * QEMU's standard error, for the log and for the reason of its end. A few lines
+ * per process are logged; the rest is read and dropped, so that QEMU never
+ * blocks on it and a guest cannot fill the log.
  *
  * Trust      QEMU is hostile: bytes are escaped and bounded.
  * Threads    The main thread.
@@ -29,7 +29,7 @@ struct words {
 int words_open(struct words *words, int *ret_their_fd);
 int words_watch(struct words *words, sd_event *event);
 
-/* Take what is left; words->last is final afterwards. */
+/* Read what is left; words->last is final afterwards. */
 void words_drain(struct words *words);
 
 /* Safe twice, and on one with fd NO_FD. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the pager share: pager.c has its life, pager_load.c brings
- * pieces of the image, pager_place.c puts their pages into memory. */
+/* Shared by the files of the pager: pager.c has its life cycle, pager_load.c
+ * reads chunks of the image, pager_place.c puts their pages into memory. */
 #ifndef MONITOR_ENGINE_KVM_PAGER_PRIVATE_H
 #define MONITOR_ENGINE_KVM_PAGER_PRIVATE_H
 
@@ -19,15 +19,15 @@ static inline void pager_set_bit(uint64_t *bits, uint64_t index)
 	bits[index / PAGER_WORD_BITS] |= 1ull << (index % PAGER_WORD_BITS);
 }
 
-/* pager_place.c: put bytes into the memory file: through a mapping if one is
- * watched, so that it happens in one step for everyone. */
+/* pager_place.c: put bytes into the memory file: through a registered mapping
+ * if there is one, so that it is atomic for all of them. */
 int pager_put(const struct pager *pager, uint64_t offset, uint64_t bytes,
 	      const uint8_t *from);
 
-/* A page that the image does not have, or not any more. */
+/* A page that is not in the image, or no longer wanted from it. */
 int pager_put_zero(const struct pager *pager, uint64_t offset);
 
-/* Who waits in any mapping of these pages goes on. */
+/* Resume threads that wait for these pages in any mapping. */
 void pager_wake(const struct pager *pager, uint64_t offset, uint64_t bytes);
 
 /* pager_load.c: all of the image at once. */

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A machine into a saved image, and a machine from one.
+ * Saving a machine to an image, and restoring one from it.
  *
  * Saving: the processors are parked, the disks frozen, the board's state taken;
  * then a thread writes memory and waits for the disk, while the main thread
- * does what it always does. The disks' state is taken last: what their services
- * answered meanwhile need not be done again, and what the host's cache holds of
- * them is on stable storage when the image is.
+ * continues as usual. The disks' state is taken last: requests answered
+ * meanwhile need not be repeated, and the disks' data in the host's cache is on
+ * stable storage before the image is.
  *
- * Restoring: the image is opened and checked while the machine is made; states
- * are set once there are threads, with memory coming on demand (pager.h).
+ * Restoring: the image is opened and checked while the machine is created;
+ * states are set once there are threads, with memory loaded on demand
+ * (pager.h).
  *
  * Threads    The main thread.
  * Errors     0 or a negative errno.
@@ -40,12 +41,13 @@ struct kvm_save {
 	size_t state_bytes;
 	bool is_restoring;
 
-	/* Saving. The thread exists always, because none can be made later. */
+	/* Saving. The thread always exists, because none can be created
+	 * later. */
 	pthread_t thread;
 	bool has_thread;
 	bool must_end;
 	sem_t wanted; /* by the thread */
-	int told_fd;  /* owned: the thread has got on */
+	int told_fd;  /* owned: the thread has made progress */
 	sd_event_source *source;
 	struct image_writer writer;
 	struct state_writer board; /* all but the disks */
@@ -56,13 +58,13 @@ struct kvm_save {
 	int result;
 	const char *failed_at; /* doing what */
 	bool is_saving;
-	bool is_frozen; /* until the guest goes on */
+	bool is_frozen; /* until the guest resumes */
 };
 
 void kvm_save_init(struct kvm_save *save);
 
 /*
- * In engine start(): the image that this machine goes on from, in place of a
+ * In engine start(): the image to restore this machine from, instead of a
  * kernel. Takes `image_fd`. Errors as image_open(), with a sentence.
  */
 int machine_open_image(struct kvm_machine *machine, int image_fd,
@@ -86,18 +88,18 @@ int machine_watch_saving(struct kvm_machine *machine, sd_event *event,
 int machine_save(struct kvm_machine *machine, uint32_t request_id,
 		 int image_fd);
 
-/* The guest is about to go on: what was frozen thaws, and an image being
- * written comes to nothing. */
+/* The guest is about to resume: what was frozen thaws, and an image being
+ * written is abandoned. */
 void machine_thaw(struct kvm_machine *machine);
 
-/* Its memory cannot be had: whoever waits for it waits until the process
+/* Its memory cannot be loaded: threads that wait for it do so until the process
  * ends, and must not be waited for. */
 bool machine_is_stuck(struct kvm_machine *machine);
 
 /* End saving, while the I/O thread runs. Safe twice, as the other. */
 void kvm_save_end(struct kvm_save *save);
 
-/* Release everything, after everyone else let go of the memory. */
+/* Release everything, after all other users of the memory. */
 void kvm_save_close(struct kvm_save *save);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files about a machine's image share: save.c has the main thread's
- * part of a save, save_write.c its thread's, restore.c the way back. */
+/* Shared by the files about a machine's image: save.c has the main thread's
+ * part of a save, save_write.c its thread's, restore.c the restore. */
 #ifndef MONITOR_ENGINE_KVM_SAVE_PRIVATE_H
 #define MONITOR_ENGINE_KVM_SAVE_PRIVATE_H
 
 #include "monitor/engine/kvm/machine.h"
 
-/* save.c: what the image counts on, or counted on; as KVM says. */
+/* save.c: what the image requires of the host, as KVM reports it. */
 int machine_describe(struct kvm_machine *machine,
 		     struct image_machine *ret_described);
 

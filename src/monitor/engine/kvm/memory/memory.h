@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's memory: one sealed memfd, mapped once, left out of core dumps and
- * of children. In the guest it has a hole below 4 GiB for devices
- * (machine/layout.h); in the file it has none.
+ * The guest's memory: one sealed memfd, mapped once, excluded from core dumps
+ * and not inherited by children. Guest-physically it has a hole below 4 GiB for
+ * devices (machine/layout.h); the file has none.
  *
- * Threads    Made and closed by the main thread. Everyone who looks things up
- *            in it borrows it into a struct guestmem of their own.
+ * Threads    Created and closed by the main thread. Every user that looks up
+ *            addresses borrows it into a struct guestmem of its own.
  * Errors     0 or a negative errno.
  */
 #ifndef MONITOR_ENGINE_KVM_MEMORY_H
@@ -35,7 +35,7 @@ struct kvm_memory {
 	uint32_t range_count;
 };
 
-/* Where so many bytes of memory are; returns the number of ranges. */
+/* The ranges of this much memory; returns their number. */
 uint32_t memory_split(uint64_t bytes, struct memory_range *ret_ranges);
 
 /*
@@ -50,18 +50,18 @@ int kvm_memory_open(struct kvm_memory *memory, uint64_t bytes, bool is_huge,
 /* Safe twice, and on one that is zeroed but for fd NO_FD. */
 void kvm_memory_close(struct kvm_memory *memory);
 
-/* Where this machine has so many bytes of it mapped, all in one range; NULL: they
- * are not memory. Any thread. */
+/* The mapping of these bytes, all in one range; NULL: they are not memory. Any
+ * thread. */
 uint8_t *kvm_memory_at(const struct kvm_memory *memory, uint64_t gpa,
 		       size_t bytes);
 
-/* Have `guest`, which must be empty, show this memory: user addresses are
- * guest-physical ones, as virtio over PCI wants it. */
+/* Make `guest`, which must be empty, refer to this memory: user addresses equal
+ * guest-physical ones, as virtio over PCI requires. */
 int kvm_memory_lend(const struct kvm_memory *memory, struct guestmem *guest);
 
-/* Let the host have these bytes, which lie in the guest's memory: they read as
- * zeros, and take memory again when they are touched. `pager` does not bring
- * back what they held. Any thread. */
+/* Return these bytes of the guest's memory to the host: they read as zeros, and
+ * are allocated again when touched. `pager` does not restore their content. Any
+ * thread. */
 void kvm_memory_give_back(const struct kvm_memory *memory, struct pager *pager,
 			  uint64_t gpa, uint64_t bytes);
 

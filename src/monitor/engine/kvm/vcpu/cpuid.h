@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest's CPUID says: what KVM supports, less what cannot be saved
- * (nested virtualization), and a topology of one package with one core for each
- * virtual processor. The local APIC's id is the processor's number.
+ * A guest's CPUID: what KVM supports, less what cannot be saved (nested
+ * virtualization), and a topology of one package with one core for each virtual
+ * processor. The local APIC's id is the processor's number.
  *
  * Sources: Intel SDM 2A, CPUID (leaves 1, 4, 0BH, 1FH); AMD APM 3, appendix E
  * (8000_0001H, 8000_0008H, 8000_001DH, 8000_001EH).
@@ -16,7 +16,7 @@
 
 #define CPUID_SIZE 256
 
-/* `table.nent` entries; as KVM_SET_CPUID2 wants it. */
+/* `table.nent` entries; for KVM_SET_CPUID2. */
 struct cpuid_table {
 	struct kvm_cpuid2 table;
 	struct kvm_cpuid_entry2 entries[CPUID_SIZE];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions that KVM hands over (KVM_EXIT_INTERNAL_ERROR, suberror
- * emulation): KVM's registers to and from emulate's abstract processor, and
- * how often each was emulated.
+ * Instructions that KVM passes to user space (KVM_EXIT_INTERNAL_ERROR, suberror
+ * emulation): conversion of KVM's registers to and from emulate's abstract
+ * processor, and counters of what was emulated.
  *
- * Needs KVM_CAP_EXIT_ON_EMULATION_FAILURE switched on; without, KVM gives a
- * user program's instruction an invalid opcode, and only the kernel's come
+ * Requires KVM_CAP_EXIT_ON_EMULATION_FAILURE; without it, KVM raises #UD for
+ * such an instruction in user mode, and only those of the guest's kernel arrive
  * here.
  *
  * Trust      The instruction, all registers and all memory are a hostile
@@ -54,11 +54,11 @@ void emulations_init(struct emulations *emulations, int vm_fd,
 #define EMULATION_TEXT_SIZE 128
 
 /*
- * Carry out the instruction that `run` came out with, or inject the exception
- * that it raises; 0: the processor may run on.
+ * Emulate the instruction of the exit in `run`, or inject the exception that it
+ * raises; 0: the processor may run on.
  *
- * -EOPNOTSUPP  it is none that we know; text says which
- * other        KVM does not give or take its state; text says so
+ * -EOPNOTSUPP  it is not supported; text says which it is
+ * other        KVM's state could not be read or set; text says so
  */
 int emulation_handle(struct emulations *emulations, int vcpu_fd,
 		     const struct kvm_run *run, const struct emulation_ops *ops,

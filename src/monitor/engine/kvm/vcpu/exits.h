@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why a virtual processor came out of the guest, and what is done about it.
+ * Handling of VM exits.
  *
- * Trust      The exit's numbers are KVM's; addresses and data in it are a
- *            hostile guest's and go to the board as they are.
+ * Trust      The exit's reason is KVM's; addresses and data in it are a hostile
+ *            guest's and are passed to the board unchanged.
  * Threads    The processor's own. Takes the board lock.
  */
 #ifndef MONITOR_ENGINE_KVM_EXITS_H
@@ -14,7 +14,7 @@
 /* KVM_RUN returned with an exit. */
 void exit_handle(struct vcpu *vcpu);
 
-/* KVM_RUN failed: this guest is over. */
+/* KVM_RUN failed: end this guest. */
 void exit_failed(struct vcpu *vcpu, int error);
 
 #endif

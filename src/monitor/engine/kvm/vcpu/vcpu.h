@@ -7,12 +7,12 @@
  *   VCPUS_RUN   --vcpus_park()-->  VCPUS_PARK
  *   any         --vcpus_end()-->   VCPUS_END
  *
- * A processor that parks has completed what it was at (a port or memory access
- * that the board carried out), so its registers may be read and written. One
- * that cannot go on (a triple fault, an error of KVM's) asks the machine to
- * park all and tells it why.
+ * A processor that parks has completed its pending access (to a port or memory
+ * of the board), so its registers may be read and written. One that cannot
+ * continue (a triple fault, an error of KVM's) asks the machine to park all and
+ * reports why.
  *
- * Nobody waits for a processor to come out of the guest: it is told by KVM's
+ * Nothing waits for a processor to leave the guest: it is notified by KVM's
  * immediate_exit and then by a signal, so that no wake-up is lost.
  *
  * Threads    vcpus_park() any thread; the rest the main thread. The state of
@@ -42,7 +42,7 @@ struct vcpu {
 	struct kvm_run *run; /* owned mapping, shared with the kernel */
 	pthread_t thread;
 	bool has_thread;
-	bool is_narrow;  /* its thread has bound itself */
+	bool is_narrow;  /* its thread has installed its filter */
 	bool has_exited; /* the exit in `run` is not completed yet */
 };
 
@@ -57,8 +57,8 @@ struct vcpus {
 	uint32_t target; /* enum vcpus_target; atomic, written locked */
 	uint32_t parked_count;
 	uint32_t thread_count;
-	/* Owned; each thread binds itself with it before it first enters the
-	 * guest, once is_sealed. */
+	/* Owned; each thread installs it before it first enters the guest, once
+	 * is_sealed. */
 	struct sandbox_program program;
 	bool is_sealed; /* written before the first vcpus_run() */
 };
@@ -68,8 +68,9 @@ int vcpus_init(struct vcpus *vcpus, struct kvm_machine *machine,
 	       uint32_t count);
 
 /*
- * Have KVM make them, as after power-on: the first may run, the others wait for
- * it. Again after vcpus_close(), while all are parked: with a new machine.
+ * Create them in KVM in their power-on state: the first may run, the others
+ * wait for it. May be repeated with a new machine after vcpus_close(), while
+ * all are parked.
  */
 int vcpus_open(struct vcpus *vcpus, int kvm_fd, int vm_fd,
 	       struct refusal *refusal);
@@ -78,19 +79,19 @@ void vcpus_close(struct vcpus *vcpus);
 /* Start the threads, parked. */
 int vcpus_start(struct vcpus *vcpus);
 
-/* The process is sealed: threads give up what they do not need before they
- * first run the guest. Before the first vcpus_run(). */
+/* The process is sealed: threads install their own filters before they first
+ * run the guest. To be called before the first vcpus_run(). */
 void vcpus_seal(struct vcpus *vcpus);
 
 void vcpus_run(struct vcpus *vcpus);
 
-/* Have them park soon. */
+/* Make them park soon. */
 void vcpus_park(struct vcpus *vcpus);
 
 /* The same, and wait until they have. */
 void vcpus_park_all(struct vcpus *vcpus);
 
-/* Tell the guest's watchdogs that a pause was one, before they run again. */
+/* Let the guest's watchdogs know of a pause, before it runs again. */
 void vcpus_tell_pause(struct vcpus *vcpus);
 
 /* End the threads and release everything. Safe twice, and on zeroed ones. */

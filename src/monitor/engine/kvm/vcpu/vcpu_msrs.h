@@ -29,10 +29,10 @@ int vcpu_msrs_init(struct vcpu_msrs *msrs);
 /* Safe twice, and on one that is zeroed. */
 void vcpu_msrs_release(struct vcpu_msrs *msrs);
 
-/* Which there are: shape->msrs. -ENOMEM, or what KVM said. */
+/* Fill shape->msrs. -ENOMEM, or KVM's error. */
 int vcpu_msrs_list(struct vcpu_shape *shape, int kvm_fd);
 
-/* Their values; one that this processor does not have is left out. */
+/* Their values; those that this processor does not have are omitted. */
 int vcpu_msrs_read(struct vcpu_msrs *msrs, int vcpu_fd,
 		   const struct vcpu_shape *shape);
 
@@ -42,7 +42,7 @@ int vcpu_msrs_read(struct vcpu_msrs *msrs, int vcpu_fd,
 int vcpu_msrs_check(struct vcpu_msrs *msrs, const struct vcpu_shape *shape,
 		    struct refusal *refusal);
 
-/* -ENOTSUP: this host does not take one of the values. */
+/* -ENOTSUP: this host does not accept one of the values. */
 int vcpu_msrs_write(const struct vcpu_msrs *msrs, int vcpu_fd,
 		    struct refusal *refusal);
 
