@@ -166,6 +166,16 @@ static int plan_channel(struct channel_plan *plan, uint64_t generation,
 	return 0;
 }
 
+/* The service had its memory first, so what is wrong with a channel is not the
+ * supervisor's fault. */
+static int give_back(struct monitor *monitor, uint32_t type,
+		     const void *channel, size_t bytes)
+{
+	log_warn("channel refused type=%u", type);
+	(void)child_send(&monitor->child, type, 0, channel, bytes);
+	return 0;
+}
+
 static int take_disk_up(void *process, struct message *message)
 {
 	struct monitor *monitor = process;
@@ -181,11 +191,9 @@ static int take_disk_up(void *process, struct message *message)
 				    channel->generation, channel->is_alone != 0,
 				    message);
 	result = lane_open(&change.lane, channel->generation, message->fds);
-	if (result < 0) {
-		(void)child_send(&monitor->child, MSG_MONITOR_DISK_REFUSED, 0,
-				 channel, sizeof(*channel));
-		return result;
-	}
+	if (result < 0)
+		return give_back(monitor, MSG_MONITOR_DISK_REFUSED, channel,
+				 sizeof(*channel));
 	iothread_call(&monitor->io, bring_up, &change);
 	return 0;
 }
@@ -281,11 +289,9 @@ static int take_nic_up(void *process, struct message *message)
 		return plan_channel(&monitor->nic_plans[channel->index].channel,
 				    channel->generation, false, message);
 	result = nic_link_open(&change.link, channel->generation, message->fds);
-	if (result < 0) {
-		(void)child_send(&monitor->child, MSG_MONITOR_NIC_BROKEN, 0,
-				 channel, sizeof(*channel));
-		return result;
-	}
+	if (result < 0)
+		return give_back(monitor, MSG_MONITOR_NIC_BROKEN, channel,
+				 sizeof(*channel));
 	iothread_call(&monitor->io, bring_nic_up, &change);
 	return 0;
 }

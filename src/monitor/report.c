@@ -139,6 +139,9 @@ static void report_features(struct monitor *monitor, uint32_t index)
 	if (!monitor_has_io(monitor))
 		return;
 	iothread_call(&monitor->io, look_at_features, &question);
+	/* Its driver has chosen nothing yet. */
+	if (question.negotiated.attachment_id == 0)
+		return;
 	(void)tell(monitor, MSG_MONITOR_NIC_FEATURES, &question.negotiated,
 		   sizeof(question.negotiated));
 }
