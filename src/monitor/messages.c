@@ -28,46 +28,21 @@ static int configure(void *process, struct message *message)
 	return 0;
 }
 
-static int keep_fd(int *place, struct message *message)
+static int keep_fd(void *process, struct message *message)
 {
+	struct monitor *monitor = process;
+	int *const places[] = {
+		[MSG_MONITOR_KERNEL] = &monitor->kernel_fd,
+		[MSG_MONITOR_INITRD] = &monitor->initrd_fd,
+		[MSG_MONITOR_LISTENER] = &monitor->listener_fd,
+		[MSG_MONITOR_KVM] = &monitor->kvm_fd,
+		[MSG_MONITOR_IMAGE] = &monitor->image_fd,
+	};
+	int *place = places[message->type];
+
 	close_fd(place);
 	*place = take_fd(&message->fds[0]);
 	return 0;
-}
-
-static int keep_kernel(void *process, struct message *message)
-{
-	struct monitor *monitor = process;
-
-	return keep_fd(&monitor->kernel_fd, message);
-}
-
-static int keep_initrd(void *process, struct message *message)
-{
-	struct monitor *monitor = process;
-
-	return keep_fd(&monitor->initrd_fd, message);
-}
-
-static int keep_listener(void *process, struct message *message)
-{
-	struct monitor *monitor = process;
-
-	return keep_fd(&monitor->listener_fd, message);
-}
-
-static int keep_kvm(void *process, struct message *message)
-{
-	struct monitor *monitor = process;
-
-	return keep_fd(&monitor->kvm_fd, message);
-}
-
-static int keep_image(void *process, struct message *message)
-{
-	struct monitor *monitor = process;
-
-	return keep_fd(&monitor->image_fd, message);
 }
 
 static int open_console(void *process, struct message *message)
@@ -331,35 +306,17 @@ static int tell_engine(struct monitor *monitor, const struct message *message,
 	return result;
 }
 
-static void ask_engine(struct monitor *monitor, const struct message *message,
-		       enum engine_verb verb)
+static int ask_engine(void *process, struct message *message)
 {
+	static const enum engine_verb verbs[] = {
+		[MSG_MONITOR_RESUME] = ENGINE_RESUME,
+		[MSG_MONITOR_PAUSE] = ENGINE_PAUSE,
+		[MSG_MONITOR_POWERDOWN] = ENGINE_POWERDOWN,
+		[MSG_MONITOR_RESET] = ENGINE_RESET,
+	};
 	const struct engine_argument none = { .image_fd = NO_FD };
 
-	(void)tell_engine(monitor, message, verb, &none);
-}
-
-static int resume_guest(void *process, struct message *message)
-{
-	ask_engine(process, message, ENGINE_RESUME);
-	return 0;
-}
-
-static int pause_guest(void *process, struct message *message)
-{
-	ask_engine(process, message, ENGINE_PAUSE);
-	return 0;
-}
-
-static int power_down(void *process, struct message *message)
-{
-	ask_engine(process, message, ENGINE_POWERDOWN);
-	return 0;
-}
-
-static int reset_guest(void *process, struct message *message)
-{
-	ask_engine(process, message, ENGINE_RESET);
+	(void)tell_engine(process, message, verbs[message->type], &none);
 	return 0;
 }
 
@@ -421,11 +378,11 @@ static int pong(void *process, struct message *message)
 static const struct message_rule from_supervisor[] = {
 	/* type                  allowed in              handler */
 	{ MSG_MONITOR_CONFIGURE, IN(MONITOR_FRESH),      configure },
-	{ MSG_MONITOR_KERNEL,    IN_SETUP,               keep_kernel },
-	{ MSG_MONITOR_INITRD,    IN_SETUP,               keep_initrd },
-	{ MSG_MONITOR_LISTENER,  IN_SETUP,               keep_listener },
-	{ MSG_MONITOR_KVM,       IN_SETUP,               keep_kvm },
-	{ MSG_MONITOR_IMAGE,     IN_SETUP,               keep_image },
+	{ MSG_MONITOR_KERNEL,    IN_SETUP,               keep_fd },
+	{ MSG_MONITOR_INITRD,    IN_SETUP,               keep_fd },
+	{ MSG_MONITOR_LISTENER,  IN_SETUP,               keep_fd },
+	{ MSG_MONITOR_KVM,       IN_SETUP,               keep_fd },
+	{ MSG_MONITOR_IMAGE,     IN_SETUP,               keep_fd },
 	{ MSG_MONITOR_CONSOLE,   IN_SETUP,               open_console },
 	{ MSG_MONITOR_DISK,      IN_SETUP,               plan_disk },
 	{ MSG_MONITOR_DISK_OWES, IN_SETUP,               note_debt },
@@ -437,10 +394,10 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_MONITOR_NIC_UP,    IN_SETUP | IN_SERVICE,  take_nic_up },
 	{ MSG_MONITOR_NIC_DOWN,  IN_SERVICE,             take_nic_down },
 	{ MSG_MONITOR_COUNT,     IN_SERVICE,             count },
-	{ MSG_MONITOR_RESUME,    IN(MONITOR_RUNNING),    resume_guest },
-	{ MSG_MONITOR_PAUSE,     IN(MONITOR_RUNNING),    pause_guest },
-	{ MSG_MONITOR_POWERDOWN, IN(MONITOR_RUNNING),    power_down },
-	{ MSG_MONITOR_RESET,     IN(MONITOR_RUNNING),    reset_guest },
+	{ MSG_MONITOR_RESUME,    IN(MONITOR_RUNNING),    ask_engine },
+	{ MSG_MONITOR_PAUSE,     IN(MONITOR_RUNNING),    ask_engine },
+	{ MSG_MONITOR_POWERDOWN, IN(MONITOR_RUNNING),    ask_engine },
+	{ MSG_MONITOR_RESET,     IN(MONITOR_RUNNING),    ask_engine },
 	{ MSG_MONITOR_SAVE,      IN(MONITOR_RUNNING),    save_guest },
 	{ MSG_MONITOR_BALLOON,   IN(MONITOR_RUNNING),    set_balloon },
 	{ MSG_CHILD_WELCOME,     IN_ANY_STATE,           report_all },
