@@ -1,15 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A definition as a hostile client may send it. One that passes must be safe to
- * use: every text ends, every count and enum is in range.
+ * A definition as a hostile client may send it. What can be decoded is safe to
+ * print, and what passes the check is safe to use and comes back the same. The
+ * first byte says of which record it is.
  */
 #include <assert.h>
 #include <string.h>
 
+#include "definition/attributes.h"
 #include "definition/check.h"
-#include "supervisor/partition/check.h"
+#include "definition/value.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+static void print(const struct record_type *record, const void *value)
+{
+	char text[VALUE_SIZE];
+
+	for (size_t i = 0; i < record->field_count; i++) {
+		const struct field *field = &record->fields[i];
+
+		if (field->type != FIELD_LIST) {
+			(void)field_value(field, value, text);
+			continue;
+		}
+		for (uint32_t n = 0; n < field_list_count(field, value); n++)
+			print(field->element, field_list_at(field, value, n));
+	}
+}
 
 static void use_disk(const struct disk_definition *disk)
 {
@@ -40,21 +58,36 @@ static void use(const struct partition_definition *definition)
 		use_disk(&definition->disks[i]);
 }
 
+static void check_same(const struct record_type *record, const void *value)
+{
+	struct partition_document again;
+	uint8_t stream[ATTRIBUTES_MAX];
+	struct refusal refusal;
+	int written = definition_encode(record, value, stream, sizeof(stream));
+
+	assert(written > 0);
+	assert(definition_decode(record, stream, (size_t)written, &again,
+				 &refusal) == 0);
+	assert(memcmp(&again, value, record->bytes) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-	struct partition_document document;
-	struct service_settings settings;
+	static const struct record_type *const records[] = {
+		&partition_record, &disk_record, &nic_record, &switch_record
+	};
+	const struct record_type *record = records[bytes ? data[0] % 4 : 0];
+	struct partition_document value;
 	struct refusal refusal;
 
-	/* The dispatcher lets only the exact length through. */
-	memset(&document, 0, sizeof(document));
-	memcpy(&document, data,
-	       bytes < sizeof(document) ? bytes : sizeof(document));
-	if (definition_check(&partition_record, &document, "", &refusal) == 0)
-		use(&document.partition);
-	memset(&settings, 0, sizeof(settings));
-	memcpy(&settings, data,
-	       bytes < sizeof(settings) ? bytes : sizeof(settings));
-	(void)check_service_settings(&settings, &refusal);
+	if (bytes == 0 || definition_decode(record, data + 1, bytes - 1, &value,
+					    &refusal) < 0)
+		return 0;
+	print(record, &value);
+	if (definition_check(record, &value, "", &refusal) < 0)
+		return 0;
+	if (record == &partition_record)
+		use(&value.partition);
+	check_same(record, &value);
 	return 0;
 }

@@ -5,43 +5,57 @@ import pathlib
 import struct
 import sys
 
-PATH = 256
+NESTED, MAY_IGNORE = 1 << 15, 1 << 14
+PARTITION, DISK, NIC, SWITCH = b"\0", b"\1", b"\2", b"\3"
 
 
-def text(value, room):
-    return value.encode().ljust(room, b"\0")
+def attribute(number, payload):
+    if isinstance(payload, int):
+        payload = struct.pack("<I", payload)
+    if isinstance(payload, str):
+        payload = payload.encode()
+    head = struct.pack("<HH", number, len(payload))
+    return head + payload + bytes(-len(payload) % 4)
 
 
-def disk(name="root", size=8 << 30, access=0, cache=0, outage=0, outage_ms=0,
-         hang_ms=2000, queues=1):
-    return (text(name, 32) + text("disk0", 32) + text(f"/srv/{name}.img", PATH)
-            + struct.pack("<Q6I", size, access, cache, outage, outage_ms,
-                          hang_ms, queues))
+def record(**fields):
+    return b"".join(attribute(int(name[1:]), payload)
+                    for name, payload in fields.items())
 
 
-def definition(name="web1", engine=0, cpus=2, memory=512 << 20, log=256 << 10,
-               kernel="/boot/vmlinuz", socket="", disks=(), count=None):
-    blob = (text(name, 32)
-            + struct.pack("<6I", 0, engine, 0, 1, cpus,
-                          len(disks) if count is None else count)
-            + struct.pack("<QQII", memory, log, 30000, 0)
-            + text(kernel, PATH) + text("", PATH)
-            + text("root=/dev/vda ro" if kernel else "", 1024)
-            + text(socket, 108) + struct.pack("<I", 0))
-    return blob + b"".join(disks).ljust(8 * 352, b"\0")
+def disk(name="root", **more):
+    return attribute(11 | NESTED, record(
+        **{"_1": name, "_2": f"/srv/{name}.img", **more}))
 
+
+LAN0 = record(_1="lan0", _2="lan", _3=bytes([2, 0, 0, 0, 0, 1]),
+              _4=struct.pack("<H", 10), _5=struct.pack("<2H", 20, 30), _6=1,
+              _10=1500, _11=1, _12=struct.pack("<QII", 125 << 10, 10000, 0),
+              _13=struct.pack("<I", 1) + bytes([10, 0, 0, 1]) + bytes(16))
+OWN = record(_1="web1", _5="/boot/vmlinuz", _7="root=/dev/vda ro", _8=2,
+             _9=struct.pack("<Q", 512 << 20))
+FOREIGN = record(_1="ext", _3=3, _4="/run/vm.sock")
 
 SEEDS = {
-    "plain": definition(disks=[disk()]),
-    "two-disks": definition(disks=[disk(), disk("data", cache=1, queues=8)]),
-    "outage": definition(disks=[disk(outage=1, outage_ms=30000)]),
-    "foreign": definition(engine=3, cpus=0, memory=0, log=0, kernel="",
-                          socket="/run/vm.sock", disks=[disk()]),
-    "same-name": definition(disks=[disk(), disk()]),
-    "too-many-disks": definition(disks=[disk()], count=9),
-    "count-wraps": definition(disks=[disk()], count=0xffffffff),
-    "no-end": b"a" * 32 + definition(disks=[disk()])[32:],
-    "short": definition()[:100],
+    "plain": PARTITION + OWN + disk(),
+    "two-disks": PARTITION + OWN + disk() + disk("data", _5=1, _9=8),
+    "outage": PARTITION + OWN + disk(_7=struct.pack("<II", 1, 30000)),
+    "foreign": PARTITION + FOREIGN + disk(),
+    "interface": PARTITION + OWN + attribute(12 | NESTED, LAN0),
+    "same-name": PARTITION + OWN + disk() + disk(),
+    "too-many-disks": PARTITION + OWN + 9 * disk(),
+    "ignored": PARTITION + OWN + attribute(99 | MAY_IGNORE, "later"),
+    "unknown": PARTITION + OWN + attribute(99, "later"),
+    "twice": PARTITION + OWN + OWN,
+    "no-need": PARTITION + FOREIGN + disk() + record(_8=1),
+    "deep": PARTITION + attribute(11 | NESTED, disk()),
+    "short": (PARTITION + OWN)[:30],
+    "long": PARTITION + struct.pack("<HH", 1, 0xffff) + b"web1",
+    "nic": NIC + LAN0,
+    "switch": SWITCH + record(
+        _1="lan", _2="net0", _3=struct.pack("<16sI", b"br0", 2),
+        _4=struct.pack("<H", 1)),
+    "disk": DISK + record(_1="root", _2="/srv/root.img"),
     "empty": b"",
 }
 

@@ -334,6 +334,13 @@ void store_bind_text(struct store *store, sqlite3_stmt *statement, int index,
 		  sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC));
 }
 
+void store_bind_copy(struct store *store, sqlite3_stmt *statement, int index,
+		     const void *blob, size_t bytes)
+{
+	note_bind(store, sqlite3_bind_blob64(statement, index, blob, bytes,
+					     SQLITE_TRANSIENT));
+}
+
 void store_bind_blob(struct store *store, sqlite3_stmt *statement, int index,
 		     const void *blob, size_t bytes)
 {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "definition/attributes.h"
 #include "supervisor/store/store_sql.h"
 
 /* -- statements -- */
@@ -165,6 +166,22 @@ static bool is_in_range(const struct column *column, uint64_t number)
 }
 
 /* What is bound stays the caller's until the statement has ended. */
+/* A partition's interfaces have rows of their own. */
+static void bind_definition(struct store *store, sqlite3_stmt *statement,
+			    int index, const struct column *column,
+			    const void *member)
+{
+	struct partition_document whole = { 0 };
+	uint8_t stream[ATTRIBUTES_MAX];
+	int bytes;
+
+	memcpy(&whole, member, column->bytes);
+	bytes = definition_encode(column->definition, &whole, stream,
+				  sizeof(stream));
+	assert(bytes >= 0);
+	store_bind_copy(store, statement, index, stream, (size_t)bytes);
+}
+
 static void bind(struct store *store, sqlite3_stmt *statement, int index,
 		 const struct column *column, const void *member)
 {
@@ -184,8 +201,10 @@ static void bind(struct store *store, sqlite3_stmt *statement, int index,
 				blob->bytes);
 		break;
 	case COLUMN_BYTES:
-	case COLUMN_DEFINITION:
 		store_bind_blob(store, statement, index, member, column->bytes);
+		break;
+	case COLUMN_DEFINITION:
+		bind_definition(store, statement, index, column, member);
 		break;
 	}
 }
@@ -250,12 +269,18 @@ static int read_blob(sqlite3_stmt *statement, int index,
 static int read_definition(sqlite3_stmt *statement, int index,
 			   const struct column *column, void *member)
 {
-	char name[NAME_SIZE];
-	int r;
+	const void *stream = sqlite3_column_blob(statement, index);
+	struct partition_document whole;
+	struct refusal refusal;
 
-	memcpy(name, member, sizeof(name));
-	r = read_bytes(statement, index, column, member);
-	return r == 0 && memcmp(name, member, sizeof(name)) != 0 ? -EUCLEAN : r;
+	if (!stream ||
+	    definition_decode(column->definition, stream,
+			      (size_t)sqlite3_column_bytes(statement, index),
+			      &whole, &refusal) < 0 ||
+	    memcmp(&whole, member, NAME_SIZE) != 0)
+		return -EUCLEAN;
+	memcpy(member, &whole, column->bytes);
+	return 0;
 }
 
 static int read_column(sqlite3_stmt *statement, int index,

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct record_type;
 struct store;
 
 enum column_kind {
@@ -24,7 +25,7 @@ enum column_kind {
 	COLUMN_TEXT,
 	COLUMN_BYTES,      /* the whole member */
 	COLUMN_BLOB,       /* a struct store_blob; who reads one frees it */
-	COLUMN_DEFINITION, /* begins with its name, which a column before has */
+	COLUMN_DEFINITION, /* its attributes; its name is a column before */
 };
 
 struct column {
@@ -35,6 +36,7 @@ struct column {
 	uint64_t most;          /* of a number; 0: as many as the member has */
 	bool is_fixed;          /* an update leaves it as it is */
 	const char *constraint; /* SQL; may be NULL */
+	const struct record_type *definition; /* what it is of */
 };
 
 /* Which deferred writes go first when they are too many. */

@@ -5,6 +5,7 @@
 
 #include "base/count.h"
 #include "base/scope.h"
+#include "definition/schema.h"
 #include "supervisor/store/journal.h"
 #include "supervisor/store/store_sql.h"
 
@@ -22,7 +23,7 @@
 /* clang-format off */
 static const struct column partition_columns[] = {
 	{ "name", TEXT, OF(partition_record, definition.name) },
-	{ "definition", DEFINITION, OF(partition_record, definition), .is_fixed = true },
+	{ "definition", DEFINITION, OF(partition_record, definition), .is_fixed = true, .definition = &partition_record },
 	{ "state", NUMBER, OF(partition_record, lifecycle.state), .most = PARTITION_STATE_COUNT - 1 },
 	{ "before_save", NUMBER, OF(partition_record, lifecycle.before), .most = PARTITION_STATE_COUNT - 1 },
 	{ "restarts", NUMBER, OF(partition_record, restarts) },
@@ -54,14 +55,14 @@ static const struct column attachment_columns[] = {
 static const struct column switch_columns[] = {
 	{ "name", TEXT, OF(switch_record, definition.name) },
 	{ "id", NUMBER, OF(switch_record, id), .constraint = "UNIQUE" },
-	{ "definition", DEFINITION, OF(switch_record, definition) },
+	{ "definition", DEFINITION, OF(switch_record, definition), .definition = &switch_record },
 };
 
 static const struct column nic_columns[] = {
 	{ "id", NUMBER, OF(nic_record, id) },
 	{ "partition", TEXT, OF(nic_record, partition), .constraint = WITH_PARTITION },
 	{ "name", TEXT, OF(nic_record, definition.name) },
-	{ "definition", DEFINITION, OF(nic_record, definition) },
+	{ "definition", DEFINITION, OF(nic_record, definition), .definition = &nic_record },
 };
 
 static const struct column mirror_columns[] = {

@@ -149,6 +149,9 @@ void store_bind_text(struct store *store, sqlite3_stmt *statement, int index,
 		     const char *text);
 void store_bind_blob(struct store *store, sqlite3_stmt *statement, int index,
 		     const void *blob, size_t bytes);
+/* Not so: this one is copied. */
+void store_bind_copy(struct store *store, sqlite3_stmt *statement, int index,
+		     const void *blob, size_t bytes);
 
 /* Deferred writes and counters, as parts of a transaction (store_deferred.c). */
 int store_drain(struct store *store);

@@ -114,7 +114,7 @@ TEST(a_damaged_store_does_not_take_the_place_of_its_copy)
 	store_rig_open(&rig);
 	/* More than is kept in memory. */
 	CHECK_EQ(store_begin(rig.store), 0);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 3000; i++) {
 		char name[16];
 
 		(void)snprintf(name, sizeof(name), "web%d", i);
@@ -127,6 +127,6 @@ TEST(a_damaged_store_does_not_take_the_place_of_its_copy)
 
 	CHECK_EQ(store_copy(rig.store), -EUCLEAN);
 
-	CHECK_EQ(count_in("store.copy"), 200);
+	CHECK_EQ(count_in("store.copy"), 3000);
 	store_rig_close(&rig);
 }

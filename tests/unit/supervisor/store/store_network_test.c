@@ -109,7 +109,9 @@ static int see_switch(void *context, const struct switch_record *record)
 
 TEST(a_switch_is_kept_changed_and_forgotten)
 {
-	struct switch_record put = { .id = 5, .definition.name = "lan" };
+	struct switch_record put = {
+		.id = 5, .definition = { .name = "lan", .service = "net0" }
+	};
 	struct switch_record got = { 0 };
 
 	store_rig_open(&rig);

@@ -44,7 +44,9 @@ static const struct child_record child = { .instance = 3,
 					   .name = "disk0",
 					   .token = { 0, 1, 255 },
 					   .cgroup = "/bulkhead/disk0" };
-static const struct switch_record lan = { .id = 6, .definition.name = "lan" };
+static const struct switch_record lan = {
+	.id = 6, .definition = { .name = "lan", .service = "net0" }
+};
 static const struct nic_record nic = {
 	.id = 7,
 	.partition = "web1",
