@@ -52,6 +52,18 @@ static void put_escaped(const char *text, FILE *out)
 			(void)fputc(*text, out);
 }
 
+void cli_print_line(const char *format, ...)
+{
+	char text[2048];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	put_escaped(text, stdout);
+	(void)fputc('\n', stdout);
+}
+
 int cli_complain(const struct cli *cli, int status, const char *field,
 		 const char *format, ...)
 {

@@ -66,6 +66,10 @@ int cli_refuse(const struct cli *cli, const struct refusal *refusal);
 /* Print a JSON value, one per line, and release it. */
 void cli_print_json(json_t *value);
 
+/* Print a line on stdout, with everything in it escaped for a terminal. */
+void cli_print_line(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+
 /* A JSON string of foreign text, whatever its bytes. */
 json_t *json_foreign(const char *text);
 

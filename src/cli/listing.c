@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/listing.h"
 
-int listing_run(struct cli *cli, struct listing *listing, uint32_t type,
-		int (*on_row)(void *data, struct message *message))
+#include <errno.h>
+
+static int take_row(void *data, struct message *message)
 {
+	return rows_take(data, message) ? 0 : -EBADMSG;
+}
+
+int listing_run(struct cli *cli, uint32_t asked, uint32_t type,
+		const struct column *columns)
+{
+	struct rows rows;
 	const struct request request = {
-		.type = type,
-		.on_row = on_row,
-		.row_data = listing,
+		.type = asked,
+		.on_row = take_row,
+		.row_data = &rows,
 	};
 	int status;
 
-	listing->rows = json_array();
+	rows_init(&rows, type, columns);
 	status = cli_call(cli, &request, NOT_LONG);
-	if (status == EXIT_DONE && cli->is_json)
-		cli_print_json(json_incref(listing->rows));
-	else if (status == EXIT_DONE)
-		table_print(&listing->table);
-	json_decref(listing->rows);
-	table_release(&listing->table);
+	if (status == EXIT_DONE)
+		rows_print(&rows, cli);
+	rows_release(&rows);
 	return status;
 }

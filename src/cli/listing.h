@@ -3,23 +3,15 @@
 #ifndef CLI_LISTING_H
 #define CLI_LISTING_H
 
-#include <jansson.h>
-
 #include "cli/cli.h"
-#include "cli/table.h"
-
-struct listing {
-	struct table table; /* for people */
-	json_t *rows;       /* for scripts */
-};
+#include "cli/rows.h"
 
 /*
- * Ask with this type; `on_row` gets each row with the listing as its data, and
- * adds it to both. The table has its headings already, and is released.
+ * Ask with the type `asked` and print the rows of type `type` that come.
  *
  * Returns an exit status.
  */
-int listing_run(struct cli *cli, struct listing *listing, uint32_t type,
-		int (*on_row)(void *data, struct message *message));
+int listing_run(struct cli *cli, uint32_t asked, uint32_t type,
+		const struct column *columns);
 
 #endif

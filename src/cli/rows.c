@@ -1,28 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/rows.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/count.h"
 #include "cli/cli.h"
+#include "control/drops.h"
+#include "control/fields.h"
+#include "definition/units.h"
 #include "definition/value.h"
 #include "sandbox/sandbox.h"
 
-void json_set_text(json_t *object, const char *key, const char *text)
-{
-	(void)json_object_set_new(object, key, json_foreign(text));
-}
-
-void json_set_number(json_t *object, const char *key, uint64_t value)
-{
-	(void)json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
-void json_set_flag(json_t *object, const char *key, bool value)
-{
-	(void)json_object_set_new(object, key, json_boolean(value));
-}
+/* Names. ----------------------------------------------------------------------- */
 
 const char *engine_name(uint32_t engine)
 {
@@ -38,24 +30,143 @@ const char *event_level_name(uint32_t level)
 	return level < ARRAY_COUNT(names) ? names[level] : "?";
 }
 
-json_t *json_partition(const struct partition_row *row)
+static const char *const drop_names[] = {
+#define DROP_NAME(id, name, text) [DROP_##id] = (name),
+	SWITCH_DROPS(DROP_NAME)
+#undef DROP_NAME
+};
+
+/* JSON. ------------------------------------------------------------------------ */
+
+static json_t *json_layers(uint64_t bits)
+{
+	json_t *names = json_array();
+
+	for (unsigned int i = 0; i < SANDBOX_LAYER_COUNT; i++)
+		if (bits & (1u << i))
+			(void)json_array_append_new(
+				names, json_string(sandbox_layer_name(i)));
+	return names;
+}
+
+/* A body says how many of its list are in use; that was checked. */
+static json_t *json_list(const struct body_field *field, const uint8_t *body)
+{
+	json_t *array = json_array();
+	uint16_t count, value;
+
+	memcpy(&count, body + field->count_offset, sizeof(count));
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&value, body + field->offset + i * sizeof(value),
+		       sizeof(value));
+		(void)json_array_append_new(array, json_integer(value));
+	}
+	return array;
+}
+
+static json_t *json_drops(const uint8_t *at)
+{
+	json_t *drops = json_object();
+	uint64_t count;
+
+	for (size_t i = 0; i < ARRAY_COUNT(drop_names); i++) {
+		memcpy(&count, at + i * sizeof(count), sizeof(count));
+		(void)json_object_set_new(drops, drop_names[i],
+					  json_integer((json_int_t)count));
+	}
+	return drops;
+}
+
+static json_t *json_mac(const uint8_t *at)
+{
+	char mac[MAC_SIZE];
+
+	mac_write(mac, at);
+	return json_string(mac);
+}
+
+static json_t *json_field(const struct body_field *field, const uint8_t *body)
+{
+	uint64_t number =
+		field->kind <= BODY_LAST_NUMBER ? body_number(field, body) : 0;
+
+	switch (field->kind) {
+	case BODY_NUMBER:
+		return json_integer((json_int_t)number);
+	case BODY_FLAG:
+		return json_boolean(number);
+	case BODY_ENGINE:
+		return json_string(engine_name((uint32_t)number));
+	case BODY_LEVEL:
+		return json_string(event_level_name((uint32_t)number));
+	case BODY_UPLINK:
+		return json_string(uplink_kind_name((uint32_t)number));
+	case BODY_LAYERS:
+		return json_layers(number);
+	case BODY_TEXT:
+	case BODY_NAME:
+		return json_foreign((const char *)body + field->offset);
+	case BODY_MAC:
+		return json_mac(body + field->offset);
+	case BODY_LIST:
+		return json_list(field, body);
+	case BODY_DROPS:
+		return json_drops(body + field->offset);
+	case BODY_ZERO:
+	case BODY_BYTES:
+	case BODY_NESTED:
+		break;
+	}
+	return NULL;
+}
+
+/* The map that a path is in; a group begins with the first of its values. */
+static json_t *holder_of(json_t *object, const char *path)
+{
+	size_t bytes = strcspn(path, ".");
+	char name[NAME_SIZE];
+	json_t *group;
+
+	if (!path[bytes])
+		return object;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)bytes, path);
+	group = json_object_get(object, name);
+	if (group)
+		return group;
+	group = json_object();
+	(void)json_object_set_new(object, name, group);
+	return group;
+}
+
+static void set_field(json_t *object, const struct body_field *field,
+		      const uint8_t *body)
+{
+	const char *dot = strchr(field->key, '.');
+
+	(void)json_object_set_new(holder_of(object, field->key),
+				  dot ? dot + 1 : field->key,
+				  json_field(field, body));
+}
+
+static void set_fields(json_t *object, const struct body_field *field,
+		       const uint8_t *body)
+{
+	for (; field->name; field++)
+		if (field->kind == BODY_NESTED)
+			set_fields(object, field->nested, body + field->offset);
+		else if (field->key[0])
+			set_field(object, field, body);
+}
+
+json_t *json_row(uint32_t type, const void *body)
 {
 	json_t *object = json_object();
 
-	json_set_text(object, "name", row->name);
-	json_set_text(object, "state", row->state_name);
-	json_set_text(object, "engine", engine_name(row->engine));
-	json_set_number(object, "monitor_pid", row->monitor_pid);
-	json_set_number(object, "engine_pid", row->engine_pid);
-	json_set_number(object, "cpus", row->cpu_count);
-	json_set_number(object, "memory_bytes", row->memory_bytes);
-	json_set_number(object, "disk_count", row->disk_count);
-	json_set_number(object, "disks_up", row->disks_up);
-	json_set_number(object, "restarts", row->restarts);
-	json_set_number(object, "running_ms", row->running_ms);
-	json_set_text(object, "reason", row->reason);
+	set_fields(object, message_shape(type)->fields, body);
 	return object;
 }
+
+/* Definitions. ----------------------------------------------------------------- */
 
 static json_t *json_value(enum value_kind kind, const char *text)
 {
@@ -68,25 +179,7 @@ static json_t *json_value(enum value_kind kind, const char *text)
 	return json_foreign(text);
 }
 
-/* The map that the field is in; a group begins with the first of its values. */
-static json_t *holder_of(json_t *object, const struct field *field)
-{
-	size_t bytes = strcspn(field->path, ".");
-	char name[NAME_SIZE];
-	json_t *group;
-
-	if (!field->path[bytes])
-		return object;
-	(void)snprintf(name, sizeof(name), "%.*s", (int)bytes, field->path);
-	group = json_object_get(object, name);
-	if (group)
-		return group;
-	group = json_object();
-	(void)json_object_set_new(object, name, group);
-	return group;
-}
-
-static json_t *json_list(const struct field *field, const void *base)
+static json_t *json_elements(const struct field *field, const void *base)
 {
 	json_t *list = json_array();
 
@@ -108,159 +201,173 @@ json_t *json_record(const struct record_type *record, const void *base)
 
 		if (field->type == FIELD_LIST)
 			(void)json_object_set_new(object, field->path,
-						  json_list(field, base));
+						  json_elements(field, base));
 		else if (kind != VALUE_ABSENT)
-			(void)json_object_set_new(holder_of(object, field),
-						  field_key(field),
-						  json_value(kind, text));
+			(void)json_object_set_new(
+				holder_of(object, field->path),
+				field_key(field), json_value(kind, text));
 	}
 	return object;
 }
 
-static json_t *json_counters(const struct disk_counters *counters)
-{
-	json_t *object = json_object();
+/* Tables. ---------------------------------------------------------------------- */
 
-	json_set_number(object, "reads", counters->reads);
-	json_set_number(object, "writes", counters->writes);
-	json_set_number(object, "flushes", counters->flushes);
-	json_set_number(object, "others", counters->others);
-	json_set_number(object, "read_bytes", counters->read_bytes);
-	json_set_number(object, "written_bytes", counters->written_bytes);
-	json_set_number(object, "errors", counters->errors);
-	json_set_number(object, "replayed", counters->replayed);
-	json_set_number(object, "outages", counters->outages);
-	json_set_number(object, "outage_longest_us",
-			counters->outage_longest_us);
-	json_set_number(object, "outage_total_us", counters->outage_total_us);
-	json_set_number(object, "violations", counters->violations);
-	json_set_number(object, "in_flight", counters->in_flight);
-	json_set_number(object, "held", counters->held);
-	return object;
+/* The field of a key, and the body that it is in. */
+static const struct body_field *find(const struct body_field *field,
+				     const char *key, const uint8_t **body)
+{
+	const struct body_field *found = NULL;
+	const uint8_t *nested;
+
+	for (; !found && field->name; field++)
+		if (field->kind == BODY_NESTED) {
+			nested = *body + field->offset;
+			found = find(field->nested, key, &nested);
+			if (found)
+				*body = nested;
+		} else if (strcmp(field->key, key) == 0) {
+			found = field;
+		}
+	return found;
 }
 
-json_t *json_disk(const struct disk_row *row)
+/* "bad-source 3, no-buffer 1" */
+static void write_drops(char *to, size_t room, const uint8_t *at)
 {
-	json_t *object = json_object();
+	uint64_t count;
+	size_t used = 0;
 
-	json_set_text(object, "partition", row->partition);
-	json_set_text(object, "name", row->disk);
-	json_set_text(object, "service", row->service);
-	json_set_text(object, "file", row->file);
-	json_set_text(object, "state", row->state);
-	json_set_number(object, "size_bytes", row->size_bytes);
-	json_set_flag(object, "read_only", row->read_only);
-	json_set_number(object, "instance_pid", row->instance_pid);
-	json_set_number(object, "generation", row->counters.generation);
-	(void)json_object_set_new(object, "counters",
-				  json_counters(&row->counters));
-	return object;
+	to[0] = '\0';
+	for (size_t i = 0; i < ARRAY_COUNT(drop_names) && used < room; i++) {
+		memcpy(&count, at + i * sizeof(count), sizeof(count));
+		if (count)
+			used += (size_t)snprintf(to + used, room - used,
+						 "%s%s %llu", used ? ", " : "",
+						 drop_names[i],
+						 (unsigned long long)count);
+	}
 }
 
-json_t *json_emulation(const struct emulation *row)
+/* "10 20t 30t" */
+static void write_vlans(char *to, size_t room, const uint8_t *at)
 {
-	json_t *object = json_object();
+	struct port_vlans vlans;
+	size_t used = 0;
 
-	json_set_text(object, "mnemonic", row->mnemonic);
-	json_set_number(object, "count", row->count);
-	return object;
+	memcpy(&vlans, at, sizeof(vlans));
+	to[0] = '\0';
+	if (vlans.pvid)
+		used = (size_t)snprintf(to, room, "%u", vlans.pvid);
+	for (uint16_t i = 0; i < vlans.tagged.count && used < room; i++)
+		used += (size_t)snprintf(to + used, room - used, "%s%ut",
+					 used ? " " : "", vlans.tagged.vids[i]);
 }
 
-json_t *json_image(const struct image_row *row)
+void port_write(char *to, size_t room, const char *partition, const char *nic)
 {
-	json_t *object = json_object();
-
-	json_set_number(object, "saved_us", row->saved_us);
-	json_set_number(object, "bytes", row->bytes);
-	return object;
+	if (partition[0])
+		(void)snprintf(to, room, "%s/%s", partition, nic);
+	else
+		(void)snprintf(to, room, "uplink");
 }
 
-json_t *json_image_left(const struct image_left_row *row)
+static void write_plain(char *to, size_t room, const struct body_field *field,
+			const uint8_t *body)
 {
-	json_t *object = json_object();
+	json_t *value;
 
-	json_set_text(object, "file", row->file);
-	json_set_number(object, "size_bytes", row->bytes);
-	return object;
+	if (field->kind == BODY_TEXT || field->kind == BODY_NAME) {
+		(void)snprintf(to, room, "%s",
+			       (const char *)body + field->offset);
+	} else if (field->kind == BODY_LAYERS) {
+		sandbox_layer_list((uint32_t)body_number(field, body), to,
+				   room);
+	} else if (field->kind == BODY_DROPS) {
+		write_drops(to, room, body + field->offset);
+	} else if (field->kind == BODY_NUMBER) {
+		(void)snprintf(to, room, "%llu",
+			       (unsigned long long)body_number(field, body));
+	} else {
+		value = json_field(field, body);
+		(void)snprintf(to, room, "%s", json_string_value(value));
+		json_decref(value);
+	}
 }
 
-static json_t *json_layer_names(uint32_t bits)
+static void write_cell(char *to, size_t room, const struct column *column,
+		       const struct body_field *fields, const uint8_t *row)
 {
-	json_t *names = json_array();
+	const uint8_t *body = row, *beside = row;
+	const struct body_field *field = find(fields, column->key, &body);
 
-	for (unsigned int i = 0; i < SANDBOX_LAYER_COUNT; i++)
-		if (bits & (1u << i))
-			(void)json_array_append_new(
-				names, json_string(sandbox_layer_name(i)));
-	return names;
+	assert(field != NULL);
+	if (column->style == CELL_SIZE)
+		size_write(to, body_number(field, body));
+	else if (column->style == CELL_SECONDS)
+		(void)snprintf(to, room, "%llu s",
+			       (unsigned long long)body_number(field, body) /
+				       1000);
+	else if (column->style == CELL_VLANS)
+		write_vlans(to, room, body + field->offset);
+	else if (column->style == CELL_PORT)
+		port_write(to, room, (const char *)body + field->offset,
+			   (const char *)beside +
+				   find(fields, "nic", &beside)->offset);
+	else
+		write_plain(to, room, field, body);
 }
 
-json_t *json_layers(const struct layer_row *row)
+void rows_init(struct rows *rows, uint32_t type, const struct column *columns)
 {
-	json_t *object = json_object();
+	const char *headings[TABLE_COLUMN_MAX + 1] = { NULL };
 
-	json_set_text(object, "process", row->process);
-	json_set_number(object, "pid", row->pid);
-	(void)json_object_set_new(object, "layers",
-				  json_layer_names(row->layers));
-	(void)json_object_set_new(object, "missing",
-				  json_layer_names(row->missing));
-	return object;
+	for (size_t i = 0; columns[i].heading; i++)
+		headings[i] = columns[i].heading;
+	*rows = (struct rows){ .type = type,
+			       .columns = columns,
+			       .json = json_array() };
+	table_init(&rows->table, headings);
 }
 
-json_t *json_service(const struct service_row *row)
+void rows_release(struct rows *rows)
 {
-	json_t *object = json_object();
-
-	json_set_text(object, "name", row->name);
-	json_set_text(object, "kind", row->kind);
-	json_set_text(object, "role", row->state);
-	json_set_number(object, "pid", row->pid);
-	json_set_number(object, "restarts", row->restarts);
-	json_set_number(object, "clients", row->client_count);
-	json_set_number(object, "standby_wanted", row->standby_wanted);
-	json_set_number(object, "instance", row->instance);
-	json_set_number(object, "age_ms", row->age_ms);
-	json_set_number(object, "last_outage_us", row->last_outage_us);
-	return object;
+	table_release(&rows->table);
+	json_decref(rows->json);
+	rows->json = NULL;
 }
 
-json_t *json_quarantine(const struct quarantine_row *row)
+bool rows_take(struct rows *rows, const struct message *row)
 {
-	json_t *object = json_object();
+	const struct body_field *fields = message_shape(row->type)->fields;
+	char cell[TABLE_CELL_SIZE];
 
-	json_set_number(object, "pid", row->pid);
-	json_set_text(object, "kind", row->kind);
-	json_set_text(object, "name", row->name);
-	json_set_number(object, "age_ms", row->age_ms);
-	return object;
+	if (row->type != rows->type)
+		return false;
+	(void)json_array_append_new(rows->json, json_row(row->type, row->body));
+	for (const struct column *column = rows->columns; column->heading;
+	     column++) {
+		if (column->write)
+			column->write(cell, sizeof(cell), row->body);
+		else
+			write_cell(cell, sizeof(cell), column, fields,
+				   row->body);
+		table_add(&rows->table, "%s", cell);
+	}
+	return true;
 }
 
-json_t *json_event(const struct event_row *row)
+void rows_print(const struct rows *rows, const struct cli *cli)
 {
-	json_t *object = json_object();
-
-	json_set_number(object, "sequence", row->sequence);
-	json_set_number(object, "time_us", row->time_us);
-	json_set_text(object, "level", event_level_name(row->level));
-	json_set_text(object, "subject", row->subject);
-	json_set_text(object, "text", row->text);
-	return object;
+	if (cli->is_json)
+		cli_print_json(json_incref(rows->json));
+	else
+		table_print(&rows->table);
 }
 
-json_t *json_supervisor(const struct supervisor_row *row)
+void rows_print_if_any(const struct rows *rows)
 {
-	json_t *object = json_object();
-
-	json_set_text(object, "version", row->version);
-	json_set_number(object, "pid", row->pid);
-	json_set_number(object, "keeper_pid", row->keeper_pid);
-	json_set_number(object, "age_ms", row->age_ms);
-	json_set_number(object, "uid", row->uid);
-	json_set_number(object, "adopted", row->adopted);
-	json_set_text(object, "engine", row->engine);
-	json_set_text(object, "engine_reason", row->engine_reason);
-	json_set_text(object, "store_trouble", row->store_trouble);
-	json_set_number(object, "quarantined", row->quarantined);
-	return object;
+	if (json_array_size(rows->json) == 0)
+		return;
+	(void)puts("");
+	table_print(&rows->table);
 }

@@ -1,31 +1,65 @@
 /* SPDX-License-Identifier: MIT */
-/* The supervisor's rows as JSON, as the contract with scripts has them. */
+/*
+ * The supervisor's rows, for scripts as JSON with the keys of
+ * control/fields.def, and for people as tables of some of those keys.
+ */
 #ifndef CLI_ROWS_H
 #define CLI_ROWS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
-#include "control/protocol.h"
+#include "cli/cli.h"
+#include "cli/table.h"
 #include "definition/schema.h"
 
-json_t *json_partition(const struct partition_row *row);
+/* How the field of a key is shown. */
+enum cell_style {
+	CELL_PLAIN,
+	CELL_SIZE,    /* "1G" */
+	CELL_SECONDS, /* of milliseconds */
+	CELL_VLANS,   /* "10 20t": of the struct port_vlans that it is in */
+	CELL_PORT,    /* "web1/lan0": of the keys "partition" and "nic" */
+};
+
+/* One of an array, which ends with a column without a heading. */
+struct column {
+	const char *heading;
+	const char *key;
+	enum cell_style style;
+	/* In the place of a key. */
+	void (*write)(char *to, size_t room, const void *body);
+};
+
+/* The rows of one type in an answer. */
+struct rows {
+	uint32_t type;
+	const struct column *columns;
+	struct table table;
+	json_t *json; /* an array */
+};
+
+void rows_init(struct rows *rows, uint32_t type, const struct column *columns);
+void rows_release(struct rows *rows);
+
+/* Add a row to table and array; false: it is of another type. */
+bool rows_take(struct rows *rows, const struct message *row);
+
+/* The table, or with --json the array. */
+void rows_print(const struct rows *rows, const struct cli *cli);
+
+/* The table behind an empty line, unless it has no rows. */
+void rows_print_if_any(const struct rows *rows);
+
+/* The body of a message of this type, as the contract with scripts has it. */
+json_t *json_row(uint32_t type, const void *body);
+
 /* A definition; that of a partition is the document itself, which `bulkhead
  * define` takes back. */
 json_t *json_record(const struct record_type *record, const void *value);
-json_t *json_disk(const struct disk_row *row);
-json_t *json_emulation(const struct emulation *row);
-json_t *json_image(const struct image_row *row);
-json_t *json_image_left(const struct image_left_row *row);
-json_t *json_layers(const struct layer_row *row);
-json_t *json_service(const struct service_row *row);
-json_t *json_quarantine(const struct quarantine_row *row);
-json_t *json_event(const struct event_row *row);
-json_t *json_supervisor(const struct supervisor_row *row);
 
-/* A member of a row; the text is of someone else. */
-void json_set_text(json_t *object, const char *key, const char *text);
-void json_set_number(json_t *object, const char *key, uint64_t value);
-void json_set_flag(json_t *object, const char *key, bool value);
+/* "web1/lan0", or "uplink" of no partition. */
+void port_write(char *to, size_t room, const char *partition, const char *nic);
 
 /* "qemu"; "?" for a number this version does not know. */
 const char *engine_name(uint32_t engine);

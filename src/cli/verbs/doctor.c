@@ -5,30 +5,16 @@
 
 #include "base/scope.h"
 #include "cli/cli.h"
-#include "cli/rows.h"
-#include "cli/table.h"
+#include "cli/columns.h"
 #include "cli/verbs.h"
 #include "probe/probe.h"
-#include "sandbox/sandbox.h"
 
 /* What the supervisor says of itself and its children, if one answers. */
 struct answer {
 	bool is_there;
 	struct supervisor_row row;
-	struct table processes;
-	json_t *process_rows;
+	struct rows processes;
 };
-
-static void add_process(struct answer *answer, const struct layer_row *row)
-{
-	char missing[TABLE_CELL_SIZE];
-
-	sandbox_layer_list(row->missing, missing, sizeof(missing));
-	table_add(&answer->processes, "%s", row->process);
-	table_add(&answer->processes, "%u", row->pid);
-	table_add(&answer->processes, "%s", missing);
-	(void)json_array_append_new(answer->process_rows, json_layers(row));
-}
 
 static int add_row(void *data, struct message *message)
 {
@@ -36,9 +22,7 @@ static int add_row(void *data, struct message *message)
 
 	if (message->type == MSG_SUPERVISOR_ROW)
 		memcpy(&answer->row, message->body, sizeof(answer->row));
-	else if (message->type == MSG_LAYER_ROW)
-		add_process(answer, (const void *)message->body);
-	else
+	else if (!rows_take(&answer->processes, message))
 		return -EBADMSG;
 	return 0;
 }
@@ -88,9 +72,9 @@ static void print_json(const struct probe_table *table,
 	json_t *supervisor = json_null();
 
 	if (answer->is_there) {
-		supervisor = json_supervisor(&answer->row);
+		supervisor = json_row(MSG_SUPERVISOR_ROW, &answer->row);
 		(void)json_object_set(supervisor, "processes",
-				      answer->process_rows);
+				      answer->processes.json);
 	}
 	(void)json_object_set_new(object, "probes", json_probes(table));
 	(void)json_object_set_new(
@@ -131,17 +115,21 @@ static void print_supervisor(const struct cli *cli, const struct answer *answer)
 			     cli->socket_path);
 		return;
 	}
-	(void)printf("\nsupervisor %s, process %u, user %u, keeper %u, took "
-		     "over %u children; engine auto takes %s: %s\n\n",
-		     row->version, row->pid, row->uid, row->keeper_pid,
-		     row->adopted, row->engine, row->engine_reason);
-	if (row->store_trouble[0])
-		(void)printf("cannot write %s\n\n", row->store_trouble);
+	(void)puts("");
+	cli_print_line("supervisor %s, process %u, user %u, keeper %u, took "
+		       "over %u children; engine auto takes %s: %s",
+		       row->version, row->pid, row->uid, row->keeper_pid,
+		       row->adopted, row->engine, row->engine_reason);
+	(void)puts("");
+	if (row->store_trouble[0]) {
+		cli_print_line("cannot write %s", row->store_trouble);
+		(void)puts("");
+	}
 	if (row->quarantined)
 		(void)printf("%u processes in quarantine, see `bulkhead "
 			     "quarantine list`\n\n",
 			     row->quarantined);
-	table_print(&answer->processes);
+	table_print(&answer->processes.table);
 }
 
 static void report(struct cli *cli, const struct answer *answer)
@@ -165,15 +153,12 @@ static void report(struct cli *cli, const struct answer *answer)
 
 static int run(struct cli *cli, const struct invocation *invocation)
 {
-	static const char *const headings[] = { "PROCESS", "PID",
-						"MISSING ISOLATION", NULL };
-	struct answer answer = { .process_rows = json_array() };
+	struct answer answer = { 0 };
 
-	table_init(&answer.processes, headings);
+	rows_init(&answer.processes, MSG_LAYER_ROW, process_columns);
 	ask_supervisor(cli, &answer);
 	report(cli, &answer);
-	table_release(&answer.processes);
-	json_decref(answer.process_rows);
+	rows_release(&answer.processes);
 	return EXIT_DONE;
 }
 

@@ -12,20 +12,15 @@
 static void print_text(const struct event_row *row)
 {
 	time_t seconds = (time_t)(row->time_us / 1000000);
-	char subject[256];
-	char text[TEXT_SIZE * 4];
 	char when[32] = "?";
 	struct tm local;
 
 	if (localtime_r(&seconds, &local))
 		(void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
-	text_escape(subject, sizeof(subject), row->subject,
-		    strlen(row->subject));
-	text_escape(text, sizeof(text), row->text, strlen(row->text));
-	(void)printf("%llu  %s.%03llu  %-7s  %s: %s\n",
-		     (unsigned long long)row->sequence, when,
-		     (unsigned long long)(row->time_us / 1000 % 1000),
-		     event_level_name(row->level), subject, text);
+	cli_print_line("%llu  %s.%03llu  %-7s  %s: %s",
+		       (unsigned long long)row->sequence, when,
+		       (unsigned long long)(row->time_us / 1000 % 1000),
+		       event_level_name(row->level), row->subject, row->text);
 	(void)fflush(stdout);
 }
 
@@ -46,7 +41,7 @@ static int take_row(void *data, struct message *message)
 	reading->has_rows = true;
 	reading->query.after = row->sequence;
 	if (reading->cli->is_json)
-		cli_print_json(json_event(row));
+		cli_print_json(json_row(MSG_EVENT_ROW, row));
 	else
 		print_text(row);
 	return ferror(stdout) ? -EIO : 0;

@@ -2,34 +2,14 @@
 #include <errno.h>
 
 #include "base/text.h"
+#include "cli/columns.h"
 #include "cli/listing.h"
-#include "cli/rows.h"
 #include "cli/verbs.h"
-
-static int add_row(void *data, struct message *message)
-{
-	struct listing *listing = data;
-	const struct quarantine_row *row = (const void *)message->body;
-
-	if (message->type != MSG_QUARANTINE_ROW)
-		return -EBADMSG;
-	(void)json_array_append_new(listing->rows, json_quarantine(row));
-	table_add(&listing->table, "%u", row->pid);
-	table_add(&listing->table, "%s", row->kind);
-	table_add(&listing->table, "%s", row->name);
-	table_add(&listing->table, "%llu s",
-		  (unsigned long long)(row->age_ms / 1000));
-	return 0;
-}
 
 static int list(struct cli *cli, const struct invocation *invocation)
 {
-	static const char *const headings[] = { "PID", "KIND", "NAME", "SINCE",
-						NULL };
-	struct listing listing;
-
-	table_init(&listing.table, headings);
-	return listing_run(cli, &listing, MSG_QUARANTINE_LIST, add_row);
+	return listing_run(cli, MSG_QUARANTINE_LIST, MSG_QUARANTINE_ROW,
+			   quarantine_columns);
 }
 
 const struct verb verb_quarantine_list = {

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/columns.h"
 #include "cli/listing.h"
-#include "cli/network_rows.h"
 #include "cli/nic_options.h"
 #include "cli/verbs.h"
 #include "definition/check.h"
@@ -52,24 +52,10 @@ const struct verb verb_switch_define = {
 	.run = run_define,
 };
 
-static int add_row(void *data, struct message *message)
-{
-	struct listing *listing = data;
-	const struct switch_row *row = (const void *)message->body;
-
-	if (message->type != MSG_SWITCH_ROW)
-		return -EBADMSG;
-	(void)json_array_append_new(listing->rows, json_switch(row));
-	switch_table_add(&listing->table, row);
-	return 0;
-}
-
 static int run_list(struct cli *cli, const struct invocation *invocation)
 {
-	struct listing listing;
-
-	switch_table_init(&listing.table);
-	return listing_run(cli, &listing, MSG_SWITCH_LIST, add_row);
+	return listing_run(cli, MSG_SWITCH_LIST, MSG_SWITCH_ROW,
+			   switch_columns);
 }
 
 const struct verb verb_switch_list = {

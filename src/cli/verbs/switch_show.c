@@ -2,129 +2,81 @@
 /* switch show, switch fdb, switch counters: one answer, three views. */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/cli.h"
-#include "cli/network_rows.h"
+#include "cli/columns.h"
 #include "cli/verbs.h"
 
-struct view {
-	struct table itself;
-	struct table ports;
-	struct table entries;
-	struct table mirrors;
-	struct table dead_ends;
-	json_t *object;
-	json_t *port_rows;
-	json_t *entry_rows;
-	json_t *mirror_rows;
-	json_t *dead_end_rows;
+enum part { ITSELF, PORTS, ENTRIES, MIRRORS, DEAD_ENDS, PART_COUNT };
+
+static const struct {
+	uint32_t type;
+	const struct column *columns;
+	const char *key;
+} parts[] = {
+	[ITSELF] = { MSG_SWITCH_ROW, switch_columns, NULL },
+	[PORTS] = { MSG_SWITCH_PORT_ROW, port_columns, "port_rows" },
+	[ENTRIES] = { MSG_SWITCH_ENTRY_ROW, entry_columns, "addresses" },
+	[MIRRORS] = { MSG_SWITCH_MIRROR_ROW, mirror_columns, "mirrors" },
+	[DEAD_ENDS] = { MSG_SWITCH_DEAD_END_ROW, dead_end_columns,
+			"dead_ends" },
 };
+
+struct view {
+	struct rows parts[PART_COUNT];
+};
+
+/* What a script would have to know the numbers of enum mirror_kind for. */
+static void add_source(json_t *mirrors, const struct switch_mirrored *row)
+{
+	json_t *mirror = json_array_get(mirrors, json_array_size(mirrors) - 1);
+
+	(void)json_object_set_new(mirror, "from_uplink",
+				  json_boolean(row->kind == MIRROR_UPLINK));
+}
 
 static int add_row(void *data, struct message *message)
 {
 	struct view *view = data;
-	const void *row = message->body;
+	size_t i = 0;
 
-	if (message->type == MSG_SWITCH_ROW) {
-		switch_table_add(&view->itself, row);
-		json_decref(view->object);
-		view->object = json_switch(row);
-	} else if (message->type == MSG_SWITCH_PORT_ROW) {
-		port_table_add(&view->ports, row);
-		(void)json_array_append_new(view->port_rows, json_port(row));
-	} else if (message->type == MSG_SWITCH_ENTRY_ROW) {
-		entry_table_add(&view->entries, row);
-		(void)json_array_append_new(view->entry_rows, json_entry(row));
-	} else if (message->type == MSG_SWITCH_MIRROR_ROW) {
-		mirror_table_add(&view->mirrors, row);
-		(void)json_array_append_new(view->mirror_rows,
-					    json_mirror(row));
-	} else if (message->type == MSG_SWITCH_DEAD_END_ROW) {
-		dead_end_table_add(&view->dead_ends, row);
-		(void)json_array_append_new(view->dead_end_rows,
-					    json_dead_end(row));
-	} else {
-		return -EBADMSG;
-	}
-	return 0;
-}
-
-static void view_init(struct view *view)
-{
-	*view = (struct view){
-		.object = json_object(),
-		.port_rows = json_array(),
-		.entry_rows = json_array(),
-		.mirror_rows = json_array(),
-		.dead_end_rows = json_array(),
-	};
-	switch_table_init(&view->itself);
-	port_table_init(&view->ports);
-	entry_table_init(&view->entries);
-	mirror_table_init(&view->mirrors);
-	dead_end_table_init(&view->dead_ends);
-}
-
-static void view_release(struct view *view)
-{
-	table_release(&view->itself);
-	table_release(&view->ports);
-	table_release(&view->entries);
-	table_release(&view->mirrors);
-	table_release(&view->dead_ends);
-	json_decref(view->object);
-	json_decref(view->port_rows);
-	json_decref(view->entry_rows);
-	json_decref(view->mirror_rows);
-	json_decref(view->dead_end_rows);
-}
-
-static void print_if_any(struct table *table, const json_t *rows)
-{
-	if (json_array_size(rows) == 0)
-		return;
-	(void)puts("");
-	table_print(table);
+	while (i < PART_COUNT && !rows_take(&view->parts[i], message))
+		i++;
+	if (i == MIRRORS)
+		add_source(view->parts[i].json, (const void *)message->body);
+	return i < PART_COUNT ? 0 : -EBADMSG;
 }
 
 static void print_all(struct cli *cli, struct view *view)
 {
+	json_t *object;
+
 	if (cli->is_json) {
-		(void)json_object_set(view->object, "port_rows",
-				      view->port_rows);
-		(void)json_object_set(view->object, "addresses",
-				      view->entry_rows);
-		(void)json_object_set(view->object, "mirrors",
-				      view->mirror_rows);
-		(void)json_object_set(view->object, "dead_ends",
-				      view->dead_end_rows);
-		cli_print_json(json_incref(view->object));
+		object = json_incref(
+			json_array_get(view->parts[ITSELF].json, 0));
+		for (size_t i = PORTS; i < PART_COUNT; i++)
+			(void)json_object_set(object, parts[i].key,
+					      view->parts[i].json);
+		cli_print_json(object);
 		return;
 	}
-	table_print(&view->itself);
+	table_print(&view->parts[ITSELF].table);
 	(void)puts("");
-	table_print(&view->ports);
+	table_print(&view->parts[PORTS].table);
 	(void)puts("");
-	table_print(&view->entries);
-	print_if_any(&view->mirrors, view->mirror_rows);
-	print_if_any(&view->dead_ends, view->dead_end_rows);
+	table_print(&view->parts[ENTRIES].table);
+	rows_print_if_any(&view->parts[MIRRORS]);
+	rows_print_if_any(&view->parts[DEAD_ENDS]);
 }
 
 static void print_entries(struct cli *cli, struct view *view)
 {
-	if (cli->is_json)
-		cli_print_json(json_incref(view->entry_rows));
-	else
-		table_print(&view->entries);
+	rows_print(&view->parts[ENTRIES], cli);
 }
 
 static void print_ports(struct cli *cli, struct view *view)
 {
-	if (cli->is_json)
-		cli_print_json(json_incref(view->port_rows));
-	else
-		table_print(&view->ports);
+	rows_print(&view->parts[PORTS], cli);
 }
 
 static int look(struct cli *cli, const struct invocation *invocation,
@@ -140,13 +92,15 @@ static int look(struct cli *cli, const struct invocation *invocation,
 	};
 	int status;
 
-	view_init(&view);
+	for (size_t i = 0; i < PART_COUNT; i++)
+		rows_init(&view.parts[i], parts[i].type, parts[i].columns);
 	status = cli_take_name(cli, "name", invocation->positional, body.name);
 	if (status == EXIT_DONE)
 		status = cli_call(cli, &request, NOT_LONG);
 	if (status == EXIT_DONE)
 		print(cli, &view);
-	view_release(&view);
+	for (size_t i = 0; i < PART_COUNT; i++)
+		rows_release(&view.parts[i]);
 	return status;
 }
 

@@ -11,12 +11,10 @@
 
 static void print_left(const struct image_left_row *row)
 {
-	char file[PATH_SIZE * 4];
 	char size[UNIT_SIZE];
 
-	text_escape(file, sizeof(file), row->file, strlen(row->file));
 	size_write(size, row->bytes);
-	(void)printf("kept: %s, %s\n", file, size);
+	cli_print_line("kept: %s, %s", row->file, size);
 }
 
 struct outcome {
@@ -33,7 +31,8 @@ static int take_row(void *data, struct message *message)
 		return -EBADMSG;
 	if (!outcome->cli->is_json)
 		print_left(row);
-	(void)json_array_append_new(outcome->kept, json_image_left(row));
+	(void)json_array_append_new(outcome->kept,
+				    json_row(MSG_IMAGE_LEFT_ROW, row));
 	return 0;
 }
 
