@@ -14,12 +14,13 @@
 
 #define SCOPED(release) __attribute__((cleanup(release)))
 
-/* An fd variable always holds an open descriptor or NO_FD. */
+/* An fd variable always holds an open descriptor or NO_FD; a local one may also
+ * hold the negative errno of what was to open it. */
 #define NO_FD (-1)
 
 static inline void close_fd(int *fd)
 {
-	if (*fd != NO_FD)
+	if (*fd >= 0)
 		(void)close(*fd);
 	*fd = NO_FD;
 }

@@ -113,11 +113,8 @@ static bool is_same_file(const struct stat *status,
 static bool is_claimed(int fd)
 {
 	SCOPED(close_fd) int claim = storage_reopen(fd, O_RDONLY | O_EXCL);
-	bool is_busy = claim == -EBUSY;
 
-	if (claim < 0)
-		claim = NO_FD;
-	return is_busy;
+	return claim == -EBUSY;
 }
 
 int storage_check_witness(int witness_fd, const struct disk_definition *disk,
@@ -202,10 +199,9 @@ int storage_open_generation(int witness_fd, uint64_t attachment_id,
 		return r;
 	if (disk->cache == DISK_DIRECT)
 		flags |= O_DIRECT;
-	r = storage_reopen(witness_fd, flags);
-	if (r < 0)
-		return r;
-	fd = r;
+	fd = storage_reopen(witness_fd, flags);
+	if (fd < 0)
+		return fd;
 	r = storage_share_lock(fd, disk);
 	if (r == 0)
 		r = take_fence(fd, attachment_id, disk);
