@@ -136,11 +136,10 @@ int hold_check(const struct disk *disk, struct refusal *refusal)
 	struct store *store = disk->partition->supervisor->store;
 	struct attachment_record attachment;
 	enum storage_change change;
-	char field[32];
 	int r = store_get_attachment(store, disk->binding.id, &attachment);
 
 	if (r < 0)
-		return refuse(refusal, r, "", "%s", store_error(store));
+		return store_refuse(store, r, refusal);
 	change = storage_compare(&disk->facts, attachment.saved_ns);
 	if (change == STORAGE_UNKNOWN)
 		partition_event_text(disk->partition, EVENT_WARNING,
@@ -150,9 +149,9 @@ int hold_check(const struct disk *disk, struct refusal *refusal)
 				     disk->definition->name);
 	if (change != STORAGE_CHANGED)
 		return 0;
-	(void)snprintf(field, sizeof(field), "disks[%u].file", disk->index);
-	return refuse(refusal, -EINVAL, field,
-		      "was changed after the guest was saved, which would "
-		      "damage its file systems; stop the partition to discard "
-		      "what is saved");
+	return storage_refuse(
+		refusal, disk->index, -EINVAL,
+		"was changed after the guest was saved, which would "
+		"damage its file systems; stop the partition to discard "
+		"what is saved");
 }

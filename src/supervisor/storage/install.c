@@ -21,39 +21,32 @@ struct install {
 	struct plan plan;
 };
 
-static int refuse_store(const struct install *install, int error)
-{
-	return refuse(install->refusal, error, "", "%s",
-		      store_error(install->store));
-}
-
 static int refuse_disk(const struct install *install, unsigned index, int error,
 		       const char *what)
 {
-	char field[32];
-
-	(void)snprintf(field, sizeof(field), "disks[%u].file", index);
-	return refuse(install->refusal, error, field, "%s: %s", what,
-		      strerror(-error));
+	return storage_refuse(install->refusal, index, error, "%s: %s", what,
+			      strerror(-error));
 }
 
 /* -- planning: changes nothing -- */
 
-static bool is_same_image(const struct planned_file *planned, const char *file,
-			  uint64_t device, uint64_t inode,
-			  uint32_t is_block_device)
+/* Is it the image of another one, and written to by either? */
+static bool conflicts(const struct attachment_record *disk,
+		      const struct attachment_record *other)
 {
-	if (strcmp(planned->file, file) == 0)
+	if (disk->is_read_only && other->is_read_only)
+		return false;
+	if (strcmp(disk->file, other->file) == 0)
 		return true;
-	if (planned->is_created || planned->device != device ||
-	    planned->is_block_device != is_block_device)
+	if (disk->is_created || disk->device != other->device ||
+	    disk->is_block_device != other->is_block_device)
 		return false;
 	/* A device is the same under any name. */
-	return is_block_device || planned->inode == inode;
+	return disk->is_block_device || disk->inode == other->inode;
 }
 
 struct reservation {
-	const struct planned_file *planned;
+	const struct attachment_record *disk;
 	char holder[NAME_SIZE];
 };
 
@@ -63,84 +56,84 @@ static int check_attachment(void *context,
 {
 	struct reservation *reservation = context;
 
-	if (reservation->planned->is_read_only && record->is_read_only)
-		return 0;
-	if (!is_same_image(reservation->planned, record->file, record->device,
-			   record->inode, record->is_block_device))
-		return 0;
 	memcpy(reservation->holder, record->partition, NAME_SIZE);
-	return 1;
+	return conflicts(reservation->disk, record);
 }
 
 static int check_reservations(const struct install *install, unsigned index)
 {
 	struct reservation reservation = {
-		.planned = &install->plan.files[index]
+		.disk = &install->plan.files[index].disk
 	};
 	int r = store_each_attachment(install->store, NULL, check_attachment,
 				      &reservation);
-	char field[32];
 
 	if (r < 0)
-		return refuse_store(install, r);
-	if (r == 0)
-		return 0;
-	(void)snprintf(field, sizeof(field), "disks[%u].file", index);
-	return refuse(install->refusal, -EBUSY, field,
-		      "is reserved by partition %s", reservation.holder);
+		return store_refuse(install->store, r, install->refusal);
+	return r ? storage_refuse(install->refusal, index, -EBUSY,
+				  "is reserved by partition %s",
+				  reservation.holder)
+		 : 0;
 }
 
 /* Two names of one image in the same definition. */
 static int check_others(const struct install *install, unsigned index)
 {
-	const struct planned_file *file = &install->plan.files[index];
-	char field[32];
+	const struct planned_file *files = install->plan.files;
 
-	for (unsigned i = 0; i < index; i++) {
-		const struct planned_file *other = &install->plan.files[i];
-
-		if ((other->is_read_only && file->is_read_only) ||
-		    !is_same_image(other, file->file, file->device, file->inode,
-				   file->is_block_device))
-			continue;
-		(void)snprintf(field, sizeof(field), "disks[%u].file", index);
-		return refuse(install->refusal, -EINVAL, field,
-			      "is the same image as that of disks[%u]", i);
-	}
+	for (unsigned i = 0; i < index; i++)
+		if (conflicts(&files[index].disk, &files[i].disk))
+			return storage_refuse(install->refusal, index, -EINVAL,
+					      "is the same image as that of "
+					      "disks[%u]",
+					      i);
 	return 0;
 }
 
-static void note_facts(struct planned_file *file,
+static void note_facts(struct attachment_record *planned,
 		       const struct storage_facts *facts)
 {
-	file->size_bytes = facts->size_bytes;
-	file->device = facts->device;
-	file->inode = facts->inode;
-	file->is_block_device = facts->is_block_device;
+	planned->size_bytes = facts->size_bytes;
+	planned->device = facts->device;
+	planned->inode = facts->inode;
+	planned->is_block_device = facts->is_block_device;
+}
+
+static int inspect(struct install *install, unsigned index)
+{
+	const struct disk_definition *disk =
+		&install->record->definition.disks[index];
+	struct attachment_record *planned = &install->plan.files[index].disk;
+	struct storage_facts facts;
+	int r;
+
+	errand_step_aside();
+	r = storage_inspect(disk, index, &facts, install->refusal);
+	planned->is_created = r == -ENOENT;
+	if (planned->is_created)
+		r = storage_check_room(disk, index, install->refusal);
+	errand_step_back();
+	planned->size_bytes = disk->size_bytes;
+	if (r == 0 && !planned->is_created)
+		note_facts(planned, &facts);
+	return r;
 }
 
 static int plan_disk(struct install *install, unsigned index)
 {
-	const struct disk_definition *disk =
-		&install->record->definition.disks[index];
-	struct planned_file *file = &install->plan.files[index];
+	const struct partition_definition *definition =
+		&install->record->definition;
+	const struct disk_definition *disk = &definition->disks[index];
+	struct attachment_record *planned = &install->plan.files[index].disk;
 	char temporary[PATH_SIZE];
-	struct storage_facts facts;
 	int r;
 
-	(void)text_copy(file->file, sizeof(file->file), disk->file);
-	(void)text_copy(file->disk, sizeof(file->disk), disk->name);
-	file->is_read_only = disk->access == DISK_READ_ONLY;
-	errand_step_aside();
-	r = storage_inspect(disk, index, &facts, install->refusal);
-	file->is_created = r == -ENOENT;
-	if (file->is_created)
-		r = storage_check_room(disk, index, install->refusal);
-	errand_step_back();
-	if (r == 0 && file->is_created)
-		file->size_bytes = disk->size_bytes;
-	else if (r == 0)
-		note_facts(file, &facts);
+	memcpy(planned->partition, definition->name, NAME_SIZE);
+	memcpy(planned->name, disk->name, NAME_SIZE);
+	memcpy(planned->service, disk->service, NAME_SIZE);
+	memcpy(planned->file, disk->file, PATH_SIZE);
+	planned->is_read_only = disk->access == DISK_READ_ONLY;
+	r = inspect(install, index);
 	if (r == 0 && plan_temporary(&install->plan, index, temporary) < 0)
 		r = refuse_disk(install, index, -ENAMETOOLONG,
 				"cannot be created");
@@ -196,12 +189,12 @@ static int note_file(struct install *install, unsigned index,
 	errand_step_back();
 	if (r < 0)
 		return r;
-	note_facts(file, &facts);
+	note_facts(&file->disk, &facts);
 	file->is_noted = true;
 	r = journal_update(install->store, install->intent_id, &install->plan,
 			   sizeof(install->plan));
 	if (r < 0)
-		return refuse_store(install, r);
+		return store_refuse(install->store, r, install->refusal);
 	journal_at(JOURNAL_AT_INSTALL_NOTED);
 	return 0;
 }
@@ -216,13 +209,14 @@ static int name_file(const char *temporary, const char *file)
 
 static int create_file(struct install *install, unsigned index)
 {
-	struct planned_file *file = &install->plan.files[index];
+	const struct attachment_record *planned =
+		&install->plan.files[index].disk;
 	char temporary[PATH_SIZE];
 	int r = plan_temporary(&install->plan, index, temporary);
 
 	if (r == 0) {
 		errand_step_aside();
-		r = make_file(temporary, file->size_bytes);
+		r = make_file(temporary, planned->size_bytes);
 		errand_step_back();
 	}
 	if (r < 0)
@@ -231,7 +225,7 @@ static int create_file(struct install *install, unsigned index)
 	if (r < 0)
 		return r;
 	errand_step_aside();
-	r = name_file(temporary, file->file);
+	r = name_file(temporary, planned->file);
 	errand_step_back();
 	if (r < 0)
 		return refuse_disk(install, index, r, "cannot be named");
@@ -246,10 +240,10 @@ static int create_files(struct install *install)
 			       sizeof(install->plan), &install->intent_id);
 
 	if (r < 0)
-		return refuse_store(install, r);
+		return store_refuse(install->store, r, install->refusal);
 	journal_at(JOURNAL_AT_INSTALL_INTENDED);
 	for (unsigned i = 0; r == 0 && i < install->plan.file_count; i++)
-		if (install->plan.files[i].is_created)
+		if (install->plan.files[i].disk.is_created)
 			r = create_file(install, i);
 	return r;
 }
@@ -258,26 +252,10 @@ static int create_files(struct install *install)
 
 static int put_attachment(struct install *install, unsigned index)
 {
-	const struct planned_file *file = &install->plan.files[index];
-	struct attachment_record attachment = {
-		.device = file->device,
-		.inode = file->inode,
-		.size_bytes = file->size_bytes,
-		.is_read_only = file->is_read_only,
-		.is_block_device = file->is_block_device,
-		.is_created = file->is_created,
-	};
-	const struct partition_definition *definition =
-		&install->record->definition;
-	int r = store_next(install->store, STORE_ATTACHMENT, &attachment.id);
+	struct attachment_record *disk = &install->plan.files[index].disk;
+	int r = store_next(install->store, STORE_ATTACHMENT, &disk->id);
 
-	if (r < 0)
-		return r;
-	memcpy(attachment.partition, definition->name, NAME_SIZE);
-	memcpy(attachment.name, file->disk, NAME_SIZE);
-	memcpy(attachment.service, definition->disks[index].service, NAME_SIZE);
-	memcpy(attachment.file, file->file, PATH_SIZE);
-	return store_put_attachment(install->store, &attachment);
+	return r < 0 ? r : store_put_attachment(install->store, disk);
 }
 
 static int complete(struct install *install)
@@ -287,7 +265,7 @@ static int complete(struct install *install)
 	int r = store_scope_begin(&scope, install->store);
 
 	if (r < 0)
-		return refuse_store(install, r);
+		return store_refuse(install->store, r, install->refusal);
 	/* Another install may have been faster. */
 	for (unsigned i = 0; r == 0 && i < install->plan.file_count; i++)
 		r = check_reservations(install, i);
@@ -296,17 +274,10 @@ static int complete(struct install *install)
 	for (unsigned i = 0; r == 0 && i < install->plan.file_count; i++)
 		r = put_attachment(install, i);
 	if (r == 0)
-		r = lifecycle_apply(&record.lifecycle, PARTITION_EVENT_INSTALL);
-	record.reason[0] = '\0';
-	if (r == 0)
-		r = store_put_partition_state(install->store, &record);
-	if (r == 0 && install->intent_id)
-		r = journal_end(install->store, install->intent_id);
-	journal_at(JOURNAL_AT_INSTALL_COMPLETING);
-	if (r == 0)
-		r = store_scope_commit(&scope);
+		r = plan_complete(&scope, &record, PARTITION_EVENT_INSTALL,
+				  install->intent_id);
 	if (r < 0)
-		return refuse_store(install, r);
+		return store_refuse(install->store, r, install->refusal);
 	*install->record = record;
 	journal_at(JOURNAL_AT_INSTALL_COMPLETED);
 	return 0;
@@ -347,7 +318,7 @@ static int undo_leftover(struct store *store, const char *partition)
 static bool creates_files(const struct plan *plan)
 {
 	for (unsigned i = 0; i < plan->file_count; i++)
-		if (plan->files[i].is_created)
+		if (plan->files[i].disk.is_created)
 			return true;
 	return false;
 }
@@ -380,15 +351,6 @@ int install_partition(struct store *store, struct partition_record *record,
 	return r;
 }
 
-static int refuse_image(struct refusal *refusal, unsigned index,
-			const char *rule)
-{
-	char field[32];
-
-	(void)snprintf(field, sizeof(field), "disks[%u].file", index);
-	return refuse(refusal, -EINVAL, field, "%s", rule);
-}
-
 int install_check_disk(struct store *store, uint64_t attachment_id,
 		       unsigned index, struct storage_facts *facts,
 		       struct refusal *ret_refusal)
@@ -397,22 +359,20 @@ int install_check_disk(struct store *store, uint64_t attachment_id,
 	int r = store_get_attachment(store, attachment_id, &attachment);
 
 	if (r < 0)
-		return refuse(ret_refusal, r, "", "%s", store_error(store));
+		return store_refuse(store, r, ret_refusal);
 	if (facts->is_block_device != (attachment.is_block_device != 0) ||
 	    (!facts->is_block_device && facts->inode != attachment.inode))
-		return refuse_image(ret_refusal, index,
-				    "is not the image that was installed; "
-				    "uninstall and install again");
+		return storage_refuse(ret_refusal, index, -EINVAL,
+				      "is not the image that was installed; "
+				      "uninstall and install again");
 	if (facts->size_bytes < attachment.size_bytes)
-		return refuse_image(ret_refusal, index,
-				    "is smaller than when it was installed");
+		return storage_refuse(ret_refusal, index, -EINVAL,
+				      "is smaller than when it was installed");
 	facts->size_bytes = attachment.size_bytes;
 	if (facts->device == attachment.device)
 		return 0;
 	attachment.device = facts->device;
 	attachment.inode = facts->inode;
 	r = store_put_attachment(store, &attachment);
-	if (r < 0)
-		return refuse(ret_refusal, r, "", "%s", store_error(store));
-	return 0;
+	return r < 0 ? store_refuse(store, r, ret_refusal) : 0;
 }

@@ -15,11 +15,16 @@ static bool is_sound(const struct plan *plan)
 	    plan->file_count > DISK_COUNT_MAX ||
 	    plan->disposal >= IMAGE_DISPOSAL_COUNT)
 		return false;
-	for (unsigned i = 0; i < plan->file_count; i++)
-		if (!text_is_terminated(plan->files[i].file, PATH_SIZE) ||
-		    !text_is_terminated(plan->files[i].disk, NAME_SIZE) ||
-		    plan->files[i].file[0] != '/')
+	for (unsigned i = 0; i < plan->file_count; i++) {
+		const struct attachment_record *disk = &plan->files[i].disk;
+
+		if (!text_is_terminated(disk->file, PATH_SIZE) ||
+		    !text_is_terminated(disk->partition, NAME_SIZE) ||
+		    !text_is_terminated(disk->name, NAME_SIZE) ||
+		    !text_is_terminated(disk->service, NAME_SIZE) ||
+		    disk->file[0] != '/')
 			return false;
+	}
 	return true;
 }
 
@@ -74,7 +79,7 @@ static size_t directory_bytes(const char *file)
 
 int plan_temporary(const struct plan *plan, unsigned index, char to[PATH_SIZE])
 {
-	const char *file = plan->files[index].file;
+	const char *file = plan->files[index].disk.file;
 	int length = snprintf(to, PATH_SIZE, "%.*s.bulkhead-%016llx-%u",
 			      (int)directory_bytes(file), file,
 			      (unsigned long long)plan->nonce, index);
@@ -103,9 +108,9 @@ static int find_ours(const struct planned_file *file)
 {
 	struct stat status;
 
-	if (lstat(file->file, &status) < 0)
+	if (lstat(file->disk.file, &status) < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-	return S_ISREG(status.st_mode) && status.st_ino == file->inode;
+	return S_ISREG(status.st_mode) && status.st_ino == file->disk.inode;
 }
 
 /* 1 removed, 0 none of ours there. */
@@ -115,12 +120,12 @@ static int remove_if_ours(const struct planned_file *file)
 
 	if (r <= 0)
 		return r;
-	return unlink(file->file) < 0 ? -errno : 1;
+	return unlink(file->disk.file) < 0 ? -errno : 1;
 }
 
 bool plan_is_left(const struct planned_file *file)
 {
-	return file->is_block_device || find_ours(file) != 0;
+	return file->disk.is_block_device || find_ours(file) != 0;
 }
 
 static int undo_file(const struct plan *plan, unsigned index)
@@ -132,12 +137,12 @@ static int undo_file(const struct plan *plan, unsigned index)
 	if (r < 0)
 		return r;
 	if (unlink(temporary) == 0)
-		return plan_sync_directory(file->file);
+		return plan_sync_directory(file->disk.file);
 	if (errno != ENOENT && errno != ENOTDIR)
 		return -errno;
 	/* No temporary name: never made, or renamed after it was noted. */
 	r = file->is_noted ? remove_if_ours(file) : 0;
-	return r <= 0 ? r : plan_sync_directory(file->file);
+	return r <= 0 ? r : plan_sync_directory(file->disk.file);
 }
 
 int plan_undo(const struct plan *plan)
@@ -145,7 +150,7 @@ int plan_undo(const struct plan *plan)
 	int first = 0;
 
 	for (unsigned i = 0; i < plan->file_count; i++) {
-		int r = plan->files[i].is_created ? undo_file(plan, i) : 0;
+		int r = plan->files[i].disk.is_created ? undo_file(plan, i) : 0;
 
 		if (first == 0)
 			first = r;
@@ -158,14 +163,30 @@ int plan_remove(const struct plan *plan)
 {
 	for (unsigned i = 0; i < plan->file_count; i++) {
 		bool is_removed = plan->disposal != IMAGES_KEEP &&
-				  plan->files[i].is_created;
+				  plan->files[i].disk.is_created;
 		int r = is_removed ? remove_if_ours(&plan->files[i]) : 0;
 
 		if (r > 0)
-			r = plan_sync_directory(plan->files[i].file);
+			r = plan_sync_directory(plan->files[i].disk.file);
 		if (r < 0)
 			return r;
 		journal_at(JOURNAL_AT_UNINSTALL_REMOVED);
 	}
 	return 0;
+}
+
+int plan_complete(struct store_scope *scope, struct partition_record *record,
+		  enum partition_event event, uint64_t intent_id)
+{
+	int r = lifecycle_apply(&record->lifecycle, event);
+
+	record->reason[0] = '\0';
+	if (r == 0)
+		r = store_put_partition_state(scope->store, record);
+	if (r == 0 && intent_id)
+		r = journal_end(scope->store, intent_id);
+	journal_at(event == PARTITION_EVENT_INSTALL
+			   ? JOURNAL_AT_INSTALL_COMPLETING
+			   : JOURNAL_AT_UNINSTALL_COMPLETING);
+	return r < 0 ? r : store_scope_commit(scope);
 }

@@ -13,15 +13,9 @@
 #include "supervisor/store/journal.h"
 
 struct planned_file {
-	char file[PATH_SIZE];
-	char disk[NAME_SIZE];
-	uint64_t size_bytes;
-	uint64_t device; /* as struct storage_facts */
-	uint64_t inode;
-	uint32_t is_read_only;
-	uint32_t is_block_device;
-	uint32_t is_created; /* by install: now, or when it was reserved */
-	uint32_t is_noted;   /* install: device and inode are of our file */
+	struct attachment_record disk; /* of the store, or what it will be */
+	uint32_t is_noted; /* install: device and inode are of our file */
+	uint32_t unused;
 };
 
 /* Grows when the struct changes; a plan of another version is not carried out. */
@@ -58,5 +52,10 @@ int plan_remove(const struct plan *plan);
 
 /* Is the file of this plan still there? */
 bool plan_is_left(const struct planned_file *file);
+
+/* The end of the transaction that completes the operation: the partition's new
+ * state, and no intent any more (0: there was none). */
+int plan_complete(struct store_scope *scope, struct partition_record *record,
+		  enum partition_event event, uint64_t intent_id);
 
 #endif

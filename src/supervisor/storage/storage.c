@@ -28,22 +28,21 @@ struct subject {
 	struct refusal *refusal;
 };
 
-static int refuse_disk(const struct subject *subject, int error,
-		       const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+#define refuse_disk(subject, ...) \
+	storage_refuse((subject)->refusal, (subject)->index, __VA_ARGS__)
 
-static int refuse_disk(const struct subject *subject, int error,
-		       const char *format, ...)
+int storage_refuse(struct refusal *refusal, unsigned index, int error,
+		   const char *format, ...)
 {
 	char field[32];
 	char text[160];
 	va_list arguments;
 
-	(void)snprintf(field, sizeof(field), "disks[%u].file", subject->index);
+	(void)snprintf(field, sizeof(field), "disks[%u].file", index);
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	return refuse(subject->refusal, error, field, "%s", text);
+	return refuse(refusal, error, field, "%s", text);
 }
 
 /* Follows symbolic links, as /dev/disk/by-id wants, but not those of /proc. */
@@ -111,15 +110,11 @@ static int refuse_open(const struct subject *subject, int error)
 static int check_writable(const struct subject *subject, int path_fd)
 {
 	SCOPED(close_fd) int writable = NO_FD;
-	int r;
 
 	if (subject->disk->access == DISK_READ_ONLY)
 		return 0;
-	r = storage_reopen(path_fd, O_RDWR);
-	if (r < 0)
-		return r;
-	writable = r;
-	return 0;
+	writable = storage_reopen(path_fd, O_RDWR);
+	return writable < 0 ? writable : 0;
 }
 
 /*
@@ -130,12 +125,10 @@ static int check_writable(const struct subject *subject, int path_fd)
 static int open_device(const struct subject *subject, int path_fd)
 {
 	SCOPED(close_fd) int claim = storage_reopen(path_fd, O_RDONLY | O_EXCL);
-	int r = claim;
+	int r;
 
-	if (r < 0) {
-		claim = NO_FD;
-		return r;
-	}
+	if (claim < 0)
+		return claim;
 	if (subject->disk->access == DISK_READ_ONLY)
 		return storage_reopen(path_fd, O_RDONLY);
 	r = check_writable(subject, path_fd);
@@ -248,22 +241,19 @@ static int open_unlocked(const struct subject *subject, int *ret_witness_fd)
 	SCOPED(close_fd) int path_fd = open_path(subject->disk->file);
 	SCOPED(close_fd) int fd = NO_FD;
 	struct stat status;
-	int r = path_fd;
+	int r;
 
-	if (r < 0) {
-		path_fd = NO_FD;
-		return refuse_open(subject, r);
-	}
+	if (path_fd < 0)
+		return refuse_open(subject, path_fd);
 	if (fstat(path_fd, &status) < 0)
 		return refuse_open(subject, -errno);
 	r = check_kind(subject, &status);
 	if (r < 0)
 		return r;
-	r = S_ISBLK(status.st_mode) ? open_device(subject, path_fd)
-				    : open_file(subject, path_fd);
-	if (r < 0)
-		return refuse_open(subject, r);
-	fd = r;
+	fd = S_ISBLK(status.st_mode) ? open_device(subject, path_fd)
+				     : open_file(subject, path_fd);
+	if (fd < 0)
+		return refuse_open(subject, fd);
 	r = S_ISBLK(status.st_mode) ? 0 : check_fenced(subject, fd);
 	if (r < 0)
 		return r;
@@ -375,7 +365,6 @@ static int check_direct(const struct subject *subject, int fd,
 		direct = storage_reopen(fd, O_RDONLY | O_DIRECT);
 	if (direct >= 0)
 		return 0;
-	direct = NO_FD;
 	return refuse_disk(subject, -EINVAL,
 			   "is on a file system that does not know cache: "
 			   "direct");
@@ -461,11 +450,5 @@ int storage_check_room(const struct disk_definition *disk, unsigned index,
 				   "does not exist, and there is no size to "
 				   "create it with");
 	directory = storage_open_directory(disk, index, ret_refusal);
-	if (directory < 0) {
-		int r = directory;
-
-		directory = NO_FD;
-		return r;
-	}
-	return check_capacity(&subject, directory);
+	return directory < 0 ? directory : check_capacity(&subject, directory);
 }

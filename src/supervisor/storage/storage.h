@@ -66,6 +66,11 @@ int storage_inspect(const struct disk_definition *disk, unsigned index,
 		    struct storage_facts *ret_facts,
 		    struct refusal *ret_refusal);
 
+/* Refuse the file of this disk: "disks[0].file" and the sentence. */
+int storage_refuse(struct refusal *refusal, unsigned index, int error,
+		   const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /*
  * Could a new image of this size be created at this path? Touches nothing.
  *

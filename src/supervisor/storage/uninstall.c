@@ -56,56 +56,42 @@ static struct uninstall *new_uninstall(struct store *store,
 	return uninstall;
 }
 
-static int refuse_store(const struct uninstall *uninstall, int error,
-			struct refusal *refusal)
-{
-	return refuse(refusal, error, "", "%s", store_error(uninstall->store));
-}
-
 /* -- what is to be done -- */
 
 static int add_file(void *context, const struct attachment_record *record)
 {
 	struct plan *plan = context;
-	struct planned_file *file = &plan->files[plan->file_count];
 
 	if (plan->file_count == DISK_COUNT_MAX)
 		return -EUCLEAN;
-	plan->file_count++;
-	memcpy(file->file, record->file, PATH_SIZE);
-	memcpy(file->disk, record->name, NAME_SIZE);
-	file->size_bytes = record->size_bytes;
-	file->device = record->device;
-	file->inode = record->inode;
-	file->is_read_only = record->is_read_only;
-	file->is_block_device = record->is_block_device;
-	file->is_created = record->is_created;
+	plan->files[plan->file_count++].disk = *record;
 	return 0;
 }
 
 static bool is_touched(const struct plan *plan, unsigned index)
 {
-	const struct planned_file *file = &plan->files[index];
+	const struct attachment_record *disk = &plan->files[index].disk;
 
-	if (plan->disposal == IMAGES_SCRUB && !file->is_read_only)
+	if (plan->disposal == IMAGES_SCRUB && !disk->is_read_only)
 		return true;
-	return plan->disposal != IMAGES_KEEP && file->is_created;
+	return plan->disposal != IMAGES_KEEP && disk->is_created;
 }
 
 /* Hold what will be scrubbed or removed, so that nobody uses it meanwhile. */
 static int hold_file(struct uninstall *uninstall, unsigned index,
 		     struct refusal *refusal)
 {
-	const struct planned_file *file = &uninstall->plan.files[index];
+	const struct attachment_record *held =
+		&uninstall->plan.files[index].disk;
 	/* No service will write to it, wherever it lies. */
 	struct disk_definition disk = {
-		.access = file->is_read_only ? DISK_READ_ONLY
+		.access = held->is_read_only ? DISK_READ_ONLY
 					     : DISK_READ_WRITE_UNFENCED
 	};
 	struct storage_facts facts;
 	int r;
 
-	memcpy(disk.file, file->file, PATH_SIZE);
+	memcpy(disk.file, held->file, PATH_SIZE);
 	errand_step_aside();
 	r = storage_open_witness(&disk, index, &uninstall->witness_fds[index],
 				 &facts, refusal);
@@ -114,7 +100,7 @@ static int hold_file(struct uninstall *uninstall, unsigned index,
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
 	/* Replaced by its owner: not what we were given. */
-	if (r == 0 && !facts.is_block_device && facts.inode != file->inode)
+	if (r == 0 && !facts.is_block_device && facts.inode != held->inode)
 		close_fd(&uninstall->witness_fds[index]);
 	return r;
 }
@@ -140,7 +126,7 @@ static int check_state(const struct uninstall *uninstall,
 		return refuse(refusal, r, "", "there is no partition %s",
 			      uninstall->partition);
 	if (r < 0)
-		return refuse_store(uninstall, r, refusal);
+		return store_refuse(uninstall->store, r, refusal);
 	if (!lifecycle_allows(&record.lifecycle, PARTITION_EVENT_UNINSTALL))
 		return refuse(refusal, -EINVAL, "", "partition %s is %s",
 			      uninstall->partition,
@@ -161,7 +147,7 @@ static int take_intent(struct uninstall *uninstall,
 				   sizeof(*plan));
 	}
 	if (r < 0)
-		return refuse_store(uninstall, r, refusal);
+		return store_refuse(uninstall->store, r, refusal);
 	return hold_files(uninstall, refusal);
 }
 
@@ -183,14 +169,14 @@ static int intend(struct uninstall *uninstall, enum image_disposal disposal,
 					  &uninstall->plan);
 	}
 	if (r < 0)
-		return refuse_store(uninstall, r, refusal);
+		return store_refuse(uninstall->store, r, refusal);
 	r = hold_files(uninstall, refusal);
 	if (r < 0)
 		return r;
 	r = journal_intend(uninstall->store, JOURNAL_UNINSTALL,
 			   uninstall->partition, &uninstall->plan,
 			   sizeof(uninstall->plan), &uninstall->intent_id);
-	return r < 0 ? refuse_store(uninstall, r, refusal) : 0;
+	return r < 0 ? store_refuse(uninstall->store, r, refusal) : 0;
 }
 
 int uninstall_begin(struct uninstall **ret_uninstall, struct store *store,
@@ -279,8 +265,9 @@ static int begin_scrub(struct uninstall *uninstall, unsigned index)
 	struct stat status;
 
 	if (index < uninstall->plan.file_count)
-		return scrub_start(&uninstall->scrub, fd,
-				   uninstall->plan.files[index].size_bytes);
+		return scrub_start(
+			&uninstall->scrub, fd,
+			uninstall->plan.files[index].disk.size_bytes);
 	if (fstat(fd, &status) < 0)
 		return -errno;
 	return scrub_start(&uninstall->scrub, fd, (uint64_t)status.st_size);
@@ -319,20 +306,12 @@ static int complete(struct uninstall *uninstall)
 	if (r == 0)
 		r = store_get_partition(store, uninstall->partition, &record);
 	if (r == 0)
-		r = lifecycle_apply(&record.lifecycle,
-				    PARTITION_EVENT_UNINSTALL);
-	if (r == 0)
 		r = store_delete_attachments(store, uninstall->partition);
-	record.reason[0] = '\0';
 	record.image = (struct saved_image){ 0 };
 	record.is_autostart_due = false;
 	if (r == 0)
-		r = store_put_partition_state(store, &record);
-	if (r == 0)
-		r = journal_end(store, uninstall->intent_id);
-	journal_at(JOURNAL_AT_UNINSTALL_COMPLETING);
-	if (r == 0)
-		r = store_scope_commit(&scope);
+		r = plan_complete(&scope, &record, PARTITION_EVENT_UNINSTALL,
+				  uninstall->intent_id);
 	if (r < 0)
 		return r;
 	journal_at(JOURNAL_AT_UNINSTALL_COMPLETED);
@@ -355,7 +334,7 @@ int uninstall_finish(struct uninstall *uninstall, struct refusal *ret_refusal)
 		return refuse(ret_refusal, r, "",
 			      "an image cannot be removed: %s", strerror(-r));
 	r = complete(uninstall);
-	return r < 0 ? refuse_store(uninstall, r, ret_refusal) : 0;
+	return r < 0 ? store_refuse(uninstall->store, r, ret_refusal) : 0;
 }
 
 void uninstall_each_left(const struct uninstall *uninstall,
@@ -367,7 +346,7 @@ void uninstall_each_left(const struct uninstall *uninstall,
 		const struct planned_file *file = &uninstall->plan.files[i];
 
 		if (plan_is_left(file))
-			visit(context, file->file, file->size_bytes);
+			visit(context, file->disk.file, file->disk.size_bytes);
 	}
 }
 

@@ -58,6 +58,11 @@ const char *store_error(const struct store *store)
 	return store->error;
 }
 
+int store_refuse(const struct store *store, int error, struct refusal *refusal)
+{
+	return refuse(refusal, error, "", "%s", store->error);
+}
+
 int store_lock(struct store *store)
 {
 	int r = errand_lock(&store->lock);

@@ -87,6 +87,9 @@ int store_copy(struct store *store);
 /* The sentence for the last error; valid until the next call. */
 const char *store_error(const struct store *store);
 
+/* Refuse what could not be done for this error of the store. */
+int store_refuse(const struct store *store, int error, struct refusal *refusal);
+
 /*
  * One transaction around several writes. Deferred writes queued before it are
  * made first, in the same transaction. They do not nest.
