@@ -31,6 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "channel/hang.h"
 #include "control/protocol.h"
 #include "guestmem/guestmem.h"
 #include "machine/state.h"
@@ -113,11 +114,9 @@ struct disk {
 	bool was_up;
 	bool has_asked_for_pause; /* in this outage */
 	bool is_first_answer_due;
-	uint64_t lost_ns;  /* when the outage began */
-	uint64_t beats;    /* of the service, when last looked at */
-	uint64_t beats_ns; /* when they had last changed */
-	uint64_t look_ns;  /* when to look again */
-	uint64_t suspected_ns;
+	uint64_t lost_ns; /* when the outage began */
+	uint64_t look_ns; /* when to look again */
+	struct hang_watch hang;
 	uint64_t stale_ns;     /* since when there are stale chunks */
 	uint64_t poison_ns;    /* when to ask again for an instance alone */
 	uint64_t retry_ns;     /* when to try requests without space again */

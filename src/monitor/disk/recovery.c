@@ -14,11 +14,9 @@
 #include "monitor/disk/table.h"
 
 /* A silent service is looked at this often per hang bound, and no more seldom
- * than LOOK_NS, by which a hang may be noticed late; it is reported this often
- * per bound. */
-#define LOOKS_PER_BOUND    8
-#define LOOK_NS            (10 * NS_PER_MS)
-#define SUSPECTS_PER_BOUND 2
+ * than LOOK_NS, by which a hang may be noticed late. */
+#define LOOKS_PER_BOUND 8
+#define LOOK_NS         (10 * NS_PER_MS)
 
 /* What the supervisor was told it may have died with. */
 #define POISON_REPEAT_NS NS_PER_S
@@ -204,9 +202,7 @@ void disk_up(struct disk *disk, struct lane *lane, bool is_alone)
 	disk->is_blocked = false;
 	disk->is_first_answer_due = true;
 	disk->now_ns = clock_now_ns();
-	disk->beats = 0;
-	disk->beats_ns = disk->now_ns;
-	disk->suspected_ns = disk->now_ns;
+	hang_begin(&disk->hang, 0, disk->now_ns);
 	disk->look_ns = 0;
 	if (!disk->was_up)
 		disk->lost_ns = 0; /* waiting for the first is no outage */
@@ -278,24 +274,16 @@ void disk_set(struct disk *disk, const struct disk_settings *settings)
 static void tend_silence(struct disk *disk)
 {
 	uint64_t bound_ns = disk->settings.hang_ms * NS_PER_MS;
-	uint64_t beats;
-	uint64_t quiet_since;
 
 	if (!disk->lane.is_open || disk->lane.out_count == 0 ||
 	    disk->now_ns < disk->look_ns)
 		return;
 	disk->look_ns =
 		disk->now_ns + min_u64(bound_ns / LOOKS_PER_BOUND, LOOK_NS);
-	beats = channel_peer_beats(&disk->lane.channel);
-	if (beats != disk->beats)
-		disk->beats_ns = disk->now_ns;
-	disk->beats = beats;
-	quiet_since = max_u64(max_u64(oldest_out_ns(disk), disk->beats_ns),
-			      disk->suspected_ns);
-	if (disk->now_ns - quiet_since < bound_ns / SUSPECTS_PER_BOUND)
-		return;
-	disk->suspected_ns = disk->now_ns;
-	tell(disk, NOTICE_SUSPECT, disk->lane.generation);
+	if (hang_is_suspected(&disk->hang,
+			      channel_peer_beats(&disk->lane.channel),
+			      oldest_out_ns(disk), bound_ns, disk->now_ns))
+		tell(disk, NOTICE_SUSPECT, disk->lane.generation);
 }
 
 /* A full host disk. ------------------------------------------------------- */

@@ -298,7 +298,6 @@ void nic_up(struct nic *nic, struct nic_link *link)
 	count_outage(nic);
 	nic->counters.generation = nic->link.generation;
 	nic->counters.is_up = 1;
-	nic->beats_ns = clock_now_ns();
 	nic->look_ns = 0;
 }
 
@@ -311,5 +310,5 @@ void nic_down(struct nic *nic)
 	nic_link_close(&nic->link);
 	nic->counters.is_up = 0;
 	nic->is_full = nic->wants_buffers = false;
-	nic->look_ns = nic->trim_ns = nic->suspected_ns = 0;
+	nic->look_ns = nic->trim_ns = 0;
 }

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "channel/frames.h"
+#include "channel/hang.h"
 #include "control/protocol.h"
 #include "guestmem/guestmem.h"
 #include "machine/state.h"
@@ -89,11 +90,9 @@ struct nic {
 	bool wants_buffers; /* frames are waiting for the guest's buffers */
 	uint32_t starved;   /* the receive queue that has none */
 	uint64_t lost_ns;   /* when the outage began; 0: none */
-	uint64_t beats;     /* of the service, when last looked at */
-	uint64_t beats_ns;  /* when they had last changed */
 	uint64_t look_ns;   /* when to check again; 0: not */
 	uint64_t trim_ns;   /* when to check whether our ring is idle; 0: not */
-	uint64_t suspected_ns;
+	struct hang_watch hang; /* while look_ns */
 };
 
 /* -EINVAL: impossible settings; -ENOMEM. */

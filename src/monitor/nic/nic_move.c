@@ -237,10 +237,9 @@ bool nic_prepare_sleep(struct nic *nic)
 	nic->trim_ns = frames_trim_ns(frames);
 	/* From now on its silence counts. */
 	if (frames_are_unread(frames) && !nic->look_ns) {
-		nic->beats = frames_beats(frames);
-		nic->beats_ns = clock_now_ns();
-		nic->look_ns =
-			nic->beats_ns + nic->settings.hang_ms * NS_PER_MS / 4;
+		hang_begin(&nic->hang, frames_beats(frames), clock_now_ns());
+		nic->look_ns = nic->hang.beats_ns +
+			       nic->settings.hang_ms * NS_PER_MS / 4;
 	}
 	return is_safe;
 }
@@ -266,21 +265,20 @@ uint64_t nic_deadline_ns(const struct nic *nic)
 
 static void suspect(struct nic *nic, uint64_t now_ns)
 {
-	nic->suspected_ns = now_ns;
-	notices_put(nic->notices,
-		    &(struct notice){
-			    .kind = NOTICE_NIC_SUSPECT,
-			    .disk_index = nic->settings.index,
-			    .generation = nic->link.generation,
-			    .oldest_ms = (now_ns - nic->beats_ns) / NS_PER_MS,
-		    });
+	notices_put(
+		nic->notices,
+		&(struct notice){
+			.kind = NOTICE_NIC_SUSPECT,
+			.disk_index = nic->settings.index,
+			.generation = nic->link.generation,
+			.oldest_ms = (now_ns - nic->hang.beats_ns) / NS_PER_MS,
+		});
 }
 
 void nic_run_timers(struct nic *nic, uint64_t now_ns)
 {
 	uint64_t hang_ns = nic->settings.hang_ms * NS_PER_MS;
 	bool is_waiting;
-	uint64_t beats;
 
 	if (nic->tell_ns && now_ns >= nic->tell_ns)
 		nic_tell_now(nic);
@@ -291,12 +289,8 @@ void nic_run_timers(struct nic *nic, uint64_t now_ns)
 		return;
 	is_waiting = frames_are_unread(&nic->link.frames);
 	nic->look_ns = is_waiting ? now_ns + hang_ns / 4 : 0;
-	beats = frames_beats(&nic->link.frames);
-	if (beats != nic->beats) {
-		nic->beats = beats;
-		nic->beats_ns = now_ns;
-	}
-	if (is_waiting && now_ns - nic->beats_ns >= hang_ns / 2 &&
-	    now_ns - nic->suspected_ns >= hang_ns / 2)
+	if (is_waiting &&
+	    hang_is_suspected(&nic->hang, frames_beats(&nic->link.frames), 0,
+			      hang_ns, now_ns))
 		suspect(nic, now_ns);
 }
