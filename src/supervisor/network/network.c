@@ -202,7 +202,7 @@ void network_undefine(struct network *network, const struct ticket *ticket)
 
 	TAILQ_REMOVE(&supervisor->networks, network, link);
 	TAILQ_INSERT_TAIL(&supervisor->leaving, network, link);
-	network_leave_uplink(network);
+	binding_leave(&network->binding);
 	network_close_uplink(network);
 	network_end_reports(network);
 	network->binding.timer =
@@ -216,7 +216,7 @@ void network_change(struct network *network,
 		    struct uplink *uplink, const struct ticket *ticket)
 {
 	network->record.definition = *definition;
-	network_leave_uplink(network);
+	binding_leave(&network->binding);
 	if (uplink)
 		network_take_uplink(network, uplink);
 	answer_when_left(network, ticket);

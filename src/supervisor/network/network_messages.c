@@ -38,18 +38,9 @@ static const struct message_rule rules[] = {
 	{ MSG_NET_UPLINK_HELD, IN(PROCESS_EXPECTED), take_uplink_held },
 };
 
-static const struct process_ops instance_ops = {
-	.rules = rules,
-	.rule_count = ARRAY_COUNT(rules),
-	.ready = instance_ready,
-	.died = instance_died,
-	.pong = instance_pong,
-	.birth_ms = LOAN_MS,
-};
-
 const struct attachment_ops network_attachments = {
 	.role = ROLE_NET,
-	.instance = &instance_ops,
+	.instance = INSTANCE_OPS(rules, LOAN_MS),
 	.detach = MSG_NET_DETACH,
 	.find = networks_find,
 	.progress = networks_progress,

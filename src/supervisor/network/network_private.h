@@ -31,8 +31,8 @@ void network_take_uplink(struct network *network, struct uplink *uplink);
  * yet or it cannot be opened. */
 void network_give_uplink(struct network *network, struct instance *instance);
 
-/* Have the instance let go of it. */
-void network_leave_uplink(struct network *network);
+/* What struct binding_ops has of uplinks and interfaces alike. */
+void network_tell_leave(struct binding *binding);
 
 /* It was lost: tell, and close it. */
 void network_note_lost(struct network *network);

@@ -88,11 +88,6 @@ void network_close_uplink(struct network *network)
 	network_take_uplink(network, &closed);
 }
 
-void network_leave_uplink(struct network *network)
-{
-	binding_leave(&network->binding);
-}
-
 /* Why passt may be lost again and again. */
 static const char *passt_trouble(const struct network *network)
 {
@@ -127,7 +122,7 @@ static int on_passt_end(sd_event_source *source, int fd, uint32_t events,
 	struct network *network = data;
 
 	network_note_lost(network);
-	network_leave_uplink(network);
+	binding_leave(&network->binding);
 	networks_progress(network->supervisor);
 	return 0;
 }
@@ -147,7 +142,7 @@ void networks_check_bridges(struct supervisor *supervisor)
 					definition->uplink.name))
 			continue;
 		network_note_lost(network);
-		network_leave_uplink(network);
+		binding_leave(&network->binding);
 	}
 	networks_progress(supervisor);
 }
@@ -248,7 +243,7 @@ static void tell_service(struct binding *binding, struct instance *instance,
 		     sizeof(message), &network->uplink.fd, 1);
 }
 
-static void tell_leave(struct binding *binding)
+void network_tell_leave(struct binding *binding)
 {
 	binding_tell(binding, MSG_NET_DETACH);
 	instance_check(binding->instance, HANG_MS);
@@ -278,41 +273,36 @@ static void found(struct binding *binding, struct instance *instance,
 	binding_found(binding, instance, generation);
 	/* What it has was not given back: it is not what is defined by now. */
 	if (network->uplink.fd == NO_FD)
-		network_leave_uplink(network);
+		binding_leave(&network->binding);
 }
 
-static void died(struct binding *binding)
-{
-	network_let_go(network_of(binding));
-}
-
-static void drained(struct binding *binding)
+static void lost(struct binding *binding, enum binding_loss loss)
 {
 	struct supervisor *supervisor = binding->supervisor;
 
 	network_let_go(network_of(binding));
-	networks_progress(supervisor);
+	if (loss == BINDING_DRAINED)
+		networks_progress(supervisor);
 }
 
 /* One that is being detached is told of by NET_DETACHED. */
-static void lost(struct binding *binding)
+static void peer_broken(struct binding *binding)
 {
 	if (binding->state != BINDING_UP)
 		return;
 	network_note_lost(network_of(binding));
-	drained(binding);
+	lost(binding, BINDING_DRAINED);
 }
 
 const struct binding_ops uplink_binding = {
 	.prepare = prepare,
 	.tell_both = tell_service,
-	.tell_leave = tell_leave,
+	.tell_leave = network_tell_leave,
 	.progress = progress,
 	.fits = fits,
 	.found = found,
-	.died = died,
-	.drained = drained,
-	.peer_broken = lost,
+	.lost = lost,
+	.peer_broken = peer_broken,
 };
 
 void network_give_uplink(struct network *network, struct instance *instance)

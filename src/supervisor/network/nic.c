@@ -197,12 +197,6 @@ static void tell_leaving(struct binding *binding)
 	tell_monitor_down(nic_of(binding));
 }
 
-static void tell_leave(struct binding *binding)
-{
-	binding_tell(binding, MSG_NET_DETACH);
-	instance_check(binding->instance, HANG_MS);
-}
-
 static void progress(struct binding *binding)
 {
 	if (binding->state == BINDING_WAITING)
@@ -213,11 +207,6 @@ void nic_want(struct nic *nic)
 {
 	binding_want(&nic->binding, true);
 	progress(&nic->binding);
-}
-
-void nic_leave(struct nic *nic)
-{
-	binding_leave(&nic->binding);
 }
 
 static void disarm(struct nic *nic)
@@ -232,7 +221,7 @@ void nic_unwant(struct nic *nic)
 	nic->has_features = false;
 	disarm(nic);
 	binding_want(&nic->binding, false);
-	nic_leave(nic);
+	binding_leave(&nic->binding);
 }
 
 /* The next rings come later with every time. */
@@ -250,13 +239,22 @@ void nic_broken(struct nic *nic, uint64_t generation)
 	if (!binding_is_up(&nic->binding, generation))
 		return;
 	note_broken(nic, "service");
-	nic_leave(nic);
+	binding_leave(&nic->binding);
 }
 
-static void lose(struct binding *binding)
+static void lost(struct binding *binding, enum binding_loss loss)
 {
+	struct nic *nic = nic_of(binding);
+
+	if (loss == BINDING_DIED && binding->state == BINDING_UP) {
+		if (binding->is_wanted)
+			loan_make(nic->partition->monitor, LOAN_MS);
+		tell_monitor_down(nic);
+	}
 	binding_let_go(binding);
-	progress(binding);
+	/* Who died is replaced first. */
+	if (loss == BINDING_DRAINED)
+		progress(binding);
 }
 
 static void peer_broken(struct binding *binding)
@@ -267,18 +265,7 @@ static void peer_broken(struct binding *binding)
 		return;
 	note_broken(nic, "monitor");
 	tell_monitor_down(nic);
-	lose(binding);
-}
-
-static void died(struct binding *binding)
-{
-	struct nic *nic = nic_of(binding);
-
-	if (binding->state == BINDING_UP && binding->is_wanted)
-		loan_make(nic->partition->monitor, LOAN_MS);
-	if (binding->state == BINDING_UP)
-		tell_monitor_down(nic);
-	binding_let_go(binding);
+	lost(binding, BINDING_DRAINED);
 }
 
 static bool fits(const struct binding *binding, const struct service *service)
@@ -303,19 +290,13 @@ const struct binding_ops nic_binding = {
 	.prepare = prepare,
 	.tell_both = tell_both,
 	.tell_leaving = tell_leaving,
-	.tell_leave = tell_leave,
+	.tell_leave = network_tell_leave,
 	.progress = progress,
 	.fits = fits,
 	.found = found,
-	.died = died,
-	.drained = lose,
+	.lost = lost,
 	.peer_broken = peer_broken,
 };
-
-void nic_suspected(struct nic *nic, uint64_t generation)
-{
-	binding_suspected(&nic->binding, generation, HANG_MS);
-}
 
 static void tell_features(struct nic *nic);
 

@@ -43,9 +43,6 @@ void nic_plan(struct nic *nic);
 void nic_want(struct nic *nic);
 void nic_unwant(struct nic *nic);
 
-/* Take it from its instance, to be served by another or with new rings. */
-void nic_leave(struct nic *nic);
-
 /* Give it to the instance, which has its switch already. */
 void nic_give(struct nic *nic, struct instance *instance);
 
@@ -60,7 +57,6 @@ void nic_changed(struct nic *nic);
 
 /* Messages of its monitor. */
 void nic_take_features(struct nic *nic, const struct nic_features *features);
-void nic_suspected(struct nic *nic, uint64_t generation);
 void nic_broken(struct nic *nic, uint64_t generation);
 
 /* Forget what it had of a monitor. */

@@ -142,7 +142,8 @@ static int take_suspect(void *data, struct message *message)
 
 	if (!disk)
 		return -EBADMSG;
-	disk_suspected(disk, suspect->channel.generation);
+	binding_suspected(&disk->binding, suspect->channel.generation,
+			  disk->definition->hang_ms);
 	return 0;
 }
 
@@ -229,9 +230,7 @@ static int take_emulation(void *data, struct message *message)
 static int take_disk_held(void *data, struct message *message)
 {
 	const struct disk_channel *channel = (const void *)message->body;
-	struct process *process = data;
-	struct partition *partition = process->owner;
-	struct disk *disk = disk_of(process, channel);
+	struct disk *disk = disk_of(data, channel);
 
 	if (!disk)
 		return -EBADMSG;
@@ -241,10 +240,7 @@ static int take_disk_held(void *data, struct message *message)
 	close_fd(&disk->witness_fd);
 	disk->witness_fd = take_fd(&message->fds[0]);
 	hold_listen(disk);
-	if (partition->supervisor->is_adopting)
-		disk->binding.generation = channel->generation;
-	else if (disk->binding.generation != channel->generation)
-		disk_leave(disk);
+	binding_held(&disk->binding, channel->generation);
 	return 0;
 }
 
@@ -277,16 +273,11 @@ static struct nic *nic_of(struct process *process, uint64_t attachment_id,
 static int take_nic_held(void *data, struct message *message)
 {
 	const struct nic_channel *channel = (const void *)message->body;
-	struct process *process = data;
-	struct nic *nic =
-		nic_of(process, channel->attachment_id, channel->index);
+	struct nic *nic = nic_of(data, channel->attachment_id, channel->index);
 
 	if (!nic)
 		return -EBADMSG;
-	if (process->supervisor->is_adopting)
-		nic->binding.generation = channel->generation;
-	else if (nic->binding.generation != channel->generation)
-		nic_leave(nic);
+	binding_held(&nic->binding, channel->generation);
 	return 0;
 }
 
@@ -297,7 +288,7 @@ static int take_nic_suspect(void *data, struct message *message)
 
 	if (!nic)
 		return -EBADMSG;
-	nic_suspected(nic, channel->generation);
+	binding_suspected(&nic->binding, channel->generation, HANG_MS_DEFAULT);
 	return 0;
 }
 

@@ -121,6 +121,14 @@ void binding_found(struct binding *binding, struct instance *instance,
 		binding_leave(binding);
 }
 
+void binding_held(struct binding *binding, uint64_t generation)
+{
+	if (binding->supervisor->is_adopting)
+		binding->generation = generation;
+	else if (binding->generation != generation)
+		binding_leave(binding);
+}
+
 void binding_leave(struct binding *binding)
 {
 	if (binding->state != BINDING_UP)

@@ -56,6 +56,11 @@ struct handover {
 /* Make its eventfds. */
 int handover_make_events(struct handover *handover);
 
+enum binding_loss {
+	BINDING_DRAINED, /* its instance has let go of it */
+	BINDING_DIED,    /* its instance has died */
+};
+
 struct binding_ops {
 	/* Open what both ends are given. -EAGAIN: somebody's requests are in
 	 * the kernel. */
@@ -77,9 +82,8 @@ struct binding_ops {
 		      uint64_t generation);
 	/* Its instance was killed and may take long to die. May be NULL. */
 	void (*doomed)(struct binding *binding);
-	/* Its instance has died, or has let go of it: binding_lose(). */
-	void (*died)(struct binding *binding);
-	void (*drained)(struct binding *binding);
+	/* Nobody serves it any more: binding_lose(). */
+	void (*lost)(struct binding *binding, enum binding_loss loss);
 	/* What is at its other end broke the channel, or is gone, by its
 	 * instance's word. May be NULL. */
 	void (*peer_broken)(struct binding *binding);
@@ -117,6 +121,10 @@ int binding_hand_over(struct binding *binding, struct instance *instance);
 /* Re-adoption: this instance has it, by its own word. */
 void binding_found(struct binding *binding, struct instance *instance,
 		   uint64_t generation);
+
+/* Its monitor is back and has a channel of this generation: at re-adoption that
+ * is the one to compare with; later it is made anew if it is another. */
+void binding_held(struct binding *binding, uint64_t generation);
 
 /* Have its instance let go of it, if one has it. */
 void binding_leave(struct binding *binding);

@@ -131,6 +131,11 @@ static void tell_leave(struct binding *binding)
 	binding_let_go(binding);
 }
 
+static void lost(struct binding *binding, enum binding_loss loss)
+{
+	binding_let_go(binding);
+}
+
 static bool fits(const struct binding *binding, const struct service *service)
 {
 	return true;
@@ -150,8 +155,7 @@ const struct binding_ops console_binding = {
 	.tell_leave = tell_leave,
 	.fits = fits,
 	.found = found,
-	.died = binding_let_go,
-	.drained = binding_let_go,
+	.lost = lost,
 };
 
 int console_open(struct partition *partition)
@@ -293,14 +297,6 @@ static const struct message_rule rules[] = {
 	{ MSG_CONSOLE_HELD, IN(PROCESS_EXPECTED), instance_take_held },
 };
 
-static const struct process_ops instance_ops = {
-	.rules = rules,
-	.rule_count = sizeof(rules) / sizeof(rules[0]),
-	.ready = instance_ready,
-	.died = instance_died,
-	.pong = instance_pong,
-};
-
 static struct binding *find(struct supervisor *supervisor, uint64_t id)
 {
 	struct partition *partition;
@@ -314,7 +310,7 @@ static struct binding *find(struct supervisor *supervisor, uint64_t id)
 
 const struct attachment_ops console_attachments = {
 	.role = ROLE_CONSOLE,
-	.instance = &instance_ops,
+	.instance = INSTANCE_OPS(rules, 0),
 	.detach = MSG_CONSOLE_DETACH,
 	.find = find,
 	.progress = consoles_progress,

@@ -38,17 +38,6 @@ int disk_choose_service(struct disk *disk, struct refusal *ret_refusal)
 	return r;
 }
 
-struct disk *disk_find(struct supervisor *supervisor, uint64_t attachment_id)
-{
-	struct partition *partition;
-
-	TAILQ_FOREACH(partition, &supervisor->partitions, link)
-		for (unsigned i = 0; i < partition->disk_count; i++)
-			if (partition->disks[i].binding.id == attachment_id)
-				return &partition->disks[i];
-	return NULL;
-}
-
 void disk_changed(struct disk *disk)
 {
 	const struct disk_settings settings = {
@@ -210,11 +199,6 @@ static void on_time(struct binding *binding)
 	progress(disk_of(binding));
 }
 
-void disk_leave(struct disk *disk)
-{
-	binding_leave(&disk->binding);
-}
-
 void disk_unwant(struct disk *disk)
 {
 	struct binding *binding = &disk->binding;
@@ -239,12 +223,6 @@ void disk_release(struct disk *disk)
 	errand_close(disk->binding.supervisor->errands, &disk->witness_fd);
 }
 
-void disk_suspected(struct disk *disk, uint64_t generation)
-{
-	binding_suspected(&disk->binding, generation,
-			  disk->definition->hang_ms);
-}
-
 void disk_poisoned(struct disk *disk, uint64_t generation)
 {
 	if (disk->is_alone)
@@ -255,7 +233,7 @@ void disk_poisoned(struct disk *disk, uint64_t generation)
 			     "it gets an instance of its own",
 			     disk->definition->name, disk->service);
 	service_settle(service_of(disk));
-	disk_leave(disk);
+	binding_leave(&disk->binding);
 }
 
 void disk_channel_refused(struct disk *disk, uint64_t generation)
@@ -267,7 +245,7 @@ void disk_channel_refused(struct disk *disk, uint64_t generation)
 			     "gets another",
 			     disk->definition->name);
 	binding_note_end(&disk->binding, CHANNEL_EARLY_NS);
-	disk_leave(disk);
+	binding_leave(&disk->binding);
 }
 
 /*
@@ -289,7 +267,18 @@ void disk_channel_broken(struct disk *disk, uint64_t generation,
 		disk->is_alone = true;
 		service_settle(service_of(disk));
 	}
-	disk_leave(disk);
+	binding_leave(&disk->binding);
+}
+
+static struct binding *find(struct supervisor *supervisor, uint64_t id)
+{
+	struct partition *partition;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link)
+		for (unsigned i = 0; i < partition->disk_count; i++)
+			if (partition->disks[i].binding.id == id)
+				return &partition->disks[i].binding;
+	return NULL;
 }
 
 static void disks_progress(struct supervisor *supervisor)
@@ -314,29 +303,21 @@ static void doomed(struct binding *binding)
 	disk_tell_down(disk_of(binding), DISK_DOWN_HUNG);
 }
 
-static void lose(struct disk *disk)
-{
-	binding_lose(&disk->binding);
-	begin_fence(disk);
-	progress(disk);
-}
-
-static void died(struct binding *binding)
+static void lost(struct binding *binding, enum binding_loss loss)
 {
 	struct disk *disk = disk_of(binding);
 
-	if (binding->is_wanted)
+	if (loss == BINDING_DIED && binding->is_wanted)
 		loan_make(disk->partition->monitor, LOAN_MS);
-	disk_tell_down(disk, binding->instance->process->has_crashed
-				     ? DISK_DOWN_CRASHED
-				     : DISK_DOWN_KILLED);
-	lose(disk);
-}
-
-static void drained(struct binding *binding)
-{
-	disk_tell_down(disk_of(binding), DISK_DOWN_DRAINED);
-	lose(disk_of(binding));
+	if (loss == BINDING_DRAINED)
+		disk_tell_down(disk, DISK_DOWN_DRAINED);
+	else
+		disk_tell_down(disk, binding->instance->process->has_crashed
+					     ? DISK_DOWN_CRASHED
+					     : DISK_DOWN_KILLED);
+	binding_lose(binding);
+	begin_fence(disk);
+	progress(disk);
 }
 
 static void peer_broken(struct binding *binding)
@@ -365,17 +346,9 @@ const struct binding_ops disk_binding = {
 	.fits = fits,
 	.found = found,
 	.doomed = doomed,
-	.died = died,
-	.drained = drained,
+	.lost = lost,
 	.peer_broken = peer_broken,
 };
-
-static struct binding *find(struct supervisor *supervisor, uint64_t id)
-{
-	struct disk *disk = disk_find(supervisor, id);
-
-	return disk ? &disk->binding : NULL;
-}
 
 static bool disks_are_settled(struct supervisor *supervisor,
 			      const struct service *service)
@@ -401,18 +374,9 @@ static const struct message_rule rules[] = {
 	{ MSG_DISK_HELD, IN(PROCESS_EXPECTED), instance_take_held },
 };
 
-static const struct process_ops instance_ops = {
-	.rules = rules,
-	.rule_count = sizeof(rules) / sizeof(rules[0]),
-	.ready = instance_ready,
-	.died = instance_died,
-	.pong = instance_pong,
-	.birth_ms = LOAN_MS,
-};
-
 const struct attachment_ops disk_attachments = {
 	.role = ROLE_DISK,
-	.instance = &instance_ops,
+	.instance = INSTANCE_OPS(rules, LOAN_MS),
 	.detach = MSG_DISK_DETACH,
 	.find = find,
 	.progress = disks_progress,

@@ -46,9 +46,6 @@ struct disk {
 extern const struct attachment_ops disk_attachments;
 extern const struct binding_ops disk_binding;
 
-/* By its attachment; NULL when there is none. */
-struct disk *disk_find(struct supervisor *supervisor, uint64_t attachment_id);
-
 /* Of the service that is defined and those beside it, one with room.
  * -EBUSY  there is none */
 int disk_choose_service(struct disk *disk, struct refusal *ret_refusal);
@@ -66,11 +63,7 @@ void disk_unwant(struct disk *disk);
 /* Nobody knows of an instance that serves it, which proves nothing: fence. */
 void disk_may_be_served(struct disk *disk);
 
-/* Take it from its instance, to be served by another. */
-void disk_leave(struct disk *disk);
-
 /* Messages of its monitor. */
-void disk_suspected(struct disk *disk, uint64_t generation);
 void disk_poisoned(struct disk *disk, uint64_t generation);
 void disk_channel_refused(struct disk *disk, uint64_t generation);
 void disk_channel_broken(struct disk *disk, uint64_t generation,

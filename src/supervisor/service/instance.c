@@ -47,7 +47,8 @@ struct instance *instance_start(struct service *service, enum duty_event event)
 	if (!instance)
 		return NULL;
 	r = process_spawn(service->supervisor, service->role, service->name,
-			  service->ops->instance, instance, &instance->process);
+			  &service->ops->instance, instance,
+			  &instance->process);
 	if (r == 0)
 		return instance;
 	instance_free(instance);
@@ -140,7 +141,7 @@ void instance_lose(struct instance *instance)
 	struct binding *binding;
 
 	while ((binding = TAILQ_FIRST(&instance->bindings)))
-		binding->ops->died(binding);
+		binding->ops->lost(binding, BINDING_DIED);
 }
 
 /* It counts as a client then, so that an upgrade waits. */
@@ -220,7 +221,7 @@ int instance_take_detached(void *data, struct message *message)
 	struct binding *binding = find_held(data, message);
 
 	if (binding && binding->state == BINDING_DETACHING)
-		binding->ops->drained(binding);
+		binding->ops->lost(binding, BINDING_DRAINED);
 	return 0;
 }
 

@@ -219,7 +219,7 @@ int service_expect(struct service *service, const struct process_record *record)
 
 	if (!instance)
 		return -ENOMEM;
-	r = process_expect(service->supervisor, record, service->ops->instance,
+	r = process_expect(service->supervisor, record, &service->ops->instance,
 			   instance, &instance->process);
 	if (r < 0)
 		instance_free(instance);

@@ -16,6 +16,7 @@
 #ifndef SUPERVISOR_SERVICE_H
 #define SUPERVISOR_SERVICE_H
 
+#include "base/count.h"
 #include "supervisor/child/process.h"
 #include "supervisor/child/ticket.h"
 #include "supervisor/errand/back_off.h"
@@ -51,7 +52,7 @@ extern const struct state_table instance_duties;
  */
 struct attachment_ops {
 	uint32_t role;
-	const struct process_ops *instance; /* what its instances say */
+	struct process_ops instance; /* INSTANCE_OPS() */
 	uint32_t detach; /* tells an instance to let go of an attachment */
 	/* What has this attachment; NULL: nobody. */
 	struct binding *(*find)(struct supervisor *supervisor, uint64_t id);
@@ -183,10 +184,18 @@ void service_choose_active(struct service *service);
 /* Tell every instance to end (host shutdown). */
 void service_quit(struct service *service);
 
-/* The callbacks of process_ops that services of all kinds share. */
+/* What the instances of every kind of service have: with an array of rules for
+ * what they say, and how long they are lent urgency at their birth. */
 void instance_ready(struct process *process);
 void instance_died(struct process *process, const char *reason);
 void instance_pong(struct process *process);
+
+#define INSTANCE_OPS(rules_, birth_ms_)                             \
+	{                                                           \
+		.rules = rules_, .rule_count = ARRAY_COUNT(rules_), \
+		.ready = instance_ready, .died = instance_died,     \
+		.pong = instance_pong, .birth_ms = birth_ms_,       \
+	}
 
 /* For the tables: "active", "standby", "alone", "retired", "starting", ... */
 const char *instance_state_name(const struct instance *instance);
