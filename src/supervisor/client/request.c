@@ -6,7 +6,6 @@
 
 #include "base/count.h"
 #include "base/scope.h"
-#include "control/dispatch.h"
 #include "control/fields.h"
 #include "definition/check.h"
 #include "supervisor/client/report.h"
@@ -168,23 +167,33 @@ static int handle_install(void *data, struct message *message)
 	return request_answer(request, r);
 }
 
-/* A verb that needs no more than the partition's name. */
-static int answer_verb(struct request *request,
-		       int (*verb)(struct partition *partition,
-				   const struct ticket *ticket,
-				   struct refusal *refusal))
+/* Verbs that need no more than the partition's name. */
+static const struct verb {
+	uint32_t type;
+	int (*carry_out)(struct partition *partition,
+			 const struct ticket *ticket, struct refusal *refusal);
+} verbs[] = {
+	{ MSG_PARTITION_START, partition_start },
+	{ MSG_PARTITION_PAUSE, partition_pause },
+	{ MSG_PARTITION_RESUME, partition_resume },
+	{ MSG_PARTITION_RESET, partition_reset },
+	{ MSG_PARTITION_SAVE, partition_save },
+	{ MSG_PARTITION_RESTORE, partition_restore },
+};
+
+static int handle_verb(void *data, struct message *message)
 {
+	struct request *request = data;
 	struct partition *partition = request_partition(request);
+	const struct verb *verb = verbs;
 
 	if (!partition)
 		return 0;
+	while (verb->type != message->type)
+		verb++;
 	return request_answer_if_refused(
-		request, verb(partition, &request->ticket, &request->refusal));
-}
-
-static int handle_start(void *data, struct message *message)
-{
-	return answer_verb(data, partition_start);
+		request, verb->carry_out(partition, &request->ticket,
+					 &request->refusal));
 }
 
 static int handle_stop(void *data, struct message *message)
@@ -199,31 +208,6 @@ static int handle_stop(void *data, struct message *message)
 		request,
 		partition_stop(partition, &request->ticket, stop->deadline_ms,
 			       stop->is_forced, &request->refusal));
-}
-
-static int handle_pause(void *data, struct message *message)
-{
-	return answer_verb(data, partition_pause);
-}
-
-static int handle_resume(void *data, struct message *message)
-{
-	return answer_verb(data, partition_resume);
-}
-
-static int handle_reset(void *data, struct message *message)
-{
-	return answer_verb(data, partition_reset);
-}
-
-static int handle_save(void *data, struct message *message)
-{
-	return answer_verb(data, partition_save);
-}
-
-static int handle_restore(void *data, struct message *message)
-{
-	return answer_verb(data, partition_restore);
 }
 
 static int handle_balloon(void *data, struct message *message)
@@ -507,68 +491,62 @@ static int handle_disk_list(void *data, struct message *message)
 	return request_answer(request, 0);
 }
 
-static const struct message_rule rules[] = {
-	/* type                     allowed in     handler */
-	{ MSG_PARTITION_DEFINE, IN_ANY_STATE, handle_define },
-	{ MSG_PARTITION_DEFINE_WHOLE, IN_ANY_STATE, handle_define_whole },
-	{ MSG_PARTITION_INSTALL, IN_ANY_STATE, handle_install },
-	{ MSG_PARTITION_START, IN_ANY_STATE, handle_start },
-	{ MSG_PARTITION_STOP, IN_ANY_STATE, handle_stop },
-	{ MSG_PARTITION_PAUSE, IN_ANY_STATE, handle_pause },
-	{ MSG_PARTITION_RESUME, IN_ANY_STATE, handle_resume },
-	{ MSG_PARTITION_RESET, IN_ANY_STATE, handle_reset },
-	{ MSG_PARTITION_SAVE, IN_ANY_STATE, handle_save },
-	{ MSG_PARTITION_RESTORE, IN_ANY_STATE, handle_restore },
-	{ MSG_PARTITION_BALLOON, IN_ANY_STATE, handle_balloon },
-	{ MSG_PARTITION_UNINSTALL, IN_ANY_STATE, handle_uninstall },
-	{ MSG_PARTITION_UNDEFINE, IN_ANY_STATE, handle_undefine },
-	{ MSG_PARTITION_LIST, IN_ANY_STATE, handle_list },
-	{ MSG_PARTITION_SHOW, IN_ANY_STATE, handle_show },
-	{ MSG_SERVICE_LIST, IN_ANY_STATE, handle_service_list },
-	{ MSG_SERVICE_RESTART, IN_ANY_STATE, handle_service_restart },
-	{ MSG_SERVICE_SET, IN_ANY_STATE, handle_service_set },
-	{ MSG_SERVICE_REMOVE, IN_ANY_STATE, request_service_remove },
-	{ MSG_QUARANTINE_LIST, IN_ANY_STATE, request_quarantine_list },
-	{ MSG_QUARANTINE_END, IN_ANY_STATE, request_quarantine_end },
-	{ MSG_EVENT_LIST, IN_ANY_STATE, handle_event_list },
-	{ MSG_CONSOLE_OPEN, IN_ANY_STATE, handle_console_open },
-	{ MSG_CONSOLE_LOG, IN_ANY_STATE, handle_console_log },
-	{ MSG_SUPERVISOR_SHOW, IN_ANY_STATE, handle_supervisor_show },
-	{ MSG_HOST_SHUTDOWN, IN_ANY_STATE, handle_shutdown },
-	{ MSG_DISK_LIST, IN_ANY_STATE, handle_disk_list },
+/* clang-format off */
+static const struct request_rule {
+	uint32_t type;
+	int (*handle)(void *data, struct message *message);
+	const char *operation; /* as events name it; NULL: a question */
+	/* Checked against what is defined, stored and applied: one at a time. */
+	bool is_configuring;
+} rules[] = {
+	{ MSG_PARTITION_DEFINE,       handle_define,           "define",          true },
+	{ MSG_PARTITION_DEFINE_WHOLE, handle_define_whole,     "define",          true },
+	{ MSG_PARTITION_INSTALL,      handle_install,          "install",         false },
+	{ MSG_PARTITION_START,        handle_verb,             "start",           false },
+	{ MSG_PARTITION_STOP,         handle_stop,             "stop",            false },
+	{ MSG_PARTITION_PAUSE,        handle_verb,             "pause",           false },
+	{ MSG_PARTITION_RESUME,       handle_verb,             "resume",          false },
+	{ MSG_PARTITION_RESET,        handle_verb,             "reset",           false },
+	{ MSG_PARTITION_SAVE,         handle_verb,             "save",            false },
+	{ MSG_PARTITION_RESTORE,      handle_verb,             "restore",         false },
+	{ MSG_PARTITION_BALLOON,      handle_balloon,          "balloon",         false },
+	{ MSG_PARTITION_UNINSTALL,    handle_uninstall,        "uninstall",       false },
+	{ MSG_PARTITION_UNDEFINE,     handle_undefine,         "undefine",        true },
+	{ MSG_PARTITION_LIST,         handle_list,             NULL,              false },
+	{ MSG_PARTITION_SHOW,         handle_show,             NULL,              false },
+	{ MSG_SERVICE_LIST,           handle_service_list,     NULL,              false },
+	{ MSG_SERVICE_RESTART,        handle_service_restart,  "service restart", false },
+	{ MSG_SERVICE_SET,            handle_service_set,      "service set",     true },
+	{ MSG_SERVICE_REMOVE,         request_service_remove,  "service remove",  true },
+	{ MSG_SWITCH_DEFINE,          request_switch_define,   "switch define",   true },
+	{ MSG_SWITCH_UNDEFINE,        request_switch_undefine, "switch undefine", true },
+	{ MSG_SWITCH_LIST,            request_switch_list,     NULL,              false },
+	{ MSG_SWITCH_SHOW,            request_switch_show,     NULL,              false },
+	{ MSG_SWITCH_CAPTURE,         request_switch_capture,  "switch capture",  false },
+	{ MSG_SWITCH_MIRROR,          request_mirror,          "switch mirror",   true },
+	{ MSG_NIC_SET,                request_nic_set,         "nic set",         true },
+	{ MSG_NIC_ADD,                request_nic_add,         "nic add",         true },
+	{ MSG_NIC_REMOVE,             request_nic_remove,      "nic remove",      true },
+	{ MSG_QUARANTINE_LIST,        request_quarantine_list, NULL,              false },
+	{ MSG_QUARANTINE_END,         request_quarantine_end,  "quarantine end",  false },
+	{ MSG_EVENT_LIST,             handle_event_list,       NULL,              false },
+	{ MSG_CONSOLE_OPEN,           handle_console_open,     "console",         false },
+	{ MSG_CONSOLE_LOG,            handle_console_log,      NULL,              false },
+	{ MSG_SUPERVISOR_SHOW,        handle_supervisor_show,  NULL,              false },
+	{ MSG_HOST_SHUTDOWN,          handle_shutdown,         "shutdown",        false },
+	{ MSG_DISK_LIST,              handle_disk_list,        NULL,              false },
 };
+/* clang-format on */
 
-/* Checked against what is defined, stored and applied: one at a time. */
-static bool is_configuring(uint32_t type)
+static const struct request_rule *find_rule(uint32_t type)
 {
-	static const uint32_t types[] = {
-		MSG_PARTITION_DEFINE,
-		MSG_PARTITION_DEFINE_WHOLE,
-		MSG_PARTITION_UNDEFINE,
-		MSG_SERVICE_SET,
-		MSG_SERVICE_REMOVE,
-		MSG_SWITCH_DEFINE,
-		MSG_SWITCH_UNDEFINE,
-		MSG_SWITCH_MIRROR,
-		MSG_NIC_SET,
-		MSG_NIC_ADD,
-		MSG_NIC_REMOVE,
-	};
-
-	for (size_t i = 0; i < ARRAY_COUNT(types); i++)
-		if (types[i] == type)
-			return true;
-	return false;
+	for (size_t i = 0; i < ARRAY_COUNT(rules); i++)
+		if (rules[i].type == type)
+			return &rules[i];
+	return NULL;
 }
 
-static int dispatch(struct request *request, struct message *message)
-{
-	if (request_is_of_network(message->type))
-		return request_network(request, message);
-	return message_dispatch(rules, ARRAY_COUNT(rules), 0, request, message);
-}
-
-static int configure(struct request *request, struct message *message)
+static int configure(struct request *request, const struct request_rule *rule)
 {
 	pthread_mutex_t *lock = &request->supervisor->configuration;
 	int r = errand_lock(lock);
@@ -577,7 +555,7 @@ static int configure(struct request *request, struct message *message)
 		return request_answer(request,
 				      refuse(&request->refusal, r, "",
 					     "another change is under way"));
-	r = dispatch(request, message);
+	r = rule->handle(request, request->message);
 	(void)pthread_mutex_unlock(lock);
 	return r;
 }
@@ -612,12 +590,14 @@ void client_request(struct client *client, struct message *message)
 			    .request_id = message->request_id,
 			    .uid = client->uid },
 	};
-	int r;
+	const struct request_rule *rule = find_rule(message->type);
 
-	operation_note(&request.ticket, message);
-	r = is_configuring(message->type) ? configure(&request, message)
-					  : dispatch(&request, message);
-
-	if (r < 0)
+	if (rule && rule->operation)
+		operation_note(&request.ticket, rule->operation, message);
+	if (!rule || !message_is_valid(message))
 		(void)request_answer(&request, refuse_message(&request));
+	else if (rule->is_configuring)
+		(void)configure(&request, rule);
+	else
+		(void)rule->handle(&request, message);
 }

@@ -6,10 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/count.h"
 #include "base/failpoint.h"
 #include "base/scope.h"
-#include "control/dispatch.h"
 #include "definition/check.h"
 #include "probe/probe.h"
 #include "supervisor/child/engine.h"
@@ -155,7 +153,7 @@ static int check_passt(struct request *request,
 		      "passt cannot run, %s", refusal);
 }
 
-static int handle_switch_define(void *data, struct message *message)
+int request_switch_define(void *data, struct message *message)
 {
 	struct request *request = data;
 	struct switch_definition definition;
@@ -209,7 +207,7 @@ static int undefine_switch(struct request *request, struct network *network)
 	return 0;
 }
 
-static int handle_switch_undefine(void *data, struct message *message)
+int request_switch_undefine(void *data, struct message *message)
 {
 	struct request *request = data;
 	struct network *network = request_switch(request);
@@ -219,7 +217,7 @@ static int handle_switch_undefine(void *data, struct message *message)
 		       : 0;
 }
 
-static int handle_switch_list(void *data, struct message *message)
+int request_switch_list(void *data, struct message *message)
 {
 	struct request *request = data;
 	struct network *network;
@@ -229,7 +227,7 @@ static int handle_switch_list(void *data, struct message *message)
 	return request_answer(request, 0);
 }
 
-static int handle_switch_show(void *data, struct message *message)
+int request_switch_show(void *data, struct message *message)
 {
 	struct request *request = data;
 	struct network *network = request_switch(request);
@@ -289,7 +287,7 @@ static int find_captured(struct request *request,
 	return r;
 }
 
-static int handle_switch_capture(void *data, struct message *message)
+int request_switch_capture(void *data, struct message *message)
 {
 	struct request *request = data;
 	struct network *network = request_switch(request);
@@ -317,30 +315,4 @@ static int handle_switch_capture(void *data, struct message *message)
 	process_send(instance->process, MSG_NET_CAPTURE, 0, &capture,
 		     sizeof(capture), &fd, 1);
 	return request_answer(request, 0);
-}
-
-static const struct message_rule rules[] = {
-	/* type                 allowed in     handler */
-	{ MSG_SWITCH_DEFINE, IN_ANY_STATE, handle_switch_define },
-	{ MSG_SWITCH_UNDEFINE, IN_ANY_STATE, handle_switch_undefine },
-	{ MSG_SWITCH_LIST, IN_ANY_STATE, handle_switch_list },
-	{ MSG_SWITCH_SHOW, IN_ANY_STATE, handle_switch_show },
-	{ MSG_SWITCH_CAPTURE, IN_ANY_STATE, handle_switch_capture },
-	{ MSG_SWITCH_MIRROR, IN_ANY_STATE, request_mirror },
-	{ MSG_NIC_SET, IN_ANY_STATE, request_nic_set },
-	{ MSG_NIC_ADD, IN_ANY_STATE, request_nic_add },
-	{ MSG_NIC_REMOVE, IN_ANY_STATE, request_nic_remove },
-};
-
-bool request_is_of_network(uint32_t type)
-{
-	for (size_t i = 0; i < ARRAY_COUNT(rules); i++)
-		if (rules[i].type == type)
-			return true;
-	return false;
-}
-
-int request_network(struct request *request, struct message *message)
-{
-	return message_dispatch(rules, ARRAY_COUNT(rules), 0, request, message);
 }

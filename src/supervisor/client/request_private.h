@@ -37,9 +37,12 @@ int request_service_remove(void *data, struct message *message);
 int request_quarantine_list(void *data, struct message *message);
 int request_quarantine_end(void *data, struct message *message);
 
-/* request_network.c: the rules of switches and interfaces. */
-bool request_is_of_network(uint32_t type);
-int request_network(struct request *request, struct message *message);
+/* request_network.c */
+int request_switch_define(void *data, struct message *message);
+int request_switch_undefine(void *data, struct message *message);
+int request_switch_list(void *data, struct message *message);
+int request_switch_show(void *data, struct message *message);
+int request_switch_capture(void *data, struct message *message);
 
 /* The switch a request names, whose body begins with the name; NULL: there is
  * none, and that was answered. */

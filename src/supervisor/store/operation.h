@@ -14,8 +14,10 @@
 #include "supervisor/child/ticket.h"
 #include "supervisor/store/events.h"
 
-/* Note in the ticket which operation this request is, if it is one. */
-void operation_note(struct ticket *ticket, const struct message *message);
+/* Note in the ticket which operation this request is, and of what. The name
+ * of the operation lives on. */
+void operation_note(struct ticket *ticket, const char *operation,
+		    const struct message *message);
 
 /* The outcome of the ticket's operation, which it has. */
 void operation_record(struct events *events, const struct ticket *ticket,

@@ -22,7 +22,7 @@ static void listen(void *context, const struct event_row *row)
 	last = *row;
 }
 
-static void begin(uint32_t type, const void *name)
+static void begin(const void *name)
 {
 	struct refusal refusal;
 
@@ -34,9 +34,10 @@ static void begin(uint32_t type, const void *name)
 	log_open("operation_test", NULL, (enum log_level)0);
 	memset(&reply, 0, sizeof(reply));
 	ticket = (struct ticket){ .client = 1, .uid = 1000 };
-	message = (struct message){ .type = type, .body_bytes = NAME_SIZE };
+	message = (struct message){ .type = MSG_PARTITION_START,
+				    .body_bytes = NAME_SIZE };
 	memcpy(message.body, name, NAME_SIZE);
-	operation_note(&ticket, &message);
+	operation_note(&ticket, "start", &message);
 }
 
 static void end(void)
@@ -53,7 +54,7 @@ static const char web1[NAME_SIZE] = "web1";
 
 TEST(an_operation_is_recorded_with_user_name_and_outcome)
 {
-	begin(MSG_PARTITION_START, web1);
+	begin(web1);
 	operation_record(events, &ticket, &reply);
 	CHECK_EQ(strcmp(last.subject, "user 1000"), 0);
 	CHECK_EQ(strcmp(last.text, "start web1: done"), 0);
@@ -70,19 +71,12 @@ TEST(an_operation_is_recorded_with_user_name_and_outcome)
 	end();
 }
 
-TEST(a_question_is_no_operation)
-{
-	begin(MSG_PARTITION_SHOW, web1);
-	CHECK(ticket.operation == NULL);
-	end();
-}
-
 TEST(a_hostile_client_cannot_put_bytes_of_its_own_on_record)
 {
 	char name[NAME_SIZE];
 
 	memset(name, '\n', sizeof(name));
-	begin(MSG_PARTITION_START, name);
+	begin(name);
 	reply = (struct reply){ -EINVAL, 1, "name", "is\nno name" };
 	operation_record(events, &ticket, &reply);
 	CHECK_EQ(strcmp(last.text, "start: refused: name: is\\x0ano name"), 0);
