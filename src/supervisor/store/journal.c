@@ -2,8 +2,8 @@
 #include "supervisor/store/journal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
-#include "base/scope.h"
 #include "supervisor/store/store_sql.h"
 
 static const char *const names[JOURNAL_POINT_COUNT] = {
@@ -56,9 +56,8 @@ int journal_each(struct store *store,
 	int r;
 
 	while ((r = store_next_row(store, ROW_JOURNAL, NULL, &entry)) == 0) {
-		SCOPED(free_pointer) void *blob = entry.blob.data;
-
 		r = visit(context, &entry);
+		free(entry.blob.data);
 		if (r != 0)
 			return r;
 	}
