@@ -214,8 +214,7 @@ void quarantine_report(struct supervisor *supervisor,
 		memcpy(row.name, kept->name, sizeof(row.name));
 		(void)text_copy(row.kind, sizeof(row.kind),
 				kind_of(kept->role));
-		ticket_row(supervisor, ticket, MSG_QUARANTINE_ROW, &row,
-			   sizeof(row), NULL, 0);
+		ticket_row(supervisor, ticket, MSG_QUARANTINE_ROW, &row, NULL);
 	}
 }
 

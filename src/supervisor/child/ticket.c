@@ -24,12 +24,10 @@ static bool is_waiting(struct supervisor *supervisor,
 }
 
 void ticket_row(struct supervisor *supervisor, const struct ticket *ticket,
-		uint32_t type, const void *body, size_t body_bytes,
-		const int *fds, size_t fd_count)
+		uint32_t type, const void *body, const int *fds)
 {
 	if (is_waiting(supervisor, ticket))
-		supervisor->delivery->row(supervisor, ticket, type, body,
-					  body_bytes, fds, fd_count);
+		supervisor->delivery->row(supervisor, ticket, type, body, fds);
 }
 
 static void answer(struct supervisor *supervisor, struct ticket *ticket,

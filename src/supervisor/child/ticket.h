@@ -37,8 +37,7 @@ TAILQ_HEAD(kept_answers, kept_answer);
 struct ticket_delivery {
 	bool (*is_waiting)(struct supervisor *supervisor, uint64_t client);
 	void (*row)(struct supervisor *supervisor, const struct ticket *ticket,
-		    uint32_t type, const void *body, size_t body_bytes,
-		    const int *fds, size_t fd_count);
+		    uint32_t type, const void *body, const int *fds);
 	void (*reply)(struct supervisor *supervisor,
 		      const struct ticket *ticket, const struct reply *reply);
 };
@@ -60,9 +59,9 @@ void ticket_stored(struct supervisor *supervisor, struct ticket *ticket);
 /* A flush has ended, with this result. With an error all are answered. */
 void tickets_flushed(struct supervisor *supervisor, int result);
 
-/* A row before the answer. */
+/* A row before the answer, with as many bytes and descriptors as its type
+ * has. */
 void ticket_row(struct supervisor *supervisor, const struct ticket *ticket,
-		uint32_t type, const void *body, size_t body_bytes,
-		const int *fds, size_t fd_count);
+		uint32_t type, const void *body, const int *fds);
 
 #endif

@@ -63,15 +63,15 @@ static struct client *find_client(struct supervisor *supervisor, uint64_t id)
 
 /* A client that does not read is dropped at its next message. */
 static void send_to(struct client *client, uint32_t type, uint32_t request_id,
-		    const void *body, size_t body_bytes, const int *fds,
-		    size_t fd_count)
+		    const void *body, const int *fds)
 {
+	const struct message_shape *shape = message_shape(type);
 	int r;
 
 	if (client->is_broken)
 		return;
-	r = outbox_send(&client->outbox, type, request_id, body, body_bytes,
-			fds, fd_count);
+	r = outbox_send(&client->outbox, type, request_id, body,
+			shape->body_bytes, fds, shape->fd_count);
 	if (r == -EAGAIN)
 		r = sd_event_source_set_io_events(client->source,
 						  EPOLLIN | EPOLLOUT);
@@ -88,14 +88,12 @@ static bool is_waiting(struct supervisor *supervisor, uint64_t id)
 
 static void deliver_row(struct supervisor *supervisor,
 			const struct ticket *ticket, uint32_t type,
-			const void *body, size_t body_bytes, const int *fds,
-			size_t fd_count)
+			const void *body, const int *fds)
 {
 	struct client *client = find_client(supervisor, ticket->client);
 
 	if (client)
-		send_to(client, type, ticket->request_id, body, body_bytes, fds,
-			fd_count);
+		send_to(client, type, ticket->request_id, body, fds);
 }
 
 static void deliver_reply(struct supervisor *supervisor,
@@ -106,8 +104,7 @@ static void deliver_reply(struct supervisor *supervisor,
 
 	if (!client)
 		return;
-	send_to(client, MSG_REPLY, ticket->request_id, reply, sizeof(*reply),
-		NULL, 0);
+	send_to(client, MSG_REPLY, ticket->request_id, reply, NULL);
 	client->pending_count--;
 	TAILQ_REMOVE(&supervisor->clients->all, client, link);
 	TAILQ_INSERT_TAIL(&supervisor->clients->all, client, link);
@@ -123,8 +120,7 @@ static void follow_event(void *context, const struct event_row *row)
 {
 	struct client *client = context;
 
-	send_to(client, MSG_EVENT_ROW, client->follow_id, row, sizeof(*row),
-		NULL, 0);
+	send_to(client, MSG_EVENT_ROW, client->follow_id, row, NULL);
 }
 
 int client_follow(struct supervisor *supervisor, const struct ticket *ticket)

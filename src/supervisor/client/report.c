@@ -34,8 +34,7 @@ void report_switch(const struct network *network, const struct ticket *ticket)
 	(void)snprintf(row.uplink_state, sizeof(row.uplink_state), "%s",
 		       uplink_state_name(network));
 	memcpy(row.interface, network->uplink.interface, sizeof(row.interface));
-	ticket_row(network->supervisor, ticket, MSG_SWITCH_ROW, &row,
-		   sizeof(row), NULL, 0);
+	ticket_row(network->supervisor, ticket, MSG_SWITCH_ROW, &row, NULL);
 }
 
 static void report_mirror(const struct network *network, const struct nic *nic,
@@ -62,7 +61,7 @@ static void report_mirror(const struct network *network, const struct nic *nic,
 		       sizeof(row.from_nic));
 	}
 	ticket_row(network->supervisor, ticket, MSG_SWITCH_MIRROR_ROW, &row,
-		   sizeof(row), NULL, 0);
+		   NULL);
 }
 
 static void report_dead_ends(const struct network *network,
@@ -72,7 +71,7 @@ static void report_dead_ends(const struct network *network,
 
 	if (network_find_dead_ends(nic, &row))
 		ticket_row(network->supervisor, ticket, MSG_SWITCH_DEAD_END_ROW,
-			   &row, sizeof(row), NULL, 0);
+			   &row, NULL);
 }
 
 void report_ports(const struct network *network, const struct ticket *ticket)
@@ -121,7 +120,7 @@ void report_service(const struct service *service, const struct ticket *ticket)
 		(void)snprintf(row.state, sizeof(row.state), "%s",
 			       instance_state_name(instance));
 		ticket_row(service->supervisor, ticket, MSG_SERVICE_ROW, &row,
-			   sizeof(row), NULL, 0);
+			   NULL);
 	}
 }
 
@@ -148,6 +147,5 @@ void report_supervisor(struct supervisor *supervisor,
 		       engine->reason);
 	(void)text_copy(row.store_trouble, sizeof(row.store_trouble),
 			supervisor->store_trouble);
-	ticket_row(supervisor, ticket, MSG_SUPERVISOR_ROW, &row, sizeof(row),
-		   NULL, 0);
+	ticket_row(supervisor, ticket, MSG_SUPERVISOR_ROW, &row, NULL);
 }

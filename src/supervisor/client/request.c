@@ -378,7 +378,7 @@ static void visit_event(void *context, const struct event_row *row)
 
 	page->count++;
 	ticket_row(page->request->supervisor, &page->request->ticket,
-		   MSG_EVENT_ROW, row, sizeof(*row), NULL, 0);
+		   MSG_EVENT_ROW, row, NULL);
 }
 
 #define EVENT_PAGE 200
@@ -455,7 +455,7 @@ static int handle_console_log(void *data, struct message *message)
 					"partition %s has no console log yet",
 					partition->record.definition.name));
 	ticket_row(request->supervisor, &request->ticket, MSG_CONSOLE_LOG_FILE,
-		   NULL, 0, &fd, 1);
+		   NULL, &fd);
 	return request_answer(request, 0);
 }
 

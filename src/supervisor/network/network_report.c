@@ -95,7 +95,7 @@ static int pass_row(struct process *process, struct message *message,
 	if (report &&
 	    strcmp(report->network->record.definition.name, name) == 0)
 		ticket_row(process->supervisor, &report->ticket, type,
-			   message->body, message->body_bytes, NULL, 0);
+			   message->body, NULL);
 	return 0;
 }
 

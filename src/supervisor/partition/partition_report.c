@@ -62,15 +62,14 @@ void report_partition(const struct partition *partition,
 	memcpy(row.reason, partition->record.reason, sizeof(row.reason));
 	tell_pending(partition, &row);
 	ticket_row(partition->supervisor, ticket, MSG_PARTITION_ROW, &row,
-		   sizeof(row), NULL, 0);
+		   NULL);
 }
 
 void report_definition(const struct partition *partition,
 		       const struct ticket *ticket)
 {
 	ticket_row(partition->supervisor, ticket, MSG_PARTITION_DEFINED,
-		   &partition->record.definition,
-		   sizeof(partition->record.definition), NULL, 0);
+		   &partition->record.definition, NULL);
 }
 
 static void fill_live(struct disk_row *row, const struct disk *disk)
@@ -116,7 +115,7 @@ void report_disks(const struct partition *partition,
 		(void)snprintf(row.state, sizeof(row.state), "%s",
 			       binding_state_name(disk_state));
 		ticket_row(partition->supervisor, ticket, MSG_DISK_ROW, &row,
-			   sizeof(row), NULL, 0);
+			   NULL);
 	}
 }
 
@@ -137,7 +136,7 @@ static void report_nics(const struct partition *partition,
 		row.counters.index = nic->index;
 		row.counters.is_up = nic->binding.state == BINDING_UP;
 		ticket_row(partition->supervisor, ticket, MSG_NIC_ROW, &row,
-			   sizeof(row), NULL, 0);
+			   NULL);
 	}
 }
 
@@ -171,8 +170,7 @@ void report_layers(struct supervisor *supervisor,
 		if (!concerns(process, partition))
 			continue;
 		process_title(process, row.process, sizeof(row.process));
-		ticket_row(supervisor, ticket, MSG_LAYER_ROW, &row, sizeof(row),
-			   NULL, 0);
+		ticket_row(supervisor, ticket, MSG_LAYER_ROW, &row, NULL);
 	}
 }
 
@@ -181,8 +179,7 @@ static void report_emulations(const struct partition *partition,
 {
 	for (unsigned i = 0; i < partition->emulation_count; i++)
 		ticket_row(partition->supervisor, ticket, MSG_EMULATION_ROW,
-			   &partition->emulations[i],
-			   sizeof(partition->emulations[i]), NULL, 0);
+			   &partition->emulations[i], NULL);
 }
 
 static void report_image(const struct partition *partition,
@@ -194,7 +191,7 @@ static void report_image(const struct partition *partition,
 
 	if (image->saved_us)
 		ticket_row(partition->supervisor, ticket, MSG_IMAGE_ROW, &row,
-			   sizeof(row), NULL, 0);
+			   NULL);
 }
 
 void report_show(const struct partition *partition, struct ticket *ticket)

@@ -31,7 +31,7 @@ static void tell_left(void *context, const char *file, uint64_t size_bytes)
 
 	(void)text_copy(row.file, sizeof(row.file), file);
 	ticket_row(partition->supervisor, &partition->ticket,
-		   MSG_IMAGE_LEFT_ROW, &row, sizeof(row), NULL, 0);
+		   MSG_IMAGE_LEFT_ROW, &row, NULL);
 }
 
 static void uninstall_step(struct partition *partition)

@@ -330,7 +330,7 @@ void save_progressed(struct partition *partition, uint32_t request_id,
 		return;
 	partition->save.told_ns = now_ns;
 	ticket_row(partition->supervisor, &partition->ticket, MSG_PROGRESS,
-		   progress, sizeof(*progress), NULL, 0);
+		   progress, NULL);
 }
 
 /* Restoring. */
