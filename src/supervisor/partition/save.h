@@ -28,6 +28,11 @@ int partition_save(struct partition *partition, const struct ticket *ticket,
 int partition_restore(struct partition *partition, const struct ticket *ticket,
 		      struct refusal *refusal);
 
+/* Store a record that has changed in more than one way; then it is true. In an
+ * errand, with the partition occupied: nothing else changes its state. */
+int save_store_record(struct partition *partition,
+		      const struct partition_record *record);
+
 /* STOP of a SAVED partition: its image goes. */
 int save_discard(struct partition *partition, const struct ticket *ticket,
 		 struct refusal *refusal);
