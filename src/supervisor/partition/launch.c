@@ -241,17 +241,17 @@ static int open_kvm(void)
 static int choose_kvm(struct partition *partition,
 		      const struct probe_engine *probe, struct refusal *refusal)
 {
-	SCOPED(close_fd) int kvm = NO_FD;
-	int r;
+	int fd;
 
 	if (!probe->has_kvm && !is_kvm_played())
 		return refuse(refusal, -EOPNOTSUPP, "engine",
 			      "kvm cannot run here: %s", probe->kvm_reason);
-	r = open_kvm();
-	if (r < 0)
-		return refuse(refusal, r, "engine",
-			      "/dev/kvm cannot be opened: %s", strerror(-r));
-	kvm = r;
+	fd = open_kvm();
+	if (fd < 0)
+		return refuse(refusal, fd, "engine",
+			      "/dev/kvm cannot be opened: %s", strerror(-fd));
+	close_fd(&partition->kvm_fd);
+	partition->kvm_fd = fd;
 	partition->engine = ENGINE_KVM;
 	return 0;
 }
@@ -309,6 +309,7 @@ static void close_boot(struct partition *partition)
 {
 	close_fd(&partition->kernel_fd);
 	close_fd(&partition->initrd_fd);
+	close_fd(&partition->kvm_fd);
 }
 
 static int open_boot(struct partition *partition, struct refusal *refusal)
@@ -324,7 +325,8 @@ static int open_boot(struct partition *partition, struct refusal *refusal)
 		r = storage_open_initrd(definition->initrd, &initrd_fd,
 					refusal);
 	errand_step_back();
-	close_boot(partition);
+	close_fd(&partition->kernel_fd);
+	close_fd(&partition->initrd_fd);
 	partition->kernel_fd = kernel_fd;
 	partition->initrd_fd = initrd_fd;
 	return r;
@@ -409,6 +411,32 @@ int launch_prepare(struct partition *partition, struct refusal *refusal)
 	return r;
 }
 
+int launch_begin(struct partition *partition, enum partition_event event,
+		 struct refusal *refusal)
+{
+	int r = launch_prepare(partition, refusal);
+
+	if (r < 0)
+		return r;
+	partition->record.restarts = 0;
+	partition->is_stop_wanted = false;
+	r = partition_check_ending(partition, event, refusal);
+	if (r == 0) {
+		r = partition_try(partition, event, "");
+		if (r < 0)
+			(void)partition_refuse_store(partition, r, refusal);
+	}
+	if (r == 0 && partition->end.is_pending)
+		return refuse(refusal, -ECANCELED, "state",
+			      "partition %s was stopped before it had started",
+			      definition_of(partition)->name);
+	if (r < 0 && event == PARTITION_EVENT_RESTORE)
+		hold_keep(partition);
+	if (r < 0)
+		launch_release(partition);
+	return r;
+}
+
 /* Messages that set a monitor up. */
 
 static void send_settings(struct partition *partition)
@@ -433,31 +461,12 @@ static void send_settings(struct partition *partition)
 	process_tell(partition->monitor, MSG_MONITOR_CONFIGURE, &settings);
 }
 
-static void send_fd(struct partition *partition, uint32_t type, int fd)
+/* What the check has opened, if it has. */
+static void hand_over(struct partition *partition, uint32_t type, int *fd)
 {
-	process_send(partition->monitor, type, 0, NULL, 0, &fd, 1);
-}
-
-static void send_boot(struct partition *partition)
-{
-	send_fd(partition, MSG_MONITOR_KERNEL, partition->kernel_fd);
-	if (partition->initrd_fd != NO_FD)
-		send_fd(partition, MSG_MONITOR_INITRD, partition->initrd_fd);
-	close_boot(partition);
-}
-
-static int send_kvm(struct partition *partition, struct refusal *refusal)
-{
-	SCOPED(close_fd) int kvm = open_kvm();
-
-	if (kvm < 0) {
-		int r = take_fd(&kvm);
-
-		return refuse(refusal, r, "engine",
-			      "/dev/kvm cannot be opened: %s", strerror(-r));
-	}
-	send_fd(partition, MSG_MONITOR_KVM, kvm);
-	return 0;
+	if (*fd != NO_FD)
+		process_send(partition->monitor, type, 0, NULL, 0, fd, 1);
+	close_fd(fd);
 }
 
 static void send_console(struct partition *partition)
@@ -515,29 +524,25 @@ static int send_listener(struct partition *partition, struct refusal *refusal)
 			      refusal);
 
 	if (r == 0)
-		send_fd(partition, MSG_MONITOR_LISTENER, fd);
+		hand_over(partition, MSG_MONITOR_LISTENER, &fd);
 	return r;
 }
 
 static int send_everything(struct partition *partition, struct refusal *refusal)
 {
-	int r;
+	int r = 0;
 
 	send_settings(partition);
-	if (partition->engine == ENGINE_FOREIGN) {
+	if (partition->engine == ENGINE_FOREIGN)
 		r = send_listener(partition, refusal);
-	} else {
+	else
 		send_console(partition);
-		send_boot(partition);
-		r = partition->engine == ENGINE_KVM
-			    ? send_kvm(partition, refusal)
-			    : 0;
-	}
 	if (r < 0)
 		return r;
-	if (partition->image_fd != NO_FD)
-		send_fd(partition, MSG_MONITOR_IMAGE, partition->image_fd);
-	close_fd(&partition->image_fd);
+	hand_over(partition, MSG_MONITOR_KERNEL, &partition->kernel_fd);
+	hand_over(partition, MSG_MONITOR_INITRD, &partition->initrd_fd);
+	hand_over(partition, MSG_MONITOR_KVM, &partition->kvm_fd);
+	hand_over(partition, MSG_MONITOR_IMAGE, &partition->image_fd);
 	for (unsigned i = 0; i < partition->disk_count; i++) {
 		send_disk(partition, &partition->disks[i]);
 		send_debt(partition, &partition->disks[i]);

@@ -15,6 +15,13 @@
  */
 int launch_prepare(struct partition *partition, struct refusal *refusal);
 
+/*
+ * Prepare it for a START or a RESTORE that was asked for, and apply that event:
+ * launch_go() is next. In an errand.
+ */
+int launch_begin(struct partition *partition, enum partition_event event,
+		 struct refusal *refusal);
+
 /* Undo launch_prepare(). */
 void launch_release(struct partition *partition);
 

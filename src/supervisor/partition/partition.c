@@ -43,6 +43,7 @@ struct partition *partition_new(struct supervisor *supervisor,
 		strcmp(record->reason, POLICY_PAUSE) == 0;
 	partition->kernel_fd = NO_FD;
 	partition->initrd_fd = NO_FD;
+	partition->kvm_fd = NO_FD;
 	partition->image_fd = NO_FD;
 	partition->console.binding.ops = &console_binding;
 	partition->console.binding.supervisor = supervisor;

@@ -84,9 +84,10 @@ struct partition {
 	int held_fds[DISK_COUNT_MAX];      /* witnesses (hold.h); or NO_FD */
 	int listening_fds[DISK_COUNT_MAX]; /* to errors (hold.h); or NO_FD */
 	bool owes_error[DISK_COUNT_MAX];   /* one was heard */
-	/* On their way to the monitor; or NO_FD. */
+	/* On their way to the monitor, which gets what was checked; or NO_FD. */
 	int kernel_fd;
 	int initrd_fd;
+	int kvm_fd;
 	int image_fd;
 	struct emulation emulations[EMULATIONS_MAX];
 	unsigned emulation_count;

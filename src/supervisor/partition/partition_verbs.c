@@ -72,29 +72,6 @@ int partition_check_verb(struct partition *partition,
 	return partition_check_busy(partition, refusal);
 }
 
-static int prepare_start(struct partition *partition, struct refusal *refusal)
-{
-	int r = launch_prepare(partition, refusal);
-
-	if (r < 0)
-		return r;
-	partition->record.restarts = 0;
-	partition->is_stop_wanted = false;
-	r = partition_check_ending(partition, PARTITION_EVENT_START, refusal);
-	if (r == 0) {
-		r = partition_try(partition, PARTITION_EVENT_START, "");
-		if (r < 0)
-			(void)partition_refuse_store(partition, r, refusal);
-	}
-	if (r == 0 && partition->end.is_pending)
-		r = refuse(refusal, -ECANCELED, "state",
-			   "partition %s was stopped before it had started",
-			   partition->record.definition.name);
-	else if (r < 0)
-		launch_release(partition);
-	return r;
-}
-
 int partition_start(struct partition *partition, const struct ticket *ticket,
 		    struct refusal *refusal)
 {
@@ -110,7 +87,7 @@ int partition_start(struct partition *partition, const struct ticket *ticket,
 	if (r < 0)
 		return r;
 	partition_occupy(partition);
-	r = prepare_start(partition, refusal);
+	r = launch_begin(partition, PARTITION_EVENT_START, refusal);
 	if (r == 0) {
 		partition->ticket = *ticket;
 		launch_go(partition);

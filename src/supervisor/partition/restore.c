@@ -42,30 +42,12 @@ static int begin_restore(struct partition *partition, struct refusal *refusal)
 		return refuse(refusal, r, "image",
 			      "the image of partition %s cannot be opened: %s",
 			      name_of(partition), strerror(-r));
-	r = launch_prepare(partition, refusal);
-	if (r < 0) {
+	r = launch_begin(partition, PARTITION_EVENT_RESTORE, refusal);
+	if (r == 0)
+		partition->image_fd = take_fd(&fd);
+	else if (r != -ECANCELED)
 		hold_open(partition);
-		return r;
-	}
-	partition->record.restarts = 0;
-	partition->is_stop_wanted = false;
-	r = partition_check_ending(partition, PARTITION_EVENT_RESTORE, refusal);
-	if (r == 0) {
-		r = partition_try(partition, PARTITION_EVENT_RESTORE, "");
-		if (r < 0)
-			(void)partition_refuse_store(partition, r, refusal);
-	}
-	if (r == 0 && partition->end.is_pending)
-		return refuse(refusal, -ECANCELED, "state",
-			      "partition %s was stopped before it was restored",
-			      name_of(partition));
-	if (r < 0) {
-		hold_keep(partition);
-		launch_release(partition);
-		return r;
-	}
-	partition->image_fd = take_fd(&fd);
-	return 0;
+	return r;
 }
 
 int partition_restore(struct partition *partition, const struct ticket *ticket,
