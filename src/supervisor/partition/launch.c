@@ -437,124 +437,6 @@ int launch_begin(struct partition *partition, enum partition_event event,
 	return r;
 }
 
-/* Messages that set a monitor up. */
-
-static void send_settings(struct partition *partition)
-{
-	const struct partition_definition *definition =
-		definition_of(partition);
-	struct monitor_settings settings = {
-		.engine = partition->engine,
-		.accelerator = partition->accelerator,
-		.memory_bytes = definition->memory_bytes,
-		.cpu_count = definition->cpu_count,
-		.disk_count = definition->disk_count,
-		.has_initrd = definition->initrd[0] != '\0',
-		.has_huge_pages = definition->huge_pages,
-	};
-
-	if (partition->engine == ENGINE_QEMU)
-		(void)text_copy(
-			settings.qemu, sizeof(settings.qemu),
-			engine_probe_wait(partition->supervisor->probe)->qemu);
-	memcpy(settings.cmdline, definition->cmdline, sizeof(settings.cmdline));
-	process_tell(partition->monitor, MSG_MONITOR_CONFIGURE, &settings);
-}
-
-/* What the check has opened, if it has. */
-static void hand_over(struct partition *partition, uint32_t type, int *fd)
-{
-	if (*fd != NO_FD)
-		process_send(partition->monitor, type, 0, NULL, 0, fd, 1);
-	close_fd(fd);
-}
-
-static void send_console(struct partition *partition)
-{
-	const struct console *console = &partition->console;
-	struct console_ring ring = { .attachment = {
-					     .id = console->binding.id } };
-	const int fds[] = { console->memory, console->to_service,
-			    console->to_monitor };
-
-	memcpy(ring.partition, definition_of(partition)->name,
-	       sizeof(ring.partition));
-	process_send(partition->monitor, MSG_MONITOR_CONSOLE, 0, &ring,
-		     sizeof(ring), fds, 3);
-}
-
-static void send_disk(struct partition *partition, struct disk *disk)
-{
-	const struct disk_definition *definition = disk->definition;
-	struct monitor_disk message = {
-		.attachment_id = disk->binding.id,
-		.size_bytes = disk->facts.size_bytes,
-		.index = disk->index,
-		.read_only = definition->access == DISK_READ_ONLY,
-		.logical_block_bytes = disk->facts.logical_block_bytes,
-		.physical_block_bytes = disk->facts.physical_block_bytes,
-		.outage = definition->outage.policy,
-		.outage_ms = definition->outage.ms,
-		.hang_ms = definition->hang_ms,
-		.queue_count = definition->queue_count,
-	};
-
-	memcpy(message.name, definition->name, sizeof(message.name));
-	(void)snprintf(message.serial, sizeof(message.serial), "bh-%llu",
-		       (unsigned long long)disk->binding.id);
-	process_send(partition->monitor, MSG_MONITOR_DISK, 0, &message,
-		     sizeof(message), &disk->witness_fd, 1);
-}
-
-static void send_debt(struct partition *partition, struct disk *disk)
-{
-	const struct disk_channel channel = { .attachment_id = disk->binding.id,
-					      .index = disk->index };
-
-	if (hold_owes_error(disk))
-		process_tell(partition->monitor, MSG_MONITOR_DISK_OWES,
-			     &channel);
-}
-
-/* The socket that a foreign VMM connects to, at the path the user named. */
-static int send_listener(struct partition *partition, struct refusal *refusal)
-{
-	SCOPED(close_fd) int fd = NO_FD;
-	int r = listener_open(definition_of(partition)->vhost_user, &fd,
-			      refusal);
-
-	if (r == 0)
-		hand_over(partition, MSG_MONITOR_LISTENER, &fd);
-	return r;
-}
-
-static int send_everything(struct partition *partition, struct refusal *refusal)
-{
-	int r = 0;
-
-	send_settings(partition);
-	if (partition->engine == ENGINE_FOREIGN)
-		r = send_listener(partition, refusal);
-	else
-		send_console(partition);
-	if (r < 0)
-		return r;
-	hand_over(partition, MSG_MONITOR_KERNEL, &partition->kernel_fd);
-	hand_over(partition, MSG_MONITOR_INITRD, &partition->initrd_fd);
-	hand_over(partition, MSG_MONITOR_KVM, &partition->kvm_fd);
-	hand_over(partition, MSG_MONITOR_IMAGE, &partition->image_fd);
-	for (unsigned i = 0; i < partition->disk_count; i++) {
-		send_disk(partition, &partition->disks[i]);
-		send_debt(partition, &partition->disks[i]);
-		hold_listen(&partition->disks[i]);
-	}
-	for (unsigned i = 0; i < partition->nic_count; i++)
-		nic_plan(&partition->nics[i]);
-	process_send(partition->monitor, MSG_MONITOR_LAUNCH, 0, NULL, 0, NULL,
-		     0);
-	return 0;
-}
-
 void launch_go(struct partition *partition)
 {
 	struct refusal refusal = { 0 };
@@ -576,7 +458,7 @@ void launch_go(struct partition *partition)
 	partition->console.binding.id = partition->monitor->id;
 	binding_want(&partition->console.binding,
 		     partition->console.memory != NO_FD);
-	r = send_everything(partition, &refusal);
+	r = launch_send(partition, &refusal);
 	if (r < 0)
 		process_kill(partition->monitor, refusal.text);
 	consoles_progress(partition->supervisor);

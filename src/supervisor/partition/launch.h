@@ -31,6 +31,10 @@ void launch_release(struct partition *partition);
  */
 void launch_go(struct partition *partition);
 
+/* Send a new monitor what was prepared, and MONITOR_LAUNCH. A failure is its
+ * end. */
+int launch_send(struct partition *partition, struct refusal *refusal);
+
 /* Open the witnesses again for a partition whose monitor died while we were
  * away, for the fence; disks that cannot be opened are treated as released. */
 void launch_reopen_witnesses(struct partition *partition);
