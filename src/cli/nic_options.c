@@ -4,50 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "definition/value.h"
-
-#define LIST_SIZE 512
-
-static int store(struct cli *cli, const struct field *field, const char *name,
-		 const char *text, void *value)
-{
-	const struct scalar scalar = { .text = text, .bytes = strlen(text) };
-	struct refusal refusal;
-	char option[32];
-
-	(void)snprintf(option, sizeof(option), "--%s", name);
-	if (value_store(field, option, &scalar, value, &refusal) < 0)
-		return cli_refuse(cli, &refusal);
-	return EXIT_DONE;
-}
-
-static int store_list(struct cli *cli, const struct field *field,
-		      const char *name, const char *given, void *value)
-{
-	char list[LIST_SIZE];
-	char *at = list;
-	int status = EXIT_DONE;
-
-	if (text_copy(list, sizeof(list), given) < 0)
-		return cli_complain(cli, EXIT_REFUSED, name, "is too long");
-	while (status == EXIT_DONE && at)
-		status = store(cli, field, name, strsep(&at, ","), value);
-	return status;
-}
 
 int record_option_take(struct cli *cli, const struct record_type *record,
 		       const char *name, const char *given, void *value)
 {
-	const struct field *field = record_find(record, name);
+	struct refusal refusal;
+	char option[32];
 
-	value_clear(field, value);
-	if (strcmp(given, "none") == 0 && field_may_be_none(field))
-		return EXIT_DONE;
-	if (field_is_list(field))
-		return store_list(cli, field, name, given, value);
+	(void)snprintf(option, sizeof(option), "--%s", name);
 	/* A switch of the command line has no value: it is on. */
-	return store(cli, field, name, *given ? given : "true", value);
+	if (value_assign(record_find(record, name), option,
+			 *given ? given : "true", value, &refusal) < 0)
+		return cli_refuse(cli, &refusal);
+	return EXIT_DONE;
 }
 
 int record_options_take(struct cli *cli, const struct invocation *invocation,

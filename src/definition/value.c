@@ -85,6 +85,38 @@ void value_clear(const struct field *field, void *base)
 	set_fallback(field, at);
 }
 
+static int store_word(const struct field *field, const char *name,
+		      const char *word, void *base, struct refusal *refusal)
+{
+	const struct scalar scalar = {
+		.text = word,
+		.bytes = strlen(word),
+		/* It is text where text is wanted, whatever it looks like. */
+		.is_quoted = field->room != 0,
+	};
+
+	return value_store(field, name, &scalar, base, refusal);
+}
+
+int value_assign(const struct field *field, const char *name, const char *text,
+		 void *base, struct refusal *refusal)
+{
+	char list[VALUE_SIZE];
+	char *at = list;
+	int r = 0;
+
+	value_clear(field, base);
+	if (!*text || (field_may_be_none(field) && strcmp(text, "none") == 0))
+		return 0;
+	if (!field_is_list(field))
+		return store_word(field, name, text, base, refusal);
+	if (text_copy(list, sizeof(list), text) < 0)
+		return refuse(refusal, -EINVAL, name, "is too long");
+	while (r == 0 && at)
+		r = store_word(field, name, strsep(&at, ","), base, refusal);
+	return r;
+}
+
 void record_set_fallbacks(const struct record_type *record, void *base,
 			  uint64_t seen)
 {

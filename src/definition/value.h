@@ -53,6 +53,16 @@ bool field_may_be_none(const struct field *field);
 /* Make it what an absent field means. */
 void value_clear(const struct field *field, void *base);
 
+/*
+ * Give it the value of a word of the command line, a list's with commas between.
+ * An empty one is what an absent field means, and so is "none" where the field
+ * can be taken back.
+ *
+ * -EINVAL  refused; the field has any value
+ */
+int value_assign(const struct field *field, const char *name, const char *text,
+		 void *base, struct refusal *refusal);
+
 /* Give what is needed and not in `seen`, which has a bit for each row, its
  * fallback. */
 void record_set_fallbacks(const struct record_type *record, void *base,
