@@ -32,6 +32,10 @@ int request_refuse_store(struct request *request, int error);
  * none, and that was answered. */
 struct service *request_service(struct request *request);
 
+/* request_define.c */
+int request_define(void *data, struct message *message);
+int request_define_whole(void *data, struct message *message);
+
 /* request_service.c */
 int request_service_remove(void *data, struct message *message);
 int request_quarantine_list(void *data, struct message *message);
