@@ -2,7 +2,7 @@
 # bash completion for bulkhead(1)
 # shellcheck shell=bash
 
-_bulkhead_verbs="define install start stop pause resume reset save restore
+_bulkhead_verbs="define redefine set diff install start stop pause resume reset save restore
 	balloon console list show
 	uninstall undefine events logs doctor disk nic switch service
 	quarantine shutdown version help"
@@ -11,6 +11,9 @@ _bulkhead_verbs="define install start stop pause resume reset save restore
 _bulkhead_options() {
 	case $1 in
 	"define") echo "" ;;
+	"redefine") echo "" ;;
+	"set") echo "" ;;
+	"diff") echo "" ;;
 	"install") echo "" ;;
 	"start") echo "" ;;
 	"stop") echo "--deadline --force" ;;
@@ -110,12 +113,19 @@ _bulkhead() {
 			"switch ") words="define undefine list show fdb counters mirror capture" ;;
 			"service ") words="list restart set remove" ;;
 			help) words=$_bulkhead_verbs ;;
-			define)
+			define | redefine)
 				mapfile -t COMPREPLY < <(compgen -f -- "$current")
 				return
 				;;
 			install | start | stop | pause | resume | reset | save | \
-				restore | balloon | console | show | uninstall | undefine | logs)
+				restore | balloon | console | show | uninstall | undefine | logs | set)
+				words=$(_bulkhead_names list)
+				;;
+			diff)
+				if [[ ${plain[1]-} ]]; then
+					mapfile -t COMPREPLY < <(compgen -f -- "$current")
+					return
+				fi
 				words=$(_bulkhead_names list)
 				;;
 			"nic add" | "nic remove" | "nic set")

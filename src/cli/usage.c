@@ -28,12 +28,13 @@ void verb_describe(const struct verb *verb, char *to, size_t room)
 {
 	size_t used;
 
-	used = (size_t)snprintf(to, room, "bulkhead %s%s%s%s%s%s", verb->name,
+	used = (size_t)snprintf(to, room, "bulkhead %s%s%s%s%s%s%s", verb->name,
 				verb->positional ? " " : "",
 				verb->positional ? verb->positional : "",
 				verb->takes_many ? "..." : "",
 				verb->second ? " " : "",
-				verb->second ? verb->second : "");
+				verb->second ? verb->second : "",
+				verb->repeats_second ? "..." : "");
 	for (size_t i = 0; i < VERB_OPTION_MAX && used < room; i++) {
 		const struct verb_option *option = &verb->options[i];
 
@@ -191,20 +192,20 @@ static int take_positional(struct cli *cli, struct invocation *invocation,
 			   const char *word)
 {
 	const struct verb *verb = invocation->verb;
+	bool is_first = verb->positional && !invocation->positional;
+	bool is_name = verb->takes_many || (verb->repeats_second && !is_first);
 
-	if (verb->takes_many && invocation->name_count == VERB_NAME_MAX)
+	if (is_name && invocation->name_count == VERB_NAME_MAX)
 		return cli_complain(cli, EXIT_REFUSED, word,
 				    "is one name too many: %d at once",
 				    VERB_NAME_MAX);
-	if (verb->takes_many)
+	if (is_name)
 		invocation->names[invocation->name_count++] = word;
-	if (verb->positional && !invocation->positional)
+	if (is_first)
 		invocation->positional = word;
-	else if (verb->takes_many)
-		return EXIT_DONE;
 	else if (verb->second && !invocation->second)
 		invocation->second = word;
-	else
+	else if (!is_name)
 		return cli_complain(cli, EXIT_REFUSED, word,
 				    "is one word too many for %s", verb->name);
 	return EXIT_DONE;

@@ -31,6 +31,7 @@ struct verb {
 	const char *positional; /* NULL: none; "NAME", "FILE" */
 	const char *second;     /* positional after that; NULL: none */
 	bool takes_many;        /* positionals, each on its own */
+	bool repeats_second;    /* several, together */
 	const char *summary;
 	struct verb_option options[VERB_OPTION_MAX]; /* ends in no name */
 	int (*run)(struct cli *cli, const struct invocation *invocation);
@@ -43,7 +44,8 @@ struct invocation {
 	const struct verb *verb;
 	const char *positional; /* NULL exactly when the verb takes none */
 	const char *second;     /* so too */
-	const char *names[VERB_NAME_MAX]; /* takes_many: all positionals */
+	/* takes_many: all positionals; repeats_second: all after the first */
+	const char *names[VERB_NAME_MAX];
 	size_t name_count;
 	const char
 		*options[VERB_OPTION_MAX]; /* NULL: absent; "" for a switch */

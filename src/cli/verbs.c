@@ -6,6 +6,9 @@
 /* clang-format off */
 const struct verb *const verbs[] = {
 	&verb_define,
+	&verb_redefine,
+	&verb_set,
+	&verb_diff,
 	&verb_install,
 	&verb_start,
 	&verb_stop,

@@ -6,6 +6,9 @@
 #include "cli/verb.h"
 
 extern const struct verb verb_define;
+extern const struct verb verb_redefine;
+extern const struct verb verb_set;
+extern const struct verb verb_diff;
 extern const struct verb verb_install;
 extern const struct verb verb_start;
 extern const struct verb verb_stop;

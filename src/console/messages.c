@@ -67,8 +67,6 @@ static int set(void *process, struct message *message)
 	uint32_t index = find_console(service, &settings->attachment);
 	int r;
 
-	if (settings->log_bytes > CONSOLE_LOG_MAX)
-		return -EBADMSG;
 	if (index == service->console_count)
 		return 0;
 	r = console_set_log(service->consoles[index], settings->log_bytes);

@@ -401,6 +401,13 @@ struct partition_stop {
 	uint32_t is_forced;   /* power off at once */
 };
 
+struct redefinition {
+	struct partition_document document;
+	/* document_digest() of the one that was changed, which must be there
+	 * still; 0: whatever is there. */
+	uint64_t expected;
+};
+
 struct partition_balloon {
 	char name[NAME_SIZE];
 	uint64_t memory_bytes; /* what the guest is to keep */

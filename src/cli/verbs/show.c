@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/columns.h"
+#include "cli/document.h"
 #include "cli/verbs.h"
 #include "definition/document.h"
 
@@ -30,13 +31,6 @@ struct showing {
 	struct rows parts[PART_COUNT];
 };
 
-static void add_nic(struct partition_document *document,
-		    const struct nic_row *row)
-{
-	if (document->nic_count < NIC_COUNT_MAX)
-		document->nics[document->nic_count++] = row->definition;
-}
-
 static bool take_part(struct showing *showing, const struct message *message)
 {
 	for (size_t i = 0; i < PART_COUNT; i++)
@@ -48,17 +42,13 @@ static bool take_part(struct showing *showing, const struct message *message)
 static int add_row(void *data, struct message *message)
 {
 	struct showing *showing = data;
+	bool is_taken = document_take_row(&showing->document, message);
 
-	if (message->type == MSG_NIC_ROW)
-		add_nic(&showing->document, (const void *)message->body);
 	if (message->type == MSG_PARTITION_ROW)
 		memcpy(&showing->row, message->body, sizeof(showing->row));
-	else if (message->type == MSG_PARTITION_DEFINED)
-		memcpy(&showing->document.partition, message->body,
-		       sizeof(showing->document.partition));
 	else if (message->type == MSG_IMAGE_ROW)
 		memcpy(&showing->image, message->body, sizeof(showing->image));
-	else if (!take_part(showing, message))
+	else if (!take_part(showing, message) && !is_taken)
 		return -EBADMSG;
 	return 0;
 }

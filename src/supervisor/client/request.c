@@ -408,6 +408,7 @@ static const struct request_rule {
 } rules[] = {
 	{ MSG_PARTITION_DEFINE,       request_define,          "define",          true },
 	{ MSG_PARTITION_DEFINE_WHOLE, request_define_whole,    "define",          true },
+	{ MSG_PARTITION_REDEFINE,     request_redefine,        "redefine",        true },
 	{ MSG_PARTITION_INSTALL,      handle_install,          "install",         false },
 	{ MSG_PARTITION_START,        handle_verb,             "start",           false },
 	{ MSG_PARTITION_STOP,         handle_stop,             "stop",            false },

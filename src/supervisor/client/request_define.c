@@ -5,9 +5,11 @@
 
 #include "base/scope.h"
 #include "definition/check.h"
+#include "definition/compare.h"
 #include "supervisor/client/request_private.h"
 #include "supervisor/partition/check.h"
 #include "supervisor/partition/partition_private.h"
+#include "supervisor/partition/redefine.h"
 
 static bool has_service(void *context, const char *name)
 {
@@ -16,25 +18,28 @@ static bool has_service(void *context, const char *name)
 	return service && service->role == ROLE_DISK;
 }
 
-/* Two partitions cannot listen at one path. */
+/* Two partitions cannot listen at one path; `self` is the one that changes. */
 static int check_socket(struct request *request,
-			const struct partition_definition *definition)
+			const struct partition_definition *definition,
+			const struct partition *self)
 {
 	const struct partition *other;
 
 	if (!definition->vhost_user[0])
 		return 0;
 	TAILQ_FOREACH(other, &request->supervisor->partitions, link)
-		if (strcmp(other->record.definition.vhost_user,
-			   definition->vhost_user) == 0)
+		if (other != self && strcmp(other->record.definition.vhost_user,
+					    definition->vhost_user) == 0)
 			return refuse(&request->refusal, -EEXIST, "vhost-user",
 				      "is the socket of partition %s",
 				      other->record.definition.name);
 	return 0;
 }
 
+/* Of a new partition, or of one that changes. */
 static int check_document(struct request *request,
-			  const struct partition_document *document)
+			  const struct partition_document *document,
+			  const struct partition *self)
 {
 	const struct partition_definition *definition = &document->partition;
 	struct supervisor *supervisor = request->supervisor;
@@ -45,11 +50,11 @@ static int check_document(struct request *request,
 		r = check_definition_services(definition, has_service,
 					      supervisor, &request->refusal);
 	if (r == 0)
-		r = request_check_nics(request, document);
-	if (r == 0 && partition_find(supervisor, definition->name))
+		r = request_check_nics(request, document, self);
+	if (r == 0 && partition_find(supervisor, definition->name) != self)
 		r = refuse(&request->refusal, -EEXIST, "partition",
 			   "partition %s is defined already", definition->name);
-	return r < 0 ? r : check_socket(request, definition);
+	return r < 0 ? r : check_socket(request, definition, self);
 }
 
 static int define(struct request *request,
@@ -61,7 +66,7 @@ static int define(struct request *request,
 	struct partition *partition;
 	int r;
 
-	r = check_document(request, document);
+	r = check_document(request, document, NULL);
 	if (r == 0)
 		r = lifecycle_apply(&record.lifecycle, PARTITION_EVENT_DEFINE);
 	if (r < 0)
@@ -99,4 +104,37 @@ int request_define_whole(void *data, struct message *message)
 
 	memcpy(&document, message->body, sizeof(document));
 	return request_answer(data, define(data, &document));
+}
+
+/* What the client changed is what is there still. */
+static int check_expected(struct request *request,
+			  const struct partition *partition, uint64_t expected)
+{
+	struct partition_document now;
+
+	partition_document(partition, &now);
+	if (!expected || expected == document_digest(&now))
+		return 0;
+	return refuse(&request->refusal, -EBUSY, "",
+		      "partition %s has been changed meanwhile; try again",
+		      partition->record.definition.name);
+}
+
+int request_redefine(void *data, struct message *message)
+{
+	struct redefinition *asked = (void *)message->body;
+	struct request *request = data;
+	struct partition *partition = request_partition(request);
+	int r;
+
+	if (!partition)
+		return 0;
+	partition_keep_macs(partition, &asked->document);
+	r = check_expected(request, partition, asked->expected);
+	if (r == 0)
+		r = check_document(request, &asked->document, partition);
+	if (r == 0)
+		r = partition_redefine(partition, &asked->document,
+				       &request->refusal);
+	return request_answer(request, r);
 }

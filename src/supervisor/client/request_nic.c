@@ -11,10 +11,11 @@
 #include "supervisor/partition/check.h"
 #include "supervisor/partition/partition_private.h"
 
-/* Against every interface that is defined, but `self`. */
+/* Against every interface that is defined, but `self` and those of `owner`. */
 static int check_against_all(struct request *request,
 			     const struct nic_definition *definition,
-			     const char *prefix, const struct nic *self)
+			     const char *prefix, const struct nic *self,
+			     const struct partition *owner)
 {
 	struct partition *partition;
 	char field[64];
@@ -24,7 +25,7 @@ static int check_against_all(struct request *request,
 		for (unsigned i = 0; i < partition->nic_count; i++) {
 			const struct nic *other = &partition->nics[i];
 
-			if (other != self &&
+			if (other != self && partition != owner &&
 			    rules_nics_collide(definition, &other->definition))
 				return refuse(
 					&request->refusal, -EEXIST, field,
@@ -51,7 +52,8 @@ static int check_switch_there(struct request *request,
 }
 
 int request_check_nics(struct request *request,
-		       const struct partition_document *document)
+		       const struct partition_document *document,
+		       const struct partition *self)
 {
 	int r = 0;
 
@@ -62,7 +64,7 @@ int request_check_nics(struct request *request,
 		r = check_switch_there(request, &document->nics[i], prefix);
 		if (r == 0)
 			r = check_against_all(request, &document->nics[i],
-					      prefix, NULL);
+					      prefix, NULL, self);
 	}
 	return r;
 }
@@ -190,7 +192,7 @@ static int check_change(struct request *request, struct nic *nic,
 		r = check_switch_there(request, wanted, "");
 	if (r == 0)
 		r = check_same(request, nic, wanted);
-	return r < 0 ? r : check_against_all(request, wanted, "", nic);
+	return r < 0 ? r : check_against_all(request, wanted, "", nic, NULL);
 }
 
 static int set_nic(struct request *request, struct partition *partition,
@@ -269,7 +271,7 @@ static int add_nic(struct request *request, struct partition *partition,
 	if (r == 0)
 		r = check_switch_there(request, definition, "");
 	if (r == 0)
-		r = check_against_all(request, definition, "", NULL);
+		r = check_against_all(request, definition, "", NULL, NULL);
 	if (r < 0)
 		return r;
 	partition_occupy(partition);

@@ -35,6 +35,7 @@ struct service *request_service(struct request *request);
 /* request_define.c */
 int request_define(void *data, struct message *message);
 int request_define_whole(void *data, struct message *message);
+int request_redefine(void *data, struct message *message);
 
 /* request_service.c */
 int request_service_remove(void *data, struct message *message);
@@ -65,9 +66,11 @@ int request_find_port(struct request *request, const char *network,
 		      const char *partition_name, const char *name,
 		      struct nic **ret_nic);
 
-/* Check a document's interfaces, each and against all that are defined. */
+/* Check a document's interfaces, each and against all that are defined but
+ * those of `self`. */
 int request_check_nics(struct request *request,
-		       const struct partition_document *document);
+		       const struct partition_document *document,
+		       const struct partition *self);
 
 /* Store an interface and give it to the partition. */
 int request_add_nic(struct partition *partition,

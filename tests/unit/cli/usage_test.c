@@ -56,6 +56,18 @@ TEST(a_verb_may_want_a_second_word)
 	CHECK_EQ(read_line("balloon web1 512M 1G"), EXIT_REFUSED);
 }
 
+TEST(a_verb_may_want_several_second_words)
+{
+	CHECK_EQ(read_line("set web1 autostart=true restart=never"), EXIT_DONE);
+	CHECK_EQ(strcmp(invocation.positional, "web1"), 0);
+	CHECK_EQ(strcmp(invocation.second, "autostart=true"), 0);
+	CHECK_EQ(invocation.name_count, 2);
+	CHECK_EQ(strcmp(invocation.names[1], "restart=never"), 0);
+
+	CHECK_EQ(read_line("set web1"), EXIT_REFUSED);
+	CHECK_EQ(read_line("set"), EXIT_REFUSED);
+}
+
 TEST(a_value_may_follow_an_equals_sign)
 {
 	CHECK_EQ(read_line("--socket=/tmp/s stop --deadline=9 web1"),

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "definition/value.h"
+#include "definition/compare.h"
 #include "lib/harness.h"
 
 static const char *manual(void)
@@ -35,6 +35,10 @@ static void describe(const struct field *field, const char *prefix, char *to,
 		       fallback[0] ? "Default: " : "", fallback);
 	if (fallback[0])
 		(void)strncat(to, ".\n", room - strlen(to) - 1);
+	if (field->type == FIELD_REFUSED || field->type == FIELD_GROUP)
+		return;
+	(void)snprintf(to + strlen(to), room - strlen(to), "Change: %s.\n",
+		       field_change_name(field->change));
 }
 
 static size_t count_missing(const struct record_type *record,

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/document.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "definition/document.h"
+
+static void close_file(FILE **file)
+{
+	if (*file && *file != stdin)
+		(void)fclose(*file);
+}
+
+int document_read(struct cli *cli, const char *file,
+		  struct partition_document *ret_document)
+{
+	static char text[DOCUMENT_BYTES_MAX + 1];
+	SCOPED(close_file) FILE *in = NULL;
+	struct refusal refusal;
+	size_t bytes;
+	int r;
+
+	in = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
+	if (!in)
+		return cli_complain(cli, EXIT_REFUSED, file, "%s",
+				    strerror(errno));
+	bytes = fread(text, 1, sizeof(text), in);
+	if (ferror(in))
+		return cli_complain(cli, EXIT_REFUSED, file,
+				    "cannot be read: %s", strerror(errno));
+	r = document_parse(text, bytes, ret_document, &refusal);
+	if (r == -EINVAL)
+		return cli_refuse(cli, &refusal);
+	if (r < 0)
+		return cli_complain(cli, EXIT_FAILED, file, "%s", strerror(-r));
+	return EXIT_DONE;
+}
+
+bool document_take_row(struct partition_document *document,
+		       const struct message *row)
+{
+	const struct nic_row *nic = (const void *)row->body;
+
+	if (row->type == MSG_PARTITION_DEFINED)
+		memcpy(&document->partition, row->body,
+		       sizeof(document->partition));
+	else if (row->type == MSG_NIC_ROW &&
+		 document->nic_count < NIC_COUNT_MAX)
+		document->nics[document->nic_count++] = nic->definition;
+	else
+		return false;
+	return true;
+}
+
+static int take_row(void *data, struct message *row)
+{
+	(void)document_take_row(data, row);
+	return 0;
+}
+
+int document_fetch(struct cli *cli, const char *name,
+		   struct partition_document *ret_document)
+{
+	struct partition_name body = { 0 };
+	const struct request request = {
+		.type = MSG_PARTITION_SHOW,
+		.body = &body,
+		.on_row = take_row,
+		.row_data = ret_document,
+	};
+	int status = cli_take_name(cli, "name", name, body.name);
+
+	memset(ret_document, 0, sizeof(*ret_document));
+	return status == EXIT_DONE ? cli_call(cli, &request, NOT_LONG) : status;
+}
+
+int document_send(struct cli *cli, const struct partition_document *document,
+		  uint64_t expected)
+{
+	const struct redefinition body = { .document = *document,
+					   .expected = expected };
+	const struct request request = { .type = MSG_PARTITION_REDEFINE,
+					 .body = &body };
+
+	return cli_call(cli, &request, NOT_LONG);
+}

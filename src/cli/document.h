@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The document of a partition, of a file and of the supervisor. All return an
+ * exit status and have said what went wrong. */
+#ifndef CLI_DOCUMENT_H
+#define CLI_DOCUMENT_H
+
+#include "cli/cli.h"
+#include "definition/network.h"
+
+/* Of a file; "-" is standard input. */
+int document_read(struct cli *cli, const char *file,
+		  struct partition_document *ret_document);
+
+/* The one that is defined under this name. */
+int document_fetch(struct cli *cli, const char *name,
+		   struct partition_document *ret_document);
+
+/* A row of PARTITION_SHOW that is a part of it; false: another row. */
+bool document_take_row(struct partition_document *document,
+		       const struct message *row);
+
+/* Redefine its partition; `expected` is the digest of what this was made from,
+ * or 0. */
+int document_send(struct cli *cli, const struct partition_document *document,
+		  uint64_t expected);
+
+#endif
