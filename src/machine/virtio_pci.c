@@ -223,7 +223,7 @@ static void restore(void *context, struct state_reader *reader)
 }
 
 static const struct pci_ops virtio_ops = {
-	.bar = { read_bar, write_bar },
+	.bar = { .read = read_bar, .write = write_bar },
 	.decoded = decoded,
 	.config_read = window_read,
 	.config_written = window_written,
