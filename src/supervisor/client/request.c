@@ -238,9 +238,9 @@ static int service_set(struct request *request)
 	struct service *service;
 	int r;
 
-	r = check_service_settings(settings, &request->refusal);
-	if (r < 0)
-		return r;
+	if (settings->role == ROLE_MONITOR)
+		return refuse(&request->refusal, -EINVAL, "role",
+			      "must be disk, console or net");
 	memcpy(record.name, settings->name, sizeof(record.name));
 	service = service_find(supervisor, settings->name);
 	if (!service && !settings->role)

@@ -36,17 +36,3 @@ int check_name(const char name[NAME_SIZE], const char *field,
 			      "has bytes behind its end");
 	return 0;
 }
-
-int check_service_settings(const struct service_settings *settings,
-			   struct refusal *ret_refusal)
-{
-	int r = check_name(settings->name, "service", ret_refusal);
-
-	if (r == 0 && settings->role && settings->role != ROLE_DISK &&
-	    settings->role != ROLE_CONSOLE && settings->role != ROLE_NET)
-		r = refuse(ret_refusal, -EINVAL, "role",
-			   "must be disk, console or net");
-	if (r == 0 && settings->standby_count > 1)
-		r = refuse(ret_refusal, -EINVAL, "standby", "wants 0 to 1");
-	return r;
-}

@@ -27,7 +27,4 @@ int check_definition_services(const struct partition_definition *definition,
 int check_name(const char name[NAME_SIZE], const char *field,
 	       struct refusal *ret_refusal);
 
-int check_service_settings(const struct service_settings *settings,
-			   struct refusal *ret_refusal);
-
 #endif

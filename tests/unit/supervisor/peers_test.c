@@ -71,6 +71,8 @@ static void ask_wrongly(uint32_t type, const void *body, size_t bytes,
 TEST(a_hostile_client_is_refused_by_field)
 {
 	const struct partition_stop stop = { .name = "b", .is_forced = 2 };
+	const struct service_settings monitors = { .name = "monitors",
+						   .role = ROLE_MONITOR };
 	struct partition_name name;
 	struct reply reply;
 
@@ -82,6 +84,8 @@ TEST(a_hostile_client_is_refused_by_field)
 	CHECK_EQ(reply.refused, 1);
 	CHECK_EQ(strcmp(reply.field, "is_forced"), 0);
 	CHECK_EQ(strcmp(reply.text, "must be between 0 and 1"), 0);
+	ask_wrongly(MSG_SERVICE_SET, &monitors, sizeof(monitors), &reply);
+	CHECK_EQ(strcmp(reply.field, "role"), 0);
 	ask_wrongly(MSG_PARTITION_RESET, &name, sizeof(name), &reply);
 	CHECK_EQ(strcmp(reply.field, "name"), 0);
 	CHECK_EQ(strcmp(reply.text, TEXT_NAME_RULE), 0);

@@ -37,21 +37,3 @@ TEST(a_service_that_does_not_exist_is_refused)
 		 -EINVAL);
 	CHECK_EQ(strcmp(refusal.field, "disks[1].service"), 0);
 }
-
-TEST(settings_of_a_service_are_checked)
-{
-	struct service_settings settings = { .name = "disk0",
-					     .role = ROLE_DISK,
-					     .standby_count = 1 };
-
-	CHECK_EQ(check_service_settings(&settings, &refusal), 0);
-
-	settings.standby_count = 2;
-	CHECK_EQ(check_service_settings(&settings, &refusal), -EINVAL);
-	settings.standby_count = 1;
-	settings.role = ROLE_MONITOR;
-	CHECK_EQ(check_service_settings(&settings, &refusal), -EINVAL);
-	settings.role = ROLE_DISK;
-	settings.name[0] = '-';
-	CHECK_EQ(check_service_settings(&settings, &refusal), -EINVAL);
-}
