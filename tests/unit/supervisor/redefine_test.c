@@ -70,6 +70,25 @@ TEST(a_change_of_what_is_there_no_more_is_refused)
 	world_close(&world);
 }
 
+TEST(what_a_running_partition_cannot_take_is_refused_by_name)
+{
+	struct reply reply;
+
+	begin();
+	asked.document.partition.disks[0].queue_count++;
+	CHECK_EQ(redefine(&reply), -EBUSY);
+	CHECK_EQ(strcmp(reply.field, "disks[0].queues"), 0);
+	CHECK_EQ(strcmp(reply.text, "can be changed only while a is stopped"),
+		 0);
+	asked.document.nic_count = 0;
+	asked.document.partition.disks[0].queue_count--;
+	memset(&asked.document.nics[0], 0, sizeof(asked.document.nics[0]));
+	CHECK_EQ(redefine(&reply), -EBUSY);
+	CHECK_EQ(strcmp(reply.field, "nics"), 0);
+	CHECK_EQ(partition_a()->nic_count, 1);
+	world_close(&world);
+}
+
 TEST(what_was_redefined_is_there_after_the_supervisors_death)
 {
 	struct reply reply;
