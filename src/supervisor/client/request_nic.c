@@ -96,14 +96,6 @@ int request_add_nic(struct partition *partition,
 	return r < 0 ? r : partition_add_nic(partition, &record);
 }
 
-static struct nic *find_nic(struct partition *partition, const char *name)
-{
-	for (unsigned i = 0; i < partition->nic_count; i++)
-		if (strcmp(partition->nics[i].definition.name, name) == 0)
-			return &partition->nics[i];
-	return NULL;
-}
-
 static struct nic *named_nic(struct request *request,
 			     struct partition *partition, const char *name)
 {
@@ -111,7 +103,7 @@ static struct nic *named_nic(struct request *request,
 
 	if (check_name(name, "nic", &request->refusal) < 0)
 		return NULL;
-	nic = find_nic(partition, name);
+	nic = partition_find_nic(partition, name);
 	if (!nic)
 		(void)refuse(&request->refusal, -ENOENT, "nic",
 			     "partition %s has no interface %s",
@@ -262,7 +254,7 @@ static int add_nic(struct request *request, struct partition *partition,
 		r = check_idle(request, partition);
 	if (r == 0)
 		r = check_not_foreign(request, partition);
-	if (r == 0 && find_nic(partition, definition->name))
+	if (r == 0 && partition_find_nic(partition, definition->name))
 		r = refuse(&request->refusal, -EEXIST, "name",
 			   "is the name of another interface");
 	if (r == 0 && partition->nic_count == NIC_COUNT_MAX)

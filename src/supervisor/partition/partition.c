@@ -79,6 +79,15 @@ int partition_add_nic(struct partition *partition,
 	return 0;
 }
 
+struct nic *partition_find_nic(const struct partition *partition,
+			       const char *name)
+{
+	for (unsigned i = 0; i < partition->nic_count; i++)
+		if (strcmp(partition->nics[i].definition.name, name) == 0)
+			return (struct nic *)&partition->nics[i];
+	return NULL;
+}
+
 void partition_remove_nic(struct partition *partition, unsigned index)
 {
 	/* Those behind it move: their last instance may have them yet. */

@@ -146,6 +146,10 @@ void partition_resume_uninstall(struct partition *partition,
  */
 int partition_count(struct partition *partition, const struct ticket *ticket);
 
+/* Its interface of this name; NULL when there is none. */
+struct nic *partition_find_nic(const struct partition *partition,
+			       const char *name);
+
 /* Give it an interface of the store, behind those that it has. -ENOSPC */
 int partition_add_nic(struct partition *partition,
 		      const struct nic_record *record);

@@ -33,14 +33,6 @@ void partition_document(const struct partition *partition,
 		ret_document->nics[i] = partition->nics[i].definition;
 }
 
-static struct nic *find_nic(const struct partition *partition, const char *name)
-{
-	for (unsigned i = 0; i < partition->nic_count; i++)
-		if (strcmp(partition->nics[i].definition.name, name) == 0)
-			return (struct nic *)&partition->nics[i];
-	return NULL;
-}
-
 static bool has_mac(const struct nic_definition *definition)
 {
 	static const uint8_t none[6];
@@ -54,7 +46,8 @@ void partition_keep_macs(const struct partition *partition,
 	for (uint32_t i = 0; i < min_u64(document->nic_count, NIC_COUNT_MAX);
 	     i++) {
 		struct nic_definition *definition = &document->nics[i];
-		const struct nic *nic = find_nic(partition, definition->name);
+		const struct nic *nic =
+			partition_find_nic(partition, definition->name);
 
 		if (nic && !has_mac(definition))
 			memcpy(definition->mac, nic->definition.mac,
@@ -108,8 +101,8 @@ static int number_nics(struct change *change)
 	bool is_new = false;
 
 	for (uint32_t i = 0; i < change->then.nic_count; i++) {
-		struct nic *nic =
-			find_nic(change->partition, change->then.nics[i].name);
+		struct nic *nic = partition_find_nic(change->partition,
+						     change->then.nics[i].name);
 
 		is_new |= !nic || nic->index < next;
 		change->nic_ids[i] =
