@@ -113,6 +113,11 @@ int control_receive(struct control *control, struct message *ret_message)
 	for (size_t i = 0; i < CONTROL_FD_MAX; i++)
 		ret_message->fds[i] = NO_FD;
 	got = recvmsg(control->fd, &in, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	/* It left unread what we said: that is told first, once, and then what
+	 * it said. */
+	if (got < 0 && errno == ECONNRESET)
+		got = recvmsg(control->fd, &in,
+			      MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (got < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (got == 0)

@@ -133,6 +133,21 @@ TEST(four_descriptors_arrive_in_order)
 	close_pair();
 }
 
+TEST(what_a_peer_said_is_heard_although_it_left_messages_unread)
+{
+	struct message got;
+
+	connect_pair();
+	CHECK_EQ(control_send(&here, 1, 0, NULL, 0, NULL, 0), 0);
+	CHECK_EQ(control_send(&there, 2, 0, NULL, 0, NULL, 0), 0);
+	control_close(&there);
+
+	CHECK_EQ(control_receive(&here, &got), 0);
+	CHECK_EQ(got.type, 2);
+	CHECK_EQ(control_receive(&here, &got), -EPIPE);
+	close_pair();
+}
+
 TEST(a_closed_peer_is_reported)
 {
 	struct message got;
