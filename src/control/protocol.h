@@ -74,6 +74,7 @@ enum event_level { EVENT_INFO, EVENT_WARNING, EVENT_ERROR };
 struct child_event {
 	uint32_t level; /* enum event_level */
 	char text[TEXT_SIZE - 4];
+	char field[64]; /* of the definition, at fault; may be empty */
 };
 
 struct monitor_settings {

@@ -55,6 +55,11 @@ static void engine_event(void *context, enum event_level level,
 	report_text(context, level, text);
 }
 
+static void engine_refused(void *context, const struct refusal *refusal)
+{
+	report_refusal(context, refusal);
+}
+
 static void engine_ended(void *context, int exit_status, bool by_guest)
 {
 	struct monitor *monitor = context;
@@ -124,6 +129,7 @@ static const struct engine_handler engine_handler_template = {
 	.done = engine_done,
 	.progress = engine_progress,
 	.event = engine_event,
+	.refused = engine_refused,
 	.ended = engine_ended,
 };
 

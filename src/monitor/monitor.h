@@ -118,6 +118,7 @@ void report_guest(struct monitor *monitor, enum guest_state state,
 /* Report an event to the operators; rate-limited. */
 void report_text(struct monitor *monitor, enum event_level level,
 		 const char *text);
+void report_refusal(struct monitor *monitor, const struct refusal *refusal);
 
 /* Why the engine ended, for the operator. */
 void report_engine_end(struct monitor *monitor, int exit_status);

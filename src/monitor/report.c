@@ -40,6 +40,16 @@ void report_text(struct monitor *monitor, enum event_level level,
 	(void)tell(monitor, MSG_CHILD_EVENT, &event, sizeof(event));
 }
 
+void report_refusal(struct monitor *monitor, const struct refusal *refusal)
+{
+	struct child_event event = { .level = EVENT_ERROR };
+
+	log_error("%s: %s", refusal->field, refusal->text);
+	(void)text_copy(event.field, sizeof(event.field), refusal->field);
+	(void)text_copy(event.text, sizeof(event.text), refusal->text);
+	(void)tell(monitor, MSG_CHILD_EVENT, &event, sizeof(event));
+}
+
 void report_engine_end(struct monitor *monitor, int exit_status)
 {
 	struct child_event event = { .level = EVENT_ERROR };

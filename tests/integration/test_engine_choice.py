@@ -123,8 +123,10 @@ def test_a_failed_start_says_what_its_monitor_said(host, stage, words, status,
     monitor = stage.next()
 
     monitor.wait("MONITOR_LAUNCH")
+    field, _, text = words.rpartition(": ")
     monitor.send("CHILD_EVENT",
-                 struct.pack("=I188s", EVENT_ERROR, words.encode()))
+                 struct.pack("=I188s64s", EVENT_ERROR, text.encode(),
+                             field.encode()))
     monitor.end()
 
     check_refused(end_of(start), status, sentence)

@@ -132,7 +132,7 @@ FLOODS = ["CHILD_PONG", "CHILD_EVENT", "MONITOR_SUSPECT", "MONITOR_POISON",
 
 def flood_body(name, monitor):
     channel = monitor.disk[:24]
-    return {"CHILD_EVENT": struct.pack("=I188s", 0, b"words"),
+    return {"CHILD_EVENT": struct.pack("=I188s64s", 0, b"words", b""),
             "MONITOR_SUSPECT": channel + struct.pack("=Q", 1 << 63),
             "MONITOR_POISON": channel, "MONITOR_BROKEN": channel,
             "MONITOR_PAUSE_REQUEST": channel, "MONITOR_DISK_REFUSED": channel,

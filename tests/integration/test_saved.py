@@ -259,8 +259,10 @@ def test_a_restore_that_fails_says_why_and_leaves_it_saved(host, stage, words,
     save(host, start(host, stage))
     verb, monitor = restoring(host, stage)
 
+    field, _, text = words.rpartition(": ")
     monitor.child.send("CHILD_EVENT",
-                       struct.pack("=I188s", EVENT_ERROR, words.encode()))
+                       struct.pack("=I188s64s", EVENT_ERROR, text.encode(),
+                                   field.encode()))
     monitor.end()
 
     check_refused(verb.end(), status, words)

@@ -28,6 +28,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "base/refusal.h"
 #include "control/protocol.h"
 #include "monitor/io/iothread.h"
 #include "sandbox/sandbox.h"
@@ -55,6 +56,8 @@ struct engine_handler {
 			 uint64_t done_bytes, uint64_t total_bytes);
 	/* Something an operator should see. */
 	void (*event)(void *context, enum event_level level, const char *text);
+	/* It cannot do what it was given to do. */
+	void (*refused)(void *context, const struct refusal *refusal);
 	/* by_guest: the guest powered off. */
 	void (*ended)(void *context, int exit_status, bool by_guest);
 	void *context;

@@ -198,16 +198,18 @@ static int take_event(void *data, struct message *message)
 {
 	const struct child_event *event = (const void *)message->body;
 	struct process *process = data;
-	char text[sizeof(event->text)];
+	char text[sizeof(event->text)], field[sizeof(event->field)];
 
 	text_escape(text, sizeof(text), event->text, strlen(event->text));
-	if (event->level == EVENT_ERROR)
-		(void)snprintf(process->last_error, sizeof(process->last_error),
-			       "%s", text);
+	text_escape(field, sizeof(field), event->field, strlen(event->field));
+	if (event->level == EVENT_ERROR) {
+		memcpy(process->last_error, text, sizeof(text));
+		memcpy(process->field, field, sizeof(field));
+	}
 	if (process->state == PROCESS_STARTING)
 		process_tell_end(process, process->last_error);
-	supervisor_event(process->supervisor, event->level, process->name, "%s",
-			 text);
+	supervisor_event(process->supervisor, event->level, process->name,
+			 "%s%s%s", field, field[0] ? ": " : "", text);
 	return 0;
 }
 

@@ -102,6 +102,7 @@ struct process {
 	struct loan loan; /* of urgency */
 	char reason[TEXT_SIZE];
 	char last_error[TEXT_SIZE]; /* that it told */
+	char field[64];             /* of a definition, which that is about */
 	char last_words[TEXT_SIZE]; /* why it ends, by its own account */
 	struct outbox outbox;
 	struct child_log *log; /* NULL: of an earlier supervisor */

@@ -444,6 +444,7 @@ void launch_go(struct partition *partition)
 
 	partition->guest_state = 0;
 	partition->is_off = false;
+	partition->end.field[0] = '\0';
 	r = process_spawn(partition->supervisor, ROLE_MONITOR,
 			  definition_of(partition)->name, &monitor_ops,
 			  partition, &partition->monitor);

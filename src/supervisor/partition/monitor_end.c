@@ -83,41 +83,31 @@ static int on_restart(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-/* The field of the definition that a failed start is about; NULL: none. */
-static const char *field_at_fault(const char *reason)
-{
-	static const char *const fields[] = {
-		"boot.kernel",  "boot.initrd",
-		"boot.cmdline", "memory.huge-pages",
-		"memory.size",  "cpu.virtual",
-		"image",        "engine",
-	};
-
-	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
-		size_t length = strlen(fields[i]);
-
-		if (strncmp(reason, fields[i], length) == 0 &&
-		    strncmp(reason + length, ": ", 2) == 0)
-			return fields[i];
-	}
-	return NULL;
-}
-
 static void tell_failure(struct partition *partition)
 {
 	const char *reason = partition->end.reason;
-	const char *field = field_at_fault(reason);
+	struct refusal refusal = { 0 };
 
-	if (field && partition->end.event == PARTITION_EVENT_FAILED) {
-		struct refusal refusal = { 0 };
-
-		(void)refuse(&refusal, -EINVAL, field, "%s",
-			     reason + strlen(field) + 2);
-		ticket_refused(partition->supervisor, &partition->ticket,
-			       -EINVAL, &refusal);
+	if (!partition->end.field[0] ||
+	    partition->end.event != PARTITION_EVENT_FAILED) {
+		ticket_failed(partition->supervisor, &partition->ticket, -EIO,
+			      reason);
 		return;
 	}
-	ticket_failed(partition->supervisor, &partition->ticket, -EIO, reason);
+	(void)refuse(&refusal, -EINVAL, partition->end.field, "%s", reason);
+	ticket_refused(partition->supervisor, &partition->ticket, -EINVAL,
+		       &refusal);
+}
+
+/* Its end is in the record, with a sentence that stands alone. */
+static void apply_end(struct partition *partition)
+{
+	const char *field = partition->end.field, *why = partition->end.reason;
+	char reason[sizeof(partition->end)];
+
+	(void)snprintf(reason, sizeof(reason), "%s%s%s", why[0] ? field : "",
+		       why[0] && field[0] ? ": " : "", why);
+	partition_must(partition, partition->end.event, reason);
 }
 
 /* Without us: its next monitor must find the disks as this one left them. */
@@ -149,7 +139,7 @@ static void finish_end(struct partition *partition)
 		(void)lifecycle_apply(&partition->record.lifecycle,
 				      PARTITION_EVENT_RESUME);
 	partition->is_paused_by_policy = false;
-	partition_must(partition, event, partition->end.reason);
+	apply_end(partition);
 	partition->save.step = SAVE_NOT;
 	if (was == PARTITION_SAVING)
 		save_forget_image(partition);
@@ -380,6 +370,10 @@ void monitor_died(struct process *process, const char *reason)
 		(void)snprintf(
 			why, sizeof(why), "%s%s",
 			process->last_words[0] ? "" : "its monitor: ", reason);
+	/* If that is what its last error was. */
+	(void)snprintf(partition->end.field, sizeof(partition->end.field), "%s",
+		       strcmp(why, process->last_error) == 0 ? process->field
+							     : "");
 	for (unsigned i = 0; i < partition->nic_count; i++)
 		nic_unwant(&partition->nics[i]);
 	partition->monitor = NULL;

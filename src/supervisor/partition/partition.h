@@ -73,6 +73,7 @@ struct partition {
 		bool is_pending;
 		enum partition_event event;
 		char reason[TEXT_SIZE];
+		char field[64]; /* which that is about; may be empty */
 	} end;
 	struct {
 		enum save_step step;

@@ -52,8 +52,8 @@ void partition_forget_questions(struct partition *partition);
 
 /*
  * The monitor is gone, or was never there: let go of the disks, and when all
- * are released apply `event` and tell who waits. A reason "FIELD: sentence" of
- * a start that failed is told as a refusal.
+ * are released apply `event` and tell who waits. A start that failed because of
+ * a field (end.field) is told as a refusal.
  */
 void partition_end(struct partition *partition, enum partition_event event,
 		   const char *reason);

@@ -19,17 +19,11 @@
 
 /* Life. -------------------------------------------------------------------------- */
 
-/* The supervisor finds the field again (CHILD_EVENT in protocol.def). */
 static void tell_refusal(const struct engine_handler *handler,
 			 const struct refusal *refusal)
 {
-	char text[sizeof(*refusal) + 2];
-
-	if (!refusal->text[0])
-		return;
-	(void)snprintf(text, sizeof(text), "%s%s%s", refusal->field,
-		       refusal->field[0] ? ": " : "", refusal->text);
-	handler->event(handler->context, EVENT_ERROR, text);
+	if (refusal->text[0])
+		handler->refused(handler->context, refusal);
 }
 
 static bool is_whole(const struct engine_machine *wanted)

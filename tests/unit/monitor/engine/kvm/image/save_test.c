@@ -112,6 +112,11 @@ static void on_event(void *context, enum event_level level, const char *text)
 		       text);
 }
 
+static void on_refused(void *context, const struct refusal *refusal)
+{
+	on_event(context, EVENT_ERROR, refusal->text);
+}
+
 static void on_ended(void *context, int exit_status, bool by_guest)
 {
 	struct world *world = context;
@@ -125,6 +130,7 @@ static const struct engine_handler handler = {
 	.done = on_done,
 	.progress = on_progress,
 	.event = on_event,
+	.refused = on_refused,
 	.ended = on_ended,
 };
 
