@@ -159,14 +159,14 @@ static int complain_unreachable(const struct cli *cli, int error)
 static int complain_lost(const struct cli *cli, int error)
 {
 	if (error == -EPIPE)
-		return cli_complain(cli, EXIT_FAILED, "",
-				    "the supervisor went away before it "
-				    "answered: see with bulkhead list what "
-				    "was done");
+		return cli_complain(
+			cli, EXIT_FAILED, "",
+			"the supervisor went away before it answered: check "
+			"the result with bulkhead list");
 	if (error == -EBADMSG)
 		return cli_complain(cli, EXIT_FAILED, "",
-				    "the supervisor at %s speaks another "
-				    "version: see bulkhead version",
+				    "the supervisor at %s uses another "
+				    "protocol version: see bulkhead version",
 				    cli->socket_path);
 	return cli_complain(cli, EXIT_FAILED, "",
 			    "asking the supervisor failed: %s",

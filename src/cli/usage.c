@@ -79,7 +79,7 @@ static void print_help(void)
 	(void)print_verbs("");
 	(void)puts("  help [VERB]      Explain all of them, or one.");
 	(void)puts("\n--socket PATH names the supervisor's socket, as does "
-		   "BULKHEAD_SOCKET.\n--json prints what there is to say as "
+		   "BULKHEAD_SOCKET.\n--json prints the output as "
 		   "JSON.\nbulkhead help VERB explains a verb; bulkhead(1) "
 		   "explains all.\n"
 		   "Exit status: 0 done, 1 failed, 2 refused.");
@@ -280,7 +280,7 @@ int usage_read(struct cli *cli, int count, char **words,
 	}
 	if (rest.count == 0)
 		return cli_complain(cli, EXIT_REFUSED, "",
-				    "what to do? see bulkhead --help");
+				    "no verb is given: see bulkhead --help");
 	matched = find_verb(&rest, &ret_invocation->verb);
 	if (!matched && rest.wants_help && rest.count == 1 &&
 	    print_verbs(rest.words[0]) > 0) {

@@ -266,7 +266,8 @@ static void report_disk_notice(struct monitor *monitor,
 	};
 
 	if (notice->kind == NOTICE_BROKEN)
-		log_warn("service broke the channel, going on without disk=%s",
+		log_warn("service violated the channel protocol, continuing "
+			 "without it disk=%s",
 			 disk->settings.name);
 	if (notice->kind == NOTICE_SUSPECT)
 		(void)tell(monitor, MSG_MONITOR_SUSPECT, &suspect,

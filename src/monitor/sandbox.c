@@ -58,7 +58,7 @@ const struct sandbox_call monitor_io_calls[] = {
 	SANDBOX_CALL(sendmsg, "vhost-user"),
 	SANDBOX_CALL(recvmsg, "vhost-user"),
 	SANDBOX_CALL(clock_nanosleep, "nanosleep()"),
-	SANDBOX_CALL_IF(ioctl, 1, KVM_IRQ_LINE, "a guest without message interrupts"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_IRQ_LINE, "a guest without MSI-X"),
 
 	/* A vhost-user front end. */
 	FRONT_END_CALLS,

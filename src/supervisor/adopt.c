@@ -83,8 +83,8 @@ static void end_recovery(struct supervisor *supervisor)
 	supervisor->is_recovering = false;
 	if (store_put_fact(supervisor->store, STORE_IS_RECOVERED, NULL, 0) == 0)
 		supervisor_event(supervisor, EVENT_INFO, "supervisor",
-				 "goes on from the copy of its store, which "
-				 "now agrees with what runs");
+				 "continues from the copy of its store, which "
+				 "now agrees with the running processes");
 }
 
 /* An errand: who is to start by himself is on record before any child is

@@ -70,7 +70,7 @@ def test_more_huge_pages_than_the_host_has_are_refused(host):
     install(host, engine="kvm", memory={"size": "1T", "huge-pages": True})
 
     check_refused(host.call("start", "played-one"), REFUSED,
-                  "memory.huge-pages", "524288 huge pages of 2M are wanted")
+                  "memory.huge-pages", "524288 huge pages of 2M are needed")
     assert host.state_of("played-one") == "stopped"
 
 
@@ -85,7 +85,7 @@ def test_more_memory_than_the_host_has_is_refused(host):
     install(host, engine="kvm", memory={"size": "4T"})
 
     check_refused(host.call("start", "played-one"), REFUSED, "memory.size",
-                  "4194304 MiB are wanted")
+                  "4194304 MiB are needed")
     assert host.state_of("played-one") == "stopped"
 
 

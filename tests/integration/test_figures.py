@@ -88,7 +88,7 @@ def test_a_front_end_that_breaks_the_rules_is_dropped_and_the_next_one_served():
             with contextlib.suppress(ConnectionResetError):
                 assert front.recv(1) == b""
         measure.bulkhead.wait_for(
-            lambda: "interface lan0: its front end broke the rules" in
+            lambda: "interface lan0: its front end violated the" in
             system.host.run("events"), what="the event is told")
         found = netload.run(system, mode="paced")
 

@@ -55,7 +55,7 @@ def test_guests_of_a_store_that_was_moved_away_go_on_until_it_is_back(
         doctor = host.json("doctor")["supervisor"]
         assert doctor["quarantined"] == len(kept(host))
         assert "processes in quarantine" in host.run("doctor")
-        assert "is kept in quarantine, and its guest runs on" in host.run(
+        assert "is kept in quarantine, and its guest keeps running" in host.run(
             "events")
         foreign.serve(host, "two")
         host.kill_supervisor()

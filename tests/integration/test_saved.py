@@ -313,7 +313,7 @@ def test_what_a_saved_partition_cannot_do_is_refused(host, stage):
         check_refused(host.call(verb, NAME), REFUSED, "saved")
     check_refused(host.call("undefine", NAME), REFUSED, "saved")
     check_refused(host.call("define", host.directory / "one.yaml"), REFUSED,
-                  "defined already")
+                  "already defined")
     assert host.state_of(NAME) == "saved"
 
 
@@ -553,7 +553,7 @@ def test_a_device_that_nobody_changed_is_restored(device, host, stage):
     monitor.answer("MONITOR_RESUME")
 
     assert verb.end().returncode == 0
-    assert "is not known" not in host.log()
+    assert "is unknown" not in host.log()
     monitor.end()
 
 

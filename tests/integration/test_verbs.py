@@ -100,7 +100,7 @@ def test_a_guest_that_is_never_let_run_is_a_start_that_failed(host, stage):
     monitor.child.wait_killed()
     monitor.end()
 
-    check_refused(verb.end(), FAILED, "does not let its guest run")
+    check_refused(verb.end(), FAILED, "cannot run its guest")
     assert host.state_of(NAME) == "stopped"
 
 
@@ -115,7 +115,7 @@ def test_a_question_lost_with_the_old_link_fails_and_blocks_no_verb(host,
         "balloon", NAME, "1G").stderr, what="the pause is under way")
     monitor.come_back(GUEST_RUNNING)
 
-    check_refused(verb.end(), FAILED, "lost the question")
+    check_refused(verb.end(), FAILED, "lost the request")
     verb = Verb(host, "pause")
     monitor.answer("MONITOR_PAUSE")
     assert verb.end().returncode == 0
@@ -137,7 +137,7 @@ def test_a_verb_overtaken_by_the_guests_power_off_fails(host, stage, words,
     monitor.child.take("CHILD_QUIT")
     monitor.end()
 
-    check_refused(verb.end(), FAILED, "switched itself off")
+    check_refused(verb.end(), FAILED, "powered off")
     host.wait_state(NAME, "stopped")
 
 
@@ -270,8 +270,8 @@ def test_an_uninstall_that_was_cut_off_is_shown(make_host, tmp_path):
         fcntl.lockf(image, fcntl.LOCK_EX | fcntl.LOCK_NB)
         host.start()
 
-        assert "half uninstalled" in host.partition("one")["reason"]
-        check_refused(host.call("start", "one"), REFUSED, "half uninstalled")
+        assert "partly uninstalled" in host.partition("one")["reason"]
+        check_refused(host.call("start", "one"), REFUSED, "partly uninstalled")
     host.run("uninstall", "one")
     assert host.partition("one")["reason"] == ""
 

@@ -35,6 +35,6 @@ const struct verb verb_balloon = {
 	.name = "balloon",
 	.positional = "NAME",
 	.second = "SIZE",
-	.summary = "Ask a guest to give memory back, or let it have it again.",
+	.summary = "Ask a guest to return memory, or let it have it again.",
 	.run = run,
 };

@@ -97,8 +97,8 @@ static int finish(const struct cli *cli, enum console_end end, const char *text)
 		return cli_complain(cli, EXIT_REFUSED, "console", "%s", text);
 	case CONSOLE_BROKEN:
 		return cli_complain(cli, EXIT_FAILED, "",
-				    "the console service sent what this "
-				    "version does not know");
+				    "the console service sent a frame that "
+				    "this version does not know");
 	case CONSOLE_UNWRITABLE:
 		return cli_complain(cli, EXIT_FAILED, "",
 				    "writing the output failed");
@@ -163,9 +163,8 @@ const struct verb verb_console = {
 	.positional = "NAME",
 	.summary = "Attach to a partition's console; Ctrl-] detaches.",
 	.options = {
-		{ "read-only", NULL, "watch without typing" },
-		{ "take-over", NULL, "become the one who types; who did "
-				     "before goes on reading" },
+		{ "read-only", NULL, "attach read-only" },
+		{ "take-over", NULL, "take over input; the client that had it becomes read-only" },
 	},
 	.run = run,
 };

@@ -148,15 +148,14 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_disk_serve = {
 	.name = "disk serve",
 	.positional = "NAME",
-	.summary = "Serve a disk to a virtual machine of someone else, over "
-		   "vhost-user.",
+	.summary = "Serve a disk to a foreign virtual machine, over vhost-user.",
 	.options = {
 		{ "file", "FILE", "a raw image or a block device (required)" },
 		{ "vhost-user", "PATH", "the socket to listen on (required)" },
 		{ "size", "SIZE", "the disk's size, such as 8G; creates the "
 				  "file if there is none" },
 		{ "read-only", NULL, "the machine may not write" },
-		{ "direct", NULL, "pass by the host's page cache" },
+		{ "direct", NULL, "bypass the host's page cache" },
 	},
 	.run = run,
 };

@@ -164,7 +164,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 
 const struct verb verb_doctor = {
 	.name = "doctor",
-	.summary = "Say what this host can do, and why; works without a "
+	.summary = "Report what this host can do, and why; works without a "
 		   "supervisor.",
 	.run = run,
 };

@@ -89,11 +89,11 @@ static int run(struct cli *cli, const struct invocation *invocation)
 
 const struct verb verb_events = {
 	.name = "events",
-	.summary = "Print what happened lately, the newest last.",
+	.summary = "Print recent events, the newest last.",
 	.options = {
 		{ "after", "N", "all events with a greater number" },
 		{ "all", NULL, "all events that are kept" },
-		{ "follow", NULL, "go on printing as events happen" },
+		{ "follow", NULL, "keep printing events as they happen" },
 	},
 	.run = run,
 };

@@ -24,13 +24,13 @@ const struct verb verb_reset = VERB("reset", MSG_PARTITION_RESET, NOT_LONG,
 const struct verb verb_save = VERB("save", MSG_PARTITION_SAVE, "saving",
 	"Write a partition's guest to disk and end its processes.");
 const struct verb verb_restore = VERB("restore", MSG_PARTITION_RESTORE, "restoring",
-	"Go on where a saved partition was.");
+	"Resume a saved partition where it was.");
 const struct verb verb_undefine = VERB("undefine", MSG_PARTITION_UNDEFINE, NOT_LONG,
-	"Forget the definition of an uninstalled partition.");
+	"Delete the definition of an uninstalled partition.");
 const struct verb verb_service_restart = VERB("service restart", MSG_SERVICE_RESTART, "restarting",
 	"Replace a service's active instance, for an upgrade; returns when its clients are served again.");
 const struct verb verb_service_remove = VERB("service remove", MSG_SERVICE_REMOVE, "removing",
-	"End a service that nothing uses, and forget it.");
+	"Stop a service that nothing uses, and delete it.");
 const struct verb verb_switch_undefine = VERB("switch undefine", MSG_SWITCH_UNDEFINE, NOT_LONG,
-	"Forget a switch that no interface uses.");
+	"Delete a switch that no interface uses.");
 /* clang-format on */

@@ -66,11 +66,11 @@ const struct verb verb_nic_add = {
 	.name = "nic add",
 	.positional = "PARTITION",
 	.second = "NAME",
-	.summary = "Give a stopped partition another network interface.",
+	.summary = "Add a network interface to a stopped partition.",
 	.options = {
 		{ "switch", "SWITCH", "the switch of which it is a port" },
 		VLAN_OPTIONS,
-		{ "mac", "MAC", "its address; else one is made" },
+		{ "mac", "MAC", "its address; generated if not given" },
 		{ "mtu", "BYTES", "the longest packet" },
 		{ "queues", "N", "pairs of queues" },
 		{ "trunk", NULL, "takes frames for unknown addresses" },
@@ -95,7 +95,7 @@ const struct verb verb_nic_remove = {
 	.name = "nic remove",
 	.positional = "PARTITION",
 	.second = "NAME",
-	.summary = "Take a network interface from a stopped partition.",
+	.summary = "Remove a network interface from a stopped partition.",
 	.run = run_remove,
 };
 

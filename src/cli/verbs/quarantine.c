@@ -14,7 +14,7 @@ static int list(struct cli *cli, const struct invocation *invocation)
 
 const struct verb verb_quarantine_list = {
 	.name = "quarantine list",
-	.summary = "List processes of ours that the store does not know.",
+	.summary = "List Bulkhead processes that the store does not know.",
 	.run = list,
 };
 

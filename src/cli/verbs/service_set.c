@@ -59,11 +59,10 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_service_set = {
 	.name = "service set",
 	.positional = "NAME",
-	.summary = "Change how many of a service stand by, or define one.",
+	.summary = "Set how many standbys a service has, or define a service.",
 	.options = {
-		{ "standby", "N", "instances that wait, started and "
-				  "sandboxed, to take over: 0 or 1" },
-		{ "kind", "KIND", "of a service that is new: disk, console or net" },
+		{ "standby", "N", "standby instances, started and sandboxed: 0 or 1" },
+		{ "kind", "KIND", "of a new service: disk, console or net" },
 	},
 	.run = run,
 };

@@ -26,8 +26,7 @@ const struct verb verb_shutdown = {
 	.name = "shutdown",
 	.summary = "Stop all partitions, all services and the supervisor.",
 	.options = {
-		{ "deadline", "S", "seconds after which what still runs is "
-				   "switched off" },
+		{ "deadline", "S", "seconds after which what still runs is forced off" },
 	},
 	.run = run,
 };

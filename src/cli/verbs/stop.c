@@ -34,11 +34,11 @@ const struct verb verb_stop = {
 	.name = "stop",
 	.positional = "NAME",
 	.takes_many = true,
-	.summary = "Press the power button; after the deadline, switch off.",
+	.summary = "Press the power button; after the deadline, force off.",
 	.options = {
 		{ "deadline", "S", "seconds the guest may take (otherwise the "
 				   "definition's stop.deadline)" },
-		{ "force", NULL, "switch off at once" },
+		{ "force", NULL, "force off at once" },
 	},
 	.run = run,
 };

@@ -152,7 +152,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_switch_capture = {
 	.name = "switch capture",
 	.positional = "NAME",
-	.summary = "Write what passes a switch as pcapng, until interrupted.",
+	.summary = "Capture the frames of a switch as pcapng, until interrupted.",
 	.options = {
 		{ "nic", "PORT", "only this one, PARTITION/NAME" },
 		{ "snap", "BYTES", "of each frame" },

@@ -59,14 +59,12 @@ static int run(struct cli *cli, const struct invocation *invocation)
 const struct verb verb_switch_mirror = {
 	.name = "switch mirror",
 	.positional = "NAME",
-	.summary = "Have an interface get copies of others' frames, and "
-		   "nothing else.",
+	.summary = "Make an interface a mirror, which receives only copies of others' frames.",
 	.options = {
-		{ "to", "PORT", "the one that gets them, PARTITION/NAME" },
-		{ "nic", "PORT", "of all that this one sends and gets, "
-				 "PARTITION/NAME or uplink" },
-		{ "vlan", "N", "of all that is sent in this VLAN" },
-		{ "off", NULL, "of nothing: it is a port like others again" },
+		{ "to", "PORT", "the mirror, PARTITION/NAME" },
+		{ "nic", "PORT", "all traffic of this interface, PARTITION/NAME or uplink" },
+		{ "vlan", "N", "all traffic of this VLAN" },
+		{ "off", NULL, "none: it becomes an ordinary port again" },
 	},
 	.run = run,
 };

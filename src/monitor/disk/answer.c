@@ -94,7 +94,8 @@ static void hold_for_space(struct request *request)
 	static const struct notice full = {
 		.kind = NOTICE_EVENT,
 		.level = EVENT_WARNING,
-		.text = "the host has no room for a write: held until it has",
+		.text = "the host has no space for a write: holding it until "
+			"there is",
 	};
 	struct notice notice = full;
 
@@ -118,7 +119,7 @@ static void note_space(struct disk *disk, const struct request *request)
 			    .kind = NOTICE_EVENT,
 			    .disk_index = disk->settings.index,
 			    .level = EVENT_INFO,
-			    .text = "the host has room again: writes go on",
+			    .text = "the host has space again: writes continue",
 		    });
 }
 

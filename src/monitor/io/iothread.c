@@ -101,14 +101,15 @@ static void drop_front_end(struct iothread *io, struct front_end *front_end,
 {
 	vhostuser_backend_release(&front_end->backend);
 	if (result == -EBADMSG)
-		notices_put(&io->notices,
-			    &(struct notice){
-				    .kind = front_end->event,
-				    .disk_index = front_end->index,
-				    .level = EVENT_ERROR,
-				    .text = "its front end broke the rules of "
-					    "vhost-user and was dropped",
-			    });
+		notices_put(
+			&io->notices,
+			&(struct notice){
+				.kind = front_end->event,
+				.disk_index = front_end->index,
+				.level = EVENT_ERROR,
+				.text = "its front end violated the vhost-user "
+					"protocol and was dropped",
+			});
 	notices_put(&io->notices, &(struct notice){
 					  .kind = NOTICE_DISCONNECTED,
 					  .disk_index = front_end->index,

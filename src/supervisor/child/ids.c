@@ -18,7 +18,7 @@ static uint64_t next_number(struct supervisor *supervisor,
 	uint64_t number = 0;
 
 	if (store_next(supervisor->store, counter, &number) < 0)
-		log_error("the store gives no more numbers: %s",
+		log_error("the store cannot assign ids: %s",
 			  store_error(supervisor->store));
 	if (store_has_deferred(supervisor->store))
 		supervisor_flush_soon(supervisor);

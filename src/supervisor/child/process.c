@@ -80,7 +80,7 @@ static void arm_deadline(struct process *process, uint64_t ms,
 			 sd_event_time_handler_t handler)
 {
 	if (!process->is_quitting && arm(process, ms, handler) < 0)
-		process_kill(process, "no room for its deadline");
+		process_kill(process, "out of memory for its deadline");
 }
 
 static void disarm_deadline(struct process *process)
@@ -96,8 +96,8 @@ static int on_stuck(sd_event_source *source, uint64_t usec, void *data)
 	struct process *process = data;
 
 	supervisor_event(process->supervisor, EVENT_ERROR, process->name,
-			 "process %d was killed and does not end: it waits in "
-			 "the kernel",
+			 "process %d was killed but does not exit: it is "
+			 "blocked in the kernel",
 			 (int)process->pid);
 	return 0;
 }
@@ -117,7 +117,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
 	struct process *process = data;
 
 	process_kill(process, process->state == PROCESS_EXPECTED
-				      ? "it did not come back to the supervisor"
+				      ? "it did not reconnect to the supervisor"
 				      : "it was not ready in time");
 	return 0;
 }
@@ -136,7 +136,7 @@ static int on_link_lost(sd_event_source *source, uint64_t usec, void *data)
 
 static int on_quit_deadline(sd_event_source *source, uint64_t usec, void *data)
 {
-	process_kill(data, "it did not end when told to");
+	process_kill(data, "it did not exit when asked to");
 	return 0;
 }
 
@@ -294,7 +294,7 @@ static int on_control(sd_event_source *source, int fd, uint32_t events,
 	 * back (adopt.c). */
 	process_drop_link(process);
 	if (r == -EBADMSG)
-		process_kill(process, "it broke the control protocol");
+		process_kill(process, "it violated the control protocol");
 	else if (process->state != PROCESS_DYING)
 		arm_deadline(process, LINK_LOST_MS, on_link_lost);
 	return 0;
@@ -329,10 +329,10 @@ static void describe_end(struct process *process)
 	if (text[0])
 		return;
 	if (info.si_code == CLD_EXITED)
-		(void)snprintf(text, room, "it ended with status %d",
+		(void)snprintf(text, room, "it exited with status %d",
 			       info.si_status);
 	else
-		(void)snprintf(text, room, "it was ended by signal %d (%s)",
+		(void)snprintf(text, room, "it was killed by signal %d (%s)",
 			       info.si_status, strsignal(info.si_status));
 }
 

@@ -155,7 +155,7 @@ static void give_birth(void *context)
 		(void)pidfd_send_signal(process->pidfd, SIGKILL, NULL, 0);
 	r = process_watch_control(process);
 	if (r < 0)
-		process_kill(process, "no room to watch it");
+		process_kill(process, "out of memory to watch it");
 	outbox_release(&process->outbox);
 	process_flush_outbox(process);
 }

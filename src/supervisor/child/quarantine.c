@@ -127,8 +127,9 @@ static void tell(const struct kept *kept)
 			 "process %d, %s, is not in the store: it is kept in "
 			 "quarantine%s",
 			 (int)kept->pid, kind_of(kept->role),
-			 kept->role == ROLE_MONITOR ? ", and its guest runs on"
-						    : "");
+			 kept->role == ROLE_MONITOR
+				 ? ", and its guest keeps running"
+				 : "");
 }
 
 int quarantine_put(struct supervisor *supervisor, struct control *control,

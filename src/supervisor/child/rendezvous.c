@@ -112,19 +112,19 @@ static void welcome(struct process *process, struct control *control,
 {
 	if (process->role != hello->role ||
 	    memcmp(process->token, hello->token, TOKEN_BYTES) != 0)
-		process_kill(process, "it came back under another name");
+		process_kill(process, "it reconnected under another name");
 	/* It gave its link up while we lived, so messages were lost. A service
 	 * is replaced; a monitor cannot be, and says what it has. */
 	else if (process->state != PROCESS_EXPECTED &&
 		 process->role != ROLE_MONITOR)
 		process_kill(process, "it lost its control link");
 	else if (process_adopt(process, control) < 0)
-		process_kill(process, "no room to watch it");
+		process_kill(process, "out of memory to watch it");
 }
 
 static void dismiss(struct visitor *visitor)
 {
-	log_warn("an unneeded process came back, ending it pid=%d",
+	log_warn("an unneeded process reconnected, ending it pid=%d",
 		 (int)visitor->pid);
 	(void)control_send(&visitor->control, MSG_CHILD_QUIT, 0, NULL, 0, NULL,
 			   0);
@@ -286,7 +286,7 @@ static void child_came(struct process *process, int *peer,
 		return;
 	if (!budget_take(&process->connects, CONNECTS_AT_ONCE, CONNECT_EACH_NS,
 			 clock_now_ns()))
-		process_kill(process, "it connects without end");
+		process_kill(process, "it reconnects endlessly");
 	else if (!find_visitor(process->supervisor->rendezvous, process->pid))
 		admit(process->supervisor, peer, who, &none, process->id);
 }

@@ -233,8 +233,8 @@ static bool make_room(struct supervisor *supervisor, struct control *control,
 	struct client *leaver;
 
 	if (!client_has_room(&supervisor->clients->all, newcomer, &leaver)) {
-		turn_away(control, "too many requests are under way: wait "
-				   "until one has ended");
+		turn_away(control, "too many requests are in progress: wait "
+				   "until one has finished");
 		return false;
 	}
 	if (leaver) {

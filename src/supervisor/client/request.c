@@ -220,7 +220,7 @@ static int handle_service_restart(void *data, struct message *message)
 	r = service_restart(service, &request->ticket);
 	if (r == -EALREADY)
 		(void)refuse(&request->refusal, r, "name",
-			     "a restart of %s is under way", service->name);
+			     "a restart of %s is in progress", service->name);
 	else if (r < 0)
 		(void)refuse(&request->refusal, r, "",
 			     "cannot start an instance: %s", strerror(-r));
@@ -384,7 +384,7 @@ static int handle_shutdown(void *data, struct message *message)
 				 shutdown->deadline_ms) < 0)
 		return request_answer(request,
 				      refuse(&request->refusal, -EALREADY, "",
-					     "a shutdown is under way"));
+					     "a shutdown is in progress"));
 	return 0;
 }
 
@@ -462,7 +462,7 @@ static int configure(struct request *request, const struct request_rule *rule)
 	if (r < 0)
 		return request_answer(request,
 				      refuse(&request->refusal, r, "",
-					     "another change is under way"));
+					     "another change is in progress"));
 	r = rule->handle(request, request->message);
 	(void)pthread_mutex_unlock(lock);
 	return r;

@@ -53,7 +53,7 @@ static int check_document(struct request *request,
 		r = request_check_nics(request, document, self);
 	if (r == 0 && partition_find(supervisor, definition->name) != self)
 		r = refuse(&request->refusal, -EEXIST, "partition",
-			   "partition %s is defined already", definition->name);
+			   "partition %s is already defined", definition->name);
 	return r < 0 ? r : check_socket(request, definition, self);
 }
 

@@ -31,11 +31,11 @@ static int find_mirrored_port(struct request *request,
 		return r;
 	if (from == to)
 		return refuse(&request->refusal, -EINVAL, "nic",
-			      "would get copies of its own copies");
+			      "would receive copies of its own copies");
 	if (nic_is_mirror(from))
-		return refuse(&request->refusal, -EINVAL, "nic",
-			      "is a mirror itself, which has no frames of its "
-			      "own");
+		return refuse(
+			&request->refusal, -EINVAL, "nic",
+			"is a mirror itself, which sends no frames of its own");
 	record->from_id = from->binding.id;
 	return 0;
 }

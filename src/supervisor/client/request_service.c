@@ -71,7 +71,7 @@ static int check_removal(struct request *request, const struct service *service)
 			      service->name);
 	if (service->restart_ticket.client)
 		return refuse(&request->refusal, -EBUSY, "name",
-			      "a restart of %s is under way", service->name);
+			      "a restart of %s is in progress", service->name);
 	return check_unused(request, service);
 }
 

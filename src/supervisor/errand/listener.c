@@ -48,7 +48,8 @@ int listener_clear(const char *path, struct refusal *refusal)
 			      "%s exists and is not a socket", path);
 	if (probe(path) == 0)
 		return refuse(refusal, -EBUSY, FIELD,
-			      "somebody listens on %s already", path);
+			      "another process is already listening on %s",
+			      path);
 	if (old.st_uid != geteuid())
 		return refuse(refusal, -EEXIST, FIELD,
 			      "%s is a socket of another user", path);

@@ -108,8 +108,8 @@ void network_note_lost(struct network *network)
 	if (back_off_is_news(&network->binding.back_off))
 		supervisor_event(network->supervisor, EVENT_WARNING,
 				 definition->name,
-				 "the uplink %s %s was lost%s%s; it is made "
-				 "anew, with growing pauses",
+				 "the uplink %s %s was lost%s%s; reopening it, "
+				 "with growing pauses",
 				 uplink_kind_name(definition->uplink.kind),
 				 definition->uplink.name,
 				 trouble[0] ? ", " : "", trouble);
@@ -163,7 +163,7 @@ static void note_opened(struct network *network, int r, const char *why)
 	if (network->open_failures == 2)
 		supervisor_event(network->supervisor, EVENT_ERROR,
 				 network->record.definition.name,
-				 "its uplink cannot be opened, trying on: %s",
+				 "its uplink cannot be opened, retrying: %s",
 				 why);
 	if (r < 0)
 		binding_progress_later(&network->binding,

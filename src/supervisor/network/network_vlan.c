@@ -77,7 +77,7 @@ void network_warn_vlans(const struct nic *nic)
 					 found.vlans.tagged.vids[i]);
 	supervisor_event(nic->partition->supervisor, EVENT_WARNING,
 			 found.partition,
-			 "interface %s: nobody else on switch %s, and no "
+			 "interface %s: no other port of switch %s, and no "
 			 "uplink, is in VLAN %s",
 			 found.nic, nic->definition.network, list);
 }

@@ -58,7 +58,7 @@ void network_watch(const struct network *network)
 	    !network->supervisor->link_source)
 		r = open_watch(network->supervisor);
 	if (r < 0)
-		log_warn("cannot watch interfaces: a bridge that goes will not "
-			 "be noticed error=%s",
+		log_warn("cannot watch interfaces: the removal of a bridge "
+			 "will not be noticed error=%s",
 			 strerrorname_np(-r));
 }

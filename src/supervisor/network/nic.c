@@ -167,10 +167,10 @@ void nic_give(struct nic *nic, struct instance *instance)
 		instance_answer_soon(instance, nic->partition->monitor);
 		return;
 	}
-	partition_event_text(nic->partition, EVENT_ERROR,
-			     "interface %s cannot be handed to its service, "
-			     "trying again: %s",
-			     nic->definition.name, strerror(-r));
+	partition_event_text(
+		nic->partition, EVENT_ERROR,
+		"interface %s cannot be attached to its service, retrying: %s",
+		nic->definition.name, strerror(-r));
 	binding_progress_later(&nic->binding, RETRY_MS);
 }
 
@@ -228,8 +228,8 @@ void nic_unwant(struct nic *nic)
 static void note_broken(struct nic *nic, const char *by_whom)
 {
 	partition_event_text(nic->partition, EVENT_WARNING,
-			     "interface %s: its %s broke the rings; it gets "
-			     "new ones",
+			     "interface %s: its %s violated the ring protocol; "
+			     "new rings are created",
 			     nic->definition.name, by_whom);
 	binding_note_end(&nic->binding, EARLY_EXIT_NS);
 }

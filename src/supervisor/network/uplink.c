@@ -41,8 +41,8 @@ static int refuse_uplink(struct refusal *refusal, int error, const char *name,
 {
 	if (error == -EPERM || error == -EACCES)
 		return refuse(refusal, -EPERM, "uplink",
-			      "%s is not ours to open: %s needs privileges",
-			      name, what);
+			      "%s cannot be opened: %s needs privileges", name,
+			      what);
 	if (error == -EBUSY)
 		return refuse(refusal, error, "uplink",
 			      "%s is in use by someone else", name);

@@ -57,8 +57,8 @@ void hold_note(struct partition *partition)
 		    note_disk(&partition->disks[i]) < 0)
 			partition_event_text(
 				partition, EVENT_WARNING,
-				"cannot note what disk %s is like: a change of "
-				"it may be taken for a wrong one",
+				"cannot record the state of disk %s: a "
+				"legitimate change of it may be rejected later",
 				partition->disks[i].definition->name);
 }
 
@@ -116,8 +116,8 @@ void hold_listen(struct disk *disk)
 		*listening_fd = fd;
 	else
 		partition_event_text(partition, EVENT_WARNING,
-				     "an error of disk %s that its monitor "
-				     "dies with would be lost: %s",
+				     "an error of disk %s would be lost with "
+				     "its monitor: %s",
 				     disk->definition->name, strerror(-fd));
 }
 
@@ -142,16 +142,16 @@ int hold_check(const struct disk *disk, struct refusal *refusal)
 		return store_refuse(store, r, refusal);
 	change = storage_compare(&disk->facts, attachment.saved_ns);
 	if (change == STORAGE_UNKNOWN)
-		partition_event_text(disk->partition, EVENT_WARNING,
-				     "disk %s is a device that came anew since "
-				     "the guest was saved: whether it was "
-				     "written to is not known",
-				     disk->definition->name);
+		partition_event_text(
+			disk->partition, EVENT_WARNING,
+			"disk %s is a device that was attached again after the "
+			"guest was saved: whether it was written to is unknown",
+			disk->definition->name);
 	if (change != STORAGE_CHANGED)
 		return 0;
 	return storage_refuse(
 		refusal, disk->index, -EINVAL,
 		"was changed after the guest was saved, which would "
-		"damage its file systems; stop the partition to discard "
-		"what is saved");
+		"damage its file systems; stop the partition to discard the "
+		"saved state");
 }

@@ -140,8 +140,8 @@ static int open_witnesses(struct partition *partition, struct refusal *refusal)
 
 	if (partition->is_half_uninstalled)
 		return refuse(refusal, -EBUSY, "state",
-			      "partition %s is half uninstalled; uninstall it "
-			      "again",
+			      "partition %s is partly uninstalled; uninstall "
+			      "it again",
 			      partition->record.definition.name);
 	r = launch_load_disks(partition);
 	if (r < 0)
@@ -393,7 +393,7 @@ int launch_prepare(struct partition *partition, struct refusal *refusal)
 		r = console_open(partition);
 		if (r < 0)
 			(void)refuse(refusal, r, "console",
-				     "the host cannot make its ring: %s",
+				     "the host cannot create its ring: %s",
 				     strerror(-r));
 	}
 	/* Last: both are booked by the change of state, and nobody's turn comes

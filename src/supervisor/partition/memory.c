@@ -75,8 +75,8 @@ static int check_huge(const struct memory_host *host,
 	if (demand->wanted_bytes <= left)
 		return 0;
 	return refuse(refusal, -ERANGE, "memory.huge-pages",
-		      "%llu huge pages of 2M are wanted and the host has %llu "
-		      "left, with %llu promised; vm.nr_hugepages makes more",
+		      "%llu huge pages of 2M are needed and the host has %llu "
+		      "left, with %llu reserved; vm.nr_hugepages adds more",
 		      demand->wanted_bytes / HUGE_PAGE_BYTES,
 		      left / HUGE_PAGE_BYTES,
 		      demand->booked_bytes / HUGE_PAGE_BYTES);
@@ -91,14 +91,14 @@ static int check_booked(const struct memory_host *host,
 	if (!host->total_bytes ||
 	    demand->wanted_bytes <= less(given, demand->booked_bytes))
 		return 0;
-	return refuse(refusal, -ERANGE, "memory.size",
-		      "%llu MiB are wanted; of the host's %llu MiB %llu are "
-		      "promised to other partitions and %llu kept back "
-		      "(memory_reserve_mib)",
-		      (unsigned long long)demand->wanted_bytes >> 20,
-		      (unsigned long long)host->total_bytes >> 20,
-		      (unsigned long long)demand->booked_bytes >> 20,
-		      (unsigned long long)demand->reserve_bytes >> 20);
+	return refuse(
+		refusal, -ERANGE, "memory.size",
+		"%llu MiB are needed; of the host's %llu MiB %llu are reserved "
+		"for other partitions and %llu held back (memory_reserve_mib)",
+		(unsigned long long)demand->wanted_bytes >> 20,
+		(unsigned long long)host->total_bytes >> 20,
+		(unsigned long long)demand->booked_bytes >> 20,
+		(unsigned long long)demand->reserve_bytes >> 20);
 }
 
 int memory_check(const struct memory_host *host,
@@ -113,7 +113,7 @@ int memory_check(const struct memory_host *host,
 	    demand->wanted_bytes <= host->free_bytes)
 		return r;
 	return refuse(refusal, -ERANGE, "memory.size",
-		      "%llu MiB are wanted and the host has %llu MiB left",
+		      "%llu MiB are needed and the host has %llu MiB left",
 		      (unsigned long long)demand->wanted_bytes >> 20,
 		      (unsigned long long)host->free_bytes >> 20);
 }

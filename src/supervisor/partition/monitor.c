@@ -68,7 +68,7 @@ static void lose_question(struct partition *partition)
 	if (state != PARTITION_STOPPING && state != PARTITION_SAVING &&
 	    state != PARTITION_RESTORING)
 		ticket_failed(partition->supervisor, &partition->ticket, -EIO,
-			      "its monitor lost the question");
+			      "its monitor lost the request");
 }
 
 /* What the monitor that came back says of its guest, against the record. */
@@ -166,8 +166,9 @@ void partition_reconcile(struct partition *partition)
 	if (partition->monitor) {
 		for (unsigned i = 0; i < partition->disk_count; i++)
 			if (partition->disks[i].witness_fd == NO_FD)
-				process_kill(partition->monitor,
-					     "it came back without its disks");
+				process_kill(
+					partition->monitor,
+					"it reconnected without its disks");
 			else
 				/* What was stored last may never have been
 				 * told. */

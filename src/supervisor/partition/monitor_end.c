@@ -289,7 +289,7 @@ static bool is_off_stored(struct partition *partition)
 	    wants_restart(partition, false))
 		return true;
 	ticket_failed(partition->supervisor, &partition->ticket, -ECANCELED,
-		      "its guest switched itself off");
+		      "its guest powered off");
 	return partition_try_stop(partition, 0) == 0;
 }
 

@@ -28,15 +28,14 @@ static int on_unanswered(sd_event_source *source, uint64_t usec, void *data)
 	disarm(partition);
 	switch (partition_state(partition)) {
 	case PARTITION_STARTING:
-		process_kill(partition->monitor,
-			     "it does not let its guest run");
+		process_kill(partition->monitor, "it cannot run its guest");
 		break;
 	case PARTITION_RUNNING:
 	case PARTITION_PAUSED:
 		ticket_failed(partition->supervisor, &partition->ticket,
 			      -ETIMEDOUT,
-			      "its monitor does not answer; what was asked for "
-			      "may still happen");
+			      "its monitor does not answer; the operation may "
+			      "still complete");
 		break;
 	case PARTITION_UNDEFINED:
 	case PARTITION_UNINSTALLED:

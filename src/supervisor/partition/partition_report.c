@@ -15,11 +15,11 @@ static void tell_pending(const struct partition *partition,
 	const char *text = NULL;
 
 	if (partition->end.is_pending)
-		text = "waiting until nothing of its disks is in the kernel";
+		text = "waiting for I/O of its disks to leave the kernel";
 	else if (partition->uninstall)
 		text = "is being uninstalled";
 	else if (partition->is_half_uninstalled)
-		text = "half uninstalled; uninstall it again";
+		text = "partly uninstalled; uninstall it again";
 	if (text)
 		(void)snprintf(row->reason, sizeof(row->reason), "%s", text);
 }

@@ -39,7 +39,7 @@ int partition_check_busy(const struct partition *partition,
 	if (!is_busy(partition))
 		return 0;
 	return refuse(refusal, -EBUSY, "state",
-		      "another operation on partition %s is under way",
+		      "another operation on partition %s is in progress",
 		      partition->record.definition.name);
 }
 
@@ -78,11 +78,10 @@ int partition_start(struct partition *partition, const struct ticket *ticket,
 	int r;
 
 	if (partition_state(partition) == PARTITION_SAVED)
-		return refuse(
-			refusal, -EINVAL, "state",
-			"partition %s is saved: restore it, or stop it to "
-			"discard what is saved",
-			partition->record.definition.name);
+		return refuse(refusal, -EINVAL, "state",
+			      "partition %s is saved: restore it, or stop it "
+			      "to discard the saved state",
+			      partition->record.definition.name);
 	r = partition_check_verb(partition, PARTITION_EVENT_START, refusal);
 	if (r < 0)
 		return r;
@@ -102,7 +101,7 @@ static int refuse_foreign(const struct partition *partition,
 			  struct refusal *refusal)
 {
 	return refuse(refusal, -EOPNOTSUPP, "engine",
-		      "partition %s runs under a foreign VMM: ask that",
+		      "partition %s runs under a foreign VMM: use that instead",
 		      partition->record.definition.name);
 }
 
@@ -189,7 +188,7 @@ static int check_balloon(const struct partition *partition,
 	if (partition->engine != ENGINE_KVM)
 		return refuse(refusal, -EOPNOTSUPP, "engine",
 			      "partition %s runs under qemu, which has no "
-			      "balloon; the kvm engine has",
+			      "balloon; the kvm engine has one",
 			      partition->record.definition.name);
 	if (memory_bytes < MEMORY_BYTES_MIN || memory_bytes > most)
 		return refuse(refusal, -ERANGE, "size",
@@ -208,7 +207,7 @@ static int check_reserved(const struct partition *partition,
 		return 0;
 	return refuse(refusal, -EOPNOTSUPP, "memory.huge-pages",
 		      "the memory of partition %s is huge pages, which stay "
-		      "reserved for it: a balloon would give none back",
+		      "reserved for it: a balloon would return none",
 		      partition->record.definition.name);
 }
 
@@ -258,7 +257,7 @@ static int on_stop_deadline(sd_event_source *source, uint64_t usec, void *data)
 
 	partition_disarm(partition);
 	partition_event_text(partition, EVENT_WARNING,
-			     "did not power off in time: switched off");
+			     "did not power off in time: forced off");
 	if (partition->monitor)
 		process_quit(partition->monitor, QUIT_MS);
 	return 0;
@@ -326,7 +325,7 @@ static int check_stop(const struct partition *partition, bool is_forced,
 		return 0;
 	return refuse(refusal, -EINVAL, "state",
 		      "partition %s is saving; only a forced stop is possible "
-		      "now, and gives the save up",
+		      "now, and cancels the save",
 		      partition->record.definition.name);
 }
 

@@ -134,8 +134,7 @@ static int on_impatient(sd_event_source *source, uint64_t usec, void *data)
 
 	partition_disarm(partition);
 	if (partition->save.step == SAVE_TAKING_BACK)
-		process_kill(partition->monitor,
-			     "it does not let its guest run on");
+		process_kill(partition->monitor, "it cannot resume its guest");
 	else
 		take_back(partition, -ETIMEDOUT,
 			  "its monitor makes no progress");
@@ -243,7 +242,7 @@ void save_reconcile(struct partition *partition)
 		process_quit(partition->monitor, QUIT_MS);
 	else
 		take_back(partition, -EIO,
-			  "the supervisor and its monitor lost each other");
+			  "the supervisor and its monitor lost contact");
 }
 
 static void first_step(struct partition *partition)
@@ -264,7 +263,8 @@ static int begin_save(struct partition *partition, struct refusal *refusal)
 	r = image_create(state_dir(partition), name_of(partition), &fd);
 	errand_step_back();
 	if (r < 0)
-		return refuse(refusal, r, "", "no image can be made in %s: %s",
+		return refuse(refusal, r, "",
+			      "no image can be created in %s: %s",
 			      state_dir(partition), strerror(-r));
 	partition->image_fd = fd;
 	r = partition->end.is_pending
@@ -292,8 +292,8 @@ int partition_save(struct partition *partition, const struct ticket *ticket,
 		return r;
 	if (partition->engine != ENGINE_KVM)
 		return refuse(refusal, -EOPNOTSUPP, "engine",
-			      "partition %s runs under qemu, which saves no "
-			      "guest; the kvm engine does",
+			      "partition %s runs under qemu, which cannot save "
+			      "guests; the kvm engine can",
 			      name_of(partition));
 	partition_occupy(partition);
 	r = begin_save(partition, refusal);

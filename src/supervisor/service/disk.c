@@ -144,8 +144,8 @@ static void find_instance(struct disk *disk)
 		begin_fence(disk);
 	} else if (r < 0) {
 		partition_event_text(disk->partition, EVENT_ERROR,
-				     "disk %s cannot be handed to its service, "
-				     "trying again: %s",
+				     "disk %s cannot be attached to its "
+				     "service, retrying: %s",
 				     disk->definition->name, strerror(-r));
 	}
 	if (r < 0)
@@ -241,8 +241,8 @@ void disk_channel_refused(struct disk *disk, uint64_t generation)
 	if (!binding_is_up(&disk->binding, generation))
 		return;
 	partition_event_text(disk->partition, EVENT_WARNING,
-			     "disk %s: its monitor cannot open the channel; it "
-			     "gets another",
+			     "disk %s: its monitor cannot open the channel; "
+			     "creating another",
 			     disk->definition->name);
 	binding_note_end(&disk->binding, CHANNEL_EARLY_NS);
 	binding_leave(&disk->binding);
@@ -258,8 +258,8 @@ void disk_channel_broken(struct disk *disk, uint64_t generation,
 	if (!binding_is_up(&disk->binding, generation))
 		return;
 	partition_event_text(disk->partition, EVENT_WARNING,
-			     "disk %s: its %s broke the channel; it gets a new "
-			     "one",
+			     "disk %s: its %s violated the channel protocol; "
+			     "creating a new one",
 			     disk->definition->name, by_whom);
 	binding_note_end(&disk->binding, CHANNEL_EARLY_NS);
 	if (disk->binding.back_off.early_exits >= BROKEN_CHANNELS_MAX &&

@@ -160,8 +160,7 @@ static int find_beside(struct service *named, const struct disk *self,
 		return 0;
 	}
 	return refuse(ret_refusal, -EBUSY, self ? "disks[].service" : "console",
-		      "service %s serves as many as it can, and so does each "
-		      "beside it",
+		      "service %s is full, and so is each one beside it",
 		      named->name);
 }
 

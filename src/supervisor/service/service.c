@@ -47,7 +47,7 @@ void instance_ready(struct process *process)
 
 	/* What it holds was given up: it must go, or no fence lifts. */
 	if (process->is_adopted && !service->supervisor->is_adopting) {
-		process_kill(process, "it came back too late");
+		process_kill(process, "it reconnected too late");
 		return;
 	}
 	instance->ready_ns = clock_now_ns();
@@ -88,7 +88,7 @@ static void resume_retired(struct service *service, const char *reason)
 	instance_apply(instance, DUTY_EVENT_SERVE);
 	instance_enter_service(instance);
 	(void)snprintf(text, sizeof(text),
-		       "the old instance goes on, the new one failed: %s",
+		       "the old instance continues, the new one failed: %s",
 		       reason);
 	ticket_failed(service->supervisor, &service->restart_ticket, -EIO,
 		      text);

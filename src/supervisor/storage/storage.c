@@ -82,7 +82,7 @@ static int check_fenced(const struct subject *subject, int fd)
 		return 0;
 	return refuse_disk(subject, -EINVAL,
 			   "is on %s, where writes may land after their "
-			   "writer's death; access: rw-unfenced takes it",
+			   "writer's death; access: rw-unfenced allows it",
 			   name);
 }
 
@@ -231,7 +231,7 @@ static int check_blocks(const struct subject *subject,
 	if (facts->logical_block_bytes <= DISK_BLOCK_BYTES_MAX)
 		return 0;
 	return refuse_disk(subject, -EINVAL,
-			   "has blocks of %u bytes; the most are %u",
+			   "has blocks of %u bytes; the maximum is %u",
 			   facts->logical_block_bytes, DISK_BLOCK_BYTES_MAX);
 }
 
@@ -365,9 +365,9 @@ static int check_direct(const struct subject *subject, int fd,
 		direct = storage_reopen(fd, O_RDONLY | O_DIRECT);
 	if (direct >= 0)
 		return 0;
-	return refuse_disk(subject, -EINVAL,
-			   "is on a file system that does not know cache: "
-			   "direct");
+	return refuse_disk(
+		subject, -EINVAL,
+		"is on a file system that does not support cache: direct");
 }
 
 int storage_inspect(const struct disk_definition *disk, unsigned index,

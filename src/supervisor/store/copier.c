@@ -30,8 +30,8 @@ static void tell(struct supervisor *supervisor, int r)
 		return;
 	if (r == -EUCLEAN)
 		supervisor_event(supervisor, EVENT_ERROR, "supervisor",
-				 "the store is damaged: its last whole copy "
-				 "stays, see --recover in bulkheadd(8)");
+				 "the store is damaged: its last intact copy "
+				 "is kept, see --recover in bulkheadd(8)");
 	else
 		supervisor_event(supervisor, EVENT_WARNING, "supervisor",
 				 "the store's copy cannot be written: %s",

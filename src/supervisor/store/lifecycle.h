@@ -12,7 +12,7 @@
  *   PAUSED       A monitor lives, no virtual processor runs; requests in flight
  *                may finish or stay recorded.
  *   SAVING       As PAUSED, its memory is being written; has a deadline. Only a
- *                forced STOP is taken, and gives the save up; so does RESTART.
+ *                forced STOP is taken, and cancels the save; so does RESTART.
  *   SAVED        No process; a complete image of its memory is stored. STOP
  *                discards it.
  *   RESTORING    A monitor lives and reads the image; has a deadline. READY

@@ -94,7 +94,7 @@ static void flush(void *context)
 	supervisor->is_flushing = false;
 	supervisor->retry_at_ns = r < 0 ? clock_now_ns() + RETRY_NS : 0;
 	if (r < 0)
-		log_warn("the store cannot be written, going on: %s",
+		log_warn("the store cannot be written, continuing: %s",
 			 store_error(supervisor->store));
 	status_flushed(supervisor, r);
 	flush_rest(supervisor);

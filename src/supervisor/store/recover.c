@@ -142,7 +142,7 @@ static int take_copy(struct recovery *recovery, const char *name)
 	store_close_file(recovery->store);
 	if (r != -EUCLEAN)
 		return r;
-	tell(recovery, "%s is damaged as well: passed over", name);
+	tell(recovery, "%s is damaged as well: skipped", name);
 	return -ENOENT;
 }
 
@@ -156,7 +156,7 @@ static int find_copy(struct recovery *recovery, const char **ret_name)
 		r = take_copy(recovery, names[i]);
 	}
 	return r == -ENOENT ? refuse(recovery->refusal, r, "state_dir",
-				     "there is no whole copy of the store; "
+				     "there is no intact copy of the store; "
 				     "with " STORE_FILE " and its copies moved "
 				     "away a new one begins, and what runs is "
 				     "kept")
@@ -209,8 +209,8 @@ static int amend(struct recovery *recovery, const char *name)
 	     name, recovery->time, partitions);
 	if (intents)
 		tell(recovery,
-		     "%d installs or uninstalls were under way in it: their "
-		     "images stay as they are",
+		     "%d installs or uninstalls were in progress in it: their "
+		     "images are left as they are",
 		     intents);
 	return store_flush_deferred(store);
 }
@@ -290,6 +290,6 @@ int store_recover(const char *state_dir, void (*say)(const char *sentence),
 	r = check_store(&recovery, STORE_FILE);
 	store_close_file(store);
 	if (r == 0)
-		say("the store is whole: nothing was changed");
+		say("the store is intact: nothing was changed");
 	return r == -EUCLEAN ? recover(&recovery) : r;
 }

@@ -185,7 +185,7 @@ int store_take_directory(struct store *store, const char *state_dir,
 	if (r < 0)
 		return r;
 	if (open_reserve(store, state_dir) < 0)
-		log_warn("no room can be kept back in %s", state_dir);
+		log_warn("no space can be reserved in %s", state_dir);
 	(void)text_copy(store->path, sizeof(store->path), state_dir);
 	store->directory_fd =
 		open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -14,7 +14,7 @@ const struct sandbox_call kvm_vcpu_calls[] = {
 	SANDBOX_CALL_IF(ioctl, 1, KVM_IRQFD, "message interrupts"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_GSI_ROUTING, "message interrupts"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_IOEVENTFD, "doorbells"),
-	SANDBOX_CALL(poll, "which message interrupts are pending"),
+	SANDBOX_CALL(poll, "which MSI-X vectors are pending"),
 
 	/* Emulation. */
 	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_REGS, "an instruction for the guest"),

@@ -218,7 +218,7 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL_IF(ioctl, 1, KVM_IRQFD, "message interrupts"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_SET_GSI_ROUTING, "message interrupts"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_IOEVENTFD, "doorbells"),
-	SANDBOX_CALL_IF(ioctl, 1, KVM_KVMCLOCK_CTRL, "a pause is no hang"),
+	SANDBOX_CALL_IF(ioctl, 1, KVM_KVMCLOCK_CTRL, "a pause is not a hang"),
 
 	/* Emulation. */
 	SANDBOX_CALL_IF(ioctl, 1, KVM_GET_REGS, "an instruction for the guest"),

@@ -55,7 +55,7 @@ int machine_begin(struct kvm_machine *machine, const struct boot_entry *entry,
 	int result = machine_start_at(machine, entry);
 
 	return result < 0 ? refuse(refusal, result, "boot.kernel",
-				   "KVM does not begin where it says: %s",
+				   "KVM does not accept its entry point: %s",
 				   strerror(-result))
 			  : 0;
 }

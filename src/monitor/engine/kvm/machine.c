@@ -152,7 +152,7 @@ static int make_processors(struct kvm_machine *machine, struct refusal *refusal)
 		return result;
 	result = machine_start_identity(machine);
 	return result < 0 ? refuse(refusal, result, "engine",
-				   "KVM does not take its own processor: %s",
+				   "KVM does not accept its own processor: %s",
 				   strerror(-result))
 			  : 0;
 }

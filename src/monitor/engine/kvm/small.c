@@ -61,8 +61,8 @@ static void serve_balloon(void *device)
 	virtio_balloon_serve(balloon);
 	refused = virtio_balloon_refused(balloon);
 	if (refused != all->refused && log_limit_passes(&all->refused_limit))
-		log_warn("the guest gives back what is not its memory, "
-			 "ignoring ranges=%llu",
+		log_warn("the guest returned ranges that are not its memory, "
+			 "ignoring them ranges=%llu",
 			 (unsigned long long)refused);
 	all->refused = refused;
 }

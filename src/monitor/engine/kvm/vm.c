@@ -125,13 +125,13 @@ int vm_open(struct vm *vm, int kvm_fd, uint32_t vcpu_count,
 	vm->fd = NO_FD;
 	if (most > 0 && vcpu_count > (uint32_t)most)
 		return refuse(refusal, -ERANGE, "cpu.virtual",
-			      "KVM of this host runs at most %d", most);
+			      "this host's KVM supports at most %d", most);
 	result = make(vm, kvm_fd, memory);
 	if (result == 0)
 		return 0;
 	vm_close(vm);
 	return refuse(refusal, result, "engine",
-		      "KVM cannot make the machine: %s", strerror(-result));
+		      "KVM cannot create the machine: %s", strerror(-result));
 }
 
 void vm_close(struct vm *vm)

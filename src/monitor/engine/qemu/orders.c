@@ -238,7 +238,7 @@ void qemu_happened(void *context, enum qmp_event event, bool is_guest)
 	switch (event) {
 	case QMP_GREETING:
 		if (qemu_order(qemu, ORDER_CAPABILITIES, 0) < 0)
-			qemu_kill(qemu, "it does not take QMP");
+			qemu_kill(qemu, "it does not accept QMP");
 		break;
 	case QMP_SHUTDOWN:
 		qemu->is_guest_off = is_guest;

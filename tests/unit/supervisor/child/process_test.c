@@ -126,7 +126,7 @@ TEST(a_hostile_peer_cannot_escape_its_end_by_what_it_says)
 
 	(void)run_ms(5000);
 
-	CHECK(strstr(end, "did not end when told to") != NULL);
+	CHECK(strstr(end, "did not exit when asked to") != NULL);
 	CHECK(clock_now_ns() - began_ns < 3 * NS_PER_S);
 	close_host();
 }

@@ -42,10 +42,10 @@ TEST(an_uplink_that_is_not_ours_to_open_is_refused_with_a_sentence)
 		CHECK_EQ(setresuid(65534, 65534, 65534), 0);
 	/* A search for leaks looks into its own process at the end. */
 	CHECK_EQ(prctl(PR_SET_DUMPABLE, 1), 0);
-	expect_refused(UPLINK_PACKET, "lo", -EPERM, "not ours to open");
+	expect_refused(UPLINK_PACKET, "lo", -EPERM, "needs privileges");
 	if (access("/dev/net/tun", F_OK) == 0)
 		expect_refused(UPLINK_TAP, "bhtest", -EPERM,
-			       "not ours to open");
+			       "needs privileges");
 }
 
 TEST(an_uplink_that_is_not_there_is_refused_with_a_sentence)

@@ -77,8 +77,8 @@ TEST(a_refusal_has_the_numbers)
 
 	CHECK_EQ(strcmp(refusal.field, "memory.size"), 0);
 	CHECK_EQ(strcmp(refusal.text,
-			"600 MiB are wanted; of the host's 1000 MiB 500 are "
-			"promised to other partitions and 64 kept back "
+			"600 MiB are needed; of the host's 1000 MiB 500 are "
+			"reserved for other partitions and 64 held back "
 			"(memory_reserve_mib)"),
 		 0);
 }

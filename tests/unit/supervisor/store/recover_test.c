@@ -152,7 +152,7 @@ TEST(a_recovery_without_a_whole_copy_changes_nothing)
 
 	CHECK_EQ(recover(), -ENOENT);
 
-	CHECK(strstr(rig.refusal.text, "no whole copy") != NULL);
+	CHECK(strstr(rig.refusal.text, "no intact copy") != NULL);
 	CHECK_EQ(access(path_of("store.db"), F_OK), 0);
 	CHECK(!has_kept("store.db.damaged-*"));
 	store_rig_remove(&rig);
@@ -225,7 +225,8 @@ TEST(a_recovery_undoes_no_install_that_was_under_way_in_the_copy)
 
 	CHECK_EQ(recover(), 0);
 
-	CHECK(strstr(said, "1 installs or uninstalls were under way") != NULL);
+	CHECK(strstr(said, "1 installs or uninstalls were in progress") !=
+	      NULL);
 	store_rig_open(&rig);
 	CHECK_EQ(journal_each(rig.store, count_intent, &count), 0);
 	CHECK_EQ(count, 0);

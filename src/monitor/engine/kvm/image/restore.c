@@ -136,8 +136,8 @@ static int load_memory(struct kvm_machine *machine)
 
 	if (!pager_is_lazy(pager) && !machine->settings->has_huge_pages)
 		handler->event(handler->context, EVENT_INFO,
-			       "userfaultfd is not to be had on this host: all "
-			       "memory is loaded before the guest goes on");
+			       "userfaultfd is not available on this host: all "
+			       "memory is loaded before the guest continues");
 	result =
 		pager_map(pager, machine->memory.map, 0, machine->memory.bytes);
 	return result < 0 ? result : pager_start(pager, &loaded);
@@ -150,7 +150,7 @@ int machine_restore(struct kvm_machine *machine, struct refusal *refusal)
 
 	if (result < 0)
 		return refuse(refusal, result, "image",
-			      "the saved image's memory cannot be had: %s",
+			      "the saved image's memory cannot be loaded: %s",
 			      result == -EBADMSG ? "it is damaged"
 						 : strerror(-result));
 	save->is_frozen = true;
@@ -160,7 +160,7 @@ int machine_restore(struct kvm_machine *machine, struct refusal *refusal)
 	save->state = NULL;
 	if (result < 0 && !refusal->text[0])
 		return refuse(refusal, result, "image",
-			      "the saved image's device state makes no sense");
+			      "the saved image's device state is invalid");
 	vcpus_tell_pause(&machine->vcpus);
 	return result;
 }

@@ -105,7 +105,7 @@ static int write_image(struct kvm_machine *machine)
 	int result;
 
 	/* A guest just restored: what has not come yet is no hole. */
-	save->failed_at = "the guest's memory cannot be had";
+	save->failed_at = "the guest's memory cannot be loaded";
 	result = pager_finish(&save->pager);
 	if (result < 0)
 		return result;

@@ -389,10 +389,9 @@ static size_t bytes_of(const struct kvm_run *run,
 static void describe(const struct emulate_result *result, const uint8_t *bytes,
 		     size_t count, char *text, size_t room)
 {
-	int used = snprintf(text, room,
-			    "KVM cannot carry out %s, and neither can we;"
-			    " bytes",
-			    result->name);
+	int used =
+		snprintf(text, room, "neither KVM nor we can emulate %s; bytes",
+			 result->name);
 
 	for (size_t i = 0; i < count && (size_t)used + 4 < room; i++)
 		used += snprintf(text + used, room - (size_t)used, " %02x",

@@ -181,7 +181,7 @@ void exit_handle(struct vcpu *vcpu)
 	case KVM_EXIT_SET_TPR:
 		break;
 	default:
-		fail(vcpu, "an exit that nobody asked for", run->exit_reason);
+		fail(vcpu, "an unexpected exit", run->exit_reason);
 		break;
 	}
 }

@@ -166,7 +166,7 @@ int vcpus_open(struct vcpus *vcpus, int kvm_fd, int vm_fd,
 		return 0;
 	vcpus_close(vcpus);
 	return refuse(refusal, result, "cpu.virtual",
-		      "KVM cannot make %u processors: %s", vcpus->count,
+		      "KVM cannot create %u processors: %s", vcpus->count,
 		      strerror(-result));
 }
 

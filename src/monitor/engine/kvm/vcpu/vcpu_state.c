@@ -301,8 +301,8 @@ static int check_cpuid(int vcpu_fd, const struct cpuid_room *saved,
 				&leaf->mask);
 		if (bits)
 			result = refuse(refusal, -ENOTSUP, "image",
-					"the guest was promised processor "
-					"features that this host lacks (CPUID "
+					"the guest uses processor features "
+					"that this host lacks (CPUID "
 					"%#x, bits %#x)",
 					leaf->leaf, bits);
 	}
@@ -322,8 +322,8 @@ static int restore_clock(int vcpu_fd, const struct vcpu_shape *shape,
 	    ioctl(vcpu_fd, KVM_SET_TSC_KHZ, (unsigned long)tsc_khz) == 0)
 		return 0;
 	return refuse(refusal, -ENOTSUP, "image",
-		      "the guest's clock counts %u kHz, and this host cannot "
-		      "make its own, of %lld kHz, do so",
+		      "the guest's TSC runs at %u kHz, to which this host "
+		      "cannot scale its own of %lld kHz",
 		      tsc_khz, (long long)here);
 }
 
@@ -354,7 +354,7 @@ static int write_vcpu(int vcpu_fd, struct vcpu_state *state,
 			continue;
 		if (ask(vcpu_fd, parts[i].request, parts[i].from) < 0)
 			return refuse(refusal, -EBADMSG, "image",
-				      "KVM does not take the saved %s: %s",
+				      "KVM does not accept the saved %s: %s",
 				      parts[i].name, strerror(errno));
 	}
 	result = vcpu_msrs_write(&state->msrs, vcpu_fd, refusal);
@@ -362,7 +362,7 @@ static int write_vcpu(int vcpu_fd, struct vcpu_state *state,
 	    (ask(vcpu_fd, KVM_SET_MP_STATE, &state->mp) < 0 ||
 	     ask(vcpu_fd, KVM_SET_VCPU_EVENTS, &state->events) < 0))
 		result = refuse(refusal, -EBADMSG, "image",
-				"KVM does not take the saved events: %s",
+				"KVM does not accept the saved events: %s",
 				strerror(errno));
 	return result;
 }
@@ -377,7 +377,7 @@ int vcpu_state_restore(int vcpu_fd, const struct vcpu_shape *shape,
 		return -ENOMEM;
 	if (read_state(state, shape, reader) < 0)
 		return refuse(refusal, -EBADMSG, "image",
-			      "the saved state of a processor makes no sense");
+			      "the saved state of a processor is invalid");
 	result = check_cpuid(vcpu_fd, &state->cpuid, refusal);
 	if (result == 0)
 		result = vcpu_msrs_check(&state->msrs, shape, refusal);

@@ -75,6 +75,6 @@ TEST(a_machine_that_kvm_does_not_make_is_refused)
 	create_error = ENOMEM;
 	CHECK_EQ(vm_open(&vm, 0, 1, &memory, &refusal), -ENOMEM);
 	CHECK_EQ(strcmp(refusal.field, "engine"), 0);
-	CHECK(strstr(refusal.text, "cannot make the machine"));
+	CHECK(strstr(refusal.text, "cannot create the machine"));
 	vm_close(&vm);
 }

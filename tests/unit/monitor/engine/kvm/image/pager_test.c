@@ -236,7 +236,7 @@ TEST(a_page_given_back_does_not_come_from_the_image_again)
 	save_memory();
 	open_pager();
 	if (!pager_is_lazy(&pager))
-		test_skip("userfaultfd is not to be had");
+		test_skip("userfaultfd is not available");
 	CHECK_EQ(word_at(0, 0, 0), 0); /* not served yet: plain memory */
 	CHECK_EQ(pager_start(&pager, NULL), 0);
 	for (uint32_t i = 0; i < CHUNK_COUNT; i += 2)

@@ -369,7 +369,7 @@ TEST(without_userfaultfd_a_machine_is_restored_too_and_that_is_said)
 	plan(&two, 1, 64 * MIB);
 	two.has_no_privilege = true;
 	CHECK_EQ(start(&two, image_fd), 0);
-	CHECK(strstr(two.event_text, "userfaultfd is not to be had"));
+	CHECK(strstr(two.event_text, "userfaultfd is not available"));
 	CHECK_EQ((long long)two.progress_bytes, 64 * MIB);
 	check_marks(&two);
 	stop(&two);
@@ -467,7 +467,7 @@ TEST(a_machine_with_other_processors_or_memory_does_not_go_on_from_an_image)
 	refuse_other("saved with 67108864 bytes of memory");
 	plan(&two, 1, 64 * MIB);
 	two.disk.size_bytes = 2 * DISK_BYTES;
-	refuse_other("device state makes no sense");
+	refuse_other("device state is invalid");
 }
 
 TEST(a_guest_that_runs_or_is_being_saved_is_not_saved)
