@@ -2,6 +2,7 @@
 #include "control/protocol.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "base/count.h"
 #include "control/control.h"
@@ -77,4 +78,24 @@ const struct message_shape *message_shape(uint32_t type)
 		if (shapes[i].type == type)
 			return &shapes[i];
 	return NULL;
+}
+
+static const char *const roles[] = { [ROLE_NONE] = "",
+#define ROLE_ID(id, name) [ROLE_##id] = name,
+				     ROLES(ROLE_ID)
+#undef ROLE_ID
+};
+
+const char *role_name(uint32_t role)
+{
+	return role < ROLE_COUNT ? roles[role] : "";
+}
+
+uint32_t role_find(const char *name)
+{
+	uint32_t role = ROLE_LAST;
+
+	while (role != ROLE_NONE && strcmp(roles[role], name) != 0)
+		role--;
+	return role;
 }

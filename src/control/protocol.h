@@ -34,12 +34,27 @@ struct message_shape {
 /* What a message of this type looks like; NULL for an unknown type. */
 const struct message_shape *message_shape(uint32_t type);
 
+/* X(ID, "name"): a role of children, whose program is bulkhead-NAME. */
+#define ROLES(X)              \
+	X(MONITOR, "monitor") \
+	X(DISK, "disk")       \
+	X(CONSOLE, "console") \
+	X(NET, "net")
+
 enum role {
-	ROLE_MONITOR = 1,
-	ROLE_DISK,
-	ROLE_CONSOLE,
-	ROLE_NET,
+	ROLE_NONE,
+#define ROLE_ID(id, name) ROLE_##id,
+	ROLES(ROLE_ID)
+#undef ROLE_ID
+		ROLE_COUNT,
 };
+#define ROLE_LAST (ROLE_COUNT - 1)
+
+/* "disk"; "" for none. */
+const char *role_name(uint32_t role);
+
+/* ROLE_NONE: no role is called that. */
+uint32_t role_find(const char *name);
 
 #define TOKEN_BYTES 16
 #define TEXT_SIZE   192

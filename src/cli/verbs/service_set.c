@@ -7,14 +7,8 @@
 
 static int take_kind(struct cli *cli, const char *kind, uint32_t *ret_role)
 {
-	*ret_role = 0;
-	if (kind && strcmp(kind, "disk") == 0)
-		*ret_role = ROLE_DISK;
-	else if (kind && strcmp(kind, "console") == 0)
-		*ret_role = ROLE_CONSOLE;
-	else if (kind && strcmp(kind, "net") == 0)
-		*ret_role = ROLE_NET;
-	else if (kind)
+	*ret_role = kind ? role_find(kind) : ROLE_NONE;
+	if (kind && (*ret_role == ROLE_NONE || *ret_role == ROLE_MONITOR))
 		return cli_complain(cli, EXIT_REFUSED, "--kind",
 				    "wants disk, console or net");
 	return EXIT_DONE;

@@ -26,16 +26,9 @@
  * nobody waits longer for it. A monitor has its guest to lose. */
 #define SERVICE_RETURN_MS 2000
 
-static const char *const role_names[] = {
-	[ROLE_MONITOR] = "bulkhead-monitor",
-	[ROLE_DISK] = "bulkhead-disk",
-	[ROLE_CONSOLE] = "bulkhead-console",
-	[ROLE_NET] = "bulkhead-net",
-};
-
 void process_title(const struct process *process, char *to, size_t room)
 {
-	(void)snprintf(to, room, "%s [%s]", role_names[process->role],
+	(void)snprintf(to, room, "bulkhead-%s [%s]", role_name(process->role),
 		       process->name);
 }
 
@@ -92,10 +85,12 @@ static int start_program(const struct process *process, int child_end,
 {
 	SCOPED(close_fd) int group = child_create_group(process);
 	const struct spawn spawn = { child_end, log_end, group };
+	char program[NAME_SIZE];
 
-	return spawn_child(process->supervisor->config.libexec_dir,
-			   role_names[process->role], process->name, &spawn,
-			   ret_spawned);
+	(void)snprintf(program, sizeof(program), "bulkhead-%s",
+		       role_name(process->role));
+	return spawn_child(process->supervisor->config.libexec_dir, program,
+			   process->name, &spawn, ret_spawned);
 }
 
 static void note_core(struct process *process)

@@ -35,14 +35,6 @@ struct kept {
 	sd_event_source *death_source;
 };
 
-static const char *kind_of(uint32_t role)
-{
-	static const char *const kinds[] = { "", "monitor", "disk", "console",
-					     "net" };
-
-	return kinds[role];
-}
-
 static void drop_link(struct kept *kept)
 {
 	kept->control_source =
@@ -78,7 +70,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t events,
 
 	supervisor_event(supervisor, EVENT_WARNING, kept->name,
 			 "process %d, %s, ended in quarantine", (int)kept->pid,
-			 kind_of(kept->role));
+			 role_name(kept->role));
 	kept_free(kept);
 	status_tell(supervisor);
 	return 0;
@@ -126,7 +118,7 @@ static void tell(const struct kept *kept)
 	supervisor_event(kept->supervisor, EVENT_WARNING, kept->name,
 			 "process %d, %s, is not in the store: it is kept in "
 			 "quarantine%s",
-			 (int)kept->pid, kind_of(kept->role),
+			 (int)kept->pid, role_name(kept->role),
 			 kept->role == ROLE_MONITOR
 				 ? ", and its guest keeps running"
 				 : "");
@@ -214,7 +206,7 @@ void quarantine_report(struct supervisor *supervisor,
 
 		memcpy(row.name, kept->name, sizeof(row.name));
 		(void)text_copy(row.kind, sizeof(row.kind),
-				kind_of(kept->role));
+				role_name(kept->role));
 		ticket_row(supervisor, ticket, MSG_QUARANTINE_ROW, &row, NULL);
 	}
 }

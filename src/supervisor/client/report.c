@@ -91,13 +91,6 @@ void report_ports(const struct network *network, const struct ticket *ticket)
 		}
 }
 
-static const char *role_name(uint32_t role)
-{
-	if (role == ROLE_NET)
-		return "net";
-	return role == ROLE_DISK ? "disk" : "console";
-}
-
 void report_service(const struct service *service, const struct ticket *ticket)
 {
 	const struct instance *instance;

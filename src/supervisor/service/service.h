@@ -88,7 +88,7 @@ struct service {
 	TAILQ_ENTRY(service) link;
 	struct supervisor *supervisor;
 	char name[NAME_SIZE];
-	uint32_t role; /* ROLE_DISK, ROLE_CONSOLE or ROLE_NET */
+	uint32_t role; /* of its instances */
 	const struct attachment_ops *ops;
 	uint32_t standby_count;
 	uint32_t restarts;

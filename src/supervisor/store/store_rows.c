@@ -73,7 +73,7 @@ static const struct column mirror_columns[] = {
 
 static const struct column service_columns[] = {
 	{ "name", TEXT, OF(service_record, name) },
-	{ "role", NUMBER, OF(service_record, role), .most = ROLE_NET, .is_fixed = true },
+	{ "role", NUMBER, OF(service_record, role), .most = ROLE_LAST, .is_fixed = true },
 	{ "standby_count", NUMBER, OF(service_record, standby_count), .is_fixed = true },
 	{ "restarts", NUMBER, OF(service_record, restarts) },
 };
@@ -83,7 +83,7 @@ static const struct column child_columns[] = {
 	{ "start_time", NUMBER, OF(child_record, start_time) },
 	{ "generation", NUMBER, OF(child_record, generation) },
 	{ "pid", NUMBER, OF(child_record, pid), .most = INT32_MAX },
-	{ "role", NUMBER, OF(child_record, role), .most = ROLE_NET },
+	{ "role", NUMBER, OF(child_record, role), .most = ROLE_LAST },
 	{ "uid", NUMBER, OF(child_record, uid) },
 	{ "is_standby", NUMBER, OF(child_record, is_standby), .most = 1 },
 	{ "name", TEXT, OF(child_record, name) },
