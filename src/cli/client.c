@@ -64,8 +64,8 @@ static int send_request(struct client *client, const struct request *request,
 	for (;;) {
 		r = control_send(&client->control, request->type,
 				 client->last_request_id, request->body,
-				 shape->body_bytes, request->fds,
-				 request->fd_count);
+				 message_bytes(shape, request->body),
+				 request->fds, request->fd_count);
 		if (r != -EAGAIN)
 			return r;
 		r = wait_for(client, POLLOUT, since_ns);

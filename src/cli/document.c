@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/definition_message.h"
 #include "definition/document.h"
 
 static void close_file(FILE **file)
@@ -42,12 +43,11 @@ bool document_take_row(struct partition_document *document,
 		       const struct message *row)
 {
 	const struct nic_row *nic = (const void *)row->body;
+	struct refusal refusal;
 
 	if (row->type == MSG_PARTITION_DEFINED)
-		memcpy(&document->partition, row->body,
-		       sizeof(document->partition));
-	else if (row->type == MSG_NIC_ROW &&
-		 document->nic_count < NIC_COUNT_MAX)
+		return definition_message_take(row, document, &refusal) == 0;
+	if (row->type == MSG_NIC_ROW && document->nic_count < NIC_COUNT_MAX)
 		document->nics[document->nic_count++] = nic->definition;
 	else
 		return false;
@@ -76,13 +76,15 @@ int document_fetch(struct cli *cli, const char *name,
 	return status == EXIT_DONE ? cli_call(cli, &request, NOT_LONG) : status;
 }
 
-int document_send(struct cli *cli, const struct partition_document *document,
-		  uint64_t expected)
+int document_send(struct cli *cli, uint32_t type,
+		  const struct partition_document *document, uint64_t expected)
 {
-	const struct redefinition body = { .document = *document,
-					   .expected = expected };
-	const struct request request = { .type = MSG_PARTITION_REDEFINE,
-					 .body = &body };
+	struct definition_message body;
+	const struct request request = { .type = type, .body = &body };
 
+	if (definition_message_make(document, &body) < 0)
+		return cli_complain(cli, EXIT_REFUSED, "",
+				    "is longer than a message can be");
+	body.head.expected = expected;
 	return cli_call(cli, &request, NOT_LONG);
 }

@@ -21,7 +21,7 @@ bool document_take_row(struct partition_document *document,
 
 /* Redefine its partition; `expected` is the digest of what this was made from,
  * or 0. */
-int document_send(struct cli *cli, const struct partition_document *document,
-		  uint64_t expected);
+int document_send(struct cli *cli, uint32_t type,
+		  const struct partition_document *document, uint64_t expected);
 
 #endif

@@ -115,6 +115,7 @@ static json_t *json_field(const struct body_field *field, const uint8_t *body)
 	case BODY_ZERO:
 	case BODY_BYTES:
 	case BODY_NESTED:
+	case BODY_ATTRIBUTES:
 		break;
 	}
 	return NULL;

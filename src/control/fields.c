@@ -78,11 +78,25 @@ void body_rule(const struct body_field *field, char *to, size_t room)
 			       (unsigned long long)field->most);
 }
 
+size_t message_bytes(const struct message_shape *shape, const void *body)
+{
+	const struct body_field *field = shape->fields;
+	uint32_t behind = 0;
+
+	while (field->name && field->kind != BODY_ATTRIBUTES)
+		field++;
+	if (field->name)
+		memcpy(&behind, (const uint8_t *)body + field->count_offset,
+		       sizeof(behind));
+	return (size_t)shape->body_bytes + behind;
+}
+
 bool message_is_valid(const struct message *message)
 {
 	const struct message_shape *shape = message_shape(message->type);
 
-	return shape && message->body_bytes == shape->body_bytes &&
+	return shape && message->body_bytes >= shape->body_bytes &&
+	       message->body_bytes == message_bytes(shape, message->body) &&
 	       message->fd_count == shape->fd_count &&
 	       !body_fault(shape->fields, message->body);
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct message;
+struct message_shape;
 
 enum body_kind {
 	BODY_NUMBER, /* of 1, 2, 4 or 8 bytes */
@@ -33,6 +34,7 @@ enum body_kind {
 	BODY_LIST,
 	BODY_DROPS,
 	BODY_NESTED,
+	BODY_ATTRIBUTES,
 };
 
 /* An array of them, ended by one without a name, is a body. */
@@ -45,7 +47,8 @@ struct body_field {
 	uint32_t bytes;
 	int64_t least; /* of a number */
 	uint64_t most;
-	uint32_t count_offset; /* BODY_LIST: of a uint16_t */
+	uint32_t count_offset; /* BODY_LIST: of a uint16_t; BODY_ATTRIBUTES:
+				* of a uint32_t */
 	/* BODY_NESTED: the fields of one, and its size; the member may be an
 	 * array of them. */
 	const struct body_field *nested;
@@ -61,6 +64,9 @@ const struct body_field *body_fault(const struct body_field *fields,
 
 /* What it may be: "must be between 0 and 3600000". */
 void body_rule(const struct body_field *field, char *to, size_t room);
+
+/* How many bytes a message with this body has. */
+size_t message_bytes(const struct message_shape *shape, const void *body);
 
 /* True when a message has the length and the descriptors of its type, and no
  * field at fault. */

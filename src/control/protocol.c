@@ -47,6 +47,8 @@
 #define DROPS(tag, member, ...)  { PLACE(tag, member, DROPS, __VA_ARGS__) },
 #define LIST(tag, member, count, ...)                          \
 	{ PLACE(tag, member, LIST, __VA_ARGS__), .count_offset = offsetof(struct tag, count) },
+#define ATTRIBUTES(tag, member, count)                         \
+	{ PLACE(tag, member, ATTRIBUTES), .count_offset = offsetof(struct tag, count) },
 #define NESTED(tag, member, other)                             \
 	{ PLACE(tag, member, NESTED), .nested = other, .nested_bytes = sizeof(struct other) },
 

@@ -407,6 +407,17 @@ struct reply {
 	char text[TEXT_SIZE];
 };
 
+/* A definition; the rest of the message are its attributes. */
+struct definition_head {
+	char name[NAME_SIZE];
+	/* PARTITION_REDEFINE: document_digest() of the one that was changed,
+	 * which must be there still; 0: whatever is there. */
+	uint64_t expected;
+	uint32_t attribute_bytes;
+	uint32_t reserved;
+	uint8_t attributes[0];
+};
+
 struct partition_name {
 	char name[NAME_SIZE];
 };
@@ -415,13 +426,6 @@ struct partition_stop {
 	char name[NAME_SIZE];
 	uint32_t deadline_ms; /* 0: the definition's */
 	uint32_t is_forced;   /* power off at once */
-};
-
-struct redefinition {
-	struct partition_document document;
-	/* document_digest() of the one that was changed, which must be there
-	 * still; 0: whatever is there. */
-	uint64_t expected;
 };
 
 struct partition_balloon {

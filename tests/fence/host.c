@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "control/definition_message.h"
 #include "lib/harness.h"
 #include "memory_holder.h"
 
@@ -81,28 +82,33 @@ void host_start(struct host *host, const char *failpoints)
 void host_serve(struct host *host, const struct slow_disk *disk,
 		enum disk_cache cache, uint32_t fail_after_ms)
 {
-	struct partition_definition definition = {
-		.name = NAME,
-		.engine = ENGINE_FOREIGN,
-		.restart = RESTART_ALWAYS,
-		.stop_ms = STOP_MS_DEFAULT,
-		.disk_count = 1,
-		.disks[0] = { .name = "root",
-			      .service = DEFAULT_DISK_SERVICE,
-			      .cache = cache,
-			      .outage = { fail_after_ms ? OUTAGE_FAIL
-							: OUTAGE_HOLD,
-					  fail_after_ms },
-			      .hang_ms = HANG_MS_LONG,
-			      .queue_count = 1 },
-	};
-	const struct request define = { .type = MSG_PARTITION_DEFINE,
-					.body = &definition };
+	struct partition_document
+		document = { .partition = {
+				     .name = NAME,
+				     .engine = ENGINE_FOREIGN,
+				     .restart = RESTART_ALWAYS,
+				     .stop_ms = STOP_MS_DEFAULT,
+				     .disk_count = 1,
+				     .disks[0] = { .name = "root",
+						   .service =
+							   DEFAULT_DISK_SERVICE,
+						   .cache = cache,
+						   .outage = { fail_after_ms
+								       ? OUTAGE_FAIL
+								       : OUTAGE_HOLD,
+							       fail_after_ms },
+						   .hang_ms = HANG_MS_LONG,
+						   .queue_count = 1 },
+			     } };
+	struct partition_definition *definition = &document.partition;
+	struct definition_message body;
+	struct request define = { .type = MSG_PARTITION_DEFINE, .body = &body };
 
-	(void)text_copy(definition.vhost_user, sizeof(definition.vhost_user),
+	(void)text_copy(definition->vhost_user, sizeof(definition->vhost_user),
 			host->guest_socket);
-	(void)text_copy(definition.disks[0].file,
-			sizeof(definition.disks[0].file), disk->device);
+	(void)text_copy(definition->disks[0].file,
+			sizeof(definition->disks[0].file), disk->device);
+	CHECK_EQ(definition_message_make(&document, &body), 0);
 	CHECK_EQ(call(host, &define), 0);
 	CHECK_EQ(call_named(host, MSG_PARTITION_INSTALL), 0);
 	host->cache = cache;

@@ -16,6 +16,7 @@
 #include "base/count.h"
 #include "control/control.h"
 #include "control/dispatch.h"
+#include "control/fields.h"
 #include "control/protocol.h"
 
 #define FDS_MAX 7
@@ -26,7 +27,8 @@ static int check_shape(void *process, struct message *message)
 {
 	const struct message_shape *shape = message_shape(message->type);
 
-	if (!shape || message->body_bytes != shape->body_bytes ||
+	if (!shape ||
+	    message->body_bytes != message_bytes(shape, message->body) ||
 	    message->fd_count != shape->fd_count)
 		abort();
 	for (uint32_t i = 0; i < message->fd_count; i++)

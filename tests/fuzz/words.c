@@ -10,6 +10,8 @@
 
 #include "base/count.h"
 #include "base/scope.h"
+#include "control/definition_message.h"
+#include "control/fields.h"
 #include "world.h"
 
 static const uint8_t *input;
@@ -88,7 +90,8 @@ static void mar(struct words *words)
 {
 	uint8_t count = next();
 
-	words->bytes = message_shape(words->type)->body_bytes;
+	if (!words->bytes)
+		words->bytes = message_shape(words->type)->body_bytes;
 	for (uint8_t i = 0; i < (count & 15); i++) {
 		uint16_t at = next16();
 		uint8_t value = next();
@@ -226,6 +229,14 @@ static void fill_network_request(struct words *words, const char *name)
 		memcpy(words->body, &change, sizeof(change));
 }
 
+static void put_definition(struct words *words,
+			   const struct partition_document *document)
+{
+	if (definition_message_make(document, (void *)words->body) == 0)
+		words->bytes =
+			message_bytes(message_shape(words->type), words->body);
+}
+
 static void fill_request(struct words *words)
 {
 	const char *name = client_names[next() % ARRAY_COUNT(client_names)];
@@ -233,9 +244,9 @@ static void fill_request(struct words *words)
 
 	switch (words->type) {
 	case MSG_PARTITION_DEFINE:
-	case MSG_PARTITION_DEFINE_WHOLE:
+	case MSG_PARTITION_REDEFINE:
 		world_define(&document, name);
-		memcpy(words->body, &document, sizeof(document));
+		put_definition(words, &document);
 		break;
 	case MSG_SWITCH_DEFINE:
 	case MSG_SWITCH_MIRROR:
@@ -277,13 +288,33 @@ static void use_own_files(struct partition_definition *definition)
 	}
 }
 
+/* One that cannot be taken apart is refused before it does anything. */
+static void make_definition_harmless(struct words *words)
+{
+	static struct partition_document document;
+	static struct message message;
+	struct refusal refusal;
+
+	if (words->bytes < sizeof(struct definition_head))
+		return;
+	message.type = words->type;
+	message.body_bytes = (uint32_t)words->bytes;
+	memcpy(message.body, words->body, words->bytes);
+	if (!message_is_valid(&message) ||
+	    definition_message_take(&message, &document, &refusal) < 0)
+		return;
+	use_own_files(&document.partition);
+	words->bytes =
+		(size_t)definition_message_make(&document, (void *)words->body);
+}
+
 static void make_harmless(struct words *words)
 {
 	struct partition_uninstall body;
 
 	if (words->type == MSG_PARTITION_DEFINE ||
-	    words->type == MSG_PARTITION_DEFINE_WHOLE)
-		use_own_files((void *)words->body);
+	    words->type == MSG_PARTITION_REDEFINE)
+		make_definition_harmless(words);
 	if (words->type != MSG_PARTITION_UNINSTALL)
 		return;
 	/* Scrubbing is done by a thread, at a pace of its own. */

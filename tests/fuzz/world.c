@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "control/child.h"
+#include "control/definition_message.h"
+#include "control/fields.h"
 
 /* More than any step takes; one that needs them never ends. */
 #define ROUNDS_MAX 2000
@@ -315,7 +317,7 @@ void world_restart(struct world *world, void (*comes_first)(void))
 static void ask(struct world *world, uint32_t type, const void *body)
 {
 	if (control_send(&world->operator, type, 1, body,
-			 message_shape(type)->body_bytes, NULL, 0) < 0)
+			 message_bytes(message_shape(type), body), NULL, 0) < 0)
 		world_fail("the rig cannot be made");
 	world_settle(world);
 }
@@ -324,10 +326,13 @@ static void install(struct world *world, const char *name)
 {
 	static struct partition_document document;
 	struct partition_name named = { 0 };
+	struct definition_message body;
 
 	world_define(&document, name);
 	(void)text_copy(named.name, NAME_SIZE, name);
-	ask(world, MSG_PARTITION_DEFINE_WHOLE, &document);
+	if (definition_message_make(&document, &body) < 0)
+		world_fail("the definition is too long");
+	ask(world, MSG_PARTITION_DEFINE, &body);
 	ask(world, MSG_PARTITION_INSTALL, &named);
 }
 

@@ -5,18 +5,10 @@
 static int run(struct cli *cli, const struct invocation *invocation)
 {
 	struct partition_document document;
-	struct request request = { .type = MSG_PARTITION_DEFINE_WHOLE,
-				   .body = &document };
-	int status;
+	int status = document_read(cli, invocation->positional, &document);
 
-	status = document_read(cli, invocation->positional, &document);
-	/* An older supervisor knows no interfaces. */
-	if (status == EXIT_DONE && document.nic_count == 0) {
-		request.type = MSG_PARTITION_DEFINE;
-		request.body = &document.partition;
-	}
 	if (status == EXIT_DONE)
-		status = cli_call(cli, &request, NOT_LONG);
+		status = document_send(cli, MSG_PARTITION_DEFINE, &document, 0);
 	if (status == EXIT_DONE)
 		cli_done(cli, invocation, document.partition.name);
 	return status;

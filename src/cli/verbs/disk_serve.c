@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/document.h"
 #include "cli/verbs.h"
 #include "definition/units.h"
 
@@ -122,14 +123,14 @@ static void take_back(struct cli *cli, const struct partition_name *name,
 
 static int run(struct cli *cli, const struct invocation *invocation)
 {
-	struct partition_definition definition = { 0 };
+	struct partition_document document = { 0 };
 	struct partition_name name = { 0 };
-	int status = fill(cli, invocation, &definition);
+	int status = fill(cli, invocation, &document.partition);
 
 	if (status != EXIT_DONE)
 		return status;
-	memcpy(name.name, definition.name, sizeof(name.name));
-	status = call_named(cli, MSG_PARTITION_DEFINE, &definition);
+	memcpy(name.name, document.partition.name, sizeof(name.name));
+	status = document_send(cli, MSG_PARTITION_DEFINE, &document, 0);
 	if (status != EXIT_DONE)
 		return status;
 	status = call_named(cli, MSG_PARTITION_INSTALL, &name);
@@ -141,7 +142,7 @@ static int run(struct cli *cli, const struct invocation *invocation)
 	if (status != EXIT_DONE)
 		take_back(cli, &name, true);
 	else
-		cli_done(cli, invocation, definition.name);
+		cli_done(cli, invocation, document.partition.name);
 	return status;
 }
 

@@ -8,7 +8,8 @@ static int run(struct cli *cli, const struct invocation *invocation)
 	int status = document_read(cli, invocation->positional, &document);
 
 	if (status == EXIT_DONE)
-		status = document_send(cli, &document, 0);
+		status = document_send(cli, MSG_PARTITION_REDEFINE, &document,
+				       0);
 	if (status == EXIT_DONE)
 		cli_done(cli, invocation, document.partition.name);
 	return status;

@@ -27,7 +27,8 @@ static int run(struct cli *cli, const struct invocation *invocation)
 		status = assign_all(cli, invocation, &document);
 	}
 	if (status == EXIT_DONE)
-		status = document_send(cli, &document, digest);
+		status = document_send(cli, MSG_PARTITION_REDEFINE, &document,
+				       digest);
 	if (status == EXIT_DONE)
 		cli_done(cli, invocation, document.partition.name);
 	return status;

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "control/fields.h"
 #include "supervisor/client/client_room.h"
 #include "supervisor/errand/errand.h"
 #include "supervisor/supervisor.h"
@@ -71,7 +72,7 @@ static void send_to(struct client *client, uint32_t type, uint32_t request_id,
 	if (client->is_broken)
 		return;
 	r = outbox_send(&client->outbox, type, request_id, body,
-			shape->body_bytes, fds, shape->fd_count);
+			message_bytes(shape, body), fds, shape->fd_count);
 	if (r == -EAGAIN)
 		r = sd_event_source_set_io_events(client->source,
 						  EPOLLIN | EPOLLOUT);

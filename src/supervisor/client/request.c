@@ -407,7 +407,6 @@ static const struct request_rule {
 	bool is_configuring;
 } rules[] = {
 	{ MSG_PARTITION_DEFINE,       request_define,          "define",          true },
-	{ MSG_PARTITION_DEFINE_WHOLE, request_define_whole,    "define",          true },
 	{ MSG_PARTITION_REDEFINE,     request_redefine,        "redefine",        true },
 	{ MSG_PARTITION_INSTALL,      handle_install,          "install",         false },
 	{ MSG_PARTITION_START,        handle_verb,             "start",           false },
@@ -476,7 +475,7 @@ static int refuse_message(struct request *request)
 	const struct body_field *fault = NULL;
 	char rule[96];
 
-	if (shape && message->body_bytes == shape->body_bytes)
+	if (shape && message->body_bytes >= shape->body_bytes)
 		fault = body_fault(shape->fields, message->body);
 	/* A newer command may ask for what a later release has. */
 	if (!fault)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "control/definition_message.h"
 #include "definition/check.h"
 #include "definition/compare.h"
 #include "supervisor/client/request_private.h"
@@ -92,18 +93,11 @@ static int define(struct request *request,
 
 int request_define(void *data, struct message *message)
 {
-	struct partition_document document = { 0 };
-
-	memcpy(&document.partition, message->body, sizeof(document.partition));
-	return request_answer(data, define(data, &document));
-}
-
-int request_define_whole(void *data, struct message *message)
-{
+	struct request *request = data;
 	struct partition_document document;
+	int r = definition_message_take(message, &document, &request->refusal);
 
-	memcpy(&document, message->body, sizeof(document));
-	return request_answer(data, define(data, &document));
+	return request_answer(request, r < 0 ? r : define(request, &document));
 }
 
 /* What the client changed is what is there still. */
@@ -122,19 +116,22 @@ static int check_expected(struct request *request,
 
 int request_redefine(void *data, struct message *message)
 {
-	struct redefinition *asked = (void *)message->body;
+	const struct definition_head *head = (const void *)message->body;
 	struct request *request = data;
 	struct partition *partition = request_partition(request);
+	struct partition_document document;
 	int r;
 
 	if (!partition)
 		return 0;
-	partition_keep_macs(partition, &asked->document);
-	r = check_expected(request, partition, asked->expected);
+	r = definition_message_take(message, &document, &request->refusal);
+	if (r < 0)
+		return request_answer(request, r);
+	partition_keep_macs(partition, &document);
+	r = check_expected(request, partition, head->expected);
 	if (r == 0)
-		r = check_document(request, &asked->document, partition);
+		r = check_document(request, &document, partition);
 	if (r == 0)
-		r = partition_redefine(partition, &asked->document,
-				       &request->refusal);
+		r = partition_redefine(partition, &document, &request->refusal);
 	return request_answer(request, r);
 }

@@ -34,7 +34,6 @@ struct service *request_service(struct request *request);
 
 /* request_define.c */
 int request_define(void *data, struct message *message);
-int request_define_whole(void *data, struct message *message);
 int request_redefine(void *data, struct message *message);
 
 /* request_service.c */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "control/definition_message.h"
 #include "supervisor/partition/save.h"
 #include "supervisor/supervisor.h"
 
@@ -68,8 +69,14 @@ void report_partition(const struct partition *partition,
 void report_definition(const struct partition *partition,
 		       const struct ticket *ticket)
 {
-	ticket_row(partition->supervisor, ticket, MSG_PARTITION_DEFINED,
-		   &partition->record.definition, NULL);
+	struct partition_document document = {
+		.partition = partition->record.definition
+	};
+	struct definition_message row;
+
+	if (definition_message_make(&document, &row) == 0)
+		ticket_row(partition->supervisor, ticket, MSG_PARTITION_DEFINED,
+			   &row, NULL);
 }
 
 static void fill_live(struct disk_row *row, const struct disk *disk)

@@ -83,7 +83,8 @@ static int dispatch(uint32_t type)
 	static struct message message;
 
 	message.type = type;
-	message.body_bytes = shape->body_bytes;
+	message.body_bytes = (uint32_t)min_u64(message_bytes(shape, bytes),
+					       CONTROL_BODY_MAX);
 	message.fd_count = shape->fd_count;
 	memcpy(message.body, bytes, shape->body_bytes);
 	return message_dispatch(&rule, 1, 0, NULL, &message);

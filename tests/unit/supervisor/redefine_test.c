@@ -4,13 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/definition_message.h"
 #include "definition/compare.h"
 #include "fuzz/world.h"
 #include "lib/harness.h"
 #include "supervisor/partition/redefine.h"
 
 static struct world world;
-static struct redefinition asked;
+static struct {
+	struct partition_document document;
+	uint64_t expected;
+} asked;
 
 static struct partition *partition_a(void)
 {
@@ -27,11 +31,15 @@ static void begin(void)
 /* The reply's status, with its field in `ret_reply`. */
 static int redefine(struct reply *ret_reply)
 {
+	struct definition_message body;
 	struct message message;
 
+	CHECK_EQ(definition_message_make(&asked.document, &body), 0);
+	body.head.expected = asked.expected;
 	world.is_operator_deaf = true;
-	CHECK_EQ(control_send(&world.operator, MSG_PARTITION_REDEFINE, 7,
-			      &asked, sizeof(asked), NULL, 0),
+	CHECK_EQ(control_send(&world.operator, MSG_PARTITION_REDEFINE, 7, &body,
+			      sizeof(body.head) + body.head.attribute_bytes,
+			      NULL, 0),
 		 0);
 	world_settle(&world);
 	do {
