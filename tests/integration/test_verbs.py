@@ -295,14 +295,14 @@ def test_memory_is_promised_once(make_believer, stage):
     host.run("install", "two")
 
     check_refused(host.call("start", "two"), REFUSED, "memory.size",
-                  "128 MiB are wanted", "128 are promised")
+                  "128 MiB are needed", "128 are reserved")
     verb = Verb(host, "pause")
     monitor.answer("MONITOR_PAUSE")
     assert verb.end().returncode == 0
-    check_refused(host.call("start", "two"), REFUSED, "128 are promised")
+    check_refused(host.call("start", "two"), REFUSED, "128 are reserved")
     stop = Verb(host, "stop", "--force")
     monitor.child.take("CHILD_QUIT")
     monitor.end()
     assert stop.end().returncode == 0
 
-    assert "promised" not in host.call("start", "two").stderr
+    assert "are reserved" not in host.call("start", "two").stderr
