@@ -16,6 +16,7 @@
 
 #define PATH_SIZE        256
 #define CMDLINE_SIZE     1024
+#define DESCRIPTION_SIZE 256
 #define SOCKET_PATH_SIZE 108 /* of struct sockaddr_un */
 #define DISK_COUNT_MAX   8
 
@@ -94,12 +95,13 @@ struct partition_definition {
 	char cmdline[CMDLINE_SIZE];
 	char vhost_user[SOCKET_PATH_SIZE]; /* ENGINE_FOREIGN only */
 	uint32_t reserved_tail;
+	char description[DESCRIPTION_SIZE]; /* may be empty */
 	struct disk_definition disks[DISK_COUNT_MAX];
 };
 
 _Static_assert(sizeof(struct disk_definition) == 352, "no padding");
 _Static_assert(sizeof(struct partition_definition) ==
-		       32 + 24 + 24 + 256 + 256 + 1024 + 108 + 4 +
+		       32 + 24 + 24 + 256 + 256 + 1024 + 108 + 4 + 256 +
 			       DISK_COUNT_MAX * 352,
 	       "no padding");
 

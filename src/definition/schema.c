@@ -106,6 +106,8 @@ static const struct field nic_fields[] = {
 static const struct field partition_fields[] = {
 	{ "partition", 1, FIELD_NAME, .is_required = true, TEXT_AT(partition_document, partition.name),
 	  .help = "The name of the partition, unique on this host." },
+	{ "description", 17, FIELD_TEXT, .change = CHANGE_RUNNING, TEXT_AT(partition_document, partition.description),
+	  .help = "What the partition is for, in the words of whoever defines it." },
 	{ "class", 2, FIELD_CHOICE, .change = CHANGE_RUNNING, AT(partition_document, partition.class), .choices = class_choices,
 	  .help = "How much the partition matters; shown, and kept for the scheduler." },
 	{ "engine", 3, FIELD_CHOICE, .change = CHANGE_STOPPED, AT(partition_document, partition.engine), .choices = engine_choices,

@@ -151,6 +151,19 @@ TEST(a_written_document_parses_to_the_same_definition)
 	CHECK_EQ(memcmp(&before, &document, sizeof(before)), 0);
 }
 
+TEST(a_description_is_free_text)
+{
+	char text[512];
+
+	check_accepted(BASE "description: \"Shop, of \\\"Anna\\\"\"\n");
+	CHECK_EQ(strcmp(document.partition.description, "Shop, of \"Anna\""),
+		 0);
+	check_accepted("partition: x\nengine: foreign\nvhost-user: /s\n"
+		       "disks: [{" DISK "}]\ndescription: a disk\n");
+	(void)snprintf(text, sizeof(text), BASE "description: a%0255d\n", 0);
+	check_refused(text, "description", "255 bytes");
+}
+
 TEST(a_foreign_document_parses_and_is_written_back)
 {
 	struct partition_document before;
