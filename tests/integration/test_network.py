@@ -161,7 +161,7 @@ def test_a_vlan_that_leads_nowhere_is_warned_of(host, stage):
     def warnings():
         return [event["text"] for event in map(
             json.loads, host.run("--json", "events").splitlines())
-            if "nobody else" in event["text"]]
+            if "no other port" in event["text"]]
 
     def shown():
         return [(row["partition"], row["nic"], row["vlan"], row["tagged"])

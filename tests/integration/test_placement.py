@@ -94,7 +94,7 @@ def test_when_every_service_is_full_a_start_is_refused(full):
 
     check_refused(full.call("disk", "serve", "more", "--file", image,
                             "--vhost-user", full.directory / "more.sock"),
-                  REFUSED, "disk0 serves as many as it can")
+                  REFUSED, "disk0 is full")
     assert {row["state"] for row in full.json("disk", "list")
             if row["partition"] != "more"} == {"up"}
 

@@ -81,7 +81,7 @@ static int make(const struct beside *beside, struct service **ret_service)
 	if (r < 0)
 		return r;
 	supervisor_event(supervisor, EVENT_INFO, beside->name,
-			 "is made: %s serves as many as it can", beside->named);
+			 "is created: %s is full", beside->named);
 	service_settle(service);
 	*ret_service = service;
 	return 0;
