@@ -1,51 +1,59 @@
 /* SPDX-License-Identifier: MIT */
-/* One line per verb; each has a file in verbs/, or a row in verbs/named.c. */
+/* The verbs in the order of the help; each has a file in verbs/, or a row in
+ * verbs/named.c. */
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H
 
 #include "cli/verb.h"
 
-extern const struct verb verb_define;
-extern const struct verb verb_redefine;
-extern const struct verb verb_set;
-extern const struct verb verb_diff;
-extern const struct verb verb_install;
-extern const struct verb verb_start;
-extern const struct verb verb_stop;
-extern const struct verb verb_pause;
-extern const struct verb verb_resume;
-extern const struct verb verb_reset;
-extern const struct verb verb_save;
-extern const struct verb verb_restore;
-extern const struct verb verb_balloon;
-extern const struct verb verb_console;
-extern const struct verb verb_list;
-extern const struct verb verb_show;
-extern const struct verb verb_uninstall;
-extern const struct verb verb_undefine;
-extern const struct verb verb_events;
-extern const struct verb verb_logs;
-extern const struct verb verb_doctor;
-extern const struct verb verb_disk_serve;
-extern const struct verb verb_disk_list;
-extern const struct verb verb_nic_add;
-extern const struct verb verb_nic_remove;
-extern const struct verb verb_nic_set;
-extern const struct verb verb_switch_define;
-extern const struct verb verb_switch_undefine;
-extern const struct verb verb_switch_list;
-extern const struct verb verb_switch_show;
-extern const struct verb verb_switch_fdb;
-extern const struct verb verb_switch_counters;
-extern const struct verb verb_switch_capture;
-extern const struct verb verb_switch_mirror;
-extern const struct verb verb_service_list;
-extern const struct verb verb_service_restart;
-extern const struct verb verb_service_set;
-extern const struct verb verb_service_remove;
-extern const struct verb verb_quarantine_list;
-extern const struct verb verb_quarantine_end;
-extern const struct verb verb_shutdown;
-extern const struct verb verb_version;
+/* clang-format off */
+#define VERBS(VERB) \
+	VERB(define) \
+	VERB(redefine) \
+	VERB(set) \
+	VERB(diff) \
+	VERB(install) \
+	VERB(start) \
+	VERB(stop) \
+	VERB(pause) \
+	VERB(resume) \
+	VERB(reset) \
+	VERB(save) \
+	VERB(restore) \
+	VERB(balloon) \
+	VERB(console) \
+	VERB(list) \
+	VERB(show) \
+	VERB(uninstall) \
+	VERB(undefine) \
+	VERB(events) \
+	VERB(logs) \
+	VERB(doctor) \
+	VERB(disk_serve) \
+	VERB(disk_list) \
+	VERB(nic_add) \
+	VERB(nic_remove) \
+	VERB(nic_set) \
+	VERB(switch_define) \
+	VERB(switch_undefine) \
+	VERB(switch_list) \
+	VERB(switch_show) \
+	VERB(switch_fdb) \
+	VERB(switch_counters) \
+	VERB(switch_mirror) \
+	VERB(switch_capture) \
+	VERB(service_list) \
+	VERB(service_restart) \
+	VERB(service_set) \
+	VERB(service_remove) \
+	VERB(quarantine_list) \
+	VERB(quarantine_end) \
+	VERB(shutdown) \
+	VERB(version)
+/* clang-format on */
+
+#define DECLARE(name) extern const struct verb verb_##name;
+VERBS(DECLARE)
+#undef DECLARE
 
 #endif
