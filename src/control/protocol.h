@@ -385,7 +385,6 @@ struct net_mirror {
 };
 
 struct net_capture {
-	uint64_t id; /* the supervisor's */
 	char network[NAME_SIZE];
 	uint64_t attachment_id; /* 0: every port */
 	uint32_t snap_bytes;    /* of each frame; 0: whole */

@@ -72,7 +72,6 @@ int capture_new(const struct net_capture *config, int *fd,
 	}
 	/* Not all of it: memory is used as frames come. */
 	memset(capture, 0, offsetof(struct capture, bytes));
-	capture->id = config->id;
 	capture->attachment_id = config->attachment_id;
 	capture->snap_bytes =
 		config->snap_bytes ? config->snap_bytes : UINT32_MAX;

@@ -19,7 +19,6 @@
 #define CAPTURE_SIZE (512u << 10)
 
 struct capture {
-	uint64_t id;
 	uint64_t attachment_id; /* of one port; 0: all */
 	uint32_t snap_bytes;
 	int fd; /* owned; non-blocking */

@@ -381,18 +381,6 @@ static int begin_capture(void *process, struct message *message)
 	return 0;
 }
 
-static int end_capture(void *process, struct message *message)
-{
-	const struct net_capture *asked = (const void *)message->body;
-	const struct network *network = find_network(process, asked->network);
-
-	for (uint32_t i = 0; network && i < NETWORK_CAPTURES_MOST; i++)
-		if (network->captures[i] &&
-		    network->captures[i]->id == asked->id)
-			network->captures[i]->is_over = true;
-	return 0;
-}
-
 /* Every child. ------------------------------------------------------------------------ */
 
 static int welcome(void *process, struct message *message)
@@ -424,7 +412,6 @@ static const struct message_rule from_supervisor[] = {
 	{ MSG_NET_BEGIN, IN_ANY_STATE, begin },
 	{ MSG_NET_REPORT, IN_ANY_STATE, report },
 	{ MSG_NET_CAPTURE, IN_ANY_STATE, begin_capture },
-	{ MSG_NET_CAPTURE_END, IN_ANY_STATE, end_capture },
 	{ MSG_CHILD_WELCOME, IN_ANY_STATE, welcome },
 };
 

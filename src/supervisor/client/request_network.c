@@ -309,7 +309,6 @@ int request_switch_capture(void *data, struct message *message)
 			   "no service serves switch %s now", asked.name);
 	if (r < 0)
 		return request_answer(request, r);
-	capture.id = supervisor_next_generation(request->supervisor);
 	capture.snap_bytes = asked.snap_bytes;
 	memcpy(capture.network, asked.name, sizeof(capture.network));
 	process_send(instance->process, MSG_NET_CAPTURE, 0, &capture,

@@ -35,7 +35,7 @@ static size_t read_capture(int fd, uint8_t *to, size_t room)
 /* Of all frames; the descriptor to read from. */
 static int start_capture(void)
 {
-	const struct net_capture config = { .id = 1, .network = "lan" };
+	const struct net_capture config = { .network = "lan" };
 	int ends[2];
 
 	CHECK_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
