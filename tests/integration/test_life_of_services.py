@@ -57,7 +57,7 @@ def test_an_upgrade_that_fails_leaves_the_old_instance_in_service(make_host,
         host.run("service", "restart", "disk0", timeout=30)
 
     assert failed.value.status == 1
-    assert "goes on" in failed.value.text
+    assert "continues" in failed.value.text
     assert host.service_pid() == old
     assert host.partition("served")["disks"][0]["state"] == "up"
 
