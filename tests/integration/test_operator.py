@@ -134,7 +134,8 @@ def test_a_socket_on_which_another_program_listens_is_not_taken(host):
     other.listen(1)
     inode = path.stat().st_ino
 
-    check_refused(serve(host, "data", path), REFUSED, "vhost-user", "listens")
+    check_refused(serve(host, "data", path), REFUSED, "vhost-user",
+                  "listening")
 
     assert path.stat().st_ino == inode
     assert host.json("list") == []
