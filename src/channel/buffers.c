@@ -137,15 +137,15 @@ int buffers_grant(struct buffers *buffers, uint32_t bytes,
 	uint32_t count = bytes / CHANNEL_BUFFER_UNIT +
 			 (bytes % CHANNEL_BUFFER_UNIT != 0);
 	uint32_t page;
-	int error;
+	int r;
 
 	assert(bytes);
 	if (count > buffers->free_count)
 		return -EAGAIN;
 	skip_full_words(buffers);
-	error = find_run(buffers, count, &page);
-	if (error)
-		return error;
+	r = find_run(buffers, count, &page);
+	if (r)
+		return r;
 	mark(buffers, page, count, true);
 	buffers->free_count -= count;
 	*ret_grant = (struct grant){

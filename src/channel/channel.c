@@ -171,10 +171,10 @@ int channel_receive_response(struct channel *channel,
 			     struct channel_response *ret_response)
 {
 	uint32_t position = channel->in.consumed;
-	int error = next_entry(channel);
+	int r = next_entry(channel);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	*ret_response = channel->responses[slot_of(channel, position)];
 	copied_once();
 	channel->in.consumed = position + 1;
@@ -185,10 +185,10 @@ int channel_receive_request(struct channel *channel,
 			    struct channel_request *ret_request)
 {
 	uint32_t position = channel->in.consumed;
-	int error = next_entry(channel);
+	int r = next_entry(channel);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	*ret_request = channel->requests[slot_of(channel, position)];
 	copied_once();
 	channel->in.consumed = position + 1;

@@ -246,14 +246,14 @@ int frames_reserve(struct frames *frames, uint32_t bytes, uint8_t **ret_at)
 	struct frames_way *way = &frames->out;
 	uint32_t needed = padded(bytes);
 	uint32_t skipped = bytes_to_skip(frames, needed);
-	int result;
+	int r;
 
 	if (frames->is_broken)
 		return -EBADMSG;
 	if (!may_put(way, skipped, needed)) {
-		result = look_for_room(frames);
-		if (result < 0)
-			return result;
+		r = look_for_room(frames);
+		if (r < 0)
+			return r;
 		if (!may_put(way, skipped, needed))
 			return -EAGAIN;
 	}
@@ -416,16 +416,16 @@ int frames_next(struct frames *frames, const uint8_t **ret_bytes,
 {
 	struct frames_way *way = &frames->in;
 	uint32_t bytes;
-	int result;
+	int r;
 
-	if (!has_record(frames, &result))
-		return result;
+	if (!has_record(frames, &r))
+		return r;
 	bytes = __atomic_load_n(length_at(way), __ATOMIC_RELAXED);
 	if (bytes != SKIP)
 		return take(frames, bytes, ret_bytes, ret_count);
-	result = skip(frames);
-	if (result < 0 || !has_record(frames, &result))
-		return result;
+	r = skip(frames);
+	if (r < 0 || !has_record(frames, &r))
+		return r;
 	bytes = __atomic_load_n(length_at(way), __ATOMIC_RELAXED);
 	return take(frames, bytes, ret_bytes, ret_count);
 }

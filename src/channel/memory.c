@@ -134,16 +134,16 @@ int channel_open(struct channel *channel, int memfd, enum channel_end end,
 {
 	size_t map_bytes;
 	void *map;
-	int error;
+	int r;
 
 	*channel = (struct channel){ .end = end };
-	error = shared_map(memfd, LAYOUT_PAGE, &map, &map_bytes);
-	if (error)
-		return error;
-	error = read_shape(map, kind, map_bytes, &channel->shape);
-	if (error) {
+	r = shared_map(memfd, LAYOUT_PAGE, &map, &map_bytes);
+	if (r)
+		return r;
+	r = read_shape(map, kind, map_bytes, &channel->shape);
+	if (r) {
 		(void)munmap(map, map_bytes);
-		return error;
+		return r;
 	}
 	channel->map = map;
 	channel->map_bytes = map_bytes;

@@ -37,15 +37,15 @@ static bool settings_are_valid(const struct message *message, enum role role)
 static int receive_settings(struct child *child, enum role role)
 {
 	SCOPED(message_release) struct message message;
-	int error;
+	int r;
 
 	for (size_t i = 0; i < CONTROL_FD_MAX; i++)
 		message.fds[i] = NO_FD;
-	error = wait_for_message(child->link.fd);
-	if (!error)
-		error = control_receive(&child->link, &message);
-	if (error)
-		return error;
+	r = wait_for_message(child->link.fd);
+	if (!r)
+		r = control_receive(&child->link, &message);
+	if (r)
+		return r;
 	if (!settings_are_valid(&message, role))
 		return -EBADMSG;
 	memcpy(&child->settings, message.body, sizeof(child->settings));
@@ -55,7 +55,7 @@ static int receive_settings(struct child *child, enum role role)
 
 int child_open(struct child *child, enum role role)
 {
-	int error;
+	int r;
 
 	*child = (struct child){ .meet_fd = NO_FD, .link = { NO_FD } };
 	/* It came through exec, so it was not close-on-exec until now. */
@@ -63,10 +63,10 @@ int child_open(struct child *child, enum role role)
 	    fcntl(CONTROL_CHILD_FD, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
 	child->link.fd = CONTROL_CHILD_FD;
-	error = receive_settings(child, role);
-	if (error)
+	r = receive_settings(child, role);
+	if (r)
 		child_close(child);
-	return error;
+	return r;
 }
 
 void child_close(struct child *child)
@@ -169,15 +169,15 @@ void child_turn(struct child *child)
 
 int child_receive(struct child *child, struct message *ret_message)
 {
-	int error;
+	int r;
 
 	if (child->link.fd == NO_FD)
 		return -EAGAIN;
-	error = control_receive(&child->link, ret_message);
-	if (!error || error == -EAGAIN)
-		return error;
+	r = control_receive(&child->link, ret_message);
+	if (!r || r == -EAGAIN)
+		return r;
 	child_drop(child);
-	return error == -EBADMSG ? error : -EAGAIN;
+	return r == -EBADMSG ? r : -EAGAIN;
 }
 
 int child_send_fds(struct child *child, uint32_t type, uint32_t request_id,
@@ -233,35 +233,35 @@ static int serve_one(struct child *child, const struct message_rule *rules,
 		     size_t rule_count, void *process)
 {
 	SCOPED(message_release) struct message message;
-	int result;
+	int r;
 
 	for (size_t i = 0; i < CONTROL_FD_MAX; i++)
 		message.fds[i] = NO_FD;
-	result = child_receive(child, &message);
-	if (result < 0)
-		return result;
+	r = child_receive(child, &message);
+	if (r < 0)
+		return r;
 	if (message.type == MSG_CHILD_PING || message.type == MSG_CHILD_QUIT)
 		return message_dispatch(of_every_service,
 					ARRAY_COUNT(of_every_service), 0, child,
 					&message);
-	result = message_dispatch(rules, rule_count, 0, process, &message);
-	if (result == 0 && message.type == MSG_CHILD_WELCOME)
+	r = message_dispatch(rules, rule_count, 0, process, &message);
+	if (r == 0 && message.type == MSG_CHILD_WELCOME)
 		(void)child_send(child, MSG_CHILD_REPORTED, message.request_id,
 				 NULL, 0);
-	return result;
+	return r;
 }
 
 void child_serve(struct child *child, const struct message_rule *rules,
 		 size_t rule_count, void *process)
 {
-	int result;
+	int r;
 
 	do {
-		result = serve_one(child, rules, rule_count, process);
-	} while (result == 0);
-	if (result == -EAGAIN)
+		r = serve_one(child, rules, rule_count, process);
+	} while (r == 0);
+	if (r == -EAGAIN)
 		return;
 	log_warn("a message against the rules, dropped the link error=%s",
-		 strerrorname_np(-result));
+		 strerrorname_np(-r));
 	child_drop(child);
 }

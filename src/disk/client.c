@@ -44,15 +44,15 @@ static int make_tasks(struct client *client)
 static int set_up(struct client *client, const struct disk_attach *attach,
 		  int memfd)
 {
-	int error;
+	int r;
 
 	if (!settings_are_valid(attach) || !never_blocks(client->kick_fd) ||
 	    !never_blocks(client->call_fd))
 		return -EINVAL;
-	error = channel_open(&client->channel, memfd, CHANNEL_SERVER,
-			     CHANNEL_KIND_DISK);
-	if (error)
-		return error;
+	r = channel_open(&client->channel, memfd, CHANNEL_SERVER,
+			 CHANNEL_KIND_DISK);
+	if (r)
+		return r;
 	if (client->channel.shape.generation !=
 	    (uint32_t)attach->attachment.generation)
 		return -EBADMSG;
@@ -65,7 +65,7 @@ int client_new(const struct disk_attach *attach, int *fds,
 	SCOPED(close_fd) int memfd = take_fd(&fds[ATTACH_MEMORY]);
 	SCOPED(close_fd) int file = take_fd(&fds[ATTACH_FILE]);
 	struct client *client;
-	int error;
+	int r;
 
 	client = calloc(1, sizeof(*client));
 	if (!client)
@@ -79,10 +79,10 @@ int client_new(const struct disk_attach *attach, int *fds,
 	provider_file_open(&client->file, take_fd(&file));
 	client->kick_fd = take_fd(&fds[ATTACH_KICK]);
 	client->call_fd = take_fd(&fds[ATTACH_CALL]);
-	error = set_up(client, attach, memfd);
-	if (error) {
+	r = set_up(client, attach, memfd);
+	if (r) {
 		client_free(client);
-		return error;
+		return r;
 	}
 	*ret_client = client;
 	return 0;
@@ -124,22 +124,21 @@ static struct task *make_task(struct client *client,
 int client_take(struct client *client, struct task **ret_task)
 {
 	struct channel_request request;
-	int error;
+	int r;
 
 	if (client->is_broken || client->is_detaching)
 		return -EAGAIN;
-	error = channel_receive_request(&client->channel, &request);
-	if (error == -EAGAIN)
-		return error;
-	if (!error)
-		error = request_check(&request, &client->channel,
-				      &client->limits);
-	if (error == -EBADMSG) {
+	r = channel_receive_request(&client->channel, &request);
+	if (r == -EAGAIN)
+		return r;
+	if (!r)
+		r = request_check(&request, &client->channel, &client->limits);
+	if (r == -EBADMSG) {
 		client->is_broken = true;
-		return error;
+		return r;
 	}
 	*ret_task = make_task(client, &request);
-	(*ret_task)->status = error;
+	(*ret_task)->status = r;
 	return 0;
 }
 

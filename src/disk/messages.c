@@ -43,17 +43,17 @@ static int attach(void *process, struct message *message)
 	const struct disk_attach *asked = (const void *)message->body;
 	struct service *service = process;
 	struct client *client;
-	int error;
+	int r;
 
 	if (find_client(service, &asked->attachment))
 		return -EBADMSG;
-	error = service->client_count == DISK_SERVICE_DISKS_MAX
-			? -ENOSPC
-			: client_new(asked, message->fds, &client);
-	if (error) {
+	r = service->client_count == DISK_SERVICE_DISKS_MAX
+		    ? -ENOSPC
+		    : client_new(asked, message->fds, &client);
+	if (r) {
 		log_error("cannot serve a disk attachment=%llu error=%s",
 			  (unsigned long long)asked->attachment.id,
-			  strerrorname_np(-error));
+			  strerrorname_np(-r));
 		send_attachment(service, MSG_DISK_PEER_BROKEN,
 				&asked->attachment);
 		return 0;

@@ -131,13 +131,13 @@ static int move_all(struct job *job, int flags)
 /* RWF_NOWAIT until it turns out that this file does not know it. */
 static int try_nowait(struct job *job, bool *is_known)
 {
-	int error;
+	int r;
 
 	if (!*is_known)
 		return -EAGAIN;
-	error = move_all(job, RWF_NOWAIT);
-	if (error != -EOPNOTSUPP && error != -EINVAL)
-		return error;
+	r = move_all(job, RWF_NOWAIT);
+	if (r != -EOPNOTSUPP && r != -EINVAL)
+		return r;
 	*is_known = false;
 	return -EAGAIN;
 }
@@ -145,17 +145,17 @@ static int try_nowait(struct job *job, bool *is_known)
 int provider_file_try(struct provider_file *file, struct job *job)
 {
 	bool is_read = job->op == DISK_READ;
-	int error;
+	int r;
 
 	if ((!is_read && job->op != DISK_WRITE) ||
 	    (job->flags & DISK_FLAG_DURABLE && !file->is_memory))
 		return -EAGAIN;
 	if (file->is_memory)
-		error = move_all(job, 0);
+		r = move_all(job, 0);
 	else
-		error = try_nowait(job, is_read ? &file->nowait_read
-						: &file->nowait_write);
-	return error == -EAGAIN ? error : provider_file_status(error);
+		r = try_nowait(job, is_read ? &file->nowait_read
+					    : &file->nowait_write);
+	return r == -EAGAIN ? r : provider_file_status(r);
 }
 
 static int write_zeroes_by_hand(const struct job *job)
@@ -165,29 +165,29 @@ static int write_zeroes_by_hand(const struct job *job)
 			     .op = DISK_WRITE,
 			     .buffer = zeroes };
 	uint32_t done_bytes = 0;
-	int error = 0;
+	int r = 0;
 
-	while (!error && done_bytes < job->length_bytes) {
+	while (!r && done_bytes < job->length_bytes) {
 		piece.offset_bytes = job->offset_bytes + done_bytes;
 		piece.length_bytes = (uint32_t)min_u64(
 			job->length_bytes - done_bytes, sizeof(zeroes));
 		piece.done_bytes = 0;
-		error = move_all(&piece, 0);
+		r = move_all(&piece, 0);
 		done_bytes += piece.length_bytes;
 	}
-	return error;
+	return r;
 }
 
 static int change_range(const struct job *job, int mode)
 {
-	int result;
+	int r;
 
 	do {
-		result = fallocate(job->file->fd, mode | FALLOC_FL_KEEP_SIZE,
-				   (off_t)job->offset_bytes,
-				   (off_t)job->length_bytes);
-	} while (result < 0 && errno == EINTR);
-	return result < 0 ? -errno : 0;
+		r = fallocate(job->file->fd, mode | FALLOC_FL_KEEP_SIZE,
+			      (off_t)job->offset_bytes,
+			      (off_t)job->length_bytes);
+	} while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
 }
 
 static int discard(const struct job *job)
@@ -202,15 +202,15 @@ static int discard(const struct job *job)
 /* Without UNMAP the space stays reserved, so holes are no way to zeroes. */
 static int write_zeroes(const struct job *job)
 {
-	int error = -EOPNOTSUPP;
+	int r = -EOPNOTSUPP;
 
 	if (job->flags & DISK_FLAG_UNMAP)
-		error = change_range(job, FALLOC_FL_PUNCH_HOLE);
-	if (error == -EOPNOTSUPP)
-		error = change_range(job, FALLOC_FL_ZERO_RANGE);
-	if (error == -EOPNOTSUPP)
-		error = write_zeroes_by_hand(job);
-	return error;
+		r = change_range(job, FALLOC_FL_PUNCH_HOLE);
+	if (r == -EOPNOTSUPP)
+		r = change_range(job, FALLOC_FL_ZERO_RANGE);
+	if (r == -EOPNOTSUPP)
+		r = write_zeroes_by_hand(job);
+	return r;
 }
 
 static int flush(const struct job *job)
@@ -220,7 +220,7 @@ static int flush(const struct job *job)
 
 static int do_op(struct job *job)
 {
-	int error;
+	int r;
 
 	switch ((enum disk_op)job->op) {
 	case DISK_READ:
@@ -233,10 +233,10 @@ static int do_op(struct job *job)
 	case DISK_DISCARD:
 		return discard(job);
 	case DISK_WRITE_ZEROES:
-		error = write_zeroes(job);
-		if (!error && job->flags & DISK_FLAG_DURABLE)
-			error = flush(job);
-		return error;
+		r = write_zeroes(job);
+		if (!r && job->flags & DISK_FLAG_DURABLE)
+			r = flush(job);
+		return r;
 	}
 	return -EIO;
 }

@@ -41,14 +41,14 @@ static struct work *take_first(struct workers *workers)
 static struct work *wait_for_work(struct workers *workers)
 {
 	struct timespec until;
-	int error = 0;
+	int r = 0;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += IDLE_SECONDS;
 	workers->idle_count++;
-	while (!workers->first && error != ETIMEDOUT)
-		error = pthread_cond_timedwait(&workers->wake, &workers->lock,
-					       &until);
+	while (!workers->first && r != ETIMEDOUT)
+		r = pthread_cond_timedwait(&workers->wake, &workers->lock,
+					   &until);
 	workers->idle_count--;
 	return take_first(workers);
 }
@@ -89,14 +89,14 @@ static int start_thread(struct workers *workers)
 {
 	pthread_attr_t attributes;
 	pthread_t thread;
-	int error;
+	int r;
 
 	(void)pthread_attr_init(&attributes);
 	(void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	(void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	error = pthread_create(&thread, &attributes, work_until_idle, workers);
+	r = pthread_create(&thread, &attributes, work_until_idle, workers);
 	(void)pthread_attr_destroy(&attributes);
-	return -error;
+	return -r;
 }
 
 /* With the lock held. */
@@ -113,11 +113,11 @@ static int ensure_thread(struct workers *workers)
 
 int workers_submit(struct workers *workers, struct work *work)
 {
-	int error;
+	int r;
 
 	(void)pthread_mutex_lock(&workers->lock);
-	error = ensure_thread(workers);
-	if (!error) {
+	r = ensure_thread(workers);
+	if (!r) {
 		work->next = NULL;
 		*workers->last = work;
 		workers->last = &work->next;
@@ -125,7 +125,7 @@ int workers_submit(struct workers *workers, struct work *work)
 		(void)pthread_cond_signal(&workers->wake);
 	}
 	(void)pthread_mutex_unlock(&workers->lock);
-	return error;
+	return r;
 }
 
 static bool have_done(const struct workers *workers)

@@ -52,19 +52,19 @@ static ZyanStatus decode(struct work *work)
 static int decode_all(struct work *work)
 {
 	ZyanStatus status = decode(work);
-	int error = 0;
+	int r = 0;
 
 	if (status == ZYDIS_STATUS_NO_MORE_DATA) {
 		/* What cannot be fetched may not be needed. */
-		error = work_fetch(work);
+		r = work_fetch(work);
 		status = decode(work);
 	}
 	if (ZYAN_SUCCESS(status)) {
 		work->result = (struct emulate_result){ 0 };
 		return 0;
 	}
-	if (status == ZYDIS_STATUS_NO_MORE_DATA && error)
-		return error;
+	if (status == ZYDIS_STATUS_NO_MORE_DATA && r)
+		return r;
 	if (status == ZYDIS_STATUS_NO_MORE_DATA ||
 	    status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
 		return work_fault_code(work, VECTOR_PROTECTION, 0);
@@ -82,16 +82,16 @@ static uint64_t next_rip(const struct work *work)
 
 static int execute(struct work *work)
 {
-	int error = work_check_features(work);
+	int r = work_check_features(work);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	if (!work->rule)
 		return -EOPNOTSUPP;
 	work->next_rip = next_rip(work);
-	error = work->rule->emulate(work);
-	if (error)
-		return error;
+	r = work->rule->emulate(work);
+	if (r)
+		return r;
 	work->cpu->rip = work->next_rip;
 	work->cpu->rflags &= ~X86_EFLAGS_RF;
 	work->result.rule = rule_index(work->rule);
@@ -108,20 +108,20 @@ struct emulate_result emulate(struct emulate_cpu *cpu,
 			      const uint8_t *bytes, size_t count)
 {
 	struct work work = { .cpu = cpu, .memory = memory };
-	int error;
+	int r;
 
 	cpu->has_new_vectors = false;
 	work.count = min_u64(count, sizeof(work.bytes));
 	if (work.count)
 		memcpy(work.bytes, bytes, work.count);
-	error = decode_all(&work);
-	if (error) {
+	r = decode_all(&work);
+	if (r) {
 		set_name(&work.result, "undecodable");
 		return work.result;
 	}
 	work.rule = rule_find(&work.instruction);
-	error = execute(&work);
-	if (error == -EOPNOTSUPP)
+	r = execute(&work);
+	if (r == -EOPNOTSUPP)
 		work.result.outcome = EMULATE_UNKNOWN;
 	set_name(&work.result,
 		 ZydisMnemonicGetString(work.instruction.mnemonic));

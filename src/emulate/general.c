@@ -15,7 +15,7 @@ static int operand_value(struct work *work, const ZydisDecodedOperand *operand,
 			 uint64_t *ret_value)
 {
 	struct span span;
-	int error;
+	int r;
 
 	*ret_value = 0;
 	if (is_general(operand)) {
@@ -28,18 +28,17 @@ static int operand_value(struct work *work, const ZydisDecodedOperand *operand,
 	}
 	if (!is_memory(operand) || bytes_of(operand) > sizeof(*ret_value))
 		return -EOPNOTSUPP;
-	error = work_operand(work, operand, bytes_of(operand), EMULATE_READ,
-			     &span);
-	if (error == 0)
+	r = work_operand(work, operand, bytes_of(operand), EMULATE_READ, &span);
+	if (r == 0)
 		span_read(work, &span, ret_value);
-	return error;
+	return r;
 }
 
 static int operand_set(struct work *work, const ZydisDecodedOperand *operand,
 		       uint64_t value)
 {
 	struct span span;
-	int error;
+	int r;
 
 	if (is_general(operand)) {
 		general_write(work->cpu, operand->reg.value, value);
@@ -47,11 +46,11 @@ static int operand_set(struct work *work, const ZydisDecodedOperand *operand,
 	}
 	if (!is_memory(operand) || bytes_of(operand) > sizeof(value))
 		return -EOPNOTSUPP;
-	error = work_operand(work, operand, bytes_of(operand), EMULATE_WRITE,
-			     &span);
-	if (error == 0)
+	r = work_operand(work, operand, bytes_of(operand), EMULATE_WRITE,
+			 &span);
+	if (r == 0)
 		span_write(work, &span, &value);
-	return error;
+	return r;
 }
 
 /* A source with side effects is only read for a destination we can write. */
@@ -68,13 +67,13 @@ static int move(struct work *work,
 		uint64_t (*change)(const struct work *work, uint64_t value))
 {
 	uint64_t value;
-	int error;
+	int r;
 
 	if (!is_move(work))
 		return -EOPNOTSUPP;
-	error = operand_value(work, &work->operands[1], &value);
-	if (error)
-		return error;
+	r = operand_value(work, &work->operands[1], &value);
+	if (r)
+		return r;
 	return operand_set(work, &work->operands[0],
 			   change ? change(work, value) : value);
 }

@@ -147,16 +147,15 @@ int work_address(struct work *work, const ZydisDecodedOperand *operand,
 {
 	enum emulate_segment_index index = segment_index(operand->mem.segment);
 	uint64_t offset = offset_of(work, operand);
-	int error;
+	int r;
 
 	if (operand->mem.type != ZYDIS_MEMOP_TYPE_MEM)
 		return -EOPNOTSUPP;
 	if (is_long(work))
-		error = flat(work, index, offset, bytes, ret_linear);
+		r = flat(work, index, offset, bytes, ret_linear);
 	else
-		error = segmented(work, index, offset, bytes, access,
-				  ret_linear);
-	return error ? error : check_alignment(work, *ret_linear, bytes);
+		r = segmented(work, index, offset, bytes, access, ret_linear);
+	return r ? r : check_alignment(work, *ret_linear, bytes);
 }
 
 static int page_fault(struct work *work, uint64_t linear, uint32_t error_code)
@@ -181,16 +180,16 @@ int work_span(struct work *work, uint64_t linear, size_t bytes,
 	      enum emulate_access access, struct span *ret_span)
 {
 	uint64_t next = (linear | (PAGE_BYTES - 1)) + 1;
-	int error;
+	int r;
 
 	if (!is_long(work))
 		next &= UINT32_MAX;
 	ret_span->counts[0] = min_u64(bytes, PAGE_BYTES - linear % PAGE_BYTES);
 	ret_span->counts[1] = bytes - ret_span->counts[0];
-	error = translate(work, linear, access, &ret_span->gpas[0]);
-	if (error == 0 && ret_span->counts[1])
-		error = translate(work, next, access, &ret_span->gpas[1]);
-	return error;
+	r = translate(work, linear, access, &ret_span->gpas[0]);
+	if (r == 0 && ret_span->counts[1])
+		r = translate(work, next, access, &ret_span->gpas[1]);
+	return r;
 }
 
 int work_operand(struct work *work, const ZydisDecodedOperand *operand,
@@ -198,13 +197,13 @@ int work_operand(struct work *work, const ZydisDecodedOperand *operand,
 		 struct span *ret_span)
 {
 	uint64_t linear;
-	int error;
+	int r;
 
 	if (bytes == 0 || bytes > SPAN_BYTES_MAX)
 		return -EOPNOTSUPP;
-	error = work_address(work, operand, bytes, access, &linear);
-	if (error)
-		return error;
+	r = work_address(work, operand, bytes, access, &linear);
+	if (r)
+		return r;
 	return work_span(work, linear, bytes, access, ret_span);
 }
 
@@ -264,28 +263,27 @@ static int fetch_byte(struct work *work, uint64_t rip, uint8_t *ret_byte)
 {
 	struct span span;
 	uint64_t linear;
-	int error;
+	int r;
 
 	if (is_long(work))
-		error = flat(work, EMULATE_CS, rip, 1, &linear);
+		r = flat(work, EMULATE_CS, rip, 1, &linear);
 	else
-		error = segmented(work, EMULATE_CS, rip, 1, EMULATE_FETCH,
-				  &linear);
-	if (error == 0)
-		error = work_span(work, linear, 1, EMULATE_FETCH, &span);
-	if (error == 0)
+		r = segmented(work, EMULATE_CS, rip, 1, EMULATE_FETCH, &linear);
+	if (r == 0)
+		r = work_span(work, linear, 1, EMULATE_FETCH, &span);
+	if (r == 0)
 		span_read(work, &span, ret_byte);
-	return error;
+	return r;
 }
 
 int work_fetch(struct work *work)
 {
 	while (work->count < EMULATE_BYTES_MAX) {
-		int error = fetch_byte(work, work->cpu->rip + work->count,
-				       &work->bytes[work->count]);
+		int r = fetch_byte(work, work->cpu->rip + work->count,
+				   &work->bytes[work->count]);
 
-		if (error)
-			return error;
+		if (r)
+			return r;
 		work->count++;
 	}
 	return 0;

@@ -105,13 +105,13 @@ int string_store(struct work *work)
 {
 	struct span to;
 	size_t bytes;
-	int error;
+	int r;
 
 	if (is_over(work))
 		return 0;
-	error = resolve(work, INDEX_RDI, EMULATE_WRITE, &to, &bytes);
-	if (error)
-		return error;
+	r = resolve(work, INDEX_RDI, EMULATE_WRITE, &to, &bytes);
+	if (r)
+		return r;
 	span_write(work, &to, &work->cpu->general[INDEX_RAX]);
 	advance(work, INDEX_RDI, bytes);
 	count_down(work);
@@ -123,15 +123,15 @@ int string_copy(struct work *work)
 	uint64_t value = 0;
 	struct span from, to;
 	size_t bytes;
-	int error;
+	int r;
 
 	if (is_over(work))
 		return 0;
-	error = resolve(work, INDEX_RSI, EMULATE_READ, &from, &bytes);
-	if (error == 0)
-		error = resolve(work, INDEX_RDI, EMULATE_WRITE, &to, &bytes);
-	if (error)
-		return error;
+	r = resolve(work, INDEX_RSI, EMULATE_READ, &from, &bytes);
+	if (r == 0)
+		r = resolve(work, INDEX_RDI, EMULATE_WRITE, &to, &bytes);
+	if (r)
+		return r;
 	span_read(work, &from, &value);
 	span_write(work, &to, &value);
 	advance(work, INDEX_RSI, bytes);

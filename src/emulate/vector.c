@@ -40,22 +40,22 @@ static int load(struct work *work, const ZydisDecodedOperand *from,
 		uint8_t *value, size_t bytes)
 {
 	struct span span;
-	int error = work_operand(work, from, bytes, EMULATE_READ, &span);
+	int r = work_operand(work, from, bytes, EMULATE_READ, &span);
 
-	if (error == 0)
+	if (r == 0)
 		span_read(work, &span, value);
-	return error;
+	return r;
 }
 
 static int store(struct work *work, const ZydisDecodedOperand *to,
 		 const uint8_t *value, size_t bytes)
 {
 	struct span span;
-	int error = work_operand(work, to, bytes, EMULATE_WRITE, &span);
+	int r = work_operand(work, to, bytes, EMULATE_WRITE, &span);
 
-	if (error == 0)
+	if (r == 0)
 		span_write(work, &span, value);
-	return error;
+	return r;
 }
 
 /* A masked move touches the elements whose bit is set, and faults for no
@@ -94,14 +94,14 @@ static int element_spans(struct work *work, const struct elements *elements,
 			 enum emulate_access access, struct span *spans)
 {
 	for (size_t i = 0; i < elements->count; i++) {
-		int error;
+		int r;
 
 		if (!is_element(elements, i))
 			continue;
-		error = work_span(work, elements->linear + i * elements->bytes,
-				  elements->bytes, access, &spans[i]);
-		if (error)
-			return error;
+		r = work_span(work, elements->linear + i * elements->bytes,
+			      elements->bytes, access, &spans[i]);
+		if (r)
+			return r;
 	}
 	return 0;
 }
@@ -112,12 +112,12 @@ static int masked_load(struct work *work, const ZydisDecodedOperand *to,
 	struct span spans[EMULATE_VECTOR_BYTES];
 	struct elements elements;
 	uint8_t *vector = vector_of(work, to);
-	int error = elements_of(work, from, EMULATE_READ, &elements);
+	int r = elements_of(work, from, EMULATE_READ, &elements);
 
-	if (error == 0)
-		error = element_spans(work, &elements, EMULATE_READ, spans);
-	if (error)
-		return error;
+	if (r == 0)
+		r = element_spans(work, &elements, EMULATE_READ, spans);
+	if (r)
+		return r;
 	for (size_t i = 0; i < elements.count; i++) {
 		uint8_t *element = vector + i * elements.bytes;
 
@@ -137,12 +137,12 @@ static int masked_store(struct work *work, const ZydisDecodedOperand *to,
 	struct span spans[EMULATE_VECTOR_BYTES];
 	struct elements elements;
 	const uint8_t *vector = vector_of(work, from);
-	int error = elements_of(work, to, EMULATE_WRITE, &elements);
+	int r = elements_of(work, to, EMULATE_WRITE, &elements);
 
-	if (error == 0)
-		error = element_spans(work, &elements, EMULATE_WRITE, spans);
-	if (error)
-		return error;
+	if (r == 0)
+		r = element_spans(work, &elements, EMULATE_WRITE, spans);
+	if (r)
+		return r;
 	for (size_t i = 0; i < elements.count; i++)
 		if (is_element(&elements, i))
 			span_write(work, &spans[i],
@@ -155,10 +155,10 @@ static int plain_load(struct work *work, const ZydisDecodedOperand *to,
 {
 	uint8_t value[SPAN_BYTES_MAX];
 	size_t bytes = from->size / 8;
-	int error = load(work, from, value, bytes);
+	int r = load(work, from, value, bytes);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	memcpy(vector_of(work, to), value, bytes);
 	vector_finish(work, vector_of(work, to), bytes);
 	return 0;
@@ -167,10 +167,10 @@ static int plain_load(struct work *work, const ZydisDecodedOperand *to,
 int vector_move(struct work *work)
 {
 	const ZydisDecodedOperand *to, *from;
-	int error = pick(work, &to, &from);
+	int r = pick(work, &to, &from);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	if (is_vector(to) && is_memory(from))
 		return is_masked(work) ? masked_load(work, to, from)
 				       : plain_load(work, to, from);
@@ -186,19 +186,19 @@ int vector_lane(struct work *work)
 {
 	uint8_t value[16] = { 0 };
 	const ZydisDecodedOperand *to, *from;
-	int error = pick(work, &to, &from);
+	int r = pick(work, &to, &from);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	if (is_masked(work))
 		return -EOPNOTSUPP;
 	if (is_memory(to) && is_vector(from) && to->size <= 64)
 		return store(work, to, vector_of(work, from), to->size / 8);
 	if (!is_vector(to) || !is_memory(from) || from->size > 64)
 		return -EOPNOTSUPP;
-	error = load(work, from, value, from->size / 8);
-	if (error)
-		return error;
+	r = load(work, from, value, from->size / 8);
+	if (r)
+		return r;
 	memcpy(vector_of(work, to), value, sizeof(value));
 	vector_finish(work, vector_of(work, to), sizeof(value));
 	return 0;
@@ -212,14 +212,14 @@ static int half_load(struct work *work, size_t at)
 	const ZydisDecodedOperand *from = &work->operands[count - 1];
 	const ZydisDecodedOperand *rest = &work->operands[count - 2];
 	uint8_t value[16];
-	int error;
+	int r;
 
 	if (!is_memory(from) || !is_vector(rest) || from->size != 64)
 		return -EOPNOTSUPP;
 	memcpy(value, vector_of(work, rest), sizeof(value));
-	error = load(work, from, value + at, 8);
-	if (error)
-		return error;
+	r = load(work, from, value + at, 8);
+	if (r)
+		return r;
 	memcpy(vector_of(work, to), value, sizeof(value));
 	vector_finish(work, vector_of(work, to), sizeof(value));
 	return 0;
@@ -254,18 +254,18 @@ int vector_repeat(struct work *work)
 	uint8_t value[SPAN_BYTES_MAX];
 	const ZydisDecodedOperand *to, *from;
 	size_t bytes, all;
-	int error = pick(work, &to, &from);
+	int r = pick(work, &to, &from);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	bytes = from->size / 8;
 	all = to->size / 8;
 	if (is_masked(work) || !is_vector(to) || !is_memory(from) ||
 	    bytes == 0 || bytes > all || all > sizeof(value))
 		return -EOPNOTSUPP;
-	error = load(work, from, value, bytes);
-	if (error)
-		return error;
+	r = load(work, from, value, bytes);
+	if (r)
+		return r;
 	for (size_t at = 0; at < all; at += bytes)
 		memcpy(vector_of(work, to) + at, value, bytes);
 	vector_finish(work, vector_of(work, to), all);

@@ -291,7 +291,7 @@ static int try_once(const struct walk *walk, uint64_t linear,
 		    enum emulate_access access, struct path *path,
 		    uint32_t *ret_error_code)
 {
-	int error;
+	int r;
 
 	*path = (struct path){
 		.mode = mode_of(walk),
@@ -299,8 +299,8 @@ static int try_once(const struct walk *walk, uint64_t linear,
 		.is_executable = true,
 	};
 	*ret_error_code = code_of(walk, access);
-	error = follow(walk, linear, path, ret_error_code);
-	return error ? error : check_rights(walk, path, access, ret_error_code);
+	r = follow(walk, linear, path, ret_error_code);
+	return r ? r : check_rights(walk, path, access, ret_error_code);
 }
 
 int walk_translate(const struct walk *walk, uint64_t linear,

@@ -108,16 +108,16 @@ int guestmem_add(struct guestmem *memory, const struct guestmem_place *place,
 					  .user_address = place->user_address,
 					  .bytes = place->bytes };
 	uint64_t unit;
-	int result = check_place(memory, place);
+	int r = check_place(memory, place);
 
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
 	unit = mapping_unit(place, fd);
 	if (unit == 0)
 		return -EINVAL;
-	result = map_region(&region, place->offset_bytes, unit, fd);
-	if (result < 0)
-		return result;
+	r = map_region(&region, place->offset_bytes, unit, fd);
+	if (r < 0)
+		return r;
 	memory->regions[memory->count++] = region;
 	return 0;
 }
@@ -125,10 +125,10 @@ int guestmem_add(struct guestmem *memory, const struct guestmem_place *place,
 int guestmem_borrow(struct guestmem *memory, const struct guestmem_place *place,
 		    uint8_t *host)
 {
-	int result = check_place(memory, place);
+	int r = check_place(memory, place);
 
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
 	memory->regions[memory->count++] = (struct guestmem_region){
 		.gpa = place->gpa,
 		.user_address = place->user_address,

@@ -82,10 +82,10 @@ int msix_init(struct msix *msix, uint16_t count, uint32_t gsi,
 
 		vector->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (vector->event_fd < 0) {
-			int error = -errno;
+			int r = -errno;
 
 			msix_release(msix);
-			return error;
+			return r;
 		}
 		vector->words[CONTROL] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
 		msix->count++;

@@ -98,7 +98,7 @@ int pci_add_msix(struct pci_function *function, uint16_t vectors,
 	uint8_t body[PCI_CAP_MSIX_SIZEOF] = { 0 };
 	uint8_t writable[PCI_CAP_MSIX_SIZEOF] = { 0 };
 	struct pci *pci = function->pci;
-	int result;
+	int r;
 
 	assert(vectors >= 1 && vectors <= MSIX_VECTOR_MAX);
 	if (pci->next_gsi + vectors > GSI_COUNT)
@@ -108,15 +108,15 @@ int pci_add_msix(struct pci_function *function, uint16_t vectors,
 	put(body, PCI_MSIX_PBA, pending_offset, 4);
 	put(writable, PCI_MSIX_FLAGS,
 	    PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL, 2);
-	result = pci_add_capability(function, PCI_CAP_ID_MSIX, body, writable,
-				    sizeof(body));
-	if (result < 0)
-		return result;
-	function->msix_capability = (uint8_t)result;
-	result = msix_init(&function->msix, vectors, pci->next_gsi, pci->ops);
-	if (result == 0)
+	r = pci_add_capability(function, PCI_CAP_ID_MSIX, body, writable,
+			       sizeof(body));
+	if (r < 0)
+		return r;
+	function->msix_capability = (uint8_t)r;
+	r = msix_init(&function->msix, vectors, pci->next_gsi, pci->ops);
+	if (r == 0)
 		pci->next_gsi += vectors;
-	return result;
+	return r;
 }
 
 /* Where the guest wants BAR 0, or 0 where that cannot be. Below the window the
@@ -306,19 +306,19 @@ int pci_init(struct pci *pci, struct bus *ports, struct bus *memory,
 	const struct bus_range address = { PORT_PCI_ADDRESS, 4, &address_ops,
 					   pci };
 	const struct bus_range data = { PORT_PCI_DATA, 4, &data_ops, pci };
-	int result;
+	int r;
 
 	memset(pci, 0, sizeof(*pci));
 	pci->memory = memory;
 	pci->ops = ops;
 	pci->next_gsi = GSI_MSI;
 	pci_function_init(&pci->host, &host_identity, NULL, NULL);
-	result = pci_add(pci, SLOT_HOST, &pci->host);
-	if (result == 0)
-		result = bus_add(memory, &ecam);
-	if (result == 0)
-		result = bus_add(ports, &address);
-	return result < 0 ? result : bus_add(ports, &data);
+	r = pci_add(pci, SLOT_HOST, &pci->host);
+	if (r == 0)
+		r = bus_add(memory, &ecam);
+	if (r == 0)
+		r = bus_add(ports, &address);
+	return r < 0 ? r : bus_add(ports, &data);
 }
 
 void pci_release(struct pci *pci)

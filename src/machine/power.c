@@ -118,9 +118,9 @@ int power_attach(struct power *power, struct bus *bus)
 		{ PORT_SLEEP, 2 }, { PORT_EVENTS, 1 },     { PORT_RESET, 1 },
 		{ PORT_I8042, 1 }, { PORT_I8042_DATA, 1 }, { PORT_PVPANIC, 1 },
 	};
-	int result = 0;
+	int r = 0;
 
-	for (uint32_t i = 0; i < ARRAY_COUNT(places) && result == 0; i++) {
+	for (uint32_t i = 0; i < ARRAY_COUNT(places) && r == 0; i++) {
 		const struct bus_range range = { .base = places[i].base,
 						 .bytes = places[i].count,
 						 .ops = &ops,
@@ -128,9 +128,9 @@ int power_attach(struct power *power, struct bus *bus)
 
 		power->ports[i].power = power;
 		power->ports[i].base = places[i].base;
-		result = bus_add(bus, &range);
+		r = bus_add(bus, &range);
 	}
-	return result;
+	return r;
 }
 
 void power_init(struct power *power, const struct line *line,

@@ -244,11 +244,11 @@ static int add_part(struct virtio_pci *device, uint8_t type, uint32_t offset,
 			 .length = bytes },
 		.notify_off_multiplier = VIRTIO_BAR_STRIDE,
 	};
-	int result = pci_add_capability(&device->function, PCI_CAP_ID_VNDR,
-					(const uint8_t *)&part, NULL,
-					part.cap.cap_len);
+	int r = pci_add_capability(&device->function, PCI_CAP_ID_VNDR,
+				   (const uint8_t *)&part, NULL,
+				   part.cap.cap_len);
 
-	return result < 0 ? result : 0;
+	return r < 0 ? r : 0;
 }
 
 static int add_window(struct virtio_pci *device)
@@ -261,13 +261,13 @@ static int add_window(struct virtio_pci *device)
 		.cap = { .bar = 0xff, .offset = ~0u, .length = ~0u },
 		.pci_cfg_data = { 0xff, 0xff, 0xff, 0xff },
 	};
-	int result = pci_add_capability(
-		&device->function, PCI_CAP_ID_VNDR, (const uint8_t *)&window,
-		(const uint8_t *)&writable, sizeof(window));
+	int r = pci_add_capability(&device->function, PCI_CAP_ID_VNDR,
+				   (const uint8_t *)&window,
+				   (const uint8_t *)&writable, sizeof(window));
 
-	if (result < 0)
-		return result;
-	device->access = (uint8_t)result;
+	if (r < 0)
+		return r;
+	device->access = (uint8_t)r;
 	return 0;
 }
 
@@ -319,13 +319,13 @@ static bool is_possible(const struct virtio_pci_settings *settings)
 
 static int build(struct virtio_pci *device, struct pci *pci, uint8_t slot)
 {
-	int result = open_doorbells(device);
+	int r = open_doorbells(device);
 
-	if (result == 0)
-		result = pci_add(pci, slot, &device->function);
-	if (result == 0)
-		result = add_capabilities(device);
-	return result;
+	if (r == 0)
+		r = pci_add(pci, slot, &device->function);
+	if (r == 0)
+		r = add_capabilities(device);
+	return r;
 }
 
 int virtio_pci_init(struct virtio_pci *device, struct pci *pci, uint8_t slot,
@@ -340,7 +340,7 @@ int virtio_pci_init(struct virtio_pci *device, struct pci *pci, uint8_t slot,
 		.revision = REVISION_MODERN,
 		.bar_bytes = VIRTIO_BAR_BYTES,
 	};
-	int result;
+	int r;
 
 	memset(device, 0, sizeof(*device));
 	for (uint32_t i = 0; i < VIRTIO_PCI_QUEUE_MAX; i++)
@@ -349,10 +349,10 @@ int virtio_pci_init(struct virtio_pci *device, struct pci *pci, uint8_t slot,
 		return -EINVAL;
 	device->settings = *settings;
 	pci_function_init(&device->function, &identity, &virtio_ops, device);
-	result = build(device, pci, slot);
-	if (result < 0) {
+	r = build(device, pci, slot);
+	if (r < 0) {
 		virtio_pci_release(device);
-		return result;
+		return r;
 	}
 	common_reset(device);
 	common_check_config(device);

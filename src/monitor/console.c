@@ -24,17 +24,17 @@ void console_init(struct console *console)
 int console_open(struct console *console, const struct console_ring *settings,
 		 int fds[3])
 {
-	int result;
+	int r;
 
 	console->settings = *settings;
 	console->memory_fd = take_fd(&fds[0]);
 	console->kick_fd = take_fd(&fds[1]);
 	console->call_fd = take_fd(&fds[2]);
-	result = bytes_open(&console->bytes, console->memory_fd);
-	console->is_open = result == 0;
-	if (result < 0)
+	r = bytes_open(&console->bytes, console->memory_fd);
+	console->is_open = r == 0;
+	if (r < 0)
 		console_close(console);
-	return result;
+	return r;
 }
 
 static void hang_up(struct console *console)
@@ -130,18 +130,18 @@ static int on_call(sd_event_source *source, int fd, uint32_t events,
 
 int console_connect(struct console *console, sd_event *event, int serial_fd)
 {
-	int result;
+	int r;
 
 	console->serial_fd = serial_fd;
-	result = sd_event_add_io(event, &console->serial_source, serial_fd,
-				 EPOLLIN, on_serial, console);
-	if (result < 0 || !console->is_open)
-		return result;
-	result = sd_event_add_io(event, &console->call_source, console->call_fd,
-				 EPOLLIN, on_call, console);
-	if (result >= 0)
+	r = sd_event_add_io(event, &console->serial_source, serial_fd, EPOLLIN,
+			    on_serial, console);
+	if (r < 0 || !console->is_open)
+		return r;
+	r = sd_event_add_io(event, &console->call_source, console->call_fd,
+			    EPOLLIN, on_call, console);
+	if (r >= 0)
 		feed(console);
-	return result;
+	return r;
 }
 
 void console_close(struct console *console)

@@ -65,20 +65,20 @@ static int start_engine(struct monitor *monitor)
 		.jail_required = monitor->child.settings.jail_required,
 	};
 	struct engine *engine = &monitor->engine;
-	int result;
+	int r;
 
 	for (uint32_t i = 0; i < DISK_COUNT_MAX; i++)
 		disks[i] = monitor->plans[i].settings;
 	for (uint32_t i = 0; i < NIC_COUNT_MAX; i++)
 		nics[i] = monitor->nic_plans[i].settings;
 	engine->ops = engine_find(monitor->settings.engine);
-	result = engine->ops->start(engine, &machine);
-	if (result == 0)
+	r = engine->ops->start(engine, &machine);
+	if (r == 0)
 		log_engine(engine);
-	if (result == -EPERM)
+	if (r == -EPERM)
 		say_lack(monitor, &engine->layers);
 	close_rest(monitor);
-	return result;
+	return r;
 }
 
 static int enter_sandbox(struct monitor *monitor)
@@ -94,12 +94,12 @@ static int enter_sandbox(struct monitor *monitor)
 		.file_bytes = memory + memory / 256 + IMAGE_REST_BYTES,
 		.may_signal = monitor->engine.ops->has_process,
 	};
-	int result = sandbox_enter(&config, &monitor->layers);
+	int r = sandbox_enter(&config, &monitor->layers);
 
-	if (result == -EPERM)
+	if (r == -EPERM)
 		say_lack(monitor, &monitor->layers);
 	child_close_meet(&monitor->child);
-	return result;
+	return r;
 }
 
 /* Hand the disks to the I/O thread, which does not run yet. */
@@ -107,51 +107,49 @@ static int add_disk(struct monitor *monitor, uint32_t index)
 {
 	struct disk_plan *plan = &monitor->plans[index];
 	struct lane lane;
-	int result;
+	int r;
 
 	if (!plan->is_known)
 		return -EINVAL;
-	result = iothread_add_disk(&monitor->io, &plan->settings,
-				   take_fd(&plan->witness_fd));
-	if (result == 0 && plan->owes_error)
+	r = iothread_add_disk(&monitor->io, &plan->settings,
+			      take_fd(&plan->witness_fd));
+	if (r == 0 && plan->owes_error)
 		disk_owe_error(&monitor->io.disks[index].disk);
-	if (result < 0 || !plan->channel.is_known)
-		return result;
-	result = lane_open(&lane, plan->channel.generation, plan->channel.fds);
-	if (result == 0)
+	if (r < 0 || !plan->channel.is_known)
+		return r;
+	r = lane_open(&lane, plan->channel.generation, plan->channel.fds);
+	if (r == 0)
 		disk_up(&monitor->io.disks[index].disk, &lane,
 			plan->channel.is_alone);
-	return result;
+	return r;
 }
 
 static int add_nic(struct monitor *monitor, uint32_t index)
 {
 	struct nic_plan *plan = &monitor->nic_plans[index];
 	struct nic_link link;
-	int result;
+	int r;
 
-	result = iothread_add_nic(&monitor->io, &plan->settings,
-				  monitor->engine.ops->has_control);
-	if (result < 0 || !plan->channel.is_known)
-		return result;
-	result = nic_link_open(&link, plan->channel.generation,
-			       plan->channel.fds);
-	if (result == 0)
+	r = iothread_add_nic(&monitor->io, &plan->settings,
+			     monitor->engine.ops->has_control);
+	if (r < 0 || !plan->channel.is_known)
+		return r;
+	r = nic_link_open(&link, plan->channel.generation, plan->channel.fds);
+	if (r == 0)
 		nic_up(&monitor->io.nics[index], &link);
-	return result;
+	return r;
 }
 
 static int add_devices(struct monitor *monitor)
 {
 	struct engine *engine = &monitor->engine;
-	int result = 0;
+	int r = 0;
 
-	for (uint32_t i = 0; i < monitor->settings.disk_count && result == 0;
-	     i++)
-		result = add_disk(monitor, i);
-	for (uint32_t i = 0; i < monitor->nic_count && result == 0; i++)
-		result = add_nic(monitor, i);
-	return result < 0 ? result : engine->ops->attach(engine, &monitor->io);
+	for (uint32_t i = 0; i < monitor->settings.disk_count && r == 0; i++)
+		r = add_disk(monitor, i);
+	for (uint32_t i = 0; i < monitor->nic_count && r == 0; i++)
+		r = add_nic(monitor, i);
+	return r < 0 ? r : engine->ops->attach(engine, &monitor->io);
 }
 
 static int on_notice(sd_event_source *source, int fd, uint32_t events,
@@ -164,19 +162,19 @@ static int on_notice(sd_event_source *source, int fd, uint32_t events,
 static int watch(struct monitor *monitor)
 {
 	struct engine *engine = &monitor->engine;
-	int result;
+	int r;
 
-	result = sd_event_add_io(monitor->event, NULL, monitor->io.notices.fd,
-				 EPOLLIN, on_notice, monitor);
-	if (result >= 0 && engine->serial_fd != NO_FD)
-		result = console_connect(&monitor->console, monitor->event,
-					 take_fd(&engine->serial_fd));
-	return result < 0 ? result : engine->ops->watch(engine, monitor->event);
+	r = sd_event_add_io(monitor->event, NULL, monitor->io.notices.fd,
+			    EPOLLIN, on_notice, monitor);
+	if (r >= 0 && engine->serial_fd != NO_FD)
+		r = console_connect(&monitor->console, monitor->event,
+				    take_fd(&engine->serial_fd));
+	return r < 0 ? r : engine->ops->watch(engine, monitor->event);
 }
 
 static int seal(struct monitor *monitor)
 {
-	int result;
+	int r;
 	const struct engine_ops *ops = monitor->engine.ops;
 	SCOPED(free_pointer) struct sandbox_call *calls = NULL;
 	size_t count = monitor_call_count + ops->call_count;
@@ -188,46 +186,46 @@ static int seal(struct monitor *monitor)
 	if (ops->call_count > 0)
 		memcpy(calls + monitor_call_count, ops->calls,
 		       ops->call_count * sizeof(*calls));
-	result = sandbox_seal(calls, count, &monitor->layers);
-	if (result == -EPERM)
+	r = sandbox_seal(calls, count, &monitor->layers);
+	if (r == -EPERM)
 		say_lack(monitor, &monitor->layers);
-	return result;
+	return r;
 }
 
 static int prepare_threads(struct monitor *monitor)
 {
-	int result = sandbox_prepare(monitor_io_calls, monitor_io_call_count,
-				     &monitor->io_program);
+	int r = sandbox_prepare(monitor_io_calls, monitor_io_call_count,
+				&monitor->io_program);
 
-	return result < 0 ? result
-			  : sandbox_prepare(monitor_witness_calls,
-					    monitor_witness_call_count,
-					    &monitor->witness_program);
+	return r < 0 ? r
+		     : sandbox_prepare(monitor_witness_calls,
+				       monitor_witness_call_count,
+				       &monitor->witness_program);
 }
 
 int monitor_launch(struct monitor *monitor)
 {
-	int result = start_engine(monitor);
+	int r = start_engine(monitor);
 
-	if (result < 0)
-		log_error("engine does not start error=%d", -result);
-	if (result == 0)
-		result = enter_sandbox(monitor);
-	if (result == 0)
-		result = add_devices(monitor);
-	if (result == 0)
-		result = iothread_start(&monitor->io);
-	if (result == 0)
-		result = watch(monitor);
-	if (result >= 0)
-		result = prepare_threads(monitor);
-	if (result >= 0)
-		result = seal(monitor);
-	if (result >= 0)
-		result = iothread_narrow(&monitor->io, &monitor->io_program,
-					 &monitor->witness_program);
-	if (result < 0)
-		return result;
+	if (r < 0)
+		log_error("engine does not start error=%d", -r);
+	if (r == 0)
+		r = enter_sandbox(monitor);
+	if (r == 0)
+		r = add_devices(monitor);
+	if (r == 0)
+		r = iothread_start(&monitor->io);
+	if (r == 0)
+		r = watch(monitor);
+	if (r >= 0)
+		r = prepare_threads(monitor);
+	if (r >= 0)
+		r = seal(monitor);
+	if (r >= 0)
+		r = iothread_narrow(&monitor->io, &monitor->io_program,
+				    &monitor->witness_program);
+	if (r < 0)
+		return r;
 	monitor_enter(monitor, MONITOR_STARTING);
 	monitor->guest.state = GUEST_PAUSED;
 	return monitor->engine.ops->sealed(&monitor->engine);

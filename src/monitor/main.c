@@ -78,9 +78,9 @@ static int on_link(sd_event_source *source, int fd, uint32_t events,
 		   void *context)
 {
 	struct monitor *monitor = context;
-	int result = monitor_receive(monitor);
+	int r = monitor_receive(monitor);
 
-	return result < 0 ? sd_event_exit(monitor->event, result) : 0;
+	return r < 0 ? sd_event_exit(monitor->event, r) : 0;
 }
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *context)
@@ -136,7 +136,7 @@ static const struct engine_handler engine_handler_template = {
 static int init(struct monitor *monitor)
 {
 	struct engine_handler handler = engine_handler_template;
-	int result;
+	int r;
 
 	handler.context = monitor;
 	monitor->kernel_fd = NO_FD;
@@ -149,10 +149,10 @@ static int init(struct monitor *monitor)
 		monitor->plans[i].witness_fd = NO_FD;
 	console_init(&monitor->console);
 	engine_init(&monitor->engine, &handler);
-	result = iothread_init(&monitor->io);
-	if (result == 0)
-		result = child_open(&monitor->child, ROLE_MONITOR);
-	return result < 0 ? result : sd_event_new(&monitor->event);
+	r = iothread_init(&monitor->io);
+	if (r == 0)
+		r = child_open(&monitor->child, ROLE_MONITOR);
+	return r < 0 ? r : sd_event_new(&monitor->event);
 }
 
 /* True when there is nothing left to do: the guest is gone for good, and the
@@ -165,35 +165,35 @@ static bool is_over(const struct monitor *monitor)
 
 static int run(struct monitor *monitor)
 {
-	int result = watch_link(monitor);
+	int r = watch_link(monitor);
 
-	while (result >= 0 && !is_over(monitor)) {
-		result = sd_event_run(monitor->event, UINT64_MAX);
-		if (result >= 0 && !is_over(monitor))
-			result = watch_link(monitor);
+	while (r >= 0 && !is_over(monitor)) {
+		r = sd_event_run(monitor->event, UINT64_MAX);
+		if (r >= 0 && !is_over(monitor))
+			r = watch_link(monitor);
 	}
-	if (result >= 0)
-		(void)sd_event_get_exit_code(monitor->event, &result);
-	return result;
+	if (r >= 0)
+		(void)sd_event_get_exit_code(monitor->event, &r);
+	return r;
 }
 
 int main(void)
 {
 	static struct monitor monitor;
-	int result;
+	int r;
 
 	/* The threads allocate nothing while they work. */
 	(void)mallopt(M_ARENA_MAX, 1);
 	log_open("bulkhead-monitor", NULL, LOG_INFO);
-	result = init(&monitor);
-	if (result >= 0) {
+	r = init(&monitor);
+	if (r >= 0) {
 		log_open("bulkhead-monitor", monitor.child.settings.name,
 			 (enum log_level)monitor.child.settings.log_level);
-		result = run(&monitor);
+		r = run(&monitor);
 	}
 	/* The kernel ends the threads, which may wait for a dead disk. */
 	engine_close(&monitor.engine);
-	if (result < 0)
-		log_error("ending error=%d", -result);
-	return result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (r < 0)
+		log_error("ending error=%d", -r);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

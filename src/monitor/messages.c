@@ -88,11 +88,11 @@ static int note_debt(void *process, struct message *message)
 
 static int launch(void *process, struct message *message)
 {
-	int result = monitor_launch(process);
+	int r = monitor_launch(process);
 
 	/* Of an image, of memory: of the link they would mean something else,
 	 * and this monitor would wait on. */
-	return result == -EBADMSG || result == -EAGAIN ? -EIO : result;
+	return r == -EBADMSG || r == -EAGAIN ? -EIO : r;
 }
 
 /* Disks. --------------------------------------------------------------------- */
@@ -156,7 +156,7 @@ static int take_disk_up(void *process, struct message *message)
 	struct monitor *monitor = process;
 	struct disk_change change = { 0 };
 	const struct disk_channel *channel = &change.channel;
-	int result;
+	int r;
 
 	memcpy(&change.channel, message->body, sizeof(change.channel));
 	if (!is_disk(monitor, channel->index, channel->attachment_id))
@@ -165,8 +165,8 @@ static int take_disk_up(void *process, struct message *message)
 		return plan_channel(&monitor->plans[channel->index].channel,
 				    channel->generation, channel->is_alone != 0,
 				    message);
-	result = lane_open(&change.lane, channel->generation, message->fds);
-	if (result < 0)
+	r = lane_open(&change.lane, channel->generation, message->fds);
+	if (r < 0)
 		return give_back(monitor, MSG_MONITOR_DISK_REFUSED, channel,
 				 sizeof(*channel));
 	iothread_call(&monitor->io, bring_up, &change);
@@ -255,7 +255,7 @@ static int take_nic_up(void *process, struct message *message)
 	struct monitor *monitor = process;
 	struct nic_move change = { 0 };
 	const struct nic_channel *channel = &change.channel;
-	int result;
+	int r;
 
 	memcpy(&change.channel, message->body, sizeof(change.channel));
 	if (!is_nic(monitor, channel))
@@ -263,8 +263,8 @@ static int take_nic_up(void *process, struct message *message)
 	if (monitor->state == MONITOR_CONFIGURED)
 		return plan_channel(&monitor->nic_plans[channel->index].channel,
 				    channel->generation, false, message);
-	result = nic_link_open(&change.link, channel->generation, message->fds);
-	if (result < 0)
+	r = nic_link_open(&change.link, channel->generation, message->fds);
+	if (r < 0)
 		return give_back(monitor, MSG_MONITOR_NIC_BROKEN, channel,
 				 sizeof(*channel));
 	iothread_call(&monitor->io, bring_nic_up, &change);
@@ -298,12 +298,12 @@ static int tell_engine(struct monitor *monitor, const struct message *message,
 		       enum engine_verb verb,
 		       const struct engine_argument *argument)
 {
-	int result = monitor->engine.ops->command(
-		&monitor->engine, verb, message->request_id, argument);
+	int r = monitor->engine.ops->command(&monitor->engine, verb,
+					     message->request_id, argument);
 
-	if (result < 0)
-		report_done(monitor, message->request_id, result, NULL);
-	return result;
+	if (r < 0)
+		report_done(monitor, message->request_id, r, NULL);
+	return r;
 }
 
 static int ask_engine(void *process, struct message *message)
@@ -416,20 +416,20 @@ static void forget_message(struct message *message)
  * of this monitor. */
 static int handle(struct monitor *monitor, struct message *message)
 {
-	int result;
+	int r;
 
-	result = message_dispatch(from_supervisor, ARRAY_COUNT(from_supervisor),
-				  monitor->state, monitor, message);
-	if (result >= 0)
+	r = message_dispatch(from_supervisor, ARRAY_COUNT(from_supervisor),
+			     monitor->state, monitor, message);
+	if (r >= 0)
 		return 0;
-	log_warn("message refused type=%u error=%d", message->type, -result);
+	log_warn("message refused type=%u error=%d", message->type, -r);
 	if (message->request_id != 0) {
-		report_done(monitor, message->request_id, result, NULL);
+		report_done(monitor, message->request_id, r, NULL);
 		return 0;
 	}
 	if (monitor->state <= MONITOR_STARTING)
-		return result;
-	if (result == -EBADMSG)
+		return r;
+	if (r == -EBADMSG)
 		child_drop(&monitor->child);
 	return 0;
 }
@@ -437,27 +437,27 @@ static int handle(struct monitor *monitor, struct message *message)
 static int receive_one(struct monitor *monitor)
 {
 	SCOPED(forget_message) struct message message;
-	int result;
+	int r;
 
 	for (int i = 0; i < CONTROL_FD_MAX; i++)
 		message.fds[i] = NO_FD;
-	result = child_receive(&monitor->child, &message);
-	if (result < 0) {
+	r = child_receive(&monitor->child, &message);
+	if (r < 0) {
 		message.fd_count = 0;
-		return result;
+		return r;
 	}
 	return handle(monitor, &message);
 }
 
 int monitor_receive(struct monitor *monitor)
 {
-	int result = 0;
+	int r = 0;
 
-	for (int i = 0; i < MESSAGES_PER_EVENT && result == 0; i++)
-		result = receive_one(monitor);
+	for (int i = 0; i < MESSAGES_PER_EVENT && r == 0; i++)
+		r = receive_one(monitor);
 	/* Without a supervisor, a monitor that does not run yet is no use. */
-	if (result == -EAGAIN && child_fd(&monitor->child) == NO_FD &&
+	if (r == -EAGAIN && child_fd(&monitor->child) == NO_FD &&
 	    monitor->state < MONITOR_STARTING)
 		return -EPIPE;
-	return result == -EAGAIN || result == -EBADMSG ? 0 : result;
+	return r == -EAGAIN || r == -EBADMSG ? 0 : r;
 }

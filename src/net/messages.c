@@ -80,16 +80,16 @@ static int add_switch(void *process, struct message *message)
 	const struct net_switch *asked = (const void *)message->body;
 	struct service *service = process;
 	struct network *network;
-	int result;
+	int r;
 
 	if (service->network_count == SWITCH_COUNT_MAX)
 		return -EBADMSG;
 	if (find_network(service, asked->name))
 		return 0;
-	result = network_new(asked->name, service_report, service, &network);
-	if (result == 0)
+	r = network_new(asked->name, service_report, service, &network);
+	if (r == 0)
 		service->networks[service->network_count++] = network;
-	return result;
+	return r;
 }
 
 static void forget_port(struct port **port)
@@ -113,13 +113,13 @@ static int take_port(struct service *service, struct port **port,
 		     const struct switch_port_settings *settings)
 {
 	struct network *network = find_network(service, network_name);
-	int result;
+	int r;
 
 	if (!network || service->port_count == NET_SERVICE_PORTS_MAX)
 		return -ENOSPC;
-	result = network_add(network, *port, settings);
-	if (result < 0)
-		return result;
+	r = network_add(network, *port, settings);
+	if (r < 0)
+		return r;
 	service->ports[service->port_count++] = *port;
 	*port = NULL;
 	return 0;
@@ -131,19 +131,19 @@ static int attach(void *process, struct message *message)
 	SCOPED(forget_port) struct port *port = NULL;
 	struct switch_port_settings settings;
 	struct service *service = process;
-	int result;
+	int r;
 
 	if (find_port(service, asked->attachment.id))
 		return -EBADMSG;
-	result = network_port_settings(&asked->definition, &settings);
-	if (result == 0)
-		result = port_new(asked, message->fds, clock_now_ns(), &port);
-	if (result == 0)
-		result = take_port(service, &port, asked->definition.network,
-				   &settings);
-	if (result == 0)
+	r = network_port_settings(&asked->definition, &settings);
+	if (r == 0)
+		r = port_new(asked, message->fds, clock_now_ns(), &port);
+	if (r == 0)
+		r = take_port(service, &port, asked->definition.network,
+			      &settings);
+	if (r == 0)
 		return 0;
-	return refuse(service, MSG_NET_PEER_BROKEN, &asked->attachment, result);
+	return refuse(service, MSG_NET_PEER_BROKEN, &asked->attachment, r);
 }
 
 static int add_uplink(void *process, struct message *message)
@@ -152,19 +152,19 @@ static int add_uplink(void *process, struct message *message)
 	SCOPED(forget_port) struct port *port = NULL;
 	struct switch_port_settings settings;
 	struct service *service = process;
-	int result;
+	int r;
 
 	if (find_port(service, asked->attachment.id))
 		return -EBADMSG;
-	result = network_uplink_settings(&asked->definition, &settings);
-	if (result == 0)
-		result = port_new_uplink(asked, &message->fds[0], &port);
-	if (result == 0)
-		result = take_port(service, &port, asked->definition.name,
-				   &settings);
-	if (result == 0)
+	r = network_uplink_settings(&asked->definition, &settings);
+	if (r == 0)
+		r = port_new_uplink(asked, &message->fds[0], &port);
+	if (r == 0)
+		r = take_port(service, &port, asked->definition.name,
+			      &settings);
+	if (r == 0)
 		return 0;
-	return refuse(service, MSG_NET_UPLINK_LOST, &asked->attachment, result);
+	return refuse(service, MSG_NET_UPLINK_LOST, &asked->attachment, r);
 }
 
 /* A port between generations is not there; it will come with its settings. */
@@ -174,7 +174,7 @@ static int change(void *process, struct message *message)
 	struct service *service = process;
 	struct port *port = find_attached(service, &asked->attachment);
 	struct switch_port_settings settings;
-	int result;
+	int r;
 
 	if (!port || port->uplink != UPLINK_NONE)
 		return 0;
@@ -182,11 +182,11 @@ static int change(void *process, struct message *message)
 	if (memcmp(&port->definition, &asked->definition,
 		   sizeof(port->definition)) == 0)
 		return 0;
-	result = network_port_settings(&asked->definition, &settings);
-	if (result == 0)
-		result = network_change(port, &settings);
-	if (result < 0)
-		return result;
+	r = network_port_settings(&asked->definition, &settings);
+	if (r == 0)
+		r = network_change(port, &settings);
+	if (r < 0)
+		return r;
 	port->definition = asked->definition;
 	port_set_credit(port, &asked->definition, clock_now_ns());
 	return 0;

@@ -35,7 +35,7 @@ int network_new(const char *name,
 		.context = network,
 	};
 	uint32_t seed = 0;
-	int result;
+	int r;
 
 	if (!network)
 		return -ENOMEM;
@@ -45,10 +45,10 @@ int network_new(const char *name,
 	(void)snprintf(network->name, sizeof(network->name), "%s", name);
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		seed = (uint32_t)clock_now_ns();
-	result = switch_new(&network->vswitch, &ops, seed);
-	if (result < 0) {
+	r = switch_new(&network->vswitch, &ops, seed);
+	if (r < 0) {
 		free(network);
-		return result;
+		return r;
 	}
 	*ret_network = network;
 	return 0;
@@ -121,10 +121,10 @@ int network_change(struct port *port,
 {
 	struct vswitch *vswitch = port->network->vswitch;
 	bool was_trunk = port->is_trunk;
-	int result = switch_set_port(vswitch, port->number, settings);
+	int r = switch_set_port(vswitch, port->number, settings);
 
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
 	port->is_trunk = settings->is_trunk;
 	settle_mirrors(port->network);
 	return settings->is_trunk && !was_trunk
@@ -136,17 +136,17 @@ int network_add(struct network *network, struct port *port,
 		const struct switch_port_settings *settings)
 {
 	struct offload_features features;
-	int result = find_number(network, &port->number);
+	int r = find_number(network, &port->number);
 
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
 	port->network = network;
 	network->ports[port->number] = port;
-	result = network_change(port, settings);
-	if (result < 0) {
+	r = network_change(port, settings);
+	if (r < 0) {
 		network->ports[port->number] = NULL;
 		port->network = NULL;
-		return result;
+		return r;
 	}
 	uplink_features(port->uplink, &features);
 	switch_set_features(network->vswitch, port->number, &features);
@@ -192,18 +192,18 @@ static int deliver(void *context, uint16_t number,
 {
 	struct network *network = context;
 	struct port *port = network->ports[number];
-	int result;
+	int r;
 
 	if (!port || port->is_broken || port->is_detaching)
 		return -ENOBUFS;
 	network->work += max_u64(delivery->head_bytes + delivery->data_bytes,
 				 NETWORK_WORK_LEAST);
-	result = port->uplink == UPLINK_NONE ? port_deliver(port, delivery)
-					     : uplink_deliver(port, delivery);
-	if (result == 0)
+	r = port->uplink == UPLINK_NONE ? port_deliver(port, delivery)
+					: uplink_deliver(port, delivery);
+	if (r == 0)
 		capture(port, CAPTURE_OUT, delivery->head, delivery->head_bytes,
 			delivery->data, delivery->data_bytes);
-	return result;
+	return r;
 }
 
 void network_forward(struct port *port, const uint8_t *record, uint32_t bytes)
@@ -277,12 +277,12 @@ void network_guest_mac(struct port *port, const struct mac *mac)
 	struct network *network = port->network;
 	const uint8_t *bytes = mac->bytes;
 	char text[TEXT_SIZE];
-	int result = switch_set_guest_mac(network->vswitch, port->number, mac,
-					  clock_now_ns());
+	int r = switch_set_guest_mac(network->vswitch, port->number, mac,
+				     clock_now_ns());
 	bool is_new = !mac_equals(&port->guest_mac, mac);
 
 	port->guest_mac = *mac;
-	if (result == 0 || !is_new)
+	if (r == 0 || !is_new)
 		return;
 	(void)snprintf(text, sizeof(text),
 		       "the guest of %s gave its interface %s the MAC "
@@ -290,7 +290,7 @@ void network_guest_mac(struct port *port, const struct mac *mac)
 		       "dropped",
 		       port->partition, port->nic, bytes[0], bytes[1], bytes[2],
 		       bytes[3], bytes[4], bytes[5],
-		       result == -EEXIST
+		       r == -EEXIST
 			       ? "which is configured elsewhere"
 			       : "which it may not use (any-mac is not set)");
 	network->tell(network->context, EVENT_WARNING, text);
@@ -378,7 +378,7 @@ _Static_assert((int)NIC_ADDRESS_MAX == GUARD_ADDRESS_MAX, "the same room");
 int network_port_settings(const struct nic_definition *definition,
 			  struct switch_port_settings *ret_settings)
 {
-	int result;
+	int r;
 
 	*ret_settings = (struct switch_port_settings){
 		.is_trunk = (definition->flags & NIC_TRUNK) != 0,
@@ -389,11 +389,10 @@ int network_port_settings(const struct nic_definition *definition,
 	    definition->rate.credit_bytes > NIC_CREDIT_MAX ||
 	    (definition->rate.credit_bytes && !definition->rate.period_us))
 		return -EINVAL;
-	result = add_vlans(&ret_settings->vlans, definition->vlans.pvid,
-			   definition->vlans.tagged.vids,
-			   definition->vlans.tagged.count);
-	return result < 0 ? result
-			  : fill_guard(&ret_settings->guard, definition);
+	r = add_vlans(&ret_settings->vlans, definition->vlans.pvid,
+		      definition->vlans.tagged.vids,
+		      definition->vlans.tagged.count);
+	return r < 0 ? r : fill_guard(&ret_settings->guard, definition);
 }
 
 int network_uplink_settings(const struct switch_definition *definition,

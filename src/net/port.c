@@ -49,15 +49,15 @@ static int open_rings(struct port *port, const struct attachment *attachment,
 		      int *fds)
 {
 	SCOPED(close_fd) int memory = take_fd(&fds[FD_MEMORY]);
-	int result;
+	int r;
 
 	port->kick_fd = take_fd(&fds[FD_KICK]);
 	port->call_fd = take_fd(&fds[FD_CALL]);
 	if (may_block(port->kick_fd) || may_block(port->call_fd))
 		return -EINVAL;
-	result = frames_open(&port->frames, memory, FRAMES_SERVICE);
-	if (result < 0)
-		return result;
+	r = frames_open(&port->frames, memory, FRAMES_SERVICE);
+	if (r < 0)
+		return r;
 	return port->frames.generation == (uint32_t)attachment->generation
 		       ? 0
 		       : -EBADMSG;
@@ -67,7 +67,7 @@ int port_new(const struct net_attach *attach, int *fds, uint64_t now_ns,
 	     struct port **ret_port)
 {
 	SCOPED(forget_port) struct port *port = allocate(&attach->attachment);
-	int result;
+	int r;
 
 	if (!port)
 		return -ENOMEM;
@@ -76,9 +76,9 @@ int port_new(const struct net_attach *attach, int *fds, uint64_t now_ns,
 	memcpy(port->nic, attach->definition.name, sizeof(port->nic));
 	port->frame_bytes_max =
 		attach->definition.mtu + ETHERNET_HEAD_BYTES + TAG_BYTES;
-	result = open_rings(port, &attach->attachment, fds);
-	if (result < 0)
-		return result;
+	r = open_rings(port, &attach->attachment, fds);
+	if (r < 0)
+		return r;
 	port_set_credit(port, &attach->definition, now_ns);
 	*ret_port = port;
 	port = NULL;
@@ -164,10 +164,10 @@ static bool serve_rings(struct port *port, uint64_t now_ns)
 	const uint8_t *record;
 	bool has_worked = false;
 	uint32_t bytes;
-	int result;
+	int r;
 
 	frames_beat(&port->frames);
-	while ((result = frames_next(&port->frames, &record, &bytes)) == 0) {
+	while ((r = frames_next(&port->frames, &record, &bytes)) == 0) {
 		if (!may_send(port, wire_bytes(bytes), now_ns))
 			return has_worked;
 		forward(port, record, bytes);
@@ -175,7 +175,7 @@ static bool serve_rings(struct port *port, uint64_t now_ns)
 		has_worked = true;
 	}
 	port_end_turn(port);
-	if (result == -EBADMSG)
+	if (r == -EBADMSG)
 		port->is_broken = true;
 	return has_worked;
 }
@@ -199,7 +199,7 @@ int port_deliver(struct port *port, const struct switch_delivery *delivery)
 {
 	uint32_t bytes = delivery->head_bytes + delivery->data_bytes;
 	uint8_t *record;
-	int result;
+	int r;
 
 	/* What is still to be cut is cut by the guest's own stack. */
 	if (delivery->offload.gso_type == VIRTIO_NET_HDR_GSO_NONE &&
@@ -208,10 +208,9 @@ int port_deliver(struct port *port, const struct switch_delivery *delivery)
 	if (frames_are_crowded(&port->frames) &&
 	    share_is_ahead(&port->share, port->network->sender))
 		return -ENOBUFS;
-	result = frames_reserve(&port->frames, FRAMES_HEADER_BYTES + bytes,
-				&record);
-	if (result < 0) {
-		port->is_broken |= result == -EBADMSG;
+	r = frames_reserve(&port->frames, FRAMES_HEADER_BYTES + bytes, &record);
+	if (r < 0) {
+		port->is_broken |= r == -EBADMSG;
 		return -ENOBUFS;
 	}
 	record_write_header(record, &delivery->offload);

@@ -195,18 +195,18 @@ static int set_registers(const struct machine *machine)
 static int machine_prepare(struct machine *machine,
 			   const struct guest_case *which)
 {
-	int error = map_run(machine);
+	int r = map_run(machine);
 
-	if (error == 0)
-		error = set_cpuid(machine);
-	if (error == 0)
-		error = set_sregs(machine, which->start_in_user_mode);
-	if (error == 0)
-		error = set_msrs(machine);
-	if (error == 0)
-		error = set_registers(machine);
+	if (r == 0)
+		r = set_cpuid(machine);
+	if (r == 0)
+		r = set_sregs(machine, which->start_in_user_mode);
+	if (r == 0)
+		r = set_msrs(machine);
+	if (r == 0)
+		r = set_registers(machine);
 	guest_fill(machine->memory, which);
-	return error;
+	return r;
 }
 
 static void judge_port(const struct kvm_run *run, struct probe_answer *answer)

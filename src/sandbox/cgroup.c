@@ -91,11 +91,11 @@ static int own_group(const char *controller, char *path, size_t room)
 {
 	FILE *file = fopen("/proc/self/cgroup", "re");
 	char line[LINE_SIZE];
-	int result = -ENOENT;
+	int r = -ENOENT;
 
 	if (!file)
 		return -errno;
-	while (result < 0 && fgets(line, sizeof(line), file)) {
+	while (r < 0 && fgets(line, sizeof(line), file)) {
 		char *rest = line, *number, *names;
 		bool is_match = false;
 
@@ -110,10 +110,10 @@ static int own_group(const char *controller, char *path, size_t room)
 		     one = strsep(&names, ","))
 			is_match |= strcmp(one, controller) == 0;
 		if (is_match && snprintf(path, room, "%s", rest) < (int)room)
-			result = 0;
+			r = 0;
 	}
 	(void)fclose(file);
-	return result;
+	return r;
 }
 
 /* Where the hierarchy is mounted: version 2, or a version 1 with `kind`. */
@@ -122,11 +122,11 @@ static int find_mount(const char *type, uint32_t kind, char *path, size_t room,
 {
 	FILE *file = fopen("/proc/self/mounts", "re");
 	char line[LINE_SIZE];
-	int result = -ENOENT;
+	int r = -ENOENT;
 
 	if (!file)
 		return -errno;
-	while (result < 0 && fgets(line, sizeof(line), file)) {
+	while (r < 0 && fgets(line, sizeof(line), file)) {
 		char where[256], name[32], options[160];
 
 		if (sscanf(line, "%*s %255s %31s %159s", where, name,
@@ -137,19 +137,19 @@ static int find_mount(const char *type, uint32_t kind, char *path, size_t room,
 		if (kind && !(*ret_kinds & kind))
 			continue;
 		if (snprintf(path, room, "%s", where) < (int)room)
-			result = 0;
+			r = 0;
 	}
 	(void)fclose(file);
-	return result;
+	return r;
 }
 
 static int open_own(const char *mount, const char *controller)
 {
 	char group[256], path[520];
-	int error = own_group(controller, group, sizeof(group));
+	int r = own_group(controller, group, sizeof(group));
 
-	if (error < 0)
-		return error;
+	if (r < 0)
+		return r;
 	(void)snprintf(path, sizeof(path), "%s%s", mount, group);
 	return open_folder(AT_FDCWD, path);
 }
@@ -200,16 +200,16 @@ static bool is_delegated(int group)
 
 static int hand_on(int group, uint32_t kinds)
 {
-	int error = 0;
+	int r = 0;
 
-	for (size_t i = 0; error == 0 && i < ARRAY_COUNT(controllers); i++) {
+	for (size_t i = 0; r == 0 && i < ARRAY_COUNT(controllers); i++) {
 		char text[16];
 
 		(void)snprintf(text, sizeof(text), "+%s", controllers[i].name);
 		if (kinds & controllers[i].kind)
-			error = write_at(group, "cgroup.subtree_control", text);
+			r = write_at(group, "cgroup.subtree_control", text);
 	}
-	return error;
+	return r;
 }
 
 /* Version 2 lets no group that hands controllers on hold processes (EBUSY). */
@@ -256,7 +256,7 @@ static int open_unit(int own)
 static int open_parent(const char *mount)
 {
 	SCOPED(close_fd) int own = open_own(mount, "");
-	int error;
+	int r;
 
 	if (own < 0)
 		return take_fd(&own);
@@ -264,8 +264,8 @@ static int open_parent(const char *mount)
 		return open_unit(own);
 	if (!(read_kinds(own) & CGROUP_MEMORY))
 		return -EOPNOTSUPP;
-	error = move_inside(own, "bulkheadd", (uint64_t)getpid());
-	return error < 0 ? error : take_fd(&own);
+	r = move_inside(own, "bulkheadd", (uint64_t)getpid());
+	return r < 0 ? r : take_fd(&own);
 }
 
 static int open_v2(const char *name, struct cgroup_base *base)
@@ -274,25 +274,25 @@ static int open_v2(const char *name, struct cgroup_base *base)
 	SCOPED(close_fd) int folder = NO_FD;
 	char mount[256];
 	uint32_t kinds = 0;
-	int error = find_mount("cgroup2", 0, mount, sizeof(mount), &kinds);
+	int r = find_mount("cgroup2", 0, mount, sizeof(mount), &kinds);
 
-	if (error < 0)
-		return error;
+	if (r < 0)
+		return r;
 	parent = open_parent(mount);
 	if (parent < 0)
 		return take_fd(&parent);
 	kinds = read_kinds(parent);
 	if (!(kinds & CGROUP_MEMORY))
 		return -EOPNOTSUPP;
-	error = hand_on(parent, kinds);
-	if (error < 0)
-		return error;
+	r = hand_on(parent, kinds);
+	if (r < 0)
+		return r;
 	folder = make_folder(parent, name);
 	if (folder < 0)
 		return take_fd(&folder);
-	error = hand_on(folder, kinds);
-	if (error < 0)
-		return error;
+	r = hand_on(folder, kinds);
+	if (r < 0)
+		return r;
 	base->version = CGROUP_V2;
 	add_tree(base, take_fd(&folder), kinds);
 	return 0;
@@ -388,36 +388,35 @@ void cgroup_base_close(struct cgroup_base *base)
 static int limit_v1(int folder, uint32_t kinds,
 		    const struct cgroup_limits *limits)
 {
-	int error = 0;
+	int r = 0;
 
 	if ((kinds & CGROUP_MEMORY) && limits->memory_bytes)
-		error = write_number(folder, "memory.limit_in_bytes",
-				     limits->memory_bytes);
-	if (error == 0 && (kinds & CGROUP_PIDS) && limits->process_count)
-		error = write_number(folder, "pids.max", limits->process_count);
+		r = write_number(folder, "memory.limit_in_bytes",
+				 limits->memory_bytes);
+	if (r == 0 && (kinds & CGROUP_PIDS) && limits->process_count)
+		r = write_number(folder, "pids.max", limits->process_count);
 	if (kinds & CGROUP_CPU)
 		give_real_time(folder, REAL_TIME_US, REAL_TIME_PERIOD_US);
 	/* The usual share is 100 in version 2 and 1024 in version 1. */
-	if (error == 0 && (kinds & CGROUP_CPU) && limits->cpu_weight)
-		error = write_number(
+	if (r == 0 && (kinds & CGROUP_CPU) && limits->cpu_weight)
+		r = write_number(
 			folder, "cpu.shares",
 			max_u64(2, limits->cpu_weight * 1024ull / 100));
-	return error;
+	return r;
 }
 
 static int limit_v2(int folder, uint32_t kinds,
 		    const struct cgroup_limits *limits)
 {
-	int error = 0;
+	int r = 0;
 
 	if ((kinds & CGROUP_MEMORY) && limits->memory_bytes)
-		error = write_number(folder, "memory.max",
-				     limits->memory_bytes);
-	if (error == 0 && (kinds & CGROUP_PIDS) && limits->process_count)
-		error = write_number(folder, "pids.max", limits->process_count);
-	if (error == 0 && (kinds & CGROUP_CPU) && limits->cpu_weight)
-		error = write_number(folder, "cpu.weight", limits->cpu_weight);
-	return error;
+		r = write_number(folder, "memory.max", limits->memory_bytes);
+	if (r == 0 && (kinds & CGROUP_PIDS) && limits->process_count)
+		r = write_number(folder, "pids.max", limits->process_count);
+	if (r == 0 && (kinds & CGROUP_CPU) && limits->cpu_weight)
+		r = write_number(folder, "cpu.weight", limits->cpu_weight);
+	return r;
 }
 
 /* Its folder, with the limits in force. */
@@ -425,14 +424,14 @@ static int open_group(const struct cgroup_base *base, uint32_t tree,
 		      const char *group, const struct cgroup_limits *limits)
 {
 	SCOPED(close_fd) int folder = make_folder(base->fds[tree], group);
-	int error;
+	int r;
 
 	if (folder < 0)
 		return take_fd(&folder);
-	error = base->version == CGROUP_V2
-			? limit_v2(folder, base->kinds[tree], limits)
-			: limit_v1(folder, base->kinds[tree], limits);
-	return error < 0 ? error : take_fd(&folder);
+	r = base->version == CGROUP_V2
+		    ? limit_v2(folder, base->kinds[tree], limits)
+		    : limit_v1(folder, base->kinds[tree], limits);
+	return r < 0 ? r : take_fd(&folder);
 }
 
 int cgroup_create(const struct cgroup_base *base, const char *group,
@@ -464,15 +463,15 @@ static void remove_group(const struct cgroup_base *base, const char *group)
 int cgroup_place(const struct cgroup_base *base, const char *group, pid_t pid,
 		 const struct cgroup_limits *limits)
 {
-	int error = base->tree_count ? 0 : -EOPNOTSUPP;
+	int r = base->tree_count ? 0 : -EOPNOTSUPP;
 
 	if (!text_is_name(group, NAME_SIZE))
 		return -EINVAL;
-	for (uint32_t i = 0; error == 0 && i < base->tree_count; i++)
-		error = place_in_tree(base, i, group, pid, limits);
-	if (error < 0)
+	for (uint32_t i = 0; r == 0 && i < base->tree_count; i++)
+		r = place_in_tree(base, i, group, pid, limits);
+	if (r < 0)
 		remove_group(base, group);
-	return error;
+	return r;
 }
 
 static FILE *open_members(int folder)

@@ -249,19 +249,19 @@ int sandbox_seal(const struct sandbox_call *calls, size_t count,
 		.otherwise = SECCOMP_RET_KILL_PROCESS,
 	};
 	SCOPED(sandbox_program_release) struct sandbox_program program;
-	int error;
+	int r;
 
-	error = assemble(&lines, &program);
-	if (error < 0)
-		return error;
+	r = assemble(&lines, &program);
+	if (r < 0)
+		return r;
 	if (program.count == 0) {
 		layers_record(layers, SANDBOX_SECCOMP, -EINVAL);
 		return layers_check(layers, layers->required);
 	}
-	error = bind_process(&program, SECCOMP_FILTER_FLAG_LOG);
-	if (error == 0)
+	r = bind_process(&program, SECCOMP_FILTER_FLAG_LOG);
+	if (r == 0)
 		layers_record(layers, SANDBOX_SECCOMP, 0);
-	return error;
+	return r;
 }
 
 int layers_refuse(const struct sandbox_call *calls, size_t count)
@@ -272,9 +272,9 @@ int layers_refuse(const struct sandbox_call *calls, size_t count)
 		.otherwise = SECCOMP_RET_ALLOW,
 	};
 	SCOPED(sandbox_program_release) struct sandbox_program program;
-	int error = assemble(&lines, &program);
+	int r = assemble(&lines, &program);
 
-	if (error < 0)
-		return error;
+	if (r < 0)
+		return r;
 	return program.count ? bind_process(&program, 0) : -EINVAL;
 }

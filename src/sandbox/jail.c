@@ -109,7 +109,7 @@ static void reset_signals(void)
 
 static int take_layers(const struct jail *jail, struct sandbox_layers *layers)
 {
-	int error;
+	int r;
 
 	layers_unshare(layers);
 	layers_record(layers, SANDBOX_ROOT,
@@ -125,9 +125,9 @@ static int take_layers(const struct jail *jail, struct sandbox_layers *layers)
 		      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0);
 	/* After the last change of uid, which takes it back; before the filter,
 	 * which refuses it. */
-	error = prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0;
+	r = prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? -errno : 0;
 	layers_record(layers, SANDBOX_SECCOMP, jail_seal());
-	return error;
+	return r;
 }
 
 /* Without a root of its own the program reaches its files by descriptor. */
@@ -162,17 +162,17 @@ static int run(const struct jail *jail, struct progress *progress, int report)
 {
 	static char *const environment[] = { NULL };
 	char *arguments[ARGUMENT_MAX];
-	int error = layers_check(&progress->layers, jail->required);
+	int r = layers_check(&progress->layers, jail->required);
 
-	if (error == 0 && jail->socket_count &&
+	if (r == 0 && jail->socket_count &&
 	    !(progress->layers.in_place & SANDBOX_ROOT))
-		error = -EPERM;
-	if (error == 0)
-		error = copy_arguments(jail, arguments);
-	if (error == 0)
-		error = arrange_fds(jail);
-	if (error < 0)
-		return error;
+		r = -EPERM;
+	if (r == 0)
+		r = copy_arguments(jail, arguments);
+	if (r == 0)
+		r = arrange_fds(jail);
+	if (r < 0)
+		return r;
 	if (!(progress->layers.in_place & SANDBOX_ROOT))
 		name_files(jail, arguments);
 	reset_signals();
@@ -221,17 +221,17 @@ static pid_t fork_child(struct sandbox_layers *layers, int *ret_pidfd)
 	gid_t gid = getegid();
 	unsigned long flags = CLONE_NEWPID | (uid ? CLONE_NEWUSER : 0);
 	pid_t pid = clone_child(flags, ret_pidfd);
-	int error = pid < 0 ? -errno : 0;
+	int r = pid < 0 ? -errno : 0;
 
-	if (error < 0)
+	if (r < 0)
 		pid = clone_child(0, ret_pidfd);
 	if (pid != 0)
 		return pid < 0 ? -errno : pid;
-	if (uid && error == 0)
-		error = layers_map_user(uid, gid);
+	if (uid && r == 0)
+		r = layers_map_user(uid, gid);
 	if (uid)
-		layers_record(layers, SANDBOX_USER_NAMESPACE, error);
-	layers_record(layers, SANDBOX_PID_NAMESPACE, error);
+		layers_record(layers, SANDBOX_USER_NAMESPACE, r);
+	layers_record(layers, SANDBOX_PID_NAMESPACE, r);
 	return 0;
 }
 
@@ -252,10 +252,10 @@ int jail_start(const struct jail *jail, struct jailed *ret_jailed,
 	struct jailed jailed = { .pid = -1, .pidfd = NO_FD };
 	SCOPED(close_fd) int report = NO_FD;
 	SCOPED(close_fd) int child_report = NO_FD;
-	int ends[2], error = check(jail);
+	int ends[2], r = check(jail);
 
-	if (error < 0)
-		return error;
+	if (r < 0)
+		return r;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	report = ends[0];
@@ -266,11 +266,11 @@ int jail_start(const struct jail *jail, struct jailed *ret_jailed,
 	if (jailed.pid == 0)
 		child_main(jail, &progress, child_report);
 	close_fd(&child_report);
-	error = await_exec(report, &progress);
+	r = await_exec(report, &progress);
 	*ret_layers = progress.layers;
-	if (error < 0) {
+	if (r < 0) {
 		jail_close(&jailed);
-		return error;
+		return r;
 	}
 	*ret_jailed = jailed;
 	return 0;

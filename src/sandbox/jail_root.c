@@ -105,18 +105,18 @@ static int take_system(struct parts *parts)
 {
 	for (size_t i = 0; i < SYSTEM_COUNT; i++) {
 		struct stat info;
-		int error;
+		int r;
 
 		if (lstat(system_paths[i], &info) < 0 || S_ISLNK(info.st_mode))
 			continue;
 		/* Mounts below it come along: a user namespace may not uncover
 		 * what they hide. */
-		error = clone_tree(AT_FDCWD, system_paths[i], AT_RECURSIVE,
-				   &parts->system[i]);
-		if (error == 0)
-			error = make_read_only(parts->system[i]);
-		if (error < 0)
-			return error;
+		r = clone_tree(AT_FDCWD, system_paths[i], AT_RECURSIVE,
+			       &parts->system[i]);
+		if (r == 0)
+			r = make_read_only(parts->system[i]);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -124,11 +124,11 @@ static int take_system(struct parts *parts)
 static int take_devices(struct parts *parts, bool has_kvm)
 {
 	for (size_t i = 0; i < DEVICE_COUNT; i++) {
-		int error = clone_tree(AT_FDCWD, device_paths[i], 0,
-				       &parts->devices[i]);
+		int r = clone_tree(AT_FDCWD, device_paths[i], 0,
+				   &parts->devices[i]);
 
-		if (error < 0)
-			return error;
+		if (r < 0)
+			return r;
 	}
 	if (!has_kvm)
 		return 0;
@@ -203,19 +203,19 @@ static int place_system(const struct parts *parts)
 	for (size_t i = 0; i < SYSTEM_COUNT; i++) {
 		const char *path = system_paths[i];
 		struct stat info;
-		int error;
+		int r;
 
 		if (parts->system[i] == NO_FD) {
-			error = place_link(path);
+			r = place_link(path);
 		} else if (fstat(parts->system[i], &info) == 0 &&
 			   S_ISDIR(info.st_mode)) {
 			(void)mkdir(path + 1, 0755);
-			error = place(parts->system[i], path + 1);
+			r = place(parts->system[i], path + 1);
 		} else {
-			error = place_on_file(parts->system[i], path + 1);
+			r = place_on_file(parts->system[i], path + 1);
 		}
-		if (error < 0)
-			return error;
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -268,12 +268,12 @@ static int place_files(const struct jail *jail, const struct parts *parts)
 {
 	for (size_t i = 0; i < jail->file_count; i++) {
 		const char *path = jail->files[i].path + 1;
-		int error = parts->files[i] == NO_FD
-				    ? copy_file(jail->files[i].fd, path)
-				    : place_on_file(parts->files[i], path);
+		int r = parts->files[i] == NO_FD
+				? copy_file(jail->files[i].fd, path)
+				: place_on_file(parts->files[i], path);
 
-		if (error < 0)
-			return error;
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -298,25 +298,25 @@ static int place_sockets(const struct jail *jail)
 
 static int furnish(const struct jail *jail, const struct parts *parts)
 {
-	int error;
+	int r;
 
 	if (mkdir("dev", 0755) < 0 || mkdir("etc", 0755) < 0 ||
 	    mkdir("boot", 0755) < 0)
 		return -errno;
-	error = place_system(parts);
-	if (error == 0)
-		error = place_devices(jail, parts);
-	if (error == 0)
-		error = place_files(jail, parts);
-	if (error == 0)
-		error = place_sockets(jail);
-	return error;
+	r = place_system(parts);
+	if (r == 0)
+		r = place_devices(jail, parts);
+	if (r == 0)
+		r = place_files(jail, parts);
+	if (r == 0)
+		r = place_sockets(jail);
+	return r;
 }
 
 static int build(const struct jail *jail, const struct parts *parts)
 {
 	SCOPED(close_fd) int stage = NO_FD;
-	int error;
+	int r;
 
 	if (mount("tmpfs", STAGE, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755") <
 	    0)
@@ -324,12 +324,12 @@ static int build(const struct jail *jail, const struct parts *parts)
 	if (chdir(STAGE) < 0)
 		return -errno;
 	stage = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	error = stage < 0 ? -errno : furnish(jail, parts);
-	if (error < 0)
-		return error;
-	error = layers_pivot_to(stage);
-	if (error < 0)
-		return error;
+	r = stage < 0 ? -errno : furnish(jail, parts);
+	if (r < 0)
+		return r;
+	r = layers_pivot_to(stage);
+	if (r < 0)
+		return r;
 	return mount(NULL, "/", NULL,
 		     MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC,
 		     NULL) < 0
@@ -340,18 +340,18 @@ static int build(const struct jail *jail, const struct parts *parts)
 int jail_root_enter(const struct jail *jail)
 {
 	SCOPED(parts_release) struct parts parts;
-	int error;
+	int r;
 
 	parts_init(&parts);
 	(void)umask(0022);
 	/* What is mounted here must not appear on the host. */
 	if (mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -errno;
-	error = take_system(&parts);
-	if (error == 0)
-		error = take_devices(&parts, jail->has_kvm);
-	if (error < 0)
-		return error;
+	r = take_system(&parts);
+	if (r == 0)
+		r = take_devices(&parts, jail->has_kvm);
+	if (r < 0)
+		return r;
 	take_files(&parts, jail);
 	return build(jail, &parts);
 }

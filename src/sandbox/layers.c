@@ -50,16 +50,16 @@ static int write_file(const char *path, const char *text)
 int layers_map_user(uid_t uid, gid_t gid)
 {
 	char map[64];
-	int error;
+	int r;
 
 	/* Without this an unprivileged gid_map is refused (user_namespaces(7)). */
-	error = write_file("/proc/self/setgroups", "deny");
-	if (error < 0)
-		return error;
+	r = write_file("/proc/self/setgroups", "deny");
+	if (r < 0)
+		return r;
 	(void)snprintf(map, sizeof(map), "%u %u 1", gid, gid);
-	error = write_file("/proc/self/gid_map", map);
-	if (error < 0)
-		return error;
+	r = write_file("/proc/self/gid_map", map);
+	if (r < 0)
+		return r;
 	(void)snprintf(map, sizeof(map), "%u %u 1", uid, uid);
 	return write_file("/proc/self/uid_map", map);
 }
@@ -76,15 +76,15 @@ static const struct {
 
 void layers_unshare(struct sandbox_layers *layers)
 {
-	int all = 0, error;
+	int all = 0, r;
 
 	for (size_t i = 0; i < ARRAY_COUNT(namespaces); i++)
 		all |= namespaces[i].flag;
 	/* One call for all is the usual case; singly only to learn which one
 	 * this kernel lacks. */
-	error = unshare(all);
+	r = unshare(all);
 	for (size_t i = 0; i < ARRAY_COUNT(namespaces); i++) {
-		int single = error < 0 ? unshare(namespaces[i].flag) : 0;
+		int single = r < 0 ? unshare(namespaces[i].flag) : 0;
 
 		layers_record(layers, namespaces[i].layer,
 			      single < 0 ? -errno : 0);

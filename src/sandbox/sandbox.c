@@ -14,18 +14,18 @@
 
 static int set_limits(const struct sandbox *config)
 {
-	int error;
+	int r;
 
 	/* Not 0: the kernel ignores 0 when cores go to a program, and takes 1
 	 * as "none" there too (core(5), do_coredump). */
-	error = layers_limit(RLIMIT_CORE, 1);
-	if (error == 0 && config->file_count)
-		error = layers_limit(RLIMIT_NOFILE, config->file_count);
-	if (error == 0 && config->locked_bytes)
-		error = layers_limit(RLIMIT_MEMLOCK, config->locked_bytes);
-	if (error == 0 && config->file_bytes)
-		error = layers_limit(RLIMIT_FSIZE, config->file_bytes);
-	return error;
+	r = layers_limit(RLIMIT_CORE, 1);
+	if (r == 0 && config->file_count)
+		r = layers_limit(RLIMIT_NOFILE, config->file_count);
+	if (r == 0 && config->locked_bytes)
+		r = layers_limit(RLIMIT_MEMLOCK, config->locked_bytes);
+	if (r == 0 && config->file_bytes)
+		r = layers_limit(RLIMIT_FSIZE, config->file_bytes);
+	return r;
 }
 
 static int change_root(int fd)
@@ -42,11 +42,11 @@ static int change_root(int fd)
  */
 static int enter_root(const struct sandbox_layers *layers, int fd)
 {
-	int error = -EPERM;
+	int r = -EPERM;
 
 	if (layers->in_place & SANDBOX_MOUNT_NAMESPACE)
-		error = layers_pivot(fd);
-	return error < 0 ? change_root(fd) : 0;
+		r = layers_pivot(fd);
+	return r < 0 ? change_root(fd) : 0;
 }
 
 static int enter_user_namespace(void)
@@ -61,10 +61,10 @@ static int enter_user_namespace(void)
 
 int sandbox_try_namespaces(void)
 {
-	int error = enter_user_namespace();
+	int r = enter_user_namespace();
 
-	if (error < 0)
-		return error;
+	if (r < 0)
+		return r;
 	/* A policy may give the namespace and no rights in it. */
 	if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
 	    mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)

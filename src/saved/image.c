@@ -42,10 +42,10 @@ static int refuse_damage(struct refusal *refusal, int error, const char *what)
 static int read_header(int fd, struct image_header *header,
 		       struct refusal *refusal)
 {
-	int result = read_at(fd, header, sizeof(*header), 0);
+	int r = read_at(fd, header, sizeof(*header), 0);
 
-	if (result < 0)
-		return refuse_damage(refusal, result, "header");
+	if (r < 0)
+		return refuse_damage(refusal, r, "header");
 	if (memcmp(header->magic, IMAGE_MAGIC, sizeof(header->magic)) != 0)
 		return refuse(refusal, -EBADMSG, "image",
 			      "the file is not a saved partition");
@@ -180,73 +180,70 @@ static int read_table(struct image *image, const struct image_header *header,
 		      struct refusal *refusal)
 {
 	uint64_t bytes = image_table_bytes(header->chunk_count);
-	int result;
+	int r;
 
 	image->chunks = malloc(bytes);
-	result = image->chunks ? read_at(image->fd, image->chunks, bytes,
-					 IMAGE_TABLE_OFFSET)
-			       : -ENOMEM;
-	if (result == 0 &&
-	    crc32c(0, image->chunks, bytes) != header->table_checksum)
-		result = -EBADMSG;
-	for (uint32_t i = 0; i < header->chunk_count && result == 0; i++)
+	r = image->chunks ? read_at(image->fd, image->chunks, bytes,
+				    IMAGE_TABLE_OFFSET)
+			  : -ENOMEM;
+	if (r == 0 && crc32c(0, image->chunks, bytes) != header->table_checksum)
+		r = -EBADMSG;
+	for (uint32_t i = 0; i < header->chunk_count && r == 0; i++)
 		if (!chunk_is_sound(&image->chunks[i]))
-			result = -EBADMSG;
-	return result < 0 ? refuse_damage(refusal, result, "table of memory")
-			  : 0;
+			r = -EBADMSG;
+	return r < 0 ? refuse_damage(refusal, r, "table of memory") : 0;
 }
 
 static int read_state(struct image *image, const struct image_header *header,
 		      struct refusal *refusal)
 {
 	uint64_t bytes = header->state_bytes;
-	int result;
+	int r;
 
 	image->state = malloc(bytes ? bytes : 1);
 	image->state_bytes = bytes;
-	result = image->state ? read_at(image->fd, image->state, bytes,
-					header->state_offset)
-			      : -ENOMEM;
-	if (result == 0 &&
-	    crc32c(0, image->state, bytes) != header->state_checksum)
-		result = -EBADMSG;
-	return result < 0 ? refuse_damage(refusal, result, "device state") : 0;
+	r = image->state ? read_at(image->fd, image->state, bytes,
+				   header->state_offset)
+			 : -ENOMEM;
+	if (r == 0 && crc32c(0, image->state, bytes) != header->state_checksum)
+		r = -EBADMSG;
+	return r < 0 ? refuse_damage(refusal, r, "device state") : 0;
 }
 
 static int read_image(struct image *image, const struct image_machine *wanted,
 		      struct refusal *refusal)
 {
 	struct image_header header;
-	int result;
+	int r;
 
-	result = read_header(image->fd, &header, refusal);
-	if (result == 0)
-		result = check_shape(image->fd, &header, refusal);
-	if (result < 0)
-		return result;
+	r = read_header(image->fd, &header, refusal);
+	if (r == 0)
+		r = check_shape(image->fd, &header, refusal);
+	if (r < 0)
+		return r;
 	take_machine(&header, &image->machine);
 	/* Before anything is allocated by what the file says. */
-	result = check_partition(&image->machine, wanted, refusal);
-	if (result == 0)
-		result = check_host(&image->machine, wanted, refusal);
-	if (result < 0)
-		return result;
+	r = check_partition(&image->machine, wanted, refusal);
+	if (r == 0)
+		r = check_host(&image->machine, wanted, refusal);
+	if (r < 0)
+		return r;
 	image->memory_offset = header.memory_offset;
 	image->chunk_count = header.chunk_count;
-	result = read_table(image, &header, refusal);
-	return result < 0 ? result : read_state(image, &header, refusal);
+	r = read_table(image, &header, refusal);
+	return r < 0 ? r : read_state(image, &header, refusal);
 }
 
 int image_open(struct image *image, int fd, const struct image_machine *wanted,
 	       struct refusal *ret_refusal)
 {
-	int result;
+	int r;
 
 	*image = (struct image){ .fd = fd };
-	result = read_image(image, wanted, ret_refusal);
-	if (result < 0)
+	r = read_image(image, wanted, ret_refusal);
+	if (r < 0)
 		image_close(image);
-	return result;
+	return r;
 }
 
 void image_close(struct image *image)
@@ -280,12 +277,12 @@ bool image_chunk_has_data(const struct image *image, uint32_t index)
 int image_read_chunk(const struct image *image, uint32_t index, uint8_t *buffer)
 {
 	uint32_t bytes = image_chunk_bytes(image, index);
-	int result;
+	int r;
 
-	result = read_at(image->fd, buffer, bytes,
-			 image->memory_offset + image_chunk_offset(index));
-	if (result < 0)
-		return result;
+	r = read_at(image->fd, buffer, bytes,
+		    image->memory_offset + image_chunk_offset(index));
+	if (r < 0)
+		return r;
 	return crc32c(0, buffer, bytes) == image->chunks[index].checksum
 		       ? 0
 		       : -EBADMSG;

@@ -119,22 +119,22 @@ static int write_pages(struct image_writer *writer, uint64_t offset,
 		       uint32_t bytes, bool *ret_has_data)
 {
 	uint32_t begin = 0;
-	int result = 0;
+	int r = 0;
 
 	*ret_has_data = false;
-	while (begin < bytes && result == 0) {
+	while (begin < bytes && r == 0) {
 		uint32_t end = begin;
 
 		while (end < bytes && !image_page_is_zero(writer->buffer + end))
 			end += IMAGE_PAGE_BYTES;
 		if (end > begin) {
 			*ret_has_data = true;
-			result = write_all(writer->fd, writer->buffer + begin,
-					   end - begin, offset + begin);
+			r = write_all(writer->fd, writer->buffer + begin,
+				      end - begin, offset + begin);
 		}
 		begin = end + IMAGE_PAGE_BYTES;
 	}
-	return result;
+	return r;
 }
 
 static uint32_t chunk_bytes_of(const struct image_writer *writer,
@@ -150,20 +150,20 @@ static int write_chunk(struct image_writer *writer, uint32_t index)
 	uint64_t offset = image_chunk_offset(index);
 	uint32_t bytes = chunk_bytes_of(writer, index);
 	bool has_data;
-	int result;
+	int r;
 
-	result = read_all(writer->memory_fd, writer->buffer, bytes, offset);
-	if (result == 0)
-		result = write_pages(writer,
-				     image_memory_offset(writer->chunk_count) +
-					     offset,
-				     bytes, &has_data);
-	if (result == 0 && has_data)
+	r = read_all(writer->memory_fd, writer->buffer, bytes, offset);
+	if (r == 0)
+		r = write_pages(writer,
+				image_memory_offset(writer->chunk_count) +
+					offset,
+				bytes, &has_data);
+	if (r == 0 && has_data)
 		writer->chunks[index] = (struct image_chunk){
 			.checksum = crc32c(0, writer->buffer, bytes),
 			.kind = CHUNK_DATA,
 		};
-	return result;
+	return r;
 }
 
 /* An error found while waiting is told once: it is not to be lost. That a file
@@ -183,10 +183,10 @@ static int write_behind(const struct image_writer *writer, uint64_t offset)
 {
 	uint64_t end = image_memory_offset(writer->chunk_count) + offset;
 	uint64_t before = WINDOWS_AHEAD * WINDOW_BYTES;
-	int result = sync_window(writer, end, SYNC_FILE_RANGE_WRITE);
+	int r = sync_window(writer, end, SYNC_FILE_RANGE_WRITE);
 
-	if (result < 0 || offset <= before)
-		return result;
+	if (r < 0 || offset <= before)
+		return r;
 	return sync_window(writer, end - before,
 			   SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
 				   SYNC_FILE_RANGE_WAIT_AFTER);
@@ -202,26 +202,25 @@ static void tell_progress(const struct image_writer *writer, uint64_t done)
 int image_writer_memory(struct image_writer *writer)
 {
 	struct extent extent = { 0, 0 };
-	int result = 0;
+	int r = 0;
 
-	for (uint32_t i = 0; i < writer->chunk_count && result == 0; i++) {
+	for (uint32_t i = 0; i < writer->chunk_count && r == 0; i++) {
 		uint64_t offset = image_chunk_offset(i);
 
 		if (__atomic_load_n(&writer->must_stop, __ATOMIC_ACQUIRE))
 			return -ECANCELED;
 		if (offset >= extent.end)
-			result = find_extent(writer, offset, &extent);
-		if (result == 0 &&
-		    extent.begin < offset + chunk_bytes_of(writer, i))
-			result = write_chunk(writer, i);
-		if (result == 0 && offset > 0 && offset % WINDOW_BYTES == 0) {
-			result = write_behind(writer, offset);
+			r = find_extent(writer, offset, &extent);
+		if (r == 0 && extent.begin < offset + chunk_bytes_of(writer, i))
+			r = write_chunk(writer, i);
+		if (r == 0 && offset > 0 && offset % WINDOW_BYTES == 0) {
+			r = write_behind(writer, offset);
 			tell_progress(writer, offset);
 		}
 	}
-	if (result == 0)
+	if (r == 0)
 		tell_progress(writer, writer->machine.memory_bytes);
-	return result;
+	return r;
 }
 
 static void fill_header(const struct image_writer *writer,
@@ -252,13 +251,13 @@ static void fill_header(const struct image_writer *writer,
 static int write_header(const struct image_writer *writer,
 			struct image_header *header)
 {
-	int result;
+	int r;
 
 	header->checksum = image_header_checksum(header);
-	result = write_all(writer->fd, header, sizeof(*header), 0);
-	if (result == 0 && fsync(writer->fd) < 0)
+	r = write_all(writer->fd, header, sizeof(*header), 0);
+	if (r == 0 && fsync(writer->fd) < 0)
 		return -errno;
-	return result;
+	return r;
 }
 
 int image_writer_finish(struct image_writer *writer, const uint8_t *state,
@@ -266,7 +265,7 @@ int image_writer_finish(struct image_writer *writer, const uint8_t *state,
 {
 	uint64_t table_bytes = image_table_bytes(writer->chunk_count);
 	struct image_header header;
-	int result;
+	int r;
 
 	if (state_bytes > IMAGE_STATE_MAX)
 		return -E2BIG;
@@ -275,15 +274,15 @@ int image_writer_finish(struct image_writer *writer, const uint8_t *state,
 	header.file_bytes = header.state_offset + state_bytes;
 	header.state_checksum = crc32c(0, state, state_bytes);
 	header.table_checksum = crc32c(0, writer->chunks, table_bytes);
-	result = write_all(writer->fd, writer->chunks, table_bytes,
-			   IMAGE_TABLE_OFFSET);
-	if (result == 0)
-		result = write_all(writer->fd, state, state_bytes,
-				   header.state_offset);
-	if (result == 0 && ftruncate(writer->fd, (off_t)header.file_bytes) < 0)
-		result = -errno;
+	r = write_all(writer->fd, writer->chunks, table_bytes,
+		      IMAGE_TABLE_OFFSET);
+	if (r == 0)
+		r = write_all(writer->fd, state, state_bytes,
+			      header.state_offset);
+	if (r == 0 && ftruncate(writer->fd, (off_t)header.file_bytes) < 0)
+		r = -errno;
 	/* Everything else first: a header makes an image of a file. */
-	if (result == 0 && fdatasync(writer->fd) < 0)
-		result = -errno;
-	return result < 0 ? result : write_header(writer, &header);
+	if (r == 0 && fdatasync(writer->fd) < 0)
+		r = -errno;
+	return r < 0 ? r : write_header(writer, &header);
 }

@@ -54,13 +54,13 @@ static int set_features(struct vhostuser_backend *backend)
 {
 	const uint64_t own = 1ull << VHOSTUSER_F_PROTOCOL_FEATURES;
 	uint64_t features = read_u64(backend);
-	int result;
+	int r;
 
 	if ((features & ~offered_features(backend)) != 0)
 		return -EBADMSG;
-	result = backend->ops->set_features(backend->device, features & ~own);
-	if (result < 0)
-		return result;
+	r = backend->ops->set_features(backend->device, features & ~own);
+	if (r < 0)
+		return r;
 	return (features & own) == 0 ? queues_enable_all(backend) : 0;
 }
 
@@ -123,7 +123,7 @@ static int set_memory_table(struct vhostuser_backend *backend)
 	SCOPED(guestmem_clear) struct guestmem spare;
 	struct vhostuser_table table;
 	struct guestmem old = *backend->memory;
-	int result;
+	int r;
 
 	guestmem_init(&spare);
 	memcpy(&table, backend->payload, sizeof(table));
@@ -133,9 +133,9 @@ static int set_memory_table(struct vhostuser_backend *backend)
 		    offsetof(struct vhostuser_table, regions) +
 			    sizeof(table.regions[0]) * table.region_count)
 		return -EBADMSG;
-	result = map_table(backend, &table, &spare);
-	if (result < 0)
-		return result;
+	r = map_table(backend, &table, &spare);
+	if (r < 0)
+		return r;
 	*backend->memory = spare;
 	spare = old;
 	backend->ops->memory_changed(backend->device);
@@ -159,13 +159,13 @@ read_region(const struct vhostuser_backend *backend)
 static int add_memory(struct vhostuser_backend *backend)
 {
 	struct vhostuser_region region = read_region(backend);
-	int result;
+	int r;
 
 	if (backend->fd_count != 1)
 		return -EBADMSG;
-	result = add_region(backend->memory, &region, backend->fds[0]);
-	if (result < 0)
-		return result;
+	r = add_region(backend->memory, &region, backend->fds[0]);
+	if (r < 0)
+		return r;
 	backend->ops->memory_changed(backend->device);
 	return 0;
 }
@@ -179,10 +179,10 @@ static int remove_memory(struct vhostuser_backend *backend)
 		.user_address = region.user_address,
 		.bytes = region.bytes,
 	};
-	int result = guestmem_remove(backend->memory, &place);
+	int r = guestmem_remove(backend->memory, &place);
 
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
 	backend->ops->memory_changed(backend->device);
 	return 0;
 }
@@ -243,16 +243,16 @@ static int get_inflight(struct vhostuser_backend *backend)
 {
 	SCOPED(close_fd) int fd = NO_FD;
 	struct vhostuser_inflight inflight;
-	int result;
+	int r;
 
 	if (read_inflight(backend, &inflight) < 0)
 		return -EBADMSG;
 	inflight.offset_bytes = 0;
-	result = backend->ops->inflight_create(
-		backend->device, inflight.queue_count, inflight.queue_size, &fd,
-		&inflight.bytes);
-	if (result < 0)
-		return result;
+	r = backend->ops->inflight_create(backend->device, inflight.queue_count,
+					  inflight.queue_size, &fd,
+					  &inflight.bytes);
+	if (r < 0)
+		return r;
 	return wire_reply(backend, &inflight, backend->header.payload_bytes,
 			  fd);
 }
@@ -356,7 +356,7 @@ static int acknowledge(struct vhostuser_backend *backend, int result)
 static int handle(struct vhostuser_backend *backend)
 {
 	const struct rule *rule = rule_for(backend);
-	int result;
+	int r;
 
 	if (!rule)
 		return acknowledge(backend, -ENOSYS);
@@ -365,10 +365,10 @@ static int handle(struct vhostuser_backend *backend)
 	/* A handler copies its whole body, of which less may have come. */
 	memset(backend->payload + backend->header.payload_bytes, 0,
 	       sizeof(backend->payload) - backend->header.payload_bytes);
-	result = rule->handle(backend);
+	r = rule->handle(backend);
 	if (!rule->has_answer)
-		return acknowledge(backend, result);
-	return result < 0 && result != -EPIPE ? -EBADMSG : result;
+		return acknowledge(backend, r);
+	return r < 0 && r != -EPIPE ? -EBADMSG : r;
 }
 
 void vhostuser_backend_init(struct vhostuser_backend *backend, int fd,
@@ -405,16 +405,16 @@ void vhostuser_backend_release(struct vhostuser_backend *backend)
 int vhostuser_backend_receive(struct vhostuser_backend *backend)
 {
 	for (int i = 0; i < MESSAGES_PER_CALL; i++) {
-		int result = wire_receive(backend);
+		int r = wire_receive(backend);
 
-		if (result == -EAGAIN)
+		if (r == -EAGAIN)
 			return 0;
-		if (result < 0)
-			return result;
-		result = handle(backend);
+		if (r < 0)
+			return r;
+		r = handle(backend);
 		wire_next(backend);
-		if (result < 0)
-			return result;
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

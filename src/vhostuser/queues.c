@@ -40,16 +40,16 @@ static void stop(struct vhostuser_backend *backend,
 static int start_when_ready(struct vhostuser_backend *backend,
 			    struct vhostuser_queue *queue)
 {
-	int result;
+	int r;
 
 	if (queue->is_served || queue->place.size == 0 ||
 	    !queue->has_addresses || queue->place.kick_fd == NO_FD ||
 	    !queue->is_enabled)
 		return 0;
-	result = backend->ops->queue_start(
-		backend->device, index_of(backend, queue), &queue->place);
-	queue->is_served = result == 0;
-	return result;
+	r = backend->ops->queue_start(backend->device, index_of(backend, queue),
+				      &queue->place);
+	queue->is_served = r == 0;
+	return r;
 }
 
 static struct vhostuser_vring_state
@@ -217,12 +217,12 @@ int queues_enable_all(struct vhostuser_backend *backend)
 {
 	for (uint32_t i = 0; i < backend->queue_count; i++) {
 		struct vhostuser_queue *queue = &backend->queues[i];
-		int result;
+		int r;
 
 		queue->is_enabled = true;
-		result = start_when_ready(backend, queue);
-		if (result < 0)
-			return result;
+		r = start_when_ready(backend, queue);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -12,7 +12,7 @@
 /* Keep the descriptors of one recvmsg(); close those beyond the maximum. */
 static int keep_fds(struct vhostuser_backend *backend, struct msghdr *in)
 {
-	int result = 0;
+	int r = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(in); c; c = CMSG_NXTHDR(in, c)) {
 		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -28,10 +28,10 @@ static int keep_fds(struct vhostuser_backend *backend, struct msghdr *in)
 				continue;
 			}
 			close_fd(&fd);
-			result = -EBADMSG;
+			r = -EBADMSG;
 		}
 	}
-	return result;
+	return r;
 }
 
 static int receive_some(struct vhostuser_backend *backend, void *to,
@@ -69,24 +69,24 @@ int wire_receive(struct vhostuser_backend *backend)
 	const size_t header_bytes = sizeof(backend->header);
 
 	while (backend->got_bytes < header_bytes) {
-		int result = receive_some(backend,
-					  (uint8_t *)&backend->header +
-						  backend->got_bytes,
-					  header_bytes - backend->got_bytes);
+		int r = receive_some(backend,
+				     (uint8_t *)&backend->header +
+					     backend->got_bytes,
+				     header_bytes - backend->got_bytes);
 
-		if (result < 0)
-			return result;
+		if (r < 0)
+			return r;
 	}
 	if (!is_request(&backend->header))
 		return -EBADMSG;
 	while (backend->got_bytes <
 	       header_bytes + backend->header.payload_bytes) {
 		size_t have = backend->got_bytes - header_bytes;
-		int result = receive_some(backend, backend->payload + have,
-					  backend->header.payload_bytes - have);
+		int r = receive_some(backend, backend->payload + have,
+				     backend->header.payload_bytes - have);
 
-		if (result < 0)
-			return result;
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

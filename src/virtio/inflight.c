@@ -217,7 +217,7 @@ int inflight_recover(struct inflight *ret_inflight,
 {
 	struct inflight inflight = { 0 };
 	uint16_t count = 0;
-	int result = 0;
+	int r = 0;
 
 	if (!ring->descriptors)
 		return -EINVAL;
@@ -227,11 +227,10 @@ int inflight_recover(struct inflight *ret_inflight,
 		inflight.part =
 			(void *)(region->first +
 				 part_bytes(region->queue_size) * queue_index);
-		result = recover(&inflight, region->queue_size, ring, heads,
-				 &count);
+		r = recover(&inflight, region->queue_size, ring, heads, &count);
 	}
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
 	*ret_inflight = inflight;
 	*ret_head_count = count;
 	return 0;

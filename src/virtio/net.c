@@ -75,11 +75,11 @@ int net_read(struct guestmem *memory, const struct ring_chain *chain,
 
 	for (uint32_t i = 0; i < chain->readable_count && at < bytes; i++) {
 		const struct ring_segment *segment = &chain->segments[i];
-		int result = guestmem_read(memory, record + at, segment->gpa,
-					   segment->bytes);
+		int r = guestmem_read(memory, record + at, segment->gpa,
+				      segment->bytes);
 
-		if (result < 0)
-			return result;
+		if (r < 0)
+			return r;
 		at += segment->bytes;
 	}
 	return 0;
@@ -145,27 +145,27 @@ static int fill_chains(struct net_receiver *receiver, struct ring *ring,
 {
 	struct ring_chain chain;
 	uint32_t at = 0;
-	int result;
+	int r;
 
 	for (*ret_count = 0; at < bytes; (*ret_count)++) {
 		if (*ret_count == most)
 			return -EMSGSIZE;
-		result = ring_take(ring, memory, receiver->segments,
-				   RING_CHAIN_MAX, &chain);
-		if (result < 0)
-			return result;
+		r = ring_take(ring, memory, receiver->segments, RING_CHAIN_MAX,
+			      &chain);
+		if (r < 0)
+			return r;
 		receiver->heads[*ret_count] = chain.head;
 		if (*ret_count == 0 && chain.writable_count > 0)
 			*ret_header = chain.segments[chain.readable_count].gpa;
-		result = fill_chain(memory, &chain, record, bytes, &at,
-				    &receiver->written[*ret_count]);
-		if (result == 0 && *ret_count == 0 &&
+		r = fill_chain(memory, &chain, record, bytes, &at,
+			       &receiver->written[*ret_count]);
+		if (r == 0 && *ret_count == 0 &&
 		    (receiver->written[0] < NET_HEADER_BYTES ||
 		     chain.segments[0].bytes < NET_HEADER_BYTES))
-			result = -EBADMSG;
-		if (result < 0) {
+			r = -EBADMSG;
+		if (r < 0) {
 			(*ret_count)++;
-			return result;
+			return r;
 		}
 	}
 	return 0;
@@ -187,16 +187,16 @@ int net_receive(struct net_receiver *receiver, struct virtqueue *queue,
 	uint32_t most = most_chains(&queue->ring, features);
 	uint32_t count = 0;
 	gpa_t header = 0;
-	int result = fill_chains(receiver, &queue->ring, memory, most, record,
-				 bytes, &count, &header);
+	int r = fill_chains(receiver, &queue->ring, memory, most, record, bytes,
+			    &count, &header);
 
-	if (result == 0)
-		result = write_count(memory, header, count) < 0 ? -EBADMSG : 0;
-	if (result < 0) {
+	if (r == 0)
+		r = write_count(memory, header, count) < 0 ? -EBADMSG : 0;
+	if (r < 0) {
 		untake(receiver, &queue->ring, count);
-		if (result == -EBADMSG)
+		if (r == -EBADMSG)
 			virtqueue_break(queue);
-		return result;
+		return r;
 	}
 	push(receiver, queue, count);
 	return 0;

@@ -35,12 +35,12 @@ int virtqueue_place(struct virtqueue *queue,
 		ring->is_started && ring->size == place->size &&
 		memcmp(&addresses, &queue->addresses, sizeof(addresses)) == 0 &&
 		place->base == ring_position(ring);
-	int result;
+	int r;
 
 	queue->addresses = addresses;
-	result = map(queue, place->size);
-	if (result < 0)
-		return result;
+	r = map(queue, place->size);
+	if (r < 0)
+		return r;
 	*ret_goes_on = is_same &&
 		       __atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE) ==
 			       ring->next_used;
@@ -54,10 +54,10 @@ int virtqueue_serve(struct virtqueue *queue,
 		    const struct virtio_queue_place *place, uint64_t features,
 		    const uint16_t *heads, uint16_t head_count)
 {
-	int result = ring_start(&queue->ring, features, heads, head_count);
+	int r = ring_start(&queue->ring, features, heads, head_count);
 
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
 	queue->kick_fd = place->kick_fd;
 	queue->call_fd = place->call_fd;
 	queue->is_served = true;
@@ -71,10 +71,10 @@ int virtqueue_start(struct virtqueue *queue,
 		    const uint16_t *heads, uint16_t head_count)
 {
 	bool goes_on;
-	int result = virtqueue_place(queue, place, &goes_on);
+	int r = virtqueue_place(queue, place, &goes_on);
 
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
 	return virtqueue_serve(queue, place, features, heads, head_count);
 }
 

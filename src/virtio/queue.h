@@ -88,16 +88,16 @@ static inline int virtqueue_take(struct virtqueue *queue,
 				 struct ring_segment *segments, uint32_t room,
 				 struct ring_chain *ret_chain)
 {
-	int result = ring_take(&queue->ring, queue->memory, segments, room,
-			       ret_chain);
+	int r = ring_take(&queue->ring, queue->memory, segments, room,
+			  ret_chain);
 
-	if (result == 0 && queue->wants_kicks) {
+	if (r == 0 && queue->wants_kicks) {
 		ring_refuse_kicks(&queue->ring);
 		queue->wants_kicks = false;
-	} else if (result == -EBADMSG) {
+	} else if (r == -EBADMSG) {
 		virtqueue_break(queue);
 	}
-	return result;
+	return r;
 }
 
 /* Return the chains for which ring_fill_used() was called; or this one.

@@ -182,10 +182,10 @@ static int walk_chain(const struct ring *ring, struct guestmem *memory,
 	struct table table = { .bytes = (const uint8_t *)ring->descriptors,
 			       .count = ring->size };
 	struct vring_desc indirect;
-	int result = walk_table(&table, head, walk, &indirect);
+	int r = walk_table(&table, head, walk, &indirect);
 
-	if (result != -EXDEV)
-		return result;
+	if (r != -EXDEV)
+		return r;
 	if (!ring->has_indirect ||
 	    enter_indirect(memory, &indirect, &table) < 0)
 		return -EBADMSG;
@@ -246,18 +246,18 @@ int ring_take(struct ring *ring, struct guestmem *memory,
 {
 	struct walk walk = { .segments = segments, .room = bounded_room(room) };
 	uint16_t head;
-	int result;
+	int r;
 
 	if (!ring->is_started || ring->is_broken || !ring->descriptors)
 		return -EAGAIN;
-	result = next_head(ring, &head);
-	if (result == -EBADMSG)
+	r = next_head(ring, &head);
+	if (r == -EBADMSG)
 		ring->is_broken = true;
-	if (result < 0)
-		return result;
-	result = read_chain(ring, memory, head, &walk, ret_chain);
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
+	r = read_chain(ring, memory, head, &walk, ret_chain);
+	if (r < 0)
+		return r;
 	set_out(ring, head);
 	ring->next_available++;
 	return 0;

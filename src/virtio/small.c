@@ -41,48 +41,48 @@ int virtio_small_set_features(void *device, uint64_t features)
 /* The chain in hand is the one that was kept. */
 static int retake(struct virtio_small_queue *queue)
 {
-	int result = ring_retake(&queue->vq.ring, queue->vq.memory,
-				 queue->kept_head, queue->segments,
-				 VIRTIO_SMALL_QUEUE_SIZE, &queue->chain);
+	int r = ring_retake(&queue->vq.ring, queue->vq.memory, queue->kept_head,
+			    queue->segments, VIRTIO_SMALL_QUEUE_SIZE,
+			    &queue->chain);
 
-	queue->has_chain = result == 0;
-	return result;
+	queue->has_chain = r == 0;
+	return r;
 }
 
 static int start(struct virtio_small_queue *queue, uint64_t features,
 		 const struct virtio_queue_place *place)
 {
 	bool was_kept = queue->is_kept;
-	int result;
+	int r;
 
 	queue->is_kept = queue->has_chain = false;
 	if (!was_kept)
 		queue->done_bytes = 0;
 	if (place->size > VIRTIO_SMALL_QUEUE_SIZE)
 		return -EINVAL;
-	result = virtqueue_start(&queue->vq, place, features, &queue->kept_head,
-				 was_kept);
-	if (result == 0 && was_kept)
-		result = retake(queue);
-	if (result < 0)
+	r = virtqueue_start(&queue->vq, place, features, &queue->kept_head,
+			    was_kept);
+	if (r == 0 && was_kept)
+		r = retake(queue);
+	if (r < 0)
 		(void)virtqueue_stop(&queue->vq);
 	else
 		virtqueue_poke(&queue->vq);
-	return result;
+	return r;
 }
 
 int virtio_small_queue_start(void *device, uint32_t index,
 			     const struct virtio_queue_place *place)
 {
 	struct virtio_small *small = device;
-	int result;
+	int r;
 
 	if (index >= VIRTIO_SMALL_QUEUES)
 		return -EINVAL;
 	pthread_mutex_lock(&small->lock);
-	result = start(&small->queues[index], small->features, place);
+	r = start(&small->queues[index], small->features, place);
 	pthread_mutex_unlock(&small->lock);
-	return result;
+	return r;
 }
 
 uint16_t virtio_small_queue_stop(void *device, uint32_t index)
@@ -122,17 +122,17 @@ void virtio_small_reset(void *device)
 
 int virtio_small_take(struct virtio_small_queue *queue)
 {
-	int result;
+	int r;
 
 	if (!queue->vq.is_served)
 		return -EAGAIN;
 	if (queue->has_chain)
 		return 0;
-	result = virtqueue_take(&queue->vq, queue->segments,
-				VIRTIO_SMALL_QUEUE_SIZE, &queue->chain);
-	queue->has_chain = result == 0;
+	r = virtqueue_take(&queue->vq, queue->segments, VIRTIO_SMALL_QUEUE_SIZE,
+			   &queue->chain);
+	queue->has_chain = r == 0;
 	queue->done_bytes = 0;
-	return result;
+	return r;
 }
 
 void virtio_small_answer(struct virtio_small_queue *queue,

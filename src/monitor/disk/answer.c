@@ -126,27 +126,27 @@ static void note_space(struct disk *disk, const struct request *request)
 void request_finish(struct request *request)
 {
 	struct disk *disk = request->queue->disk;
-	int error = request->error;
+	int r = request->error;
 
-	if (error == -ESTALE) {
+	if (r == -ESTALE) {
 		/* Read while its ring stood: again once it runs. */
 		request_rewind(request);
 		request_enter(request, REQUEST_ISSUING);
 		return;
 	}
-	if (error == -ENOSPC && request_is_change(request)) {
+	if (r == -ENOSPC && request_is_change(request)) {
 		end_suspicion(request);
 		hold_for_space(request);
 		return;
 	}
-	if (error == 0)
+	if (r == 0)
 		note_space(disk, request);
-	if (error == 0 && flush_is_promised(request)) {
+	if (r == 0 && flush_is_promised(request)) {
 		end_suspicion(request);
 		flush_begin(request);
 		return;
 	}
-	request_answer(request, status_of(error));
+	request_answer(request, status_of(r));
 }
 
 /* The data of a READ, to where the guest wants it. -ESTALE: its ring stands
@@ -154,16 +154,16 @@ void request_finish(struct request *request)
 static int deliver(struct disk *disk, const struct request *request,
 		   const struct chunk *chunk)
 {
-	int result;
+	int r;
 
 	if (!queue_is_live(request->queue))
 		return -ESTALE;
-	result = segments_write(&disk->memory, request->blk.segments,
-				request->blk.segment_count, chunk->offset_bytes,
-				lane_buffer(&disk->lane, chunk), chunk->bytes);
-	if (result < 0)
+	r = segments_write(&disk->memory, request->blk.segments,
+			   request->blk.segment_count, chunk->offset_bytes,
+			   lane_buffer(&disk->lane, chunk), chunk->bytes);
+	if (r < 0)
 		disk->counters.violations++;
-	return result < 0 ? -EIO : 0;
+	return r < 0 ? -EIO : 0;
 }
 
 void disk_end_outage(struct disk *disk)
@@ -202,20 +202,20 @@ bool disk_take_answers(struct disk *disk)
 {
 	struct lane_answer answer;
 	uint32_t bytes = 0;
-	int result = 0;
+	int r = 0;
 	int taken = 0;
 
 	if (!disk->lane.is_open)
 		return false;
 	while (taken < ANSWER_MOST && bytes < ANSWER_BYTES_MOST) {
-		result = lane_receive(&disk->lane, &answer);
-		if (result < 0)
+		r = lane_receive(&disk->lane, &answer);
+		if (r < 0)
 			break;
 		taken++;
 		bytes += answer.chunk->bytes;
 		take_answer(disk, answer.chunk, answer.status);
 	}
-	if (result == -EBADMSG) {
+	if (r == -EBADMSG) {
 		disk_broken(disk);
 		return true;
 	}

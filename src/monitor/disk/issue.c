@@ -67,11 +67,11 @@ static int send(struct disk *disk, struct request *request, struct chunk *chunk)
 		.op = ops[request->blk.operation],
 		.flags = flags_of(request),
 	};
-	int result;
+	int r;
 
-	result = lane_send(&disk->lane, chunk, &message);
-	if (result < 0)
-		return result;
+	r = lane_send(&disk->lane, chunk, &message);
+	if (r < 0)
+		return r;
 	chunk->request = request;
 	chunk->offset_bytes = (uint32_t)request->next_offset;
 	if (request->next_offset == 0) {
@@ -100,11 +100,11 @@ static void show_early(struct disk *disk, const struct request *request,
 static int issue_chunk(struct disk *disk, struct request *request)
 {
 	struct chunk *chunk;
-	int result;
+	int r;
 
-	result = lane_reserve(&disk->lane, next_bytes(disk, request), &chunk);
-	if (result < 0)
-		return result;
+	r = lane_reserve(&disk->lane, next_bytes(disk, request), &chunk);
+	if (r < 0)
+		return r;
 	if (fill(disk, request, chunk) < 0) {
 		/* The guest took the memory away: its own fault. */
 		lane_return(&disk->lane, chunk);
@@ -112,28 +112,28 @@ static int issue_chunk(struct disk *disk, struct request *request)
 		request->error = -EIO;
 		return 0;
 	}
-	result = send(disk, request, chunk);
-	if (result < 0)
+	r = send(disk, request, chunk);
+	if (r < 0)
 		lane_return(&disk->lane, chunk);
 	else
 		show_early(disk, request, chunk);
-	return result;
+	return r;
 }
 
 /* All of it, or as much as the lane takes. An error of a chunk already
  * answered ends it early. */
 static int issue(struct disk *disk, struct request *request)
 {
-	int result;
+	int r;
 
 	if (request->blk.operation == BLK_FLUSH) {
 		flush_begin(request);
 		return 0;
 	}
 	do {
-		result = issue_chunk(disk, request);
-		if (result < 0)
-			return result;
+		r = issue_chunk(disk, request);
+		if (r < 0)
+			return r;
 	} while (!request->error && request_has_data(request) &&
 		 request->next_offset < request->blk.bytes);
 	request_enter(request, REQUEST_SENT);
@@ -165,15 +165,15 @@ bool issue_accept(struct disk_queue *queue, const struct ring_chain *chain)
 {
 	struct disk *disk = queue->disk;
 	struct blk_request blk;
-	int result;
+	int r;
 
-	result = blk_decode(&disk->shape, &disk->memory, chain, &blk);
+	r = blk_decode(&disk->shape, &disk->memory, chain, &blk);
 	/* Only a record of an earlier life can hold more than we ever take. */
-	if (result == 0 && blk.segment_count > REQUEST_SEGMENTS &&
+	if (r == 0 && blk.segment_count > REQUEST_SEGMENTS &&
 	    !table_has_room(disk))
-		result = -EIO;
-	if (result < 0 || blk.operation == BLK_GET_ID) {
-		answer_at_once(queue, chain->head, &blk, result);
+		r = -EIO;
+	if (r < 0 || blk.operation == BLK_GET_ID) {
+		answer_at_once(queue, chain->head, &blk, r);
 		return false;
 	}
 	(void)table_add(queue, chain->head, &blk);
@@ -185,15 +185,14 @@ static int take(struct disk_queue *queue)
 {
 	struct disk *disk = queue->disk;
 	struct ring_chain chain;
-	int result;
+	int r;
 
 	if (!queue_is_live(queue) || !table_has_room(disk))
 		return -EAGAIN;
-	result = virtqueue_take(&queue->vq, disk->scratch, RING_CHAIN_MAX,
-				&chain);
-	if (result == -EBADMSG)
+	r = virtqueue_take(&queue->vq, disk->scratch, RING_CHAIN_MAX, &chain);
+	if (r == -EBADMSG)
 		disk->counters.violations++;
-	if (result < 0)
+	if (r < 0)
 		return -EAGAIN;
 	inflight_mark(&queue->inflight, chain.head);
 	(void)issue_accept(queue, &chain);
@@ -232,17 +231,17 @@ static struct request *next_suspect(struct disk *disk)
 static bool issue_alone(struct disk *disk)
 {
 	struct request *suspect = next_suspect(disk);
-	int result;
+	int r;
 
 	disk->is_blocked = true;
 	if (!disk->is_alone || !suspect)
 		return false;
 	if (disk->lane.out_count != suspect->out_count)
 		return false;
-	result = issue(disk, suspect);
-	if (result == -EBADMSG)
+	r = issue(disk, suspect);
+	if (r == -EBADMSG)
 		disk_broken(disk);
-	return result == 0 || disk->lane.must_publish;
+	return r == 0 || disk->lane.must_publish;
 }
 
 /* During an outage that lasts too long everything new fails at once. */
@@ -297,22 +296,22 @@ static int issue_next(struct disk *disk)
 static bool issue_many(struct disk *disk)
 {
 	bool has_worked = false;
-	int result = 0;
+	int r = 0;
 
 	disk->copied_bytes = 0;
 	for (int i = 1; i <= ISSUE_STEPS && disk->copied_bytes < COPY_MOST;
 	     i++) {
-		result = issue_next(disk);
-		if (result < 0)
+		r = issue_next(disk);
+		if (r < 0)
 			break;
 		has_worked = true;
 		if (i % PUBLISH_STEPS == 0)
 			lane_publish(&disk->lane);
 	}
-	if (result == -EBADMSG)
+	if (r == -EBADMSG)
 		disk_broken(disk);
 	disk->is_blocked =
-		result < 0 && (disk->cursor != NULL || !table_has_room(disk));
+		r < 0 && (disk->cursor != NULL || !table_has_room(disk));
 	return has_worked;
 }
 

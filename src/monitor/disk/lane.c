@@ -13,11 +13,11 @@
 static int allocate(struct lane *lane)
 {
 	uint32_t slots = lane->channel.shape.slot_count;
-	int result;
+	int r;
 
-	result = buffers_init(&lane->buffers, lane->channel.shape.buffer_bytes);
-	if (result < 0)
-		return result;
+	r = buffers_init(&lane->buffers, lane->channel.shape.buffer_bytes);
+	if (r < 0)
+		return r;
 	lane->chunks = calloc(slots, sizeof(*lane->chunks));
 	lane->free = calloc(slots, sizeof(*lane->free));
 	if (!lane->chunks || !lane->free)
@@ -32,7 +32,7 @@ static int allocate(struct lane *lane)
 int lane_open(struct lane *lane, uint64_t generation, int fds[3])
 {
 	SCOPED(close_fd) int memfd = take_fd(&fds[0]);
-	int result;
+	int r;
 
 	*lane = (struct lane){
 		.generation = generation,
@@ -40,16 +40,15 @@ int lane_open(struct lane *lane, uint64_t generation, int fds[3])
 		.call_fd = take_fd(&fds[2]),
 		.is_open = true,
 	};
-	result = channel_open(&lane->channel, memfd, CHANNEL_CLIENT,
-			      CHANNEL_KIND_DISK);
-	if (result == 0 &&
-	    lane->channel.shape.generation != (uint32_t)generation)
-		result = -EBADMSG;
-	if (result == 0)
-		result = allocate(lane);
-	if (result < 0)
+	r = channel_open(&lane->channel, memfd, CHANNEL_CLIENT,
+			 CHANNEL_KIND_DISK);
+	if (r == 0 && lane->channel.shape.generation != (uint32_t)generation)
+		r = -EBADMSG;
+	if (r == 0)
+		r = allocate(lane);
+	if (r < 0)
 		lane_close(lane);
-	return result;
+	return r;
 }
 
 void lane_close(struct lane *lane)
@@ -68,15 +67,15 @@ void lane_close(struct lane *lane)
 int lane_reserve(struct lane *lane, uint32_t bytes, struct chunk **ret_chunk)
 {
 	struct chunk *chunk;
-	int result;
+	int r;
 
 	if (lane->free_count == 0)
 		return -EAGAIN;
 	chunk = &lane->chunks[lane->free[lane->free_count - 1]];
 	if (bytes > 0) {
-		result = buffers_grant(&lane->buffers, bytes, &chunk->grant);
-		if (result < 0)
-			return result;
+		r = buffers_grant(&lane->buffers, bytes, &chunk->grant);
+		if (r < 0)
+			return r;
 	}
 	lane->free_count--;
 	chunk->bytes = bytes;
@@ -97,7 +96,7 @@ static uint32_t index_of(const struct lane *lane, const struct chunk *chunk)
 int lane_send(struct lane *lane, struct chunk *chunk,
 	      struct channel_request *request)
 {
-	int result;
+	int r;
 
 	chunk->sequence++;
 	chunk->position = channel_next_position(&lane->channel);
@@ -106,9 +105,9 @@ int lane_send(struct lane *lane, struct chunk *chunk,
 	request->buffer_offset = chunk->grant.offset;
 	if (chunk->bytes > 0)
 		request->length_bytes = chunk->bytes;
-	result = channel_send_request(&lane->channel, request);
-	if (result < 0)
-		return result;
+	r = channel_send_request(&lane->channel, request);
+	if (r < 0)
+		return r;
 	chunk->is_out = true;
 	lane->out_count++;
 	lane->large_count += chunk->bytes >= DISK_LARGE_BYTES;
@@ -159,11 +158,11 @@ int lane_receive(struct lane *lane, struct lane_answer *ret_answer)
 {
 	struct channel_response response;
 	struct chunk *chunk;
-	int result;
+	int r;
 
-	result = channel_receive_response(&lane->channel, &response);
-	if (result < 0)
-		return result;
+	r = channel_receive_response(&lane->channel, &response);
+	if (r < 0)
+		return r;
 	chunk = find(lane, response.id);
 	if (!chunk || response.status > 0 ||
 	    (response.status == 0 && response.bytes != chunk->bytes)) {

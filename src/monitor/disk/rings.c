@@ -126,10 +126,10 @@ static int place_queue(struct disk_queue *queue,
 		       const struct virtio_queue_place *place,
 		       bool *ret_goes_on)
 {
-	int result = virtqueue_place(&queue->vq, place, ret_goes_on);
+	int r = virtqueue_place(&queue->vq, place, ret_goes_on);
 
-	if (result < 0 || *ret_goes_on)
-		return result;
+	if (r < 0 || *ret_goes_on)
+		return r;
 	table_discard(queue);
 	return table_allocate(queue, place->size);
 }
@@ -143,23 +143,22 @@ static int start_queue(void *device, uint32_t index,
 	uint16_t count = 0;
 	bool was_used = queue->vq.ring.next_used != 0 || disk->told_on == queue;
 	bool has_gone_on;
-	int result;
+	int r;
 
-	result = place_queue(queue, place, &has_gone_on);
-	if (result == 0)
-		result = inflight_recover(&queue->inflight, &disk->region,
-					  (uint16_t)index, &queue->vq.ring,
-					  heads, &count);
-	if (result < 0)
-		return result;
+	r = place_queue(queue, place, &has_gone_on);
+	if (r == 0)
+		r = inflight_recover(&queue->inflight, &disk->region,
+				     (uint16_t)index, &queue->vq.ring, heads,
+				     &count);
+	if (r < 0)
+		return r;
 	if (has_gone_on)
 		count = kept_heads(queue, heads);
 	else if (disk->saved_count > 0)
 		count = saved_heads(queue, heads);
-	result = virtqueue_serve(&queue->vq, place, disk->features, heads,
-				 count);
-	if (result < 0)
-		return result;
+	r = virtqueue_serve(&queue->vq, place, disk->features, heads, count);
+	if (r < 0)
+		return r;
 	/* Rings begin at zero, and go on anywhere else. */
 	if (was_used && queue->vq.ring.next_used == 0 && count == 0)
 		flush_begin_life(disk);

@@ -24,10 +24,10 @@ static bool narrow(const struct witness *witness)
 {
 	const struct sandbox_program *program =
 		__atomic_load_n(&witness->program, __ATOMIC_ACQUIRE);
-	int result = program ? sandbox_narrow(program) : 0;
+	int r = program ? sandbox_narrow(program) : 0;
 
 	/* Going on unbound would be a promise broken in silence. */
-	assert(result == 0);
+	assert(r == 0);
 	return program != NULL;
 }
 
@@ -56,15 +56,15 @@ static void *run(void *context)
 
 int witness_open(struct witness *witness, int fd, int wake_fd)
 {
-	int result;
+	int r;
 
 	*witness = (struct witness){ .fd = fd, .wake_fd = wake_fd };
 	witness->ask_fd = eventfd(0, EFD_CLOEXEC);
 	if (witness->ask_fd < 0)
 		return -errno;
-	result = thread_start(&witness->thread, "witness", run, witness);
-	witness->is_running = result == 0;
-	return result;
+	r = thread_start(&witness->thread, "witness", run, witness);
+	witness->is_running = r == 0;
+	return r;
 }
 
 void witness_close(struct witness *witness)

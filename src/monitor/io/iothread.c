@@ -120,14 +120,14 @@ static void handle_sockets(struct iothread *io, const struct watch *watch)
 {
 	for (uint32_t i = 0; i < io->front_end_count; i++) {
 		struct front_end *front_end = &io->front_ends[i];
-		int result;
+		int r;
 
 		if (!watch->front_ends[i] ||
 		    !watch->fds[watch->front_ends[i]].revents)
 			continue;
-		result = vhostuser_backend_receive(&front_end->backend);
-		if (result < 0)
-			drop_front_end(io, front_end, result);
+		r = vhostuser_backend_receive(&front_end->backend);
+		if (r < 0)
+			drop_front_end(io, front_end, r);
 	}
 	if (watch->listener && watch->fds[watch->listener].revents)
 		accept_front(io);
@@ -205,11 +205,11 @@ static void look_around(struct iothread *io)
 static bool take_witness(struct iothread_disk *own)
 {
 	uint64_t answered;
-	int result;
+	int r;
 
-	if (!witness_take(&own->witness, &answered, &result))
+	if (!witness_take(&own->witness, &answered, &r))
 		return false;
-	disk_witnessed(&own->disk, answered, result);
+	disk_witnessed(&own->disk, answered, r);
 	return true;
 }
 
@@ -311,7 +311,7 @@ static void ask_witness(void *context, uint32_t disk_index, uint64_t asked)
 
 int iothread_init(struct iothread *io)
 {
-	int result;
+	int r;
 
 	memset(io, 0, sizeof(*io));
 	io->listener_fd = NO_FD;
@@ -321,9 +321,9 @@ int iothread_init(struct iothread *io)
 	io->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (io->wake_fd < 0)
 		return -errno;
-	result = notices_open(&io->notices);
-	if (result < 0)
-		return result;
+	r = notices_open(&io->notices);
+	if (r < 0)
+		return r;
 	spin_init(&io->spin, SPIN_MONITOR_NS);
 	(void)pthread_mutex_init(&io->callers, NULL);
 	return sem_init(&io->called, 0, 0) < 0 ? -errno : 0;
@@ -339,18 +339,17 @@ int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
 		.ask_witness = ask_witness,
 		.context = io,
 	};
-	int result;
+	int r;
 
 	if (io->disk_count == DISK_COUNT_MAX ||
 	    settings->index != io->disk_count)
 		return -EINVAL;
-	result = disk_init(&added->disk, settings, &ops);
-	if (result == 0)
-		result = witness_open(&added->witness, take_fd(&fd),
-				      io->wake_fd);
-	if (result < 0) {
+	r = disk_init(&added->disk, settings, &ops);
+	if (r == 0)
+		r = witness_open(&added->witness, take_fd(&fd), io->wake_fd);
+	if (r < 0) {
 		disk_release(&added->disk);
-		return result;
+		return r;
 	}
 	io->disk_count++;
 	return 0;
@@ -360,14 +359,14 @@ int iothread_add_nic(struct iothread *io, const struct monitor_nic *settings,
 		     bool has_control)
 {
 	struct nic *nic = &io->nics[io->nic_count];
-	int result;
+	int r;
 
 	if (io->nic_count == NIC_COUNT_MAX || settings->index != io->nic_count)
 		return -EINVAL;
-	result = nic_init(nic, settings, &io->notices, has_control);
-	if (result < 0) {
+	r = nic_init(nic, settings, &io->notices, has_control);
+	if (r < 0) {
 		nic_release(nic);
-		return result;
+		return r;
 	}
 	io->nic_count++;
 	return 0;
@@ -381,10 +380,10 @@ void iothread_listen(struct iothread *io, int listener_fd)
 
 int iothread_start(struct iothread *io)
 {
-	int result = thread_start(&io->thread, "io", run, io);
+	int r = thread_start(&io->thread, "io", run, io);
 
-	io->is_running = result == 0;
-	return result;
+	io->is_running = r == 0;
+	return r;
 }
 
 struct narrowing {

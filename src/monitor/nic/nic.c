@@ -193,11 +193,11 @@ static int start_queue(void *device, uint32_t index,
 		       const struct virtio_queue_place *place)
 {
 	struct nic *nic = device;
-	int result = virtqueue_start(&nic->queues[index], place, nic->features,
-				     NULL, 0);
+	int r = virtqueue_start(&nic->queues[index], place, nic->features, NULL,
+				0);
 
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
 	nic->wants_buffers = false;
 	nic->is_driven = true;
 	if (index == 0 && !nic->shape.has_control)
@@ -256,20 +256,20 @@ const struct virtio_device_ops nic_device_ops = {
 int nic_link_open(struct nic_link *link, uint64_t generation, int fds[3])
 {
 	SCOPED(close_fd) int memory = take_fd(&fds[0]);
-	int result;
+	int r;
 
 	*link = (struct nic_link){
 		.kick_fd = take_fd(&fds[1]),
 		.call_fd = take_fd(&fds[2]),
 		.generation = generation,
 	};
-	result = frames_open(&link->frames, memory, FRAMES_MONITOR);
-	if (result == 0 && link->frames.generation != (uint32_t)generation)
-		result = -EBADMSG;
-	link->is_open = result == 0;
-	if (result < 0)
+	r = frames_open(&link->frames, memory, FRAMES_MONITOR);
+	if (r == 0 && link->frames.generation != (uint32_t)generation)
+		r = -EBADMSG;
+	link->is_open = r == 0;
+	if (r < 0)
 		nic_link_close(link);
-	return result;
+	return r;
 }
 
 void nic_link_close(struct nic_link *link)

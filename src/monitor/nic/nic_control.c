@@ -174,11 +174,11 @@ static void run_command(struct nic *nic, struct virtqueue *queue,
 			const struct ring_chain *chain)
 {
 	struct command command;
-	int result = read_command(nic, chain, &command);
+	int r = read_command(nic, chain, &command);
 
-	if (result == 0)
-		result = obey(nic, &command);
-	virtqueue_push(queue, chain->head, answer(nic, chain, result));
+	if (r == 0)
+		r = obey(nic, &command);
+	virtqueue_push(queue, chain->head, answer(nic, chain, r));
 }
 
 bool nic_control_turn(struct nic *nic)
@@ -186,18 +186,18 @@ bool nic_control_turn(struct nic *nic)
 	struct virtqueue *queue = &nic->queues[2 * nic->shape.queue_pair_count];
 	struct ring_chain chain;
 	uint32_t count = 0;
-	int result = 0;
+	int r = 0;
 
 	if (!queue->is_served)
 		return false;
 	for (; count < COMMANDS_PER_TURN; count++) {
-		result = virtqueue_take(queue, nic->receiver.segments,
-					RING_CHAIN_MAX, &chain);
-		if (result < 0)
+		r = virtqueue_take(queue, nic->receiver.segments,
+				   RING_CHAIN_MAX, &chain);
+		if (r < 0)
 			break;
 		run_command(nic, queue, &chain);
 	}
-	nic->counters.violations += result == -EBADMSG;
+	nic->counters.violations += r == -EBADMSG;
 	if (count == 0)
 		return false;
 	nic_tell_features(nic);

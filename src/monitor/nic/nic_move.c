@@ -37,15 +37,15 @@ static int send_chain(struct nic *nic, const struct ring_chain *chain)
 	struct frames *frames = &nic->link.frames;
 	uint8_t *record;
 	uint32_t bytes;
-	int result;
+	int r;
 
 	if (net_measure(chain, FRAMES_RECORD_MOST, &bytes) < 0) {
 		nic->counters.violations++;
 		return 0;
 	}
-	result = frames_reserve(frames, bytes, &record);
-	if (result < 0)
-		return result;
+	r = frames_reserve(frames, bytes, &record);
+	if (r < 0)
+		return r;
 	if (net_read(&nic->memory, chain, record, bytes) < 0) {
 		nic->counters.violations++;
 		return 0;
@@ -60,18 +60,18 @@ static int send_chain(struct nic *nic, const struct ring_chain *chain)
 static bool transmit_one(struct nic *nic, struct virtqueue *queue)
 {
 	struct ring_chain chain;
-	int result = virtqueue_take(queue, nic->receiver.segments,
-				    RING_CHAIN_MAX, &chain);
+	int r = virtqueue_take(queue, nic->receiver.segments, RING_CHAIN_MAX,
+			       &chain);
 
-	if (result == -EBADMSG)
+	if (r == -EBADMSG)
 		nic->counters.violations++;
-	if (result < 0)
+	if (r < 0)
 		return false;
-	result = send_chain(nic, &chain);
-	if (result < 0) {
+	r = send_chain(nic, &chain);
+	if (r < 0) {
 		ring_untake(&queue->ring, chain.head);
-		nic->is_full = result == -EAGAIN;
-		if (result == -EBADMSG)
+		nic->is_full = r == -EAGAIN;
+		if (r == -EBADMSG)
 			lose_service(nic);
 		return false;
 	}
@@ -131,7 +131,7 @@ static int receive_record(struct nic *nic, const uint8_t *record,
 {
 	uint32_t pair = choose_pair(nic, record, bytes);
 	struct virtqueue *queue = receive_queue(nic, pair);
-	int result;
+	int r;
 
 	/* Nobody is there. A ring that only stands still is waited for. */
 	if (!nic->is_driven)
@@ -139,19 +139,18 @@ static int receive_record(struct nic *nic, const uint8_t *record,
 	nic->starved = pair;
 	if (!queue->is_served)
 		return -EAGAIN;
-	result = net_receive(&nic->receiver, queue, nic->features, record,
-			     bytes);
-	if (result == -EAGAIN && queue->ring.is_broken)
+	r = net_receive(&nic->receiver, queue, nic->features, record, bytes);
+	if (r == -EAGAIN && queue->ring.is_broken)
 		return 0;
-	if (result == -EBADMSG)
+	if (r == -EBADMSG)
 		nic->counters.violations++;
-	if (result == -EMSGSIZE)
+	if (r == -EMSGSIZE)
 		nic->counters.in_dropped++;
-	if (result == 0) {
+	if (r == 0) {
 		nic->counters.in_frames++;
 		nic->counters.in_bytes += bytes - NET_HEADER_BYTES;
 	}
-	return result == -EAGAIN ? -EAGAIN : 0;
+	return r == -EAGAIN ? -EAGAIN : 0;
 }
 
 static bool receive(struct nic *nic)
@@ -159,12 +158,12 @@ static bool receive(struct nic *nic)
 	struct frames *frames = &nic->link.frames;
 	const uint8_t *record;
 	uint32_t bytes, count = 0;
-	int result = 0;
+	int r = 0;
 
 	nic->wants_buffers = false;
 	for (; count < BATCH; count++) {
-		result = frames_next(frames, &record, &bytes);
-		if (result < 0)
+		r = frames_next(frames, &record, &bytes);
+		if (r < 0)
 			break;
 		if (bytes > NET_HEADER_BYTES)
 			nic->wants_buffers =
@@ -175,7 +174,7 @@ static bool receive(struct nic *nic)
 	}
 	for (uint32_t i = 0; i < nic->shape.queue_pair_count; i++)
 		virtqueue_signal(receive_queue(nic, i));
-	if (result == -EBADMSG) {
+	if (r == -EBADMSG) {
 		lose_service(nic);
 	} else if (frames_acknowledge(frames)) {
 		event_signal(nic->link.kick_fd);

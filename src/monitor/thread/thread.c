@@ -28,14 +28,14 @@ static void *begin(void *argument)
 static int create(pthread_t *thread, struct start *start)
 {
 	pthread_attr_t attributes;
-	int result = pthread_attr_init(&attributes);
+	int r = pthread_attr_init(&attributes);
 
-	if (result != 0)
-		return -result;
+	if (r != 0)
+		return -r;
 	(void)pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
-	result = pthread_create(thread, &attributes, begin, start);
+	r = pthread_create(thread, &attributes, begin, start);
 	(void)pthread_attr_destroy(&attributes);
-	return -result;
+	return -r;
 }
 
 int thread_start(pthread_t *thread, const char *name, void *(*run)(void *),
@@ -44,16 +44,16 @@ int thread_start(pthread_t *thread, const char *name, void *(*run)(void *),
 	struct start start = { .run = run, .context = context, .name = name };
 	sigset_t all;
 	sigset_t before;
-	int result;
+	int r;
 
 	(void)sem_init(&start.has_begun, 0, 0);
 	/* Signals belong to the main thread. */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	result = create(thread, &start);
+	r = create(thread, &start);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
 	/* What the C library does at the start of a thread is not allowed
 	 * once the process is sealed: wait until it is behind us. */
 	while (sem_wait(&start.has_begun) < 0)

@@ -79,15 +79,15 @@ static void hand_over(const struct passage *passage, uint16_t to,
 	const struct switch_ops *ops = &passage->vswitch->ops;
 	struct switch_counters *counters =
 		&passage->vswitch->ports[to].counters;
-	int result = ops->deliver(ops->context, to, delivery);
+	int r = ops->deliver(ops->context, to, delivery);
 
-	if (result == 0) {
+	if (r == 0) {
 		counters->out_frames++;
 		counters->out_bytes +=
 			delivery->head_bytes + delivery->data_bytes;
 		return;
 	}
-	drop(passage, to, result == -EMSGSIZE ? DROP_TOO_LONG : DROP_NO_BUFFER);
+	drop(passage, to, r == -EMSGSIZE ? DROP_TOO_LONG : DROP_NO_BUFFER);
 }
 
 /* What the receiver is told of a frame that travels as it is. */

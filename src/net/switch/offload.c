@@ -133,7 +133,7 @@ static int find_headers(const struct frame *frame, struct headers *headers)
 	uint32_t offset = frame_type_offset(frame);
 	uint16_t type = frame_read16(frame->head + offset);
 	uint8_t protocol = 0;
-	int result;
+	int r;
 
 	*headers = (struct headers){
 		.network = offset + 2,
@@ -141,10 +141,10 @@ static int find_headers(const struct frame *frame, struct headers *headers)
 	};
 	if (type != TYPE_IPV4 && type != TYPE_IPV6)
 		return -EBADMSG;
-	result = headers->is_ipv6 ? find_ipv6(frame, headers, &protocol)
-				  : find_ipv4(frame, headers, &protocol);
-	if (result < 0)
-		return result;
+	r = headers->is_ipv6 ? find_ipv6(frame, headers, &protocol)
+			     : find_ipv4(frame, headers, &protocol);
+	if (r < 0)
+		return r;
 	if (protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP)
 		return -EBADMSG;
 	headers->is_tcp = protocol == PROTOCOL_TCP;

@@ -171,21 +171,21 @@ static int give_birth(struct birth *birth, struct spawned *ret_spawned)
 {
 	struct spawned spawned = { .pidfd = NO_FD };
 	sigset_t all, before;
-	int error;
+	int r;
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	spawned.pid =
 		clone_process(birth, &spawned.pidfd, &spawned.is_in_group);
-	error = spawned.pid < 0 ? -errno : birth->error;
+	r = spawned.pid < 0 ? -errno : birth->error;
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (error == 0)
+	if (r == 0)
 		*ret_spawned = spawned;
 	else if (spawned.pid > 0)
 		(void)waitpid(spawned.pid, NULL, 0);
-	if (error < 0)
+	if (r < 0)
 		close_fd(&spawned.pidfd);
-	return error;
+	return r;
 }
 
 int spawn_child(const char *directory, const char *program, const char *name,

@@ -93,7 +93,7 @@ void errand_step_aside(void)
 void errand_step_back(void)
 {
 	struct errands *errands;
-	int error = errno; /* of the call that was waited for */
+	int r = errno; /* of the call that was waited for */
 
 	if (!current)
 		return;
@@ -106,7 +106,7 @@ void errand_step_back(void)
 	event_signal(errands->wake_fd);
 	wait_for(&current->has_turn);
 	current->is_aside = false;
-	errno = error;
+	errno = r;
 }
 
 bool errand_is_current(void)
@@ -250,17 +250,17 @@ static int create_thread(pthread_t *ret_thread, void *(*function)(void *),
 {
 	pthread_attr_t attributes;
 	sigset_t all, before;
-	int error = pthread_attr_init(&attributes);
+	int r = pthread_attr_init(&attributes);
 
-	if (error)
-		return -error;
+	if (r)
+		return -r;
 	(void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(ret_thread, &attributes, function, context);
+	r = pthread_create(ret_thread, &attributes, function, context);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	(void)pthread_attr_destroy(&attributes);
-	return -error;
+	return -r;
 }
 
 static struct errand *errand_new(struct errands *errands)

@@ -88,12 +88,12 @@ static int zero_all(struct scrub *scrub)
 static void *run(void *context)
 {
 	struct scrub *scrub = context;
-	int result;
+	int r;
 
 	urgency_inherit();
 	urgency_rest();
-	result = zero_all(scrub);
-	__atomic_store_n(&scrub->result, result, __ATOMIC_RELEASE);
+	r = zero_all(scrub);
+	__atomic_store_n(&scrub->result, r, __ATOMIC_RELEASE);
 	event_signal(scrub->done_fd);
 	return NULL;
 }
@@ -101,29 +101,29 @@ static void *run(void *context)
 static int start_thread(struct scrub *scrub)
 {
 	pthread_attr_t attributes;
-	int error = pthread_attr_init(&attributes);
+	int r = pthread_attr_init(&attributes);
 
-	if (error)
-		return -error;
+	if (r)
+		return -r;
 	(void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	error = pthread_create(&scrub->thread, &attributes, run, scrub);
+	r = pthread_create(&scrub->thread, &attributes, run, scrub);
 	(void)pthread_attr_destroy(&attributes);
-	scrub->has_thread = error == 0;
-	return -error;
+	scrub->has_thread = r == 0;
+	return -r;
 }
 
 static int prepare(struct scrub *scrub)
 {
-	int error;
+	int r;
 
 	if (scrub->fd < 0)
 		return scrub->fd;
 	scrub->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (scrub->done_fd < 0)
 		return -errno;
-	error = posix_memalign(&scrub->zeros, PAGE_BYTES, CHUNK_BYTES);
-	if (error)
-		return -error;
+	r = posix_memalign(&scrub->zeros, PAGE_BYTES, CHUNK_BYTES);
+	if (r)
+		return -r;
 	memset(scrub->zeros, 0, CHUNK_BYTES);
 	return start_thread(scrub);
 }

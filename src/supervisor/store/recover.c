@@ -57,10 +57,10 @@ static void tell(struct recovery *recovery, const char *format, ...)
 
 static int refuse_file(struct recovery *recovery, const char *name)
 {
-	int error = errno;
+	int r = errno;
 
-	return refuse(recovery->refusal, -error, "state_dir", "%.80s/%s: %s",
-		      recovery->store->path, name, strerror(error));
+	return refuse(recovery->refusal, -r, "state_dir", "%.80s/%s: %s",
+		      recovery->store->path, name, strerror(r));
 }
 
 /* For a file's name: 20260131T235959Z. */

@@ -175,10 +175,10 @@ static int on_socket(sd_event_source *source, int fd, uint32_t events,
 
 int kvm_console_watch(struct kvm_console *console, sd_event *event)
 {
-	int result = sd_event_add_io(event, &console->source, console->fd,
-				     EPOLLIN, on_socket, console);
+	int r = sd_event_add_io(event, &console->source, console->fd, EPOLLIN,
+				on_socket, console);
 
-	return result < 0 ? result : 0;
+	return r < 0 ? r : 0;
 }
 
 void kvm_console_reset(struct kvm_console *console)

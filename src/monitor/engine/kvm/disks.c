@@ -46,31 +46,30 @@ static int add_disk(struct kvm_machine *machine, uint32_t index)
 		.owner = { .call = machine_call_io, .context = io },
 	};
 	struct virtio_pci *function = &machine->disks[index];
-	int result = kvm_memory_lend(&machine->memory, &disk->memory);
+	int r = kvm_memory_lend(&machine->memory, &disk->memory);
 
-	if (result == 0)
-		result = virtio_pci_init(function, &machine->pci,
-					 (uint8_t)(SLOT_DISK + index),
-					 &settings);
-	if (result == 0)
+	if (r == 0)
+		r = virtio_pci_init(function, &machine->pci,
+				    (uint8_t)(SLOT_DISK + index), &settings);
+	if (r == 0)
 		disk->transport = virtio_pci_transport(function);
-	return result;
+	return r;
 }
 
 int machine_add_disks(struct kvm_machine *machine, struct iothread *io)
 {
-	int result = 0;
+	int r = 0;
 
 	machine->io = io;
 	machine->disks = calloc(io->disk_count ? io->disk_count : 1,
 				sizeof(*machine->disks));
 	if (!machine->disks)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < io->disk_count && result == 0; i++) {
-		result = add_disk(machine, i);
-		machine->disk_count += result == 0;
+	for (uint32_t i = 0; i < io->disk_count && r == 0; i++) {
+		r = add_disk(machine, i);
+		machine->disk_count += r == 0;
 	}
-	return result;
+	return r;
 }
 
 static void forget_front(struct iothread *io, void *disk)

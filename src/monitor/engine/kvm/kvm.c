@@ -39,7 +39,7 @@ static int start(struct engine *engine, const struct engine_machine *wanted)
 {
 	struct refusal refusal = { 0 };
 	struct kvm_machine *machine;
-	int result;
+	int r;
 
 	if (*wanted->kvm_fd == NO_FD)
 		return -ENODEV;
@@ -50,33 +50,33 @@ static int start(struct engine *engine, const struct engine_machine *wanted)
 		return -ENOMEM;
 	engine->own = machine;
 	engine->is_paused = true;
-	result = machine_open(machine, engine, wanted, &refusal);
+	r = machine_open(machine, engine, wanted, &refusal);
 	tell_refusal(&engine->handler, &refusal);
-	return result;
+	return r;
 }
 
 static int attach(struct engine *engine, struct iothread *io)
 {
-	int result = machine_add_disks(engine->own, io);
+	int r = machine_add_disks(engine->own, io);
 
-	return result < 0 ? result : machine_add_nics(engine->own, io);
+	return r < 0 ? r : machine_add_nics(engine->own, io);
 }
 
 static int watch(struct engine *engine, sd_event *event)
 {
 	struct kvm_machine *machine = engine->own;
 	struct refusal refusal = { 0 };
-	int result;
+	int r;
 
-	result = machine_watch_notes(machine, event);
-	if (result >= 0)
-		result = kvm_console_watch(&machine->console, event);
-	if (result >= 0)
-		result = machine_watch_small(machine, event);
-	if (result >= 0)
-		result = machine_watch_saving(machine, event, &refusal);
+	r = machine_watch_notes(machine, event);
+	if (r >= 0)
+		r = kvm_console_watch(&machine->console, event);
+	if (r >= 0)
+		r = machine_watch_small(machine, event);
+	if (r >= 0)
+		r = machine_watch_saving(machine, event, &refusal);
 	tell_refusal(&engine->handler, &refusal);
-	return result < 0 ? result : vcpus_start(&machine->vcpus);
+	return r < 0 ? r : vcpus_start(&machine->vcpus);
 }
 
 static int sealed(struct engine *engine)
@@ -185,7 +185,7 @@ static int command(struct engine *engine, enum engine_verb verb,
 {
 	const struct engine_handler *handler = &engine->handler;
 	struct kvm_machine *machine = engine->own;
-	int result;
+	int r;
 
 	/* What the guest did before comes before. */
 	machine_handle_notes(machine);
@@ -195,10 +195,10 @@ static int command(struct engine *engine, enum engine_verb verb,
 		return answer_busy(machine, verb, request_id, argument);
 	if (verb == ENGINE_SAVE)
 		return machine_save(machine, request_id, argument->image_fd);
-	result = carry_out(machine, verb, argument);
-	if (result == 0)
+	r = carry_out(machine, verb, argument);
+	if (r == 0)
 		handler->done(handler->context, request_id, 0, NULL);
-	return result;
+	return r;
 }
 
 static void emulations(const struct engine *engine,

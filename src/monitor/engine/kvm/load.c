@@ -52,18 +52,18 @@ int loading_end(struct loading *loading, struct refusal *refusal)
 int machine_begin(struct kvm_machine *machine, const struct boot_entry *entry,
 		  struct refusal *refusal)
 {
-	int result = machine_start_at(machine, entry);
+	int r = machine_start_at(machine, entry);
 
-	return result < 0 ? refuse(refusal, result, "boot.kernel",
-				   "KVM does not accept its entry point: %s",
-				   strerror(-result))
-			  : 0;
+	return r < 0 ? refuse(refusal, r, "boot.kernel",
+			      "KVM does not accept its entry point: %s",
+			      strerror(-r))
+		     : 0;
 }
 
 int machine_load(struct kvm_machine *machine, struct refusal *refusal)
 {
 	struct boot_entry entry;
-	int result = load(machine, &entry, refusal);
+	int r = load(machine, &entry, refusal);
 
-	return result == 0 ? machine_begin(machine, &entry, refusal) : result;
+	return r == 0 ? machine_begin(machine, &entry, refusal) : r;
 }

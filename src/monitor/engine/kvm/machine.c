@@ -119,19 +119,19 @@ static void control_reset(void *context, uint8_t value)
 
 static int build_board(struct kvm_machine *machine)
 {
-	int result;
+	int r;
 
 	machine->ops = vm_ops(&machine->vm);
-	result = add_serial(machine);
-	if (result == 0)
-		result = add_clock(machine);
-	if (result == 0)
-		result = add_power(machine);
-	if (result == 0)
-		result = pci_init(&machine->pci, &machine->ports,
-				  &machine->mmio, &machine->ops);
-	if (result < 0)
-		return result;
+	r = add_serial(machine);
+	if (r == 0)
+		r = add_clock(machine);
+	if (r == 0)
+		r = add_power(machine);
+	if (r == 0)
+		r = pci_init(&machine->pci, &machine->ports, &machine->mmio,
+			     &machine->ops);
+	if (r < 0)
+		return r;
 	machine->pci.reset_control = control_reset;
 	machine->pci.reset_context = machine;
 	return machine_add_small(machine);
@@ -141,20 +141,20 @@ static int build_board(struct kvm_machine *machine)
 
 static int make_processors(struct kvm_machine *machine, struct refusal *refusal)
 {
-	int result = vm_open(&machine->vm, machine->kvm_fd,
-			     machine->settings->cpu_count, &machine->memory,
-			     refusal);
+	int r = vm_open(&machine->vm, machine->kvm_fd,
+			machine->settings->cpu_count, &machine->memory,
+			refusal);
 
-	if (result == 0)
-		result = vcpus_open(&machine->vcpus, machine->kvm_fd,
-				    machine->vm.fd, refusal);
-	if (result < 0)
-		return result;
-	result = machine_start_identity(machine);
-	return result < 0 ? refuse(refusal, result, "engine",
-				   "KVM does not accept its own processor: %s",
-				   strerror(-result))
-			  : 0;
+	if (r == 0)
+		r = vcpus_open(&machine->vcpus, machine->kvm_fd, machine->vm.fd,
+			       refusal);
+	if (r < 0)
+		return r;
+	r = machine_start_identity(machine);
+	return r < 0 ? refuse(refusal, r, "engine",
+			      "KVM does not accept its own processor: %s",
+			      strerror(-r))
+		     : 0;
 }
 
 static void init(struct kvm_machine *machine, struct engine *engine,
@@ -178,21 +178,20 @@ static void init(struct kvm_machine *machine, struct engine *engine,
 static int make_memory(struct kvm_machine *machine, struct refusal *refusal)
 {
 	const struct monitor_settings *settings = machine->settings;
-	int result = kvm_memory_open(&machine->memory, settings->memory_bytes,
-				     settings->has_huge_pages != 0, refusal);
+	int r = kvm_memory_open(&machine->memory, settings->memory_bytes,
+				settings->has_huge_pages != 0, refusal);
 
-	return result < 0 ? result
-			  : kvm_memory_lend(&machine->memory, &machine->guest);
+	return r < 0 ? r : kvm_memory_lend(&machine->memory, &machine->guest);
 }
 
 static int make_rest(struct kvm_machine *machine, struct refusal *refusal)
 {
-	int result = vcpus_init(&machine->vcpus, machine,
-				machine->settings->cpu_count);
+	int r = vcpus_init(&machine->vcpus, machine,
+			   machine->settings->cpu_count);
 
-	if (result == 0)
-		result = make_processors(machine, refusal);
-	return result == 0 ? build_board(machine) : result;
+	if (r == 0)
+		r = make_processors(machine, refusal);
+	return r == 0 ? build_board(machine) : r;
 }
 
 static int make_booting(struct kvm_machine *machine, struct refusal *refusal)
@@ -200,13 +199,13 @@ static int make_booting(struct kvm_machine *machine, struct refusal *refusal)
 	struct loading loading;
 	struct refusal rule = { 0 };
 	int loaded;
-	int result;
+	int r;
 
 	loading_begin(&loading, machine);
-	result = make_rest(machine, refusal);
+	r = make_rest(machine, refusal);
 	loaded = loading_end(&loading, &rule);
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
 	resets_begin(&machine->resets, clock_now_ns());
 	if (loaded == 0)
 		return machine_begin(machine, &loading.entry, refusal);
@@ -217,23 +216,22 @@ static int make_booting(struct kvm_machine *machine, struct refusal *refusal)
 static int make(struct kvm_machine *machine,
 		const struct engine_machine *wanted, struct refusal *refusal)
 {
-	int result = make_memory(machine, refusal);
+	int r = make_memory(machine, refusal);
 
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
 	if (*wanted->image_fd == NO_FD)
 		return make_booting(machine, refusal);
-	result = make_rest(machine, refusal);
-	return result < 0
-		       ? result
-		       : machine_open_image(machine, take_fd(wanted->image_fd),
-					    refusal);
+	r = make_rest(machine, refusal);
+	return r < 0 ? r
+		     : machine_open_image(machine, take_fd(wanted->image_fd),
+					  refusal);
 }
 
 int machine_open(struct kvm_machine *machine, struct engine *engine,
 		 const struct engine_machine *wanted, struct refusal *refusal)
 {
-	int result;
+	int r;
 
 	init(machine, engine, wanted);
 	machine->note_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -241,9 +239,8 @@ int machine_open(struct kvm_machine *machine, struct engine *engine,
 		machine->note_fd = NO_FD;
 		return -errno;
 	}
-	result = kvm_console_open(&machine->console, machine,
-				  &engine->serial_fd);
-	return result == 0 ? make(machine, wanted, refusal) : result;
+	r = kvm_console_open(&machine->console, machine, &engine->serial_fd);
+	return r == 0 ? make(machine, wanted, refusal) : r;
 }
 
 void machine_close(struct kvm_machine *machine)
@@ -281,14 +278,14 @@ static void reset_board(struct kvm_machine *machine)
 
 int machine_reset(struct kvm_machine *machine, struct refusal *refusal)
 {
-	int result;
+	int r;
 
 	/* With the old machine, which takes what was bound to it along. */
 	reset_board(machine);
 	vcpus_close(&machine->vcpus);
 	vm_close(&machine->vm);
-	result = make_processors(machine, refusal);
-	return result == 0 ? machine_load(machine, refusal) : result;
+	r = make_processors(machine, refusal);
+	return r == 0 ? machine_load(machine, refusal) : r;
 }
 
 /* Notes. ----------------------------------------------------------------------------- */

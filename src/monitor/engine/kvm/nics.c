@@ -25,31 +25,30 @@ static int add_nic(struct kvm_machine *machine, uint32_t index)
 		.owner = { .call = machine_call_io, .context = machine->io },
 	};
 	struct virtio_pci *function = &machine->nics[index];
-	int result = kvm_memory_lend(&machine->memory, &nic->memory);
+	int r = kvm_memory_lend(&machine->memory, &nic->memory);
 
-	if (result == 0)
-		result =
-			virtio_pci_init(function, &machine->pci,
-					(uint8_t)(SLOT_NIC + index), &settings);
-	if (result == 0)
+	if (r == 0)
+		r = virtio_pci_init(function, &machine->pci,
+				    (uint8_t)(SLOT_NIC + index), &settings);
+	if (r == 0)
 		nic->transport = virtio_pci_transport(function);
-	return result;
+	return r;
 }
 
 int machine_add_nics(struct kvm_machine *machine, struct iothread *io)
 {
-	int result = 0;
+	int r = 0;
 
 	if (io->nic_count == 0)
 		return 0;
 	machine->nics = calloc(io->nic_count, sizeof(*machine->nics));
 	if (!machine->nics)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < io->nic_count && result == 0; i++) {
-		result = add_nic(machine, i);
-		machine->nic_count += result == 0;
+	for (uint32_t i = 0; i < io->nic_count && r == 0; i++) {
+		r = add_nic(machine, i);
+		machine->nic_count += r == 0;
 	}
-	return result;
+	return r;
 }
 
 static void forget_front(struct iothread *io, void *nic)

@@ -40,16 +40,16 @@ static void end(struct kvm_machine *machine, const char *why)
 int machine_start_over(struct kvm_machine *machine)
 {
 	struct refusal refusal = { 0 };
-	int result;
+	int r;
 
 	vcpus_park_all(&machine->vcpus);
 	/* What it had noted is of the life that is over. */
 	(void)machine_take_notes(machine);
-	result = machine_reset(machine, &refusal);
-	if (result < 0) {
+	r = machine_reset(machine, &refusal);
+	if (r < 0) {
 		machine_fail(machine, refusal.text);
 		end(machine, machine->failure);
-		return result;
+		return r;
 	}
 	kvm_console_run_timers(&machine->console);
 	if (!machine->engine->is_paused)

@@ -124,15 +124,15 @@ static int add_function(struct kvm_machine *machine,
 		.device = device,
 	};
 	struct virtio_transport transport;
-	int result;
+	int r;
 
 	function->all = &machine->small;
 	function->serve = kind->serve;
 	function->device = device;
-	result = virtio_pci_init(&function->pci, &machine->pci, kind->slot,
-				 &settings);
-	if (result < 0)
-		return result;
+	r = virtio_pci_init(&function->pci, &machine->pci, kind->slot,
+			    &settings);
+	if (r < 0)
+		return r;
 	transport = virtio_pci_transport(&function->pci);
 	virtio_small_connect(device, &transport);
 	return 0;
@@ -144,19 +144,19 @@ int machine_add_small(struct kvm_machine *machine)
 	struct virtio_small *devices[SMALL_COUNT] = { &all->console.small,
 						      &all->rng.small,
 						      &all->balloon.small };
-	int result = 0;
+	int r = 0;
 
 	all->machine = machine;
 	init_devices(machine);
-	for (uint32_t i = 0; i < SMALL_COUNT && result == 0; i++) {
+	for (uint32_t i = 0; i < SMALL_COUNT && r == 0; i++) {
 		guestmem_init(&all->functions[i].memory);
-		result = kvm_memory_lend(&machine->memory,
-					 &all->functions[i].memory);
-		if (result == 0)
-			result = add_function(machine, &all->functions[i],
-					      &kinds[i], devices[i]);
+		r = kvm_memory_lend(&machine->memory,
+				    &all->functions[i].memory);
+		if (r == 0)
+			r = add_function(machine, &all->functions[i], &kinds[i],
+					 devices[i]);
 	}
-	return result;
+	return r;
 }
 
 static int on_kick(sd_event_source *source, int fd, uint32_t events,
@@ -175,19 +175,17 @@ static int on_kick(sd_event_source *source, int fd, uint32_t events,
 
 int machine_watch_small(struct kvm_machine *machine, sd_event *event)
 {
-	int result = 0;
+	int r = 0;
 
 	for (uint32_t i = 0; i < SMALL_COUNT; i++) {
 		struct small_function *function = &machine->small.functions[i];
 
-		for (uint32_t q = 0; q < kinds[i].queue_count && result >= 0;
-		     q++)
-			result =
-				sd_event_add_io(event, &function->kicks[q],
-						function->pci.queues[q].kick_fd,
-						EPOLLIN, on_kick, function);
+		for (uint32_t q = 0; q < kinds[i].queue_count && r >= 0; q++)
+			r = sd_event_add_io(event, &function->kicks[q],
+					    function->pci.queues[q].kick_fd,
+					    EPOLLIN, on_kick, function);
 	}
-	return result < 0 ? result : 0;
+	return r < 0 ? r : 0;
 }
 
 void machine_remove_small(struct kvm_machine *machine)

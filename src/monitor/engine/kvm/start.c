@@ -65,17 +65,17 @@ static int set_registers(const struct vcpu *vcpu,
 		.rsi = entry->rsi,
 		.rflags = X86_EFLAGS_FIXED,
 	};
-	int result = call(vcpu->fd, KVM_GET_SREGS, &sregs);
+	int r = call(vcpu->fd, KVM_GET_SREGS, &sregs);
 
-	if (result < 0)
-		return result;
+	if (r < 0)
+		return r;
 	fill_segments(&sregs, entry);
 	sregs.cr0 = entry->cr0;
 	sregs.cr3 = entry->cr3;
 	sregs.cr4 = entry->cr4;
 	sregs.efer = entry->efer;
-	result = call(vcpu->fd, KVM_SET_SREGS, &sregs);
-	return result < 0 ? result : call(vcpu->fd, KVM_SET_REGS, &regs);
+	r = call(vcpu->fd, KVM_SET_SREGS, &sregs);
+	return r < 0 ? r : call(vcpu->fd, KVM_SET_REGS, &regs);
 }
 
 /* As firmware leaves them: memory is write-back unless somebody says other. */
@@ -97,30 +97,30 @@ static void set_memory_types(const struct vcpu *vcpu)
 
 static int start_one(const struct vcpu *vcpu, struct cpuid_table *cpuid)
 {
-	int result;
+	int r;
 
 	cpuid_number(cpuid, vcpu->index);
-	result = call(vcpu->fd, KVM_SET_CPUID2, &cpuid->table);
-	if (result == 0)
+	r = call(vcpu->fd, KVM_SET_CPUID2, &cpuid->table);
+	if (r == 0)
 		set_memory_types(vcpu);
-	return result;
+	return r;
 }
 
 int machine_start_identity(struct kvm_machine *machine)
 {
 	struct vcpus *vcpus = &machine->vcpus;
 	SCOPED(free_pointer) struct cpuid_table *cpuid = malloc(sizeof(*cpuid));
-	int result;
+	int r;
 
 	if (!cpuid)
 		return -ENOMEM;
-	result = cpuid_read(cpuid, machine->kvm_fd, vcpus->count);
-	if (result == 0)
+	r = cpuid_read(cpuid, machine->kvm_fd, vcpus->count);
+	if (r == 0)
 		emulations_init(&machine->emulations, machine->vm.fd,
 				&cpuid->table);
-	for (uint32_t i = 0; i < vcpus->count && result == 0; i++)
-		result = start_one(&vcpus->list[i], cpuid);
-	return result;
+	for (uint32_t i = 0; i < vcpus->count && r == 0; i++)
+		r = start_one(&vcpus->list[i], cpuid);
+	return r;
 }
 
 int machine_start_at(struct kvm_machine *machine,

@@ -30,9 +30,9 @@ static int call_number(int fd, unsigned long request, unsigned long number)
 
 static int add_memory(struct vm *vm, const struct kvm_memory *memory)
 {
-	int result = 0;
+	int r = 0;
 
-	for (uint32_t i = 0; i < memory->range_count && result == 0; i++) {
+	for (uint32_t i = 0; i < memory->range_count && r == 0; i++) {
 		const struct memory_range *range = &memory->ranges[i];
 		const struct kvm_userspace_memory_region slot = {
 			.slot = i,
@@ -42,27 +42,26 @@ static int add_memory(struct vm *vm, const struct kvm_memory *memory)
 				(uintptr_t)memory->map + range->offset_bytes,
 		};
 
-		result = call(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot);
+		r = call(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot);
 	}
-	return result;
+	return r;
 }
 
 /* Pages that some Intel processors need for real mode; elsewhere nothing. */
 static int place_helpers(struct vm *vm)
 {
 	const uint64_t identity = LAYOUT_IDENTITY;
-	int result = call_number(vm->fd, KVM_SET_TSS_ADDR, LAYOUT_TSS);
+	int r = call_number(vm->fd, KVM_SET_TSS_ADDR, LAYOUT_TSS);
 
-	return result < 0 ? result
-			  : call(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity);
+	return r < 0 ? r : call(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity);
 }
 
 static int add_chips(struct vm *vm)
 {
 	const struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
-	int result = call_number(vm->fd, KVM_CREATE_IRQCHIP, 0);
+	int r = call_number(vm->fd, KVM_CREATE_IRQCHIP, 0);
 
-	return result < 0 ? result : call(vm->fd, KVM_CREATE_PIT2, &pit);
+	return r < 0 ? r : call(vm->fd, KVM_CREATE_PIT2, &pit);
 }
 
 /* What makes a machine a better neighbour, or easier to help. A KVM or a
@@ -102,36 +101,36 @@ static int create(struct vm *vm, int kvm_fd)
 
 static int make(struct vm *vm, int kvm_fd, const struct kvm_memory *memory)
 {
-	int result = create(vm, kvm_fd);
+	int r = create(vm, kvm_fd);
 
-	if (result < 0)
-		return result;
-	result = place_helpers(vm);
-	if (result == 0)
-		result = add_chips(vm);
-	if (result == 0)
-		result = add_memory(vm, memory);
+	if (r < 0)
+		return r;
+	r = place_helpers(vm);
+	if (r == 0)
+		r = add_chips(vm);
+	if (r == 0)
+		r = add_memory(vm, memory);
 	enable_caps(vm);
-	return result;
+	return r;
 }
 
 int vm_open(struct vm *vm, int kvm_fd, uint32_t vcpu_count,
 	    const struct kvm_memory *memory, struct refusal *refusal)
 {
 	int most = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
-	int result;
+	int r;
 
 	memset(vm, 0, sizeof(*vm));
 	vm->fd = NO_FD;
 	if (most > 0 && vcpu_count > (uint32_t)most)
 		return refuse(refusal, -ERANGE, "cpu.virtual",
 			      "this host's KVM supports at most %d", most);
-	result = make(vm, kvm_fd, memory);
-	if (result == 0)
+	r = make(vm, kvm_fd, memory);
+	if (r == 0)
 		return 0;
 	vm_close(vm);
-	return refuse(refusal, result, "engine",
-		      "KVM cannot create the machine: %s", strerror(-result));
+	return refuse(refusal, r, "engine", "KVM cannot create the machine: %s",
+		      strerror(-r));
 }
 
 void vm_close(struct vm *vm)
@@ -208,14 +207,14 @@ static int route_msi(void *context, uint32_t gsi, uint64_t address,
 {
 	struct vm *vm = context;
 	struct kvm_irq_routing_entry *entry = find_route(vm, gsi);
-	int result;
+	int r;
 
 	if (gsi < GSI_MSI || gsi >= GSI_COUNT)
 		return -EINVAL;
 	if (!entry) {
-		result = make_room(vm);
-		if (result < 0)
-			return result;
+		r = make_room(vm);
+		if (r < 0)
+			return r;
 		entry = &vm->routes->entries[vm->routes->nr++];
 	}
 	*entry = (struct kvm_irq_routing_entry){

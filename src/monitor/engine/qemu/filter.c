@@ -29,14 +29,14 @@ static int read_address(const json_t *item, uint8_t address[6])
 
 static int read_groups(const json_t *table, struct nic_filter *filter)
 {
-	int result = json_is_array(table) ? 0 : -EBADMSG;
+	int r = json_is_array(table) ? 0 : -EBADMSG;
 
 	if (json_array_size(table) > NIC_GROUP_MAX)
 		return -EBADMSG;
-	for (size_t i = 0; i < json_array_size(table) && result == 0; i++)
-		result = read_address(json_array_get(table, i),
-				      filter->groups[filter->group_count++]);
-	return result;
+	for (size_t i = 0; i < json_array_size(table) && r == 0; i++)
+		r = read_address(json_array_get(table, i),
+				 filter->groups[filter->group_count++]);
+	return r;
 }
 
 int filter_read(const json_t *returned, struct nic_filter *ret_filter)

@@ -59,34 +59,33 @@ static int listen_for_nic(struct ends *ends, uint32_t index, int *ret_ours)
 static int connect_words(struct qemu *qemu, struct ends *ends)
 {
 	int theirs;
-	int result = words_open(&qemu->words, &theirs);
+	int r = words_open(&qemu->words, &theirs);
 
-	if (result == 0)
+	if (r == 0)
 		ends->fds[ends->count++] =
 			(struct jail_fd){ theirs, STDERR_FILENO };
-	return result;
+	return r;
 }
 
 static int connect_lines(struct qemu *qemu,
 			 const struct engine_machine *machine,
 			 struct ends *ends)
 {
-	int result;
+	int r;
 
-	result = connect_words(qemu, ends);
-	if (result < 0)
-		return result;
-	result = connect_line(ends, QEMU_FD_QMP, &qemu->qmp_fd);
-	if (result == 0)
-		result = connect_line(ends, QEMU_FD_SERIAL,
-				      &qemu->engine->serial_fd);
-	for (uint32_t i = 0; i < machine->settings->disk_count && result == 0;
-	     i++)
-		result = connect_line(ends, QEMU_FD_DISK + (int)i,
-				      &qemu->disk_fds[i]);
-	for (uint32_t i = 0; i < machine->nic_count && result == 0; i++)
-		result = listen_for_nic(ends, i, &qemu->nic_fds[i]);
-	return result;
+	r = connect_words(qemu, ends);
+	if (r < 0)
+		return r;
+	r = connect_line(ends, QEMU_FD_QMP, &qemu->qmp_fd);
+	if (r == 0)
+		r = connect_line(ends, QEMU_FD_SERIAL,
+				 &qemu->engine->serial_fd);
+	for (uint32_t i = 0; i < machine->settings->disk_count && r == 0; i++)
+		r = connect_line(ends, QEMU_FD_DISK + (int)i,
+				 &qemu->disk_fds[i]);
+	for (uint32_t i = 0; i < machine->nic_count && r == 0; i++)
+		r = listen_for_nic(ends, i, &qemu->nic_fds[i]);
+	return r;
 }
 
 static int run_jailed(struct qemu *qemu, const struct engine_machine *machine,
@@ -111,12 +110,12 @@ static int run_jailed(struct qemu *qemu, const struct engine_machine *machine,
 		.has_kvm = machine->settings->accelerator == 1,
 		.required = machine->jail_required,
 	};
-	int result = jail_start(&jail, &qemu->jailed, &qemu->engine->layers);
+	int r = jail_start(&jail, &qemu->jailed, &qemu->engine->layers);
 
-	qemu->is_started = result == 0;
-	if (result == 0)
+	qemu->is_started = r == 0;
+	if (r == 0)
 		qemu->engine->pid = qemu->jailed.pid;
-	return result;
+	return r;
 }
 
 /* A line to a QEMU that has ended: its end is told as any other's. */
@@ -141,16 +140,16 @@ static int accept_line(const struct qemu *qemu, int *fd)
 		{ .fd = qemu->jailed.pidfd, .events = POLLIN },
 	};
 	SCOPED(close_fd) int line = NO_FD;
-	int result = 0;
+	int r = 0;
 
 	if (poll(polled, 2, CONNECT_MS) <= 0)
 		return -ETIMEDOUT;
 	if (polled[0].revents & POLLIN)
 		line = accept4(*fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (line < 0)
-		result = open_dead_line(&line);
-	if (result < 0)
-		return result;
+		r = open_dead_line(&line);
+	if (r < 0)
+		return r;
 	close_fd(fd);
 	*fd = take_fd(&line);
 	return 0;
@@ -158,26 +157,26 @@ static int accept_line(const struct qemu *qemu, int *fd)
 
 static int accept_lines(struct qemu *qemu, uint32_t count)
 {
-	int result = 0;
+	int r = 0;
 
-	for (uint32_t i = 0; i < count && result == 0; i++)
-		result = accept_line(qemu, &qemu->nic_fds[i]);
-	return result;
+	for (uint32_t i = 0; i < count && r == 0; i++)
+		r = accept_line(qemu, &qemu->nic_fds[i]);
+	return r;
 }
 
 int qemu_launch(struct qemu *qemu, const struct engine_machine *machine)
 {
 	SCOPED(close_ends) struct ends ends = { 0 };
 	SCOPED(free_pointer) struct qemu_arguments *arguments = NULL;
-	int result;
+	int r;
 
 	arguments = calloc(1, sizeof(*arguments));
 	if (!arguments)
 		return -ENOMEM;
-	result = qemu_arguments(machine, arguments);
-	if (result == 0)
-		result = connect_lines(qemu, machine, &ends);
-	if (result == 0)
-		result = run_jailed(qemu, machine, &ends, arguments);
-	return result == 0 ? accept_lines(qemu, machine->nic_count) : result;
+	r = qemu_arguments(machine, arguments);
+	if (r == 0)
+		r = connect_lines(qemu, machine, &ends);
+	if (r == 0)
+		r = run_jailed(qemu, machine, &ends, arguments);
+	return r == 0 ? accept_lines(qemu, machine->nic_count) : r;
 }

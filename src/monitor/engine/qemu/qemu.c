@@ -149,17 +149,16 @@ static int on_end(sd_event_source *source, int fd, uint32_t events,
 static int watch(struct engine *engine, sd_event *event)
 {
 	struct qemu *qemu = engine->own;
-	int result;
+	int r;
 
-	result = sd_event_add_io(event, &qemu->qmp_source, qemu->qmp_fd,
-				 EPOLLIN, on_qmp, qemu);
-	if (result >= 0)
-		result = sd_event_add_io(event, &qemu->end_source,
-					 qemu->jailed.pidfd, EPOLLIN, on_end,
-					 qemu);
-	if (result >= 0)
-		result = words_watch(&qemu->words, event);
-	return result < 0 ? result : 0;
+	r = sd_event_add_io(event, &qemu->qmp_source, qemu->qmp_fd, EPOLLIN,
+			    on_qmp, qemu);
+	if (r >= 0)
+		r = sd_event_add_io(event, &qemu->end_source,
+				    qemu->jailed.pidfd, EPOLLIN, on_end, qemu);
+	if (r >= 0)
+		r = words_watch(&qemu->words, event);
+	return r < 0 ? r : 0;
 }
 
 /* Ready is when it answers in QMP. */

@@ -128,13 +128,13 @@ static int keep(struct qmp *qmp, const char *bytes, size_t count)
 
 static int end_line(struct qmp *qmp)
 {
-	int result = 0;
+	int r = 0;
 
 	/* QEMU ends lines with CR LF. */
 	if (qmp->line_bytes > 1)
-		result = handle_line(qmp, qmp->line, qmp->line_bytes);
+		r = handle_line(qmp, qmp->line, qmp->line_bytes);
 	qmp->line_bytes = 0;
-	return result;
+	return r;
 }
 
 int qmp_feed(struct qmp *qmp, const char *bytes, size_t count)
@@ -142,12 +142,12 @@ int qmp_feed(struct qmp *qmp, const char *bytes, size_t count)
 	while (count > 0) {
 		const char *end = memchr(bytes, '\n', count);
 		size_t piece = end ? (size_t)(end - bytes) + 1 : count;
-		int result = keep(qmp, bytes, piece);
+		int r = keep(qmp, bytes, piece);
 
-		if (result == 0 && end)
-			result = end_line(qmp);
-		if (result < 0)
-			return result;
+		if (r == 0 && end)
+			r = end_line(qmp);
+		if (r < 0)
+			return r;
 		bytes += piece;
 		count -= piece;
 	}

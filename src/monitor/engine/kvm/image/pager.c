@@ -145,12 +145,12 @@ static void fail(struct pager *pager, int error)
 static void *run(void *context)
 {
 	struct pager *pager = context;
-	int result = pager_work(pager);
+	int r = pager_work(pager);
 
-	if (result == 0)
+	if (r == 0)
 		let_go(pager);
-	else if (result != -ECANCELED)
-		fail(pager, result);
+	else if (r != -ECANCELED)
+		fail(pager, r);
 	return NULL;
 }
 
@@ -171,20 +171,20 @@ static int watch_ranges(const struct pager *pager)
 
 int pager_start(struct pager *pager, const struct image_progress *loaded)
 {
-	int result;
+	int r;
 
 	if (!pager_is_lazy(pager)) {
-		result = pager_load_all(pager, loaded);
+		r = pager_load_all(pager, loaded);
 		release(pager);
-		return result;
+		return r;
 	}
-	result = watch_ranges(pager);
-	if (result < 0)
-		return result;
+	r = watch_ranges(pager);
+	if (r < 0)
+		return r;
 	__atomic_store_n(&pager->is_active, true, __ATOMIC_RELEASE);
-	result = thread_start(&pager->thread, "pager", run, pager);
-	pager->is_running = result == 0;
-	return result;
+	r = thread_start(&pager->thread, "pager", run, pager);
+	pager->is_running = r == 0;
+	return r;
 }
 
 int pager_failure(struct pager *pager, uint32_t *ret_chunk)

@@ -28,38 +28,37 @@ static int put_pages(const struct pager *pager, uint64_t offset, uint32_t bytes)
 {
 	const uint8_t *from = pager->buffer;
 	uint32_t begin = 0;
-	int result = 0;
+	int r = 0;
 
-	while (begin < bytes && result == 0) {
+	while (begin < bytes && r == 0) {
 		uint32_t end = begin;
 
 		while (end < bytes &&
 		       is_wanted(pager, offset + end, from + end))
 			end += IMAGE_PAGE_BYTES;
-		result = pager_put(pager, offset + begin, end - begin,
-				   from + begin);
+		r = pager_put(pager, offset + begin, end - begin, from + begin);
 		begin = end + IMAGE_PAGE_BYTES;
 	}
-	return result;
+	return r;
 }
 
 static int load_chunk(struct pager *pager, uint32_t index)
 {
 	uint64_t offset = image_chunk_offset(index);
 	uint32_t bytes = image_chunk_bytes(&pager->image, index);
-	int result = 0;
+	int r = 0;
 
 	pager->failed_chunk = index;
 	if (image_chunk_has_data(&pager->image, index))
-		result = image_read_chunk(&pager->image, index, pager->buffer);
-	if (result < 0)
-		return result;
+		r = image_read_chunk(&pager->image, index, pager->buffer);
+	if (r < 0)
+		return r;
 	(void)pthread_mutex_lock(&pager->lock);
 	if (image_chunk_has_data(&pager->image, index))
-		result = put_pages(pager, offset, bytes);
+		r = put_pages(pager, offset, bytes);
 	pager_set_bit(pager->loaded, index);
 	(void)pthread_mutex_unlock(&pager->lock);
-	return result;
+	return r;
 }
 
 static void tell_loaded(const struct pager *pager,
@@ -74,13 +73,13 @@ static void tell_loaded(const struct pager *pager,
 
 int pager_load_all(struct pager *pager, const struct image_progress *loaded)
 {
-	int result = 0;
+	int r = 0;
 
-	for (uint32_t i = 0; i < pager->image.chunk_count && result == 0; i++) {
-		result = load_chunk(pager, i);
+	for (uint32_t i = 0; i < pager->image.chunk_count && r == 0; i++) {
+		r = load_chunk(pager, i);
 		tell_loaded(pager, loaded, i + 1);
 	}
-	return result;
+	return r;
 }
 
 /* The thread. ------------------------------------------------------------------
@@ -92,20 +91,20 @@ static int serve_fault(struct pager *pager, uint64_t address)
 		const struct pager_range *range = &pager->ranges[i];
 		uint64_t inside = address - (uintptr_t)range->host;
 		uint64_t offset;
-		int result = 0;
+		int r = 0;
 
 		if (address < (uintptr_t)range->host || inside >= range->bytes)
 			continue;
 		offset = (range->offset + inside) &
 			 ~(uint64_t)(IMAGE_PAGE_BYTES - 1);
 		if (!pager_test_bit(pager->loaded, offset / IMAGE_CHUNK_BYTES))
-			result = load_chunk(
-				pager, (uint32_t)(offset / IMAGE_CHUNK_BYTES));
-		if (result == 0)
-			result = pager_put_zero(pager, offset);
-		if (result == 0)
+			r = load_chunk(pager,
+				       (uint32_t)(offset / IMAGE_CHUNK_BYTES));
+		if (r == 0)
+			r = pager_put_zero(pager, offset);
+		if (r == 0)
 			pager_wake(pager, offset, IMAGE_PAGE_BYTES);
-		return result;
+		return r;
 	}
 	return 0;
 }
@@ -114,14 +113,14 @@ static int serve_faults(struct pager *pager)
 {
 	struct uffd_msg messages[FAULTS_AT_ONCE];
 	ssize_t got = read(pager->uffd, messages, sizeof(messages));
-	int result = 0;
+	int r = 0;
 
 	for (size_t i = 0;
-	     got > 0 && i < (size_t)got / sizeof(*messages) && result == 0; i++)
+	     got > 0 && i < (size_t)got / sizeof(*messages) && r == 0; i++)
 		if (messages[i].event == UFFD_EVENT_PAGEFAULT)
-			result = serve_fault(pager,
-					     messages[i].arg.pagefault.address);
-	return result;
+			r = serve_fault(pager,
+					messages[i].arg.pagefault.address);
+	return r;
 }
 
 /* True if a fault waits. `is_ending`: pager_stop() was called. */
@@ -159,13 +158,13 @@ int pager_work(struct pager *pager)
 	uint32_t next = next_missing(pager, 0);
 	uint64_t rest_ns = 0;
 	bool is_ending = false;
-	int result = 0;
+	int r = 0;
 
-	while (next < pager->image.chunk_count && result == 0) {
+	while (next < pager->image.chunk_count && r == 0) {
 		uint64_t begin;
 
 		if (wait_for_fault(pager, rest_ns, &is_ending)) {
-			result = serve_faults(pager);
+			r = serve_faults(pager);
 			continue;
 		}
 		if (is_ending)
@@ -173,13 +172,13 @@ int pager_work(struct pager *pager)
 		begin = clock_now_ns();
 		next = next_missing(pager, next);
 		if (next < pager->image.chunk_count)
-			result = load_chunk(pager, next);
-		if (result == 0 && next < pager->image.chunk_count)
+			r = load_chunk(pager, next);
+		if (r == 0 && next < pager->image.chunk_count)
 			pager_wake(pager, image_chunk_offset(next),
 				   image_chunk_bytes(&pager->image, next));
 		rest_ns = __atomic_load_n(&pager->is_hurried, __ATOMIC_RELAXED)
 				  ? 0
 				  : clock_now_ns() - begin;
 	}
-	return result;
+	return r;
 }

@@ -73,9 +73,9 @@ static int64_t copy_some(const struct pager *pager,
 		.len = place->bytes,
 		.mode = UFFDIO_COPY_MODE_DONTWAKE,
 	};
-	int result = ioctl(pager->uffd, UFFDIO_COPY, &copy);
+	int r = ioctl(pager->uffd, UFFDIO_COPY, &copy);
 
-	return outcome(result, copy.copy);
+	return outcome(r, copy.copy);
 }
 
 /* Files of huge pages cannot be written to. */

@@ -27,14 +27,13 @@ static void memory_failed(void *context)
 	};
 	char text[160];
 	uint32_t chunk;
-	int error = pager_failure(&machine->save.pager, &chunk);
+	int r = pager_failure(&machine->save.pager, &chunk);
 
 	(void)snprintf(text, sizeof(text),
 		       "the saved image is damaged: memory at offset %#llx "
 		       "(piece %u) %s",
 		       (unsigned long long)image_chunk_offset(chunk), chunk,
-		       error == -EBADMSG ? "is not what was saved"
-					 : strerror(-error));
+		       r == -EBADMSG ? "is not what was saved" : strerror(-r));
 	machine_fail(machine, text);
 	(void)nanosleep(&patience, NULL);
 	if (__atomic_load_n(&machine->is_over, __ATOMIC_ACQUIRE))
@@ -50,12 +49,12 @@ int machine_open_image(struct kvm_machine *machine, int image_fd,
 	struct kvm_save *save = &machine->save;
 	struct image_machine wanted;
 	struct image image;
-	int result = machine_describe(machine, &wanted);
+	int r = machine_describe(machine, &wanted);
 
-	if (result == 0)
-		result = image_open(&image, take_fd(&fd), &wanted, refusal);
-	if (result < 0)
-		return result;
+	if (r == 0)
+		r = image_open(&image, take_fd(&fd), &wanted, refusal);
+	if (r < 0)
+		return r;
 	save->state = image.state;
 	save->state_bytes = image.state_bytes;
 	image.state = NULL;
@@ -91,28 +90,27 @@ static int restore_processors(struct kvm_machine *machine,
 			      struct state_reader *reader,
 			      struct refusal *refusal)
 {
-	int result = 0;
+	int r = 0;
 
-	for (uint32_t i = 0; i < machine->vcpus.count && result == 0; i++)
-		result = vcpu_state_restore(machine->vcpus.list[i].fd,
-					    &machine->save.shape, reader,
-					    refusal);
-	return result;
+	for (uint32_t i = 0; i < machine->vcpus.count && r == 0; i++)
+		r = vcpu_state_restore(machine->vcpus.list[i].fd,
+				       &machine->save.shape, reader, refusal);
+	return r;
 }
 
 static int restore_states(struct kvm_machine *machine, struct refusal *refusal)
 {
 	struct state_reader reader;
-	int result;
+	int r;
 
 	state_reader_init(&reader, machine->save.state,
 			  machine->save.state_bytes);
 	iothread_call(machine->io, restore_devices, &reader);
-	result = vm_state_restore(machine->vm.fd, &reader);
-	if (result == 0)
-		result = restore_processors(machine, &reader, refusal);
-	if (result < 0)
-		return result;
+	r = vm_state_restore(machine->vm.fd, &reader);
+	if (r == 0)
+		r = restore_processors(machine, &reader, refusal);
+	if (r < 0)
+		return r;
 	restore_board(machine, &reader);
 	if (reader.at != reader.count)
 		state_refuse(&reader);
@@ -132,35 +130,33 @@ static int load_memory(struct kvm_machine *machine)
 	const struct image_progress loaded = { note_loaded, machine };
 	const struct engine_handler *handler = &machine->engine->handler;
 	struct pager *pager = &machine->save.pager;
-	int result;
+	int r;
 
 	if (!pager_is_lazy(pager) && !machine->settings->has_huge_pages)
 		handler->event(handler->context, EVENT_INFO,
 			       "userfaultfd is not available on this host: all "
 			       "memory is loaded before the guest continues");
-	result =
-		pager_map(pager, machine->memory.map, 0, machine->memory.bytes);
-	return result < 0 ? result : pager_start(pager, &loaded);
+	r = pager_map(pager, machine->memory.map, 0, machine->memory.bytes);
+	return r < 0 ? r : pager_start(pager, &loaded);
 }
 
 int machine_restore(struct kvm_machine *machine, struct refusal *refusal)
 {
 	struct kvm_save *save = &machine->save;
-	int result = load_memory(machine);
+	int r = load_memory(machine);
 
-	if (result < 0)
-		return refuse(refusal, result, "image",
+	if (r < 0)
+		return refuse(refusal, r, "image",
 			      "the saved image's memory cannot be loaded: %s",
-			      result == -EBADMSG ? "it is damaged"
-						 : strerror(-result));
+			      r == -EBADMSG ? "it is damaged" : strerror(-r));
 	save->is_frozen = true;
 	machine_freeze_small(machine);
-	result = restore_states(machine, refusal);
+	r = restore_states(machine, refusal);
 	free(save->state);
 	save->state = NULL;
-	if (result < 0 && !refusal->text[0])
-		return refuse(refusal, result, "image",
+	if (r < 0 && !refusal->text[0])
+		return refuse(refusal, r, "image",
 			      "the saved image's device state is invalid");
 	vcpus_tell_pause(&machine->vcpus);
-	return result;
+	return r;
 }

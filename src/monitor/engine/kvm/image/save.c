@@ -27,20 +27,20 @@ int machine_describe(struct kvm_machine *machine,
 		     struct image_machine *ret_described)
 {
 	struct kvm_save *save = &machine->save;
-	int result = 0;
+	int r = 0;
 
 	if (!save->shape.msrs)
-		result = vcpu_shape_read(&save->shape, machine->kvm_fd,
-					 machine->vm.fd);
+		r = vcpu_shape_read(&save->shape, machine->kvm_fd,
+				    machine->vm.fd);
 	*ret_described = (struct image_machine){
 		.memory_bytes = machine->memory.bytes,
 		.layout_version = LAYOUT_VERSION,
 		.vcpu_count = machine->vcpus.count,
 		.disk_count = machine->settings->disk_count,
 	};
-	return result < 0 ? result
-			  : vcpu_describe(machine->vcpus.list[0].fd,
-					  &save->shape, ret_described);
+	return r < 0 ? r
+		     : vcpu_describe(machine->vcpus.list[0].fd, &save->shape,
+				     ret_described);
 }
 
 /* By the I/O thread. */
@@ -86,15 +86,15 @@ static void save_board(struct kvm_machine *machine, struct state_writer *writer)
 static int take_states(struct kvm_machine *machine)
 {
 	struct kvm_save *save = &machine->save;
-	int result;
+	int r;
 
 	state_writer_release(&save->board);
-	result = vm_state_save(machine->vm.fd, &save->board);
-	for (uint32_t i = 0; i < machine->vcpus.count && result == 0; i++)
-		result = vcpu_state_save(machine->vcpus.list[i].fd,
-					 &save->shape, &save->board);
-	if (result < 0)
-		return result;
+	r = vm_state_save(machine->vm.fd, &save->board);
+	for (uint32_t i = 0; i < machine->vcpus.count && r == 0; i++)
+		r = vcpu_state_save(machine->vcpus.list[i].fd, &save->shape,
+				    &save->board);
+	if (r < 0)
+		return r;
 	save_board(machine, &save->board);
 	return state_writer_result(&save->board);
 }
@@ -104,33 +104,33 @@ static int prepare(struct kvm_machine *machine, int image_fd)
 	struct kvm_save *save = &machine->save;
 	const struct image_progress progress = { kvm_save_note_progress, save };
 	struct image_machine described;
-	int result = machine_describe(machine, &described);
+	int r = machine_describe(machine, &described);
 
-	if (result == 0)
-		result = take_states(machine);
-	return result < 0 ? result
-			  : image_writer_open(&save->writer, image_fd,
-					      machine->memory.fd, &described,
-					      &progress);
+	if (r == 0)
+		r = take_states(machine);
+	return r < 0 ? r
+		     : image_writer_open(&save->writer, image_fd,
+					 machine->memory.fd, &described,
+					 &progress);
 }
 
 int machine_save(struct kvm_machine *machine, uint32_t request_id, int image_fd)
 {
 	struct kvm_save *save = &machine->save;
 	bool was_frozen = save->is_frozen;
-	int result;
+	int r;
 
 	if (!machine->engine->is_paused || save->is_saving)
 		return -EBUSY;
 	save->is_frozen = true;
 	machine_freeze_small(machine);
 	iothread_call(machine->io, freeze_devices, NULL);
-	result = prepare(machine, image_fd);
-	if (result < 0) {
+	r = prepare(machine, image_fd);
+	if (r < 0) {
 		/* Restored and never run: that is as it was. */
 		if (!was_frozen)
 			machine_thaw(machine);
-		return result;
+		return r;
 	}
 	save->image_fd = image_fd;
 	save->request_id = request_id;
@@ -190,21 +190,21 @@ int machine_watch_saving(struct kvm_machine *machine, sd_event *event,
 			 struct refusal *refusal)
 {
 	struct kvm_save *save = &machine->save;
-	int result;
+	int r;
 
 	save->told_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (save->told_fd < 0) {
 		save->told_fd = NO_FD;
 		return -errno;
 	}
-	result = sd_event_add_io(event, &save->source, save->told_fd, EPOLLIN,
-				 on_told, machine);
-	if (result >= 0)
-		result = thread_start(&save->thread, "save",
-				      machine_write_images, machine);
-	save->has_thread = result == 0;
-	if (result < 0 || !save->is_restoring)
-		return result;
+	r = sd_event_add_io(event, &save->source, save->told_fd, EPOLLIN,
+			    on_told, machine);
+	if (r >= 0)
+		r = thread_start(&save->thread, "save", machine_write_images,
+				 machine);
+	save->has_thread = r == 0;
+	if (r < 0 || !save->is_restoring)
+		return r;
 	return machine_restore(machine, refusal);
 }
 

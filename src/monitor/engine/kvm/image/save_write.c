@@ -62,17 +62,17 @@ static void owe_error(struct iothread *io, void *disk)
  * the restore; the guest does not expect a power cut. */
 static int sync_disks(struct iothread *io)
 {
-	int result = 0;
+	int r = 0;
 
 	for (uint32_t i = 0; i < io->disk_count; i++) {
 		if (io->disks[i].disk.settings.read_only ||
 		    fdatasync(io->disks[i].witness.fd) == 0)
 			continue;
-		result = -errno;
+		r = -errno;
 		/* It is not told a second time. */
 		iothread_call(io, owe_error, &io->disks[i].disk);
 	}
-	return result;
+	return r;
 }
 
 /* By the I/O thread. */
@@ -88,36 +88,35 @@ static int put_state(struct kvm_machine *machine)
 {
 	struct kvm_save *save = &machine->save;
 	SCOPED(state_writer_release) struct state_writer all;
-	int result;
+	int r;
 
 	state_writer_init(&all);
 	iothread_call(machine->io, put_devices, &all);
 	state_put(&all, save->board.bytes, save->board.used);
-	result = state_writer_result(&all);
-	return result < 0 ? result
-			  : image_writer_finish(&save->writer, all.bytes,
-						all.used);
+	r = state_writer_result(&all);
+	return r < 0 ? r
+		     : image_writer_finish(&save->writer, all.bytes, all.used);
 }
 
 static int write_image(struct kvm_machine *machine)
 {
 	struct kvm_save *save = &machine->save;
-	int result;
+	int r;
 
 	/* A guest just restored: what has not come yet is no hole. */
 	save->failed_at = "the guest's memory cannot be loaded";
-	result = pager_finish(&save->pager);
-	if (result < 0)
-		return result;
+	r = pager_finish(&save->pager);
+	if (r < 0)
+		return r;
 	save->failed_at = "the image cannot be written";
-	result = image_writer_memory(&save->writer);
-	if (result < 0)
-		return result;
+	r = image_writer_memory(&save->writer);
+	if (r < 0)
+		return r;
 	drain_disks(machine->io);
 	save->failed_at = "a disk cannot be synchronised";
-	result = sync_disks(machine->io);
-	if (result < 0)
-		return result;
+	r = sync_disks(machine->io);
+	if (r < 0)
+		return r;
 	save->failed_at = "the image cannot be written";
 	return put_state(machine);
 }

@@ -53,16 +53,16 @@ int vm_state_restore(int vm_fd, struct state_reader *reader)
 {
 	struct kvm_pit_state2 pit;
 	struct kvm_clock_data clock = { 0 };
-	int result;
+	int r;
 
 	(void)state_enter(reader, STATE_VM, 1);
 	clock.clock = state_get_u64(reader);
 	state_get(reader, &pit, sizeof(pit));
-	result = state_reader_result(reader);
-	for (size_t i = 0; i < ARRAY_COUNT(chips) && result == 0; i++)
-		result = restore_chip(vm_fd, chips[i], reader);
+	r = state_reader_result(reader);
+	for (size_t i = 0; i < ARRAY_COUNT(chips) && r == 0; i++)
+		r = restore_chip(vm_fd, chips[i], reader);
 	state_leave(reader);
-	if (result < 0 || state_reader_result(reader) < 0)
+	if (r < 0 || state_reader_result(reader) < 0)
 		return -EBADMSG;
 	/* Time stood still for the guest, as for one that was paused. */
 	return ioctl(vm_fd, KVM_SET_PIT2, &pit) < 0 ||

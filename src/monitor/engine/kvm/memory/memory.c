@@ -77,7 +77,7 @@ static int map_file(struct kvm_memory *memory, bool is_huge)
 int kvm_memory_open(struct kvm_memory *memory, uint64_t bytes, bool is_huge,
 		    struct refusal *refusal)
 {
-	int result;
+	int r;
 
 	memset(memory, 0, sizeof(*memory));
 	memory->fd = NO_FD;
@@ -85,13 +85,13 @@ int kvm_memory_open(struct kvm_memory *memory, uint64_t bytes, bool is_huge,
 		return refuse_memory(refusal, -EINVAL, bytes, is_huge);
 	memory->bytes = bytes;
 	memory->range_count = memory_split(bytes, memory->ranges);
-	result = make_file(memory, is_huge);
-	if (result == 0)
-		result = map_file(memory, is_huge);
-	if (result == 0)
+	r = make_file(memory, is_huge);
+	if (r == 0)
+		r = map_file(memory, is_huge);
+	if (r == 0)
 		return 0;
 	kvm_memory_close(memory);
-	return refuse_memory(refusal, result, bytes, is_huge);
+	return refuse_memory(refusal, r, bytes, is_huge);
 }
 
 void kvm_memory_close(struct kvm_memory *memory)
@@ -118,9 +118,9 @@ uint8_t *kvm_memory_at(const struct kvm_memory *memory, uint64_t gpa,
 
 int kvm_memory_lend(const struct kvm_memory *memory, struct guestmem *guest)
 {
-	int result = 0;
+	int r = 0;
 
-	for (uint32_t i = 0; i < memory->range_count && result == 0; i++) {
+	for (uint32_t i = 0; i < memory->range_count && r == 0; i++) {
 		const struct memory_range *range = &memory->ranges[i];
 		const struct guestmem_place place = {
 			.gpa = range->gpa,
@@ -128,10 +128,10 @@ int kvm_memory_lend(const struct kvm_memory *memory, struct guestmem *guest)
 			.bytes = range->bytes,
 		};
 
-		result = guestmem_borrow(guest, &place,
-					 memory->map + range->offset_bytes);
+		r = guestmem_borrow(guest, &place,
+				    memory->map + range->offset_bytes);
 	}
-	return result;
+	return r;
 }
 
 static void punch(const struct kvm_memory *memory, struct pager *pager,

@@ -134,14 +134,14 @@ static int shape_levels(struct cpuid_table *cpuid, uint32_t leaf,
 			uint32_t count)
 {
 	const struct kvm_cpuid_entry2 *vendor = find(cpuid, LEAF_VENDOR);
-	int result = 0;
+	int r = 0;
 
 	drop(cpuid, leaf);
 	if (!vendor || vendor->eax < leaf)
 		return 0;
-	for (uint32_t i = 0; i < 3 && result == 0; i++)
-		result = add_level(cpuid, leaf, i, count);
-	return result;
+	for (uint32_t i = 0; i < 3 && r == 0; i++)
+		r = add_level(cpuid, leaf, i, count);
+	return r;
 }
 
 static void shape_amd(struct cpuid_table *cpuid, uint32_t count)
@@ -169,16 +169,15 @@ static void shape_amd(struct cpuid_table *cpuid, uint32_t count)
 int cpuid_shape(struct cpuid_table *cpuid, uint32_t count,
 		bool has_deadline_timer)
 {
-	int result;
+	int r;
 
 	shape_features(cpuid, count, has_deadline_timer);
 	shape_caches(cpuid, LEAF_CACHES, count);
 	shape_caches(cpuid, LEAF_AMD_CACHES, count);
 	shape_amd(cpuid, count);
 	drop(cpuid, LEAF_COUNTERS);
-	result = shape_levels(cpuid, LEAF_TOPOLOGY, count);
-	return result < 0 ? result
-			  : shape_levels(cpuid, LEAF_TOPOLOGY_V2, count);
+	r = shape_levels(cpuid, LEAF_TOPOLOGY, count);
+	return r < 0 ? r : shape_levels(cpuid, LEAF_TOPOLOGY_V2, count);
 }
 
 void cpuid_number(struct cpuid_table *cpuid, uint32_t index)

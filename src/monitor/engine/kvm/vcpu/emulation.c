@@ -252,12 +252,12 @@ static int get_vectors(struct attempt *attempt)
 {
 	const struct emulations *all = attempt->emulations;
 	struct kvm_xcrs xcrs = { 0 };
-	int error = call(attempt->fd,
-			 all->has_xstate2 ? KVM_GET_XSAVE2 : KVM_GET_XSAVE,
-			 attempt->area);
+	int r = call(attempt->fd,
+		     all->has_xstate2 ? KVM_GET_XSAVE2 : KVM_GET_XSAVE,
+		     attempt->area);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	/* No XSAVE: nothing beyond SSE is there to be switched on. */
 	if (call(attempt->fd, KVM_GET_XCRS, &xcrs) == 0 && xcrs.nr_xcrs > 0 &&
 	    xcrs.xcrs[0].xcr == 0)
@@ -289,14 +289,14 @@ static void set_walk(struct attempt *attempt)
 
 static int get_state(struct attempt *attempt)
 {
-	int error = call(attempt->fd, KVM_GET_REGS, &attempt->regs);
+	int r = call(attempt->fd, KVM_GET_REGS, &attempt->regs);
 
-	if (error == 0)
-		error = call(attempt->fd, KVM_GET_SREGS, &attempt->sregs);
-	if (error == 0)
-		error = get_vectors(attempt);
-	if (error)
-		return error;
+	if (r == 0)
+		r = call(attempt->fd, KVM_GET_SREGS, &attempt->sregs);
+	if (r == 0)
+		r = get_vectors(attempt);
+	if (r)
+		return r;
 	get_general(attempt);
 	get_system(attempt);
 	set_walk(attempt);
@@ -309,10 +309,10 @@ static int inject(struct attempt *attempt, uint8_t vector, bool has_error_code,
 		  uint32_t error_code)
 {
 	struct kvm_vcpu_events events;
-	int error = call(attempt->fd, KVM_GET_VCPU_EVENTS, &events);
+	int r = call(attempt->fd, KVM_GET_VCPU_EVENTS, &events);
 
-	if (error)
-		return error;
+	if (r)
+		return r;
 	events.exception.injected = 1;
 	events.exception.nr = vector;
 	events.exception.has_error_code = has_error_code;
@@ -323,14 +323,14 @@ static int inject(struct attempt *attempt, uint8_t vector, bool has_error_code,
 static int inject_fault(struct attempt *attempt,
 			const struct emulate_result *result)
 {
-	int error = 0;
+	int r = 0;
 
 	if (result->vector == VECTOR_PAGE) {
 		attempt->sregs.cr2 = result->address;
-		error = call(attempt->fd, KVM_SET_SREGS, &attempt->sregs);
+		r = call(attempt->fd, KVM_SET_SREGS, &attempt->sregs);
 	}
-	if (error)
-		return error;
+	if (r)
+		return r;
 	return inject(attempt, result->vector, result->has_error_code,
 		      result->error_code);
 }
@@ -341,34 +341,34 @@ static int finish(struct attempt *attempt)
 {
 	struct kvm_vcpu_events events;
 	struct kvm_debugregs debug;
-	int error = call(attempt->fd, KVM_GET_VCPU_EVENTS, &events);
+	int r = call(attempt->fd, KVM_GET_VCPU_EVENTS, &events);
 
-	if (error == 0 && events.interrupt.shadow) {
+	if (r == 0 && events.interrupt.shadow) {
 		events.flags = KVM_VCPUEVENT_VALID_SHADOW;
 		events.interrupt.shadow = 0;
-		error = call(attempt->fd, KVM_SET_VCPU_EVENTS, &events);
+		r = call(attempt->fd, KVM_SET_VCPU_EVENTS, &events);
 	}
-	if (error || !(attempt->regs.rflags & FLAG_TRAP))
-		return error;
-	error = call(attempt->fd, KVM_GET_DEBUGREGS, &debug);
-	if (error)
-		return error;
+	if (r || !(attempt->regs.rflags & FLAG_TRAP))
+		return r;
+	r = call(attempt->fd, KVM_GET_DEBUGREGS, &debug);
+	if (r)
+		return r;
 	debug.dr6 |= DR6_STEP;
-	error = call(attempt->fd, KVM_SET_DEBUGREGS, &debug);
-	return error ? error : inject(attempt, VECTOR_DEBUG, false, 0);
+	r = call(attempt->fd, KVM_SET_DEBUGREGS, &debug);
+	return r ? r : inject(attempt, VECTOR_DEBUG, false, 0);
 }
 
 static int put_state(struct attempt *attempt)
 {
 	const struct emulations *all = attempt->emulations;
-	int error = put_general(attempt);
+	int r = put_general(attempt);
 
-	if (error == 0 && attempt->cpu.has_new_vectors) {
+	if (r == 0 && attempt->cpu.has_new_vectors) {
 		xstate_put(&all->layout, attempt->area, all->xstate_bytes,
 			   &attempt->cpu);
-		error = call(attempt->fd, KVM_SET_XSAVE, attempt->area);
+		r = call(attempt->fd, KVM_SET_XSAVE, attempt->area);
 	}
-	return error ? error : finish(attempt);
+	return r ? r : finish(attempt);
 }
 
 static size_t bytes_of(const struct kvm_run *run,
@@ -431,23 +431,23 @@ int emulation_handle(struct emulations *emulations, int vcpu_fd,
 	uint8_t *area = calloc(1, emulations->xstate_bytes);
 	SCOPED(free_pointer)
 	struct attempt *attempt = calloc(1, sizeof(*attempt));
-	int error = area && attempt ? 0 : -ENOMEM;
+	int r = area && attempt ? 0 : -ENOMEM;
 
 	text[0] = '\0';
-	if (error == 0) {
+	if (r == 0) {
 		attempt->emulations = emulations;
 		attempt->ops = ops;
 		attempt->fd = vcpu_fd;
 		attempt->area = area;
-		error = get_state(attempt);
+		r = get_state(attempt);
 	}
-	if (error == 0)
-		error = emulate_once(attempt, run, emulations, text);
-	if (error && !text[0])
+	if (r == 0)
+		r = emulate_once(attempt, run, emulations, text);
+	if (r && !text[0])
 		(void)snprintf(text, EMULATION_TEXT_SIZE,
 			       "an instruction cannot be emulated: %s",
-			       strerror(-error));
-	return error;
+			       strerror(-r));
+	return r;
 }
 
 void emulations_report(const struct emulations *emulations,

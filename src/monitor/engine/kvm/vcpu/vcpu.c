@@ -92,11 +92,11 @@ static void enter(struct vcpu *vcpu)
 static bool narrow(struct vcpu *vcpu)
 {
 	const struct vcpus *vcpus = &vcpu->machine->vcpus;
-	int error = vcpus->is_sealed ? sandbox_narrow(&vcpus->program) : 0;
+	int r = vcpus->is_sealed ? sandbox_narrow(&vcpus->program) : 0;
 
-	if (error)
-		exit_failed(vcpu, -error);
-	vcpu->is_narrow = error == 0;
+	if (r)
+		exit_failed(vcpu, -r);
+	vcpu->is_narrow = r == 0;
 	return vcpu->is_narrow;
 }
 
@@ -157,17 +157,17 @@ int vcpus_open(struct vcpus *vcpus, int kvm_fd, int vm_fd,
 	       struct refusal *refusal)
 {
 	int bytes = ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	int result = bytes < (int)sizeof(struct kvm_run) ? -ENOSYS : 0;
+	int r = bytes < (int)sizeof(struct kvm_run) ? -ENOSYS : 0;
 
 	vcpus->run_bytes = (uint32_t)bytes;
-	for (uint32_t i = 0; i < vcpus->count && result == 0; i++)
-		result = open_one(vcpus, &vcpus->list[i], vm_fd);
-	if (result == 0)
+	for (uint32_t i = 0; i < vcpus->count && r == 0; i++)
+		r = open_one(vcpus, &vcpus->list[i], vm_fd);
+	if (r == 0)
 		return 0;
 	vcpus_close(vcpus);
-	return refuse(refusal, result, "cpu.virtual",
+	return refuse(refusal, r, "cpu.virtual",
 		      "KVM cannot create %u processors: %s", vcpus->count,
-		      strerror(-result));
+		      strerror(-r));
 }
 
 void vcpus_close(struct vcpus *vcpus)
@@ -185,28 +185,28 @@ void vcpus_close(struct vcpus *vcpus)
 static int start_one(struct vcpus *vcpus, struct vcpu *vcpu)
 {
 	char name[16];
-	int result;
+	int r;
 
 	(void)snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
-	result = thread_start(&vcpu->thread, name, run, vcpu);
-	vcpu->has_thread = result == 0;
-	return result;
+	r = thread_start(&vcpu->thread, name, run, vcpu);
+	vcpu->has_thread = r == 0;
+	return r;
 }
 
 int vcpus_start(struct vcpus *vcpus)
 {
 	const struct sigaction action = { .sa_handler = on_kick };
-	int result = sigaction(KICK_SIGNAL, &action, NULL) < 0 ? -errno : 0;
+	int r = sigaction(KICK_SIGNAL, &action, NULL) < 0 ? -errno : 0;
 
-	if (result == 0)
-		result = sandbox_prepare(kvm_vcpu_calls, kvm_vcpu_call_count,
-					 &vcpus->program);
+	if (r == 0)
+		r = sandbox_prepare(kvm_vcpu_calls, kvm_vcpu_call_count,
+				    &vcpus->program);
 	(void)pthread_mutex_lock(&vcpus->lock);
 	vcpus->thread_count = vcpus->count;
 	(void)pthread_mutex_unlock(&vcpus->lock);
-	for (uint32_t i = 0; i < vcpus->count && result == 0; i++)
-		result = start_one(vcpus, &vcpus->list[i]);
-	return result;
+	for (uint32_t i = 0; i < vcpus->count && r == 0; i++)
+		r = start_one(vcpus, &vcpus->list[i]);
+	return r;
 }
 
 void vcpus_seal(struct vcpus *vcpus)

@@ -116,10 +116,10 @@ int vcpu_describe(int vcpu_fd, const struct vcpu_shape *shape,
 	const struct kvm_cpuid_entry2 *vendor;
 	const struct kvm_cpuid_entry2 *xsave;
 	int khz = ioctl(vcpu_fd, KVM_GET_TSC_KHZ);
-	int result = read_cpuid(vcpu_fd, &cpuid);
+	int r = read_cpuid(vcpu_fd, &cpuid);
 
-	if (khz < 0 || result < 0)
-		return khz < 0 ? -errno : result;
+	if (khz < 0 || r < 0)
+		return khz < 0 ? -errno : r;
 	ret_machine->tsc_khz = (uint32_t)khz;
 	ret_machine->xsave_bytes = shape->xsave_bytes;
 	xsave = find_leaf(&cpuid, 0xd, 0);
@@ -154,16 +154,15 @@ static int read_vcpu(int vcpu_fd, const struct vcpu_shape *shape,
 		  state->xsave },
 	};
 	int khz = ioctl(vcpu_fd, KVM_GET_TSC_KHZ);
-	int result = khz < 0 ? -errno : read_cpuid(vcpu_fd, &state->cpuid);
+	int r = khz < 0 ? -errno : read_cpuid(vcpu_fd, &state->cpuid);
 
 	state->tsc_khz = (uint32_t)khz;
-	for (size_t i = 0; i < ARRAY_COUNT(parts) && result == 0; i++)
-		result = ask(vcpu_fd, parts[i].request, parts[i].to);
-	if (result == 0)
-		result = vcpu_msrs_read(&state->msrs, vcpu_fd, shape);
+	for (size_t i = 0; i < ARRAY_COUNT(parts) && r == 0; i++)
+		r = ask(vcpu_fd, parts[i].request, parts[i].to);
+	if (r == 0)
+		r = vcpu_msrs_read(&state->msrs, vcpu_fd, shape);
 	/* Last: what the others made of it. */
-	return result < 0 ? result
-			  : ask(vcpu_fd, KVM_GET_VCPU_EVENTS, &state->events);
+	return r < 0 ? r : ask(vcpu_fd, KVM_GET_VCPU_EVENTS, &state->events);
 }
 
 static void write_state(const struct vcpu_state *state, uint32_t xsave_bytes,
@@ -193,13 +192,13 @@ int vcpu_state_save(int vcpu_fd, const struct vcpu_shape *shape,
 		    struct state_writer *writer)
 {
 	SCOPED(state_free) struct vcpu_state *state = state_new(shape);
-	int result;
+	int r;
 
 	if (!state)
 		return -ENOMEM;
-	result = read_vcpu(vcpu_fd, shape, state);
-	if (result < 0)
-		return result;
+	r = read_vcpu(vcpu_fd, shape, state);
+	if (r < 0)
+		return r;
 	write_state(state, shape->xsave_bytes, writer);
 	return state_writer_result(writer);
 }
@@ -285,10 +284,9 @@ static int check_cpuid(int vcpu_fd, const struct cpuid_room *saved,
 		       struct refusal *refusal)
 {
 	struct cpuid_room offered;
-	int result = read_cpuid(vcpu_fd, &offered);
+	int r = read_cpuid(vcpu_fd, &offered);
 
-	for (size_t i = 0; i < ARRAY_COUNT(feature_leaves) && result == 0;
-	     i++) {
+	for (size_t i = 0; i < ARRAY_COUNT(feature_leaves) && r == 0; i++) {
 		const struct feature_leaf *leaf = &feature_leaves[i];
 		const struct kvm_cpuid_entry2 *entry =
 			find_leaf(saved, leaf->leaf, leaf->index);
@@ -300,13 +298,13 @@ static int check_cpuid(int vcpu_fd, const struct cpuid_room *saved,
 				find_leaf(&offered, leaf->leaf, leaf->index),
 				&leaf->mask);
 		if (bits)
-			result = refuse(refusal, -ENOTSUP, "image",
-					"the guest uses processor features "
-					"that this host lacks (CPUID "
-					"%#x, bits %#x)",
-					leaf->leaf, bits);
+			r = refuse(refusal, -ENOTSUP, "image",
+				   "the guest uses processor features "
+				   "that this host lacks (CPUID "
+				   "%#x, bits %#x)",
+				   leaf->leaf, bits);
 	}
-	return result;
+	return r;
 }
 
 static int restore_clock(int vcpu_fd, const struct vcpu_shape *shape,
@@ -345,7 +343,7 @@ static int write_vcpu(int vcpu_fd, struct vcpu_state *state,
 		{ KVM_SET_DEBUGREGS, &state->debug, "debug registers" },
 		{ KVM_SET_LAPIC, &state->lapic, "local APIC" },
 	};
-	int result;
+	int r;
 
 	for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
 		/* A processor without XSAVE has none. */
@@ -357,31 +355,30 @@ static int write_vcpu(int vcpu_fd, struct vcpu_state *state,
 				      "KVM does not accept the saved %s: %s",
 				      parts[i].name, strerror(errno));
 	}
-	result = vcpu_msrs_write(&state->msrs, vcpu_fd, refusal);
-	if (result == 0 &&
-	    (ask(vcpu_fd, KVM_SET_MP_STATE, &state->mp) < 0 ||
-	     ask(vcpu_fd, KVM_SET_VCPU_EVENTS, &state->events) < 0))
-		result = refuse(refusal, -EBADMSG, "image",
-				"KVM does not accept the saved events: %s",
-				strerror(errno));
-	return result;
+	r = vcpu_msrs_write(&state->msrs, vcpu_fd, refusal);
+	if (r == 0 && (ask(vcpu_fd, KVM_SET_MP_STATE, &state->mp) < 0 ||
+		       ask(vcpu_fd, KVM_SET_VCPU_EVENTS, &state->events) < 0))
+		r = refuse(refusal, -EBADMSG, "image",
+			   "KVM does not accept the saved events: %s",
+			   strerror(errno));
+	return r;
 }
 
 int vcpu_state_restore(int vcpu_fd, const struct vcpu_shape *shape,
 		       struct state_reader *reader, struct refusal *refusal)
 {
 	SCOPED(state_free) struct vcpu_state *state = state_new(shape);
-	int result;
+	int r;
 
 	if (!state)
 		return -ENOMEM;
 	if (read_state(state, shape, reader) < 0)
 		return refuse(refusal, -EBADMSG, "image",
 			      "the saved state of a processor is invalid");
-	result = check_cpuid(vcpu_fd, &state->cpuid, refusal);
-	if (result == 0)
-		result = vcpu_msrs_check(&state->msrs, shape, refusal);
-	if (result == 0)
-		result = restore_clock(vcpu_fd, shape, state->tsc_khz, refusal);
-	return result < 0 ? result : write_vcpu(vcpu_fd, state, refusal);
+	r = check_cpuid(vcpu_fd, &state->cpuid, refusal);
+	if (r == 0)
+		r = vcpu_msrs_check(&state->msrs, shape, refusal);
+	if (r == 0)
+		r = restore_clock(vcpu_fd, shape, state->tsc_khz, refusal);
+	return r < 0 ? r : write_vcpu(vcpu_fd, state, refusal);
 }
