@@ -17,7 +17,7 @@
 #include "lib/harness.h"
 
 #define FILE_BYTES (64u << 20)
-#define DEPTH_MOST 32
+#define DEPTH_MAX  32
 
 struct load {
 	uint16_t op;

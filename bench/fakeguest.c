@@ -21,7 +21,7 @@
 #define CONTROL_SIZE 128u /* of a slot: header, status, indirect table */
 #define STATUS_AT    16u
 #define TABLE_AT     32u
-#define CHAIN_MOST   3u /* header, data, status */
+#define CHAIN_MAX    3u /* header, data, status */
 #define NOT_ANSWERED 0xff
 
 #define WANTED_FEATURES                                                     \
@@ -102,9 +102,8 @@ static void place_slots(struct fakeguest *guest)
 /* Descriptors of one slot never move: header, data, status. */
 static int place_descriptors(struct fakeguest *guest)
 {
-	uint32_t stride = has_feature(guest, VIRTIO_RING_F_INDIRECT_DESC)
-				  ? 1
-				  : CHAIN_MOST;
+	uint32_t stride =
+		has_feature(guest, VIRTIO_RING_F_INDIRECT_DESC) ? 1 : CHAIN_MAX;
 
 	for (uint32_t i = 0; i < guest->settings.slot_count; i++) {
 		struct fakeguest_slot *slot = &guest->slots[i];
@@ -496,9 +495,8 @@ static struct fakeguest_slot *answered_slot(struct fakeguest *guest,
 					    struct fakeguest_queue *queue,
 					    uint32_t id)
 {
-	uint32_t stride = has_feature(guest, VIRTIO_RING_F_INDIRECT_DESC)
-				  ? 1
-				  : CHAIN_MOST;
+	uint32_t stride =
+		has_feature(guest, VIRTIO_RING_F_INDIRECT_DESC) ? 1 : CHAIN_MAX;
 	uint64_t number =
 		(uint64_t)(id / stride) * guest->settings.queue_count +
 		queue->index;

@@ -294,13 +294,13 @@ static int receive(void *own, struct netframe *ret_frame)
 					   *)(const void *)from)
 					 ->num_buffers;
 			memcpy(ret_frame->head, from + HEADER_BYTES,
-			       NETPORT_HEAD_MOST);
+			       NETPORT_HEAD_MAX);
 		}
 		bytes += used.len;
 		queue->free[queue->free_count++] = (uint16_t)used.id;
 	}
 	ret_frame->bytes = bytes - (uint32_t)HEADER_BYTES;
-	ret_frame->head_bytes = NETPORT_HEAD_MOST;
+	ret_frame->head_bytes = NETPORT_HEAD_MAX;
 	return 0;
 }
 

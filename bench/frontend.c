@@ -319,7 +319,7 @@ int frontend_get_inflight(struct frontend *frontend,
 
 	*ret_fd = NO_FD;
 	error = ask(frontend, VHOSTUSER_GET_INFLIGHT_FD, inflight,
-		    sizeof(*inflight), VHOSTUSER_INFLIGHT_BYTES_LEAST, ret_fd);
+		    sizeof(*inflight), VHOSTUSER_INFLIGHT_BYTES_MIN, ret_fd);
 	if (!error && *ret_fd == NO_FD)
 		return -EPROTO;
 	return error;

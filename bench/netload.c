@@ -50,8 +50,8 @@ struct numbers {
 /* clang-format off */
 #define AT(field) offsetof(struct numbers, field)
 static const struct number_option number_options[] = {
-	{ "bytes",     AT(bytes),     NETRUN_BYTES_LEAST, NETPORT_FRAME_MOST, 64 },
-	{ "gso",       AT(gso),       0, NETPORT_FRAME_MOST, 0 },
+	{ "bytes",     AT(bytes),     NETRUN_BYTES_MIN, NETPORT_FRAME_MAX, 64 },
+	{ "gso",       AT(gso),       0, NETPORT_FRAME_MAX, 0 },
 	{ "queue",     AT(queue),     16, 1024, 256 },
 	{ "window",    AT(window),    1, 4096, 128 },
 	{ "rate",      AT(rate),      1, 1000000, 1000 },
@@ -116,7 +116,7 @@ static void check(const struct netrun_settings *settings)
 		refuse("port", "two at least");
 	if (settings->queue_size & (settings->queue_size - 1))
 		refuse("queue", "not a power of two");
-	if (settings->gso_bytes && settings->bytes < NETPORT_HEAD_MOST)
+	if (settings->gso_bytes && settings->bytes < NETPORT_HEAD_MAX)
 		refuse("bytes", "too few for TCP");
 }
 
@@ -127,7 +127,7 @@ static void parse(struct netrun_settings *settings, int argc, char **argv)
 
 	numbers_fill(number_options, ARRAY_COUNT(number_options), &numbers);
 	while ((letter = getopt_long(argc, argv, "", options, &index)) != -1) {
-		if (letter == 'p' && settings->port_count < NETRUN_PORTS_MOST)
+		if (letter == 'p' && settings->port_count < NETRUN_PORTS_MAX)
 			settings->specs[settings->port_count++] = optarg;
 		else if (letter == 'm')
 			settings->mode = parse_mode(optarg);

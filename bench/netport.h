@@ -18,13 +18,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NETPORT_HEAD_MOST  128u
-#define NETPORT_FRAME_MOST 65394u
+#define NETPORT_HEAD_MAX  128u
+#define NETPORT_FRAME_MAX 65394u
 /* Of frames that are nobody's protocol (IEEE 802, local experiments). */
 #define NETPORT_TYPE 0x88b5
 
 struct netframe {
-	uint8_t head[NETPORT_HEAD_MOST];
+	uint8_t head[NETPORT_HEAD_MAX];
 	uint32_t head_bytes;
 	uint32_t bytes; /* of the whole frame */
 	uint32_t

@@ -36,7 +36,7 @@ struct socket_port {
 	bool is_spinning;
 	char path[108]; /* of our socket; "": none */
 	uint8_t *out;   /* owned */
-	uint8_t in[NETPORT_FRAME_MOST];
+	uint8_t in[NETPORT_FRAME_MAX];
 };
 
 static void close_socket(void *own)
@@ -62,7 +62,7 @@ static int make(const struct netport_settings *settings,
 		return -ENOMEM;
 	port->fd = port->control_fd = NO_FD;
 	port->is_spinning = settings->is_spinning;
-	port->out = calloc(1, settings->frame_bytes_most + NETPORT_HEAD_MOST);
+	port->out = calloc(1, settings->frame_bytes_most + NETPORT_HEAD_MAX);
 	if (!port->out) {
 		close_socket(port);
 		return -ENOMEM;
@@ -179,8 +179,8 @@ static int receive(void *own, struct netframe *ret_frame)
 	if (got < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
 	ret_frame->bytes = (uint32_t)got;
-	ret_frame->head_bytes = NETPORT_HEAD_MOST;
-	memcpy(ret_frame->head, port->in, NETPORT_HEAD_MOST);
+	ret_frame->head_bytes = NETPORT_HEAD_MAX;
+	memcpy(ret_frame->head, port->in, NETPORT_HEAD_MAX);
 	return 0;
 }
 

@@ -49,7 +49,7 @@ struct run {
 	uint64_t began_ns;
 	uint64_t ended_ns;
 	bool has_begun; /* the measured time */
-	struct side sides[NETRUN_PORTS_MOST];
+	struct side sides[NETRUN_PORTS_MAX];
 };
 
 /* Frames. ------------------------------------------------------------------ */
@@ -111,7 +111,7 @@ static bool read_stamp(const struct netframe *frame, struct stamp *ret_stamp)
 	memcpy(ret_stamp,
 	       frame->head + (ntohs(type) == TYPE_IPV4 ? SEGMENT_AT : PLAIN_AT),
 	       sizeof(*ret_stamp));
-	return ret_stamp->magic == MAGIC && ret_stamp->port < NETRUN_PORTS_MOST;
+	return ret_stamp->magic == MAGIC && ret_stamp->port < NETRUN_PORTS_MAX;
 }
 
 /* A small frame to all, so that a switch that learns knows where we are. */
@@ -121,7 +121,7 @@ static int greet(struct side *side)
 	int error;
 
 	make_frame(side->run, &frame, side->index, TO_ALL);
-	frame.bytes = NETRUN_BYTES_LEAST;
+	frame.bytes = NETRUN_BYTES_MIN;
 	frame.gso_bytes = 0;
 	frame.head[TYPE_AT] = NETPORT_TYPE >> 8;
 	frame.head[TYPE_AT + 1] = NETPORT_TYPE & 0xff;
@@ -434,7 +434,7 @@ static void add_gap(struct run *run, const struct netrun_gap *gap)
 
 	if (gap->late_ns < run->settings->gap_least_ns && gap->lost == 0)
 		return;
-	if (result->gap_count == NETRUN_GAPS_MOST)
+	if (result->gap_count == NETRUN_GAPS_MAX)
 		result->gaps_unlisted++;
 	else
 		result->gaps[result->gap_count++] = *gap;

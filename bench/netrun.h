@@ -22,9 +22,9 @@
 
 #include "stats.h"
 
-#define NETRUN_PORTS_MOST  17u
-#define NETRUN_BYTES_LEAST 60u
-#define NETRUN_GAPS_MOST   65536u
+#define NETRUN_PORTS_MAX 17u
+#define NETRUN_BYTES_MIN 60u
+#define NETRUN_GAPS_MAX  65536u
 
 enum netrun_mode {
 	NETRUN_FLOOD,
@@ -38,8 +38,8 @@ enum netrun_mode {
 struct netrun_settings {
 	enum netrun_mode mode;
 	uint32_t port_count;
-	const char *specs[NETRUN_PORTS_MOST]; /* see netport.h */
-	uint32_t bytes;                       /* of a frame */
+	const char *specs[NETRUN_PORTS_MAX]; /* see netport.h */
+	uint32_t bytes;                      /* of a frame */
 	uint32_t gso_bytes;    /* frames of TCP to be cut into such; 0: not */
 	uint32_t queue_size;   /* of a fake guest's rings */
 	uint32_t window;       /* frames under way, of a stream */
@@ -69,12 +69,12 @@ struct netrun_result {
 	uint64_t began_ns;
 	uint64_t ended_ns;
 	uint64_t cpu_ns; /* of the generator, in the measured time */
-	struct netrun_sender senders[NETRUN_PORTS_MOST];
+	struct netrun_sender senders[NETRUN_PORTS_MAX];
 	uint64_t lost; /* paced and ping */
 	uint64_t disordered;
 	uint32_t gap_count;
 	uint32_t gaps_unlisted;
-	struct netrun_gap gaps[NETRUN_GAPS_MOST];
+	struct netrun_gap gaps[NETRUN_GAPS_MAX];
 	struct stats stats; /* latencies of ping (and back) and paced */
 };
 

@@ -18,7 +18,7 @@
 #include "base/count.h"
 
 /* Up to so many states and events. */
-#define STATE_TABLE_MOST 32
+#define STATE_TABLE_MAX 32
 
 struct state_rule {
 	unsigned event;

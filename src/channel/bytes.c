@@ -36,8 +36,8 @@ _Static_assert(offsetof(struct bytes_shared, logged) == 256, "fixed layout");
 
 static bool size_is_valid(uint64_t output_bytes)
 {
-	return output_bytes >= BYTES_OUTPUT_LEAST &&
-	       output_bytes <= BYTES_OUTPUT_MOST &&
+	return output_bytes >= BYTES_OUTPUT_MIN &&
+	       output_bytes <= BYTES_OUTPUT_MAX &&
 	       (output_bytes & (output_bytes - 1)) == 0;
 }
 

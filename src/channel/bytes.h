@@ -23,8 +23,8 @@
 #include <stdint.h>
 
 #define BYTES_OUTPUT_DEFAULT (256u * 1024)
-#define BYTES_OUTPUT_LEAST   4096u
-#define BYTES_OUTPUT_MOST    (16ul * 1024 * 1024)
+#define BYTES_OUTPUT_MIN     4096u
+#define BYTES_OUTPUT_MAX     (16ul * 1024 * 1024)
 #define BYTES_INPUT_BYTES    4096u
 
 struct bytes_shared;

@@ -42,10 +42,10 @@ enum channel_state {
 	CHANNEL_CLOSED = 2,
 };
 
-#define CHANNEL_SLOTS_LEAST   2u
-#define CHANNEL_SLOTS_MOST    4096u
+#define CHANNEL_SLOTS_MIN     2u
+#define CHANNEL_SLOTS_MAX     4096u
 #define CHANNEL_BUFFER_UNIT   4096u
-#define CHANNEL_BUFFER_MOST   (1024u * 1024 * 1024)
+#define CHANNEL_BUFFER_MAX    (1024u * 1024 * 1024)
 #define CHANNEL_PAYLOAD_BYTES 32
 
 struct channel_request {

@@ -18,7 +18,7 @@
  *
  * What no honest client sends breaks the channel instead: an unknown op or
  * flag, another generation, a buffer that is misaligned or outside the buffer
- * area, a transfer above DISK_TRANSFER_MOST.
+ * area, a transfer above DISK_TRANSFER_MAX.
  */
 #ifndef CHANNEL_DISK_REQUEST_H
 #define CHANNEL_DISK_REQUEST_H
@@ -41,7 +41,7 @@ enum disk_op {
 /* The longest READ or WRITE; the others take any length. It takes about 100 us,
  * which is as long as another client of the service should wait for its
  * turn. */
-#define DISK_TRANSFER_MOST (1024u * 1024)
+#define DISK_TRANSFER_MAX (1024u * 1024)
 
 /* Neither end spins for requests of this size and above. */
 #define DISK_LARGE_BYTES (64u * 1024)

@@ -48,14 +48,12 @@ struct frames_shared {
 	struct frames_ring receive;
 };
 _Static_assert(sizeof(struct frames_shared) == 640, "fixed layout");
-_Static_assert(2 * (FRAMES_RECORD_MOST + HEAD_BYTES + UNIT) <=
-		       FRAMES_RING_LEAST,
+_Static_assert(2 * (FRAMES_RECORD_MAX + HEAD_BYTES + UNIT) <= FRAMES_RING_MIN,
 	       "the longest record and what is skipped for it fit together");
 
 static bool size_is_valid(uint32_t ring_bytes)
 {
-	return ring_bytes >= FRAMES_RING_LEAST &&
-	       ring_bytes <= FRAMES_RING_MOST &&
+	return ring_bytes >= FRAMES_RING_MIN && ring_bytes <= FRAMES_RING_MAX &&
 	       (ring_bytes & (ring_bytes - 1)) == 0;
 }
 
@@ -95,13 +93,13 @@ static void connect_ways(struct frames *frames, uint32_t transmit_bytes,
 		.shared = &shared->transmit,
 		.bytes = rings,
 		.ring_bytes = transmit_bytes,
-		.queue_most = min_u64(transmit_bytes, FRAMES_QUEUE_LEAST),
+		.queue_most = min_u64(transmit_bytes, FRAMES_QUEUE_MIN),
 	};
 	struct frames_way receive = {
 		.shared = &shared->receive,
 		.bytes = rings + transmit_bytes,
 		.ring_bytes = receive_bytes,
-		.queue_most = min_u64(receive_bytes, FRAMES_QUEUE_LEAST),
+		.queue_most = min_u64(receive_bytes, FRAMES_QUEUE_MIN),
 	};
 
 	frames->out = frames->end == FRAMES_MONITOR ? transmit : receive;
@@ -275,7 +273,7 @@ void frames_pace(struct frames *frames, uint64_t now_ns)
 		return;
 	most = (way->known - way->paced_at) / (since_ns / NS_PER_MS) *
 	       (FRAMES_QUEUE_NS / NS_PER_MS);
-	most = max_u64(most, max_u64(way->queue_most / 2, FRAMES_QUEUE_LEAST));
+	most = max_u64(most, max_u64(way->queue_most / 2, FRAMES_QUEUE_MIN));
 	way->queue_most = min_u64(most, way->ring_bytes);
 	way->paced_ns = now_ns;
 	way->paced_at = way->known;
@@ -402,7 +400,7 @@ static int take(struct frames *frames, uint32_t bytes,
 	struct frames_way *way = &frames->in;
 	uint32_t left = way->ring_bytes - place(way);
 
-	if (bytes == 0 || bytes > FRAMES_RECORD_MOST || padded(bytes) > left ||
+	if (bytes == 0 || bytes > FRAMES_RECORD_MAX || padded(bytes) > left ||
 	    padded(bytes) > way->known - way->at)
 		return break_ring(frames);
 	way->record_bytes = padded(bytes);

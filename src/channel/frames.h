@@ -39,11 +39,11 @@
 
 #define FRAMES_HEADER_BYTES 12u /* struct virtio_net_hdr_v1 */
 /* Header, the longest frame that a switch carries, and a tag. */
-#define FRAMES_RECORD_MOST (FRAMES_HEADER_BYTES + 65394u + 4u)
-#define FRAMES_RING_LEAST  (256u << 10)
-#define FRAMES_QUEUE_LEAST (1u << 20)
-#define FRAMES_QUEUE_NS    (50 * NS_PER_MS)
-#define FRAMES_RING_MOST   (64u << 20)
+#define FRAMES_RECORD_MAX (FRAMES_HEADER_BYTES + 65394u + 4u)
+#define FRAMES_RING_MIN   (256u << 10)
+#define FRAMES_QUEUE_MIN  (1u << 20)
+#define FRAMES_QUEUE_NS   (50 * NS_PER_MS)
+#define FRAMES_RING_MAX   (64u << 20)
 
 enum frames_end { FRAMES_MONITOR, FRAMES_SERVICE };
 
@@ -104,7 +104,7 @@ void frames_close(struct frames *frames);
 /* Producing. ------------------------------------------------------------- */
 
 /*
- * Room for a record of up to `bytes` (1 to FRAMES_RECORD_MOST), to be filled
+ * Room for a record of up to `bytes` (1 to FRAMES_RECORD_MAX), to be filled
  * before frames_commit(). A reservation that is not committed costs nothing.
  *
  * -EAGAIN   the ring is full
@@ -117,7 +117,7 @@ void frames_commit(struct frames *frames, uint32_t bytes);
 
 /*
  * Limit the queue from now on to what the peer takes in FRAMES_QUEUE_NS at its
- * recent rate, but at least FRAMES_QUEUE_LEAST: behind a slow peer, a long
+ * recent rate, but at least FRAMES_QUEUE_MIN: behind a slow peer, a long
  * queue is only latency. To be called regularly.
  */
 void frames_pace(struct frames *frames, uint64_t now_ns);

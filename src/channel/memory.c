@@ -28,10 +28,10 @@ static uint64_t buffers_at(uint32_t slot_count)
 static bool shape_is_valid(const struct channel_shape *shape)
 {
 	return shape->kind == CHANNEL_KIND_DISK &&
-	       shape->slot_count >= CHANNEL_SLOTS_LEAST &&
-	       shape->slot_count <= CHANNEL_SLOTS_MOST &&
+	       shape->slot_count >= CHANNEL_SLOTS_MIN &&
+	       shape->slot_count <= CHANNEL_SLOTS_MAX &&
 	       (shape->slot_count & (shape->slot_count - 1)) == 0 &&
-	       shape->buffer_bytes <= CHANNEL_BUFFER_MOST &&
+	       shape->buffer_bytes <= CHANNEL_BUFFER_MAX &&
 	       shape->buffer_bytes >= CHANNEL_BUFFER_UNIT &&
 	       shape->buffer_bytes % CHANNEL_BUFFER_UNIT == 0;
 }

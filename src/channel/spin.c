@@ -9,9 +9,9 @@
  * the cap and the wake-ups of both sides, which spinning would have saved. */
 #define SHORT_FACTOR 4
 
-#define ARM_AFTER_LEAST 4
-#define ARM_AFTER_MOST  4096
-#define FAILURES_MOST   4
+#define ARM_AFTER_MIN   4
+#define ARM_AFTER_MAX   4096
+#define FAILURES_MAX    4
 #define TURNS_PER_CLOCK 8
 
 /* With as many busy processes as CPUs (a guest, its monitor, a service), the
@@ -30,7 +30,7 @@ void spin_init(struct spin *spin, uint32_t cap_ns)
 	*spin = (struct spin){
 		.cap_ns = cap_ns,
 		.yields = cpus_are_shared(),
-		.arm_after = ARM_AFTER_LEAST,
+		.arm_after = ARM_AFTER_MIN,
 	};
 }
 
@@ -57,11 +57,11 @@ static void begin_wait(struct spin *spin)
 static void give_up(struct spin *spin)
 {
 	spin->gave_up = true;
-	if (++spin->failures < FAILURES_MOST)
+	if (++spin->failures < FAILURES_MAX)
 		return;
 	spin->failures = 0;
 	spin->short_waits = 0;
-	if (spin->arm_after < ARM_AFTER_MOST)
+	if (spin->arm_after < ARM_AFTER_MAX)
 		spin->arm_after *= 2;
 }
 
@@ -101,10 +101,10 @@ bool spin_skip(struct spin *spin)
 static void count_success(struct spin *spin)
 {
 	spin->failures = 0;
-	if (spin->arm_after > ARM_AFTER_LEAST)
+	if (spin->arm_after > ARM_AFTER_MIN)
 		spin->arm_after -= 1 + spin->arm_after / 8;
-	if (spin->arm_after < ARM_AFTER_LEAST)
-		spin->arm_after = ARM_AFTER_LEAST;
+	if (spin->arm_after < ARM_AFTER_MIN)
+		spin->arm_after = ARM_AFTER_MIN;
 }
 
 static void count_sleep(struct spin *spin)
@@ -113,7 +113,7 @@ static void count_sleep(struct spin *spin)
 
 	if (waited_ns > (uint64_t)SHORT_FACTOR * spin->cap_ns)
 		spin->short_waits = 0;
-	else if (spin->short_waits < ARM_AFTER_MOST)
+	else if (spin->short_waits < ARM_AFTER_MAX)
 		spin->short_waits++;
 }
 

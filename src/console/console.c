@@ -17,7 +17,7 @@
 #define LOG_STEP_BYTES 4096
 
 /* Steps per turn, so that a ring that never stops cannot keep us. */
-#define LOG_STEPS_MOST 128
+#define LOG_STEPS_MAX 128
 
 static void free_console(struct console *console)
 {
@@ -181,7 +181,7 @@ int console_attach(struct console *console, int fd, enum console_mode mode)
 	struct reader *reader;
 	int r;
 
-	if (console->reader_count == CONSOLE_READERS_MOST) {
+	if (console->reader_count == CONSOLE_READERS_MAX) {
 		turn_away(fd, "too many clients are attached");
 		return -EUSERS;
 	}
@@ -244,7 +244,7 @@ static int write_log(struct console *console)
 
 	if (console->log.capacity == 0)
 		return 0;
-	for (int i = 0; r == 1 && i < LOG_STEPS_MOST; i++)
+	for (int i = 0; r == 1 && i < LOG_STEPS_MAX; i++)
 		r = log_step(console);
 	return r < 0 ? r : 0;
 }

@@ -20,7 +20,7 @@
 #include "control/protocol.h"
 #include "textlog/textlog.h"
 
-#define CONSOLE_READERS_MOST 16
+#define CONSOLE_READERS_MAX 16
 
 struct console {
 	struct attachment attachment;
@@ -33,7 +33,7 @@ struct console {
 	struct textlog log;
 	bool log_is_failing;
 	uint32_t reader_count;
-	struct reader *readers[CONSOLE_READERS_MOST];
+	struct reader *readers[CONSOLE_READERS_MAX];
 };
 
 /* Descriptors of CONSOLE_ATTACH, in this order. */

@@ -7,14 +7,14 @@
 #include "service/service_main.h"
 
 /* What a ring's mapping, its eventfds, its log and its readers need. */
-#define DESCRIPTORS_MOST (64 + 3 * CONSOLE_SERVICE_MAX + SERVICE_POLLED_MOST)
+#define DESCRIPTORS_MAX (64 + 3 * CONSOLE_SERVICE_MAX + SERVICE_POLLED_MAX)
 
 int main(void)
 {
 	static const struct service_role role = {
 		.program = "bulkhead-console",
 		.role = ROLE_CONSOLE,
-		.descriptors_most = DESCRIPTORS_MOST,
+		.descriptors_most = DESCRIPTORS_MAX,
 		.seal = service_seal,
 		.run = service_run,
 	};

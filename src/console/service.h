@@ -18,14 +18,13 @@
 #include "sandbox/sandbox.h"
 
 /* The control link; per console its eventfd and its readers. */
-#define SERVICE_POLLED_MOST \
-	(1 + CONSOLE_SERVICE_MAX * (1 + CONSOLE_READERS_MOST))
+#define SERVICE_POLLED_MAX (1 + CONSOLE_SERVICE_MAX * (1 + CONSOLE_READERS_MAX))
 
 struct service {
 	struct child child;
 	uint32_t console_count;
 	struct console *consoles[CONSOLE_SERVICE_MAX];
-	struct pollfd polled[SERVICE_POLLED_MOST];
+	struct pollfd polled[SERVICE_POLLED_MAX];
 };
 
 /* serve.c ---------------------------------------------------------------- */

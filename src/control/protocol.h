@@ -161,7 +161,7 @@ struct disk_channel {
 };
 
 /* A status beyond it is no errno. */
-#define ERRNO_MOST 4095
+#define ERRNO_MAX 4095
 
 /* Why a service is lost to a disk. */
 enum disk_down_cause {

@@ -44,7 +44,7 @@ static bool parse_vid(const struct scalar *scalar, uint16_t *ret_vid)
 	uint64_t value;
 
 	if (scalar->is_quoted ||
-	    text_parse_u64(scalar->text, VLAN_MOST, &value) < 0 || value == 0)
+	    text_parse_u64(scalar->text, VLAN_MAX, &value) < 0 || value == 0)
 		return false;
 	*ret_vid = (uint16_t)value;
 	return true;
@@ -59,7 +59,7 @@ static bool parse_vlan(const struct field *field, const struct scalar *scalar,
 static bool check_vlan(const struct field *field, const void *at,
 		       char why[WHY_SIZE])
 {
-	return *(const uint16_t *)at <= VLAN_MOST;
+	return *(const uint16_t *)at <= VLAN_MAX;
 }
 
 static enum value_kind write_vlan(const struct field *field, const void *at,
@@ -97,7 +97,7 @@ static bool check_vlans(const struct field *field, const void *at,
 	if (list->count > NIC_VID_MAX)
 		return false;
 	for (uint16_t i = 0; i < list->count; i++) {
-		if (list->vids[i] == 0 || list->vids[i] > VLAN_MOST)
+		if (list->vids[i] == 0 || list->vids[i] > VLAN_MAX)
 			return false;
 		for (uint16_t earlier = 0; earlier < i; earlier++)
 			if (list->vids[i] == list->vids[earlier])

@@ -24,7 +24,7 @@ bool size_has_unknown_suffix(const char *text, char ret_wants[SIZE_FAULT_SIZE]);
  */
 int time_parse(const char *text, uint64_t most_ms, uint64_t *ret_ms);
 
-#define VLAN_MOST 4094
+#define VLAN_MAX 4094
 
 /* "02:00:00:00:00:01". A group's address and zero are none. -EINVAL */
 #define MAC_SIZE 18

@@ -40,7 +40,7 @@ static int ensure_context(struct aio *aio)
 {
 	if (aio->context)
 		return 0;
-	if (syscall(SYS_io_setup, AIO_MOST, &aio->context) < 0)
+	if (syscall(SYS_io_setup, AIO_MAX, &aio->context) < 0)
 		return -EAGAIN;
 	return 0;
 }
@@ -60,7 +60,7 @@ int aio_queue(struct aio *aio, struct aio_slot *slot, struct job *job)
 	bool is_read = job->op == DISK_READ;
 
 	if (!job->file->nowait_direct || ensure_context(aio) ||
-	    aio->queued_count + aio->in_flight == AIO_MOST)
+	    aio->queued_count + aio->in_flight == AIO_MAX)
 		return -EAGAIN;
 	slot->job = job;
 	slot->iocb = (struct iocb){

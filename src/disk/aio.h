@@ -18,7 +18,7 @@
 
 #include "disk/provider_file.h"
 
-#define AIO_MOST  256
+#define AIO_MAX   256
 #define AIO_BATCH 32
 
 /* Embedded beside the job; belongs to aio from aio_queue() until aio_reap()
@@ -33,7 +33,7 @@ struct aio {
 	int done_fd;           /* borrowed eventfd, written per completion */
 	uint32_t in_flight;    /* submitted, not reaped */
 	uint32_t queued_count;
-	struct iocb *queued[AIO_MOST];
+	struct iocb *queued[AIO_MAX];
 	uint32_t event_count; /* taken from the kernel, not reaped yet */
 	uint32_t event_next;
 	struct io_event events[AIO_BATCH];

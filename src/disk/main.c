@@ -6,14 +6,14 @@
 #include "disk/service.h"
 #include "service/service_main.h"
 
-#define DESCRIPTORS_MOST (64 + 4 * DISK_SERVICE_DISKS_MAX)
+#define DESCRIPTORS_MAX (64 + 4 * DISK_SERVICE_DISKS_MAX)
 
 int main(void)
 {
 	static const struct service_role role = {
 		.program = "bulkhead-disk",
 		.role = ROLE_DISK,
-		.descriptors_most = DESCRIPTORS_MOST,
+		.descriptors_most = DESCRIPTORS_MAX,
 		.init = service_init,
 		.seal = service_seal,
 		.run = service_run,

@@ -38,7 +38,7 @@ static bool is_hostile(const struct channel_request *request,
 	    request->generation != channel->shape.generation)
 		return true;
 	return rule->has_data &&
-	       (request->length_bytes > DISK_TRANSFER_MOST ||
+	       (request->length_bytes > DISK_TRANSFER_MAX ||
 		request->buffer_offset % CHANNEL_BUFFER_UNIT != 0 ||
 		!channel_has_buffer(channel, request->buffer_offset,
 				    request->length_bytes));

@@ -18,7 +18,7 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL(fdatasync, "flush"),
 	SANDBOX_CALL(fallocate, "discard and write zeroes"),
 	SANDBOX_CALL_IF(ioctl, 1, BLKDISCARD, "discard on a block device"),
-	SANDBOX_CALL_IF(io_setup, 0, AIO_MOST,
+	SANDBOX_CALL_IF(io_setup, 0, AIO_MAX,
 			"O_DIRECT, at the first such disk"),
 	SANDBOX_CALL(io_submit, "O_DIRECT"),
 	SANDBOX_CALL(io_getevents, "O_DIRECT"),

@@ -101,7 +101,7 @@ static bool is_large(const struct task *task)
  * whose device is slow, or who asks for too much, holds up no other. */
 static uint32_t worker_share(const struct service *service)
 {
-	return (uint32_t)max_u64(WORKERS_MOST / (service->client_count + 1), 1);
+	return (uint32_t)max_u64(WORKERS_MAX / (service->client_count + 1), 1);
 }
 
 /* Done here and now if no thread can be had. */

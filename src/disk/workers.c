@@ -103,7 +103,7 @@ static int start_thread(struct workers *workers)
 static int ensure_thread(struct workers *workers)
 {
 	if (workers->idle_count > workers->queued_count ||
-	    workers->thread_count == WORKERS_MOST)
+	    workers->thread_count == WORKERS_MAX)
 		return 0;
 	if (start_thread(workers))
 		return workers->thread_count ? 0 : -EAGAIN;

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WORKERS_MOST 64
+#define WORKERS_MAX 64
 
 /* Embedded in a task; belongs to the workers from submit until take_done
  * returns it. */

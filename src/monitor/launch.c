@@ -14,7 +14,7 @@
 #include "monitor/sandbox.h"
 
 /* Sockets, rings, channels of all disks, and some in passing. */
-#define FILE_COUNT_MOST 512
+#define FILE_COUNT_MAX 512
 /* The largest file it writes is an image: memory, its checksums, and the state
  * of processors and devices. Captured, it must not fill the disk with it. */
 #define IMAGE_REST_BYTES (64ull << 20)
@@ -90,7 +90,7 @@ static int enter_sandbox(struct monitor *monitor)
 		.uid = settings->uid,
 		.gid = settings->gid,
 		.required = settings->required,
-		.file_count = FILE_COUNT_MOST,
+		.file_count = FILE_COUNT_MAX,
 		.file_bytes = memory + memory / 256 + IMAGE_REST_BYTES,
 		.may_signal = monitor->engine.ops->has_process,
 	};

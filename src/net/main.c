@@ -6,14 +6,14 @@
 #include "net/service.h"
 #include "service/service_main.h"
 
-#define DESCRIPTORS_MOST (64 + 2 * NET_SERVICE_PORTS_MAX)
+#define DESCRIPTORS_MAX (64 + 2 * NET_SERVICE_PORTS_MAX)
 
 int main(void)
 {
 	static const struct service_role role = {
 		.program = "bulkhead-net",
 		.role = ROLE_NET,
-		.descriptors_most = DESCRIPTORS_MOST,
+		.descriptors_most = DESCRIPTORS_MAX,
 		.init = service_init,
 		.seal = service_seal,
 		.run = service_run,

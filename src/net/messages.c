@@ -363,7 +363,7 @@ static int report(void *process, struct message *message)
 
 static struct capture **free_place(struct network *network)
 {
-	for (uint32_t i = 0; i < NETWORK_CAPTURES_MOST; i++)
+	for (uint32_t i = 0; i < NETWORK_CAPTURES_MAX; i++)
 		if (!network->captures[i])
 			return &network->captures[i];
 	return NULL;

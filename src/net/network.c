@@ -56,7 +56,7 @@ int network_new(const char *name,
 
 void network_free(struct network *network)
 {
-	for (uint32_t i = 0; i < NETWORK_CAPTURES_MOST; i++)
+	for (uint32_t i = 0; i < NETWORK_CAPTURES_MAX; i++)
 		capture_free(network->captures[i]);
 	switch_free(network->vswitch);
 	free(network);
@@ -173,7 +173,7 @@ static void capture(struct port *port, enum capture_direction direction,
 {
 	struct network *network = port->network;
 
-	for (uint32_t i = 0; i < NETWORK_CAPTURES_MOST; i++) {
+	for (uint32_t i = 0; i < NETWORK_CAPTURES_MAX; i++) {
 		struct capture *one = network->captures[i];
 
 		if (!one)
@@ -197,7 +197,7 @@ static int deliver(void *context, uint16_t number,
 	if (!port || port->is_broken || port->is_detaching)
 		return -ENOBUFS;
 	network->work += max_u64(delivery->head_bytes + delivery->data_bytes,
-				 NETWORK_WORK_LEAST);
+				 NETWORK_WORK_MIN);
 	r = port->uplink == UPLINK_NONE ? port_deliver(port, delivery)
 					: uplink_deliver(port, delivery);
 	if (r == 0)

@@ -23,9 +23,9 @@
 #include "net/switch/share.h"
 #include "net/switch/switch.h"
 
-#define NETWORK_CAPTURES_MOST 4
+#define NETWORK_CAPTURES_MAX 4
 /* A delivery is accounted as work on at least this many bytes. */
-#define NETWORK_WORK_LEAST 512u
+#define NETWORK_WORK_MIN 512u
 
 struct network;
 
@@ -70,8 +70,8 @@ struct network {
 	char name[NAME_SIZE];
 	struct vswitch *vswitch;
 	struct port *ports[SWITCH_PORT_MAX]; /* by number; borrowed */
-	struct capture *captures[NETWORK_CAPTURES_MOST]; /* owned */
-	uint64_t now_ns;                                 /* of this turn */
+	struct capture *captures[NETWORK_CAPTURES_MAX]; /* owned */
+	uint64_t now_ns;                                /* of this turn */
 	/* The ingress port of a frame; SWITCH_PORT_MAX: it is our own. */
 	uint16_t sender;
 	uint64_t work; /* done so far, in bytes */

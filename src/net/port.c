@@ -11,7 +11,7 @@
 
 /* What a port may send before the next one's turn: the longest frame, so that
  * everyone moves in each round. */
-#define QUANTUM_BYTES FRAMES_RECORD_MOST
+#define QUANTUM_BYTES FRAMES_RECORD_MAX
 /* A short frame costs as much work as one of this length: so many fit into a
  * turn, and the next port waits no longer for a flood of them. */
 #define SHORT_BYTES (QUANTUM_BYTES / 64)

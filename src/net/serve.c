@@ -42,7 +42,7 @@ static void tidy(struct service *service, uint64_t now_ns)
 
 static void flush_captures(struct network *network)
 {
-	for (uint32_t i = 0; i < NETWORK_CAPTURES_MOST; i++) {
+	for (uint32_t i = 0; i < NETWORK_CAPTURES_MAX; i++) {
 		struct capture *capture = network->captures[i];
 
 		if (!capture)
@@ -158,7 +158,7 @@ static void sooner(uint64_t *ns, uint64_t other)
 static bool has_waiting_capture(const struct service *service)
 {
 	for (uint32_t i = 0; i < service->network_count; i++)
-		for (uint32_t j = 0; j < NETWORK_CAPTURES_MOST; j++)
+		for (uint32_t j = 0; j < NETWORK_CAPTURES_MAX; j++)
 			if (service->networks[i]->captures[j] &&
 			    service->networks[i]->captures[j]->end > 0)
 				return true;

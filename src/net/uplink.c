@@ -26,11 +26,11 @@
 #define LENGTH_BYTES        4u
 #define FRAMES_PER_TURN     64
 /* Room for tags that are put back. */
-#define RECORD_SIZE (FRAMES_RECORD_MOST + TAG_BYTES)
+#define RECORD_SIZE (FRAMES_RECORD_MAX + TAG_BYTES)
 #define STREAM_SIZE (256u << 10)
 /* Half a frame of passt's waits for its other half. */
 #define HALF_NS      1000000u
-#define PASST_MOST   65535u
+#define PASST_MAX    65535u
 #define STREAM_WHOLE (32u << 10)
 #define STREAM_SLACK (16u << 10)
 /* A removed interface is noticed so soon. */
@@ -105,7 +105,7 @@ _Static_assert(sizeof(struct virtio_net_hdr) == PACKET_HEADER_BYTES,
 /* True: forward this many bytes of `buffer`; false: nothing more for now. */
 static bool read_tap(struct port *port, uint32_t *ret_bytes)
 {
-	ssize_t got = read(port->fd, buffer, FRAMES_RECORD_MOST);
+	ssize_t got = read(port->fd, buffer, FRAMES_RECORD_MAX);
 
 	/* EBADFD: the interface was deleted, and poll() says so for ever. */
 	if (got < 0 && errno != EAGAIN && errno != EINTR && errno != EIO)
@@ -182,7 +182,7 @@ static bool read_packet(struct port *port, uint32_t *ret_bytes)
 		uint8_t control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
 	struct iovec parts[] = {
 		{ buffer, PACKET_HEADER_BYTES },
-		{ buffer + FRAMES_HEADER_BYTES, FRAMES_RECORD_MOST },
+		{ buffer + FRAMES_HEADER_BYTES, FRAMES_RECORD_MAX },
 	};
 	struct msghdr message = {
 		.msg_iov = parts,
@@ -197,7 +197,7 @@ static bool read_packet(struct port *port, uint32_t *ret_bytes)
 	if (got < (ssize_t)(PACKET_HEADER_BYTES + ETHERNET_HEAD_BYTES))
 		return false;
 	*ret_bytes = (uint32_t)got + gap;
-	if (*ret_bytes > FRAMES_RECORD_MOST - TAG_BYTES)
+	if (*ret_bytes > FRAMES_RECORD_MAX - TAG_BYTES)
 		*ret_bytes = FRAMES_HEADER_BYTES; /* longer than we carry */
 	else if (find_tag(&message, &tci))
 		*ret_bytes = insert_tag(*ret_bytes, tci);
@@ -232,13 +232,13 @@ static uint32_t read_length(const uint8_t *at)
 static uint32_t forward_stream(struct port *port, uint32_t bytes)
 {
 	/* A record's header goes where the length and what was before are. */
-	static uint8_t record[FRAMES_RECORD_MOST + PASST_MOST];
+	static uint8_t record[FRAMES_RECORD_MAX + PASST_MAX];
 	uint32_t at = 0;
 
 	while (bytes - at >= LENGTH_BYTES) {
 		uint32_t length = read_length(buffer + at);
 
-		if (length > PASST_MOST) {
+		if (length > PASST_MAX) {
 			port->is_broken = true;
 			break;
 		}

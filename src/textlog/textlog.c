@@ -18,10 +18,10 @@
 		    "016" PRIx64
 
 /* Less than this is no log. */
-#define CAPACITY_LEAST 256
+#define CAPACITY_MIN 256
 
 /* What a log that becomes shorter keeps: its writer has others to serve. */
-#define KEPT_MOST (1u << 20)
+#define KEPT_MAX (1u << 20)
 
 /* One hexadecimal number; NULL when there is none. */
 static const char *parse_number(const char *text, uint64_t *ret_value)
@@ -198,7 +198,7 @@ static void free_text(char **text)
 /* Of a writer that is killed meanwhile the log begins anew. */
 static int shrink(struct textlog *log)
 {
-	size_t most = min_u64(log->bound, KEPT_MOST);
+	size_t most = min_u64(log->bound, KEPT_MAX);
 	SCOPED(free_text) char *text = malloc(most + 1);
 	size_t kept;
 	int r;
@@ -221,7 +221,7 @@ static int shrink(struct textlog *log)
 
 int textlog_set_bound(struct textlog *log, uint64_t bound_bytes)
 {
-	uint64_t least = TEXTLOG_HEADER_BYTES + CAPACITY_LEAST;
+	uint64_t least = TEXTLOG_HEADER_BYTES + CAPACITY_MIN;
 
 	if (log->fd == NO_FD)
 		return 0;

@@ -286,9 +286,9 @@ static int reset_device(struct vhostuser_backend *backend)
 #define TABLE_BYTES  sizeof(struct vhostuser_table)
 #define SINGLE_BYTES sizeof(struct vhostuser_single_region)
 #define CONFIG_BYTES sizeof(struct vhostuser_config)
-#define CONFIG_LEAST VHOSTUSER_CONFIG_HEADER_BYTES
+#define CONFIG_MIN   VHOSTUSER_CONFIG_HEADER_BYTES
 #define INFL_BYTES   sizeof(struct vhostuser_inflight)
-#define INFL_LEAST   VHOSTUSER_INFLIGHT_BYTES_LEAST
+#define INFL_MIN     VHOSTUSER_INFLIGHT_BYTES_MIN
 #define P(name)      VHOSTUSER_PROTOCOL_##name
 
 /* clang-format off */
@@ -310,10 +310,10 @@ static const struct rule rules[] = {
 	{ VHOSTUSER_SET_PROTOCOL_FEATURES, 8, 8,                       0, ALWAYS,           false, set_protocol_features },
 	{ VHOSTUSER_GET_QUEUE_NUM,         0, 0,                       0, P(MQ),            true,  get_queue_count },
 	{ VHOSTUSER_SET_VRING_ENABLE,      STATE_BYTES, STATE_BYTES,   0, ALWAYS,           false, queue_set_enabled },
-	{ VHOSTUSER_GET_CONFIG,            CONFIG_LEAST, CONFIG_BYTES, 0, P(CONFIG),        true,  get_config },
-	{ VHOSTUSER_SET_CONFIG,            CONFIG_LEAST, CONFIG_BYTES, 0, P(CONFIG),        false, set_config },
-	{ VHOSTUSER_GET_INFLIGHT_FD,       INFL_LEAST, INFL_BYTES,     0, P(INFLIGHT_SHMFD), true, get_inflight },
-	{ VHOSTUSER_SET_INFLIGHT_FD,       INFL_LEAST, INFL_BYTES,     1, P(INFLIGHT_SHMFD), false, set_inflight },
+	{ VHOSTUSER_GET_CONFIG,            CONFIG_MIN, CONFIG_BYTES, 0, P(CONFIG),        true,  get_config },
+	{ VHOSTUSER_SET_CONFIG,            CONFIG_MIN, CONFIG_BYTES, 0, P(CONFIG),        false, set_config },
+	{ VHOSTUSER_GET_INFLIGHT_FD,       INFL_MIN, INFL_BYTES,     0, P(INFLIGHT_SHMFD), true, get_inflight },
+	{ VHOSTUSER_SET_INFLIGHT_FD,       INFL_MIN, INFL_BYTES,     1, P(INFLIGHT_SHMFD), false, set_inflight },
 	{ VHOSTUSER_RESET_DEVICE,          0, 0,                       0, P(RESET_DEVICE),  false, reset_device },
 	{ VHOSTUSER_GET_MAX_MEM_SLOTS,     0, 0,                       0, P(CONFIGURE_MEM_SLOTS), true, get_slot_count },
 	{ VHOSTUSER_ADD_MEM_REG,           SINGLE_BYTES, SINGLE_BYTES, 1, P(CONFIGURE_MEM_SLOTS), false, add_memory },

@@ -122,7 +122,7 @@ struct vhostuser_inflight {
 };
 
 /* Without the padding: QEMU sends and wants all 24 bytes, others may not. */
-#define VHOSTUSER_INFLIGHT_BYTES_LEAST 20
+#define VHOSTUSER_INFLIGHT_BYTES_MIN 20
 
 _Static_assert(sizeof(struct vhostuser_header) == 12, "wire");
 _Static_assert(sizeof(struct vhostuser_vring_state) == 8, "wire");

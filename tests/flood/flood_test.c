@@ -42,10 +42,10 @@
 #define BULK_FRAMES  4 /* a tick: 100 Mbit/s */
 #define BULK_BYTES   1500u
 #define PING_BYTES   60u
-#define PINGS_MOST   1000
+#define PINGS_MAX    1000
 #define LOST_PING_NS (20 * NS_PER_MS)
-#define LOSS_MOST    0.05
-#define SLOWER_MOST  3.0
+#define LOSS_MAX     0.05
+#define SLOWER_MAX   3.0
 
 enum { ALICE, BOB, ATTACKER, ACCOMPLICE, PEERS };
 enum fill { FILL_BULK = 0xb0, FILL_PING = 0xb1, FILL_FLOOD = 0xf0 };
@@ -301,7 +301,7 @@ struct measured {
 	uint32_t sent;
 	uint32_t arrived;
 	uint32_t ping_count;
-	uint64_t ping_ns[PINGS_MOST];
+	uint64_t ping_ns[PINGS_MAX];
 };
 
 struct talk {
@@ -335,7 +335,7 @@ static void hear_bob(struct talk *talk)
 
 static void note_ping(struct measured *measured, uint64_t ns)
 {
-	if (measured->ping_count < PINGS_MOST)
+	if (measured->ping_count < PINGS_MAX)
 		measured->ping_ns[measured->ping_count++] = ns;
 }
 
@@ -552,8 +552,8 @@ static void check_bystanders(const char *name, void (*attack)(void))
 		name, megabytes, violations, loss, times);
 	CHECK(megabytes >= 1);
 	CHECK((violations > 0) == (attack == chains_against_the_rules));
-	CHECK(loss <= LOSS_MOST);
-	CHECK(times <= SLOWER_MOST);
+	CHECK(loss <= LOSS_MAX);
+	CHECK(times <= SLOWER_MAX);
 }
 
 #define FLOOD_OF(attack)                           \

@@ -35,7 +35,7 @@ static void take(struct frames *frames)
 
 	for (int i = 0; i < STEPS && frames_next(frames, &record, &count) == 0;
 	     i++) {
-		if (count == 0 || count > FRAMES_RECORD_MOST)
+		if (count == 0 || count > FRAMES_RECORD_MAX)
 			abort();
 		for (uint32_t j = 0; j < count; j++)
 			sum += record[j];
@@ -68,14 +68,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	size_t used;
 	int memfd;
 
-	if (frames_create(FRAMES_RING_LEAST, FRAMES_RING_LEAST, 1, &memfd) < 0)
+	if (frames_create(FRAMES_RING_MIN, FRAMES_RING_MIN, 1, &memfd) < 0)
 		return 0;
 	if (frames_open(&frames, memfd, FRAMES_SERVICE) < 0)
 		abort();
 	(void)close(memfd);
 	memory = (uint8_t *)frames.shared;
 	used = put(memory + POSITIONS, data, bytes, POSITION_BYTES);
-	(void)put(memory + PAGE, data + used, bytes - used, FRAMES_RING_LEAST);
+	(void)put(memory + PAGE, data + used, bytes - used, FRAMES_RING_MIN);
 	take(&frames);
 	give(&frames);
 	take(&frames);

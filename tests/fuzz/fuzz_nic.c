@@ -108,7 +108,7 @@ static void take_frames(void)
 
 	while ((result = frames_next(&service, &record, &bytes)) == 0) {
 		insist(bytes >= NET_HEADER_BYTES + NET_FRAME_MIN &&
-		       bytes <= FRAMES_RECORD_MOST);
+		       bytes <= FRAMES_RECORD_MAX);
 		frames_release(&service);
 	}
 	insist(result == -EAGAIN);
@@ -176,7 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		features |=
 			BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX);
 	frame_bytes =
-		1 + (data[2] | (uint32_t)data[3] << 8) % FRAMES_RECORD_MOST;
+		1 + (data[2] | (uint32_t)data[3] << 8) % FRAMES_RECORD_MAX;
 	begin();
 	memset(driver.host, 0, 1 << 16);
 	memcpy(driver.host, data + 4, bytes - 4);

@@ -52,8 +52,8 @@ static void check_ways(const struct state_table *table, unsigned final)
 
 static void check_shape(const struct state_table *table)
 {
-	CHECK(table->state_count <= STATE_TABLE_MOST);
-	CHECK(table->event_count <= STATE_TABLE_MOST);
+	CHECK(table->state_count <= STATE_TABLE_MAX);
+	CHECK(table->event_count <= STATE_TABLE_MAX);
 	for (unsigned i = 0; i < table->state_count; i++)
 		CHECK(table->states[i]);
 	for (unsigned i = 0; i < table->event_count; i++)

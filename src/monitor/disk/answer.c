@@ -9,10 +9,10 @@
 #include "virtio/segments.h"
 
 /* Answers taken before new requests are looked at. */
-#define ANSWER_MOST 64
+#define ANSWER_MAX 64
 /* The same in data: copying takes time, in which the guest could be told of
  * what is done and the service be given what is next. */
-#define ANSWER_BYTES_MOST LANE_CHUNK_BYTES
+#define ANSWER_BYTES_MAX LANE_CHUNK_BYTES
 
 static uint8_t status_of(int error)
 {
@@ -207,7 +207,7 @@ bool disk_take_answers(struct disk *disk)
 
 	if (!disk->lane.is_open)
 		return false;
-	while (taken < ANSWER_MOST && bytes < ANSWER_BYTES_MOST) {
+	while (taken < ANSWER_MAX && bytes < ANSWER_BYTES_MAX) {
 		r = lane_receive(&disk->lane, &answer);
 		if (r < 0)
 			break;

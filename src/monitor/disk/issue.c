@@ -19,7 +19,7 @@
 /* Steps before answers are looked at again. */
 #define ISSUE_STEPS 256
 /* The same in data copied. */
-#define COPY_MOST (2ull * LANE_CHUNK_BYTES)
+#define COPY_MAX (2ull * LANE_CHUNK_BYTES)
 
 static const uint16_t ops[] = {
 	[BLK_READ] = DISK_READ,
@@ -299,7 +299,7 @@ static bool issue_many(struct disk *disk)
 	int r = 0;
 
 	disk->copied_bytes = 0;
-	for (int i = 1; i <= ISSUE_STEPS && disk->copied_bytes < COPY_MOST;
+	for (int i = 1; i <= ISSUE_STEPS && disk->copied_bytes < COPY_MAX;
 	     i++) {
 		r = issue_next(disk);
 		if (r < 0)

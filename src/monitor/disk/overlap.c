@@ -15,7 +15,7 @@ static struct span span_of(uint64_t offset_bytes, uint64_t bytes)
 	if (bytes == 0)
 		bytes = 1;
 	last = (offset_bytes + bytes - 1) / OVERLAP_BUCKET_BYTES;
-	if (last - span.first < OVERLAP_BUCKETS_MOST)
+	if (last - span.first < OVERLAP_BUCKETS_MAX)
 		span.count = (uint32_t)(last - span.first) + 1;
 	return span;
 }

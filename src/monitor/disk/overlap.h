@@ -18,7 +18,7 @@
 #define OVERLAP_BUCKET_BYTES 65536u
 #define OVERLAP_BUCKETS      1024u
 /* Longer changes are not counted per bucket. */
-#define OVERLAP_BUCKETS_MOST 64u
+#define OVERLAP_BUCKETS_MAX 64u
 
 struct overlap {
 	uint32_t wide_count;

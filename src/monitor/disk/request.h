@@ -81,11 +81,11 @@ static inline bool request_is_change(const struct request *request)
 }
 
 /* Deaths in a row after which a request is a suspect. */
-#define REQUEST_DEATHS_MOST 3
+#define REQUEST_DEATHS_MAX 3
 
 static inline bool request_is_suspect(const struct request *request)
 {
-	return request->deaths >= REQUEST_DEATHS_MOST;
+	return request->deaths >= REQUEST_DEATHS_MAX;
 }
 
 #endif

@@ -8,10 +8,10 @@
 #include "monitor/disk/table.h"
 
 /* Most segments of a request that the driver is told of. */
-#define SEGMENTS_MOST 126
+#define SEGMENTS_MAX 126
 /* Bounds that keep one request from occupying a service for long. */
-#define DISCARD_MOST (1u << 30)
-#define ZEROES_MOST  (32u << 20)
+#define DISCARD_MAX (1u << 30)
+#define ZEROES_MAX  (32u << 20)
 
 static void fill_shape(struct disk *disk)
 {
@@ -22,10 +22,10 @@ static void fill_shape(struct disk *disk)
 		.capacity_bytes = settings->size_bytes,
 		.block_bytes = settings->logical_block_bytes,
 		.physical_block_bytes = settings->physical_block_bytes,
-		.max_discard_bytes = is_writable ? DISCARD_MOST : 0,
-		.max_write_zeroes_bytes = is_writable ? ZEROES_MOST : 0,
+		.max_discard_bytes = is_writable ? DISCARD_MAX : 0,
+		.max_write_zeroes_bytes = is_writable ? ZEROES_MAX : 0,
 		.discard_alignment_bytes = settings->physical_block_bytes,
-		.max_segments = SEGMENTS_MOST,
+		.max_segments = SEGMENTS_MAX,
 		.queue_count = (uint16_t)settings->queue_count,
 		.is_read_only = !is_writable,
 		.zeroing_may_unmap = true,

@@ -15,5 +15,5 @@ enum resets_verdict resets_note(struct resets *resets, uint64_t now_ns)
 		return RESETS_TELL;
 	}
 	*resets = (struct resets){ now_ns, early_count };
-	return early_count < RESETS_MOST ? RESETS_GO_ON : RESETS_GIVE_UP;
+	return early_count < RESETS_MAX ? RESETS_GO_ON : RESETS_GIVE_UP;
 }

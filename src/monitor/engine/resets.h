@@ -18,7 +18,7 @@
  * take less time than the supervisor requires of a stable monitor
  * (RESTART_CALM_NS). */
 #define RESETS_EARLY_NS (2 * NS_PER_S)
-#define RESETS_MOST     10 /* early ones of a guest, in a row */
+#define RESETS_MAX      10 /* early ones of a guest, in a row */
 #define RESETS_HOPELESS \
 	"the guest reset itself 10 times in a row as soon as it had begun"
 

@@ -39,7 +39,7 @@ static int send_chain(struct nic *nic, const struct ring_chain *chain)
 	uint32_t bytes;
 	int r;
 
-	if (net_measure(chain, FRAMES_RECORD_MOST, &bytes) < 0) {
+	if (net_measure(chain, FRAMES_RECORD_MAX, &bytes) < 0) {
 		nic->counters.violations++;
 		return 0;
 	}

@@ -11,7 +11,7 @@
 /* Who asks waits this long for the service. */
 #define REPORT_USEC 500000u
 /* More at a time would choke the service's link. */
-#define REPORTS_MOST 16u
+#define REPORTS_MAX 16u
 
 /* Someone who waits for the rows of a switch. */
 struct network_report {
@@ -54,7 +54,7 @@ int network_report(struct network *network, const struct ticket *ticket)
 
 	if (!instance)
 		return -ENOTCONN;
-	if (network->report_count == REPORTS_MOST)
+	if (network->report_count == REPORTS_MAX)
 		return -EBUSY;
 	report = calloc(1, sizeof(*report));
 	if (!report)

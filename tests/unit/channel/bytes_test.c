@@ -10,7 +10,7 @@
 #include "lib/harness.h"
 #include "resealed.h"
 
-#define SIZE BYTES_OUTPUT_LEAST
+#define SIZE BYTES_OUTPUT_MIN
 
 /* Where the shared words lie (bytes.c), for a peer that scribbles. */
 enum { OUTPUT_INTENT = 64, OUTPUT_END = 128, INPUT_END = 320, TAKEN = 384 };

@@ -289,7 +289,7 @@ TEST(a_shape_that_cannot_be_is_refused)
 
 	shapes[0].slot_count = 0;
 	shapes[1].slot_count = 3;
-	shapes[2].slot_count = CHANNEL_SLOTS_MOST * 2;
+	shapes[2].slot_count = CHANNEL_SLOTS_MAX * 2;
 	shapes[3].buffer_bytes = CHANNEL_BUFFER_UNIT + 1;
 	shapes[4].kind = 99;
 

@@ -13,7 +13,7 @@
 #include "lib/race.h"
 #include "resealed.h"
 
-#define RING  FRAMES_RING_LEAST
+#define RING  FRAMES_RING_MIN
 #define LARGE (4u << 20)
 
 /* Both ends of one memory, and a look at it as its other end may have it. */
@@ -102,7 +102,7 @@ TEST(any_sizes_in_any_order_come_out_in_that_order)
 	srand(1);
 	for (uint32_t i = 0; i < 4096; i++)
 		sizes[i] = i % 16 == 0
-				   ? 1u + (uint32_t)rand() % FRAMES_RECORD_MOST
+				   ? 1u + (uint32_t)rand() % FRAMES_RECORD_MAX
 				   : 1u + (uint32_t)rand() % 1600;
 	while (out < 4096) {
 		for (uint32_t most = (uint32_t)rand() % 64;
@@ -143,10 +143,10 @@ TEST(the_longest_record_fits_wherever_the_ring_stands)
 	set_up();
 	for (uint32_t i = 0; i < 500; i++) {
 		CHECK_EQ(put(&monitor, i, 1 + i * 37 % 3000), 0);
-		CHECK_EQ(put(&monitor, i, FRAMES_RECORD_MOST), 0);
+		CHECK_EQ(put(&monitor, i, FRAMES_RECORD_MAX), 0);
 		(void)frames_publish(&monitor);
 		CHECK_EQ(get(&service, i, 1 + i * 37 % 3000), 0);
-		CHECK_EQ(get(&service, i, FRAMES_RECORD_MOST), 0);
+		CHECK_EQ(get(&service, i, FRAMES_RECORD_MAX), 0);
 		(void)frames_acknowledge(&service);
 	}
 	tear_down();
@@ -208,7 +208,7 @@ TEST(memory_of_another_shape_is_refused)
 	CHECK_EQ(frames_create(RING / 2, RING, 1, &memfd), -EINVAL);
 	CHECK_EQ(frames_create(RING, RING / 2, 1, &memfd), -EINVAL);
 	CHECK_EQ(frames_create(RING + 1, RING, 1, &memfd), -EINVAL);
-	CHECK_EQ(frames_create(FRAMES_RING_MOST * 2, RING, 1, &memfd), -EINVAL);
+	CHECK_EQ(frames_create(FRAMES_RING_MAX * 2, RING, 1, &memfd), -EINVAL);
 	memfd = memfd_create("other", MFD_CLOEXEC);
 	CHECK_EQ(frames_open(&frames, memfd, FRAMES_MONITOR), -EBADMSG);
 	CHECK_EQ(ftruncate(memfd, 1 << 20), 0);
@@ -273,7 +273,7 @@ TEST(a_hostile_peer_cannot_go_back)
 
 TEST(a_hostile_peer_cannot_give_a_length_that_is_not_there)
 {
-	static const uint32_t lengths[] = { 0, 101, FRAMES_RECORD_MOST + 1,
+	static const uint32_t lengths[] = { 0, 101, FRAMES_RECORD_MAX + 1,
 					    UINT32_MAX - 1, 0x80000000u };
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
@@ -394,7 +394,7 @@ TEST(a_slow_peer_has_a_short_queue_and_a_fast_one_the_whole_ring)
 	uint64_t now_ns = NS_PER_S;
 
 	set_up_of(LARGE);
-	CHECK(fill() <= FRAMES_QUEUE_LEAST);
+	CHECK(fill() <= FRAMES_QUEUE_MIN);
 	/* It takes a megabyte in ten milliseconds, again and again. */
 	for (int i = 0; i < 10; i++) {
 		empty();
@@ -406,7 +406,7 @@ TEST(a_slow_peer_has_a_short_queue_and_a_fast_one_the_whole_ring)
 	empty();
 	for (int i = 0; i < 10; i++)
 		frames_pace(&monitor, now_ns += 10 * NS_PER_MS);
-	CHECK(fill() <= FRAMES_QUEUE_LEAST);
+	CHECK(fill() <= FRAMES_QUEUE_MIN);
 	tear_down();
 }
 

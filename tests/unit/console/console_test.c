@@ -122,7 +122,7 @@ TEST(a_client_gets_the_output_kept_before_it_came)
 	char text[CONSOLE_FRAME_BYTES_MAX + 1];
 	int client;
 
-	begin(BYTES_OUTPUT_LEAST, 0);
+	begin(BYTES_OUTPUT_MIN, 0);
 	write_text("booting\n");
 	client = attach(CONSOLE_READ);
 	turn();
@@ -141,7 +141,7 @@ TEST(a_writer_reaches_the_monitor_and_a_reader_does_not)
 	char typed[32] = "";
 	size_t count;
 
-	begin(BYTES_OUTPUT_LEAST, 0);
+	begin(BYTES_OUTPUT_MIN, 0);
 	writer = attach(CONSOLE_WRITE);
 	reader = attach(CONSOLE_READ);
 	CHECK_EQ(write(writer, "ls\n", 3), 3);
@@ -166,7 +166,7 @@ TEST(a_second_writer_is_refused_and_told_what_to_do)
 	int pair[2];
 	int first;
 
-	begin(BYTES_OUTPUT_LEAST, 0);
+	begin(BYTES_OUTPUT_MIN, 0);
 	first = attach(CONSOLE_WRITE);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 
@@ -188,7 +188,7 @@ TEST(a_take_over_demotes_the_writer_with_a_notice)
 	size_t count;
 	int old, new;
 
-	begin(BYTES_OUTPUT_LEAST, 0);
+	begin(BYTES_OUTPUT_MIN, 0);
 	old = attach(CONSOLE_WRITE);
 	new = attach(CONSOLE_TAKE_OVER);
 	CHECK_EQ(write(old, "old", 3), 3);
@@ -216,7 +216,7 @@ TEST(a_slow_client_loses_its_own_output_and_nobody_elses)
 	char line[101];
 	int slow, quick;
 
-	begin(BYTES_OUTPUT_LEAST, 0);
+	begin(BYTES_OUTPUT_MIN, 0);
 	slow = attach(CONSOLE_READ);
 	quick = attach(CONSOLE_READ);
 	memset(line, 'x', 100);
@@ -248,7 +248,7 @@ TEST(the_log_never_outgrows_its_bound_and_keeps_the_newest_text)
 {
 	char line[32];
 
-	begin(BYTES_OUTPUT_LEAST, 2048);
+	begin(BYTES_OUTPUT_MIN, 2048);
 	for (int i = 0; i < 1000; i++) {
 		(void)snprintf(line, sizeof(line), "line %d\n", i);
 		write_text(line);
@@ -264,7 +264,7 @@ TEST(the_log_never_outgrows_its_bound_and_keeps_the_newest_text)
 
 TEST(the_log_goes_on_exactly_where_it_ended_after_a_restart)
 {
-	begin(BYTES_OUTPUT_LEAST, 65536);
+	begin(BYTES_OUTPUT_MIN, 65536);
 	write_text("one\n");
 	turn();
 	console_end(console, "restart");
@@ -279,7 +279,7 @@ TEST(the_log_goes_on_exactly_where_it_ended_after_a_restart)
 
 TEST(the_log_does_not_repeat_what_a_killed_service_wrote_and_did_not_record)
 {
-	begin(BYTES_OUTPUT_LEAST, 65536);
+	begin(BYTES_OUTPUT_MIN, 65536);
 	write_text("one\n");
 	turn();
 	console_end(console, "killed");
@@ -295,13 +295,13 @@ TEST(the_log_does_not_repeat_what_a_killed_service_wrote_and_did_not_record)
 
 TEST(the_log_of_a_new_ring_follows_that_of_the_last)
 {
-	begin(BYTES_OUTPUT_LEAST, 65536);
+	begin(BYTES_OUTPUT_MIN, 65536);
 	write_text("first life\n");
 	turn();
 	console_end(console, "stopped");
 	bytes_close(&monitor);
 	close_fd(&ring_fd);
-	CHECK_EQ(bytes_create(BYTES_OUTPUT_LEAST, &ring_fd), 0);
+	CHECK_EQ(bytes_create(BYTES_OUTPUT_MIN, &ring_fd), 0);
 	CHECK_EQ(bytes_open(&monitor, ring_fd), 0);
 	write_text("second life of the partition\n");
 	console = serve_with(65536);
@@ -320,7 +320,7 @@ TEST(a_log_that_cannot_be_written_stops_nobody)
 	char text[CONSOLE_FRAME_BYTES_MAX + 1];
 	int client;
 
-	begin(BYTES_OUTPUT_LEAST, 0);
+	begin(BYTES_OUTPUT_MIN, 0);
 	console_end(console, "over");
 	close_fd(&log_fd);
 	log_fd = open("/dev/full", O_RDWR | O_CLOEXEC);
@@ -343,7 +343,7 @@ TEST(the_end_of_a_console_brings_the_last_words_and_the_reason)
 	char text[CONSOLE_FRAME_BYTES_MAX + 1];
 	int client;
 
-	begin(BYTES_OUTPUT_LEAST, 0);
+	begin(BYTES_OUTPUT_MIN, 0);
 	client = attach(CONSOLE_WRITE);
 	write_text("halted\n");
 	console_end(console, "the console is closed");
@@ -360,13 +360,13 @@ TEST(the_end_of_a_console_brings_the_last_words_and_the_reason)
 
 TEST(one_client_too_many_is_told_and_closed)
 {
-	int clients[CONSOLE_READERS_MOST];
+	int clients[CONSOLE_READERS_MAX];
 	struct console_frame header;
 	char text[CONSOLE_FRAME_BYTES_MAX + 1];
 	int pair[2];
 
-	begin(BYTES_OUTPUT_LEAST, 0);
-	for (int i = 0; i < CONSOLE_READERS_MOST; i++)
+	begin(BYTES_OUTPUT_MIN, 0);
+	for (int i = 0; i < CONSOLE_READERS_MAX; i++)
 		clients[i] = attach(CONSOLE_READ);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 
@@ -374,7 +374,7 @@ TEST(one_client_too_many_is_told_and_closed)
 	CHECK_EQ(next_frame(pair[1], &header, text), CONSOLE_FRAME_REFUSED);
 	CHECK_EQ(strcmp(text, "too many clients are attached"), 0);
 
-	for (int i = 0; i < CONSOLE_READERS_MOST; i++)
+	for (int i = 0; i < CONSOLE_READERS_MAX; i++)
 		(void)close(clients[i]);
 	(void)close(pair[1]);
 	end();
@@ -386,7 +386,7 @@ TEST(input_waits_for_a_monitor_that_does_not_read)
 	size_t count;
 	int client;
 
-	begin(BYTES_OUTPUT_LEAST, 0);
+	begin(BYTES_OUTPUT_MIN, 0);
 	client = attach(CONSOLE_WRITE);
 	memset(typed, 'y', sizeof(typed));
 	CHECK_EQ(write(client, typed, sizeof(typed)), sizeof(typed));
@@ -413,7 +413,7 @@ TEST(a_hostile_peer_cannot_spin_us_by_hanging_up_with_input_waiting)
 	char typed[BYTES_INPUT_BYTES];
 	int client;
 
-	begin(BYTES_OUTPUT_LEAST, 0);
+	begin(BYTES_OUTPUT_MIN, 0);
 	client = attach(CONSOLE_WRITE);
 	memset(typed, 'y', sizeof(typed));
 	CHECK_EQ(write(client, typed, sizeof(typed)), sizeof(typed));
@@ -433,7 +433,7 @@ TEST(a_hostile_peer_cannot_spin_us_by_hanging_up_with_input_waiting)
 TEST(a_hostile_monitor_cannot_move_the_output_backwards)
 {
 	uint64_t *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
-			     (begin(BYTES_OUTPUT_LEAST, 65536), ring_fd), 0);
+			     (begin(BYTES_OUTPUT_MIN, 65536), ring_fd), 0);
 
 	CHECK(map != MAP_FAILED);
 	write_text("some text");
@@ -452,7 +452,7 @@ TEST(a_hostile_monitor_cannot_move_the_output_backwards)
 TEST(a_hostile_monitor_cannot_keep_us_by_leaping_ahead)
 {
 	uint64_t *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
-			     (begin(BYTES_OUTPUT_LEAST, 65536), ring_fd), 0);
+			     (begin(BYTES_OUTPUT_MIN, 65536), ring_fd), 0);
 	int client = attach(CONSOLE_READ);
 
 	CHECK(map != MAP_FAILED);
@@ -490,14 +490,14 @@ TEST(a_hostile_monitor_cannot_keep_us_by_writing_without_end)
 	pthread_t writer;
 	uint64_t *map;
 
-	begin(BYTES_OUTPUT_MOST, 65536);
+	begin(BYTES_OUTPUT_MAX, 65536);
 	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring_fd, 0);
 	CHECK(map != MAP_FAILED);
 	words.intent = map + 8;
 	words.end = map + 16;
 	CHECK_EQ(pthread_create(&writer, NULL, advance_without_end, NULL), 0);
 
-	while (bytes_output_end(&monitor) < BYTES_OUTPUT_MOST)
+	while (bytes_output_end(&monitor) < BYTES_OUTPUT_MAX)
 		(void)usleep(1000);
 	/* The harness ends a test that does not come back. */
 	for (int i = 0; i < 20; i++)
@@ -515,7 +515,7 @@ TEST(a_hostile_supervisor_cannot_hand_over_an_eventfd_that_blocks)
 	struct console *made;
 	int fds[4];
 
-	begin(BYTES_OUTPUT_LEAST, 0);
+	begin(BYTES_OUTPUT_MIN, 0);
 	fds[0] = dup(ring_fd);
 	fds[1] = eventfd(0, EFD_CLOEXEC);
 	fds[2] = dup(kick_fd);
@@ -534,7 +534,7 @@ TEST(a_hostile_peer_cannot_hand_over_something_that_is_no_ring)
 	struct console *made;
 	int fds[4];
 
-	begin(BYTES_OUTPUT_LEAST, 0);
+	begin(BYTES_OUTPUT_MIN, 0);
 	fds[0] = dup(log_fd);
 	fds[1] = dup(call_fd);
 	fds[2] = dup(kick_fd);

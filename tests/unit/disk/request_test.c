@@ -119,7 +119,7 @@ TEST(a_hostile_client_cannot_reach_beyond_the_buffers)
 	request.buffer_offset = 512;
 	CHECK_EQ(check(&request), -EBADMSG);
 	request.buffer_offset = 0;
-	request.length_bytes = DISK_TRANSFER_MOST + 4096;
+	request.length_bytes = DISK_TRANSFER_MAX + 4096;
 	CHECK_EQ(check(&request), -EBADMSG);
 }
 

@@ -568,14 +568,14 @@ TEST(a_hostile_peer_cannot_keep_the_service_for_itself)
 	struct disk_peer_config config = tmpfs_file(path, sizeof(path), "a");
 	uint64_t took_ns[200];
 
-	config.buffer_bytes = DISK_TRANSFER_MOST;
+	config.buffer_bytes = DISK_TRANSFER_MAX;
 	disk_rig_start(&rig, NULL);
 	disk_rig_attach(&rig, &peer, &config);
 	attach_other();
 	for (int i = 0; i < 200; i++) {
 		uint64_t before;
 
-		keep_flooding(DISK_TRANSFER_MOST);
+		keep_flooding(DISK_TRANSFER_MAX);
 		before = clock_now_ns();
 		CHECK_EQ(disk_peer_do(&other, DISK_READ, 0, 0, 4096, 0), 0);
 		took_ns[i] = clock_now_ns() - before;

@@ -111,13 +111,13 @@ TEST(there_are_never_more_threads_than_the_bound)
 	int before = thread_count();
 
 	start();
-	for (int i = 0; i < WORKERS_MOST + 20; i++) {
+	for (int i = 0; i < WORKERS_MAX + 20; i++) {
 		jobs[i].pause_us = 20000;
 		submit(&jobs[i]);
 	}
 
-	CHECK(thread_count() <= before + WORKERS_MOST);
-	for (int finished = 0; finished < WORKERS_MOST + 20;)
+	CHECK(thread_count() <= before + WORKERS_MAX);
+	for (int finished = 0; finished < WORKERS_MAX + 20;)
 		finished += collect();
 	(void)close(done_fd);
 }

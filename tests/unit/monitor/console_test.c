@@ -25,7 +25,7 @@ static void start(void)
 
 	call_fd = dup(fds[2]);
 	CHECK(sd_event_new(&event) >= 0);
-	CHECK_EQ(bytes_create(BYTES_OUTPUT_LEAST, &fds[0]), 0);
+	CHECK_EQ(bytes_create(BYTES_OUTPUT_MIN, &fds[0]), 0);
 	CHECK_EQ(bytes_open(&service, fds[0]), 0);
 	console_init(&console);
 	CHECK_EQ(console_open(&console, &settings, fds), 0);

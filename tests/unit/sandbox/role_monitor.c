@@ -6,13 +6,13 @@
 #include "monitor/sandbox.h"
 #include "sandbox/attempt.h"
 
-#define CALLS_MOST 256
+#define CALLS_MAX 256
 
 const bool role_meets_supervisor = true;
 
 int role_seal(struct sandbox_layers *layers)
 {
-	static struct sandbox_call calls[CALLS_MOST];
+	static struct sandbox_call calls[CALLS_MAX];
 	const struct engine_ops *ops = engine_find(ROLE_ENGINE);
 
 	memcpy(calls, monitor_calls, monitor_call_count * sizeof(*calls));

@@ -576,7 +576,7 @@ TEST(an_inflight_region_is_made_with_or_without_padding)
 	negotiate();
 
 	check_get_inflight(sizeof(struct vhostuser_inflight));
-	check_get_inflight(VHOSTUSER_INFLIGHT_BYTES_LEAST);
+	check_get_inflight(VHOSTUSER_INFLIGHT_BYTES_MIN);
 
 	close_backend();
 }

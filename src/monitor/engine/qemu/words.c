@@ -31,7 +31,7 @@ static void end_line(struct words *words)
 	text_escape(words->last, sizeof(words->last), words->line,
 		    words->line_bytes);
 	words->line_bytes = 0;
-	if (++words->line_count <= WORDS_LINES_MOST)
+	if (++words->line_count <= WORDS_LINES_MAX)
 		log_warn("engine says \"%s\"", words->last);
 }
 

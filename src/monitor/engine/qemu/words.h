@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <systemd/sd-event.h>
 
-#define WORDS_LINE_SIZE  128
-#define WORDS_LINES_MOST 20
+#define WORDS_LINE_SIZE 128
+#define WORDS_LINES_MAX 20
 
 struct words {
 	int fd; /* owned: the reading end; NO_FD once closed */

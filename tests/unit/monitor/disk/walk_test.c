@@ -21,11 +21,11 @@
 
 #define SLOTS         16
 #define SECTORS       12
-#define REQUEST_MOST  4 /* sectors */
+#define REQUEST_MAX   4 /* sectors */
 #define STEPS         300
 #define WALKS         500
 #define HELD_MOST     64
-#define STAMPS_MOST   4096
+#define STAMPS_MAX    4096
 #define SLOT_GPA(n)   (FAKE_GPA + 65536 + (gpa_t)(n)*8192)
 #define STATUS_OFFSET 64
 #define DATA_OFFSET   4096
@@ -51,7 +51,7 @@ static struct held held[HELD_MOST];
 static uint32_t held_count;
 static uint32_t disk[SECTORS];     /* stamp of the last write */
 static uint32_t answered[SECTORS]; /* newest stamp told to the guest */
-static uint32_t life_of[STAMPS_MOST];
+static uint32_t life_of[STAMPS_MAX];
 static uint32_t stamp, life, executed_life;
 static uint64_t random_state, witnessed, now_ns;
 static bool is_up, is_paused, is_away;
@@ -75,13 +75,13 @@ static void offer(void)
 	};
 	uint16_t count = 1;
 
-	if (slot->is_out || stamp + 1 == STAMPS_MOST)
+	if (slot->is_out || stamp + 1 == STAMPS_MAX)
 		return;
 	*slot = (struct slot){ .is_out = true, .type = VIRTIO_BLK_T_OUT };
 	if (pick(4) == 0)
 		slot->type = pick(2) ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_FLUSH;
-	slot->count = 1 + pick(REQUEST_MOST);
-	slot->sector = pick(SECTORS - REQUEST_MOST + 1);
+	slot->count = 1 + pick(REQUEST_MAX);
+	slot->sector = pick(SECTORS - REQUEST_MAX + 1);
 	slot->stamp = ++stamp;
 	life_of[stamp] = life;
 	memcpy(slot->seen, answered, sizeof(answered));

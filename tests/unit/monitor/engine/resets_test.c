@@ -28,7 +28,7 @@ TEST(a_guest_that_resets_itself_as_soon_as_it_begins_is_given_up)
 {
 	struct resets resets = begun();
 
-	for (unsigned i = 1; i < RESETS_MOST; i++)
+	for (unsigned i = 1; i < RESETS_MAX; i++)
 		CHECK_EQ(note_early(&resets, 1), RESETS_GO_ON);
 
 	CHECK_EQ(note_early(&resets, 1), RESETS_GIVE_UP);
@@ -38,7 +38,7 @@ TEST(a_guest_that_has_come_up_may_reset_itself_for_ever)
 {
 	struct resets resets = begun();
 
-	for (unsigned i = 0; i < 3 * RESETS_MOST; i++)
+	for (unsigned i = 0; i < 3 * RESETS_MAX; i++)
 		CHECK_EQ(resets_note(&resets,
 				     resets.began_ns + RESETS_EARLY_NS + 1),
 			 RESETS_TELL);
@@ -48,11 +48,11 @@ TEST(a_guest_that_comes_up_once_begins_a_new_row)
 {
 	struct resets resets = begun();
 
-	CHECK_EQ(note_early(&resets, RESETS_MOST - 1), RESETS_GO_ON);
+	CHECK_EQ(note_early(&resets, RESETS_MAX - 1), RESETS_GO_ON);
 	CHECK_EQ(resets_note(&resets, resets.began_ns + RESETS_EARLY_NS + 1),
 		 RESETS_TELL);
 
-	CHECK_EQ(note_early(&resets, RESETS_MOST - 1), RESETS_GO_ON);
+	CHECK_EQ(note_early(&resets, RESETS_MAX - 1), RESETS_GO_ON);
 	CHECK_EQ(note_early(&resets, 1), RESETS_GIVE_UP);
 }
 
@@ -60,10 +60,10 @@ TEST(a_reset_that_somebody_asked_for_begins_a_new_row)
 {
 	struct resets resets = begun();
 
-	CHECK_EQ(note_early(&resets, RESETS_MOST - 1), RESETS_GO_ON);
+	CHECK_EQ(note_early(&resets, RESETS_MAX - 1), RESETS_GO_ON);
 	resets_begin(&resets, resets.began_ns + 1);
 
-	CHECK_EQ(note_early(&resets, RESETS_MOST - 1), RESETS_GO_ON);
+	CHECK_EQ(note_early(&resets, RESETS_MAX - 1), RESETS_GO_ON);
 }
 
 TEST(a_guest_whose_beginning_nobody_saw_is_not_early)

@@ -195,7 +195,7 @@ TEST(a_hostile_guest_cannot_send_what_is_no_frame)
 {
 	nic_rig_start(&rig, false);
 	nic_rig_send(&rig, NET_HEADER_BYTES + NET_FRAME_MIN - 1, 100, 1);
-	nic_rig_send(&rig, FRAMES_RECORD_MOST + 1, 40000, 1);
+	nic_rig_send(&rig, FRAMES_RECORD_MAX + 1, 40000, 1);
 	nic_rig_send(&rig, 100, 100, 2);
 	nic_rig_turn(&rig);
 	CHECK_EQ(nic_rig_used(&rig, 1), 3);

@@ -19,7 +19,7 @@ struct msr_room {
 int vcpu_msrs_init(struct vcpu_msrs *msrs)
 {
 	msrs->count = 0;
-	msrs->list = calloc(VCPU_MSRS_MOST, sizeof(*msrs->list));
+	msrs->list = calloc(VCPU_MSRS_MAX, sizeof(*msrs->list));
 	return msrs->list ? 0 : -ENOMEM;
 }
 
@@ -33,8 +33,8 @@ int vcpu_msrs_list(struct vcpu_shape *shape, int kvm_fd)
 {
 	struct {
 		struct kvm_msr_list list;
-		uint32_t indices[VCPU_MSRS_MOST];
-	} room = { .list.nmsrs = VCPU_MSRS_MOST };
+		uint32_t indices[VCPU_MSRS_MAX];
+	} room = { .list.nmsrs = VCPU_MSRS_MAX };
 
 	if (ioctl(kvm_fd, KVM_GET_MSR_INDEX_LIST, &room) < 0)
 		return -errno;

@@ -16,11 +16,11 @@
 #include "base/refusal.h"
 #include "monitor/engine/kvm/vcpu/vcpu_state.h"
 
-#define VCPU_MSRS_MOST 2048
+#define VCPU_MSRS_MAX 2048
 
 struct vcpu_msrs {
 	uint32_t count;
-	struct kvm_msr_entry *list; /* owned; room for VCPU_MSRS_MOST */
+	struct kvm_msr_entry *list; /* owned; room for VCPU_MSRS_MAX */
 };
 
 /* -ENOMEM */

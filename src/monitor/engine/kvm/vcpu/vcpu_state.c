@@ -12,14 +12,14 @@
 #include "base/scope.h"
 #include "monitor/engine/kvm/vcpu/vcpu_msrs.h"
 
-#define CPUID_MOST 256
+#define CPUID_MAX 256
 /* A clock that differs by less is the same one, measured twice; KVM's own bound
  * (tsc_tolerance_ppm). */
 #define TSC_PPM 250
 
 struct cpuid_room {
 	struct kvm_cpuid2 table;
-	struct kvm_cpuid_entry2 entries[CPUID_MOST];
+	struct kvm_cpuid_entry2 entries[CPUID_MAX];
 };
 
 /* All of a processor but what has no fixed size. */
@@ -87,7 +87,7 @@ void vcpu_shape_release(struct vcpu_shape *shape)
 
 static int read_cpuid(int vcpu_fd, struct cpuid_room *cpuid)
 {
-	cpuid->table.nent = CPUID_MOST;
+	cpuid->table.nent = CPUID_MAX;
 	return ask(vcpu_fd, KVM_GET_CPUID2, cpuid);
 }
 
@@ -225,7 +225,7 @@ static int read_state(struct vcpu_state *state, const struct vcpu_shape *shape,
 
 	(void)state_enter(reader, STATE_VCPU, 1);
 	cpuid->table.nent =
-		get_count(reader, sizeof(*cpuid->entries), CPUID_MOST);
+		get_count(reader, sizeof(*cpuid->entries), CPUID_MAX);
 	state_get(reader, cpuid->entries,
 		  cpuid->table.nent * sizeof(*cpuid->entries));
 	state->tsc_khz = state_get_u32(reader);
@@ -239,7 +239,7 @@ static int read_state(struct vcpu_state *state, const struct vcpu_shape *shape,
 	xsave_bytes = get_count(reader, 1, shape->xsave_bytes);
 	state_get(reader, state->xsave, xsave_bytes);
 	state->msrs.count =
-		get_count(reader, sizeof(*state->msrs.list), VCPU_MSRS_MOST);
+		get_count(reader, sizeof(*state->msrs.list), VCPU_MSRS_MAX);
 	state_get(reader, state->msrs.list,
 		  state->msrs.count * sizeof(*state->msrs.list));
 	state_leave(reader);
