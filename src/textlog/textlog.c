@@ -195,7 +195,8 @@ static void free_text(char **text)
 	free(*text);
 }
 
-/* Of a writer that is killed meanwhile the log begins anew. */
+/* Of a writer that is killed meanwhile the log begins anew. A file that cannot
+ * be cut stays as it is. */
 static int shrink(struct textlog *log)
 {
 	size_t most = min_u64(log->bound, KEPT_MAX);
@@ -222,13 +223,18 @@ static int shrink(struct textlog *log)
 int textlog_set_bound(struct textlog *log, uint64_t bound_bytes)
 {
 	uint64_t least = TEXTLOG_HEADER_BYTES + CAPACITY_MIN;
+	int r;
 
 	if (log->fd == NO_FD)
 		return 0;
 	log->bound =
 		bound_bytes < least ? 0 : bound_bytes - TEXTLOG_HEADER_BYTES;
-	if (log->bound < log->capacity)
-		return shrink(log);
+	if (log->bound < log->capacity) {
+		r = shrink(log);
+		if (log->bound < log->capacity)
+			log->bound = log->capacity;
+		return r;
+	}
 	if (log->capacity == 0)
 		log->capacity = log->bound;
 	return 0;

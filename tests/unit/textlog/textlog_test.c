@@ -2,6 +2,7 @@
 #include "textlog/textlog.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -148,6 +149,21 @@ TEST(a_smaller_bound_holds_at_once_and_keeps_the_newest_text)
 	append_numbered(1214, 7);
 	check_numbered(7, 1221);
 	textlog_close(&log_file);
+}
+
+TEST(a_log_that_cannot_be_cut_keeps_its_bound)
+{
+	SCOPED(close_fd) int fd = memfd_create("log", MFD_ALLOW_SEALING);
+	struct textlog sealed = { .fd = NO_FD };
+
+	CHECK_EQ(textlog_open(&sealed, dup(fd), 4096), 0);
+	CHECK_EQ(textlog_append(&sealed, "before", 6, 1, 6), 0);
+	CHECK_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+
+	CHECK_EQ(textlog_set_bound(&sealed, 0), -EPERM);
+
+	CHECK_EQ(textlog_append(&sealed, "after", 5, 1, 11), 0);
+	textlog_close(&sealed);
 }
 
 TEST(a_bound_above_the_text_moves_nothing)
