@@ -262,10 +262,15 @@ static void tend_outage(struct disk *disk)
 
 void disk_set(struct disk *disk, const struct disk_settings *settings)
 {
+	bool has_changed = disk->settings.outage != settings->outage ||
+			   disk->settings.outage_ms != settings->outage_ms;
+
 	disk->settings.outage = settings->outage;
 	disk->settings.outage_ms = settings->outage_ms;
 	disk->settings.hang_ms = settings->hang_ms;
-	disk->has_asked_for_pause = false;
+	/* Who was resumed in an outage is not paused again for the same. */
+	if (has_changed)
+		disk->has_asked_for_pause = false;
 }
 
 /* Silence. --------------------------------------------------------------- */

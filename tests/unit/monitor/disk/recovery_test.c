@@ -833,6 +833,26 @@ TEST(a_policy_set_during_an_outage_may_ask_for_a_pause_again)
 	rig_stop(&rig);
 }
 
+TEST(a_policy_told_again_in_an_outage_pauses_nobody_who_was_resumed)
+{
+	uint64_t now_ns;
+
+	rig.settings.outage = OUTAGE_PAUSE;
+	rig.settings.outage_ms = 100;
+	start();
+	rig_down(&rig);
+	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
+	rig_turn(&rig);
+	now_ns = clock_now_ns() + 250 * NS_PER_MS;
+	disk_run_timers(&rig.disk, now_ns);
+	CHECK(rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
+
+	set_policy(OUTAGE_PAUSE, 100, now_ns);
+
+	CHECK(!rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
+	rig_stop(&rig);
+}
+
 TEST(the_longest_outage_is_counted_to_the_first_answer)
 {
 	start();
