@@ -18,8 +18,7 @@ struct change {
 	struct partition_document then;
 	uint64_t nic_ids[NIC_COUNT_MAX]; /* of those of `then` */
 	enum field_change allowed;       /* in the partition's state */
-	bool needs_rest; /* a field that no monitor may be there for */
-	uint32_t count;  /* of differences */
+	uint32_t count;                  /* of differences */
 	struct refusal *refusal;
 };
 
@@ -70,7 +69,6 @@ static int check_difference(void *context, const struct difference *difference)
 	struct change *change = context;
 
 	change->count++;
-	change->needs_rest |= level != CHANGE_RUNNING;
 	if (level == CHANGE_NEVER)
 		return refuse(change->refusal, -EBUSY, difference->name,
 			      "cannot be changed");
@@ -80,14 +78,6 @@ static int check_difference(void *context, const struct difference *difference)
 		      "can be changed only while %s is %s",
 		      change->now.partition.name,
 		      level == CHANGE_STOPPED ? "stopped" : "not installed");
-}
-
-/* A thread that has stepped aside may be reading the definition. */
-static int check_busy(const struct change *change)
-{
-	if (!change->needs_rest && !change->partition->errand_count)
-		return 0;
-	return partition_check_busy(change->partition, change->refusal);
 }
 
 /* Interfaces. ---------------------------------------------------------------- */
@@ -177,6 +167,7 @@ static int store_all(struct change *change)
 	/* Its state may have changed while this waited for the store. */
 	record = change->partition->record;
 	record.definition = change->then.partition;
+	record.is_autostart_due &= record.definition.autostart;
 	r = store_put_partition(store, &record);
 	if (r == 0)
 		r = store_nics(change);
@@ -209,6 +200,8 @@ static void apply(const struct change *change)
 	struct partition *partition = change->partition;
 
 	partition->record.definition = change->then.partition;
+	partition->record.is_autostart_due &=
+		partition->record.definition.autostart;
 	if (change->allowed != CHANGE_RUNNING)
 		partition->engine = change->then.partition.engine;
 	for (unsigned i = 0; i < partition->disk_count; i++)
@@ -259,7 +252,8 @@ int partition_redefine(struct partition *partition,
 	partition_document(partition, &change.now);
 	r = document_compare(&change.now, &change.then, check_difference,
 			     &change);
+	/* A verb under way writes the record, too, or reads the definition. */
 	if (r == 0 && change.count)
-		r = check_busy(&change);
+		r = partition_check_busy(partition, refusal);
 	return r < 0 || !change.count ? r : carry_out(&change);
 }

@@ -32,10 +32,15 @@ int save_store_record(struct partition *partition,
 		      const struct partition_record *record)
 {
 	int r = store_put_partition_state(partition->supervisor->store, record);
+	/* It may have changed since the record was copied, and is not written. */
+	const struct partition_definition definition =
+		partition->record.definition;
 
-	if (r == 0)
-		partition->record = *record;
-	return r;
+	if (r < 0)
+		return r;
+	partition->record = *record;
+	partition->record.definition = definition;
+	return 0;
 }
 
 static void remove_image(void *context)
