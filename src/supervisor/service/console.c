@@ -147,6 +147,9 @@ static void found(struct binding *binding, struct instance *instance,
 {
 	binding->generation = generation;
 	binding_found(binding, instance, generation);
+	/* An earlier supervisor may have ended before it told of a new bound. */
+	console_changed(
+		CONTAINER_OF(console_of(binding), struct partition, console));
 }
 
 const struct binding_ops console_binding = {
