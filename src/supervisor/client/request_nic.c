@@ -203,7 +203,9 @@ static int set_nic(struct request *request, struct partition *partition,
 		return r;
 	memcpy(record.partition, partition->record.definition.name,
 	       sizeof(record.partition));
+	partition_occupy(partition);
 	r = store_put_nic(request->supervisor->store, &record);
+	partition_vacate(partition);
 	if (r < 0)
 		return request_refuse_store(request, r);
 	(void)failpoint("net.set.stored");
