@@ -2,6 +2,7 @@
 #include "supervisor/child/child_record.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -20,6 +21,10 @@
 
 /* For what a child left behind to end; what takes longer is swept later. */
 #define END_MS 256
+
+/* Shared by those who fill groups: one just created is empty, and a sweep, which
+ * wants the lock for itself, would remove it. */
+static pthread_rwlock_t groups_lock = PTHREAD_RWLOCK_INITIALIZER;
 
 static void name_group(uint64_t id, char *to)
 {
@@ -69,8 +74,10 @@ static void move(void *context)
 
 	process->is_moving = true;
 	errand_step_aside();
+	(void)pthread_rwlock_rdlock(&groups_lock);
 	if (pidfd_send_signal(pidfd, 0, NULL, 0) == 0)
 		r = cgroup_place(base, group.name, pid, &group.limits);
+	(void)pthread_rwlock_unlock(&groups_lock);
 	errand_step_back();
 	process->is_moving = false;
 	if (r == 0)
@@ -144,7 +151,11 @@ void child_forget(struct supervisor *supervisor, uint64_t id, int pidfd)
 	if (pidfd != NO_FD)
 		(void)waitid(P_PIDFD, (id_t)pidfd, NULL, WEXITED | WNOHANG);
 	cgroup_kill(&supervisor->cgroups, group, wait_ms);
-	cgroup_sweep(&supervisor->cgroups);
+	/* While groups are being filled it is left to the next child's end. */
+	if (pthread_rwlock_trywrlock(&groups_lock) == 0) {
+		cgroup_sweep(&supervisor->cgroups);
+		(void)pthread_rwlock_unlock(&groups_lock);
+	}
 	errand_step_back();
 	store_defer_child_gone(supervisor->store, id);
 	supervisor_flush_soon(supervisor);

@@ -179,12 +179,14 @@ static int give_birth(struct birth *birth, struct spawned *ret_spawned)
 		clone_process(birth, &spawned.pidfd, &spawned.is_in_group);
 	r = spawned.pid < 0 ? -errno : birth->error;
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r == 0)
+	/* Of a process that was not made the kernel may have left a number that
+	 * is somebody else's by now. */
+	if (r == 0) {
 		*ret_spawned = spawned;
-	else if (spawned.pid > 0)
+	} else if (spawned.pid > 0) {
 		(void)waitpid(spawned.pid, NULL, 0);
-	if (r < 0)
 		close_fd(&spawned.pidfd);
+	}
 	return r;
 }
 
