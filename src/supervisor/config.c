@@ -131,7 +131,7 @@ int config_default(struct config *ret_config, struct refusal *ret_refusal)
 		.shutdown_ms = 60000,
 		.service_tasks = 256,
 		/* Many guests may wait for one of them. */
-		.service_weight = 400,
+		.service_weight = 100,
 	};
 
 	if (geteuid() == 0)
