@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The definitions of switches and of a partition's network interfaces: the
- * typed form of what people write. As definition.h: fixed width, no padding,
+ * typed form of what people write. As partition.h: fixed width, no padding,
  * unused bytes zero, checked by whoever receives them.
  */
 #ifndef DEFINITION_NETWORK_H

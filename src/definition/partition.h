@@ -2,10 +2,10 @@
 /*
  * The definition of a partition: the typed form of its document.
  *
- * The CLI (and later the admin) parses the document into this struct; the
- * supervisor re-checks every field, stores it as it is, and hands monitors and
- * services only the parts they need. Fixed-width fields and arrays, no padding,
- * unused bytes zero.
+ * The CLI (and later the admin) parses the document into this struct; it is sent
+ * and stored as attributes (attributes.h). The supervisor checks every field
+ * again, and hands monitors and services only the parts they need. Fixed-width
+ * fields and arrays, no padding, unused bytes zero, so that two can be compared.
  */
 #ifndef DEFINITION_PARTITION_H
 #define DEFINITION_PARTITION_H
