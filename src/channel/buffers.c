@@ -15,27 +15,6 @@ static uint32_t word_count(const struct buffers *buffers)
 	return (buffers->page_count + WORD_PAGES - 1) / WORD_PAGES;
 }
 
-int buffers_init(struct buffers *buffers, uint32_t area_bytes)
-{
-	uint32_t pages = area_bytes / CHANNEL_BUFFER_UNIT;
-	uint32_t rest = pages % WORD_PAGES;
-
-	*buffers = (struct buffers){ .page_count = pages, .free_count = pages };
-	buffers->taken = calloc(word_count(buffers) + 1, sizeof(uint64_t));
-	if (!buffers->taken)
-		return -ENOMEM;
-	/* Pages that do not exist are taken for ever. */
-	if (rest)
-		buffers->taken[pages / WORD_PAGES] = ~0ull << rest;
-	return 0;
-}
-
-void buffers_release(struct buffers *buffers)
-{
-	free(buffers->taken);
-	*buffers = (struct buffers){ 0 };
-}
-
 static uint64_t run_mask(uint32_t first, uint32_t count)
 {
 	uint64_t ones = count == WORD_PAGES ? ~0ull : (1ull << count) - 1;
@@ -66,6 +45,31 @@ static void mark(struct buffers *buffers, uint32_t page, uint32_t count,
 		page += step;
 		count -= step;
 	}
+}
+
+int buffers_init(struct buffers *buffers, uint32_t reserved_bytes,
+		 uint32_t area_bytes)
+{
+	uint32_t pages = area_bytes / CHANNEL_BUFFER_UNIT;
+	uint32_t reserved = reserved_bytes / CHANNEL_BUFFER_UNIT;
+	uint32_t rest = pages % WORD_PAGES;
+
+	*buffers = (struct buffers){ .page_count = pages,
+				     .free_count = pages - reserved };
+	buffers->taken = calloc(word_count(buffers) + 1, sizeof(uint64_t));
+	if (!buffers->taken)
+		return -ENOMEM;
+	/* Pages that do not exist are taken for ever, as those reserved are. */
+	if (rest)
+		buffers->taken[pages / WORD_PAGES] = ~0ull << rest;
+	mark(buffers, 0, reserved, true);
+	return 0;
+}
+
+void buffers_release(struct buffers *buffers)
+{
+	free(buffers->taken);
+	*buffers = (struct buffers){ 0 };
 }
 
 /* The first taken page of [page, page + count), or page + count. */

@@ -29,11 +29,13 @@ struct grant {
 };
 
 /*
- * All of [0, area_bytes) is free afterwards.
+ * All of [reserved_bytes, area_bytes) is free afterwards; both are multiples of
+ * CHANNEL_BUFFER_UNIT. What is reserved is never granted.
  *
  * -ENOMEM
  */
-int buffers_init(struct buffers *buffers, uint32_t area_bytes);
+int buffers_init(struct buffers *buffers, uint32_t reserved_bytes,
+		 uint32_t area_bytes);
 void buffers_release(struct buffers *buffers);
 
 /*

@@ -136,7 +136,8 @@ bool channel_prepare_sleep(struct channel *channel, uint32_t count)
 bool channel_has_buffer(const struct channel *channel, uint32_t offset,
 			uint32_t bytes)
 {
-	return offset <= channel->shape.buffer_bytes &&
+	return offset >= channel_reserved_bytes(channel->shape.kind) &&
+	       offset <= channel->shape.buffer_bytes &&
 	       bytes <= channel->shape.buffer_bytes - offset;
 }
 

@@ -29,6 +29,7 @@
  * own. */
 enum channel_kind {
 	CHANNEL_KIND_DISK = 1, /* channel/disk_request.h */
+	CHANNEL_KIND_SCSI = 2, /* channel/scsi_request.h */
 };
 
 enum channel_end { CHANNEL_CLIENT, CHANNEL_SERVER };
@@ -63,8 +64,8 @@ _Static_assert(offsetof(struct channel_request, op) == 28, "no padding");
 
 struct channel_response {
 	uint64_t id;
-	int32_t status; /* 0 or a negative errno */
-	uint32_t bytes; /* done, for a read or write */
+	int32_t status; /* a negative errno, or as the kind says */
+	uint32_t bytes; /* transferred */
 };
 _Static_assert(sizeof(struct channel_response) == 16, "four to a cache line");
 
@@ -108,6 +109,10 @@ struct channel {
 	struct channel_out out;
 	struct channel_in in;
 };
+
+/* Bytes at the start of the buffer area of this kind that are never granted, a
+ * multiple of CHANNEL_BUFFER_UNIT. */
+uint32_t channel_reserved_bytes(enum channel_kind kind);
 
 /* Supervisor. ---------------------------------------------------------- */
 
@@ -177,7 +182,8 @@ void channel_publish_cpu(struct channel *channel);
 /* The CPU the peer published last: any number, or -1. */
 int channel_peer_cpu(const struct channel *channel);
 
-/* True when [offset, offset + bytes) lies inside the buffer area. */
+/* True when [offset, offset + bytes) lies inside the buffer area, behind what
+ * is reserved. */
 bool channel_has_buffer(const struct channel *channel, uint32_t offset,
 			uint32_t bytes);
 

@@ -10,6 +10,7 @@
 #include "base/count.h"
 #include "channel/layout.h"
 #include "channel/position.h"
+#include "channel/scsi_request.h"
 
 static uint64_t responses_at(uint32_t slot_count)
 {
@@ -25,14 +26,26 @@ static uint64_t buffers_at(uint32_t slot_count)
 			    LAYOUT_PAGE);
 }
 
+uint32_t channel_reserved_bytes(enum channel_kind kind)
+{
+	return kind == CHANNEL_KIND_SCSI ? SCSI_SENSE_BYTES : 0;
+}
+
+static bool kind_is_valid(const struct channel_shape *shape)
+{
+	return shape->kind == CHANNEL_KIND_DISK ||
+	       (shape->kind == CHANNEL_KIND_SCSI &&
+		shape->slot_count <= SCSI_SENSE_SLOTS);
+}
+
 static bool shape_is_valid(const struct channel_shape *shape)
 {
-	return shape->kind == CHANNEL_KIND_DISK &&
-	       shape->slot_count >= CHANNEL_SLOTS_MIN &&
+	return kind_is_valid(shape) && shape->slot_count >= CHANNEL_SLOTS_MIN &&
 	       shape->slot_count <= CHANNEL_SLOTS_MAX &&
 	       (shape->slot_count & (shape->slot_count - 1)) == 0 &&
 	       shape->buffer_bytes <= CHANNEL_BUFFER_MAX &&
-	       shape->buffer_bytes >= CHANNEL_BUFFER_UNIT &&
+	       shape->buffer_bytes >= channel_reserved_bytes(shape->kind) +
+					      CHANNEL_BUFFER_UNIT &&
 	       shape->buffer_bytes % CHANNEL_BUFFER_UNIT == 0;
 }
 

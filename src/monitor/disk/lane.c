@@ -15,7 +15,9 @@ static int allocate(struct lane *lane)
 	uint32_t slots = lane->channel.shape.slot_count;
 	int r;
 
-	r = buffers_init(&lane->buffers, lane->channel.shape.buffer_bytes);
+	r = buffers_init(&lane->buffers,
+			 channel_reserved_bytes(lane->channel.shape.kind),
+			 lane->channel.shape.buffer_bytes);
 	if (r < 0)
 		return r;
 	lane->chunks = calloc(slots, sizeof(*lane->chunks));

@@ -16,7 +16,7 @@ TEST(the_lowest_free_page_is_granted)
 {
 	struct grant first, second, third;
 
-	CHECK_EQ(buffers_init(&buffers, 8 * UNIT), 0);
+	CHECK_EQ(buffers_init(&buffers, 0, 8 * UNIT), 0);
 	CHECK_EQ(buffers_grant(&buffers, 1, &first), 0);
 	CHECK_EQ(buffers_grant(&buffers, UNIT, &second), 0);
 	buffers_return(&buffers, &first);
@@ -33,7 +33,7 @@ TEST(a_grant_is_contiguous_across_words)
 {
 	struct grant hole, run, last;
 
-	CHECK_EQ(buffers_init(&buffers, 200 * UNIT), 0);
+	CHECK_EQ(buffers_init(&buffers, 0, 200 * UNIT), 0);
 	CHECK_EQ(buffers_grant(&buffers, 60 * UNIT, &hole), 0);
 	CHECK_EQ(buffers_grant(&buffers, 2 * UNIT, &last), 0);
 	buffers_return(&buffers, &hole);
@@ -49,7 +49,7 @@ TEST(a_full_area_grants_nothing)
 {
 	struct grant all, more = { .bytes = 77 };
 
-	CHECK_EQ(buffers_init(&buffers, 70 * UNIT), 0);
+	CHECK_EQ(buffers_init(&buffers, 0, 70 * UNIT), 0);
 	CHECK_EQ(buffers_grant(&buffers, 70 * UNIT, &all), 0);
 
 	CHECK_EQ(buffers_grant(&buffers, 1, &more), -EAGAIN);
@@ -60,13 +60,28 @@ TEST(a_full_area_grants_nothing)
 	buffers_release(&buffers);
 }
 
+TEST(what_is_reserved_at_the_start_is_never_granted)
+{
+	struct grant all, more;
+
+	CHECK_EQ(buffers_init(&buffers, 8 * UNIT, 70 * UNIT), 0);
+
+	CHECK_EQ(buffers_grant(&buffers, 63 * UNIT, &more), -EAGAIN);
+	CHECK_EQ(buffers_grant(&buffers, 62 * UNIT, &all), 0);
+	CHECK_EQ(all.offset, 8 * UNIT);
+	buffers_return(&buffers, &all);
+	CHECK_EQ(buffers_grant(&buffers, 1, &more), 0);
+	CHECK_EQ(more.offset, 8 * UNIT);
+	buffers_release(&buffers);
+}
+
 TEST(grants_never_overlap_whatever_the_order)
 {
 	enum { PAGES = 150, HELD = 40 };
 	static struct grant held[HELD];
 	static unsigned char owner[PAGES];
 
-	CHECK_EQ(buffers_init(&buffers, PAGES * UNIT), 0);
+	CHECK_EQ(buffers_init(&buffers, 0, PAGES * UNIT), 0);
 	srand(1);
 	for (int round = 0; round < 20000; round++) {
 		int i = rand() % HELD;

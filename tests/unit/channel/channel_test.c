@@ -9,6 +9,7 @@
 
 #include "base/scope.h"
 #include "channel/layout.h"
+#include "channel/scsi_request.h"
 #include "lib/harness.h"
 #include "lib/race.h"
 #include "resealed.h"
@@ -297,6 +298,51 @@ TEST(a_shape_that_cannot_be_is_refused)
 		CHECK_EQ(channel_create(&shapes[i], &memfd), -EINVAL);
 }
 
+TEST(a_scsi_channel_has_a_sense_slot_for_each_request_and_room_for_data)
+{
+	struct channel_shape shape = {
+		.kind = CHANNEL_KIND_SCSI,
+		.slot_count = SCSI_SENSE_SLOTS,
+		.buffer_bytes = SCSI_SENSE_BYTES + CHANNEL_BUFFER_UNIT,
+	};
+	SCOPED(close_fd) int memfd = NO_FD;
+	int other;
+
+	CHECK_EQ(channel_create(&shape, &memfd), 0);
+	shape.buffer_bytes = SCSI_SENSE_BYTES;
+	CHECK_EQ(channel_create(&shape, &other), -EINVAL);
+	shape.buffer_bytes = 2 * SCSI_SENSE_BYTES;
+	shape.slot_count = 2 * SCSI_SENSE_SLOTS;
+	CHECK_EQ(channel_create(&shape, &other), -EINVAL);
+}
+
+TEST(a_hostile_client_cannot_pass_sense_slots_as_a_buffer)
+{
+	const struct channel scsi = { .shape = {
+					      .kind = CHANNEL_KIND_SCSI,
+					      .buffer_bytes =
+						      2 * SCSI_SENSE_BYTES,
+				      } };
+
+	CHECK(channel_has_buffer(&scsi, SCSI_SENSE_BYTES, SCSI_SENSE_BYTES));
+	CHECK(!channel_has_buffer(&scsi, 0, CHANNEL_BUFFER_UNIT));
+	CHECK(!channel_has_buffer(&scsi, SCSI_SENSE_BYTES - 4096, 8192));
+}
+
+TEST(place_and_outcome_of_a_scsi_request_keep_their_parts)
+{
+	uint64_t place = scsi_place(0xfffe, 0xfd, 0x80000001);
+	int32_t outcome = scsi_outcome(0xff, SCSI_ABORTED, SCSI_SENSE_MAX);
+
+	CHECK_EQ(scsi_place_row(place), 0xfffe);
+	CHECK_EQ(scsi_place_sense_slot(place), 0xfd);
+	CHECK_EQ(scsi_place_sequence(place), 0x80000001);
+	CHECK_EQ(scsi_outcome_status(outcome), 0xff);
+	CHECK_EQ(scsi_outcome_flags(outcome), SCSI_ABORTED);
+	CHECK_EQ(scsi_outcome_sense_bytes(outcome), SCSI_SENSE_MAX);
+	CHECK(scsi_outcome(0xff, 0xff, 0xff) > 0);
+}
+
 TEST(a_buffer_range_does_not_wrap)
 {
 	open_pair();
@@ -347,7 +393,7 @@ static void claim_another_version(struct layout *layout)
 
 static void claim_another_kind(struct layout *layout)
 {
-	layout->kind = 2;
+	layout->kind = CHANNEL_KIND_SCSI;
 }
 
 TEST(a_hostile_peer_cannot_lie_about_the_shape)
