@@ -59,7 +59,7 @@ int aio_queue(struct aio *aio, struct aio_slot *slot, struct job *job)
 {
 	bool is_read = job->op == DISK_READ;
 
-	if (!job->file->nowait_direct || ensure_context(aio) ||
+	if (!job->provider->nowait_direct || ensure_context(aio) ||
 	    aio->queued_count + aio->in_flight == AIO_MAX)
 		return -EAGAIN;
 	slot->job = job;
@@ -67,7 +67,7 @@ int aio_queue(struct aio *aio, struct aio_slot *slot, struct job *job)
 		.aio_data = (uintptr_t)slot,
 		.aio_rw_flags = kernel_flags(job),
 		.aio_lio_opcode = is_read ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE,
-		.aio_fildes = (uint32_t)job->file->fd,
+		.aio_fildes = (uint32_t)job->provider->direct_fd,
 		.aio_buf = (uintptr_t)(job->buffer + job->done_bytes),
 		.aio_nbytes = job->length_bytes - job->done_bytes,
 		.aio_offset = (int64_t)(job->offset_bytes + job->done_bytes),
@@ -105,7 +105,7 @@ bool aio_submit(struct aio *aio, struct aio_slot **ret_refused)
 	} else if (!(started < 0 && errno == EAGAIN && aio->in_flight)) {
 		*ret_refused = slot_of(aio->queued[0]);
 		if (started < 0 && errno == EOPNOTSUPP)
-			(*ret_refused)->job->file->nowait_direct = false;
+			(*ret_refused)->job->provider->nowait_direct = false;
 		drop_first(aio, 1);
 	}
 	return aio->queued_count == 0;

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "disk/provider_file.h"
+#include "disk/provider.h"
 
 #define AIO_MAX   256
 #define AIO_BATCH 32
@@ -42,7 +42,7 @@ struct aio {
 void aio_init(struct aio *aio, int done_fd);
 
 /*
- * Queue a READ or WRITE of an O_DIRECT file; aio_submit() starts it, and never
+ * Queue a READ or WRITE of a provider with direct_fd; aio_submit() starts it, and never
  * blocks.
  *
  * -EAGAIN  no room, no AIO context available, or a file without RWF_NOWAIT: use

@@ -59,8 +59,8 @@ static int set_up(struct client *client, const struct disk_attach *attach,
 	return make_tasks(client);
 }
 
-int client_new(const struct disk_attach *attach, int *fds,
-	       struct client **ret_client)
+int client_new(const struct disk_attach *attach, const struct provider_ops *ops,
+	       int *fds, struct client **ret_client)
 {
 	SCOPED(close_fd) int memfd = take_fd(&fds[ATTACH_MEMORY]);
 	SCOPED(close_fd) int file = take_fd(&fds[ATTACH_FILE]);
@@ -76,10 +76,11 @@ int client_new(const struct disk_attach *attach, int *fds,
 		.block_bytes = attach->logical_block_bytes,
 		.is_read_only = attach->read_only,
 	};
-	provider_file_open(&client->file, take_fd(&file));
 	client->kick_fd = take_fd(&fds[ATTACH_KICK]);
 	client->call_fd = take_fd(&fds[ATTACH_CALL]);
-	r = set_up(client, attach, memfd);
+	r = ops->open(&file, &client->provider);
+	if (!r)
+		r = set_up(client, attach, memfd);
 	if (r) {
 		client_free(client);
 		return r;
@@ -91,7 +92,8 @@ int client_new(const struct disk_attach *attach, int *fds,
 void client_free(struct client *client)
 {
 	channel_close(&client->channel);
-	provider_file_close(&client->file);
+	if (client->provider)
+		client->provider->ops->close(client->provider);
 	close_fd(&client->kick_fd);
 	close_fd(&client->call_fd);
 	free(client->tasks);
@@ -109,7 +111,7 @@ static struct task *make_task(struct client *client,
 	task->id = request->id;
 	task->status = 0;
 	task->job = (struct job){
-		.file = &client->file,
+		.provider = client->provider,
 		.op = request->op,
 		.flags = request->flags,
 		.length_bytes = request->length_bytes,

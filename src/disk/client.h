@@ -17,7 +17,7 @@
 #include "channel/channel.h"
 #include "control/protocol.h"
 #include "disk/aio.h"
-#include "disk/provider_file.h"
+#include "disk/provider.h"
 #include "disk/request.h"
 #include "disk/workers.h"
 
@@ -35,7 +35,7 @@ struct task {
 struct client {
 	struct attachment attachment;
 	struct disk_limits limits;
-	struct provider_file file;
+	struct provider *provider; /* owned */
 	struct channel channel;
 	int kick_fd;                /* owned: the monitor wakes us */
 	int call_fd;                /* owned: we wake the monitor */
@@ -61,8 +61,8 @@ enum { ATTACH_FILE, ATTACH_MEMORY, ATTACH_KICK, ATTACH_CALL, ATTACH_FD_COUNT };
  * -EBADMSG  not a valid channel: the peer changed it
  * -ENOMEM
  */
-int client_new(const struct disk_attach *attach, int *fds,
-	       struct client **ret_client);
+int client_new(const struct disk_attach *attach, const struct provider_ops *ops,
+	       int *fds, struct client **ret_client);
 void client_free(struct client *client);
 
 /*

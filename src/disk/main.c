@@ -3,6 +3,7 @@
  * bulkhead-disk: serves disks to monitors. Started by bulkheadd with its
  * control link on descriptor 3; it takes no arguments.
  */
+#include "disk/provider_file.h"
 #include "disk/service.h"
 #include "service/service_main.h"
 
@@ -18,7 +19,7 @@ int main(void)
 		.seal = service_seal,
 		.run = service_run,
 	};
-	static struct service service;
+	static struct service service = { .provider_ops = &provider_file };
 
 	return service_main(&role, &service.child, &service);
 }

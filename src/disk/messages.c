@@ -49,7 +49,8 @@ static int attach(void *process, struct message *message)
 		return -EBADMSG;
 	r = service->client_count == DISK_SERVICE_DISKS_MAX
 		    ? -ENOSPC
-		    : client_new(asked, message->fds, &client);
+		    : client_new(asked, service->provider_ops, message->fds,
+				 &client);
 	if (r) {
 		log_error("cannot serve a disk attachment=%llu error=%s",
 			  (unsigned long long)asked->attachment.id,
@@ -84,8 +85,7 @@ static int release(void *process, struct message *message)
 	struct client *client = find_client(process, asked);
 
 	if (client)
-		client->must_flush =
-			client->file.is_block_device && !client->file.is_direct;
+		client->must_flush = client->provider->must_flush;
 	return detach(process, message);
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -19,6 +20,20 @@
 
 /* The least block of any device. */
 #define DIRECT_UNIT 512
+
+struct file {
+	struct provider provider; /* first: a provider is cast back */
+	int fd;                   /* owned */
+	bool is_block_device;
+	bool is_memory;   /* tmpfs: nothing waits for a device */
+	bool nowait_read; /* RWF_NOWAIT is worth a try */
+	bool nowait_write;
+};
+
+static struct file *file_of(const struct job *job)
+{
+	return (struct file *)job->provider;
+}
 
 /* A file system that refuses RWF_NOWAIT may still wait for a device (FUSE,
  * NFS); this one cannot. */
@@ -37,43 +52,41 @@ static bool is_block_device(int fd)
 	return fstat(fd, &status) == 0 && S_ISBLK(status.st_mode);
 }
 
-void provider_file_open(struct provider_file *file, int fd)
+static int file_open(int *fd, struct provider **ret_provider)
 {
-	int flags = fcntl(fd, F_GETFL);
+	int flags = fcntl(*fd, F_GETFL);
 	bool is_direct = flags >= 0 && (flags & O_DIRECT);
-	bool is_device = is_block_device(fd);
+	bool is_device = is_block_device(*fd);
 	/* A device node lies on devtmpfs, which is one. */
-	bool is_memory = !is_device && !is_direct && is_in_memory(fd);
+	bool is_memory = !is_device && !is_direct && is_in_memory(*fd);
+	struct file *file = malloc(sizeof(*file));
 
-	*file = (struct provider_file){
-		.fd = fd,
+	if (!file)
+		return -ENOMEM;
+	*file = (struct file){
+		.fd = take_fd(fd),
 		.is_block_device = is_device,
-		.is_direct = is_direct,
 		.is_memory = is_memory,
 		/* O_DIRECT waits for the device in spite of RWF_NOWAIT. */
 		.nowait_read = !is_memory && !is_direct,
 		.nowait_write = !is_memory && !is_direct,
-		.nowait_direct = !failpoint("disk.no_nowait"),
 	};
+	file->provider = (struct provider){
+		.ops = &provider_file,
+		.direct_fd = is_direct ? file->fd : NO_FD,
+		.nowait_direct = !failpoint("disk.no_nowait"),
+		.must_flush = is_device && !is_direct,
+	};
+	*ret_provider = &file->provider;
+	return 0;
 }
 
-void provider_file_close(struct provider_file *file)
+static void file_close(struct provider *provider)
 {
+	struct file *file = (struct file *)provider;
+
 	close_fd(&file->fd);
-}
-
-int provider_file_status(int error)
-{
-	switch (error) {
-	case 0:
-	case -ENOSPC:
-	case -EOPNOTSUPP:
-		return error;
-	case -EDQUOT:
-		return -ENOSPC;
-	default:
-		return -EIO;
-	}
+	free(file);
 }
 
 /* One system call; bytes moved or -errno. */
@@ -87,9 +100,9 @@ static ssize_t move_once(const struct job *job, int flags)
 	ssize_t moved;
 
 	if (job->op == DISK_READ)
-		moved = preadv2(job->file->fd, &piece, 1, at, flags);
+		moved = preadv2(file_of(job)->fd, &piece, 1, at, flags);
 	else
-		moved = pwritev2(job->file->fd, &piece, 1, at, flags);
+		moved = pwritev2(file_of(job)->fd, &piece, 1, at, flags);
 	return moved < 0 ? -errno : moved;
 }
 
@@ -104,7 +117,7 @@ static void read_zeroes(struct job *job)
 /* With O_DIRECT only the end of the file stops within a block. */
 static bool is_cut_by_end(const struct job *job)
 {
-	return job->op == DISK_READ && job->file->is_direct &&
+	return job->op == DISK_READ && job->provider->direct_fd >= 0 &&
 	       job->done_bytes % DIRECT_UNIT != 0;
 }
 
@@ -142,8 +155,9 @@ static int try_nowait(struct job *job, bool *is_known)
 	return -EAGAIN;
 }
 
-int provider_file_try(struct provider_file *file, struct job *job)
+static int file_try_now(struct job *job)
 {
+	struct file *file = file_of(job);
 	bool is_read = job->op == DISK_READ;
 	int r;
 
@@ -155,13 +169,13 @@ int provider_file_try(struct provider_file *file, struct job *job)
 	else
 		r = try_nowait(job, is_read ? &file->nowait_read
 					    : &file->nowait_write);
-	return r == -EAGAIN ? r : provider_file_status(r);
+	return r == -EAGAIN ? r : provider_status(r);
 }
 
 static int write_zeroes_by_hand(const struct job *job)
 {
 	static _Alignas(4096) uint8_t zeroes[64 * 1024];
-	struct job piece = { .file = job->file,
+	struct job piece = { .provider = job->provider,
 			     .op = DISK_WRITE,
 			     .buffer = zeroes };
 	uint32_t done_bytes = 0;
@@ -183,7 +197,7 @@ static int change_range(const struct job *job, int mode)
 	int r;
 
 	do {
-		r = fallocate(job->file->fd, mode | FALLOC_FL_KEEP_SIZE,
+		r = fallocate(file_of(job)->fd, mode | FALLOC_FL_KEEP_SIZE,
 			      (off_t)job->offset_bytes,
 			      (off_t)job->length_bytes);
 	} while (r < 0 && errno == EINTR);
@@ -194,9 +208,9 @@ static int discard(const struct job *job)
 {
 	uint64_t range[2] = { job->offset_bytes, job->length_bytes };
 
-	if (!job->file->is_block_device)
+	if (!file_of(job)->is_block_device)
 		return change_range(job, FALLOC_FL_PUNCH_HOLE);
-	return ioctl(job->file->fd, BLKDISCARD, range) < 0 ? -errno : 0;
+	return ioctl(file_of(job)->fd, BLKDISCARD, range) < 0 ? -errno : 0;
 }
 
 /* Without UNMAP the space stays reserved, so holes are no way to zeroes. */
@@ -215,7 +229,7 @@ static int write_zeroes(const struct job *job)
 
 static int flush(const struct job *job)
 {
-	return fdatasync(job->file->fd) < 0 ? -errno : 0;
+	return fdatasync(file_of(job)->fd) < 0 ? -errno : 0;
 }
 
 static int do_op(struct job *job)
@@ -241,7 +255,15 @@ static int do_op(struct job *job)
 	return -EIO;
 }
 
-int provider_file_run(struct job *job)
+static int file_run(struct job *job)
 {
-	return provider_file_status(do_op(job));
+	return provider_status(do_op(job));
 }
+
+const struct provider_ops provider_file = {
+	.name = "file",
+	.open = file_open,
+	.close = file_close,
+	.try_now = file_try_now,
+	.run = file_run,
+};

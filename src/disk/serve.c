@@ -89,7 +89,7 @@ static void run_task(struct work *work)
 {
 	struct task *task = (struct task *)work;
 
-	task->status = provider_file_run(&task->job);
+	task->status = task->job.provider->ops->run(&task->job);
 }
 
 static bool is_large(const struct task *task)
@@ -112,7 +112,7 @@ static void submit(struct service *service, struct task *task)
 		return;
 	task->client->on_workers--;
 	service->large_on_workers -= is_large(task);
-	task->status = provider_file_run(&task->job);
+	task->status = task->job.provider->ops->run(&task->job);
 	leave_kernel(service, task);
 }
 
@@ -161,7 +161,7 @@ static int try_now(struct service *service, struct task *task)
 {
 	if (is_for_worker(service, task))
 		return -EAGAIN;
-	return provider_file_try(&task->client->file, &task->job);
+	return task->job.provider->ops->try_now(&task->job);
 }
 
 static void start(struct service *service, struct task *task)
@@ -170,7 +170,7 @@ static void start(struct service *service, struct task *task)
 
 	(void)failpoint("disk.before_io");
 	enter_kernel(service, task);
-	if (has_data && task->job.file->is_direct) {
+	if (has_data && task->job.provider->direct_fd >= 0) {
 		service->quick_streak = 0;
 		if (aio_queue(&service->aio, &task->slot, &task->job))
 			start_on_worker(service, task);
@@ -248,12 +248,12 @@ static void finish_aio(struct service *service, struct task *task,
 		return;
 	}
 	if (result == -EOPNOTSUPP)
-		task->job.file->nowait_direct = false;
+		task->job.provider->nowait_direct = false;
 	if (result >= 0 || result == -EAGAIN || result == -EOPNOTSUPP) {
 		start_on_worker(service, task);
 		return;
 	}
-	task->status = provider_file_status((int)result);
+	task->status = provider_status((int)result);
 	leave_kernel(service, task);
 }
 
@@ -297,7 +297,8 @@ static void flush_last(struct service *service, struct client *client)
 
 	client->must_flush = false;
 	task->client = client;
-	task->job = (struct job){ .file = &client->file, .op = DISK_FLUSH };
+	task->job =
+		(struct job){ .provider = client->provider, .op = DISK_FLUSH };
 	enter_kernel(service, task);
 	start_on_worker(service, task);
 }

@@ -28,6 +28,7 @@ enum { POLLED_LINK, POLLED_DONE, POLLED_CLIENTS };
 
 struct service {
 	struct child child;
+	const struct provider_ops *provider_ops; /* of every disk here */
 	struct workers workers;
 	struct aio aio;
 	struct spin spin;

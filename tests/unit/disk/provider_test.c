@@ -14,7 +14,8 @@
 #define BYTES 4096u
 #define AT    512
 
-static struct provider_file file;
+static struct provider *file;
+static int file_fd;
 static uint8_t buffer[BYTES], seen[BYTES];
 static uint32_t piece_bytes; /* most that a call transfers */
 static int interrupt_every;
@@ -66,14 +67,15 @@ static void open_file(void)
 {
 	piece_bytes = 700;
 	interrupt_every = 3;
-	provider_file_open(&file, memfd_create("disk", MFD_CLOEXEC));
+	file_fd = memfd_create("disk", MFD_CLOEXEC);
+	CHECK_EQ(provider_file.open(&(int){ file_fd }, &file), 0);
 	for (uint32_t i = 0; i < BYTES; i++)
 		buffer[i] = (uint8_t)(i / 7);
 }
 
 static struct job make(uint16_t op)
 {
-	return (struct job){ .file = &file,
+	return (struct job){ .provider = file,
 			     .op = op,
 			     .length_bytes = BYTES,
 			     .offset_bytes = AT,
@@ -82,63 +84,67 @@ static struct job make(uint16_t op)
 
 static void expect_in_file(void)
 {
-	CHECK_EQ(pread(file.fd, seen, BYTES, AT), BYTES);
+	CHECK_EQ(pread(file_fd, seen, BYTES, AT), BYTES);
 	CHECK(memcmp(seen, buffer, BYTES) == 0);
 	CHECK(call_count > (int)(BYTES / piece_bytes));
 }
 
 TEST(a_write_that_the_kernel_does_in_pieces_is_whole_and_in_its_place)
 {
-	struct job now = make(DISK_WRITE), worker = make(DISK_WRITE);
+	struct job now, worker;
 
 	open_file();
-	CHECK_EQ(provider_file_try(&file, &now), 0);
+	now = worker = make(DISK_WRITE);
+	CHECK_EQ(provider_file.try_now(&now), 0);
 	expect_in_file();
 
 	memset(buffer, 0x5a, BYTES / 2);
-	CHECK_EQ(provider_file_run(&worker), 0);
+	CHECK_EQ(provider_file.run(&worker), 0);
 	expect_in_file();
-	provider_file_close(&file);
+	provider_file.close(file);
 }
 
 TEST(a_read_that_the_kernel_does_in_pieces_is_whole_and_in_its_place)
 {
-	struct job now = make(DISK_READ), worker = make(DISK_READ);
+	struct job now, worker;
 
 	open_file();
-	CHECK_EQ(pwrite(file.fd, buffer, BYTES, AT), BYTES);
+	now = worker = make(DISK_READ);
+	CHECK_EQ(pwrite(file_fd, buffer, BYTES, AT), BYTES);
 	memset(buffer, 0, BYTES);
-	CHECK_EQ(provider_file_try(&file, &now), 0);
+	CHECK_EQ(provider_file.try_now(&now), 0);
 	expect_in_file();
 
 	memset(buffer, 0, BYTES);
-	CHECK_EQ(provider_file_run(&worker), 0);
+	CHECK_EQ(provider_file.run(&worker), 0);
 	expect_in_file();
-	provider_file_close(&file);
+	provider_file.close(file);
 }
 
 TEST(the_rest_of_a_transfer_that_others_began_goes_on_where_they_ended)
 {
-	struct job rest = make(DISK_WRITE);
+	struct job rest;
 
 	open_file();
-	CHECK_EQ(pwrite(file.fd, buffer, 1024, AT), 1024);
+	rest = make(DISK_WRITE);
+	CHECK_EQ(pwrite(file_fd, buffer, 1024, AT), 1024);
 	rest.done_bytes = 1024;
 
-	CHECK_EQ(provider_file_run(&rest), 0);
+	CHECK_EQ(provider_file.run(&rest), 0);
 
 	expect_in_file();
-	provider_file_close(&file);
+	provider_file.close(file);
 }
 
 TEST(a_write_of_which_nothing_more_is_taken_is_an_error)
 {
-	struct job write = make(DISK_WRITE);
+	struct job write;
 
 	open_file();
+	write = make(DISK_WRITE);
 	piece_bytes = 0;
 
-	CHECK_EQ(provider_file_run(&write), -EIO);
+	CHECK_EQ(provider_file.run(&write), -EIO);
 
-	provider_file_close(&file);
+	provider_file.close(file);
 }
