@@ -4,8 +4,8 @@
  * control link on descriptor 3; it takes no arguments.
  */
 #include "disk/provider_file.h"
-#include "disk/service.h"
 #include "service/service_main.h"
+#include "target/service.h"
 
 #define DESCRIPTORS_MAX (64 + 4 * DISK_SERVICE_DISKS_MAX)
 

@@ -8,7 +8,7 @@
 #ifndef DISK_PROVIDER_FILE_H
 #define DISK_PROVIDER_FILE_H
 
-#include "disk/provider.h"
+#include "target/provider.h"
 
 extern const struct provider_ops provider_file;
 

@@ -4,7 +4,7 @@
 #include <linux/fs.h>
 
 #include "base/count.h"
-#include "disk/service.h"
+#include "target/service.h"
 
 /*
  * No locks by fcntl(), no dup, no io_uring: the supervisor's fence is a lock

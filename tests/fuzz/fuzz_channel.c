@@ -14,7 +14,7 @@
 
 #include "channel/channel.h"
 #include "channel/layout.h"
-#include "disk/request.h"
+#include "target/request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

@@ -4,7 +4,7 @@
  * client, and shows each client its answers. Between turns it spins for a
  * moment when that pays, else sleeps on one poll for everything.
  */
-#include "disk/service.h"
+#include "target/service.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -8,8 +8,8 @@
  * Threads    workers_submit(), workers_take_done() and the sleep functions
  *            belong to one thread, the owner; run() is called on a worker.
  */
-#ifndef DISK_WORKERS_H
-#define DISK_WORKERS_H
+#ifndef TARGET_WORKERS_H
+#define TARGET_WORKERS_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "disk/aio.h"
+#include "target/aio.h"
 
 #include <errno.h>
 #include <linux/fs.h>

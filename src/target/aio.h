@@ -9,14 +9,14 @@
  *
  * Threads    One owner.
  */
-#ifndef DISK_AIO_H
-#define DISK_AIO_H
+#ifndef TARGET_AIO_H
+#define TARGET_AIO_H
 
 #include <linux/aio_abi.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "disk/provider.h"
+#include "target/provider.h"
 
 #define AIO_MAX   256
 #define AIO_BATCH 32

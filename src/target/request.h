@@ -5,8 +5,8 @@
  * Pure. The request is a private copy; its fields are whatever a hostile
  * client wrote (I7).
  */
-#ifndef DISK_REQUEST_H
-#define DISK_REQUEST_H
+#ifndef TARGET_REQUEST_H
+#define TARGET_REQUEST_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "disk/workers.h"
+#include "target/workers.h"
 
 #include <errno.h>
 #include <time.h>

@@ -9,8 +9,8 @@
  *
  * Threads    New threads inherit the affinity: call affinity_clear() before.
  */
-#ifndef DISK_AFFINITY_H
-#define DISK_AFFINITY_H
+#ifndef TARGET_AFFINITY_H
+#define TARGET_AFFINITY_H
 
 #include <sched.h>
 

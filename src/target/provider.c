@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "disk/provider.h"
+#include "target/provider.h"
 
 #include <errno.h>
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The disk service: its clients and the loop that serves them.
+ * What serves disks to monitors: the clients of a service and its loop. A
+ * process adds the providers of its kind of storage and its sandbox.
  *
  * One thread takes requests, does those that cannot block, answers, and talks
  * to the supervisor; workers and the kernel do the rest. The loop never waits
  * for a client.
  */
-#ifndef DISK_SERVICE_H
-#define DISK_SERVICE_H
+#ifndef TARGET_SERVICE_H
+#define TARGET_SERVICE_H
 
 #include <poll.h>
 #include <stdbool.h>
@@ -17,11 +18,11 @@
 #include "base/log.h"
 #include "channel/spin.h"
 #include "control/child.h"
-#include "disk/affinity.h"
-#include "disk/aio.h"
-#include "disk/client.h"
-#include "disk/workers.h"
 #include "sandbox/sandbox.h"
+#include "target/affinity.h"
+#include "target/aio.h"
+#include "target/client.h"
+#include "target/workers.h"
 
 /* First in `polled`; the clients' kicks follow, in the order of clients. */
 enum { POLLED_LINK, POLLED_DONE, POLLED_CLIENTS };
@@ -63,7 +64,7 @@ void service_receive(struct service *service);
 /* Report to the supervisor that a client has ended, and why. */
 void service_report_end(struct service *service, const struct client *client);
 
-/* sandbox.c -------------------------------------------------------------- */
+/* Of each process -------------------------------------------------------- */
 
 /* Install the last filter. */
 int service_seal(struct sandbox_layers *layers);

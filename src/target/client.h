@@ -8,18 +8,18 @@
  * Threads    The loop's thread; between submission and completion a task is on
  *            a worker's thread, which touches only its work and job.
  */
-#ifndef DISK_CLIENT_H
-#define DISK_CLIENT_H
+#ifndef TARGET_CLIENT_H
+#define TARGET_CLIENT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "channel/channel.h"
 #include "control/protocol.h"
-#include "disk/aio.h"
-#include "disk/provider.h"
-#include "disk/request.h"
-#include "disk/workers.h"
+#include "target/aio.h"
+#include "target/provider.h"
+#include "target/request.h"
+#include "target/workers.h"
 
 /* One request in flight. */
 struct task {

@@ -14,8 +14,8 @@
  * Threads    open(), close() and try_now() on the owner's thread only; run() on
  *            any, for different jobs at a time.
  */
-#ifndef DISK_PROVIDER_H
-#define DISK_PROVIDER_H
+#ifndef TARGET_PROVIDER_H
+#define TARGET_PROVIDER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the supervisor may ask of a disk service, and what it is told. */
-#include "disk/service.h"
+#include "target/service.h"
 
 #include <errno.h>
 #include <string.h>

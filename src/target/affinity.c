@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "disk/affinity.h"
+#include "target/affinity.h"
 
 void affinity_init(struct affinity *affinity)
 {

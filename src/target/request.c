@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "disk/request.h"
+#include "target/request.h"
 
 #include <errno.h>
 

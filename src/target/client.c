@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "disk/client.h"
+#include "target/client.h"
 
 #include <errno.h>
 #include <fcntl.h>
