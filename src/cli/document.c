@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/definition_message.h"
+#include "definition/compare.h"
 #include "definition/document.h"
 
 static void close_file(FILE **file)
@@ -87,4 +88,25 @@ int document_send(struct cli *cli, uint32_t type,
 				    "is longer than a message can be");
 	body.head.expected = expected;
 	return cli_call(cli, &request, NOT_LONG);
+}
+
+int document_change(struct cli *cli, const struct invocation *invocation)
+{
+	const struct verb *verb = invocation->verb;
+	struct partition_document document;
+	uint64_t digest;
+	int status = document_fetch(cli, invocation->positional, &document);
+
+	if (status != EXIT_DONE)
+		return status;
+	digest = document_digest(&document);
+	status = verb->change(cli, invocation, &document);
+	if (status == EXIT_DONE)
+		status = document_send(cli, MSG_PARTITION_REDEFINE, &document,
+				       digest);
+	if (status == EXIT_DONE)
+		cli_done(cli, invocation,
+			 verb->repeats_second ? invocation->positional
+					      : invocation->second);
+	return status;
 }

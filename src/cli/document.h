@@ -19,6 +19,10 @@ int document_fetch(struct cli *cli, const char *name,
 bool document_take_row(struct partition_document *document,
 		       const struct message *row);
 
+/* Run a verb that changes the document of the partition that is its first
+ * argument (verb.change). */
+int document_change(struct cli *cli, const struct invocation *invocation);
+
 /* Redefine its partition; `expected` is the digest of what this was made from,
  * or 0. */
 int document_send(struct cli *cli, uint32_t type,

@@ -25,6 +25,7 @@ struct verb_option {
 
 struct cli;
 struct invocation;
+struct partition_document;
 
 struct verb {
 	const char *name;       /* one word or two */
@@ -35,6 +36,9 @@ struct verb {
 	const char *summary;
 	struct verb_option options[VERB_OPTION_MAX]; /* ends in no name */
 	int (*run)(struct cli *cli, const struct invocation *invocation);
+	/* For document_change(). */
+	int (*change)(struct cli *cli, const struct invocation *invocation,
+		      struct partition_document *document);
 	uint32_t message;  /* for cli_run_named() */
 	const char *doing; /* shown while that lasts; NULL: it does not */
 };

@@ -531,11 +531,6 @@ struct switch_dead_end {
 	struct port_vlans vlans; /* pvid 0: that one leads to somebody */
 };
 
-struct nic_change {
-	char partition[NAME_SIZE];
-	struct nic_definition definition;
-};
-
 struct service_name {
 	char name[NAME_SIZE];
 };

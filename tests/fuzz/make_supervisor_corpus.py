@@ -230,7 +230,7 @@ def client():
            ask("SWITCH_SHOW", of="lan") + ask("SWITCH_UNDEFINE", of="wan"))
     yield "mirrors", ask("SWITCH_MIRROR") + passes(100) + restarts()
     yield ("interfaces", ask("PARTITION_STOP") + passes(1000) +
-           ask("NIC_REMOVE") + ask("NIC_ADD") + ask("NIC_SET"))
+           ask("PARTITION_REDEFINE"))
     yield ("does-not-listen", behave(0) +
            ask("SUPERVISOR_SHOW", of="", times=64) * 40 + behave(1))
     yield "follows", ask("EVENT_LIST", (8, 1)) + verb("PAUSE") + passes(100)

@@ -205,28 +205,16 @@ static const char *const client_names[] = { "a",    "b",        "c", "disk0",
 					    "net0", "console0", "",  "disk1",
 					    "lan",  "wan" };
 
-static void fill_network_request(struct words *words, const char *name)
+static void fill_mirror(struct words *words, const char *name)
 {
-	static struct partition_document document;
-	struct switch_definition definition;
-	struct nic_change change = { 0 };
 	struct switch_mirrored mirrored = { .name = "lan",
 					    .nic = "eth0",
 					    .kind = MIRROR_NIC,
 					    .from_partition = "b",
 					    .from_nic = "eth0" };
 
-	world_define(&document, name);
-	change.definition = document.nics[0];
-	(void)text_copy(change.partition, NAME_SIZE, name);
 	(void)text_copy(mirrored.partition, NAME_SIZE, name);
-	world_define_switch(&definition, name);
-	if (words->type == MSG_SWITCH_DEFINE)
-		memcpy(words->body, &definition, sizeof(definition));
-	else if (words->type == MSG_SWITCH_MIRROR)
-		memcpy(words->body, &mirrored, sizeof(mirrored));
-	else
-		memcpy(words->body, &change, sizeof(change));
+	memcpy(words->body, &mirrored, sizeof(mirrored));
 }
 
 static void put_definition(struct words *words,
@@ -241,6 +229,7 @@ static void fill_request(struct words *words)
 {
 	const char *name = client_names[next() % ARRAY_COUNT(client_names)];
 	static struct partition_document document;
+	struct switch_definition definition;
 
 	switch (words->type) {
 	case MSG_PARTITION_DEFINE:
@@ -249,11 +238,11 @@ static void fill_request(struct words *words)
 		put_definition(words, &document);
 		break;
 	case MSG_SWITCH_DEFINE:
+		world_define_switch(&definition, name);
+		memcpy(words->body, &definition, sizeof(definition));
+		break;
 	case MSG_SWITCH_MIRROR:
-	case MSG_NIC_SET:
-	case MSG_NIC_ADD:
-	case MSG_NIC_REMOVE:
-		fill_network_request(words, name);
+		fill_mirror(words, name);
 		break;
 	default:
 		(void)text_copy((char *)words->body, NAME_SIZE, name);

@@ -339,18 +339,6 @@ def test_whoever_shares_the_pipe_of_a_capture_cannot_stop_its_switch(
     os.close(writer)
 
 
-def set_switch(host, guest, switch):
-    """NIC_SET, as no verb of ours sends it."""
-    definition = struct.pack(
-        "=32s32s6sHH42sIIIQII", b"lan0", switch.encode(), guest.mac, 10, 0,
-        b"", 0, 1500, 1, 0, 0, 0).ljust(232, b"\0")
-    with connect(host) as client:
-        client.send(struct.pack("=II32s", 158, 1, guest.child.name.encode()) +
-                    definition)
-        answer = client.recv(8192)
-        assert struct.unpack_from("=i", answer, 8)[0] == 0, answer
-
-
 def test_an_interface_moves_while_its_old_service_hangs(host, stage, pair):
     host.run("service", "set", "net1", "--kind", "net", "--standby", 0)
     host.run("switch", "define", "other", "--service", "net1")
@@ -358,7 +346,7 @@ def test_an_interface_moves_while_its_old_service_hangs(host, stage, pair):
     os.kill(host.service_pid("net0"), signal.SIGSTOP)
     host.run("stop", "played-one", "--force", timeout=30)
 
-    set_switch(host, pair[0], "other")
+    host.run("set", "played-one", "nics[lan0].switch=other")
     pair[1].up()
     bulkhead.wait_for(lambda: state_of(host, "played-one") == "detached")
     host.run("nic", "remove", "played-one", "lan0")
@@ -407,7 +395,7 @@ def test_a_supervisor_killed_while_it_hands_over_brings_everyone_up(
 def test_a_change_that_a_killed_supervisor_never_told_is_made(
         host, stage, pair):
     dead = host.supervisor_pid()
-    (stage.folder / "failpoint").write_text("net.set.stored=kill")
+    (stage.folder / "failpoint").write_text("redefine.stored=kill")
 
     host.call("nic", "set", "played-two", "lan0", "--vlan", "11")
     bulkhead.wait_for(lambda: host.supervisor_pid() not in (dead, None))

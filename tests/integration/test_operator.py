@@ -230,7 +230,7 @@ def test_what_was_asked_for_is_on_record_with_its_outcome(host):
     assert mine[0] == "define one: done"
     assert mine[1].startswith("start one: refused: state: ")
     assert mine[2:] == ["install one: done", "switch define lan: done",
-                        "nic add one: done", "service restart disk0: done"]
+                        "redefine one: done", "service restart disk0: done"]
 
 
 # ---- verbs ------------------------------------------------------------------

@@ -1,54 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /* nic add, nic remove, nic set. */
-#include <errno.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/document.h"
 #include "cli/nic_options.h"
 #include "cli/verbs.h"
 #include "definition/check.h"
+#include "definition/compare.h"
 #include "definition/value.h"
 
-static int take_names(struct cli *cli, const struct invocation *invocation,
-		      struct nic_change *change)
+static int add(struct cli *cli, const struct invocation *invocation,
+	       struct partition_document *document)
 {
-	int status = cli_take_name(cli, "partition", invocation->positional,
-				   change->partition);
-
-	return status == EXIT_DONE
-		       ? cli_take_name(cli, "name", invocation->second,
-				       change->definition.name)
-		       : status;
-}
-
-static int call(struct cli *cli, const struct invocation *invocation,
-		uint32_t type, const struct nic_change *change)
-{
-	const struct request request = { .type = type, .body = change };
-	int status = cli_call(cli, &request, NOT_LONG);
-
-	if (status == EXIT_DONE)
-		cli_done(cli, invocation, change->definition.name);
-	return status;
-}
-
-static int run_add(struct cli *cli, const struct invocation *invocation)
-{
-	struct nic_change change = { 0 };
-	struct nic_definition *nic = &change.definition;
+	struct nic_definition nic = { 0 };
 	struct refusal refusal;
 	int status;
 
-	record_set_fallbacks(&nic_record, nic, 0);
-	status = take_names(cli, invocation, &change);
+	record_set_fallbacks(&nic_record, &nic, 0);
+	status = cli_take_name(cli, "name", invocation->second, nic.name);
 	if (status == EXIT_DONE)
-		status = record_options_take(cli, invocation, &nic_record, nic);
+		status =
+			record_options_take(cli, invocation, &nic_record, &nic);
 	if (status != EXIT_DONE)
 		return status;
-	nic_record.complete(nic);
-	if (definition_check(&nic_record, nic, "--", &refusal) < 0)
+	nic_record.complete(&nic);
+	if (definition_check(&nic_record, &nic, "--", &refusal) < 0)
 		return cli_refuse(cli, &refusal);
-	return call(cli, invocation, MSG_NIC_ADD, &change);
+	if (document->nic_count == NIC_COUNT_MAX)
+		return cli_complain(cli, EXIT_REFUSED, "nics",
+				    "are more than %d", NIC_COUNT_MAX);
+	document->nics[document->nic_count++] = nic;
+	return EXIT_DONE;
 }
 
 #define VLAN_OPTIONS                                                        \
@@ -78,17 +60,38 @@ const struct verb verb_nic_add = {
 		{ "any-mac", NULL, "may send from any MAC address" },
 		{ "router", NULL, "may be a router and answer DHCP" },
 	},
-	.run = run_add,
+	.run = document_change,
+	.change = add,
 };
 
-static int run_remove(struct cli *cli, const struct invocation *invocation)
+/* NULL: there is none, and that was said. */
+static struct nic_definition *find(struct cli *cli,
+				   const struct invocation *invocation,
+				   struct partition_document *document)
 {
-	struct nic_change change = { 0 };
-	int status = take_names(cli, invocation, &change);
+	struct nic_definition *nic =
+		field_list_find(record_find(&partition_record, "nics"),
+				document, invocation->second);
 
-	return status == EXIT_DONE
-		       ? call(cli, invocation, MSG_NIC_REMOVE, &change)
-		       : status;
+	if (!nic)
+		(void)cli_complain(cli, EXIT_REFUSED, "nic",
+				   "partition %s has no interface %s",
+				   invocation->positional, invocation->second);
+	return nic;
+}
+
+static int remove_one(struct cli *cli, const struct invocation *invocation,
+		      struct partition_document *document)
+{
+	struct nic_definition *nic = find(cli, invocation, document);
+	struct nic_definition *last;
+
+	if (!nic)
+		return EXIT_REFUSED;
+	last = &document->nics[--document->nic_count];
+	memmove(nic, nic + 1, (size_t)((char *)last - (char *)nic));
+	memset(last, 0, sizeof(*last));
+	return EXIT_DONE;
 }
 
 const struct verb verb_nic_remove = {
@@ -96,64 +99,17 @@ const struct verb verb_nic_remove = {
 	.positional = "PARTITION",
 	.second = "NAME",
 	.summary = "Remove a network interface from a stopped partition.",
-	.run = run_remove,
+	.run = document_change,
+	.change = remove_one,
 };
 
-/* Looks for the interface among the rows of its partition. */
-struct search {
-	const char *name;
-	bool is_found;
-	struct nic_definition definition;
-};
-
-static int look_at_row(void *data, struct message *message)
+static int set(struct cli *cli, const struct invocation *invocation,
+	       struct partition_document *document)
 {
-	struct search *search = data;
-	const struct nic_row *row = (const void *)message->body;
+	struct nic_definition *nic = find(cli, invocation, document);
 
-	if (message->type != MSG_NIC_ROW ||
-	    strncmp(row->definition.name, search->name, NAME_SIZE) != 0)
-		return 0;
-	search->definition = row->definition;
-	search->is_found = true;
-	return 0;
-}
-
-static int find_nic(struct cli *cli, struct nic_change *change)
-{
-	struct search search = { .name = change->definition.name };
-	struct partition_name body;
-	const struct request request = {
-		.type = MSG_PARTITION_SHOW,
-		.body = &body,
-		.on_row = look_at_row,
-		.row_data = &search,
-	};
-	int status;
-
-	memcpy(body.name, change->partition, sizeof(body.name));
-	status = cli_call(cli, &request, NOT_LONG);
-	if (status == EXIT_DONE && !search.is_found)
-		return cli_complain(cli, EXIT_REFUSED, "nic",
-				    "partition %s has no interface %s",
-				    change->partition, search.name);
-	if (status == EXIT_DONE)
-		change->definition = search.definition;
-	return status;
-}
-
-static int run_set(struct cli *cli, const struct invocation *invocation)
-{
-	struct nic_change change = { 0 };
-	int status = take_names(cli, invocation, &change);
-
-	if (status == EXIT_DONE)
-		status = find_nic(cli, &change);
-	if (status == EXIT_DONE)
-		status = record_options_take(cli, invocation, &nic_record,
-					     &change.definition);
-	return status == EXIT_DONE ? call(cli, invocation, MSG_NIC_SET, &change)
-				   : status;
+	return nic ? record_options_take(cli, invocation, &nic_record, nic)
+		   : EXIT_REFUSED;
 }
 
 const struct verb verb_nic_set = {
@@ -167,5 +123,6 @@ const struct verb verb_nic_set = {
 		{ "router", "BOOL",
 		  "whether it may be a router and answer DHCP" },
 	},
-	.run = run_set,
+	.run = document_change,
+	.change = set,
 };

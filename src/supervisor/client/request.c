@@ -10,7 +10,6 @@
 #include "supervisor/client/report.h"
 #include "supervisor/client/request_private.h"
 #include "supervisor/errand/errand.h"
-#include "supervisor/partition/check.h"
 #include "supervisor/partition/partition_private.h"
 #include "supervisor/partition/partition_report.h"
 #include "supervisor/partition/save.h"
@@ -431,9 +430,6 @@ static const struct request_rule {
 	{ MSG_SWITCH_SHOW,            request_switch_show,     NULL,              false },
 	{ MSG_SWITCH_CAPTURE,         request_switch_capture,  "switch capture",  false },
 	{ MSG_SWITCH_MIRROR,          request_mirror,          "switch mirror",   true },
-	{ MSG_NIC_SET,                request_nic_set,         "nic set",         true },
-	{ MSG_NIC_ADD,                request_nic_add,         "nic add",         true },
-	{ MSG_NIC_REMOVE,             request_nic_remove,      "nic remove",      true },
 	{ MSG_QUARANTINE_LIST,        request_quarantine_list, NULL,              false },
 	{ MSG_QUARANTINE_END,         request_quarantine_end,  "quarantine end",  false },
 	{ MSG_EVENT_LIST,             handle_event_list,       NULL,              false },

@@ -1,22 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /* What clients may ask for of definitions. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "base/scope.h"
 #include "control/definition_message.h"
 #include "definition/check.h"
 #include "definition/compare.h"
 #include "supervisor/client/request_private.h"
-#include "supervisor/partition/check.h"
 #include "supervisor/partition/partition_private.h"
 #include "supervisor/partition/redefine.h"
 
-static bool has_service(void *context, const char *name)
+static int check_services(struct request *request,
+			  const struct partition_definition *definition)
 {
-	const struct service *service = service_find(context, name);
+	for (uint32_t i = 0; i < definition->disk_count; i++) {
+		const char *name = definition->disks[i].service;
+		const struct service *service =
+			service_find(request->supervisor, name);
+		char field[32];
 
-	return service && service->role == ROLE_DISK;
+		if (service && service->role == ROLE_DISK)
+			continue;
+		(void)snprintf(field, sizeof(field), "disks[%u].service", i);
+		return refuse(&request->refusal, -EINVAL, field,
+			      "there is no disk service %s", name);
+	}
+	return 0;
 }
 
 /* Two partitions cannot listen at one path; `self` is the one that changes. */
@@ -48,8 +58,7 @@ static int check_document(struct request *request,
 				 &request->refusal);
 
 	if (r == 0)
-		r = check_definition_services(definition, has_service,
-					      supervisor, &request->refusal);
+		r = check_services(request, definition);
 	if (r == 0)
 		r = request_check_nics(request, document, self);
 	if (r == 0 && partition_find(supervisor, definition->name) != self)
@@ -62,7 +71,6 @@ static int define(struct request *request,
 		  const struct partition_document *document)
 {
 	struct supervisor *supervisor = request->supervisor;
-	SCOPED(store_scope_end) struct store_scope scope = { 0 };
 	struct partition_record record = { .definition = document->partition };
 	struct partition *partition;
 	int r;
@@ -77,13 +85,7 @@ static int define(struct request *request,
 		return refuse(&request->refusal, -ENOMEM, "", "out of memory");
 	partition_occupy(partition);
 	console_log_remove(supervisor, record.definition.name);
-	r = store_scope_begin(&scope, supervisor->store);
-	if (r == 0)
-		r = store_put_partition(supervisor->store, &record);
-	for (uint32_t i = 0; r == 0 && i < document->nic_count; i++)
-		r = request_add_nic(partition, &document->nics[i]);
-	if (r == 0)
-		r = store_scope_commit(&scope);
+	r = partition_set_document(partition, document);
 	partition_vacate(partition);
 	if (r == 0)
 		return 0;

@@ -55,10 +55,7 @@ struct network *request_switch(struct request *request);
 /* request_mirror.c */
 int request_mirror(void *data, struct message *message);
 
-/* request_nic.c: handlers of rules. */
-int request_nic_set(void *data, struct message *message);
-int request_nic_add(void *data, struct message *message);
-int request_nic_remove(void *data, struct message *message);
+/* request_nic.c */
 
 /* An interface on this switch; refused if there is none. */
 int request_find_port(struct request *request, const char *network,
@@ -70,9 +67,5 @@ int request_find_port(struct request *request, const char *network,
 int request_check_nics(struct request *request,
 		       const struct partition_document *document,
 		       const struct partition *self);
-
-/* Store an interface and give it to the partition. */
-int request_add_nic(struct partition *partition,
-		    const struct nic_definition *definition);
 
 #endif

@@ -75,9 +75,10 @@ static int check_difference(void *context, const struct difference *difference)
 	if (level >= change->allowed)
 		return 0;
 	return refuse(change->refusal, -EBUSY, difference->name,
-		      "can be changed only while %s is %s",
+		      "can be changed only while %s is %s; it is %s",
 		      change->now.partition.name,
-		      level == CHANGE_STOPPED ? "stopped" : "not installed");
+		      level == CHANGE_STOPPED ? "stopped" : "not installed",
+		      partition_state_name(partition_state(change->partition)));
 }
 
 /* Interfaces. ---------------------------------------------------------------- */
@@ -191,7 +192,6 @@ static void apply_nics(const struct change *change)
 			(void)partition_add_nic(partition, &record);
 		nic->definition = record.definition;
 		nic_changed(nic);
-		network_warn_vlans(nic);
 	}
 }
 
@@ -221,39 +221,58 @@ static int tell_difference(void *context, const struct difference *difference)
 
 static int carry_out(struct change *change)
 {
-	struct partition *partition = change->partition;
-	int r;
+	int r = store_all(change);
 
-	partition_occupy(partition);
-	r = store_all(change);
-	if (r == 0) {
-		(void)failpoint("redefine.stored");
-		apply(change);
-		(void)document_compare(&change->now, &change->then,
-				       tell_difference, partition);
-	}
-	partition_vacate(partition);
-	return r < 0 ? partition_refuse_store(partition, r, change->refusal)
-		     : 0;
+	if (r < 0)
+		return r;
+	(void)failpoint("redefine.stored");
+	apply(change);
+	return 0;
+}
+
+static struct change change_to(struct partition *partition,
+			       const struct partition_document *document)
+{
+	struct change change = {
+		.partition = partition,
+		.then = *document,
+		.allowed = allowed_in(partition_state(partition)),
+	};
+
+	partition_document(partition, &change.now);
+	return change;
+}
+
+int partition_set_document(struct partition *partition,
+			   const struct partition_document *document)
+{
+	struct change change = change_to(partition, document);
+
+	return carry_out(&change);
 }
 
 int partition_redefine(struct partition *partition,
 		       const struct partition_document *document,
 		       struct refusal *refusal)
 {
-	struct change change = {
-		.partition = partition,
-		.then = *document,
-		.allowed = allowed_in(partition_state(partition)),
-		.refusal = refusal,
-	};
+	struct change change = change_to(partition, document);
 	int r;
 
-	partition_document(partition, &change.now);
+	change.refusal = refusal;
 	r = document_compare(&change.now, &change.then, check_difference,
 			     &change);
 	/* A verb under way writes the record, too, or reads the definition. */
 	if (r == 0 && change.count)
 		r = partition_check_busy(partition, refusal);
-	return r < 0 || !change.count ? r : carry_out(&change);
+	if (r < 0 || !change.count)
+		return r;
+	partition_occupy(partition);
+	r = carry_out(&change);
+	if (r == 0)
+		(void)document_compare(&change.now, &change.then,
+				       tell_difference, partition);
+	for (unsigned i = 0; r == 0 && i < partition->nic_count; i++)
+		network_warn_vlans(&partition->nics[i]);
+	partition_vacate(partition);
+	return r < 0 ? partition_refuse_store(partition, r, refusal) : 0;
 }

@@ -16,6 +16,14 @@
 
 struct partition;
 
+/*
+ * Store and apply this one, which may be; also that of a partition that is being
+ * defined. In an errand, and the caller has it occupied. Returns what the store
+ * says.
+ */
+int partition_set_document(struct partition *partition,
+			   const struct partition_document *document);
+
 /* The document as it is: its interfaces have their MAC addresses. */
 void partition_document(const struct partition *partition,
 			struct partition_document *ret_document);

@@ -86,7 +86,8 @@ TEST(what_a_running_partition_cannot_take_is_refused_by_name)
 	asked.document.partition.disks[0].queue_count++;
 	CHECK_EQ(redefine(&reply), -EBUSY);
 	CHECK_EQ(strcmp(reply.field, "disks[0].queues"), 0);
-	CHECK_EQ(strcmp(reply.text, "can be changed only while a is stopped"),
+	CHECK_EQ(strcmp(reply.text, "can be changed only while a is stopped; "
+				    "it is running"),
 		 0);
 	asked.document.nic_count = 0;
 	asked.document.partition.disks[0].queue_count--;
@@ -94,6 +95,19 @@ TEST(what_a_running_partition_cannot_take_is_refused_by_name)
 	CHECK_EQ(redefine(&reply), -EBUSY);
 	CHECK_EQ(strcmp(reply.field, "nics"), 0);
 	CHECK_EQ(partition_a()->nic_count, 1);
+	world_close(&world);
+}
+
+TEST(a_service_that_does_not_exist_is_refused)
+{
+	struct reply reply;
+
+	begin();
+	(void)text_copy(asked.document.partition.disks[0].service, NAME_SIZE,
+			"fast");
+	CHECK_EQ(redefine(&reply), -EINVAL);
+	CHECK_EQ(strcmp(reply.field, "disks[0].service"), 0);
+	CHECK_EQ(strcmp(reply.text, "there is no disk service fast"), 0);
 	world_close(&world);
 }
 
