@@ -24,7 +24,9 @@ class ForeignGuest:
         self.text = ""
         self.process = subprocess.Popen(
             ["qemu-system-x86_64", "-machine", "q35,memory-backend=memory",
-             "-accel", "tcg,thread=multi", "-m", "192M", "-smp", "1",
+             "-accel", "tcg,thread=multi", "-m", "192M",
+             # With one processor QEMU 7.2 leaves the barriers out of TCG.
+             "-smp", "1,maxcpus=2",
              "-object", "memory-backend-memfd,id=memory,size=192M,share=on",
              "-nodefaults", "-nic", "none", "-display", "none", "-no-reboot",
              "-serial", "stdio", "-kernel", str(image / "vmlinuz"),

@@ -71,6 +71,23 @@ static int add_socket(struct qemu_arguments *arguments, const char *id, int fd)
 	return r;
 }
 
+/*
+ * Before QEMU 8.1 TCG leaves the guest's memory barriers and atomic accesses
+ * out where there can be no second processor. But the disk's and the network's
+ * other end is another thread: without the barrier a driver reads the index at
+ * which we want to be woken before its request is visible, and both sides wait
+ * for ever. So there always can be a second one.
+ */
+static int add_processors(struct qemu_arguments *arguments,
+			  const struct monitor_settings *settings)
+{
+	bool is_alone_in_tcg =
+		settings->accelerator != 1 && settings->cpu_count == 1;
+
+	return is_alone_in_tcg ? add(arguments, "1,maxcpus=2")
+			       : add(arguments, "%u", settings->cpu_count);
+}
+
 static int add_machine(struct qemu_arguments *arguments,
 		       const struct monitor_settings *settings)
 {
@@ -92,7 +109,7 @@ static int add_machine(struct qemu_arguments *arguments,
 		 settings->accelerator == 1 ? "host,pmu=off"
 					    : "max,la57=off,pmu=off");
 	r |= add(arguments, "-smp");
-	r |= add(arguments, "%u", settings->cpu_count);
+	r |= add_processors(arguments, settings);
 	r |= add(arguments, "-m");
 	r |= add(arguments, "%lluB", bytes);
 	r |= add(arguments, "-object");

@@ -54,6 +54,21 @@ TEST(the_command_line_names_what_the_guest_has_and_nothing_else)
 	CHECK(arguments.list[arguments.count] == NULL);
 }
 
+TEST(an_emulated_processor_never_leaves_its_memory_barriers_out)
+{
+	fill();
+	CHECK_EQ(qemu_arguments(&machine, &arguments), 0);
+	CHECK(has("2"));
+
+	settings.cpu_count = 1;
+	CHECK_EQ(qemu_arguments(&machine, &arguments), 0);
+	CHECK(has("1,maxcpus=2"));
+
+	settings.accelerator = 1;
+	CHECK_EQ(qemu_arguments(&machine, &arguments), 0);
+	CHECK(has("1"));
+}
+
 TEST(the_kernels_command_line_is_one_argument_whatever_is_in_it)
 {
 	fill();
