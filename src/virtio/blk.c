@@ -214,17 +214,12 @@ int blk_decode(const struct blk_disk *disk, struct guestmem *memory,
 			   ret_request);
 }
 
-uint32_t blk_answer(struct guestmem *memory, const struct blk_request *request,
-		    uint8_t status)
+uint32_t blk_answer(struct guestmem *memory, gpa_t status_gpa,
+		    uint64_t read_bytes, uint8_t status)
 {
-	bool has_data =
-		status == VIRTIO_BLK_S_OK && (request->operation == BLK_READ ||
-					      request->operation == BLK_GET_ID);
-
-	if (guestmem_write(memory, request->status_gpa, &status,
-			   sizeof(status)) < 0)
+	if (guestmem_write(memory, status_gpa, &status, sizeof(status)) < 0)
 		return 0;
-	return has_data ? (uint32_t)request->bytes + 1 : 1;
+	return (uint32_t)read_bytes + 1;
 }
 
 uint32_t blk_answer_id(const struct blk_disk *disk, struct guestmem *memory,
@@ -236,5 +231,7 @@ uint32_t blk_answer_id(const struct blk_disk *disk, struct guestmem *memory,
 			   disk->id,
 			   min_u64(request->bytes, sizeof(disk->id))) < 0)
 		status = VIRTIO_BLK_S_IOERR;
-	return blk_answer(memory, request, status);
+	return blk_answer(memory, request->status_gpa,
+			  status == VIRTIO_BLK_S_OK ? request->bytes : 0,
+			  status);
 }

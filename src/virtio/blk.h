@@ -86,11 +86,11 @@ int blk_decode(const struct blk_disk *disk, struct guestmem *memory,
 	       const struct ring_chain *chain, struct blk_request *ret_request);
 
 /*
- * Write the status (VIRTIO_BLK_S_...) after the data, and return the number
- * of bytes written for the used ring.
+ * Write the status (VIRTIO_BLK_S_...) after the data, of which so many bytes
+ * were written, and return the number of bytes written for the used ring.
  */
-uint32_t blk_answer(struct guestmem *memory, const struct blk_request *request,
-		    uint8_t status);
+uint32_t blk_answer(struct guestmem *memory, gpa_t status_gpa,
+		    uint64_t read_bytes, uint8_t status);
 
 /* Execute and answer a BLK_GET_ID. Returns as blk_answer. */
 uint32_t blk_answer_id(const struct blk_disk *disk, struct guestmem *memory,

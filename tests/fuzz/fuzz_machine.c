@@ -40,6 +40,7 @@ static struct {
 	struct guestmem ram;
 	uint8_t *bytes; /* of it */
 	struct disk disk;
+	struct front front;
 	struct virtio_console console;
 	struct virtio_rng rng;
 	struct virtio_balloon balloon;
@@ -150,8 +151,8 @@ static void make_memory(void)
 	insist(fd >= 0 && ftruncate(fd, MEMORY_BYTES) == 0);
 	guestmem_init(&board.ram);
 	insist(guestmem_add(&board.ram, &place, fd) == 0);
-	guestmem_init(&board.disk.memory);
-	insist(guestmem_add(&board.disk.memory, &place, fd) == 0);
+	guestmem_init(&board.front.memory);
+	insist(guestmem_add(&board.front.memory, &place, fd) == 0);
 	insist(close(fd) == 0);
 	board.bytes = guestmem_at(&board.ram, 0, MEMORY_BYTES);
 }
@@ -212,6 +213,7 @@ static void add_disk(void)
 
 	insist(notices_open(&notices) == 0);
 	insist(disk_init(&board.disk, &settings, &to) == 0);
+	insist(front_init_blk(&board.front, &board.disk) == 0);
 }
 
 static void build(void)
@@ -227,13 +229,13 @@ static void build(void)
 	virtio_console_init(&board.console, &board.ram, &wire);
 	virtio_rng_init(&board.rng, &board.ram);
 	virtio_balloon_init(&board.balloon, &board.ram, false, &host);
-	add(0, SLOT_DISK, 2, 2, &disk_device_ops, &board.disk);
+	add(0, SLOT_DISK, 2, 2, &blk_device_ops, &board.front);
 	add(1, SLOT_CONSOLE, 3, VIRTIO_CONSOLE_QUEUES, &virtio_console_ops,
 	    &board.console);
 	add(2, SLOT_RNG, 4, VIRTIO_RNG_QUEUES, &virtio_rng_ops, &board.rng);
 	add(3, SLOT_BALLOON, 5, VIRTIO_BALLOON_QUEUES, &virtio_balloon_ops,
 	    &board.balloon);
-	board.disk.transport = virtio_pci_transport(&board.functions[0]);
+	board.front.transport = virtio_pci_transport(&board.functions[0]);
 	connect(&board.console.small, 1);
 	connect(&board.rng.small, 2);
 	connect(&board.balloon.small, 3);
@@ -257,9 +259,9 @@ static void reset(void)
 
 static void serve(void)
 {
-	for (int i = 0; i < 8 && disk_turn(&board.disk); i++)
+	for (int i = 0; i < 8 && front_turn(&board.front); i++)
 		;
-	(void)disk_prepare_sleep(&board.disk);
+	(void)front_prepare_sleep(&board.front);
 	virtio_console_serve(&board.console);
 	(void)virtio_console_push(&board.console, (const uint8_t *)"input", 5);
 	virtio_rng_serve(&board.rng);
@@ -289,9 +291,9 @@ static uint64_t take(struct input *input, size_t count)
 
 static void save_all(struct state_writer *writer)
 {
-	disk_freeze(&board.disk);
+	front_freeze(&board.front);
 	state_writer_init(writer);
-	disk_state_save(&board.disk, writer);
+	front_state_save(&board.front, writer);
 	serial_save(&board.serial, writer);
 	rtc_save(&board.rtc, writer);
 	power_save(&board.power, writer);
@@ -304,7 +306,7 @@ static void save_all(struct state_writer *writer)
 
 static void restore_all(struct state_reader *reader)
 {
-	disk_state_restore(&board.disk, reader);
+	front_state_restore(&board.front, reader);
 	serial_restore(&board.serial, reader);
 	rtc_restore(&board.rtc, reader);
 	power_restore(&board.power, reader);
@@ -341,7 +343,7 @@ static void save_and_restore(struct input *input, bool is_damaged)
 	/* A machine that was not restored is not run; another may be. */
 	if (state_reader_result(&reader) < 0)
 		reset();
-	disk_thaw(&board.disk);
+	front_thaw(&board.front);
 	state_writer_release(&writer);
 }
 
@@ -441,7 +443,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	for (int i = 0; i < STEPS_MOST && input.count > 0; i++)
 		step(&input);
 	reset();
-	insist(disk_device_ops.features(&board.disk) != 0);
+	insist(blk_device_ops.features(&board.front) != 0);
 	insist(board.disk.request_count == 0);
 	return 0;
 }

@@ -45,9 +45,11 @@ static uint32_t serve(struct guestmem *memory, const struct ring_chain *chain)
 	if (result == -EBADMSG)
 		return 0;
 	if (result == -EIO)
-		return blk_answer(memory, &request, VIRTIO_BLK_S_IOERR);
+		return blk_answer(memory, request.status_gpa, 0,
+				  VIRTIO_BLK_S_IOERR);
 	if (result == -ENOTSUP)
-		return blk_answer(memory, &request, VIRTIO_BLK_S_UNSUPP);
+		return blk_answer(memory, request.status_gpa, 0,
+				  VIRTIO_BLK_S_UNSUPP);
 	if (request.operation == BLK_GET_ID)
 		return blk_answer_id(&disk, memory, &request);
 	insist(request.offset_bytes <= disk.capacity_bytes);
@@ -61,7 +63,9 @@ static uint32_t serve(struct guestmem *memory, const struct ring_chain *chain)
 		insist(segments_read(memory, request.segments,
 				     request.segment_count,
 				     request.bytes - part, buffer, part) == 0);
-	return blk_answer(memory, &request, VIRTIO_BLK_S_OK);
+	return blk_answer(memory, request.status_gpa,
+			  request.operation == BLK_READ ? request.bytes : 0,
+			  VIRTIO_BLK_S_OK);
 }
 
 static void walk(struct ring *ring, struct guestmem *memory)

@@ -14,56 +14,42 @@
  * what is done and the service be given what is next. */
 #define ANSWER_BYTES_MAX LANE_CHUNK_BYTES
 
-static uint8_t status_of(int error)
+static void count(const struct request *request)
 {
-	if (error == 0)
-		return VIRTIO_BLK_S_OK;
-	return error == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
-}
+	struct disk_counters *counters = &request->disk->counters;
 
-static void count(struct disk *disk, const struct request *request,
-		  uint8_t status)
-{
-	struct disk_counters *counters = &disk->counters;
-
-	if (status != VIRTIO_BLK_S_OK) {
+	if (request->error != 0) {
 		counters->errors++;
 		return;
 	}
-	switch (request->blk.operation) {
-	case BLK_READ:
+	switch ((enum request_direction)request->work.direction) {
+	case REQUEST_DATA_IN:
 		counters->reads++;
-		counters->read_bytes += request->blk.bytes;
+		counters->read_bytes += request->work.data_bytes;
 		break;
-	case BLK_WRITE:
+	case REQUEST_DATA_OUT:
 		counters->writes++;
-		counters->written_bytes += request->blk.bytes;
+		counters->written_bytes += request->work.data_bytes;
 		break;
-	case BLK_FLUSH:
-		counters->flushes++;
-		break;
-	case BLK_DISCARD:
-	case BLK_WRITE_ZEROES:
-	case BLK_GET_ID:
-		counters->others++;
+	case REQUEST_NO_DATA:
+		counters->flushes += request->work.class == REQUEST_FLUSH;
+		counters->others += request->work.class != REQUEST_FLUSH;
 		break;
 	}
 }
 
 void request_push(struct request *request)
 {
-	struct disk_queue *queue = request->queue;
-	struct disk *disk = queue->disk;
-	uint32_t written;
+	struct front_queue *queue = request->queue;
+	uint32_t written = queue->front->ops->answer(request);
 
-	written = blk_answer(&disk->memory, &request->blk, request->status);
 	queue_push(queue, request->head, written);
-	count(disk, request, request->status);
+	count(request);
 	flush_note_told(request);
 	request_enter(request, REQUEST_FREE);
 }
 
-void table_push_done(struct disk_queue *queue)
+void table_push_done(struct front_queue *queue)
 {
 	for (uint16_t i = 0; i < queue->size && queue->kept_count > 0; i++)
 		if (queue->requests[i].state == REQUEST_DONE)
@@ -72,25 +58,25 @@ void table_push_done(struct disk_queue *queue)
 
 static void end_suspicion(struct request *request)
 {
-	request->queue->disk->suspect_count -= request_is_suspect(request);
+	request->disk->suspect_count -= request_is_suspect(request);
 	request->deaths = 0;
 }
 
-void request_answer(struct request *request, uint8_t status)
+void request_answer(struct request *request, int error)
 {
 	assert(request->out_count == 0);
 	end_suspicion(request);
-	request->status = status;
+	request->error = error;
 	if (queue_is_live(request->queue))
 		request_push(request);
 	else
 		request_enter(request, REQUEST_DONE);
-	flush_advance(request->queue->disk);
+	flush_advance(request->disk);
 }
 
 static void hold_for_space(struct request *request)
 {
-	struct disk *disk = request->queue->disk;
+	struct disk *disk = request->disk;
 	static const struct notice full = {
 		.kind = NOTICE_EVENT,
 		.level = EVENT_WARNING,
@@ -111,7 +97,7 @@ static void hold_for_space(struct request *request)
 static void note_space(struct disk *disk, const struct request *request)
 {
 	if (disk->retry_ns == 0 || disk->no_space_count > 0 ||
-	    request->blk.operation == BLK_READ)
+	    request->work.class == REQUEST_READ)
 		return;
 	disk->retry_ns = 0;
 	notices_put(disk->ops.notices,
@@ -125,7 +111,7 @@ static void note_space(struct disk *disk, const struct request *request)
 
 void request_finish(struct request *request)
 {
-	struct disk *disk = request->queue->disk;
+	struct disk *disk = request->disk;
 	int r = request->error;
 
 	if (r == -ESTALE) {
@@ -141,12 +127,12 @@ void request_finish(struct request *request)
 	}
 	if (r == 0)
 		note_space(disk, request);
-	if (r == 0 && flush_is_promised(request)) {
+	if (r == 0 && request->work.is_promised) {
 		end_suspicion(request);
 		flush_begin(request);
 		return;
 	}
-	request_answer(request, status_of(r));
+	request_answer(request, r);
 }
 
 /* The data of a READ, to where the guest wants it. -ESTALE: its ring stands
@@ -158,8 +144,8 @@ static int deliver(struct disk *disk, const struct request *request,
 
 	if (!queue_is_live(request->queue))
 		return -ESTALE;
-	r = segments_write(&disk->memory, request->blk.segments,
-			   request->blk.segment_count, chunk->offset_bytes,
+	r = segments_write(&disk->front->memory, request->work.segments,
+			   request->work.segment_count, chunk->offset_bytes,
 			   lane_buffer(&disk->lane, chunk), chunk->bytes);
 	if (r < 0)
 		disk->counters.violations++;
@@ -187,7 +173,7 @@ static void take_answer(struct disk *disk, struct chunk *chunk, int error)
 		disk_end_outage(disk);
 	if (request) {
 		request->out_count--;
-		if (error == 0 && request->blk.operation == BLK_READ)
+		if (error == 0 && request->work.direction == REQUEST_DATA_IN)
 			error = deliver(disk, request, chunk);
 		if (error != 0 && request->error == 0)
 			request->error = error;
@@ -220,14 +206,4 @@ bool disk_take_answers(struct disk *disk)
 		return true;
 	}
 	return taken > 0;
-}
-
-void disk_signal(struct disk *disk)
-{
-	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
-		struct disk_queue *queue = &disk->queues[i];
-
-		if (queue->vq.has_pushed && queue_is_live(queue))
-			virtqueue_signal(&queue->vq);
-	}
 }

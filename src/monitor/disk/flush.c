@@ -15,18 +15,6 @@
 
 #include "monitor/disk/table.h"
 
-bool flush_is_promised(const struct request *request)
-{
-	const struct disk *disk = request->queue->disk;
-
-	if (request->blk.operation == BLK_FLUSH)
-		return true;
-	/* Without FLUSH the driver takes every answered write for durable. */
-	return (request->blk.operation == BLK_WRITE ||
-		request->blk.operation == BLK_WRITE_ZEROES) &&
-	       !(disk->features & 1ull << VIRTIO_BLK_F_FLUSH);
-}
-
 static void ask(const struct disk *disk)
 {
 	disk->ops.ask_witness(disk->ops.context, disk->settings.index,
@@ -35,12 +23,12 @@ static void ask(const struct disk *disk)
 
 void flush_begin(struct request *request)
 {
-	struct disk *disk = request->queue->disk;
+	struct disk *disk = request->disk;
 
 	request->asked = 0;
 	request_enter(request, REQUEST_WITNESS);
 	if (disk->has_flush_error) {
-		request_answer(request, VIRTIO_BLK_S_IOERR);
+		request_answer(request, -EIO);
 		return;
 	}
 	if (request_is_change(request)) {
@@ -116,22 +104,22 @@ void disk_witnessed(struct disk *disk, uint64_t asked, int result)
 			request->asked != 0 && request->asked <= asked;
 
 		if (request->state == REQUEST_WITNESS && disk->has_flush_error)
-			request_answer(request, VIRTIO_BLK_S_IOERR);
+			request_answer(request, -EIO);
 		else if (request->state == REQUEST_WITNESS && is_its_turn)
-			request_answer(request, VIRTIO_BLK_S_OK);
+			request_answer(request, 0);
 		request = newer;
 	}
 	if (disk->lane.is_open && disk->is_first_answer_due)
 		disk_end_outage(disk);
-	disk_signal(disk);
+	front_signal(disk->front);
 }
 
 void flush_note_told(const struct request *request)
 {
-	struct disk *disk = request->queue->disk;
+	struct disk *disk = request->disk;
 
-	if (disk->has_flush_error && request->status != VIRTIO_BLK_S_OK &&
-	    flush_is_promised(request))
+	if (disk->has_flush_error && request->error != 0 &&
+	    request->work.is_promised)
 		disk->told_on = request->queue;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From the guest's rings through the table to the service. */
+/* From the table to the service. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,8 +11,6 @@
 #include "monitor/disk/table.h"
 #include "virtio/segments.h"
 
-/* Chains taken from one queue before it is the next one's turn. */
-#define TURN_CHAINS 8
 /* Steps (to take a request is one, to send it another) between publications:
  * the service starts on the first requests while we copy the rest. */
 #define PUBLISH_STEPS 16
@@ -20,21 +18,6 @@
 #define ISSUE_STEPS 256
 /* The same in data copied. */
 #define COPY_MAX (2ull * LANE_CHUNK_BYTES)
-
-static const uint16_t ops[] = {
-	[BLK_READ] = DISK_READ,
-	[BLK_WRITE] = DISK_WRITE,
-	[BLK_DISCARD] = DISK_DISCARD,
-	[BLK_WRITE_ZEROES] = DISK_WRITE_ZEROES,
-};
-
-static uint16_t flags_of(const struct request *request)
-{
-	return request->blk.operation == BLK_WRITE_ZEROES &&
-			       request->blk.may_unmap
-		       ? DISK_FLAG_UNMAP
-		       : 0;
-}
 
 static uint32_t next_bytes(const struct disk *disk,
 			   const struct request *request)
@@ -44,17 +27,17 @@ static uint32_t next_bytes(const struct disk *disk,
 
 	if (!request_has_data(request))
 		return 0;
-	return (uint32_t)min_u64(request->blk.bytes - request->next_offset,
-				 most);
+	return (uint32_t)min_u64(
+		request->work.data_bytes - request->next_offset, most);
 }
 
 static int fill(struct disk *disk, const struct request *request,
 		const struct chunk *chunk)
 {
-	if (request->blk.operation != BLK_WRITE)
+	if (request->work.direction != REQUEST_DATA_OUT)
 		return 0;
-	return segments_read(&disk->memory, request->blk.segments,
-			     request->blk.segment_count, request->next_offset,
+	return segments_read(&disk->front->memory, request->work.segments,
+			     request->work.segment_count, request->next_offset,
 			     lane_buffer(&disk->lane, chunk), chunk->bytes);
 }
 
@@ -62,10 +45,10 @@ static int send(struct disk *disk, struct request *request, struct chunk *chunk)
 {
 	struct channel_request message = {
 		.offset_bytes =
-			request->blk.offset_bytes + request->next_offset,
-		.length_bytes = (uint32_t)request->blk.bytes,
-		.op = ops[request->blk.operation],
-		.flags = flags_of(request),
+			request->work.offset_bytes + request->next_offset,
+		.length_bytes = (uint32_t)request->work.bytes,
+		.op = request->work.op,
+		.flags = request->work.flags,
 	};
 	int r;
 
@@ -79,7 +62,7 @@ static int send(struct disk *disk, struct request *request, struct chunk *chunk)
 		disk->counters.replayed += request->is_replayed;
 	}
 	request->next_offset +=
-		request_has_data(request) ? chunk->bytes : request->blk.bytes;
+		request_has_data(request) ? chunk->bytes : request->work.bytes;
 	request->out_count++;
 	return 0;
 }
@@ -89,7 +72,7 @@ static int send(struct disk *disk, struct request *request, struct chunk *chunk)
 static void show_early(struct disk *disk, const struct request *request,
 		       const struct chunk *chunk)
 {
-	if (request->blk.operation != BLK_WRITE)
+	if (request->work.direction != REQUEST_DATA_OUT)
 		return;
 	disk->copied_bytes += chunk->bytes;
 	if (chunk->bytes >= DISK_LARGE_BYTES)
@@ -126,7 +109,7 @@ static int issue(struct disk *disk, struct request *request)
 {
 	int r;
 
-	if (request->blk.operation == BLK_FLUSH) {
+	if (request->work.class == REQUEST_FLUSH) {
 		flush_begin(request);
 		return 0;
 	}
@@ -135,84 +118,11 @@ static int issue(struct disk *disk, struct request *request)
 		if (r < 0)
 			return r;
 	} while (!request->error && request_has_data(request) &&
-		 request->next_offset < request->blk.bytes);
+		 request->next_offset < request->work.data_bytes);
 	request_enter(request, REQUEST_SENT);
 	if (request->out_count == 0)
 		request_finish(request);
 	return 0;
-}
-
-/* A request that never reaches the table: bad, or answered from here. */
-static void answer_at_once(struct disk_queue *queue, uint16_t head,
-			   const struct blk_request *blk, int error)
-{
-	struct disk *disk = queue->disk;
-	uint32_t written = 0;
-
-	if (error == 0)
-		written = blk_answer_id(&disk->shape, &disk->memory, blk);
-	else if (error == -EIO)
-		written = blk_answer(&disk->memory, blk, VIRTIO_BLK_S_IOERR);
-	else if (error == -ENOTSUP)
-		written = blk_answer(&disk->memory, blk, VIRTIO_BLK_S_UNSUPP);
-	disk->counters.violations += error == -EIO || error == -EBADMSG;
-	disk->counters.errors += error != 0;
-	disk->counters.others += error == 0;
-	queue_push(queue, head, written);
-}
-
-bool issue_accept(struct disk_queue *queue, const struct ring_chain *chain)
-{
-	struct disk *disk = queue->disk;
-	struct blk_request blk;
-	int r;
-
-	r = blk_decode(&disk->shape, &disk->memory, chain, &blk);
-	/* Only a record of an earlier life can hold more than we ever take. */
-	if (r == 0 && blk.segment_count > REQUEST_SEGMENTS &&
-	    !table_has_room(disk))
-		r = -EIO;
-	if (r < 0 || blk.operation == BLK_GET_ID) {
-		answer_at_once(queue, chain->head, &blk, r);
-		return false;
-	}
-	(void)table_add(queue, chain->head, &blk);
-	return true;
-}
-
-/* Take from one queue. 0: a request or an answer; -EAGAIN: nothing there. */
-static int take(struct disk_queue *queue)
-{
-	struct disk *disk = queue->disk;
-	struct ring_chain chain;
-	int r;
-
-	if (!queue_is_live(queue) || !table_has_room(disk))
-		return -EAGAIN;
-	r = virtqueue_take(&queue->vq, disk->scratch, RING_CHAIN_MAX, &chain);
-	if (r == -EBADMSG)
-		disk->counters.violations++;
-	if (r < 0)
-		return -EAGAIN;
-	inflight_mark(&queue->inflight, chain.head);
-	(void)issue_accept(queue, &chain);
-	return 0;
-}
-
-/* Queues in turns, TURN_CHAINS each. */
-static int take_next(struct disk *disk)
-{
-	uint32_t count = disk->settings.queue_count;
-
-	for (uint32_t i = 0; i <= count; i++) {
-		if (take(&disk->queues[disk->turn / TURN_CHAINS]) == 0) {
-			disk->turn = (disk->turn + 1) % (count * TURN_CHAINS);
-			return 0;
-		}
-		disk->turn =
-			(disk->turn / TURN_CHAINS + 1) % count * TURN_CHAINS;
-	}
-	return -EAGAIN;
 }
 
 /* The oldest suspect that is not on the lane yet. */
@@ -253,11 +163,11 @@ static bool fail_new(struct disk *disk)
 	disk->is_blocked = true;
 	if (!disk_is_failing(disk))
 		return false;
-	for (int i = 0; i < ISSUE_STEPS && take_next(disk) == 0; i++) {
+	for (int i = 0; i < ISSUE_STEPS && front_take(disk->front) == 0; i++) {
 		has_worked = true;
 		request = table_next(disk);
 		if (request)
-			request_answer(request, VIRTIO_BLK_S_IOERR);
+			request_answer(request, -ETIMEDOUT);
 	}
 	return has_worked;
 }
@@ -265,17 +175,18 @@ static bool fail_new(struct disk *disk)
 /* An older change of the same sectors is not answered yet. */
 static bool must_wait(const struct disk *disk, const struct request *request)
 {
-	const struct blk_request *blk = &request->blk;
+	const struct work *work = &request->work;
 	const struct request *older = request->older;
 
 	if (!request_is_change(request) ||
-	    !overlap_is_possible(&disk->overlap, blk->offset_bytes, blk->bytes))
+	    !overlap_is_possible(&disk->overlap, work->offset_bytes,
+				 work->bytes))
 		return false;
 	while (older &&
 	       !(request_is_change(older) &&
-		 older->blk.offset_bytes < blk->offset_bytes + blk->bytes &&
-		 blk->offset_bytes <
-			 older->blk.offset_bytes + older->blk.bytes))
+		 older->work.offset_bytes < work->offset_bytes + work->bytes &&
+		 work->offset_bytes <
+			 older->work.offset_bytes + older->work.bytes))
 		older = older->older;
 	return older != NULL;
 }
@@ -287,7 +198,7 @@ static int issue_next(struct disk *disk)
 	struct request *request = table_next(disk);
 
 	if (!request)
-		return take_next(disk);
+		return front_take(disk->front);
 	if (must_wait(disk, request))
 		return -EAGAIN;
 	return issue(disk, request);
@@ -311,7 +222,7 @@ static bool issue_many(struct disk *disk)
 	if (r == -EBADMSG)
 		disk_broken(disk);
 	disk->is_blocked =
-		r < 0 && (disk->cursor != NULL || !table_has_room(disk));
+		r < 0 && (disk->cursor != NULL || !front_has_room(disk->front));
 	return has_worked;
 }
 
@@ -334,7 +245,7 @@ bool disk_turn(struct disk *disk)
 	bool has_worked = disk_take_answers(disk);
 
 	if (has_worked)
-		disk_signal(disk);
+		front_signal(disk->front);
 	has_worked |= disk_issue(disk);
 	if (disk->lane.must_publish) {
 		lane_publish(&disk->lane);
@@ -343,26 +254,7 @@ bool disk_turn(struct disk *disk)
 	}
 	if (!has_worked)
 		return false;
-	disk_signal(disk);
+	front_signal(disk->front);
 	disk->now_ns = clock_now_ns();
 	return true;
-}
-
-bool disk_prepare_sleep(struct disk *disk)
-{
-	bool has_more = false;
-
-	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
-		struct disk_queue *queue = &disk->queues[i];
-
-		if (!queue_is_live(queue))
-			continue;
-		queue->has_backlog = virtqueue_want_kicks(&queue->vq);
-		has_more |= queue->has_backlog;
-	}
-	/* During an outage that lasts too long nothing else will look. */
-	if (has_more && (!disk->is_blocked || disk_is_failing(disk)))
-		return false;
-	return !disk->lane.is_open ||
-	       channel_prepare_sleep(&disk->lane.channel, 1);
 }

@@ -15,22 +15,22 @@
 /* Far longer than two messages take, far shorter than a guest notices. */
 #define SETTLE_NS (20 * NS_PER_MS)
 
-static uint64_t mapped_bytes(const struct disk *disk)
+static uint64_t mapped_bytes(const struct front *front)
 {
 	uint64_t bytes = 0;
 
-	for (uint32_t i = 0; i < disk->memory.count; i++)
-		bytes += disk->memory.regions[i].bytes;
+	for (uint32_t i = 0; i < front->memory.count; i++)
+		bytes += front->memory.regions[i].bytes;
 	return bytes;
 }
 
 /* True if any ring is served. */
-static bool map_rings(struct disk *disk)
+static bool map_rings(struct front *front)
 {
 	bool has_served = false;
 
-	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
-		struct disk_queue *queue = &disk->queues[i];
+	for (uint32_t i = 0; i < front->queue_count; i++) {
+		struct front_queue *queue = &front->queues[i];
 
 		virtqueue_remap(&queue->vq);
 		has_served |= queue->vq.is_served;
@@ -38,25 +38,20 @@ static bool map_rings(struct disk *disk)
 	return has_served;
 }
 
-void memory_settle(struct disk *disk)
+void front_memory_settle(struct front *front)
 {
-	disk->settled_ns = 0;
-	disk->memory_bytes = mapped_bytes(disk);
-	for (uint32_t i = 0; i < disk->settings.queue_count; i++)
-		if (queue_is_live(&disk->queues[i]))
-			table_push_done(&disk->queues[i]);
-	table_rewind(disk);
-	disk->is_blocked = false;
-	disk_signal(disk);
+	front->settled_ns = 0;
+	front->memory_bytes = mapped_bytes(front);
+	front_resume(front);
 }
 
-void memory_changed(void *device)
+void front_memory_changed(void *device)
 {
-	struct disk *disk = device;
-	bool has_served = map_rings(disk);
+	struct front *front = device;
+	bool has_served = map_rings(front);
 
-	if (has_served && mapped_bytes(disk) < disk->memory_bytes)
-		disk->settled_ns = clock_now_ns() + SETTLE_NS;
+	if (has_served && mapped_bytes(front) < front->memory_bytes)
+		front->settled_ns = clock_now_ns() + SETTLE_NS;
 	else
-		memory_settle(disk);
+		front_memory_settle(front);
 }

@@ -58,7 +58,7 @@ static void count_death(struct disk *disk, struct request *request,
 	if (was_suspect && was_alone) {
 		/* It and nothing else: the poison is found. It fails alone. */
 		request_rewind(request);
-		request_answer(request, VIRTIO_BLK_S_IOERR);
+		request_answer(request, -EIO);
 		return;
 	}
 	if (request->deaths < UINT8_MAX)
@@ -158,7 +158,7 @@ void disk_down(struct disk *disk, enum disk_down_cause cause)
 		has_more = disk_take_answers(disk);
 	if (disk->lane.is_open && cause != DISK_DOWN_LEAVING)
 		lose_service(disk, cause);
-	disk_signal(disk);
+	front_signal(disk->front);
 }
 
 void disk_broken(struct disk *disk)
@@ -171,10 +171,10 @@ void disk_broken(struct disk *disk)
 
 /* The service changed under the guest: look at every queue once, and signal
  * every one once, whatever either side believes was said before. */
-static void wake_queues(struct disk *disk)
+static void wake_queues(const struct front *front)
 {
-	for (uint32_t i = 0; i < disk->settings.queue_count; i++) {
-		struct disk_queue *queue = &disk->queues[i];
+	for (uint32_t i = 0; i < front->queue_count; i++) {
+		const struct front_queue *queue = &front->queues[i];
 
 		if (queue->vq.is_served)
 			event_signal(queue->vq.call_fd);
@@ -185,10 +185,13 @@ static void wake_queues(struct disk *disk)
  * in vain. */
 static bool has_demand(const struct disk *disk)
 {
+	const struct front *front = disk->front;
+
 	if (disk->request_count > 0)
 		return true;
-	for (uint32_t i = 0; i < disk->settings.queue_count; i++)
-		if (disk->queues[i].vq.is_served && disk->queues[i].has_backlog)
+	for (uint32_t i = 0; i < front->queue_count; i++)
+		if (front->queues[i].vq.is_served &&
+		    front->queues[i].has_backlog)
 			return true;
 	return false;
 }
@@ -211,7 +214,7 @@ void disk_up(struct disk *disk, struct lane *lane, bool is_alone)
 	table_rewind(disk);
 	if (!has_demand(disk))
 		disk_end_outage(disk);
-	wake_queues(disk);
+	wake_queues(disk->front);
 }
 
 /* Outages. --------------------------------------------------------------- */
@@ -237,10 +240,10 @@ static void fail_all(struct disk *disk)
 		struct request *newer = request->newer;
 
 		if (request->state != REQUEST_WITNESS)
-			request_answer(request, VIRTIO_BLK_S_IOERR);
+			request_answer(request, -ETIMEDOUT);
 		request = newer;
 	}
-	disk_signal(disk);
+	front_signal(disk->front);
 }
 
 static void tend_outage(struct disk *disk)
@@ -321,8 +324,6 @@ uint64_t disk_deadline_ns(const struct disk *disk)
 	if (!disk_is_served(disk) && disk->settings.outage != OUTAGE_HOLD &&
 	    disk->now_ns < outage_bound_ns(disk) && has_demand(disk))
 		deadline = min_u64(deadline, outage_bound_ns(disk));
-	if (disk->settled_ns != 0)
-		deadline = min_u64(deadline, disk->settled_ns);
 	if (disk->suspect_count > 0)
 		deadline = min_u64(deadline, disk->poison_ns);
 	return deadline == UINT64_MAX ? 0 : deadline;
@@ -331,8 +332,6 @@ uint64_t disk_deadline_ns(const struct disk *disk)
 void disk_run_timers(struct disk *disk, uint64_t now_ns)
 {
 	disk->now_ns = now_ns;
-	if (disk->settled_ns != 0 && now_ns >= disk->settled_ns)
-		memory_settle(disk);
 	tend_outage(disk);
 	tend_silence(disk);
 	tend_space(disk);
@@ -342,7 +341,7 @@ void disk_run_timers(struct disk *disk, uint64_t now_ns)
 
 /* Chains that the guest offered and we did not take. A count for people; a
  * guest that writes nonsense is believed up to the size of its ring (I7). */
-static uint64_t waiting_in_ring(const struct disk_queue *queue)
+static uint64_t waiting_in_ring(const struct front_queue *queue)
 {
 	uint16_t offered;
 
@@ -357,17 +356,19 @@ static uint64_t waiting_in_ring(const struct disk_queue *queue)
 
 void disk_count(const struct disk *disk, struct disk_counters *ret_counters)
 {
+	const struct front *front = disk->front;
+
 	*ret_counters = disk->counters;
 	ret_counters->attachment_id = disk->settings.attachment_id;
 	ret_counters->index = disk->settings.index;
 	ret_counters->generation =
 		disk_is_served(disk) ? disk->lane.generation : 0;
 	ret_counters->is_up = disk_is_served(disk);
-	for (uint32_t i = 0; i < disk->settings.queue_count; i++)
-		ret_counters->held += waiting_in_ring(&disk->queues[i]);
+	for (uint32_t i = 0; i < front->queue_count; i++)
+		ret_counters->held += waiting_in_ring(&front->queues[i]);
 	ret_counters->in_flight = ret_counters->held;
-	for (uint32_t i = 0; i < disk->settings.queue_count; i++)
-		ret_counters->in_flight += disk->queues[i].kept_count;
+	for (uint32_t i = 0; i < front->queue_count; i++)
+		ret_counters->in_flight += front->queues[i].kept_count;
 	for (const struct request *request = disk->oldest; request;
 	     request = request->newer)
 		ret_counters->held += request->out_count == 0 &&

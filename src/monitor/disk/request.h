@@ -20,7 +20,7 @@
  *   WITNESS   a FLUSH, or a write that counts as one and is with the device:
  *             the witness is asked, or will be
  *   NO_SPACE  the host's disk is full; held until there is room (I6)
- *   DONE      the status is known but cannot be reported now: its ring is
+ *   DONE      the result is known but cannot be reported now: its ring is
  *             stopped, or its memory is being moved
  */
 #ifndef MONITOR_REQUEST_H
@@ -29,9 +29,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "virtio/blk.h"
+#include "virtio/ring.h"
 
-/* Data segments kept in the request itself; more live in the disk's spill. */
+/* Segments kept in the request itself; more live in the front's spill. */
 #define REQUEST_SEGMENTS 8
 
 enum request_state {
@@ -43,22 +43,54 @@ enum request_state {
 	REQUEST_DONE,
 };
 
-struct disk_queue;
+/* What executing it does to the disk. */
+enum request_class {
+	REQUEST_READ,   /* nothing */
+	REQUEST_CHANGE, /* the same however often it is done */
+	REQUEST_FLUSH,  /* nothing: the witness executes it */
+};
+
+enum request_direction {
+	REQUEST_NO_DATA,
+	REQUEST_DATA_IN, /* to the guest */
+	REQUEST_DATA_OUT,
+};
+
+/* What is to be done, as a front decoded it, for whatever kind of disk. */
+struct work {
+	uint64_t offset_bytes; /* the bytes of the disk that it is about */
+	uint64_t bytes;
+	uint64_t data_bytes; /* to be moved; 0 without a direction */
+	/* Inside the chain's storage until the request keeps them. */
+	struct ring_segment *segments;
+	uint32_t segment_count;
+	gpa_t status_gpa;
+	uint16_t op; /* on the channel, and its flags */
+	uint16_t flags;
+	uint8_t class;     /* enum request_class */
+	uint8_t direction; /* enum request_direction */
+	/* Its success promises that this, or all before, is on stable
+	 * storage. */
+	bool is_promised;
+};
+
+struct disk;
+struct front_queue;
 
 struct request {
 	/* Linked while ISSUING, SENT, WITNESS or NO_SPACE; in order taken. */
 	struct request *older;
 	struct request *newer;
-	struct disk_queue *queue;
-	struct blk_request blk;
+	struct disk *disk;
+	struct front_queue *queue;
+	struct work work;
 	uint64_t issued_ns;   /* when its first chunk was sent */
 	uint64_t next_offset; /* of its data: what is before it was sent */
 	uint64_t asked;       /* WITNESS: its number; 0: older changes first */
 	uint32_t out_count;   /* chunks on the channel */
-	int error;            /* the first one of its chunks, or 0 */
+	int error; /* the first one of its chunks, or 0; the result */
 	uint16_t head;
 	uint8_t state;  /* enum request_state; written by request_enter() */
-	uint8_t status; /* VIRTIO_BLK_S_..., when DONE */
 	uint8_t deaths; /* in a row, of services that crashed with it */
 	uint16_t spill; /* 1 + the block it holds; 0: none */
 	bool is_replayed;
@@ -68,16 +100,13 @@ struct request {
 
 static inline bool request_has_data(const struct request *request)
 {
-	return request->blk.operation == BLK_READ ||
-	       request->blk.operation == BLK_WRITE;
+	return request->work.direction != REQUEST_NO_DATA;
 }
 
 /* It changes the disk's content. */
 static inline bool request_is_change(const struct request *request)
 {
-	return request->blk.operation == BLK_WRITE ||
-	       request->blk.operation == BLK_WRITE_ZEROES ||
-	       request->blk.operation == BLK_DISCARD;
+	return request->work.class == REQUEST_CHANGE;
 }
 
 /* Deaths in a row after which a request is a suspect. */

@@ -17,28 +17,28 @@ static void *map(size_t bytes)
 	return place == MAP_FAILED ? NULL : place;
 }
 
-int table_open(struct disk *disk)
+int table_open(struct front *front)
 {
 	/* Most of it is never touched, so it costs no memory. */
-	disk->spill = map(SPILL_BYTES);
-	if (!disk->spill)
+	front->spill = map(SPILL_BYTES);
+	if (!front->spill)
 		return -ENOMEM;
 	for (uint16_t i = 0; i < SPILL_BLOCKS; i++)
-		disk->free_spill[i] = (uint16_t)(SPILL_BLOCKS - i);
-	disk->free_spill_count = SPILL_BLOCKS;
+		front->free_spill[i] = (uint16_t)(SPILL_BLOCKS - i);
+	front->free_spill_count = SPILL_BLOCKS;
 	return 0;
 }
 
-void table_close(struct disk *disk)
+void table_close(struct front *front)
 {
 	for (uint32_t i = 0; i < QUEUE_COUNT_MAX; i++)
-		table_free(&disk->queues[i]);
-	if (disk->spill)
-		(void)munmap(disk->spill, SPILL_BYTES);
-	disk->spill = NULL;
+		table_free(&front->queues[i]);
+	if (front->spill)
+		(void)munmap(front->spill, SPILL_BYTES);
+	front->spill = NULL;
 }
 
-int table_allocate(struct disk_queue *queue, uint16_t size)
+int table_allocate(struct front_queue *queue, uint16_t size)
 {
 	if (queue->requests && queue->size == size)
 		return 0;
@@ -50,7 +50,7 @@ int table_allocate(struct disk_queue *queue, uint16_t size)
 	return 0;
 }
 
-void table_free(struct disk_queue *queue)
+void table_free(struct front_queue *queue)
 {
 	assert(queue->kept_count == 0);
 	if (queue->requests)
@@ -64,8 +64,8 @@ static void note_change(struct disk *disk, const struct request *request,
 			void (*note)(struct overlap *, uint64_t, uint64_t))
 {
 	if (request_is_change(request))
-		note(&disk->overlap, request->blk.offset_bytes,
-		     request->blk.bytes);
+		note(&disk->overlap, request->work.offset_bytes,
+		     request->work.bytes);
 }
 
 static void link_newest(struct disk *disk, struct request *request)
@@ -104,18 +104,20 @@ static bool is_linked(uint8_t state)
 	return state != REQUEST_FREE && state != REQUEST_DONE;
 }
 
-/* Once the status is known the data is of no more interest. */
-static void return_spill(struct disk *disk, struct request *request)
+/* Once the result is known the data is of no more interest. */
+static void return_spill(struct request *request)
 {
+	struct front *front = request->queue->front;
+
 	if (request->spill != 0)
-		disk->free_spill[disk->free_spill_count++] = request->spill;
+		front->free_spill[front->free_spill_count++] = request->spill;
 	request->spill = 0;
 }
 
 void request_enter(struct request *request, enum request_state state)
 {
-	struct disk_queue *queue = request->queue;
-	struct disk *disk = queue->disk;
+	struct front_queue *queue = request->queue;
+	struct disk *disk = request->disk;
 	uint8_t before = request->state;
 
 	disk->no_space_count -= before == REQUEST_NO_SPACE;
@@ -126,41 +128,42 @@ void request_enter(struct request *request, enum request_state state)
 		link_newest(disk, request);
 	} else if (is_linked(before) && !is_linked((uint8_t)state)) {
 		unlink_request(disk, request);
-		return_spill(disk, request);
+		return_spill(request);
 	}
 	if (state == REQUEST_FREE)
 		queue->kept_count--;
 }
 
-static struct ring_segment *take_spill(struct disk *disk,
+static struct ring_segment *take_spill(struct front *front,
 				       struct request *request)
 {
-	assert(table_has_room(disk));
-	request->spill = disk->free_spill[--disk->free_spill_count];
-	return disk->spill + (size_t)(request->spill - 1) * RING_CHAIN_MAX;
+	assert(front_has_room(front));
+	request->spill = front->free_spill[--front->free_spill_count];
+	return front->spill + (size_t)(request->spill - 1) * RING_CHAIN_MAX;
 }
 
 /* Keep the segments: the chain's storage is about to be used again. */
 static void keep_segments(struct request *request)
 {
 	struct ring_segment *room = request->segments;
-	uint32_t count = request->blk.segment_count;
+	uint32_t count = request->work.segment_count;
 
 	if (count > REQUEST_SEGMENTS)
-		room = take_spill(request->queue->disk, request);
+		room = take_spill(request->queue->front, request);
 	if (count > 0)
-		memcpy(room, request->blk.segments, count * sizeof(*room));
-	request->blk.segments = room;
+		memcpy(room, request->work.segments, count * sizeof(*room));
+	request->work.segments = room;
 }
 
-struct request *table_add(struct disk_queue *queue, uint16_t head,
-			  const struct blk_request *blk)
+struct request *table_add(struct front_queue *queue, struct disk *disk,
+			  uint16_t head, const struct work *work)
 {
 	struct request *request = &queue->requests[head];
 
 	assert(request->state == REQUEST_FREE);
+	request->disk = disk;
 	request->queue = queue;
-	request->blk = *blk;
+	request->work = *work;
 	request->head = head;
 	request->deaths = 0;
 	request->is_replayed = false;
@@ -189,22 +192,26 @@ struct request *table_next(struct disk *disk)
 	return request;
 }
 
-void table_discard(struct disk_queue *queue)
+static void discard(struct request *request)
 {
-	struct disk *disk = queue->disk;
+	struct disk *disk = request->disk;
 
-	for (uint16_t i = 0; i < queue->size && queue->kept_count > 0; i++) {
-		struct request *request = &queue->requests[i];
-
-		if (request->state == REQUEST_FREE)
-			continue;
-		if (request->out_count > 0) {
-			lane_forget(&disk->lane, request);
-			disk->stale_ns = disk->now_ns;
-		}
-		disk->suspect_count -= request_is_suspect(request);
-		request->deaths = 0;
-		request_enter(request, REQUEST_FREE);
+	if (request->out_count > 0) {
+		lane_forget(&disk->lane, request);
+		disk->stale_ns = disk->now_ns;
 	}
-	flush_advance(disk);
+	disk->suspect_count -= request_is_suspect(request);
+	request->deaths = 0;
+	request_enter(request, REQUEST_FREE);
+}
+
+void table_discard(struct front_queue *queue)
+{
+	struct front *front = queue->front;
+
+	for (uint16_t i = 0; i < queue->size && queue->kept_count > 0; i++)
+		if (queue->requests[i].state != REQUEST_FREE)
+			discard(&queue->requests[i]);
+	for (uint32_t i = 0; i < front->disk_count; i++)
+		flush_advance(front->disks[i]);
 }

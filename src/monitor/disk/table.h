@@ -4,7 +4,7 @@
  *
  * Every request taken from a ring is in a slot of its queue, found by head:
  * a driver can have a head out only once, so a slot is never contended. While
- * anything is still to be done for it, it is also in one list per disk, in
+ * anything is still to be done for it, it is also in the list of its disk, in
  * the order taken.
  */
 #ifndef MONITOR_TABLE_H
@@ -17,20 +17,14 @@
 #define RETRY_NS (500 * NS_PER_MS)
 
 /*
- * An empty table; no queue has slots.
+ * Room for long chains; no queue has slots.
  *
  * -ENOMEM
  */
-int table_open(struct disk *disk);
+int table_open(struct front *front);
 
 /* Release all of it, which must be empty. Safe twice. */
-void table_close(struct disk *disk);
-
-/* There is room for the next chain, however long. */
-static inline bool table_has_room(const struct disk *disk)
-{
-	return disk->free_spill_count > 0;
-}
+void table_close(struct front *front);
 
 /*
  * Give the queue `size` slots. Keeps what it has if the size is the same;
@@ -38,12 +32,13 @@ static inline bool table_has_room(const struct disk *disk)
  *
  * -ENOMEM
  */
-int table_allocate(struct disk_queue *queue, uint16_t size);
-void table_free(struct disk_queue *queue);
+int table_allocate(struct front_queue *queue, uint16_t size);
+void table_free(struct front_queue *queue);
 
-/* A request just taken: copy it into its slot and link it, ISSUING. */
-struct request *table_add(struct disk_queue *queue, uint16_t head,
-			  const struct blk_request *blk);
+/* A request just taken: copy it into its slot and link it to this disk's,
+ * ISSUING. There must be room. */
+struct request *table_add(struct front_queue *queue, struct disk *disk,
+			  uint16_t head, const struct work *work);
 
 /* The only writer of request->state, and keeper of the counts and the list. */
 void request_enter(struct request *request, enum request_state state);
@@ -61,19 +56,19 @@ static inline void table_rewind(struct disk *disk)
 }
 
 /* Forget every request of the queue; what is on the channel goes stale. */
-void table_discard(struct disk_queue *queue);
+void table_discard(struct front_queue *queue);
 
 /* Answer a chain and update the in-flight record. The only way to push. */
-static inline void queue_push(struct disk_queue *queue, uint16_t head,
+static inline void queue_push(struct front_queue *queue, uint16_t head,
 			      uint32_t written_bytes)
 {
 	inflight_push(&queue->inflight, &queue->vq.ring, head, written_bytes);
 	queue->vq.has_pushed = true;
 }
 
-/* answer.c: report this status to the guest, now or when its ring runs
- * again. */
-void request_answer(struct request *request, uint8_t status);
+/* answer.c: report this result, 0 or a negative errno, to the guest, now or when
+ * its ring runs again. */
+void request_answer(struct request *request, int error);
 
 /* answer.c: all of it has been answered by the service. */
 void request_finish(struct request *request);
@@ -82,21 +77,49 @@ void request_finish(struct request *request);
 void request_push(struct request *request);
 
 /* answer.c: report all that this queue kept. */
-void table_push_done(struct disk_queue *queue);
+void table_push_done(struct front_queue *queue);
+
+/* front.c: its rings may be served again: push what was kept for them. */
+void front_resume(struct front *front);
+
+/* front.c: take the next chain of the rings, in turns. 0: a request or an
+ * answer; -EAGAIN: none can be taken. */
+int front_take(struct front *front);
+
+/* front.c: signal the guest for what was pushed. */
+void front_signal(struct front *front);
+
+/* rings.c: read a chain of an earlier life again, which is then a request that
+ * is replayed; NULL: it is none. */
+struct request *front_retake(struct front_queue *queue, uint16_t head);
+
+/* rings.c: a front without disks; its next disk. -ENOMEM */
+int front_open(struct front *front, const struct front_ops *ops,
+	       uint32_t queue_count);
+void front_add(struct front *front, struct disk *disk);
+
+/* rings.c: the transport's operations as every kind of device has them. */
+int front_set_features(void *device, uint64_t features);
+int front_queue_start(void *device, uint32_t index,
+		      const struct virtio_queue_place *place);
+uint16_t front_queue_stop(void *device, uint32_t index);
+void front_queue_call(void *device, uint32_t index,
+		      const struct virtio_queue_place *place);
+void front_reset(void *device);
+void front_detach(void *device);
+int front_inflight_create(void *device, uint16_t queue_count,
+			  uint16_t queue_size, int *ret_fd,
+			  uint64_t *ret_bytes);
+int front_inflight_set(void *device, int fd,
+		       const struct virtio_inflight_place *place);
 
 /* memory.c: the front end changed the guest's memory; missing memory is not
  * waited for any longer. */
-void memory_changed(void *device);
-void memory_settle(struct disk *disk);
+void front_memory_changed(void *device);
+void front_memory_settle(struct front *front);
 
 /* answer.c: take the answers there are, up to a bound; true if any. */
 bool disk_take_answers(struct disk *disk);
-
-/* answer.c: signal the guest for what was pushed. */
-void disk_signal(struct disk *disk);
-
-/* issue.c: take over a chain; true when it became a request in the table. */
-bool issue_accept(struct disk_queue *queue, const struct ring_chain *chain);
 
 /* answer.c: requests held during an outage proceed. */
 void disk_end_outage(struct disk *disk);
@@ -107,18 +130,17 @@ void disk_end_outage(struct disk *disk);
  * may be answered now; an error may have been reported; a new life of the guest
  * begins.
  */
-bool flush_is_promised(const struct request *request);
 void flush_begin(struct request *request);
 void flush_advance(struct disk *disk);
 void flush_note_told(const struct request *request);
 void flush_begin_life(struct disk *disk);
 
-/* disk_state.c: the heads that were in flight on this queue when it was
+/* front_state.c: the heads that were in flight on this queue when it was
  * saved. */
-uint16_t saved_heads(const struct disk_queue *queue, uint16_t *heads);
+uint16_t saved_heads(const struct front_queue *queue, uint16_t *heads);
 
-/* disk_state.c: nothing was saved. */
-void saved_forget(struct disk *disk);
+/* front_state.c: nothing was saved. */
+void saved_forget(struct front *front);
 
 /* recovery.c: the service violated the channel's protocol. */
 void disk_broken(struct disk *disk);

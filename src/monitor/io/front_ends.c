@@ -26,22 +26,23 @@ static void attach(struct iothread *io, int fd, enum notice_kind event,
 	vhostuser_backend_init(&front_end->backend, fd, settings);
 }
 
-void iothread_attach_disk(struct iothread *io, uint32_t index, int fd,
-			  bool has_region)
+void iothread_attach_front(struct iothread *io, uint32_t index, int fd,
+			   bool has_region)
 {
-	struct disk *disk = &io->disks[index].disk;
+	struct front *front = &io->fronts[index];
 	struct vhostuser_settings settings = {
-		.ops = &disk_device_ops,
-		.device = disk,
-		.memory = &disk->memory,
-		.queue_count = disk->settings.queue_count,
+		.ops = &blk_device_ops,
+		.device = front,
+		.memory = &front->memory,
+		.queue_count = front->queue_count,
 		.protocol =
 			FRONT_END_PROTOCOL | 1ull << VHOSTUSER_PROTOCOL_CONFIG,
 	};
 
 	if (has_region)
 		settings.protocol |= 1ull << VHOSTUSER_PROTOCOL_INFLIGHT_SHMFD;
-	attach(io, fd, NOTICE_EVENT, index, &settings);
+	attach(io, fd, NOTICE_EVENT, front->disks[0]->settings.index,
+	       &settings);
 }
 
 /* Its configuration space is the front end's. */

@@ -65,18 +65,20 @@ static void watch_nic(struct watch *watch, const struct nic *nic)
 			(void)add(watch, nic->queues[i].kick_fd, true);
 }
 
+static void watch_front(struct watch *watch, const struct front *front)
+{
+	for (uint32_t i = 0; i < front->queue_count; i++)
+		if (front->queues[i].vq.is_served)
+			(void)add(watch, front->queues[i].vq.kick_fd, true);
+}
+
 static void watch_events(struct iothread *io, struct watch *watch)
 {
-	for (uint32_t i = 0; i < io->disk_count; i++) {
-		const struct disk *disk = &io->disks[i].disk;
-
-		if (disk->lane.is_open)
-			(void)add(watch, disk->lane.call_fd, true);
-		for (uint32_t j = 0; j < disk->settings.queue_count; j++)
-			if (disk->queues[j].vq.is_served)
-				(void)add(watch, disk->queues[j].vq.kick_fd,
-					  true);
-	}
+	for (uint32_t i = 0; i < io->disk_count; i++)
+		if (io->disks[i].disk.lane.is_open)
+			(void)add(watch, io->disks[i].disk.lane.call_fd, true);
+	for (uint32_t i = 0; i < io->front_count; i++)
+		watch_front(watch, &io->fronts[i]);
 	for (uint32_t i = 0; i < io->nic_count; i++)
 		watch_nic(watch, &io->nics[i]);
 }
@@ -89,7 +91,7 @@ static void accept_front(struct iothread *io)
 	if (fd < 0)
 		return;
 	if (io->disk_count > 0)
-		iothread_attach_disk(io, 0, fd, true);
+		iothread_attach_front(io, 0, fd, true);
 	else
 		iothread_attach_nic(io, 0, fd);
 	notices_put(&io->notices, &(struct notice){ .kind = NOTICE_CONNECTED });
@@ -150,8 +152,8 @@ static int timeout_ms(const struct iothread *io)
 	uint64_t deadline = 0;
 	uint64_t now;
 
-	for (uint32_t i = 0; i < io->disk_count; i++) {
-		uint64_t own = disk_deadline_ns(&io->disks[i].disk);
+	for (uint32_t i = 0; i < io->front_count; i++) {
+		uint64_t own = front_deadline_ns(&io->fronts[i]);
 
 		if (own && (!deadline || own < deadline))
 			deadline = own;
@@ -172,8 +174,8 @@ static void run_timers(struct iothread *io)
 {
 	uint64_t now = clock_now_ns();
 
-	for (uint32_t i = 0; i < io->disk_count; i++)
-		disk_run_timers(&io->disks[i].disk, now);
+	for (uint32_t i = 0; i < io->front_count; i++)
+		front_run_timers(&io->fronts[i], now);
 	for (uint32_t i = 0; i < io->nic_count; i++)
 		nic_run_timers(&io->nics[i], now);
 }
@@ -220,8 +222,8 @@ static bool turn(struct iothread *io)
 	for (uint32_t i = 0; i < io->disk_count; i++)
 		has_worked |= take_witness(&io->disks[i]);
 
-	for (uint32_t i = 0; i < io->disk_count; i++)
-		has_worked |= disk_turn(&io->disks[i].disk);
+	for (uint32_t i = 0; i < io->front_count; i++)
+		has_worked |= front_turn(&io->fronts[i]);
 	for (uint32_t i = 0; i < io->nic_count; i++)
 		has_worked |= nic_turn(&io->nics[i]);
 	return has_worked;
@@ -259,8 +261,8 @@ static bool prepare_sleep(struct iothread *io)
 {
 	bool is_safe = true;
 
-	for (uint32_t i = 0; i < io->disk_count; i++)
-		is_safe &= disk_prepare_sleep(&io->disks[i].disk);
+	for (uint32_t i = 0; i < io->front_count; i++)
+		is_safe &= front_prepare_sleep(&io->fronts[i]);
 	for (uint32_t i = 0; i < io->nic_count; i++)
 		is_safe &= nic_prepare_sleep(&io->nics[i]);
 	return is_safe;
@@ -334,6 +336,7 @@ int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
 {
 	SCOPED(close_fd) int fd = witness_fd;
 	struct iothread_disk *added = &io->disks[io->disk_count];
+	struct front *front = &io->fronts[io->front_count];
 	const struct disk_ops ops = {
 		.notices = &io->notices,
 		.ask_witness = ask_witness,
@@ -346,12 +349,16 @@ int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
 		return -EINVAL;
 	r = disk_init(&added->disk, settings, &ops);
 	if (r == 0)
+		r = front_init_blk(front, &added->disk);
+	if (r == 0)
 		r = witness_open(&added->witness, take_fd(&fd), io->wake_fd);
 	if (r < 0) {
+		front_release(front);
 		disk_release(&added->disk);
 		return r;
 	}
 	io->disk_count++;
+	io->front_count++;
 	return 0;
 }
 
@@ -423,6 +430,9 @@ void iothread_stop(struct iothread *io)
 	io->is_running = false;
 	for (uint32_t i = 0; i < io->front_end_count; i++)
 		vhostuser_backend_release(&io->front_ends[i].backend);
+	for (uint32_t i = 0; i < io->front_count; i++)
+		front_release(&io->fronts[i]);
+	io->front_count = 0;
 	for (uint32_t i = 0; i < io->disk_count; i++) {
 		witness_close(&io->disks[i].witness);
 		disk_release(&io->disks[i].disk);

@@ -47,6 +47,8 @@ struct iothread {
 	struct notices notices;
 	struct iothread_disk disks[DISK_COUNT_MAX];
 	uint32_t disk_count;
+	struct front fronts[DISK_COUNT_MAX]; /* of the disks, in their order */
+	uint32_t front_count;
 	struct nic nics[NIC_COUNT_MAX];
 	uint32_t nic_count;
 	struct front_end front_ends[FRONT_END_COUNT_MAX];
@@ -72,14 +74,14 @@ int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
 int iothread_add_nic(struct iothread *io, const struct monitor_nic *settings,
 		     bool has_control);
 
-/* Before the start: serve this device, added before, over vhost-user. Takes the
- * connected socket. With `has_region` the front end is offered an in-flight
+/* Before the start: serve this front or interface, added before, over vhost-user.
+ * Takes the connected socket. With `has_region` the front end is offered an in-flight
  * region, so that a successor of ours can go on where we stopped. */
-void iothread_attach_disk(struct iothread *io, uint32_t index, int fd,
-			  bool has_region);
+void iothread_attach_front(struct iothread *io, uint32_t index, int fd,
+			   bool has_region);
 void iothread_attach_nic(struct iothread *io, uint32_t index, int fd);
 
-/* Before the start: the socket on which the front end of disk 0 will connect.
+/* Before the start: the socket on which the front end of the first device will connect.
  * Takes it. */
 void iothread_listen(struct iothread *io, int listener_fd);
 

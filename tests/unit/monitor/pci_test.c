@@ -39,31 +39,31 @@ static void map_by_gpa(struct guestmem *memory)
 	CHECK_EQ(guestmem_add(memory, &place, rig.driver.fd), 0);
 }
 
-static void attach(struct disk *disk, const struct virtio_owner *owner)
+static void attach(struct front *device, const struct virtio_owner *owner)
 {
 	const struct virtio_pci_settings settings = {
 		.device_id = 2,
 		.class_code = 0x010000,
 		.queue_count = 1,
 		.queue_size = 256,
-		.ops = &disk_device_ops,
-		.device = disk,
+		.ops = &blk_device_ops,
+		.device = device,
 		.owner = *owner,
 	};
 
-	map_by_gpa(&disk->memory);
+	map_by_gpa(&device->memory);
 	board_start(&board);
 	CHECK_EQ(virtio_pci_init(&front, &board.pci, SLOT_DISK, &settings), 0);
-	disk->transport = virtio_pci_transport(&front);
+	device->transport = virtio_pci_transport(&front);
 }
 
 static void start(void)
 {
 	rig_start(&rig);
 	(void)rig_pause(&rig);
-	disk_device_ops.reset(&rig.disk);
+	blk_device_ops.reset(&rig.front);
 	fake_driver_reset(&rig.driver);
-	attach(&rig.disk, &(struct virtio_owner){ 0 });
+	attach(&rig.front, &(struct virtio_owner){ 0 });
 	rig_up(&rig, false);
 }
 
@@ -137,7 +137,7 @@ TEST(a_disk_is_read_and_written_through_pci)
 
 	start_driven();
 	write = offer(VIRTIO_BLK_T_OUT, 0x77);
-	CHECK(board_count(rig.disk.queues[0].vq.kick_fd) > 0);
+	CHECK(board_count(rig.front.queues[0].vq.kick_fd) > 0);
 	CHECK(rig_take(&rig, &sent));
 	CHECK_EQ(sent.op, DISK_WRITE);
 	CHECK_EQ(rig.service.buffers[sent.buffer_offset], 0x77);
@@ -230,7 +230,7 @@ TEST(a_hostile_guest_cannot_place_a_ring_outside_its_memory)
 	pci_driver_queue(&driver, 0, RIG_RING_SIZE, &addresses);
 	pci_driver_ready(&driver);
 	CHECK(pci_driver_status(&driver) & VIRTIO_CONFIG_S_NEEDS_RESET);
-	CHECK(!rig.disk.queues[0].vq.is_served);
+	CHECK(!rig.front.queues[0].vq.is_served);
 
 	drive();
 	(void)offer(VIRTIO_BLK_T_OUT, 1);
@@ -337,7 +337,7 @@ static void start_io(void)
 				   memfd_create("witness", MFD_CLOEXEC)),
 		 0);
 	fake_driver_open(&rig.driver, RIG_RING_SIZE);
-	attach(&io.disks[0].disk, &(struct virtio_owner){ call_owner, NULL });
+	attach(&io.fronts[0], &(struct virtio_owner){ call_owner, NULL });
 	CHECK_EQ(iothread_start(&io), 0);
 	CHECK_EQ(channel_create(&shape, &fds[0]), 0);
 	for (int i = 0; i < 2; i++) {
@@ -355,7 +355,7 @@ static void stop_io(void)
 {
 	virtio_pci_release(&front);
 	board_stop(&board);
-	guestmem_clear(&io.disks[0].disk.memory);
+	guestmem_clear(&io.fronts[0].memory);
 	iothread_stop(&io);
 	channel_close(&service);
 	fake_driver_close(&rig.driver);

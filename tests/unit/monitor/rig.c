@@ -41,8 +41,9 @@ void rig_start(struct rig *rig)
 				1ull << VIRTIO_RING_F_INDIRECT_DESC;
 	CHECK_EQ(notices_open(&rig->notices), 0);
 	CHECK_EQ(disk_init(&rig->disk, &rig->settings, &ops), 0);
+	CHECK_EQ(front_init_blk(&rig->front, &rig->disk), 0);
 	fake_driver_open(&rig->driver, RIG_RING_SIZE);
-	fake_driver_map(&rig->driver, &rig->disk.memory);
+	fake_driver_map(&rig->driver, &rig->front.memory);
 	rig->queue = (struct virtio_queue_place){
 		.size = RIG_RING_SIZE,
 		.descriptors = rig->driver.addresses.descriptors,
@@ -51,15 +52,16 @@ void rig_start(struct rig *rig)
 		.kick_fd = NO_FD,
 		.call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 	};
-	CHECK_EQ(disk_device_ops.set_features(&rig->disk, rig->features), 0);
-	CHECK_EQ(disk_device_ops.queue_start(&rig->disk, 0, &rig->queue), 0);
+	CHECK_EQ(blk_device_ops.set_features(&rig->front, rig->features), 0);
+	CHECK_EQ(blk_device_ops.queue_start(&rig->front, 0, &rig->queue), 0);
 }
 
 void rig_stop(struct rig *rig)
 {
-	(void)disk_device_ops.queue_stop(&rig->disk, 0);
+	(void)blk_device_ops.queue_stop(&rig->front, 0);
+	guestmem_clear(&rig->front.memory);
+	front_release(&rig->front);
 	disk_release(&rig->disk);
-	guestmem_clear(&rig->disk.memory);
 	channel_close(&rig->service);
 	fake_driver_close(&rig->driver);
 	notices_close(&rig->notices);
@@ -116,9 +118,9 @@ void rig_lose(struct rig *rig, enum disk_down_cause cause)
 
 void rig_turn(struct rig *rig)
 {
-	while (disk_turn(&rig->disk))
+	while (front_turn(&rig->front))
 		;
-	(void)disk_prepare_sleep(&rig->disk);
+	(void)front_prepare_sleep(&rig->front);
 }
 
 struct guest_request rig_offer(struct rig *rig, uint32_t type, uint64_t sector,
@@ -186,13 +188,13 @@ uint8_t rig_status(struct rig *rig, const struct guest_request *request)
 
 uint16_t rig_pause(struct rig *rig)
 {
-	return disk_device_ops.queue_stop(&rig->disk, 0);
+	return blk_device_ops.queue_stop(&rig->front, 0);
 }
 
 void rig_resume(struct rig *rig, uint16_t base)
 {
 	rig->queue.base = base;
-	CHECK_EQ(disk_device_ops.queue_start(&rig->disk, 0, &rig->queue), 0);
+	CHECK_EQ(blk_device_ops.queue_start(&rig->front, 0, &rig->queue), 0);
 	rig_turn(rig);
 }
 

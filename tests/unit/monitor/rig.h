@@ -24,6 +24,7 @@ struct guest_request {
 struct rig {
 	struct fake_driver driver;
 	struct disk disk;
+	struct front front;
 	struct notices notices;
 	struct channel service;
 	uint64_t generation;

@@ -112,9 +112,11 @@ TEST(a_read_is_decoded_and_answered)
 	CHECK_EQ(segments_write(&memory, request.segments,
 				request.segment_count, 5119, "!", 1),
 		 0);
-	CHECK_EQ(blk_answer(&memory, &request, VIRTIO_BLK_S_OK), 5121);
+	CHECK_EQ(blk_answer(&memory, request.status_gpa, 5120, VIRTIO_BLK_S_OK),
+		 5121);
 	CHECK_EQ(*status, VIRTIO_BLK_S_OK);
-	CHECK_EQ(blk_answer(&memory, &request, VIRTIO_BLK_S_IOERR), 1);
+	CHECK_EQ(blk_answer(&memory, request.status_gpa, 0, VIRTIO_BLK_S_IOERR),
+		 1);
 	CHECK_EQ(*status, VIRTIO_BLK_S_IOERR);
 
 	close_disk();
@@ -162,7 +164,8 @@ TEST(the_status_may_share_a_segment_with_data)
 	CHECK_EQ(decode(), 0);
 	CHECK_EQ(request.bytes, 512);
 	in[512] = 0xff;
-	CHECK_EQ(blk_answer(&memory, &request, VIRTIO_BLK_S_OK), 513);
+	CHECK_EQ(blk_answer(&memory, request.status_gpa, 512, VIRTIO_BLK_S_OK),
+		 513);
 	CHECK_EQ(in[512], VIRTIO_BLK_S_OK);
 
 	close_disk();
@@ -176,7 +179,8 @@ TEST(a_flush_has_neither_place_nor_data)
 
 	CHECK_EQ(decode(), 0);
 	CHECK_EQ(request.operation, BLK_FLUSH);
-	CHECK_EQ(blk_answer(&memory, &request, VIRTIO_BLK_S_OK), 1);
+	CHECK_EQ(blk_answer(&memory, request.status_gpa, 0, VIRTIO_BLK_S_OK),
+		 1);
 
 	close_disk();
 }
@@ -248,7 +252,9 @@ TEST(an_unknown_type_is_unsupported)
 	status = writable(1);
 
 	CHECK_EQ(decode(), -ENOTSUP);
-	CHECK_EQ(blk_answer(&memory, &request, VIRTIO_BLK_S_UNSUPP), 1);
+	CHECK_EQ(
+		blk_answer(&memory, request.status_gpa, 0, VIRTIO_BLK_S_UNSUPP),
+		1);
 	CHECK_EQ(*status, VIRTIO_BLK_S_UNSUPP);
 
 	close_disk();

@@ -32,27 +32,27 @@ void machine_call_io(void *context, void (*work)(void *argument),
 	iothread_call(context, run_errand, &errand);
 }
 
-static int add_disk(struct kvm_machine *machine, uint32_t index)
+static int add_front(struct kvm_machine *machine, uint32_t index)
 {
 	struct iothread *io = machine->io;
-	struct disk *disk = &io->disks[index].disk;
+	struct front *front = &io->fronts[index];
 	const struct virtio_pci_settings settings = {
 		.device_id = VIRTIO_ID_BLOCK,
 		.class_code = CLASS_SCSI,
-		.queue_count = (uint16_t)disk->settings.queue_count,
+		.queue_count = (uint16_t)front->queue_count,
 		.queue_size = QUEUE_SIZE,
-		.ops = &disk_device_ops,
-		.device = disk,
+		.ops = &blk_device_ops,
+		.device = front,
 		.owner = { .call = machine_call_io, .context = io },
 	};
 	struct virtio_pci *function = &machine->disks[index];
-	int r = kvm_memory_lend(&machine->memory, &disk->memory);
+	int r = kvm_memory_lend(&machine->memory, &front->memory);
 
 	if (r == 0)
 		r = virtio_pci_init(function, &machine->pci,
 				    (uint8_t)(SLOT_DISK + index), &settings);
 	if (r == 0)
-		disk->transport = virtio_pci_transport(function);
+		front->transport = virtio_pci_transport(function);
 	return r;
 }
 
@@ -61,20 +61,20 @@ int machine_add_disks(struct kvm_machine *machine, struct iothread *io)
 	int r = 0;
 
 	machine->io = io;
-	machine->disks = calloc(io->disk_count ? io->disk_count : 1,
+	machine->disks = calloc(io->front_count ? io->front_count : 1,
 				sizeof(*machine->disks));
 	if (!machine->disks)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < io->disk_count && r == 0; i++) {
-		r = add_disk(machine, i);
+	for (uint32_t i = 0; i < io->front_count && r == 0; i++) {
+		r = add_front(machine, i);
 		machine->disk_count += r == 0;
 	}
 	return r;
 }
 
-static void forget_front(struct iothread *io, void *disk)
+static void forget_front(struct iothread *io, void *front)
 {
-	((struct disk *)disk)->transport = (struct virtio_transport){ 0 };
+	((struct front *)front)->transport = (struct virtio_transport){ 0 };
 }
 
 void machine_remove_disks(struct kvm_machine *machine)
@@ -84,7 +84,7 @@ void machine_remove_disks(struct kvm_machine *machine)
 
 		virtio_pci_release(&machine->disks[index]);
 		iothread_call(machine->io, forget_front,
-			      &machine->io->disks[index].disk);
+			      &machine->io->fronts[index]);
 	}
 	free(machine->disks);
 	machine->disks = NULL;

@@ -51,8 +51,9 @@ static int attach(struct engine *engine, struct iothread *io)
 	struct qemu *qemu = engine->own;
 
 	qemu->io = io;
-	for (uint32_t i = 0; i < io->disk_count; i++)
-		iothread_attach_disk(io, i, take_fd(&qemu->disk_fds[i]), false);
+	for (uint32_t i = 0; i < io->front_count; i++)
+		iothread_attach_front(io, i, take_fd(&qemu->disk_fds[i]),
+				      false);
 	for (uint32_t i = 0; i < io->nic_count; i++)
 		iothread_attach_nic(io, i, take_fd(&qemu->nic_fds[i]));
 	return 0;

@@ -300,11 +300,11 @@ TEST(a_hostile_guest_cannot_have_us_keep_long_chains_without_end)
 {
 	rig_start(&rig);
 	rig_up(&rig, false);
-	rig.disk.free_spill_count = 2; /* of all too many for this ring */
+	rig.front.free_spill_count = 2; /* of all too many for this ring */
 	for (uint64_t i = 0; i < 5; i++)
 		offer_long_chain(i * 16);
 	rig_turn(&rig);
-	CHECK(disk_prepare_sleep(&rig.disk));
+	CHECK(front_prepare_sleep(&rig.front));
 
 	for (uint64_t i = 0; i < 5; i++) {
 		CHECK_EQ(rig.disk.request_count, i < 3 ? 2 : 5 - i);
@@ -314,6 +314,6 @@ TEST(a_hostile_guest_cannot_have_us_keep_long_chains_without_end)
 		rig_turn(&rig);
 	}
 	CHECK_EQ(rig_used(&rig), 5);
-	CHECK_EQ(rig.disk.free_spill_count, 2);
+	CHECK_EQ(rig.front.free_spill_count, 2);
 	rig_stop(&rig);
 }

@@ -373,8 +373,8 @@ TEST(a_device_reset_ends_what_the_guest_was_told_of)
 	start();
 	lose_data();
 	(void)rig_pause(&rig);
-	disk_device_ops.reset(&rig.disk);
-	CHECK_EQ(disk_device_ops.set_features(&rig.disk, rig.features), 0);
+	blk_device_ops.reset(&rig.front);
+	CHECK_EQ(blk_device_ops.set_features(&rig.front, rig.features), 0);
 	fake_driver_reset(&rig.driver);
 	rig_resume(&rig, 0);
 	flush = offer_flush();

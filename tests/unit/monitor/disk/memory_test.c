@@ -12,20 +12,20 @@ static struct channel_request sent;
 static void start(void)
 {
 	rig_start(&rig);
-	disk_device_ops.memory_changed(&rig.disk);
+	blk_device_ops.memory_changed(&rig.front);
 	rig_up(&rig, false);
 }
 
 static void take_memory_away(void)
 {
-	guestmem_clear(&rig.disk.memory);
-	disk_device_ops.memory_changed(&rig.disk);
+	guestmem_clear(&rig.front.memory);
+	blk_device_ops.memory_changed(&rig.front);
 }
 
 static void give_memory_back(void)
 {
-	fake_driver_map(&rig.driver, &rig.disk.memory);
-	disk_device_ops.memory_changed(&rig.disk);
+	fake_driver_map(&rig.driver, &rig.front.memory);
+	blk_device_ops.memory_changed(&rig.front);
 	rig_turn(&rig);
 }
 
@@ -48,7 +48,7 @@ TEST(an_answer_waits_while_the_ring_has_no_memory)
 	rig_answer(&rig, &sent, 0);
 	rig_turn(&rig);
 	CHECK_EQ(rig_used(&rig), 0);
-	CHECK(disk_deadline_ns(&rig.disk) != 0);
+	CHECK(front_deadline_ns(&rig.front) != 0);
 
 	give_memory_back();
 	CHECK_EQ(rig_used(&rig), 1);
@@ -123,8 +123,8 @@ static void add_extra_memory(void)
 		.bytes = FAKE_BYTES,
 	};
 
-	CHECK_EQ(guestmem_add(&rig.disk.memory, &place, extra.fd), 0);
-	disk_device_ops.memory_changed(&rig.disk);
+	CHECK_EQ(guestmem_add(&rig.front.memory, &place, extra.fd), 0);
+	blk_device_ops.memory_changed(&rig.front);
 	rig_turn(&rig);
 }
 
@@ -136,8 +136,8 @@ static void remove_extra_memory(void)
 		.bytes = FAKE_BYTES,
 	};
 
-	CHECK_EQ(guestmem_remove(&rig.disk.memory, &place), 0);
-	disk_device_ops.memory_changed(&rig.disk);
+	CHECK_EQ(guestmem_remove(&rig.front.memory, &place), 0);
+	blk_device_ops.memory_changed(&rig.front);
 	rig_turn(&rig);
 }
 
@@ -202,7 +202,7 @@ TEST(memory_that_does_not_come_back_fails_what_needs_it_and_nothing_else)
 	remove_extra_memory();
 	status = offer_extra();
 	write = rig_offer(&rig, VIRTIO_BLK_T_OUT, 9, 512, 1);
-	disk_run_timers(&rig.disk, clock_now_ns() + 100 * NS_PER_MS);
+	front_run_timers(&rig.front, clock_now_ns() + 100 * NS_PER_MS);
 	rig_turn(&rig);
 
 	CHECK_EQ(*status, VIRTIO_BLK_S_IOERR);

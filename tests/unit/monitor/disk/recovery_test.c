@@ -226,7 +226,7 @@ TEST(without_a_service_requests_wait)
 	read = rig_offer(&rig, VIRTIO_BLK_T_IN, 0, 512, 0);
 	rig_turn(&rig);
 	CHECK_EQ(rig_status(&rig, &read), RIG_NO_STATUS);
-	CHECK_EQ(disk_deadline_ns(&rig.disk), 0);
+	CHECK_EQ(front_deadline_ns(&rig.front), 0);
 	disk_count(&rig.disk, &counters);
 	CHECK_EQ(counters.in_flight, 1);
 	CHECK_EQ(counters.held, 1);
@@ -590,15 +590,15 @@ TEST(a_suspect_is_reported_until_it_has_an_instance_alone)
 		;
 	now = clock_now_ns();
 	for (uint64_t i = 1; i <= 3; i++) {
-		CHECK(disk_deadline_ns(&rig.disk) != 0);
-		disk_run_timers(&rig.disk, now + i * 1100 * NS_PER_MS);
+		CHECK(front_deadline_ns(&rig.front) != 0);
+		front_run_timers(&rig.front, now + i * 1100 * NS_PER_MS);
 		CHECK(rig_noticed(&rig, NOTICE_POISON));
 	}
 
 	rig_up(&rig, true);
 	while (rig_noticed(&rig, NOTICE_POISON))
 		;
-	disk_run_timers(&rig.disk, now + 9000 * NS_PER_MS);
+	front_run_timers(&rig.front, now + 9000 * NS_PER_MS);
 	CHECK(!rig_noticed(&rig, NOTICE_POISON));
 	rig_stop(&rig);
 }
@@ -614,7 +614,7 @@ TEST(the_guest_is_signalled_at_once_for_a_suspect_that_is_not_sent)
 	die_three_times();
 	CHECK(read(rig.queue.call_fd, &signals, sizeof(signals)) > 0);
 	/* As if the guest had taken the data away. */
-	rig.disk.oldest->blk.segments[0].gpa = UINT64_MAX / 2;
+	rig.disk.oldest->work.segments[0].gpa = UINT64_MAX / 2;
 	rig_up(&rig, true);
 
 	CHECK_EQ(rig_status(&rig, &write), VIRTIO_BLK_S_IOERR);
@@ -653,13 +653,13 @@ TEST(a_full_host_disk_holds_the_write_until_there_is_room)
 	CHECK(rig_noticed(&rig, NOTICE_EVENT));
 	CHECK_EQ(rig_used(&rig), 0);
 
-	disk_run_timers(&rig.disk, clock_now_ns() + 600 * NS_PER_MS);
+	front_run_timers(&rig.front, clock_now_ns() + 600 * NS_PER_MS);
 	rig_turn(&rig);
 	CHECK(rig_take(&rig, &sent));
 	rig_answer(&rig, &sent, -ENOSPC);
 	rig_turn(&rig);
 	CHECK(!rig_noticed(&rig, NOTICE_EVENT));
-	disk_run_timers(&rig.disk, clock_now_ns() + 1200 * NS_PER_MS);
+	front_run_timers(&rig.front, clock_now_ns() + 1200 * NS_PER_MS);
 	rig_turn(&rig);
 	CHECK(rig_take(&rig, &sent));
 	rig_answer(&rig, &sent, 0);
@@ -681,15 +681,15 @@ TEST(an_outage_beyond_the_bound_fails_what_waits_and_what_comes)
 	first = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
 	rig_down(&rig);
-	CHECK(disk_deadline_ns(&rig.disk) != 0);
-	disk_run_timers(&rig.disk, clock_now_ns() + 50 * NS_PER_MS);
+	CHECK(front_deadline_ns(&rig.front) != 0);
+	front_run_timers(&rig.front, clock_now_ns() + 50 * NS_PER_MS);
 	CHECK_EQ(rig_status(&rig, &first), RIG_NO_STATUS);
-	disk_run_timers(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+	front_run_timers(&rig.front, clock_now_ns() + 150 * NS_PER_MS);
 	CHECK_EQ(rig_status(&rig, &first), VIRTIO_BLK_S_IOERR);
 	second = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
 	CHECK_EQ(rig_status(&rig, &second), VIRTIO_BLK_S_IOERR);
-	CHECK_EQ(disk_deadline_ns(&rig.disk), 0);
+	CHECK_EQ(front_deadline_ns(&rig.front), 0);
 
 	rig_up(&rig, false);
 	CHECK(!rig_take(&rig, &sent));
@@ -706,9 +706,9 @@ TEST(a_drain_beyond_the_bound_is_an_outage_and_waited_for_no_longer)
 	first = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
 	rig_lose(&rig, DISK_DOWN_LEAVING);
-	disk_run_timers(&rig.disk, clock_now_ns() + 50 * NS_PER_MS);
+	front_run_timers(&rig.front, clock_now_ns() + 50 * NS_PER_MS);
 	CHECK_EQ(rig_status(&rig, &first), RIG_NO_STATUS);
-	disk_run_timers(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+	front_run_timers(&rig.front, clock_now_ns() + 150 * NS_PER_MS);
 	CHECK_EQ(rig_status(&rig, &first), VIRTIO_BLK_S_IOERR);
 	second = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
@@ -725,9 +725,9 @@ TEST(an_outage_beyond_the_bound_may_ask_for_a_pause)
 	rig_down(&rig);
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
-	disk_run_timers(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+	front_run_timers(&rig.front, clock_now_ns() + 150 * NS_PER_MS);
 	CHECK(rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
-	disk_run_timers(&rig.disk, clock_now_ns() + 250 * NS_PER_MS);
+	front_run_timers(&rig.front, clock_now_ns() + 250 * NS_PER_MS);
 
 	CHECK(!rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
 	rig_stop(&rig);
@@ -743,7 +743,7 @@ TEST(each_outage_beyond_the_bound_asks_for_a_pause)
 
 	for (int i = 0; i < 3; i++) {
 		rig_down(&rig);
-		disk_run_timers(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+		front_run_timers(&rig.front, clock_now_ns() + 150 * NS_PER_MS);
 		CHECK(rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
 		rig_up(&rig, false);
 	}
@@ -761,7 +761,7 @@ static void set_policy(enum outage_policy outage, uint32_t outage_ms,
 	};
 
 	disk_set(&rig.disk, &settings);
-	disk_run_timers(&rig.disk, now_ns);
+	front_run_timers(&rig.front, now_ns);
 	rig_turn(&rig);
 }
 
@@ -775,10 +775,10 @@ TEST(a_bound_set_during_an_outage_counts_from_its_beginning)
 	rig_turn(&rig);
 	rig_down(&rig);
 	now_ns = clock_now_ns() + 150 * NS_PER_MS;
-	disk_run_timers(&rig.disk, now_ns);
+	front_run_timers(&rig.front, now_ns);
 	set_policy(OUTAGE_FAIL, 3600000, now_ns);
 	CHECK_EQ(rig_status(&rig, &request), RIG_NO_STATUS);
-	CHECK(disk_deadline_ns(&rig.disk) > now_ns);
+	CHECK(front_deadline_ns(&rig.front) > now_ns);
 	set_policy(OUTAGE_FAIL, 100, now_ns);
 
 	CHECK_EQ(rig_status(&rig, &request), VIRTIO_BLK_S_IOERR);
@@ -795,13 +795,13 @@ TEST(hold_set_after_the_bound_has_what_comes_wait_again)
 	first = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
 	rig_down(&rig);
-	disk_run_timers(&rig.disk, clock_now_ns() + 150 * NS_PER_MS);
+	front_run_timers(&rig.front, clock_now_ns() + 150 * NS_PER_MS);
 	CHECK_EQ(rig_status(&rig, &first), VIRTIO_BLK_S_IOERR);
 	set_policy(OUTAGE_HOLD, 0, clock_now_ns() + 150 * NS_PER_MS);
 	second = rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
 	CHECK_EQ(rig_status(&rig, &second), RIG_NO_STATUS);
-	CHECK_EQ(disk_deadline_ns(&rig.disk), 0);
+	CHECK_EQ(front_deadline_ns(&rig.front), 0);
 
 	rig_up(&rig, false);
 	rig_turn(&rig);
@@ -823,7 +823,7 @@ TEST(a_policy_set_during_an_outage_may_ask_for_a_pause_again)
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
 	now_ns = clock_now_ns() + 250 * NS_PER_MS;
-	disk_run_timers(&rig.disk, now_ns);
+	front_run_timers(&rig.front, now_ns);
 	CHECK(rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
 	set_policy(OUTAGE_PAUSE, 3600000, now_ns);
 	CHECK(!rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
@@ -844,7 +844,7 @@ TEST(a_policy_told_again_in_an_outage_pauses_nobody_who_was_resumed)
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
 	now_ns = clock_now_ns() + 250 * NS_PER_MS;
-	disk_run_timers(&rig.disk, now_ns);
+	front_run_timers(&rig.front, now_ns);
 	CHECK(rig_noticed(&rig, NOTICE_PAUSE_REQUEST));
 
 	set_policy(OUTAGE_PAUSE, 100, now_ns);
@@ -880,11 +880,11 @@ TEST(a_silent_service_is_reported_at_half_the_bound)
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
 	now = clock_now_ns();
-	disk_run_timers(&rig.disk, now + 400 * NS_PER_MS);
+	front_run_timers(&rig.front, now + 400 * NS_PER_MS);
 	CHECK(!rig_noticed(&rig, NOTICE_SUSPECT));
-	disk_run_timers(&rig.disk, now + 600 * NS_PER_MS);
+	front_run_timers(&rig.front, now + 600 * NS_PER_MS);
 	CHECK(rig_noticed(&rig, NOTICE_SUSPECT));
-	disk_run_timers(&rig.disk, now + 800 * NS_PER_MS);
+	front_run_timers(&rig.front, now + 800 * NS_PER_MS);
 
 	CHECK(!rig_noticed(&rig, NOTICE_SUSPECT));
 	rig_stop(&rig);
@@ -900,7 +900,7 @@ TEST(a_slow_disk_is_not_a_hang)
 	now = clock_now_ns();
 	for (uint64_t i = 1; i <= 20; i++) {
 		channel_beat(&rig.service);
-		disk_run_timers(&rig.disk, now + i * 200 * NS_PER_MS);
+		front_run_timers(&rig.front, now + i * 200 * NS_PER_MS);
 	}
 
 	CHECK(!rig_noticed(&rig, NOTICE_SUSPECT));
@@ -917,12 +917,12 @@ TEST(a_hang_time_that_is_set_counts_for_a_service_that_is_silent_already)
 	rig_turn(&rig);
 	disk_set(&rig.disk, &settings);
 	now_ns = clock_now_ns() + 2000 * NS_PER_MS;
-	disk_run_timers(&rig.disk, now_ns);
+	front_run_timers(&rig.front, now_ns);
 	CHECK(!rig_noticed(&rig, NOTICE_SUSPECT));
 
 	settings.hang_ms = 500;
 	disk_set(&rig.disk, &settings);
-	disk_run_timers(&rig.disk, now_ns + 100 * NS_PER_MS);
+	front_run_timers(&rig.front, now_ns + 100 * NS_PER_MS);
 	CHECK(rig_noticed(&rig, NOTICE_SUSPECT));
 	rig_stop(&rig);
 }
@@ -930,10 +930,10 @@ TEST(a_hang_time_that_is_set_counts_for_a_service_that_is_silent_already)
 TEST(an_idle_disk_wants_no_timer)
 {
 	start();
-	CHECK_EQ(disk_deadline_ns(&rig.disk), 0);
+	CHECK_EQ(front_deadline_ns(&rig.front), 0);
 
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 1, 512, 0);
 	rig_turn(&rig);
-	CHECK(disk_deadline_ns(&rig.disk) != 0);
+	CHECK(front_deadline_ns(&rig.front) != 0);
 	rig_stop(&rig);
 }

@@ -231,17 +231,17 @@ static void reset_guest(void)
 static void move_memory(void)
 {
 	if (is_away)
-		fake_driver_map(&rig.driver, &rig.disk.memory);
+		fake_driver_map(&rig.driver, &rig.front.memory);
 	else
-		guestmem_clear(&rig.disk.memory);
+		guestmem_clear(&rig.front.memory);
 	is_away = !is_away;
-	disk_device_ops.memory_changed(&rig.disk);
+	blk_device_ops.memory_changed(&rig.front);
 }
 
 static void pass_time(void)
 {
 	now_ns += 600 * NS_PER_MS;
-	disk_run_timers(&rig.disk, now_ns);
+	front_run_timers(&rig.front, now_ns);
 	if (rig.witness_asked > witnessed) {
 		witnessed = rig.witness_asked;
 		disk_witnessed(&rig.disk, witnessed, pick(8) ? 0 : -EIO);
@@ -322,7 +322,7 @@ static void walk(uint64_t seed)
 	forget();
 	random_state = seed;
 	rig_start(&rig);
-	disk_device_ops.memory_changed(&rig.disk);
+	blk_device_ops.memory_changed(&rig.front);
 	for (int i = 0; i < STEPS; i++) {
 		step();
 		rig_turn(&rig);

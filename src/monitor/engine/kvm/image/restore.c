@@ -67,8 +67,8 @@ int machine_open_image(struct kvm_machine *machine, int image_fd,
 /* By the I/O thread. */
 static void restore_devices(struct iothread *io, void *reader)
 {
-	for (uint32_t i = 0; i < io->disk_count; i++)
-		disk_state_restore(&io->disks[i].disk, reader);
+	for (uint32_t i = 0; i < io->front_count; i++)
+		front_state_restore(&io->fronts[i], reader);
 	for (uint32_t i = 0; i < io->nic_count; i++)
 		nic_state_restore(&io->nics[i], reader);
 }

@@ -46,8 +46,8 @@ int machine_describe(struct kvm_machine *machine,
 /* By the I/O thread. */
 static void freeze_devices(struct iothread *io, void *argument)
 {
-	for (uint32_t i = 0; i < io->disk_count; i++)
-		disk_freeze(&io->disks[i].disk);
+	for (uint32_t i = 0; i < io->front_count; i++)
+		front_freeze(&io->fronts[i]);
 	for (uint32_t i = 0; i < io->nic_count; i++)
 		nic_freeze(&io->nics[i]);
 }
@@ -55,8 +55,8 @@ static void freeze_devices(struct iothread *io, void *argument)
 /* By the I/O thread. */
 static void thaw_devices(struct iothread *io, void *argument)
 {
-	for (uint32_t i = 0; i < io->disk_count; i++)
-		disk_thaw(&io->disks[i].disk);
+	for (uint32_t i = 0; i < io->front_count; i++)
+		front_thaw(&io->fronts[i]);
 	for (uint32_t i = 0; i < io->nic_count; i++)
 		nic_thaw(&io->nics[i]);
 }

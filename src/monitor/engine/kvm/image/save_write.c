@@ -78,8 +78,8 @@ static int sync_disks(struct iothread *io)
 /* By the I/O thread. */
 static void put_devices(struct iothread *io, void *writer)
 {
-	for (uint32_t i = 0; i < io->disk_count; i++)
-		disk_state_save(&io->disks[i].disk, writer);
+	for (uint32_t i = 0; i < io->front_count; i++)
+		front_state_save(&io->fronts[i], writer);
 	for (uint32_t i = 0; i < io->nic_count; i++)
 		nic_state_save(&io->nics[i], writer);
 }

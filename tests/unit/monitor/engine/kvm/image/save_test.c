@@ -504,7 +504,7 @@ TEST(a_save_that_fails_says_why_and_can_be_tried_again)
 	CHECK_EQ(one.done_status, 0);
 	CHECK_EQ(close(image_fd), 0);
 	machine_thaw(machine_of(&one));
-	CHECK(!one.io.disks[0].disk.is_frozen);
+	CHECK(!one.io.fronts[0].is_frozen);
 	stop(&one);
 }
 

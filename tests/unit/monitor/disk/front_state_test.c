@@ -25,15 +25,16 @@ static void start(void)
 static void save(void)
 {
 	state_writer_init(&writer);
-	disk_state_save(&rig.disk, &writer);
+	front_state_save(&rig.front, &writer);
 	CHECK_EQ(state_writer_result(&writer), 0);
 }
 
 /* The monitor is gone; the guest's memory is as it was. */
 static void end_monitor(void)
 {
-	(void)disk_device_ops.queue_stop(&rig.disk, 0);
-	guestmem_clear(&rig.disk.memory);
+	(void)blk_device_ops.queue_stop(&rig.front, 0);
+	guestmem_clear(&rig.front.memory);
+	front_release(&rig.front);
 	disk_release(&rig.disk);
 }
 
@@ -44,18 +45,19 @@ static int begin_monitor(const uint8_t *bytes, size_t count)
 
 	rig.witness_asked = 0;
 	CHECK_EQ(disk_init(&rig.disk, &rig.settings, &ops), 0);
-	fake_driver_map(&rig.driver, &rig.disk.memory);
+	CHECK_EQ(front_init_blk(&rig.front, &rig.disk), 0);
+	fake_driver_map(&rig.driver, &rig.front.memory);
 	state_reader_init(&reader, bytes, count);
-	disk_state_restore(&rig.disk, &reader);
+	front_state_restore(&rig.front, &reader);
 	if (state_reader_result(&reader) < 0)
 		return -EBADMSG;
-	CHECK_EQ(disk_device_ops.set_features(&rig.disk, rig.features), 0);
-	return disk_device_ops.queue_start(&rig.disk, 0, &rig.queue);
+	CHECK_EQ(blk_device_ops.set_features(&rig.front, rig.features), 0);
+	return blk_device_ops.queue_start(&rig.front, 0, &rig.queue);
 }
 
 static void move(void)
 {
-	disk_freeze(&rig.disk);
+	front_freeze(&rig.front);
 	save();
 	end_monitor();
 	CHECK_EQ(begin_monitor(writer.bytes, writer.used), 0);
@@ -86,7 +88,7 @@ TEST(a_frozen_disk_takes_and_tells_nothing_until_it_thaws)
 	read = rig_offer(&rig, VIRTIO_BLK_T_IN, 0, 512, 0x11);
 	rig_turn(&rig);
 	CHECK(rig_take(&rig, &sent));
-	disk_freeze(&rig.disk);
+	front_freeze(&rig.front);
 	memset(rig.service.buffers + sent.buffer_offset, 0x77, 512);
 	rig_answer(&rig, &sent, 0);
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 9, 512, 0);
@@ -96,7 +98,7 @@ TEST(a_frozen_disk_takes_and_tells_nothing_until_it_thaws)
 	CHECK_EQ(rig_status(&rig, &read), RIG_NO_STATUS);
 	CHECK_EQ(*(uint8_t *)fake_driver_at(&rig.driver, read.data), 0x11);
 
-	disk_thaw(&rig.disk);
+	front_thaw(&rig.front);
 	serve_all();
 	CHECK_EQ(rig_used(&rig), 2);
 	finish();
@@ -115,7 +117,7 @@ static void move_at(int taken, int answered, bool is_seen)
 		requests[i] = rig_offer(&rig, VIRTIO_BLK_T_OUT, i, 512, 0);
 	rig_turn(&rig);
 	if (!is_seen)
-		disk_freeze(&rig.disk);
+		front_freeze(&rig.front);
 	for (int i = 0; i < taken; i++) {
 		CHECK(rig_take(&rig, &sent));
 		if (i < answered)
@@ -128,7 +130,7 @@ static void move_at(int taken, int answered, bool is_seen)
 	move();
 	rig_up(&rig, false);
 	CHECK_EQ(rig_used(&rig), 0);
-	disk_thaw(&rig.disk);
+	front_thaw(&rig.front);
 	serve_all();
 	CHECK_EQ(told + rig_used(&rig), 6);
 	for (uint64_t i = 0; i < 6; i++)
@@ -157,7 +159,7 @@ TEST(what_was_in_flight_is_replayed_in_the_order_taken)
 	rig_up(&rig, false);
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 20, 512, 0);
 	CHECK(!rig_take(&rig, &sent));
-	disk_thaw(&rig.disk);
+	front_thaw(&rig.front);
 	rig_turn(&rig);
 	for (uint64_t i = 0; i < 4; i++) {
 		CHECK(rig_take(&rig, &sent));
@@ -176,12 +178,12 @@ TEST(what_was_done_is_told_and_not_done_again)
 	write = rig_offer(&rig, VIRTIO_BLK_T_OUT, 0, 512, 0);
 	rig_turn(&rig);
 	CHECK(rig_take(&rig, &sent));
-	disk_freeze(&rig.disk);
+	front_freeze(&rig.front);
 	rig_answer(&rig, &sent, -EIO);
 	rig_turn(&rig);
 	move();
 	rig_up(&rig, false);
-	disk_thaw(&rig.disk);
+	front_thaw(&rig.front);
 	rig_turn(&rig);
 	CHECK(!rig_take(&rig, &sent));
 	CHECK_EQ(rig_used(&rig), 1);
@@ -198,7 +200,7 @@ TEST(a_flush_that_was_in_flight_asks_the_witness)
 	rig_turn(&rig);
 	move();
 	rig_up(&rig, false);
-	disk_thaw(&rig.disk);
+	front_thaw(&rig.front);
 	serve_all();
 	CHECK_EQ(rig_status(&rig, &flush), RIG_NO_STATUS);
 	CHECK_EQ((long long)rig.witness_asked, 1);
@@ -212,11 +214,11 @@ TEST(an_error_found_by_saving_is_told_to_every_flush_that_follows)
 	struct guest_request flush;
 
 	start();
-	disk_freeze(&rig.disk);
+	front_freeze(&rig.front);
 	disk_owe_error(&rig.disk);
 	move();
 	rig_up(&rig, false);
-	disk_thaw(&rig.disk);
+	front_thaw(&rig.front);
 	flush = rig_offer(&rig, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
 	serve_all();
 	CHECK_EQ(rig_status(&rig, &flush), VIRTIO_BLK_S_IOERR);
@@ -235,7 +237,7 @@ TEST(a_partition_restored_and_saved_again_before_it_runs_loses_nothing)
 	move();
 	move();
 	rig_up(&rig, false);
-	disk_thaw(&rig.disk);
+	front_thaw(&rig.front);
 	serve_all();
 	CHECK_EQ(rig_used(&rig), 5);
 	finish();
@@ -247,10 +249,10 @@ TEST(a_reset_forgets_what_was_saved)
 	(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, 0, 512, 0);
 	rig_turn(&rig);
 	move();
-	(void)disk_device_ops.queue_stop(&rig.disk, 0);
-	disk_device_ops.reset(&rig.disk);
+	(void)blk_device_ops.queue_stop(&rig.front, 0);
+	blk_device_ops.reset(&rig.front);
 	rig_up(&rig, false);
-	disk_thaw(&rig.disk);
+	front_thaw(&rig.front);
 	rig_turn(&rig);
 	CHECK(!rig_take(&rig, &sent));
 	finish();
@@ -263,11 +265,11 @@ TEST(a_save_that_failed_leaves_a_disk_that_goes_on)
 		(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, i, 512, 0);
 	rig_turn(&rig);
 	CHECK(rig_take(&rig, &sent));
-	disk_freeze(&rig.disk);
+	front_freeze(&rig.front);
 	save();
 	rig_answer(&rig, &sent, 0);
 	rig_turn(&rig);
-	disk_thaw(&rig.disk);
+	front_thaw(&rig.front);
 	serve_all();
 	CHECK_EQ(rig_used(&rig), 3);
 	finish();
@@ -281,7 +283,7 @@ TEST(a_hostile_image_cannot_name_requests_that_the_ring_does_not_have)
 	for (uint64_t i = 0; i < 3; i++)
 		(void)rig_offer(&rig, VIRTIO_BLK_T_OUT, i, 512, 0);
 	rig_turn(&rig);
-	disk_freeze(&rig.disk);
+	front_freeze(&rig.front);
 	save();
 	for (size_t at = 0; at < writer.used; at++) {
 		uint8_t before = writer.bytes[at];
@@ -290,7 +292,7 @@ TEST(a_hostile_image_cannot_name_requests_that_the_ring_does_not_have)
 			end_monitor();
 			writer.bytes[at] = values[i];
 			if (begin_monitor(writer.bytes, writer.used) == 0) {
-				disk_thaw(&rig.disk);
+				front_thaw(&rig.front);
 				rig_turn(&rig);
 			}
 		}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* From the guest's rings to the table, and when. */
+#include "monitor/disk/front.h"
+
+#include <errno.h>
+
+#include "base/count.h"
+#include "monitor/disk/table.h"
+
+/* Chains taken from one queue before it is the next one's turn. */
+#define TURN_CHAINS 8
+
+/* Take from one queue. 0: a request or an answer; -EAGAIN: nothing there. */
+static int take(struct front_queue *queue)
+{
+	struct front *front = queue->front;
+	struct ring_chain chain;
+	int r;
+
+	if (!queue_is_live(queue) || !front_has_room(front))
+		return -EAGAIN;
+	r = virtqueue_take(&queue->vq, front->scratch, RING_CHAIN_MAX, &chain);
+	if (r == -EBADMSG)
+		front->disks[0]->counters.violations++;
+	if (r < 0)
+		return -EAGAIN;
+	inflight_mark(&queue->inflight, chain.head);
+	(void)front->ops->accept(queue, &chain);
+	return 0;
+}
+
+/* Queues in turns, TURN_CHAINS each. */
+int front_take(struct front *front)
+{
+	uint32_t count = front->queue_count;
+
+	for (uint32_t i = 0; i <= count; i++) {
+		if (take(&front->queues[front->turn / TURN_CHAINS]) == 0) {
+			front->turn = (front->turn + 1) % (count * TURN_CHAINS);
+			return 0;
+		}
+		front->turn =
+			(front->turn / TURN_CHAINS + 1) % count * TURN_CHAINS;
+	}
+	return -EAGAIN;
+}
+
+void front_signal(struct front *front)
+{
+	for (uint32_t i = 0; i < front->queue_count; i++) {
+		struct front_queue *queue = &front->queues[i];
+
+		if (queue->vq.has_pushed && queue_is_live(queue))
+			virtqueue_signal(&queue->vq);
+	}
+}
+
+void front_resume(struct front *front)
+{
+	for (uint32_t i = 0; i < front->queue_count; i++)
+		if (queue_is_live(&front->queues[i]))
+			table_push_done(&front->queues[i]);
+	for (uint32_t i = 0; i < front->disk_count; i++) {
+		table_rewind(front->disks[i]);
+		front->disks[i]->is_blocked = false;
+	}
+	front_signal(front);
+}
+
+bool front_turn(struct front *front)
+{
+	bool has_worked = false;
+
+	for (uint32_t i = 0; i < front->disk_count; i++)
+		has_worked |= disk_turn(front->disks[i]);
+	return has_worked;
+}
+
+/* True: chains came in between. */
+static bool want_kicks(struct front *front)
+{
+	bool has_more = false;
+
+	for (uint32_t i = 0; i < front->queue_count; i++) {
+		struct front_queue *queue = &front->queues[i];
+
+		if (!queue_is_live(queue))
+			continue;
+		queue->has_backlog = virtqueue_want_kicks(&queue->vq);
+		has_more |= queue->has_backlog;
+	}
+	return has_more;
+}
+
+bool front_prepare_sleep(struct front *front)
+{
+	const struct disk *disk = front->disks[0];
+	bool is_safe = true;
+
+	/* During an outage that lasts too long nothing else will look. */
+	if (want_kicks(front) && (!disk->is_blocked || disk_is_failing(disk)))
+		return false;
+	for (uint32_t i = 0; i < front->disk_count; i++) {
+		struct lane *lane = &front->disks[i]->lane;
+
+		is_safe &= !lane->is_open ||
+			   channel_prepare_sleep(&lane->channel, 1);
+	}
+	return is_safe;
+}
+
+uint64_t front_deadline_ns(const struct front *front)
+{
+	uint64_t deadline = front->settled_ns;
+
+	for (uint32_t i = 0; i < front->disk_count; i++) {
+		uint64_t own = disk_deadline_ns(front->disks[i]);
+
+		if (own && (!deadline || own < deadline))
+			deadline = own;
+	}
+	return deadline;
+}
+
+void front_run_timers(struct front *front, uint64_t now_ns)
+{
+	if (front->settled_ns != 0 && now_ns >= front->settled_ns)
+		front_memory_settle(front);
+	for (uint32_t i = 0; i < front->disk_count; i++)
+		disk_run_timers(front->disks[i], now_ns);
+}
