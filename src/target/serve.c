@@ -16,6 +16,7 @@
 #include "base/count.h"
 #include "base/failpoint.h"
 #include "base/scope.h"
+#include "target/jobs.h"
 
 #define BATCH               16
 #define TURNS_PER_LINK_LOOK 64
@@ -70,119 +71,17 @@ static void answer(struct service *service, struct task *task)
 	client_answer(task);
 }
 
-/* Leaving and entering the kernel, as far as a detach has to wait for it. */
-static void enter_kernel(struct service *service, struct task *task)
+void service_finish(struct service *service, struct task *task)
 {
-	service->in_kernel++;
-	task->client->in_kernel++;
-}
-
-static void leave_kernel(struct service *service, struct task *task)
-{
-	service->in_kernel--;
-	task->client->in_kernel--;
 	if (task != &task->client->last_flush)
 		answer(service, task);
 }
 
-static void run_task(struct work *work)
-{
-	struct task *task = (struct task *)work;
-
-	task->status = task->job.provider->ops->run(&task->job);
-}
-
-static bool is_large(const struct task *task)
-{
-	return task->job.length_bytes >= DISK_LARGE_BYTES;
-}
-
-/* How many workers a client may keep busy: some are always left, so that one
- * whose device is slow, or who asks for too much, holds up no other. */
-static uint32_t worker_share(const struct service *service)
-{
-	return (uint32_t)max_u64(WORKERS_MAX / (service->client_count + 1), 1);
-}
-
-/* Done here and now if no thread can be had. */
-static void submit(struct service *service, struct task *task)
-{
-	task->client->on_workers++;
-	if (workers_submit(&service->workers, &task->work) == 0)
-		return;
-	task->client->on_workers--;
-	service->large_on_workers -= is_large(task);
-	task->status = task->job.provider->ops->run(&task->job);
-	leave_kernel(service, task);
-}
-
-static void start_on_worker(struct service *service, struct task *task)
-{
-	task->work.run = run_task;
-	service->quick_streak = 0;
-	affinity_clear(&service->affinity);
-	service->large_on_workers += is_large(task);
-	if (task->client->on_workers < worker_share(service))
-		submit(service, task);
-	else
-		client_wait(task);
-}
-
-/* One of its tasks came back from a worker. */
-static void start_waiting(struct service *service, struct client *client)
-{
-	struct task *task;
-
-	while (client->on_workers < worker_share(service) &&
-	       (task = client_next_waiting(client)))
-		submit(service, task);
-}
-
-static struct task *task_of(struct aio_slot *slot)
-{
-	return (void *)((char *)slot - offsetof(struct task, slot));
-}
-
-/* Large transfers in parallel are worth a thread on each CPU: one thread alone
- * does not fill the memory bus. This one is one of them, and finds what the
- * others did without having to be woken. */
-static bool is_for_worker(const struct service *service,
-			  const struct task *task)
-{
-	struct channel *channel = &task->client->channel;
-
-	return is_large(task) &&
-	       service->large_on_workers < service->large_workers &&
-	       (channel_outstanding(channel) > 1 ||
-		channel_has_waiting(channel));
-}
-
-static int try_now(struct service *service, struct task *task)
-{
-	if (is_for_worker(service, task))
-		return -EAGAIN;
-	return task->job.provider->ops->try_now(&task->job);
-}
-
 static void start(struct service *service, struct task *task)
 {
-	bool has_data = task->job.buffer != NULL;
-
 	(void)failpoint("disk.before_io");
-	enter_kernel(service, task);
-	if (has_data && task->job.provider->direct_fd >= 0) {
-		service->quick_streak = 0;
-		if (aio_queue(&service->aio, &task->slot, &task->job))
-			start_on_worker(service, task);
-		return;
-	}
-	task->status = try_now(service, task);
-	if (task->status == -EAGAIN) {
-		start_on_worker(service, task);
-		return;
-	}
-	service->quick_streak++;
-	leave_kernel(service, task);
+	if (jobs_begin(service, task))
+		service_finish(service, task);
 }
 
 static bool take_one(struct service *service, struct client *client)
@@ -193,7 +92,7 @@ static bool take_one(struct service *service, struct client *client)
 		return false;
 	(void)failpoint("disk.request");
 	die_of_poison(service, &task->job);
-	service->last_was_large = is_large(task);
+	service->last_was_large = job_is_large(&task->job);
 	if (task->status)
 		answer(service, task);
 	else
@@ -218,69 +117,6 @@ static bool serve_client(struct service *service, struct client *client)
 	return taken != 0;
 }
 
-static bool take_finished_work(struct service *service)
-{
-	struct work *work = workers_take_done(&service->workers);
-	struct work *next;
-	bool worked = work != NULL;
-
-	for (; work; work = next) {
-		struct task *task = (struct task *)work;
-		struct client *client = task->client;
-
-		next = work->next;
-		service->large_on_workers -= is_large(task);
-		client->on_workers--;
-		leave_kernel(service, task);
-		start_waiting(service, client);
-	}
-	return worked;
-}
-
-/* Whole: done. Refused for now, or only a part: the rest on a worker. */
-static void finish_aio(struct service *service, struct task *task,
-		       int64_t result)
-{
-	if (result > 0)
-		task->job.done_bytes += (uint32_t)result;
-	if (task->job.done_bytes == task->job.length_bytes) {
-		leave_kernel(service, task);
-		return;
-	}
-	if (result == -EOPNOTSUPP)
-		task->job.provider->nowait_direct = false;
-	if (result >= 0 || result == -EAGAIN || result == -EOPNOTSUPP) {
-		start_on_worker(service, task);
-		return;
-	}
-	task->status = provider_status((int)result);
-	leave_kernel(service, task);
-}
-
-static bool take_finished_aio(struct service *service)
-{
-	struct aio_slot *slot;
-	bool worked = false;
-	int64_t result;
-
-	while ((slot = aio_reap(&service->aio, &result))) {
-		finish_aio(service, task_of(slot), result);
-		worked = true;
-	}
-	return worked;
-}
-
-static void submit_aio(struct service *service)
-{
-	struct aio_slot *refused;
-
-	do {
-		(void)aio_submit(&service->aio, &refused);
-		if (refused)
-			start_on_worker(service, task_of(refused));
-	} while (refused);
-}
-
 /* Closed first: who hears of it asks for the fence at once. */
 static void end_client(struct service *service, struct client *client)
 {
@@ -299,8 +135,7 @@ static void flush_last(struct service *service, struct client *client)
 	task->client = client;
 	task->job =
 		(struct job){ .provider = client->provider, .op = DISK_FLUSH };
-	enter_kernel(service, task);
-	start_on_worker(service, task);
+	jobs_begin_on_worker(service, task);
 }
 
 static void remove_over(struct service *service)
@@ -323,12 +158,11 @@ static void remove_over(struct service *service)
 
 static bool turn(struct service *service)
 {
-	bool worked = take_finished_work(service);
+	bool worked = jobs_reap(service);
 
-	worked |= take_finished_aio(service);
 	for (uint32_t i = 0; i < service->client_count; i++)
 		worked |= serve_client(service, service->clients[i]);
-	submit_aio(service);
+	jobs_submit(service);
 	remove_over(service);
 	return worked;
 }

@@ -56,6 +56,9 @@ int service_init(struct service *service);
 /* Serve until CHILD_QUIT. */
 void service_run(struct service *service);
 
+/* The job of a task is done, with its status in task->status. */
+void service_finish(struct service *service, struct task *task);
+
 /* messages.c ------------------------------------------------------------- */
 
 /* Handle what the supervisor sent. */
