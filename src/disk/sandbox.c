@@ -16,6 +16,7 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL(preadv2, "disk reads; draining eventfds"),
 	SANDBOX_CALL(pwritev2, "disk writes"),
 	SANDBOX_CALL(fdatasync, "flush"),
+	SANDBOX_CALL(lseek, "where a sparse file has data"),
 	SANDBOX_CALL(fallocate, "discard and write zeroes"),
 	SANDBOX_CALL_IF(ioctl, 1, BLKDISCARD, "discard on a block device"),
 	SANDBOX_CALL_IF(io_setup, 0, AIO_MAX,

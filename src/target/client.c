@@ -151,7 +151,7 @@ void client_answer(struct task *task)
 	struct channel_response response = {
 		.id = task->id,
 		.status = task->status,
-		.bytes = has_bytes ? task->job.length_bytes : 0,
+		.bytes = has_bytes ? (uint32_t)task->job.length_bytes : 0,
 	};
 
 	channel_send_response(&client->channel, &response);

@@ -160,7 +160,7 @@ static void finish_aio(struct service *service, struct task *task,
 		       int64_t result)
 {
 	if (result > 0)
-		task->job.done_bytes += (uint32_t)result;
+		task->job.done_bytes += (uint64_t)result;
 	if (task->job.done_bytes == task->job.length_bytes) {
 		finish(service, task);
 		return;

@@ -30,15 +30,20 @@ struct provider {
 	bool must_flush;    /* before its last close, which else waits */
 };
 
+/* Beside enum disk_op: how far, from offset_bytes on and at most for
+ * length_bytes, all is stored or nothing is. Status: 1 or 0, and run_bytes. */
+#define JOB_EXTENT 0x100
+
 /* One request in flight. */
 struct job {
 	struct provider *provider;
-	uint16_t op;    /* enum disk_op */
+	uint16_t op;    /* enum disk_op, or JOB_EXTENT */
 	uint16_t flags; /* DISK_FLAG_... */
-	uint32_t length_bytes;
+	uint64_t length_bytes;
 	uint64_t offset_bytes;
 	uint8_t *buffer;     /* of READ and WRITE; shared with the client */
-	uint32_t done_bytes; /* so far */
+	uint64_t done_bytes; /* so far */
+	uint64_t run_bytes;
 };
 
 struct provider_ops {

@@ -148,3 +148,27 @@ TEST(a_write_of_which_nothing_more_is_taken_is_an_error)
 
 	provider_file.close(file);
 }
+
+static void expect_extent(uint64_t at, int is_stored, uint64_t run_bytes)
+{
+	struct job job = { .provider = file,
+			   .op = JOB_EXTENT,
+			   .offset_bytes = at,
+			   .length_bytes = 1u << 20 };
+
+	CHECK_EQ(provider_file.run(&job), is_stored);
+	CHECK_EQ(job.run_bytes, run_bytes);
+}
+
+TEST(a_sparse_file_tells_where_it_has_data)
+{
+	open_file();
+	CHECK_EQ(ftruncate(file_fd, 1 << 20), 0);
+	CHECK_EQ(pwrite(file_fd, buffer, BYTES, 64 << 10), BYTES);
+
+	expect_extent(0, 0, 64 << 10);
+	expect_extent(64 << 10, 1, BYTES);
+	expect_extent((64 << 10) + BYTES, 0, 1u << 20);
+	expect_extent(4u << 20, 0, 1u << 20);
+	provider_file.close(file);
+}

@@ -97,7 +97,7 @@ static const struct {
 	{ __NR_fdatasync, ROLE_DISK | MONITORS | ROLE_WITNESS },
 	{ __NR_pread64, ROLE_CONSOLE | ROLE_KVM },
 	{ __NR_pwrite64, ROLE_CONSOLE | ROLE_KVM },
-	{ __NR_lseek, ROLE_KVM },
+	{ __NR_lseek, ROLE_DISK | ROLE_KVM },
 	{ __NR_fsync, ROLE_KVM },
 	{ __NR_sync_file_range, ROLE_KVM },
 	{ __NR_pidfd_send_signal, ROLE_QEMU },
