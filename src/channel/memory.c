@@ -28,7 +28,7 @@ static uint64_t buffers_at(uint32_t slot_count)
 
 uint32_t channel_reserved_bytes(enum channel_kind kind)
 {
-	return kind == CHANNEL_KIND_SCSI ? SCSI_SENSE_BYTES : 0;
+	return kind == CHANNEL_KIND_SCSI ? SCSI_SENSE_AREA_BYTES : 0;
 }
 
 static bool kind_is_valid(const struct channel_shape *shape)

@@ -26,7 +26,7 @@
  * management has its result (enum scsi_task_result) in place of the status.
  * `bytes` is how much data was transferred, from the first byte on.
  *
- * The buffer area begins with SCSI_SENSE_BYTES of sense slots, which the
+ * The buffer area begins with SCSI_SENSE_AREA_BYTES of sense slots, which the
  * client never grants. A channel has no more slots than sense slots.
  *
  * What no honest client sends breaks the channel: an unknown op, flag or
@@ -55,11 +55,11 @@ enum scsi_op {
 #define SCSI_QUEUE_ROWS 256u
 
 /* The longest transfer. */
-#define SCSI_TRANSFER_MAX (1024u * 1024)
+#define SCSI_TRANSFER_MAX (1U << 20)
 
 #define SCSI_SENSE_SLOTS      256u
 #define SCSI_SENSE_SLOT_BYTES 128u
-#define SCSI_SENSE_BYTES      (SCSI_SENSE_SLOTS * SCSI_SENSE_SLOT_BYTES)
+#define SCSI_SENSE_AREA_BYTES (SCSI_SENSE_SLOTS * SCSI_SENSE_SLOT_BYTES)
 /* The longest sense data. */
 #define SCSI_SENSE_MAX 96u
 

@@ -303,15 +303,15 @@ TEST(a_scsi_channel_has_a_sense_slot_for_each_request_and_room_for_data)
 	struct channel_shape shape = {
 		.kind = CHANNEL_KIND_SCSI,
 		.slot_count = SCSI_SENSE_SLOTS,
-		.buffer_bytes = SCSI_SENSE_BYTES + CHANNEL_BUFFER_UNIT,
+		.buffer_bytes = SCSI_SENSE_AREA_BYTES + CHANNEL_BUFFER_UNIT,
 	};
 	SCOPED(close_fd) int memfd = NO_FD;
 	int other;
 
 	CHECK_EQ(channel_create(&shape, &memfd), 0);
-	shape.buffer_bytes = SCSI_SENSE_BYTES;
+	shape.buffer_bytes = SCSI_SENSE_AREA_BYTES;
 	CHECK_EQ(channel_create(&shape, &other), -EINVAL);
-	shape.buffer_bytes = 2 * SCSI_SENSE_BYTES;
+	shape.buffer_bytes = 2 * SCSI_SENSE_AREA_BYTES;
 	shape.slot_count = 2 * SCSI_SENSE_SLOTS;
 	CHECK_EQ(channel_create(&shape, &other), -EINVAL);
 }
@@ -321,12 +321,13 @@ TEST(a_hostile_client_cannot_pass_sense_slots_as_a_buffer)
 	const struct channel scsi = { .shape = {
 					      .kind = CHANNEL_KIND_SCSI,
 					      .buffer_bytes =
-						      2 * SCSI_SENSE_BYTES,
+						      2 * SCSI_SENSE_AREA_BYTES,
 				      } };
 
-	CHECK(channel_has_buffer(&scsi, SCSI_SENSE_BYTES, SCSI_SENSE_BYTES));
+	CHECK(channel_has_buffer(&scsi, SCSI_SENSE_AREA_BYTES,
+				 SCSI_SENSE_AREA_BYTES));
 	CHECK(!channel_has_buffer(&scsi, 0, CHANNEL_BUFFER_UNIT));
-	CHECK(!channel_has_buffer(&scsi, SCSI_SENSE_BYTES - 4096, 8192));
+	CHECK(!channel_has_buffer(&scsi, SCSI_SENSE_AREA_BYTES - 4096, 8192));
 }
 
 TEST(place_and_outcome_of_a_scsi_request_keep_their_parts)
