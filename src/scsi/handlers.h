@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handlers that command.def names, by the file that has them.
+ */
+#ifndef SCSI_HANDLERS_H
+#define SCSI_HANDLERS_H
+
+#include "scsi/command.h"
+
+/* inquiry.c: SPC-4 6.4, 7.8 */
+scsi_handler scsi_inquiry;
+
+/* report.c: SPC-4 6.29, 6.33, 6.35, 6.36, 6.42, 6.47; SBC-3 5.16, 5.17 */
+scsi_handler scsi_test_unit_ready;
+scsi_handler scsi_request_sense;
+scsi_handler scsi_send_diagnostic;
+scsi_handler scsi_report_luns;
+scsi_handler scsi_report_codes;
+scsi_handler scsi_report_functions;
+scsi_handler scsi_read_capacity;
+scsi_handler scsi_read_capacity_long;
+
+/* mode.c: SPC-4 6.9 to 6.12, 7.5; SBC-3 6.5 */
+scsi_handler scsi_mode_sense;
+scsi_handler scsi_mode_select;
+
+/* medium.c: SBC-3 5.8, 5.25 */
+scsi_handler scsi_start_stop;
+scsi_handler scsi_prevent_allow;
+
+/* block.c: SBC-3 5.10 to 5.15, 5.21, 5.22, 5.29 to 5.40 */
+scsi_handler scsi_read;
+scsi_handler scsi_write;
+scsi_handler scsi_verify;
+scsi_handler scsi_write_verify;
+scsi_handler scsi_or_write;
+scsi_handler scsi_prefetch;
+scsi_handler scsi_synchronize;
+
+/* unmap.c: SBC-3 5.4, 5.28, 5.43 */
+scsi_handler scsi_unmap;
+scsi_handler scsi_write_same;
+scsi_handler scsi_lba_status;
+
+/* compare.c: SBC-3 5.2 */
+scsi_handler scsi_compare_and_write;
+
+#endif
