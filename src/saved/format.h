@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/count.h"
-#include "saved/crc32c.h"
+#include "base/crc32c.h"
 #include "saved/image.h"
 
 #define IMAGE_MAGIC   "BULKHEAD"

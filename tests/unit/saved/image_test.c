@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crc32c.h"
 #include "lib/harness.h"
-#include "saved/crc32c.h"
 #include "saved/format.h"
 
 #define PAGE        4096u

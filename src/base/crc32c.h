@@ -4,8 +4,8 @@
  * bits, and processors have an instruction for it. It detects damage, not an
  * attacker who rewrites the checksum as well.
  */
-#ifndef SAVED_CRC32C_H
-#define SAVED_CRC32C_H
+#ifndef BASE_CRC32C_H
+#define BASE_CRC32C_H
 
 #include <stddef.h>
 #include <stdint.h>

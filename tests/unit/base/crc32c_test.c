@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "saved/crc32c.h"
+#include "base/crc32c.h"
 
 #include <string.h>
 
