@@ -51,6 +51,18 @@ enum disk_access {
 	DISK_ACCESS_COUNT
 };
 
+/* How the guest sees a disk: as a device of its own, or as a unit of its SCSI
+ * controller. */
+enum disk_bus { DISK_BUS_BLK, DISK_BUS_SCSI, DISK_BUS_COUNT };
+
+/* What it is to the guest; all but a disk want DISK_BUS_SCSI. */
+enum disk_type {
+	DISK_TYPE_DISK,
+	DISK_TYPE_CD,
+	DISK_TYPE_TAPE,
+	DISK_TYPE_COUNT
+};
+
 enum disk_cache { DISK_BUFFERED, DISK_DIRECT, DISK_CACHE_COUNT };
 
 /* What a long outage of the disk's service does (invariant I6). */
@@ -76,6 +88,8 @@ struct disk_definition {
 	struct outage outage;
 	uint32_t hang_ms;     /* a silent service is killed after this */
 	uint32_t queue_count; /* virtqueues, 1 to 8 */
+	uint32_t bus;         /* enum disk_bus */
+	uint32_t type;        /* enum disk_type */
 };
 
 struct partition_definition {
@@ -94,15 +108,16 @@ struct partition_definition {
 	char initrd[PATH_SIZE]; /* may be empty */
 	char cmdline[CMDLINE_SIZE];
 	char vhost_user[SOCKET_PATH_SIZE]; /* ENGINE_FOREIGN only */
-	uint32_t reserved_tail;
+	/* Request queues of its SCSI controller; 0 for ENGINE_FOREIGN. */
+	uint32_t scsi_queue_count;
 	char description[DESCRIPTION_SIZE]; /* may be empty */
 	struct disk_definition disks[DISK_COUNT_MAX];
 };
 
-_Static_assert(sizeof(struct disk_definition) == 352, "no padding");
+_Static_assert(sizeof(struct disk_definition) == 360, "no padding");
 _Static_assert(sizeof(struct partition_definition) ==
 		       32 + 24 + 24 + 256 + 256 + 1024 + 108 + 4 + 256 +
-			       DISK_COUNT_MAX * 352,
+			       DISK_COUNT_MAX * 360,
 	       "no padding");
 
 /* Limits that both the document parser and the supervisor apply. */

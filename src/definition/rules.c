@@ -91,6 +91,34 @@ int rules_check_switch(const void *record, const struct checking *checking)
 				    "is the uplink's, and there is none");
 }
 
+/* Disks. ---------------------------------------------------------------------- */
+
+void rules_complete_disk(void *record)
+{
+	struct disk_definition *disk = record;
+
+	if (disk->type != DISK_TYPE_DISK)
+		disk->bus = DISK_BUS_SCSI;
+	if (disk->type == DISK_TYPE_CD)
+		disk->access = DISK_READ_ONLY;
+}
+
+int rules_check_disk(const void *record, const struct checking *checking)
+{
+	const struct disk_definition *disk = record;
+
+	if (disk->type != DISK_TYPE_DISK && disk->bus != DISK_BUS_SCSI)
+		return refuse_key(checking, "bus",
+				  "must be scsi for a cd or a tape");
+	if (disk->type == DISK_TYPE_CD && disk->access != DISK_READ_ONLY)
+		return refuse_key(checking, "access", "must be ro for a cd");
+	if (disk->bus == DISK_BUS_SCSI && disk->queue_count != 1)
+		return refuse_key(checking, "queues",
+				  "goes with bus: blk only; scsi.queues is for "
+				  "the controller");
+	return 0;
+}
+
 /* Partitions. ----------------------------------------------------------------- */
 
 static int check_disk_pair(const struct partition_definition *definition,
@@ -177,6 +205,10 @@ int rules_check_partition(const void *record, const struct checking *checking)
 		return refuse_key(checking, "disks",
 				  "engine: foreign takes exactly one disk or "
 				  "one interface");
+	if (definition->engine == ENGINE_FOREIGN && definition->disk_count &&
+	    definition->disks[0].bus == DISK_BUS_SCSI)
+		return refuse_key(checking, "disks[0].bus",
+				  "must be blk for engine: foreign");
 	r = check_pairs("disks", definition->disk_count, document, checking);
 	return r < 0 ? r
 		     : check_pairs("nics", document->nic_count, document,

@@ -19,8 +19,12 @@ struct checking {
 };
 
 int rules_check_partition(const void *record, const struct checking *checking);
+int rules_check_disk(const void *record, const struct checking *checking);
 int rules_check_nic(const void *record, const struct checking *checking);
 int rules_check_switch(const void *record, const struct checking *checking);
+
+/* What is no disk is a unit of the SCSI controller, and a CD is only read. */
+void rules_complete_disk(void *record);
 
 /* An interface, or an uplink, of which no VLAN was said is in VLAN 1. */
 void rules_complete_nic(void *record);

@@ -13,6 +13,8 @@ static const char *const engine_choices[] = { "auto", "kvm", "qemu", "foreign",
 static const char *const restart_choices[] = { "on-failure", "never", "always",
 					       NULL };
 static const char *const access_choices[] = { "rw", "ro", "rw-unfenced", NULL };
+static const char *const bus_choices[] = { "blk", "scsi", NULL };
+static const char *const type_choices[] = { "disk", "cd", "tape", NULL };
 static const char *const cache_choices[] = { "buffered", "direct", NULL };
 
 _Static_assert(ARRAY_COUNT(class_choices) == CLASS_COUNT + 1, "one each");
@@ -20,6 +22,8 @@ _Static_assert(ARRAY_COUNT(engine_choices) == ENGINE_COUNT + 1, "one each");
 _Static_assert(ARRAY_COUNT(restart_choices) == RESTART_COUNT + 1, "one each");
 _Static_assert(ARRAY_COUNT(access_choices) == DISK_ACCESS_COUNT + 1,
 	       "one each");
+_Static_assert(ARRAY_COUNT(bus_choices) == DISK_BUS_COUNT + 1, "one each");
+_Static_assert(ARRAY_COUNT(type_choices) == DISK_TYPE_COUNT + 1, "one each");
 _Static_assert(ARRAY_COUNT(cache_choices) == DISK_CACHE_COUNT + 1, "one each");
 
 static uint32_t engine_of(const void *record)
@@ -71,7 +75,11 @@ static const struct field disk_fields[] = {
 	{ "hang", 8, FIELD_TIME, .change = CHANGE_RUNNING, AT(disk_definition, hang_ms), .least = HANG_MS_MIN, .most = HANG_MS_MAX, .fallback = HANG_MS_DEFAULT,
 	  .help = "A service that stands still for this long with requests waiting is killed and replaced." },
 	{ "queues", 9, FIELD_COUNT, .change = CHANGE_STOPPED, AT(disk_definition, queue_count), .least = 1, .most = QUEUE_COUNT_MAX, .fallback = 1,
-	  .help = "How many virtqueues the disk offers to the guest." },
+	  .help = "How many virtqueues the disk offers to the guest; those of a unit on bus: scsi are its controller's." },
+	{ "bus", 10, FIELD_CHOICE, .change = CHANGE_STOPPED, AT(disk_definition, bus), .choices = bus_choices, .fallback_text = "blk, of a cd or tape scsi",
+	  .help = "How the guest sees the disk: as a virtio-blk device of its own, or as a unit of its virtio-scsi controller, by its place among those units." },
+	{ "type", 11, FIELD_CHOICE, .change = CHANGE_UNINSTALLED, AT(disk_definition, type), .choices = type_choices,
+	  .help = "What it is to the guest: a disk, a CD of 2048-byte blocks that is only read, or a tape in a SIMH image; a cd and a tape are units on bus: scsi." },
 };
 
 static const struct field nic_fields[] = {
@@ -135,6 +143,9 @@ static const struct field partition_fields[] = {
 	  .help = "Whether the guest's memory is made of the host's huge pages, in which case its size is a multiple of 2M and the partition starts only while enough of them are free; they stay reserved for it until it ends, so it has no balloon; only for the kvm engine." },
 	{ "memory.max", 0, FIELD_REFUSED, .help = "growing memory is not in this release" },
 	{ "disks", 11, FIELD_LIST, .change = CHANGE_UNINSTALLED, .most = DISK_COUNT_MAX, .element = &disk_record, AT(partition_document, partition.disks), .count_offset = offsetof(struct partition_document, partition.disk_count), .help = "The guest's disks, in the order in which it sees them." },
+	{ "scsi", 0, FIELD_GROUP, .help = "The virtio-scsi controller of the disks on bus: scsi; not for engine: foreign." },
+	{ "scsi.queues", 18, FIELD_COUNT, .need = &own, .change = CHANGE_STOPPED, AT(partition_document, partition.scsi_queue_count), .least = 1, .most = QUEUE_COUNT_MAX, .fallback = 1,
+	  .help = "How many request queues the controller offers to the guest." },
 	{ "nics", 12, FIELD_LIST, .change = CHANGE_STOPPED, .most = NIC_COUNT_MAX, .element = &nic_record, AT(partition_document, nics), .count_offset = offsetof(struct partition_document, nic_count), .help = "The guest's network interfaces, in the order in which it sees them." },
 	{ "console", 0, FIELD_GROUP, .help = "The console; not for engine: foreign." },
 	{ "console.log", 13, FIELD_SIZE, .need = &own, .change = CHANGE_RUNNING, AT(partition_document, partition.console_log_bytes), .most = CONSOLE_LOG_MAX, .unit = 1, .fallback = CONSOLE_LOG_DEFAULT,
@@ -167,6 +178,8 @@ const struct record_type disk_record = {
 	.fields = disk_fields,
 	.field_count = ARRAY_COUNT(disk_fields),
 	.bytes = sizeof(struct disk_definition),
+	.complete = rules_complete_disk,
+	.check = rules_check_disk,
 };
 
 const struct record_type nic_record = {

@@ -100,8 +100,8 @@ static void make_root(void)
 		world_fail("the rig cannot be made");
 	(void)atexit(remove_root);
 	log_open("fuzz", NULL, (enum log_level)0);
-	/* As if KVM ran here; guests are played anyway. */
-	(void)setenv("BULKHEAD_FAILPOINT", "engine.kvm=fail", 1);
+	/* As if KVM ran here, and all did SCSI; guests are played anyway. */
+	(void)setenv("BULKHEAD_FAILPOINT", "engine.kvm=fail,disk.scsi=fail", 1);
 	write_file("kernel", "kernel", 6);
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
 		char name[NAME_SIZE * 2];
@@ -152,6 +152,7 @@ void world_define(struct partition_document *ret_document, const char *name)
 	partition->cpu_count = 1;
 	partition->memory_bytes = MEMORY_BYTES_MIN;
 	partition->stop_ms = STOP_MS_DEFAULT;
+	partition->scsi_queue_count = 1;
 	partition->disk_count = 1;
 	(void)text_copy(partition->kernel, PATH_SIZE, world_file("kernel"));
 	define_disk(&partition->disks[0], name);

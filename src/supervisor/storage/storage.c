@@ -19,7 +19,8 @@
 #include "supervisor/storage/storage_format.h"
 #include "supervisor/storage/storage_lock.h"
 
-#define SECTOR_BYTES 512
+#define SECTOR_BYTES   512
+#define CD_BLOCK_BYTES 2048
 
 /* A disk of a definition, and where to complain about it. */
 struct subject {
@@ -177,9 +178,11 @@ static int file_facts(int fd, const struct disk_definition *disk,
 		facts->direct_align_bytes = extended.stx_dio_offset_align;
 	else
 		facts->direct_align_bytes = 4096; /* enough anywhere */
+	if (disk->type == DISK_TYPE_CD)
+		facts->logical_block_bytes = CD_BLOCK_BYTES;
 	if (disk->cache == DISK_DIRECT)
 		facts->logical_block_bytes = (uint32_t)max_u64(
-			SECTOR_BYTES, facts->direct_align_bytes);
+			facts->logical_block_bytes, facts->direct_align_bytes);
 	facts->physical_block_bytes = (uint32_t)max_u64(
 		facts->physical_block_bytes, facts->logical_block_bytes);
 	return 0;

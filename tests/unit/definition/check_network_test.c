@@ -18,6 +18,7 @@ static void make_document(void)
 			       .kernel = "/vm",
 			       .cpu_count = 1,
 			       .memory_bytes = 1 << 30,
+			       .scsi_queue_count = 1,
 			       .stop_ms = STOP_MS_DEFAULT },
 		.nic_count = 2,
 	};

@@ -29,6 +29,7 @@ static void make_definition(void)
 	definition.cpu_count = 2;
 	definition.memory_bytes = 512ull << 20;
 	definition.stop_ms = STOP_MS_DEFAULT;
+	definition.scsi_queue_count = 1;
 	definition.disk_count = 2;
 	make_disk(&definition.disks[0], "root");
 	make_disk(&definition.disks[1], "data");
@@ -42,6 +43,7 @@ static void make_foreign(void)
 	definition.engine = ENGINE_FOREIGN;
 	definition.cpu_count = 0;
 	definition.memory_bytes = 0;
+	definition.scsi_queue_count = 0;
 	definition.disk_count = 1;
 	(void)text_copy(definition.vhost_user, sizeof(definition.vhost_user),
 			"/run/vm.sock");
@@ -96,6 +98,8 @@ TEST(a_number_out_of_range_is_refused_by_name)
 	REFUSED("disks[0].hang", disks[0].hang_ms = HANG_MS_MAX + 1);
 	REFUSED("disks[0].queues", disks[0].queue_count = 0);
 	REFUSED("disks[0].queues", disks[0].queue_count = 9);
+	REFUSED("scsi.queues", scsi_queue_count = 0);
+	REFUSED("scsi.queues", scsi_queue_count = 9);
 	REFUSED("disks[0].on-outage", disks[0].outage.policy = OUTAGE_FAIL);
 	REFUSED("disks[0].on-outage", disks[0].outage.ms = 5);
 }
@@ -108,6 +112,8 @@ TEST(an_enum_out_of_range_is_refused_by_name)
 	REFUSED("autostart", autostart = 2);
 	REFUSED("disks[0].access", disks[0].access = DISK_ACCESS_COUNT);
 	REFUSED("disks[0].cache", disks[0].cache = DISK_CACHE_COUNT);
+	REFUSED("disks[0].bus", disks[0].bus = DISK_BUS_COUNT);
+	REFUSED("disks[0].type", disks[0].type = DISK_TYPE_COUNT);
 	REFUSED("disks[0].on-outage", disks[0].outage.policy = OUTAGE_COUNT);
 }
 
@@ -156,6 +162,25 @@ TEST(two_disks_with_one_name_or_one_file_are_refused)
 	definition.disks[0].access = DISK_READ_ONLY;
 	definition.disks[1].access = DISK_READ_ONLY;
 	CHECK_EQ(check(), 0);
+}
+
+TEST(what_is_no_disk_is_a_unit_and_a_cd_is_only_read)
+{
+	make_definition();
+	definition.disks[0].bus = DISK_BUS_SCSI;
+	CHECK_EQ(check(), 0);
+	definition.disks[0].type = DISK_TYPE_TAPE;
+	CHECK_EQ(check(), 0);
+	definition.disks[0].type = DISK_TYPE_CD;
+	check_refused("disks[0].access");
+	definition.disks[0].access = DISK_READ_ONLY;
+	CHECK_EQ(check(), 0);
+	definition.disks[0].queue_count = 2;
+	check_refused("disks[0].queues");
+	REFUSED("disks[1].bus", disks[1].type = DISK_TYPE_TAPE);
+	make_foreign();
+	definition.disks[0].bus = DISK_BUS_SCSI;
+	check_refused("disks[0].bus");
 }
 
 TEST(a_hostile_peer_cannot_send_text_without_an_end)

@@ -113,6 +113,31 @@ TEST(a_json_document_means_the_same)
 	CHECK_EQ(memcmp(&yaml, &document, sizeof(yaml)), 0);
 }
 
+TEST(a_cd_or_a_tape_is_a_unit_of_the_scsi_controller)
+{
+	const struct disk_definition *disks = document.partition.disks;
+
+	check_accepted(BASE "scsi: {queues: 2}\ndisks:\n"
+			    "- {name: a, file: /a}\n"
+			    "- {name: b, file: /b, bus: scsi}\n"
+			    "- {name: c, file: /c, type: cd}\n"
+			    "- {name: t, file: /t, type: tape}\n");
+	CHECK_EQ(document.partition.scsi_queue_count, 2);
+	CHECK_EQ(disks[0].bus, DISK_BUS_BLK);
+	CHECK_EQ(disks[1].bus, DISK_BUS_SCSI);
+	CHECK_EQ(disks[1].type, DISK_TYPE_DISK);
+	CHECK_EQ(disks[2].bus, DISK_BUS_SCSI);
+	CHECK_EQ(disks[2].type, DISK_TYPE_CD);
+	CHECK_EQ(disks[2].access, DISK_READ_ONLY);
+	CHECK_EQ(disks[3].bus, DISK_BUS_SCSI);
+	CHECK_EQ(disks[3].type, DISK_TYPE_TAPE);
+
+	check_refused(BASE "disks: [{" DISK ", bus: ide}]\n", "disks[0].bus",
+		      "blk | scsi");
+	check_refused(BASE "disks: [{" DISK ", bus: scsi, queues: 2}]\n",
+		      "disks[0].queues", "scsi.queues");
+}
+
 TEST(absent_fields_get_their_defaults)
 {
 	check_accepted(BASE "disks: [{" DISK "}]\n");
