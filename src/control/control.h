@@ -25,7 +25,7 @@
 
 /* Most descriptors in one message: a channel is memory and two eventfds, and
  * a disk comes with the file behind it. */
-#define CONTROL_FD_MAX 4
+#define CONTROL_FD_MAX 6
 
 /* The descriptor a child process finds its control link on. */
 #define CONTROL_CHILD_FD 3

@@ -102,6 +102,8 @@ struct monitor_settings {
 	uint32_t has_huge_pages;
 	char qemu[PATH_SIZE]; /* the QEMU binary */
 	char cmdline[CMDLINE_SIZE];
+	uint32_t scsi_queue_count; /* 0: no disk is on bus: scsi */
+	uint32_t reserved;
 };
 
 /* An attachment joins one disk or console of a partition to a service. */
@@ -127,6 +129,8 @@ struct console_settings {
 	uint64_t log_bytes; /* as console_ring.log_bytes */
 };
 
+#define SERIAL_SIZE 24
+
 struct monitor_disk {
 	uint64_t attachment_id;
 	uint64_t size_bytes;
@@ -139,7 +143,11 @@ struct monitor_disk {
 	uint32_t hang_ms;
 	uint32_t queue_count;
 	char name[NAME_SIZE];
-	char serial[24]; /* VIRTIO_BLK_T_GET_ID takes the first 20 */
+	char serial[SERIAL_SIZE]; /* VIRTIO_BLK_T_GET_ID takes the first 20 */
+	uint32_t bus;             /* enum disk_bus */
+	uint32_t type;            /* enum disk_type */
+	uint32_t target;          /* its place among those on bus: scsi */
+	uint32_t reserved;
 };
 
 /* The settings of a disk that may change while it is in use. */
@@ -253,6 +261,8 @@ struct disk_counters {
 	uint32_t is_up;
 };
 
+#define SCSI_ID_BYTES 16
+
 struct disk_attach {
 	struct attachment attachment;
 	uint64_t size_bytes;
@@ -262,6 +272,19 @@ struct disk_attach {
 	uint32_t is_block_device;
 	char partition[NAME_SIZE];
 	char disk[NAME_SIZE];
+	/* What holds its state as a SCSI unit; a private disk is a volume with
+	 * the id of its attachment. */
+	uint64_t volume_id;
+	uint32_t kind;      /* of its channel: enum channel_kind */
+	uint32_t unit_type; /* enum disk_type */
+	uint32_t row_count; /* of all queues, that for control included */
+	uint32_t physical_block_bytes;
+	/* Of the attachment, which keeps it for its life; of the volume; and of
+	 * this life of the host, of which a ledger may not be. */
+	uint8_t initiator_port[SCSI_ID_BYTES];
+	uint8_t unit_uuid[SCSI_ID_BYTES];
+	uint8_t boot_id[SCSI_ID_BYTES];
+	char serial[SERIAL_SIZE];
 };
 
 struct monitor_nic {

@@ -24,6 +24,7 @@
 #include "supervisor/partition/save.h"
 #include "supervisor/storage/image.h"
 #include "supervisor/storage/install.h"
+#include "supervisor/storage/ledger_file.h"
 #include "supervisor/store/copier.h"
 
 /* Start: what the store knows becomes objects. */
@@ -175,7 +176,8 @@ static int make_directories(const struct supervisor *supervisor,
 	(void)snprintf(path, sizeof(path), "%s/console", config->state_dir);
 	if ((mkdir(path, 0700) < 0 && errno != EEXIST) ||
 	    image_open_folder(config->state_dir) < 0 ||
-	    (mkdir(config->runtime_dir, 0755) < 0 && errno != EEXIST))
+	    (mkdir(config->runtime_dir, 0755) < 0 && errno != EEXIST) ||
+	    ledger_file_open_folder(config->runtime_dir) < 0)
 		return refuse(refusal, -errno, "state_dir",
 			      "cannot make a directory for run-time files: %s",
 			      strerror(errno));

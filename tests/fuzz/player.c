@@ -22,6 +22,7 @@ static void drop_thing(struct player *player, struct thing *thing)
 {
 	for (size_t i = 0; i < 3; i++)
 		close_fd(&thing->fds[i]);
+	close_fd(&thing->ledger);
 	*thing = player->things[--player->thing_count];
 }
 
@@ -31,7 +32,7 @@ void player_drop_things(struct player *player)
 		drop_thing(player, &player->things[0]);
 }
 
-static struct thing *find_thing(struct player *player, enum thing_kind kind,
+struct thing *player_find_thing(struct player *player, enum thing_kind kind,
 				uint64_t id)
 {
 	for (size_t i = 0; i < player->thing_count; i++)
@@ -44,21 +45,24 @@ static struct thing *find_thing(struct player *player, enum thing_kind kind,
 static struct thing *add_thing(struct player *player, enum thing_kind kind,
 			       uint64_t id)
 {
-	struct thing *thing = find_thing(player, kind, id);
+	struct thing *thing = player_find_thing(player, kind, id);
 
 	if (thing)
 		drop_thing(player, thing);
 	if (player->thing_count == THINGS_MAX)
 		drop_thing(player, &player->things[0]);
 	thing = &player->things[player->thing_count++];
-	*thing = (struct thing){ kind, id, 0, 0, { NO_FD, NO_FD, NO_FD } };
+	*thing = (struct thing){ .kind = kind,
+				 .id = id,
+				 .fds = { NO_FD, NO_FD, NO_FD },
+				 .ledger = NO_FD };
 	return thing;
 }
 
 static void set_generation(struct player *player, enum thing_kind kind,
 			   uint64_t id, uint64_t generation)
 {
-	struct thing *thing = find_thing(player, kind, id);
+	struct thing *thing = player_find_thing(player, kind, id);
 
 	if (thing)
 		thing->generation = generation;
@@ -172,6 +176,7 @@ static void take_disk(struct player *player, struct message *message)
 		add_thing(player, THING_DISK, disk->attachment_id);
 
 	thing->index = disk->index;
+	thing->disk = *disk;
 	thing->fds[0] = take_fd(&message->fds[0]);
 }
 
@@ -276,12 +281,23 @@ static void attach(struct player *player, enum thing_kind kind,
 	thing->fds[0] = take_fd(&message->fds[0]);
 }
 
+static void attach_unit(struct player *player, struct message *message)
+{
+	const struct disk_attach *unit = (const void *)message->body;
+	struct thing *thing;
+
+	attach(player, THING_DISK, message);
+	thing = player_find_thing(player, THING_DISK, unit->attachment.id);
+	thing->unit = *unit;
+	thing->ledger = take_fd(&message->fds[4]);
+}
+
 /* What has an answer is answered, also when there was nothing to detach. */
 static void detach(struct player *player, enum thing_kind kind,
 		   const struct message *message, uint32_t answer)
 {
 	const struct attachment *attachment = (const void *)message->body;
-	struct thing *thing = find_thing(player, kind, attachment->id);
+	struct thing *thing = player_find_thing(player, kind, attachment->id);
 
 	if (thing)
 		drop_thing(player, thing);
@@ -303,6 +319,9 @@ static bool serve_service(struct player *player, struct message *message)
 	switch (message->type) {
 	case MSG_DISK_ATTACH:
 		attach(player, THING_DISK, message);
+		break;
+	case MSG_DISK_ATTACH_UNIT:
+		attach_unit(player, message);
 		break;
 	case MSG_DISK_DETACH:
 	case MSG_DISK_RELEASE:

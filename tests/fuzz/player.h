@@ -22,6 +22,9 @@ struct thing {
 	uint64_t generation;
 	uint32_t index;
 	int fds[3]; /* owned: a witness, a disk's file, a console's ring */
+	int ledger; /* owned: of a SCSI unit */
+	struct disk_attach unit;  /* what a service was told of one */
+	struct monitor_disk disk; /* what a monitor was told of a disk */
 };
 
 struct player {
@@ -39,6 +42,10 @@ unsigned player_serve(struct player *player, unsigned most);
 
 /* Its link is lost: try the rendezvous once. False: it has a link, or got none.*/
 bool player_return(struct player *player, const char *rendezvous);
+
+/* What it has of an attachment; NULL: nothing. */
+struct thing *player_find_thing(struct player *player, enum thing_kind kind,
+				uint64_t id);
 
 /* Say something. Errors are the business of whoever listens. */
 void player_say(const struct player *player, uint32_t type, uint32_t request_id,

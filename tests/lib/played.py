@@ -62,7 +62,7 @@ class Child:
         if not select.select([self.link], [], [], seconds)[0]:
             raise AssertionError(f"no message for {self.name}")
         try:
-            data, fds, _, _ = socket.recv_fds(self.link, 8192, 4)
+            data, fds, _, _ = socket.recv_fds(self.link, 8192, 6)
         except ConnectionError:
             raise Gone from None
         if not data:

@@ -17,6 +17,16 @@ definition_of(const struct partition *partition)
 	return &partition->record.definition;
 }
 
+static uint32_t count_units(const struct partition *partition, unsigned before)
+{
+	uint32_t count = 0;
+
+	for (unsigned i = 0; i < before; i++)
+		count +=
+			definition_of(partition)->disks[i].bus == DISK_BUS_SCSI;
+	return count;
+}
+
 static void send_settings(struct partition *partition)
 {
 	const struct partition_definition *definition =
@@ -31,6 +41,8 @@ static void send_settings(struct partition *partition)
 		.has_huge_pages = definition->huge_pages,
 	};
 
+	if (count_units(partition, definition->disk_count))
+		settings.scsi_queue_count = definition->scsi_queue_count;
 	if (partition->engine == ENGINE_QEMU)
 		(void)text_copy(
 			settings.qemu, sizeof(settings.qemu),
@@ -75,8 +87,12 @@ static void send_disk(struct partition *partition, struct disk *disk)
 		.outage_ms = definition->outage.ms,
 		.hang_ms = definition->hang_ms,
 		.queue_count = definition->queue_count,
+		.bus = definition->bus,
+		.type = definition->type,
 	};
 
+	if (definition->bus == DISK_BUS_SCSI)
+		message.target = count_units(partition, disk->index);
 	memcpy(message.name, definition->name, sizeof(message.name));
 	(void)snprintf(message.serial, sizeof(message.serial), "bh-%llu",
 		       (unsigned long long)disk->binding.id);

@@ -11,6 +11,7 @@
 #include "supervisor/partition/save.h"
 #include "supervisor/storage/image.h"
 #include "supervisor/storage/install.h"
+#include "supervisor/storage/ledger_file.h"
 #include "supervisor/supervisor.h"
 
 void partition_drop_uninstall(struct partition *partition)
@@ -106,13 +107,24 @@ static int scrub_what_it_said(struct partition *partition)
 	return log_result < 0 && log_result != -ENOENT ? log_result : r;
 }
 
+static void remove_ledger(void *context, uint64_t attachment_id)
+{
+	const struct supervisor *supervisor = context;
+
+	ledger_file_remove(supervisor->config.runtime_dir, attachment_id);
+}
+
 static void uninstall_run(struct partition *partition)
 {
 	struct refusal refusal = { 0 };
-	int r = uninstall_scrubs(partition->uninstall)
-			? scrub_what_it_said(partition)
-			: 0;
+	int r;
 
+	/* Before the storage is released, after which nobody knows of them. */
+	uninstall_each_attachment(partition->uninstall, remove_ledger,
+				  partition->supervisor);
+	r = uninstall_scrubs(partition->uninstall)
+		    ? scrub_what_it_said(partition)
+		    : 0;
 	if (r == 0) {
 		uninstall_step(partition);
 		return;

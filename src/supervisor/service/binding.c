@@ -76,6 +76,7 @@ static void come_up(struct binding *binding, enum binding_event event,
 static void handover_release(struct handover *handover)
 {
 	close_fd(&handover->file);
+	close_fd(&handover->ledger);
 	for (int i = 0; i < 3; i++)
 		close_fd(&handover->ends[i]);
 }
@@ -93,7 +94,7 @@ int handover_make_events(struct handover *handover)
 int binding_hand_over(struct binding *binding, struct instance *instance)
 {
 	SCOPED(handover_release)
-	struct handover handover = { NO_FD, { NO_FD, NO_FD, NO_FD } };
+	struct handover handover = { NO_FD, { NO_FD, NO_FD, NO_FD }, NO_FD };
 	uint64_t generation = supervisor_next_generation(binding->supervisor);
 	int r;
 

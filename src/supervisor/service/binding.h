@@ -51,6 +51,7 @@ enum binding_event {
 struct handover {
 	int file;
 	int ends[3]; /* memory, kick, call */
+	int ledger;  /* of a SCSI unit; the service alone has it */
 };
 
 /* Make its eventfds. */

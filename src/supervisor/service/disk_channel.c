@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* A channel of a disk, and what its two ends are told of it. */
+#include <stdio.h>
 #include <string.h>
+#include <systemd/sd-id128.h>
 
 #include "base/failpoint.h"
 #include "channel/channel.h"
+#include "channel/scsi_request.h"
+#include "supervisor/child/token.h"
 #include "supervisor/partition/partition.h"
 #include "supervisor/service/disk_private.h"
+#include "supervisor/storage/ledger_file.h"
+#include "supervisor/supervisor.h"
 
 /* Room for 128 requests of the largest chunk; pages cost only when touched. */
 #define CHANNEL_SLOTS        256
@@ -23,11 +29,23 @@ void disk_tell_down(struct disk *disk, enum disk_down_cause cause)
 			     &down);
 }
 
+static uint32_t channel_kind(const struct disk *disk)
+{
+	return disk->definition->bus == DISK_BUS_SCSI ? CHANNEL_KIND_SCSI
+						      : CHANNEL_KIND_DISK;
+}
+
+/* The volume of a disk of its own. */
+static uint64_t volume_id(const struct disk *disk)
+{
+	return disk->binding.id;
+}
+
 int disk_prepare(struct binding *binding, uint64_t generation,
 		 struct handover *handover)
 {
 	struct disk *disk = disk_of(binding);
-	struct channel_shape shape = { .kind = CHANNEL_KIND_DISK,
+	struct channel_shape shape = { .kind = channel_kind(disk),
 				       .slot_count = CHANNEL_SLOTS,
 				       .buffer_bytes = CHANNEL_BUFFER_BYTES,
 				       .generation = (uint32_t)generation };
@@ -38,8 +56,51 @@ int disk_prepare(struct binding *binding, uint64_t generation,
 				    disk->definition, &handover->file);
 	if (r < 0)
 		return r;
+	if (shape.kind == CHANNEL_KIND_SCSI)
+		r = ledger_file_open(binding->supervisor->config.runtime_dir,
+				     volume_id(disk), &handover->ledger);
+	if (r < 0)
+		return r;
 	r = channel_create(&shape, &handover->ends[0]);
 	return r < 0 ? r : handover_make_events(handover);
+}
+
+/* Sixteen bytes that are this thing's for as long as the store lives, and no
+ * other's on this host or another. */
+static void make_scsi_id(const struct disk *disk, const char *what, uint64_t id,
+			 uint8_t ret_id[SCSI_ID_BYTES])
+{
+	struct {
+		char what[8];
+		uint64_t id;
+		uint64_t half;
+	} name = { .id = id };
+
+	(void)text_copy(name.what, sizeof(name.what), what);
+	for (; name.half < SCSI_ID_BYTES / 8; name.half++) {
+		uint64_t hash = token_hash(disk->binding.supervisor->key, &name,
+					   sizeof(name));
+
+		memcpy(ret_id + name.half * 8, &hash, sizeof(hash));
+	}
+}
+
+static void name_unit(const struct disk *disk, struct disk_attach *attach)
+{
+	const struct partition_definition *definition =
+		&disk->partition->record.definition;
+	sd_id128_t boot;
+
+	attach->volume_id = volume_id(disk);
+	attach->unit_type = disk->definition->type;
+	attach->row_count =
+		(definition->scsi_queue_count + 1) * SCSI_QUEUE_ROWS;
+	make_scsi_id(disk, "port", disk->binding.id, attach->initiator_port);
+	make_scsi_id(disk, "unit", volume_id(disk), attach->unit_uuid);
+	if (sd_id128_get_boot(&boot) >= 0)
+		memcpy(attach->boot_id, &boot, sizeof(boot));
+	(void)snprintf(attach->serial, sizeof(attach->serial), "bh-%llu",
+		       (unsigned long long)volume_id(disk));
 }
 
 static void tell_service(struct disk *disk, struct instance *instance,
@@ -52,15 +113,22 @@ static void tell_service(struct disk *disk, struct instance *instance,
 		.direct = disk->definition->cache == DISK_DIRECT,
 		.logical_block_bytes = disk->facts.logical_block_bytes,
 		.is_block_device = disk->facts.is_block_device,
+		.kind = channel_kind(disk),
+		.physical_block_bytes = disk->facts.physical_block_bytes,
 	};
 	const int fds[] = { handover->file, handover->ends[0],
-			    handover->ends[1], handover->ends[2] };
+			    handover->ends[1], handover->ends[2],
+			    handover->ledger };
+	bool is_unit = attach.kind == CHANNEL_KIND_SCSI;
 
 	memcpy(attach.partition, disk->partition->record.definition.name,
 	       sizeof(attach.partition));
 	memcpy(attach.disk, disk->definition->name, sizeof(attach.disk));
-	process_send(instance->process, MSG_DISK_ATTACH, 0, &attach,
-		     sizeof(attach), fds, 4);
+	if (is_unit)
+		name_unit(disk, &attach);
+	process_send(instance->process,
+		     is_unit ? MSG_DISK_ATTACH_UNIT : MSG_DISK_ATTACH, 0,
+		     &attach, sizeof(attach), fds, is_unit ? 5 : 4);
 }
 
 static void tell_monitor_up(struct disk *disk, const struct handover *handover)

@@ -64,6 +64,11 @@ const char *uninstall_partition(const struct uninstall *uninstall);
 
 bool uninstall_scrubs(const struct uninstall *uninstall);
 
+/* The attachment of each disk that is released. */
+void uninstall_each_attachment(const struct uninstall *uninstall,
+			       void (*visit)(void *context, uint64_t id),
+			       void *context);
+
 /* Besides the images, what else holds a guest's data. Takes the descriptor (of a
  * file, or NO_FD); between uninstall_begin() and uninstall_finish(). */
 #define UNINSTALL_OTHER_MAX 4

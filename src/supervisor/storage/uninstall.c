@@ -226,6 +226,14 @@ bool uninstall_scrubs(const struct uninstall *uninstall)
 	return uninstall->plan.disposal == IMAGES_SCRUB;
 }
 
+void uninstall_each_attachment(const struct uninstall *uninstall,
+			       void (*visit)(void *context, uint64_t id),
+			       void *context)
+{
+	for (unsigned i = 0; i < uninstall->plan.file_count; i++)
+		visit(context, uninstall->plan.files[i].disk.id);
+}
+
 void uninstall_scrub_also(struct uninstall *uninstall, int *fd)
 {
 	assert(uninstall->other_count < UNINSTALL_OTHER_MAX);

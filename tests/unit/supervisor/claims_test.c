@@ -23,9 +23,12 @@ static void open_with_standby(void)
 
 static void claim(struct player *player, uint64_t id, uint64_t generation)
 {
-	player->things[player->thing_count++] = (struct thing){
-		THING_DISK, id, generation, 0, { NO_FD, NO_FD, NO_FD }
-	};
+	player->things[player->thing_count++] =
+		(struct thing){ .kind = THING_DISK,
+				.id = id,
+				.generation = generation,
+				.fds = { NO_FD, NO_FD, NO_FD },
+				.ledger = NO_FD };
 }
 
 TEST(a_service_cannot_say_of_a_disk_in_use_that_it_is_detached)
