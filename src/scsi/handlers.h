@@ -45,4 +45,11 @@ scsi_handler scsi_lba_status;
 /* compare.c: SBC-3 5.2 */
 scsi_handler scsi_compare_and_write;
 
+/* disc.c: MMC-6 6.5, 6.6, 6.11, 6.21, 6.22 */
+scsi_handler scsi_get_configuration;
+scsi_handler scsi_get_events;
+scsi_handler scsi_read_toc;
+scsi_handler scsi_read_disc_information;
+scsi_handler scsi_mechanism_status;
+
 #endif

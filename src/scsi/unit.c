@@ -148,11 +148,20 @@ static bool check_medium(struct scsi_unit *unit, struct scsi_task *task)
 {
 	enum scsi_need need = (enum scsi_need)task->command->need;
 
+	if (need != SCSI_NEED_NOTHING && !scsi_unit_has_medium(unit)) {
+		scsi_refuse(unit, task, SENSE_NO_MEDIUM);
+		return false;
+	}
 	if (need != SCSI_NEED_WRITABLE ||
 	    !scsi_unit_is_protected(unit, task->nexus))
 		return true;
 	scsi_refuse(unit, task, SENSE_WRITE_PROTECTED);
 	return false;
+}
+
+bool scsi_unit_has_medium(const struct scsi_unit *unit)
+{
+	return unit->block_count > 0;
 }
 
 bool scsi_unit_has_descriptor_sense(const struct scsi_unit *unit)

@@ -44,7 +44,7 @@ struct scsi_unit {
 	enum scsi_type type;
 	uint32_t block_bytes;          /* a power of two, 512 to 4096 */
 	uint32_t physical_block_bytes; /* a power of two, >= block_bytes */
-	uint64_t block_count;          /* at least 1 where there is a medium */
+	uint64_t block_count;          /* 0: there is no medium */
 	bool is_thin;      /* freed blocks are given back, and read as zeroes */
 	bool is_removable; /* the medium: CD and tape, disks if asked for */
 	bool is_read_only; /* the medium, for everybody */
@@ -133,6 +133,7 @@ struct scsi_step scsi_unit_step(struct scsi_unit *unit, struct scsi_task *task,
 /* For handlers: what holds of the unit, beside its fields. */
 bool scsi_unit_has(const struct scsi_unit *unit,
 		   const struct scsi_command *command);
+bool scsi_unit_has_medium(const struct scsi_unit *unit);
 bool scsi_unit_has_descriptor_sense(const struct scsi_unit *unit);
 bool scsi_unit_is_protected(const struct scsi_unit *unit,
 			    const struct scsi_nexus *nexus);

@@ -188,6 +188,10 @@ static int allocation_byte(const struct scsi_command *command, int *ret_bytes)
 	*ret_bytes = 4;
 	if (command->cdb_bytes == 16)
 		return 10;
+	if (command->code == 0xbd) {
+		*ret_bytes = 2;
+		return 8;
+	}
 	if (command->cdb_bytes == 12)
 		return 6;
 	*ret_bytes = command->cdb_bytes == 6 ? 1 : 2;
@@ -204,6 +208,8 @@ static void run_with_allocation(const struct scsi_command *command,
 	int bytes = 0, at = allocation_byte(command, &bytes);
 
 	new_task(command);
+	if (command->code == 0x4a)
+		task.cdb[1] = 1; /* events are polled */
 	for (int i = 0; i < bytes; i++)
 		task.cdb[at + i] =
 			(uint8_t)(allocation_bytes >> 8 * (bytes - 1 - i));
