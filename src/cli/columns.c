@@ -93,37 +93,17 @@ const struct column quarantine_columns[] = {
 	{ 0 },
 };
 
-/* "bridge:br0 (bulkhead0)" */
-static void write_uplink(char *to, size_t room, const void *body)
-{
-	const struct switch_row *row = body;
-	const struct uplink_definition *uplink = &row->definition.uplink;
-	bool has_other =
-		row->interface[0] && strcmp(row->interface, uplink->name) != 0;
-
-	(void)snprintf(to, room, "%s%s%s%s%s%s", uplink_kind_name(uplink->kind),
-		       uplink->name[0] ? ":" : "", uplink->name,
-		       has_other ? " (" : "", has_other ? row->interface : "",
-		       has_other ? ")" : "");
-}
-
 const struct column switch_columns[] = {
 	{ "NAME", .key = "name" },
 	{ "SERVICE", .key = "service" },
-	{ "UPLINK", .write = write_uplink },
-	{ "STATE", .key = "uplink.state" },
-	{ "VLANS", .key = "uplink.vlan", .style = CELL_VLANS },
+	{ "UPLINK", .key = "uplink" },
+	{ "INTERFACE", .key = "interface" },
+	{ "STATE", .key = "state" },
+	{ "VLANS", .key = "vlan", .style = CELL_VLANS },
 	{ "PORTS", .key = "ports" },
 	{ "PID", .key = "instance_pid" },
 	{ 0 },
 };
-
-static void write_trunk(char *to, size_t room, const void *body)
-{
-	const struct net_port *row = body;
-
-	(void)snprintf(to, room, "%s", row->is_trunk_active ? "active" : "");
-}
 
 const struct column port_columns[] = {
 	{ "PORT", .key = "partition", .style = CELL_PORT },
@@ -131,23 +111,16 @@ const struct column port_columns[] = {
 	{ "BYTES IN", .key = "in_bytes" },
 	{ "FRAMES OUT", .key = "out_frames" },
 	{ "BYTES OUT", .key = "out_bytes" },
-	{ "TRUNK", .write = write_trunk },
+	{ "ACTIVE TRUNK", .key = "is_trunk_active" },
 	{ "DROPPED", .key = "drops" },
 	{ 0 },
 };
-
-static void write_entry_kind(char *to, size_t room, const void *body)
-{
-	const struct net_entry *row = body;
-
-	(void)snprintf(to, room, "%s", row->is_static ? "static" : "learnt");
-}
 
 const struct column entry_columns[] = {
 	{ "VLAN", .key = "vlan" },
 	{ "MAC", .key = "mac" },
 	{ "PORT", .key = "partition", .style = CELL_PORT },
-	{ "KIND", .write = write_entry_kind },
+	{ "STATIC", .key = "is_static" },
 	{ "AGE", .key = "age_ms", .style = CELL_SECONDS },
 	{ 0 },
 };

@@ -40,25 +40,14 @@ int document_read(struct cli *cli, const char *file,
 	return EXIT_DONE;
 }
 
-bool document_take_row(struct partition_document *document,
-		       const struct message *row)
-{
-	const struct nic_row *nic = (const void *)row->body;
-	struct refusal refusal;
-
-	if (row->type == MSG_PARTITION_DEFINED)
-		return definition_message_take(row, document, &refusal) == 0;
-	if (row->type == MSG_NIC_ROW && document->nic_count < NIC_COUNT_MAX)
-		document->nics[document->nic_count++] = nic->definition;
-	else
-		return false;
-	return true;
-}
-
 static int take_row(void *data, struct message *row)
 {
-	(void)document_take_row(data, row);
-	return 0;
+	struct refusal refusal;
+
+	return row->type == MSG_PARTITION_DEFINED
+		       ? definition_message_read(row->type, row->body, data,
+						 &refusal)
+		       : 0;
 }
 
 int document_fetch(struct cli *cli, const char *name,
@@ -80,13 +69,13 @@ int document_fetch(struct cli *cli, const char *name,
 int document_send(struct cli *cli, uint32_t type,
 		  const struct partition_document *document, uint64_t expected)
 {
+	struct definition_head head = { .expected = expected };
 	struct definition_message body;
 	const struct request request = { .type = type, .body = &body };
 
-	if (definition_message_make(document, &body) < 0)
+	if (definition_message_make(type, &head, document, &body) < 0)
 		return cli_complain(cli, EXIT_REFUSED, "",
 				    "is longer than a message can be");
-	body.head.expected = expected;
 	return cli_call(cli, &request, NOT_LONG);
 }
 

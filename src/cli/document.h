@@ -15,10 +15,6 @@ int document_read(struct cli *cli, const char *file,
 int document_fetch(struct cli *cli, const char *name,
 		   struct partition_document *ret_document);
 
-/* A row of PARTITION_SHOW that is a part of it; false: another row. */
-bool document_take_row(struct partition_document *document,
-		       const struct message *row);
-
 /* Run a verb that changes the document of the partition that is its first
  * argument (verb.change). */
 int document_change(struct cli *cli, const struct invocation *invocation);

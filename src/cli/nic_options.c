@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "definition/check.h"
 #include "definition/value.h"
 
 int record_option_take(struct cli *cli, const struct record_type *record,
@@ -33,6 +34,28 @@ int record_options_take(struct cli *cli, const struct invocation *invocation,
 				cli, record, options[i].name,
 				invocation->options[i], value);
 	return status;
+}
+
+int record_options_make(struct cli *cli, const struct invocation *invocation,
+			const char *name, const struct record_type *record,
+			void *ret_value)
+{
+	struct refusal refusal;
+	int status;
+
+	memset(ret_value, 0, record->bytes);
+	record_set_fallbacks(record, ret_value, 0);
+	/* Every record begins with its name. */
+	status = cli_take_name(cli, "name", name, ret_value);
+	if (status == EXIT_DONE)
+		status =
+			record_options_take(cli, invocation, record, ret_value);
+	if (status != EXIT_DONE)
+		return status;
+	record->complete(ret_value);
+	if (definition_check(record, ret_value, "--", &refusal) < 0)
+		return cli_refuse(cli, &refusal);
+	return EXIT_DONE;
 }
 
 int nic_port_take(struct cli *cli, const char *field, const char *given,

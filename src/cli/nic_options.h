@@ -16,6 +16,11 @@
 int record_options_take(struct cli *cli, const struct invocation *invocation,
 			const struct record_type *record, void *value);
 
+/* A new record of this name with these options, which can be. */
+int record_options_make(struct cli *cli, const struct invocation *invocation,
+			const char *name, const struct record_type *record,
+			void *ret_value);
+
 /* One of them, by the name of its field ("vlan"). */
 int record_option_take(struct cli *cli, const struct record_type *record,
 		       const char *name, const char *given, void *value);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/rows.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/count.h"
 #include "cli/cli.h"
+#include "control/definition_message.h"
 #include "control/drops.h"
 #include "control/fields.h"
 #include "definition/units.h"
@@ -99,8 +99,6 @@ static json_t *json_field(const struct body_field *field, const uint8_t *body)
 		return json_string(engine_name((uint32_t)number));
 	case BODY_LEVEL:
 		return json_string(event_level_name((uint32_t)number));
-	case BODY_UPLINK:
-		return json_string(uplink_kind_name((uint32_t)number));
 	case BODY_LAYERS:
 		return json_layers(number);
 	case BODY_TEXT:
@@ -159,11 +157,30 @@ static void set_fields(json_t *object, const struct body_field *field,
 			set_field(object, field, body);
 }
 
+/* The keys of the record behind a body go beside the body's. */
+static void set_record(json_t *object, const struct record_type *record,
+		       uint32_t type, const void *body)
+{
+	struct partition_document value; /* the largest of all */
+	struct refusal refusal;
+	json_t *keys;
+
+	if (definition_message_read(type, body, &value, &refusal) < 0)
+		return;
+	keys = json_record(record, &value);
+	(void)json_object_update(object, keys);
+	json_decref(keys);
+}
+
 json_t *json_row(uint32_t type, const void *body)
 {
+	const struct body_field *fields = message_shape(type)->fields;
+	const struct body_field *behind = body_attributes(fields);
 	json_t *object = json_object();
 
-	set_fields(object, message_shape(type)->fields, body);
+	set_fields(object, fields, body);
+	if (behind)
+		set_record(object, behind->record, type, body);
 	return object;
 }
 
@@ -213,55 +230,56 @@ json_t *json_record(const struct record_type *record, const void *base)
 
 /* Tables. ---------------------------------------------------------------------- */
 
-/* The field of a key, and the body that it is in. */
-static const struct body_field *find(const struct body_field *field,
-				     const char *key, const uint8_t **body)
+static const json_t *find(json_t *row, const char *key)
 {
-	const struct body_field *found = NULL;
-	const uint8_t *nested;
+	const char *dot = strchr(key, '.');
 
-	for (; !found && field->name; field++)
-		if (field->kind == BODY_NESTED) {
-			nested = *body + field->offset;
-			found = find(field->nested, key, &nested);
-			if (found)
-				*body = nested;
-		} else if (strcmp(field->key, key) == 0) {
-			found = field;
-		}
-	return found;
+	return json_object_get(holder_of(row, key), dot ? dot + 1 : key);
+}
+
+/* "landlock,seccomp"; the layers that are missing may be none. */
+static void write_words(char *to, size_t room, const json_t *words)
+{
+	size_t i, used = 0;
+	json_t *word;
+
+	(void)snprintf(to, room, "none");
+	json_array_foreach((json_t *)words, i, word)
+		used += (size_t)snprintf(to + used, room - used, "%s%s",
+					 used ? "," : "",
+					 json_string_value(word));
 }
 
 /* "bad-source 3, no-buffer 1" */
-static void write_drops(char *to, size_t room, const uint8_t *at)
+static void write_counts(char *to, size_t room, const json_t *counts)
 {
-	uint64_t count;
+	const char *name;
 	size_t used = 0;
+	json_t *count;
 
 	to[0] = '\0';
-	for (size_t i = 0; i < ARRAY_COUNT(drop_names) && used < room; i++) {
-		memcpy(&count, at + i * sizeof(count), sizeof(count));
-		if (count)
+	json_object_foreach((json_t *)counts, name, count)
+		if (json_integer_value(count) && used < room)
 			used += (size_t)snprintf(to + used, room - used,
-						 "%s%s %llu", used ? ", " : "",
-						 drop_names[i],
-						 (unsigned long long)count);
-	}
+						 "%s%s %lld", used ? ", " : "",
+						 name,
+						 json_integer_value(count));
 }
 
 /* "10 20t 30t" */
-static void write_vlans(char *to, size_t room, const uint8_t *at)
+static void write_vlans(char *to, size_t room, json_t *row)
 {
-	struct port_vlans vlans;
-	size_t used = 0;
+	json_int_t pvid = json_integer_value(find(row, "vlan"));
+	size_t i, used = 0;
+	json_t *vid;
 
-	memcpy(&vlans, at, sizeof(vlans));
 	to[0] = '\0';
-	if (vlans.pvid)
-		used = (size_t)snprintf(to, room, "%u", vlans.pvid);
-	for (uint16_t i = 0; i < vlans.tagged.count && used < room; i++)
-		used += (size_t)snprintf(to + used, room - used, "%s%ut",
-					 used ? " " : "", vlans.tagged.vids[i]);
+	if (pvid)
+		used = (size_t)snprintf(to, room, "%lld", pvid);
+	json_array_foreach((json_t *)find(row, "tagged"), i, vid)
+		used += (size_t)snprintf(to + used, room - used, "%s%lldt",
+					 used ? " " : "",
+					 json_integer_value(vid));
 }
 
 void port_write(char *to, size_t room, const char *partition, const char *nic)
@@ -272,50 +290,32 @@ void port_write(char *to, size_t room, const char *partition, const char *nic)
 		(void)snprintf(to, room, "uplink");
 }
 
-static void write_plain(char *to, size_t room, const struct body_field *field,
-			const uint8_t *body)
-{
-	json_t *value;
-
-	if (field->kind == BODY_TEXT || field->kind == BODY_NAME) {
-		(void)snprintf(to, room, "%s",
-			       (const char *)body + field->offset);
-	} else if (field->kind == BODY_LAYERS) {
-		sandbox_layer_list((uint32_t)body_number(field, body), to,
-				   room);
-	} else if (field->kind == BODY_DROPS) {
-		write_drops(to, room, body + field->offset);
-	} else if (field->kind == BODY_NUMBER) {
-		(void)snprintf(to, room, "%llu",
-			       (unsigned long long)body_number(field, body));
-	} else {
-		value = json_field(field, body);
-		(void)snprintf(to, room, "%s", json_string_value(value));
-		json_decref(value);
-	}
-}
-
 static void write_cell(char *to, size_t room, const struct column *column,
-		       const struct body_field *fields, const uint8_t *row)
+		       json_t *row)
 {
-	const uint8_t *body = row, *beside = row;
-	const struct body_field *field = find(fields, column->key, &body);
+	const json_t *value = find(row, column->key);
 
-	assert(field != NULL);
 	if (column->style == CELL_SIZE)
-		size_write(to, body_number(field, body));
+		size_write(to, (uint64_t)json_integer_value(value));
 	else if (column->style == CELL_SECONDS)
-		(void)snprintf(to, room, "%llu s",
-			       (unsigned long long)body_number(field, body) /
-				       1000);
+		(void)snprintf(to, room, "%lld s",
+			       json_integer_value(value) / 1000);
 	else if (column->style == CELL_VLANS)
-		write_vlans(to, room, body + field->offset);
+		write_vlans(to, room, row);
 	else if (column->style == CELL_PORT)
-		port_write(to, room, (const char *)body + field->offset,
-			   (const char *)beside +
-				   find(fields, "nic", &beside)->offset);
+		port_write(to, room, json_string_value(value),
+			   json_string_value(find(row, "nic")));
+	else if (json_is_string(value))
+		(void)snprintf(to, room, "%s", json_string_value(value));
+	else if (json_is_integer(value))
+		(void)snprintf(to, room, "%lld", json_integer_value(value));
+	else if (json_is_boolean(value))
+		(void)snprintf(to, room, "%s",
+			       json_is_true(value) ? "yes" : "");
+	else if (json_is_array(value))
+		write_words(to, room, value);
 	else
-		write_plain(to, room, field, body);
+		write_counts(to, room, value);
 }
 
 void rows_init(struct rows *rows, uint32_t type, const struct column *columns)
@@ -339,21 +339,21 @@ void rows_release(struct rows *rows)
 
 bool rows_take(struct rows *rows, const struct message *row)
 {
-	const struct body_field *fields = message_shape(row->type)->fields;
 	char cell[TABLE_CELL_SIZE];
+	json_t *object;
 
 	if (row->type != rows->type)
 		return false;
-	(void)json_array_append_new(rows->json, json_row(row->type, row->body));
+	object = json_row(row->type, row->body);
 	for (const struct column *column = rows->columns; column->heading;
 	     column++) {
 		if (column->write)
 			column->write(cell, sizeof(cell), row->body);
 		else
-			write_cell(cell, sizeof(cell), column, fields,
-				   row->body);
+			write_cell(cell, sizeof(cell), column, object);
 		table_add(&rows->table, "%s", cell);
 	}
+	(void)json_array_append_new(rows->json, object);
 	return true;
 }
 

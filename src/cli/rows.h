@@ -18,7 +18,7 @@ enum cell_style {
 	CELL_PLAIN,
 	CELL_SIZE,    /* "1G" */
 	CELL_SECONDS, /* of milliseconds */
-	CELL_VLANS,   /* "10 20t": of the struct port_vlans that it is in */
+	CELL_VLANS,   /* "10 20t": of the keys "vlan" and "tagged" */
 	CELL_PORT,    /* "web1/lan0": of the keys "partition" and "nic" */
 };
 

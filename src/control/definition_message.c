@@ -4,37 +4,62 @@
 #include <errno.h>
 #include <string.h>
 
+#include "control/fields.h"
+#include "control/protocol.h"
 #include "definition/attributes.h"
+#include "definition/check.h"
 
-int definition_message_make(const struct partition_document *document,
-			    struct definition_message *ret_message)
+static bool has_name(const struct message_shape *shape)
 {
-	int bytes = definition_encode(&partition_record, document,
-				      ret_message->attributes,
-				      sizeof(ret_message->attributes));
-
-	if (bytes < 0)
-		return bytes;
-	ret_message->head = (struct definition_head){
-		.attribute_bytes = (uint32_t)bytes,
-	};
-	memcpy(ret_message->head.name, document->partition.name,
-	       sizeof(ret_message->head.name));
-	return 0;
+	return strcmp(shape->fields->name, "name") == 0;
 }
 
-int definition_message_take(const struct message *message,
-			    struct partition_document *ret_document,
+int definition_message_make(uint32_t type, const void *body, const void *value,
+			    struct definition_message *ret_message)
+{
+	const struct message_shape *shape = message_shape(type);
+	const struct body_field *field = body_attributes(shape->fields);
+	uint32_t bytes;
+	int r = definition_encode(field->record, value,
+				  ret_message->body + field->offset,
+				  sizeof(ret_message->body) - field->offset);
+
+	if (r < 0)
+		return r;
+	bytes = (uint32_t)r;
+	memcpy(ret_message->body, body, shape->body_bytes);
+	memcpy(ret_message->body + field->count_offset, &bytes, sizeof(bytes));
+	if (has_name(shape))
+		memcpy(ret_message->body, value, NAME_SIZE);
+	return (int)shape->body_bytes + r;
+}
+
+int definition_message_read(uint32_t type, const void *body, void *ret_value,
 			    struct refusal *ret_refusal)
 {
-	const struct definition_head *head = (const void *)message->body;
-	int r = definition_decode(&partition_record, head + 1,
-				  head->attribute_bytes, ret_document,
-				  ret_refusal);
+	const struct body_field *field =
+		body_attributes(message_shape(type)->fields);
+	uint32_t bytes;
 
-	if (r == 0 && memcmp(head->name, ret_document->partition.name,
-			     sizeof(head->name)) != 0)
-		r = refuse(ret_refusal, -EINVAL, "partition",
+	memcpy(&bytes, (const uint8_t *)body + field->count_offset,
+	       sizeof(bytes));
+	return definition_decode(field->record,
+				 (const uint8_t *)body + field->offset, bytes,
+				 ret_value, ret_refusal);
+}
+
+int definition_message_take(const struct message *message, void *ret_value,
+			    struct refusal *ret_refusal)
+{
+	const struct message_shape *shape = message_shape(message->type);
+	const struct record_type *record =
+		body_attributes(shape->fields)->record;
+	int r = definition_message_read(message->type, message->body, ret_value,
+					ret_refusal);
+
+	if (r == 0 && has_name(shape) &&
+	    memcmp(message->body, ret_value, NAME_SIZE) != 0)
+		r = refuse(ret_refusal, -EINVAL, record->fields[0].path,
 			   "is another name than that of the message");
-	return r;
+	return r < 0 ? r : definition_check(record, ret_value, "", ret_refusal);
 }

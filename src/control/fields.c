@@ -78,14 +78,19 @@ void body_rule(const struct body_field *field, char *to, size_t room)
 			       (unsigned long long)field->most);
 }
 
+const struct body_field *body_attributes(const struct body_field *fields)
+{
+	while (fields->name && fields->kind != BODY_ATTRIBUTES)
+		fields++;
+	return fields->name ? fields : NULL;
+}
+
 size_t message_bytes(const struct message_shape *shape, const void *body)
 {
-	const struct body_field *field = shape->fields;
+	const struct body_field *field = body_attributes(shape->fields);
 	uint32_t behind = 0;
 
-	while (field->name && field->kind != BODY_ATTRIBUTES)
-		field++;
-	if (field->name)
+	if (field)
 		memcpy(&behind, (const uint8_t *)body + field->count_offset,
 		       sizeof(behind));
 	return (size_t)shape->body_bytes + behind;

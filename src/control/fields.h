@@ -17,13 +17,13 @@
 
 struct message;
 struct message_shape;
+struct record_type;
 
 enum body_kind {
 	BODY_NUMBER, /* of 1, 2, 4 or 8 bytes */
 	BODY_FLAG,
 	BODY_ENGINE, /* enum engine_kind */
 	BODY_LEVEL,  /* enum event_level */
-	BODY_UPLINK, /* enum uplink_kind */
 	BODY_LAYERS, /* bits of enum sandbox_layer */
 	BODY_ZERO,
 	BODY_LAST_NUMBER = BODY_ZERO,
@@ -49,6 +49,7 @@ struct body_field {
 	uint64_t most;
 	uint32_t count_offset; /* BODY_LIST: of a uint16_t; BODY_ATTRIBUTES:
 				* of a uint32_t */
+	const struct record_type *record; /* BODY_ATTRIBUTES: of what */
 	/* BODY_NESTED: the fields of one, and its size; the member may be an
 	 * array of them. */
 	const struct body_field *nested;
@@ -64,6 +65,9 @@ const struct body_field *body_fault(const struct body_field *fields,
 
 /* What it may be: "must be between 0 and 3600000". */
 void body_rule(const struct body_field *field, char *to, size_t room);
+
+/* Where the attributes behind a body begin; NULL: it has none. */
+const struct body_field *body_attributes(const struct body_field *fields);
 
 /* How many bytes a message with this body has. */
 size_t message_bytes(const struct message_shape *shape, const void *body);

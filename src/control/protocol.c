@@ -7,6 +7,7 @@
 #include "base/count.h"
 #include "control/control.h"
 #include "control/fields.h"
+#include "definition/schema.h"
 #include "definition/units.h"
 
 /* clang-format off */
@@ -30,7 +31,6 @@
 #define NUMBER(tag, member, least, most, ...) INTEGER(tag, member, NUMBER, least, most, __VA_ARGS__)
 #define ENGINE(tag, member, least, most, ...) INTEGER(tag, member, ENGINE, least, most, __VA_ARGS__)
 #define LEVEL(tag, member, least, most, ...)  INTEGER(tag, member, LEVEL, least, most, __VA_ARGS__)
-#define UPLINK(tag, member, least, most, ...) INTEGER(tag, member, UPLINK, least, most, __VA_ARGS__)
 #define FLAG(tag, member, ...) INTEGER(tag, member, FLAG, 0, 1, __VA_ARGS__)
 #define ZERO(tag, member)      INTEGER(tag, member, ZERO, 0, 0)
 #define ANY(tag, member, ...)                                  \
@@ -47,8 +47,10 @@
 #define DROPS(tag, member, ...)  { PLACE(tag, member, DROPS, __VA_ARGS__) },
 #define LIST(tag, member, count, ...)                          \
 	{ PLACE(tag, member, LIST, __VA_ARGS__), .count_offset = offsetof(struct tag, count) },
-#define ATTRIBUTES(tag, member, count)                         \
-	{ PLACE(tag, member, ATTRIBUTES), .count_offset = offsetof(struct tag, count) },
+#define ATTRIBUTES(tag, of)                                    \
+	INTEGER(tag, attribute_bytes, NUMBER, 0, CONTROL_BODY_MAX - sizeof(struct tag)) \
+	{ PLACE(tag, attributes, ATTRIBUTES), .record = &of,   \
+	  .count_offset = offsetof(struct tag, attribute_bytes) },
 #define NESTED(tag, member, other)                             \
 	{ PLACE(tag, member, NESTED), .nested = other, .nested_bytes = sizeof(struct other) },
 

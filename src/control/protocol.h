@@ -351,15 +351,17 @@ struct net_switch {
 
 struct net_uplink {
 	struct attachment attachment;
-	uint32_t kind; /* enum uplink_kind */
 	uint32_t reserved;
-	struct switch_definition definition;
+	uint32_t attribute_bytes; /* of the switch */
+	uint8_t attributes[0];
 };
 
 struct net_attach {
 	struct attachment attachment;
 	char partition[NAME_SIZE];
-	struct nic_definition definition; /* with its MAC filled in */
+	uint32_t reserved;
+	uint32_t attribute_bytes; /* of the interface, with its MAC */
+	uint8_t attributes[0];
 };
 
 #define NET_DROP_MAX 32
@@ -429,14 +431,22 @@ struct reply {
 	char text[TEXT_SIZE];
 };
 
-/* A definition; the rest of the message are its attributes. */
+/* The definition of a partition; the rest of the message are its attributes. */
 struct definition_head {
 	char name[NAME_SIZE];
 	/* PARTITION_REDEFINE: document_digest() of the one that was changed,
 	 * which must be there still; 0: whatever is there. */
 	uint64_t expected;
-	uint32_t attribute_bytes;
 	uint32_t reserved;
+	uint32_t attribute_bytes;
+	uint8_t attributes[0];
+};
+
+/* That of a switch. */
+struct switch_head {
+	char name[NAME_SIZE];
+	uint32_t reserved;
+	uint32_t attribute_bytes;
 	uint8_t attributes[0];
 };
 
@@ -506,8 +516,10 @@ struct layer_row {
 struct nic_row {
 	char partition[NAME_SIZE];
 	char state[NAME_SIZE]; /* "up", "down" */
-	struct nic_definition definition;
 	struct nic_counters counters;
+	uint32_t reserved;
+	uint32_t attribute_bytes; /* of the interface */
+	uint8_t attributes[0];
 };
 
 struct switch_name {
@@ -515,11 +527,13 @@ struct switch_name {
 };
 
 struct switch_row {
-	struct switch_definition definition;
 	char uplink_state[NAME_SIZE]; /* "up", "down", "none" */
 	char interface[UPLINK_SIZE];  /* the TAP in use */
 	uint32_t port_count;
 	uint32_t instance_pid;
+	uint32_t reserved;
+	uint32_t attribute_bytes; /* of the switch */
+	uint8_t attributes[0];
 };
 
 struct switch_capture {

@@ -4,8 +4,7 @@
  *
  * The CLI (and later the admin) parses the document into this struct; it is sent
  * and stored as attributes (attributes.h). The supervisor checks every field
- * again, and hands monitors and services only the parts they need. Fixed-width
- * fields and arrays, no padding, unused bytes zero, so that two can be compared.
+ * again, and hands monitors and services only the parts they need.
  */
 #ifndef DEFINITION_PARTITION_H
 #define DEFINITION_PARTITION_H
@@ -113,12 +112,6 @@ struct partition_definition {
 	char description[DESCRIPTION_SIZE]; /* may be empty */
 	struct disk_definition disks[DISK_COUNT_MAX];
 };
-
-_Static_assert(sizeof(struct disk_definition) == 360, "no padding");
-_Static_assert(sizeof(struct partition_definition) ==
-		       32 + 24 + 24 + 256 + 256 + 1024 + 108 + 4 + 256 +
-			       DISK_COUNT_MAX * 360,
-	       "no padding");
 
 /* Limits that both the document parser and the supervisor apply. */
 #define CPU_COUNT_MAX        64

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/count.h"
 #include "base/scope.h"
+#include "control/definition_message.h"
 #include "control/dispatch.h"
 #include "net/service.h"
 
@@ -99,8 +100,8 @@ static void forget_port(struct port **port)
 }
 
 /* A port that cannot be is reported as ended; the supervisor decides. */
-static int refuse(struct service *service, uint32_t type,
-		  const struct attachment *attachment, int result)
+static int refuse_port(struct service *service, uint32_t type,
+		       const struct attachment *attachment, int result)
 {
 	log_error("cannot add a port attachment=%llu error=%s",
 		  (unsigned long long)attachment->id, strerrorname_np(-result));
@@ -130,20 +131,24 @@ static int attach(void *process, struct message *message)
 	const struct net_attach *asked = (const void *)message->body;
 	SCOPED(forget_port) struct port *port = NULL;
 	struct switch_port_settings settings;
+	struct nic_definition definition;
+	struct refusal refusal;
 	struct service *service = process;
 	int r;
 
 	if (find_port(service, asked->attachment.id))
 		return -EBADMSG;
-	r = network_port_settings(&asked->definition, &settings);
+	r = definition_message_take(message, &definition, &refusal);
 	if (r == 0)
-		r = port_new(asked, message->fds, clock_now_ns(), &port);
+		r = network_port_settings(&definition, &settings);
 	if (r == 0)
-		r = take_port(service, &port, asked->definition.network,
-			      &settings);
+		r = port_new(asked, &definition, message->fds, clock_now_ns(),
+			     &port);
+	if (r == 0)
+		r = take_port(service, &port, definition.network, &settings);
 	if (r == 0)
 		return 0;
-	return refuse(service, MSG_NET_PEER_BROKEN, &asked->attachment, r);
+	return refuse_port(service, MSG_NET_PEER_BROKEN, &asked->attachment, r);
 }
 
 static int add_uplink(void *process, struct message *message)
@@ -151,20 +156,24 @@ static int add_uplink(void *process, struct message *message)
 	const struct net_uplink *asked = (const void *)message->body;
 	SCOPED(forget_port) struct port *port = NULL;
 	struct switch_port_settings settings;
+	struct switch_definition definition;
+	struct refusal refusal;
 	struct service *service = process;
 	int r;
 
 	if (find_port(service, asked->attachment.id))
 		return -EBADMSG;
-	r = network_uplink_settings(&asked->definition, &settings);
+	r = definition_message_take(message, &definition, &refusal);
 	if (r == 0)
-		r = port_new_uplink(asked, &message->fds[0], &port);
+		r = network_uplink_settings(&definition, &settings);
 	if (r == 0)
-		r = take_port(service, &port, asked->definition.name,
-			      &settings);
+		r = port_new_uplink(&asked->attachment, definition.uplink.kind,
+				    &message->fds[0], &port);
+	if (r == 0)
+		r = take_port(service, &port, definition.name, &settings);
 	if (r == 0)
 		return 0;
-	return refuse(service, MSG_NET_UPLINK_LOST, &asked->attachment, r);
+	return refuse_port(service, MSG_NET_UPLINK_LOST, &asked->attachment, r);
 }
 
 /* A port between generations is not there; it will come with its settings. */
@@ -174,21 +183,25 @@ static int change(void *process, struct message *message)
 	struct service *service = process;
 	struct port *port = find_attached(service, &asked->attachment);
 	struct switch_port_settings settings;
+	struct nic_definition definition;
+	struct refusal refusal;
 	int r;
 
 	if (!port || port->uplink != UPLINK_NONE)
 		return 0;
+	r = definition_message_take(message, &definition, &refusal);
+	if (r < 0)
+		return r;
 	/* A supervisor that is new tells all again: nothing is forgotten. */
-	if (memcmp(&port->definition, &asked->definition,
-		   sizeof(port->definition)) == 0)
+	if (memcmp(&port->definition, &definition, sizeof(definition)) == 0)
 		return 0;
-	r = network_port_settings(&asked->definition, &settings);
+	r = network_port_settings(&definition, &settings);
 	if (r == 0)
 		r = network_change(port, &settings);
 	if (r < 0)
 		return r;
-	port->definition = asked->definition;
-	port_set_credit(port, &asked->definition, clock_now_ns());
+	port->definition = definition;
+	port_set_credit(port, clock_now_ns());
 	return 0;
 }
 
@@ -290,7 +303,7 @@ static void report_port(struct service *service, uint32_t request_id,
 	memcpy(row.drops, counters->drops, sizeof(counters->drops));
 	memcpy(row.network, port->network->name, sizeof(row.network));
 	memcpy(row.partition, port->partition, sizeof(row.partition));
-	memcpy(row.nic, port->nic, sizeof(row.nic));
+	memcpy(row.nic, port->definition.name, sizeof(row.nic));
 	(void)child_send(&service->child, MSG_NET_PORT, request_id, &row,
 			 sizeof(row));
 }
@@ -311,7 +324,7 @@ static void report_entry(struct service *service, uint32_t request_id,
 	memcpy(row.mac, entry->mac.bytes, sizeof(row.mac));
 	memcpy(row.network, network->name, sizeof(row.network));
 	memcpy(row.partition, port->partition, sizeof(row.partition));
-	memcpy(row.nic, port->nic, sizeof(row.nic));
+	memcpy(row.nic, port->definition.name, sizeof(row.nic));
 	(void)child_send(&service->child, MSG_NET_ENTRY, request_id, &row,
 			 sizeof(row));
 }

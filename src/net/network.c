@@ -237,7 +237,8 @@ static const char *port_name(const struct network *network, uint16_t number,
 		return "nobody";
 	if (port->uplink != UPLINK_NONE)
 		return "the uplink";
-	(void)snprintf(room, bytes, "%s of %s", port->nic, port->partition);
+	(void)snprintf(room, bytes, "%s of %s", port->definition.name,
+		       port->partition);
 	return room;
 }
 
@@ -288,8 +289,8 @@ void network_guest_mac(struct port *port, const struct mac *mac)
 		       "the guest of %s gave its interface %s the MAC "
 		       "%02x:%02x:%02x:%02x:%02x:%02x, %s: its frames are "
 		       "dropped",
-		       port->partition, port->nic, bytes[0], bytes[1], bytes[2],
-		       bytes[3], bytes[4], bytes[5],
+		       port->partition, port->definition.name, bytes[0],
+		       bytes[1], bytes[2], bytes[3], bytes[4], bytes[5],
 		       r == -EEXIST
 			       ? "which is configured elsewhere"
 			       : "which it may not use (any-mac is not set)");
@@ -340,27 +341,17 @@ void network_announce(struct port *trunk)
 
 /* Settings. ------------------------------------------------------------------------- */
 
-static int add_vlans(struct vlan_membership *vlans, uint16_t pvid,
-		     const uint16_t *vids, uint16_t count)
+static void add_vlans(struct vlan_membership *vlans,
+		      const struct port_vlans *defined)
 {
-	if (pvid > VID_MAX || count > NIC_VID_MAX ||
-	    (pvid == VID_NONE && count == 0))
-		return -EINVAL;
-	vlan_access(vlans, pvid);
-	for (uint16_t i = 0; i < count; i++) {
-		if (vids[i] == VID_NONE || vids[i] > VID_MAX || vids[i] == pvid)
-			return -EINVAL;
-		vlan_tagged(vlans, vids[i]);
-	}
-	return 0;
+	vlan_access(vlans, defined->pvid);
+	for (uint16_t i = 0; i < defined->tagged.count; i++)
+		vlan_tagged(vlans, defined->tagged.vids[i]);
 }
 
-static int fill_guard(struct guard *guard,
-		      const struct nic_definition *definition)
+static void fill_guard(struct guard *guard,
+		       const struct nic_definition *definition)
 {
-	if (definition->addresses.ipv4_count > GUARD_ADDRESS_MAX ||
-	    definition->addresses.ipv6_count > GUARD_ADDRESS_MAX)
-		return -EINVAL;
 	guard->checks_mac =
 		(definition->flags & (NIC_ANY_MAC | NIC_TRUNK)) == 0;
 	guard->checks_router =
@@ -370,7 +361,6 @@ static int fill_guard(struct guard *guard,
 	guard->ipv6_count = definition->addresses.ipv6_count;
 	memcpy(guard->ipv4, definition->addresses.ipv4, sizeof(guard->ipv4));
 	memcpy(guard->ipv6, definition->addresses.ipv6, sizeof(guard->ipv6));
-	return 0;
 }
 
 _Static_assert((int)NIC_ADDRESS_MAX == GUARD_ADDRESS_MAX, "the same room");
@@ -378,21 +368,14 @@ _Static_assert((int)NIC_ADDRESS_MAX == GUARD_ADDRESS_MAX, "the same room");
 int network_port_settings(const struct nic_definition *definition,
 			  struct switch_port_settings *ret_settings)
 {
-	int r;
-
 	*ret_settings = (struct switch_port_settings){
 		.is_trunk = (definition->flags & NIC_TRUNK) != 0,
 		.is_isolated = (definition->flags & NIC_ISOLATED) != 0,
 	};
 	memcpy(ret_settings->mac.bytes, definition->mac, MAC_BYTES);
-	if (mac_is_zero(&ret_settings->mac) ||
-	    definition->rate.credit_bytes > NIC_CREDIT_MAX ||
-	    (definition->rate.credit_bytes && !definition->rate.period_us))
-		return -EINVAL;
-	r = add_vlans(&ret_settings->vlans, definition->vlans.pvid,
-		      definition->vlans.tagged.vids,
-		      definition->vlans.tagged.count);
-	return r < 0 ? r : fill_guard(&ret_settings->guard, definition);
+	add_vlans(&ret_settings->vlans, &definition->vlans);
+	fill_guard(&ret_settings->guard, definition);
+	return mac_is_zero(&ret_settings->mac) ? -EINVAL : 0;
 }
 
 int network_uplink_settings(const struct switch_definition *definition,
@@ -402,7 +385,6 @@ int network_uplink_settings(const struct switch_definition *definition,
 		.is_trunk = true,
 		.is_outside = true,
 	};
-	return add_vlans(&ret_settings->vlans, definition->vlans.pvid,
-			 definition->vlans.tagged.vids,
-			 definition->vlans.tagged.count);
+	add_vlans(&ret_settings->vlans, &definition->vlans);
+	return definition->uplink.kind == UPLINK_NONE ? -EINVAL : 0;
 }

@@ -39,7 +39,6 @@ struct port {
 	uint16_t mirror_vid;
 	uint32_t uplink; /* enum uplink_kind; UPLINK_NONE: rings */
 	char partition[NAME_SIZE];
-	char nic[NAME_SIZE];
 
 	/* Rings. */
 	struct nic_definition definition; /* as last set */
@@ -115,8 +114,8 @@ void network_forward(struct port *port, const uint8_t *record, uint32_t bytes);
 /* Announce beyond a trunk the addresses that are now reachable through it. */
 void network_announce(struct port *trunk);
 
-/* Settings of the pure switch from the supervisor's message.
- * -EINVAL  impossible VLANs, addresses or flags */
+/* Settings of the pure switch from a definition that was checked.
+ * -EINVAL  without a MAC address, or an uplink */
 int network_port_settings(const struct nic_definition *definition,
 			  struct switch_port_settings *ret_settings);
 int network_uplink_settings(const struct switch_definition *definition,
@@ -127,17 +126,17 @@ int network_uplink_settings(const struct switch_definition *definition,
 /* A monitor's port. Takes the descriptors (memory, kick, call), on failure too.
  * -EINVAL  impossible settings, or unsuitable eventfds
  * -EBADMSG not rings of this generation */
-int port_new(const struct net_attach *attach, int *fds, uint64_t now_ns,
+int port_new(const struct net_attach *attach,
+	     const struct nic_definition *definition, int *fds, uint64_t now_ns,
 	     struct port **ret_port);
 
 /* An uplink's. Takes the descriptor, on failure too. */
-int port_new_uplink(const struct net_uplink *uplink, int *fd,
+int port_new_uplink(const struct attachment *attachment, uint32_t kind, int *fd,
 		    struct port **ret_port);
 void port_free(struct port *port);
 
-/* Reset its credit. */
-void port_set_credit(struct port *port, const struct nic_definition *definition,
-		     uint64_t now_ns);
+/* Reset its credit to what its definition says. */
+void port_set_credit(struct port *port, uint64_t now_ns);
 
 /* It has nothing more to send: its unused deficit is forfeited, but a negative
  * one is kept. */

@@ -63,7 +63,8 @@ static int open_rings(struct port *port, const struct attachment *attachment,
 		       : -EBADMSG;
 }
 
-int port_new(const struct net_attach *attach, int *fds, uint64_t now_ns,
+int port_new(const struct net_attach *attach,
+	     const struct nic_definition *definition, int *fds, uint64_t now_ns,
 	     struct port **ret_port)
 {
 	SCOPED(forget_port) struct port *port = allocate(&attach->attachment);
@@ -71,28 +72,27 @@ int port_new(const struct net_attach *attach, int *fds, uint64_t now_ns,
 
 	if (!port)
 		return -ENOMEM;
-	port->definition = attach->definition;
+	port->definition = *definition;
 	memcpy(port->partition, attach->partition, sizeof(port->partition));
-	memcpy(port->nic, attach->definition.name, sizeof(port->nic));
 	port->frame_bytes_max =
-		attach->definition.mtu + ETHERNET_HEAD_BYTES + TAG_BYTES;
+		definition->mtu + ETHERNET_HEAD_BYTES + TAG_BYTES;
 	r = open_rings(port, &attach->attachment, fds);
 	if (r < 0)
 		return r;
-	port_set_credit(port, &attach->definition, now_ns);
+	port_set_credit(port, now_ns);
 	*ret_port = port;
 	port = NULL;
 	return 0;
 }
 
-int port_new_uplink(const struct net_uplink *uplink, int *fd,
+int port_new_uplink(const struct attachment *attachment, uint32_t kind, int *fd,
 		    struct port **ret_port)
 {
-	struct port *port = allocate(&uplink->attachment);
+	struct port *port = allocate(attachment);
 
 	if (!port)
 		return -ENOMEM;
-	port->uplink = uplink->kind;
+	port->uplink = kind;
 	port->fd = take_fd(fd);
 	port->send_room = uplink_send_room(port->fd);
 	*ret_port = port;
@@ -109,11 +109,11 @@ void port_free(struct port *port)
 	free(port);
 }
 
-void port_set_credit(struct port *port, const struct nic_definition *definition,
-		     uint64_t now_ns)
+void port_set_credit(struct port *port, uint64_t now_ns)
 {
-	credit_init(&port->credit, definition->rate.credit_bytes,
-		    definition->rate.period_us, now_ns);
+	const struct rate *rate = &port->definition.rate;
+
+	credit_init(&port->credit, rate->credit_bytes, rate->period_us, now_ns);
 	port->ready_ns = 0;
 }
 

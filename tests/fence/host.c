@@ -101,6 +101,7 @@ void host_serve(struct host *host, const struct slow_disk *disk,
 						   .queue_count = 1 },
 			     } };
 	struct partition_definition *definition = &document.partition;
+	static const struct definition_head head;
 	struct definition_message body;
 	struct request define = { .type = MSG_PARTITION_DEFINE, .body = &body };
 
@@ -108,7 +109,8 @@ void host_serve(struct host *host, const struct slow_disk *disk,
 			host->guest_socket);
 	(void)text_copy(definition->disks[0].file,
 			sizeof(definition->disks[0].file), disk->device);
-	CHECK_EQ(definition_message_make(&document, &body), 0);
+	CHECK(definition_message_make(define.type, &head, &document, &body) >
+	      0);
 	CHECK_EQ(call(host, &define), 0);
 	CHECK_EQ(call_named(host, MSG_PARTITION_INSTALL), 0);
 	host->cache = cache;

@@ -133,12 +133,12 @@ static void small_frames_to_nobody(void)
 
 static void small_frames_to_an_accomplice(void)
 {
-	flood_to(peers[ACCOMPLICE].attach.definition.mac, PING_BYTES);
+	flood_to(peers[ACCOMPLICE].definition.mac, PING_BYTES);
 }
 
 static void small_frames_to_a_bystander(void)
 {
-	flood_to(peers[BOB].attach.definition.mac, PING_BYTES);
+	flood_to(peers[BOB].definition.mac, PING_BYTES);
 }
 
 static void broadcasts(void)
@@ -325,7 +325,7 @@ static void hear_bob(struct talk *talk)
 		talk->measured->arrived += fill == FILL_BULK;
 		if (fill == FILL_PING)
 			(void)peer_try_send(&peers[BOB],
-					    peers[ALICE].attach.definition.mac,
+					    peers[ALICE].definition.mac,
 					    PING_BYTES, FILL_PING);
 		peer_done(&peers[BOB]);
 		if (fill == FILL_PING)
@@ -359,7 +359,7 @@ static void hear_alice(struct talk *talk)
 static void speak(struct talk *talk)
 {
 	struct net_peer *alice = &peers[ALICE];
-	const uint8_t *bob = peers[BOB].attach.definition.mac;
+	const uint8_t *bob = peers[BOB].definition.mac;
 	uint64_t now_ns = clock_now_ns();
 
 	for (int i = 0; i < BULK_FRAMES; i++) {
@@ -496,7 +496,7 @@ static void start(void (*attack)(void))
 	for (uint16_t i = 0; i < PEERS; i++) {
 		peer_make_rings(&peers[i], i, 10, RING_BYTES);
 		if (i == ATTACKER)
-			peers[i].attach.definition.flags = NIC_ANY_MAC;
+			peers[i].definition.flags = NIC_ANY_MAC;
 		peer_attach(&peers[i], &rig);
 	}
 	service_rig_send(&rig, MSG_NET_BEGIN, NULL, 0, NULL, 0);

@@ -217,12 +217,14 @@ static void fill_mirror(struct words *words, const char *name)
 	memcpy(words->body, &mirrored, sizeof(mirrored));
 }
 
-static void put_definition(struct words *words,
-			   const struct partition_document *document)
+static void put_definition(struct words *words, const void *value)
 {
-	if (definition_message_make(document, (void *)words->body) == 0)
-		words->bytes =
-			message_bytes(message_shape(words->type), words->body);
+	static const struct definition_head head; /* the longest of all */
+	int bytes = definition_message_make(words->type, &head, value,
+					    (void *)words->body);
+
+	if (bytes > 0)
+		words->bytes = (size_t)bytes;
 }
 
 static void fill_request(struct words *words)
@@ -239,7 +241,7 @@ static void fill_request(struct words *words)
 		break;
 	case MSG_SWITCH_DEFINE:
 		world_define_switch(&definition, name);
-		memcpy(words->body, &definition, sizeof(definition));
+		put_definition(words, &definition);
 		break;
 	case MSG_SWITCH_MIRROR:
 		fill_mirror(words, name);
@@ -293,8 +295,7 @@ static void make_definition_harmless(struct words *words)
 	    definition_message_take(&message, &document, &refusal) < 0)
 		return;
 	use_own_files(&document.partition);
-	words->bytes =
-		(size_t)definition_message_make(&document, (void *)words->body);
+	put_definition(words, &document);
 }
 
 static void make_harmless(struct words *words)

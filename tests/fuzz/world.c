@@ -323,17 +323,25 @@ static void ask(struct world *world, uint32_t type, const void *body)
 	world_settle(world);
 }
 
+static void ask_definition(struct world *world, uint32_t type, const void *head,
+			   const void *value)
+{
+	struct definition_message body;
+
+	if (definition_message_make(type, head, value, &body) < 0)
+		world_fail("the definition is too long");
+	ask(world, type, &body);
+}
+
 static void install(struct world *world, const char *name)
 {
 	static struct partition_document document;
 	struct partition_name named = { 0 };
-	struct definition_message body;
+	static const struct definition_head head;
 
 	world_define(&document, name);
 	(void)text_copy(named.name, NAME_SIZE, name);
-	if (definition_message_make(&document, &body) < 0)
-		world_fail("the definition is too long");
-	ask(world, MSG_PARTITION_DEFINE, &body);
+	ask_definition(world, MSG_PARTITION_DEFINE, &head, &document);
 	ask(world, MSG_PARTITION_INSTALL, &named);
 }
 
@@ -350,6 +358,7 @@ static void begin(struct world *world)
 
 static void make_store(struct world *world)
 {
+	static const struct switch_head head;
 	struct switch_definition definition;
 	SCOPED(close_fd) int fd = NO_FD;
 
@@ -360,7 +369,7 @@ static void make_store(struct world *world)
 		world_pass_ms(world, SETTLE_MS);
 	call_operator(world);
 	world_define_switch(&definition, "lan");
-	ask(world, MSG_SWITCH_DEFINE, &definition);
+	ask_definition(world, MSG_SWITCH_DEFINE, &head, &definition);
 	install(world, "a");
 	install(world, "b");
 	world_close(world);

@@ -114,7 +114,7 @@ def events(host):
 
 
 def state(host):
-    return host.json("switch", "list")[0]["uplink"]["state"]
+    return host.json("switch", "list")[0]["state"]
 
 
 @needs_root

@@ -25,14 +25,14 @@ void peer_make_rings(struct net_peer *peer, uint16_t number, uint16_t pvid,
 			.attachment = { .id = number + 1u,
 					.generation = PEER_GENERATION },
 			.partition = "guest",
-			.definition = {
-				.name = "lan0",
-				.network = "lan",
-				.mac = { 2, 0, 0, 0, 0, (uint8_t)number },
-				.vlans.pvid = pvid,
-				.mtu = 1500,
-				.queue_pair_count = 1,
-			},
+		},
+		.definition = {
+			.name = "lan0",
+			.network = "lan",
+			.mac = { 2, 0, 0, 0, 0, (uint8_t)number },
+			.vlans.pvid = pvid,
+			.mtu = 1500,
+			.queue_pair_count = 1,
 		},
 	};
 	CHECK_EQ(frames_create(ring_bytes, ring_bytes, PEER_GENERATION,
@@ -45,9 +45,15 @@ void peer_make_rings(struct net_peer *peer, uint16_t number, uint16_t pvid,
 
 void peer_attach(const struct net_peer *peer, struct service_rig *rig)
 {
-	service_rig_send(rig, MSG_NET_ATTACH, &peer->attach,
-			 sizeof(peer->attach),
-			 (int[]){ peer->memfd, peer->kick, peer->call }, 3);
+	service_rig_send_definition(
+		rig, MSG_NET_ATTACH, &peer->attach, &peer->definition,
+		(int[]){ peer->memfd, peer->kick, peer->call });
+}
+
+void peer_set(const struct net_peer *peer, struct service_rig *rig)
+{
+	service_rig_send_definition(rig, MSG_NET_SET, &peer->attach,
+				    &peer->definition, NULL);
 }
 
 void peer_close(struct net_peer *peer)
@@ -71,7 +77,7 @@ int peer_try_send(struct net_peer *peer, const uint8_t *to, uint32_t length,
 	frame = record + FRAMES_HEADER_BYTES;
 	memset(frame, fill, length);
 	memcpy(frame, to, MAC_BYTES);
-	memcpy(frame + MAC_BYTES, peer->attach.definition.mac, MAC_BYTES);
+	memcpy(frame + MAC_BYTES, peer->definition.mac, MAC_BYTES);
 	frame_write16(frame + 12, 0x88b5);
 	frames_commit(&peer->frames, FRAMES_HEADER_BYTES + length);
 	return 0;

@@ -16,6 +16,7 @@
 
 struct net_peer {
 	struct net_attach attach;
+	struct nic_definition definition;
 	struct frames frames;
 	int memfd, kick, call;
 };
@@ -28,6 +29,8 @@ void peer_make_rings(struct net_peer *peer, uint16_t number, uint16_t pvid,
 void peer_close(struct net_peer *peer);
 
 void peer_attach(const struct net_peer *peer, struct service_rig *rig);
+/* Tell the service its definition again. */
+void peer_set(const struct net_peer *peer, struct service_rig *rig);
 
 /*
  * Put a frame of an unassigned type in, from the port's own MAC.

@@ -16,6 +16,8 @@
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "control/definition_message.h"
+#include "control/protocol.h"
 #include "lib/harness.h"
 
 #define WAIT_MS 5000
@@ -99,6 +101,18 @@ void service_rig_send(struct service_rig *rig, uint32_t type, const void *body,
 	CHECK_EQ(control_send(&rig->link, type, 0, body, body_bytes, fds,
 			      fd_count),
 		 0);
+}
+
+void service_rig_send_definition(struct service_rig *rig, uint32_t type,
+				 const void *body, const void *value,
+				 const int *fds)
+{
+	struct definition_message message;
+	int bytes = definition_message_make(type, body, value, &message);
+
+	CHECK(bytes > 0);
+	service_rig_send(rig, type, &message, (size_t)bytes, fds,
+			 message_shape(type)->fd_count);
 }
 
 void service_rig_expect(struct service_rig *rig, uint32_t type, void *ret_body,

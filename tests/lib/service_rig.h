@@ -30,6 +30,10 @@ void service_rig_stop(struct service_rig *rig);
 
 void service_rig_send(struct service_rig *rig, uint32_t type, const void *body,
 		      size_t body_bytes, const int *fds, size_t fd_count);
+/* A body with a record of a definition behind it. */
+void service_rig_send_definition(struct service_rig *rig, uint32_t type,
+				 const void *body, const void *value,
+				 const int *fds);
 /* Wait, at most five seconds, for a message, which must be of this type. */
 void service_rig_expect(struct service_rig *rig, uint32_t type, void *ret_body,
 			size_t body_bytes);

@@ -5,32 +5,17 @@
 #include "cli/document.h"
 #include "cli/nic_options.h"
 #include "cli/verbs.h"
-#include "definition/check.h"
 #include "definition/compare.h"
-#include "definition/value.h"
 
 static int add(struct cli *cli, const struct invocation *invocation,
 	       struct partition_document *document)
 {
-	struct nic_definition nic = { 0 };
-	struct refusal refusal;
-	int status;
-
-	record_set_fallbacks(&nic_record, &nic, 0);
-	status = cli_take_name(cli, "name", invocation->second, nic.name);
-	if (status == EXIT_DONE)
-		status =
-			record_options_take(cli, invocation, &nic_record, &nic);
-	if (status != EXIT_DONE)
-		return status;
-	nic_record.complete(&nic);
-	if (definition_check(&nic_record, &nic, "--", &refusal) < 0)
-		return cli_refuse(cli, &refusal);
 	if (document->nic_count == NIC_COUNT_MAX)
 		return cli_complain(cli, EXIT_REFUSED, "nics",
 				    "are more than %d", NIC_COUNT_MAX);
-	document->nics[document->nic_count++] = nic;
-	return EXIT_DONE;
+	return record_options_make(cli, invocation, invocation->second,
+				   &nic_record,
+				   &document->nics[document->nic_count++]);
 }
 
 #define VLAN_OPTIONS                                                        \

@@ -6,8 +6,8 @@
 
 #include "cli/cli.h"
 #include "cli/columns.h"
-#include "cli/document.h"
 #include "cli/verbs.h"
+#include "control/definition_message.h"
 #include "definition/document.h"
 
 enum part { DISKS, NICS, EMULATIONS, PROCESSES, PART_COUNT };
@@ -42,13 +42,16 @@ static bool take_part(struct showing *showing, const struct message *message)
 static int add_row(void *data, struct message *message)
 {
 	struct showing *showing = data;
-	bool is_taken = document_take_row(&showing->document, message);
+	struct refusal refusal;
 
+	if (message->type == MSG_PARTITION_DEFINED)
+		return definition_message_read(message->type, message->body,
+					       &showing->document, &refusal);
 	if (message->type == MSG_PARTITION_ROW)
 		memcpy(&showing->row, message->body, sizeof(showing->row));
 	else if (message->type == MSG_IMAGE_ROW)
 		memcpy(&showing->image, message->body, sizeof(showing->image));
-	else if (!take_part(showing, message) && !is_taken)
+	else if (!take_part(showing, message))
 		return -EBADMSG;
 	return 0;
 }

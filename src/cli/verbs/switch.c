@@ -1,37 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* switch define, switch undefine, switch list. */
-#include <errno.h>
-#include <string.h>
-
 #include "cli/cli.h"
 #include "cli/columns.h"
 #include "cli/listing.h"
 #include "cli/nic_options.h"
 #include "cli/verbs.h"
-#include "definition/check.h"
-#include "definition/value.h"
+#include "control/definition_message.h"
 
 static int run_define(struct cli *cli, const struct invocation *invocation)
 {
-	struct switch_definition body = { 0 };
+	struct switch_definition definition;
+	struct definition_message body;
 	const struct request request = { .type = MSG_SWITCH_DEFINE,
 					 .body = &body };
-	struct refusal refusal;
-	int status;
+	static const struct switch_head head;
+	int status =
+		record_options_make(cli, invocation, invocation->positional,
+				    &switch_record, &definition);
 
-	record_set_fallbacks(&switch_record, &body, 0);
-	status = cli_take_name(cli, "name", invocation->positional, body.name);
-	if (status == EXIT_DONE)
-		status = record_options_take(cli, invocation, &switch_record,
-					     &body);
 	if (status != EXIT_DONE)
 		return status;
-	switch_record.complete(&body);
-	if (definition_check(&switch_record, &body, "--", &refusal) < 0)
-		return cli_refuse(cli, &refusal);
+	(void)definition_message_make(request.type, &head, &definition, &body);
 	status = cli_call(cli, &request, NOT_LONG);
 	if (status == EXIT_DONE)
-		cli_done(cli, invocation, body.name);
+		cli_done(cli, invocation, definition.name);
 	return status;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/definition_message.h"
 #include "supervisor/store/record.h"
 #include "supervisor/supervisor.h"
 
@@ -28,6 +29,16 @@ void ticket_row(struct supervisor *supervisor, const struct ticket *ticket,
 {
 	if (is_waiting(supervisor, ticket))
 		supervisor->delivery->row(supervisor, ticket, type, body, fds);
+}
+
+void ticket_definition(struct supervisor *supervisor,
+		       const struct ticket *ticket, uint32_t type,
+		       const void *body, const void *value)
+{
+	struct definition_message row;
+
+	if (definition_message_make(type, body, value, &row) > 0)
+		ticket_row(supervisor, ticket, type, &row, NULL);
 }
 
 static void answer(struct supervisor *supervisor, struct ticket *ticket,

@@ -64,4 +64,9 @@ void tickets_flushed(struct supervisor *supervisor, int result);
 void ticket_row(struct supervisor *supervisor, const struct ticket *ticket,
 		uint32_t type, const void *body, const int *fds);
 
+/* The same with a record of a definition behind the body. */
+void ticket_definition(struct supervisor *supervisor,
+		       const struct ticket *ticket, uint32_t type,
+		       const void *body, const void *value);
+
 #endif

@@ -26,7 +26,6 @@ void report_switch(const struct network *network, const struct ticket *ticket)
 	const struct instance *instance = network_instance(network);
 	const struct nic *nic;
 	struct switch_row row = {
-		.definition = network->record.definition,
 		.port_count = network_count_nics(network, &nic),
 		.instance_pid = instance ? (uint32_t)instance->process->pid : 0,
 	};
@@ -34,7 +33,8 @@ void report_switch(const struct network *network, const struct ticket *ticket)
 	(void)snprintf(row.uplink_state, sizeof(row.uplink_state), "%s",
 		       uplink_state_name(network));
 	memcpy(row.interface, network->uplink.interface, sizeof(row.interface));
-	ticket_row(network->supervisor, ticket, MSG_SWITCH_ROW, &row, NULL);
+	ticket_definition(network->supervisor, ticket, MSG_SWITCH_ROW, &row,
+			  &network->record.definition);
 }
 
 static void report_mirror(const struct network *network, const struct nic *nic,

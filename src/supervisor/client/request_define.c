@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "control/definition_message.h"
-#include "definition/check.h"
 #include "definition/compare.h"
 #include "supervisor/client/request_private.h"
 #include "supervisor/partition/partition_private.h"
@@ -54,11 +53,8 @@ static int check_document(struct request *request,
 {
 	const struct partition_definition *definition = &document->partition;
 	struct supervisor *supervisor = request->supervisor;
-	int r = definition_check(&partition_record, document, "",
-				 &request->refusal);
+	int r = check_services(request, definition);
 
-	if (r == 0)
-		r = check_services(request, definition);
 	if (r == 0)
 		r = request_check_nics(request, document, self);
 	if (r == 0 && partition_find(supervisor, definition->name) != self)

@@ -8,7 +8,7 @@
 
 #include "base/failpoint.h"
 #include "base/scope.h"
-#include "definition/check.h"
+#include "control/definition_message.h"
 #include "probe/probe.h"
 #include "supervisor/child/engine.h"
 #include "supervisor/client/report.h"
@@ -158,11 +158,9 @@ int request_switch_define(void *data, struct message *message)
 	struct request *request = data;
 	struct switch_definition definition;
 	struct network *network;
-	int r;
+	int r = definition_message_take(message, &definition,
+					&request->refusal);
 
-	memcpy(&definition, message->body, sizeof(definition));
-	r = definition_check(&switch_record, &definition, "",
-			     &request->refusal);
 	if (r == 0)
 		r = check_uplink_free(request, &definition);
 	if (r == 0)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/count.h"
 #include "base/scope.h"
+#include "control/definition_message.h"
 #include "probe/probe.h"
 #include "supervisor/child/engine.h"
 #include "supervisor/errand/errand.h"
@@ -233,14 +234,15 @@ static void tell_service(struct binding *binding, struct instance *instance,
 			 const struct handover *handover)
 {
 	const struct network *network = network_of(binding);
-	const struct net_uplink message = {
+	const struct net_uplink uplink = {
 		.attachment = binding_attachment(binding),
-		.kind = network->record.definition.uplink.kind,
-		.definition = network->record.definition,
 	};
+	struct definition_message message;
+	int bytes = definition_message_make(
+		MSG_NET_UPLINK, &uplink, &network->record.definition, &message);
 
 	process_send(instance->process, MSG_NET_UPLINK, 0, &message,
-		     sizeof(message), &network->uplink.fd, 1);
+		     (size_t)bytes, &network->uplink.fd, 1);
 }
 
 void network_tell_leave(struct binding *binding)

@@ -9,6 +9,7 @@
 #include "base/count.h"
 #include "base/failpoint.h"
 #include "channel/frames.h"
+#include "control/definition_message.h"
 #include "supervisor/network/network_private.h"
 #include "supervisor/partition/partition_private.h"
 #include "supervisor/supervisor.h"
@@ -93,14 +94,21 @@ static void tell_monitor_down(struct nic *nic)
 
 /* Giving. ----------------------------------------------------------------------- */
 
-static void fill_attach(const struct nic *nic, struct net_attach *ret_attach)
+static void send_definition(const struct nic *nic, struct instance *instance,
+			    uint32_t type, const int *fds, size_t fd_count)
 {
-	*ret_attach = (struct net_attach){
+	struct net_attach attach = {
 		.attachment = binding_attachment(&nic->binding),
-		.definition = nic->definition,
 	};
-	memcpy(ret_attach->partition, nic->partition->record.definition.name,
-	       sizeof(ret_attach->partition));
+	struct definition_message message;
+	int bytes;
+
+	memcpy(attach.partition, nic->partition->record.definition.name,
+	       sizeof(attach.partition));
+	bytes = definition_message_make(type, &attach, &nic->definition,
+					&message);
+	process_send(instance->process, type, 0, &message, (size_t)bytes, fds,
+		     fd_count);
 }
 
 bool nic_is_mirror(const struct nic *nic)
@@ -120,11 +128,7 @@ static void tell_mirror(const struct nic *nic, const struct instance *instance)
 static void tell_service(struct nic *nic, struct instance *instance,
 			 const struct handover *handover)
 {
-	struct net_attach attach;
-
-	fill_attach(nic, &attach);
-	process_send(instance->process, MSG_NET_ATTACH, 0, &attach,
-		     sizeof(attach), handover->ends, 3);
+	send_definition(nic, instance, MSG_NET_ATTACH, handover->ends, 3);
 	if (nic->has_features)
 		process_tell(instance->process, MSG_NET_FEATURES,
 			     &nic->features);
@@ -176,12 +180,9 @@ void nic_give(struct nic *nic, struct instance *instance)
 
 void nic_changed(struct nic *nic)
 {
-	struct net_attach attach;
-
-	if (nic->binding.state != BINDING_UP)
-		return;
-	fill_attach(nic, &attach);
-	process_tell(nic->binding.instance->process, MSG_NET_SET, &attach);
+	if (nic->binding.state == BINDING_UP)
+		send_definition(nic, nic->binding.instance, MSG_NET_SET, NULL,
+				0);
 }
 
 void nic_mirror_changed(struct nic *nic)

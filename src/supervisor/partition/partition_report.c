@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "control/definition_message.h"
+#include "supervisor/partition/redefine.h"
 #include "supervisor/partition/save.h"
 #include "supervisor/supervisor.h"
 
@@ -69,14 +69,12 @@ void report_partition(const struct partition *partition,
 void report_definition(const struct partition *partition,
 		       const struct ticket *ticket)
 {
-	struct partition_document document = {
-		.partition = partition->record.definition
-	};
-	struct definition_message row;
+	struct partition_document document;
+	static const struct definition_head head;
 
-	if (definition_message_make(&document, &row) == 0)
-		ticket_row(partition->supervisor, ticket, MSG_PARTITION_DEFINED,
-			   &row, NULL);
+	partition_document(partition, &document);
+	ticket_definition(partition->supervisor, ticket, MSG_PARTITION_DEFINED,
+			  &head, &document);
 }
 
 static void fill_live(struct disk_row *row, const struct disk *disk)
@@ -131,8 +129,7 @@ static void report_nics(const struct partition *partition,
 {
 	for (unsigned i = 0; i < partition->nic_count; i++) {
 		const struct nic *nic = &partition->nics[i];
-		struct nic_row row = { .definition = nic->definition,
-				       .counters = nic->counters };
+		struct nic_row row = { .counters = nic->counters };
 
 		memcpy(row.partition, partition->record.definition.name,
 		       sizeof(row.partition));
@@ -142,8 +139,8 @@ static void report_nics(const struct partition *partition,
 		row.counters.generation = nic->binding.generation;
 		row.counters.index = nic->index;
 		row.counters.is_up = nic->binding.state == BINDING_UP;
-		ticket_row(partition->supervisor, ticket, MSG_NIC_ROW, &row,
-			   NULL);
+		ticket_definition(partition->supervisor, ticket, MSG_NIC_ROW,
+				  &row, &nic->definition);
 	}
 }
 

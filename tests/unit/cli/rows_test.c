@@ -9,6 +9,7 @@
 #include "base/count.h"
 #include "cli/cli.h"
 #include "cli/columns.h"
+#include "control/definition_message.h"
 #include "control/fields.h"
 #include "control/protocol.h"
 #include "definition/document.h"
@@ -20,8 +21,7 @@ static void check_keys(json_t *object, const char *keys)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(object, key, value)
-	{
+	json_object_foreach(object, key, value) {
 		(void)strcat(found, key);
 		(void)strcat(found, " ");
 	}
@@ -212,25 +212,30 @@ static void check_json(json_t *object, const char *json)
 	json_decref(object);
 }
 
-TEST(a_switch_row_has_its_uplink_in_an_object)
+TEST(a_switch_row_has_the_keys_of_its_definition)
 {
+	const struct switch_definition definition = {
+		.name = "lan",
+		.service = "net0",
+		.uplink = { "br0", UPLINK_BRIDGE },
+		.vlans = { 1, { 2, { 10, 20 } } },
+	};
 	const struct switch_row row = {
-		.definition = { .name = "lan",
-				.service = "net0",
-				.uplink = { "br0", UPLINK_BRIDGE },
-				.vlans = { 1, { 2, { 10, 20 } } } },
 		.uplink_state = "up",
 		.interface = "bulkhead0",
 		.port_count = 3,
 		.instance_pid = 7,
 	};
+	struct definition_message body;
 
-	check_json(json_row(MSG_SWITCH_ROW, &row),
-		   "{\"name\":\"lan\",\"service\":\"net0\",\"uplink\":{"
-		   "\"kind\":\"bridge\",\"name\":\"br0\",\"vlan\":1,"
-		   "\"tagged\":[10,20],\"state\":\"up\","
-		   "\"interface\":\"bulkhead0\"},\"ports\":3,"
-		   "\"instance_pid\":7}");
+	CHECK(definition_message_make(MSG_SWITCH_ROW, &row, &definition,
+				      &body) > 0);
+	check_json(json_row(MSG_SWITCH_ROW, &body),
+		   "{\"state\":\"up\",\"interface\":\"bulkhead0\","
+		   "\"ports\":3,\"instance_pid\":7,"
+		   "\"name\":\"lan\",\"service\":\"net0\","
+		   "\"uplink\":\"bridge:br0\",\"vlan\":1,"
+		   "\"tagged\":[10,20]}");
 }
 
 TEST(an_address_row_has_its_mac_and_flag)

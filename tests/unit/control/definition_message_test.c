@@ -5,13 +5,21 @@
 #include <string.h>
 
 #include "control/fields.h"
+#include "control/protocol.h"
+#include "definition/network.h"
 #include "lib/harness.h"
 
 static struct partition_document document = {
-	.partition = { .name = "web1", .kernel = "/vm", .cpu_count = 2 },
+	.partition = { .name = "web1",
+		       .kernel = "/vm",
+		       .cpu_count = 2,
+		       .memory_bytes = MEMORY_BYTES_MIN,
+		       .stop_ms = 1,
+		       .scsi_queue_count = 1 },
 	.nic_count = 1,
 	.nics = { { .name = "lan0",
 		    .network = "lan",
+		    .vlans.pvid = 1,
 		    .mtu = 1500,
 		    .queue_pair_count = 1 } },
 };
@@ -26,15 +34,16 @@ static struct definition_head *head(void)
 
 static void make(void)
 {
-	CHECK_EQ(definition_message_make(&document, (void *)message.body), 0);
-	message.body_bytes =
-		(uint32_t)sizeof(*head()) + head()->attribute_bytes;
+	static const struct definition_head none;
+	int bytes = definition_message_make(message.type, &none, &document,
+					    (void *)message.body);
+
+	CHECK(bytes > 0);
+	message.body_bytes = (uint32_t)bytes;
 }
 
 TEST(a_definition_is_taken_from_its_message_as_it_was)
 {
-	/* What a release writes in the place of nothing. */
-	document.partition.stop_ms = 1;
 	make();
 	CHECK(message_is_valid(&message));
 	CHECK_EQ(definition_message_take(&message, &taken, &refusal), 0);
@@ -61,6 +70,16 @@ TEST(a_hostile_peer_cannot_send_one_name_and_define_another)
 	CHECK(message_is_valid(&message));
 	CHECK_EQ(definition_message_take(&message, &taken, &refusal), -EINVAL);
 	CHECK_EQ(strcmp(refusal.field, "partition"), 0);
+}
+
+TEST(a_hostile_peer_cannot_send_a_definition_that_cannot_be)
+{
+	document.partition.cpu_count = CPU_COUNT_MAX + 1;
+	make();
+
+	CHECK(message_is_valid(&message));
+	CHECK_EQ(definition_message_take(&message, &taken, &refusal), -EINVAL);
+	CHECK_EQ(strcmp(refusal.field, "cpu.virtual"), 0);
 }
 
 TEST(a_hostile_peer_cannot_send_a_definition_that_ends_too_early)

@@ -54,8 +54,7 @@ void lan_stop(struct lan *lan)
 
 void lan_change(struct lan *lan, unsigned index)
 {
-	service_rig_send(&lan->rig, MSG_NET_SET, &lan->peers[index].attach,
-			 sizeof(struct net_attach), NULL, 0);
+	peer_set(&lan->peers[index], &lan->rig);
 }
 
 void lan_detach(struct lan *lan, unsigned index)
@@ -72,7 +71,7 @@ void lan_detach(struct lan *lan, unsigned index)
 
 void lan_send(struct net_peer *from, const struct net_peer *to, uint8_t fill)
 {
-	CHECK_EQ(peer_try_send(from, to->attach.definition.mac, 60, fill), 0);
+	CHECK_EQ(peer_try_send(from, to->definition.mac, 60, fill), 0);
 	peer_show(from);
 }
 

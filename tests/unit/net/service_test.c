@@ -54,8 +54,7 @@ static void wait_for_frames(uint64_t attachment_id, uint64_t count)
 static void flood(struct net_peer *peer, const struct net_peer *to)
 {
 	for (uint32_t sent = 0; sent < 20000; sent++) {
-		while (peer_try_send(peer, to->attach.definition.mac, 60, 1) <
-		       0)
+		while (peer_try_send(peer, to->definition.mac, 60, 1) < 0)
 			peer_show(peer);
 		peer_show(peer);
 	}
@@ -110,8 +109,8 @@ TEST(a_hostile_peer_cannot_take_more_than_its_port_with_it)
 	/* A length that is not there. */
 	lan_send(&lan.peers[0], &lan.peers[1], 1);
 	lan_expect(&lan.peers[1], 1);
-	CHECK_EQ(peer_try_send(&lan.peers[0],
-			       lan.peers[1].attach.definition.mac, 60, 1),
+	CHECK_EQ(peer_try_send(&lan.peers[0], lan.peers[1].definition.mac, 60,
+			       1),
 		 0);
 	memset(lan.peers[0].frames.out.bytes, 0xee, PEER_RING_BYTES);
 	peer_show(&lan.peers[0]);
@@ -157,14 +156,13 @@ static uint64_t bytes_in_a_second(uint64_t credit, uint32_t period_us,
 	const uint8_t *record;
 
 	open_neighbours();
-	lan.peers[0].attach.definition.rate.credit_bytes = credit;
-	lan.peers[0].attach.definition.rate.period_us = period_us;
+	lan.peers[0].definition.rate.credit_bytes = credit;
+	lan.peers[0].definition.rate.period_us = period_us;
 	lan_attach(&lan);
 	begin_ns = clock_now_ns();
 	do {
-		while (peer_try_send(&lan.peers[0],
-				     lan.peers[1].attach.definition.mac, length,
-				     1) == 0)
+		while (peer_try_send(&lan.peers[0], lan.peers[1].definition.mac,
+				     length, 1) == 0)
 			;
 		peer_show(&lan.peers[0]);
 		while (peer_receive(&lan.peers[1], &record, 0)) {
@@ -183,8 +181,8 @@ TEST(a_hostile_peer_cannot_have_work_done_for_nothing)
 	uint64_t until;
 
 	open_neighbours();
-	lan.peers[0].attach.definition.rate.credit_bytes = 1;
-	lan.peers[0].attach.definition.rate.period_us = 1000000;
+	lan.peers[0].definition.rate.credit_bytes = 1;
+	lan.peers[0].definition.rate.period_us = 1000000;
 	lan_attach(&lan);
 	for (int i = 0; i < 4000; i++) {
 		uint8_t *record;
@@ -227,7 +225,7 @@ TEST(a_detached_port_is_gone_and_its_descriptors_too)
 TEST(a_port_that_moves_to_another_vlan_leaves_the_old_one)
 {
 	lan_start(&lan);
-	lan.peers[1].attach.definition.vlans.pvid = 20;
+	lan.peers[1].definition.vlans.pvid = 20;
 	lan_change(&lan, 1);
 	lan_settle(&lan);
 	lan_send(&lan.peers[0], &lan.peers[1], 1);
@@ -258,14 +256,13 @@ TEST(a_take_over_is_an_event)
 
 	lan_start(&lan);
 	lan_detach(&lan, 0);
-	lan.peers[0].attach.definition.flags = NIC_ANY_MAC;
+	lan.peers[0].definition.flags = NIC_ANY_MAC;
 	peer_close(&lan.peers[0]);
 	peer_make(&lan.peers[0], 0, 10);
-	lan.peers[0].attach.definition.flags = NIC_ANY_MAC;
+	lan.peers[0].definition.flags = NIC_ANY_MAC;
 	peer_attach(&lan.peers[0], &lan.rig);
 	lan_settle(&lan);
-	memcpy(lan.peers[0].attach.definition.mac,
-	       lan.peers[1].attach.definition.mac, 6);
+	memcpy(lan.peers[0].definition.mac, lan.peers[1].definition.mac, 6);
 	lan_send_outside(&lan.peers[0], 1);
 	service_rig_expect(&lan.rig, MSG_CHILD_EVENT, &event, sizeof(event));
 	CHECK(strstr(event.text, "02:00:00:00:00:01"));
@@ -309,9 +306,7 @@ TEST(a_silent_port_gives_the_memory_of_its_ring_back)
 
 	lan_start(&lan);
 	for (int i = 0; i < 64; i++) {
-		CHECK_EQ(
-			peer_try_send(from, to->attach.definition.mac, 1500, 1),
-			0);
+		CHECK_EQ(peer_try_send(from, to->definition.mac, 1500, 1), 0);
 		peer_show(from);
 		CHECK(peer_receive(to, &record, 5000) > 0);
 		peer_done(to);

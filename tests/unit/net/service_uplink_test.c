@@ -27,12 +27,16 @@ static void give_uplink(enum uplink_kind kind, int fd)
 {
 	const struct net_uplink uplink = {
 		.attachment = { .id = 100, .generation = 1 },
-		.kind = kind,
-		.definition = { .name = "lan", .vlans.pvid = 10 },
+	};
+	const struct switch_definition definition = {
+		.name = "lan",
+		.service = "net0",
+		.uplink = { UPLINK_PASST_HOST, kind },
+		.vlans.pvid = 10,
 	};
 
-	service_rig_send(&lan.rig, MSG_NET_UPLINK, &uplink, sizeof(uplink), &fd,
-			 1);
+	service_rig_send_definition(&lan.rig, MSG_NET_UPLINK, &uplink,
+				    &definition, &fd);
 	lan_settle(&lan);
 }
 
@@ -89,7 +93,7 @@ static void fill_stream_frame(uint8_t *record, uint8_t fill)
 	frame_write16(record, 0);
 	frame_write16(record + 2, 60);
 	memset(record + 4, fill, 60);
-	memcpy(record + 4, lan.peers[0].attach.definition.mac, 6);
+	memcpy(record + 4, lan.peers[0].definition.mac, 6);
 	memcpy(record + 10, lan_outside, 6);
 	frame_write16(record + 16, 0x88b5);
 }
@@ -340,8 +344,7 @@ static void start_trunks(uint16_t vid_count)
 {
 	lan_open(&lan);
 	for (uint16_t i = 0; i < 3; i++) {
-		struct nic_definition *definition =
-			&lan.peers[i].attach.definition;
+		struct nic_definition *definition = &lan.peers[i].definition;
 
 		peer_make(&lan.peers[i], i, i == 0 ? 10 : 0);
 		definition->flags = i == 0 ? 0 : NIC_TRUNK;
@@ -357,8 +360,8 @@ TEST(a_trunk_that_stands_by_does_so_whatever_else_of_it_changes)
 	start_trunks(1);
 	lan_send_outside(&lan.peers[0], 1);
 	expect_by_trunk(&lan.peers[2], 1);
-	lan.peers[1].attach.definition.rate.credit_bytes = 1 << 20;
-	lan.peers[1].attach.definition.rate.period_us = 1000;
+	lan.peers[1].definition.rate.credit_bytes = 1 << 20;
+	lan.peers[1].definition.rate.period_us = 1000;
 	lan_change(&lan, 1);
 	lan_settle(&lan);
 	lan_send_outside(&lan.peers[0], 2);

@@ -121,7 +121,7 @@ TEST(a_mirror_gets_copies_also_of_a_port_that_came_back)
 TEST(a_mirror_that_was_a_trunk_for_a_while_is_a_mirror_again)
 {
 	const struct net_mirror mirror = { .attachment_id = 3, .from_id = 2 };
-	struct nic_definition *definition = &lan.peers[2].attach.definition;
+	struct nic_definition *definition = &lan.peers[2].definition;
 
 	lan_start(&lan);
 	set_mirror(&mirror);

@@ -34,12 +34,14 @@ static int redefine(struct reply *ret_reply)
 	struct definition_message body;
 	struct message message;
 
-	CHECK_EQ(definition_message_make(&asked.document, &body), 0);
-	body.head.expected = asked.expected;
+	const struct definition_head head = { .expected = asked.expected };
+	int bytes = definition_message_make(MSG_PARTITION_REDEFINE, &head,
+					    &asked.document, &body);
+
+	CHECK(bytes > 0);
 	world.is_operator_deaf = true;
 	CHECK_EQ(control_send(&world.operator, MSG_PARTITION_REDEFINE, 7, &body,
-			      sizeof(body.head) + body.head.attribute_bytes,
-			      NULL, 0),
+			      (size_t)bytes, NULL, 0),
 		 0);
 	world_settle(&world);
 	do {

@@ -59,7 +59,9 @@ static void begin(void)
 {
 	static struct partition_document document;
 	struct partition_definition *partition = &document.partition;
+	static const struct definition_head head;
 	struct definition_message body;
+	int bytes;
 
 	world_open(&world);
 	world_define(&document, "u");
@@ -71,10 +73,10 @@ static void begin(void)
 		partition->disks[i] = partition->disks[0];
 		define_disk(&partition->disks[i], i);
 	}
-	CHECK_EQ(definition_message_make(&document, &body), 0);
-	CHECK_EQ(ask(MSG_PARTITION_DEFINE, &body,
-		     sizeof(body.head) + body.head.attribute_bytes),
-		 0);
+	bytes = definition_message_make(MSG_PARTITION_DEFINE, &head, &document,
+					&body);
+	CHECK(bytes > 0);
+	CHECK_EQ(ask(MSG_PARTITION_DEFINE, &body, (size_t)bytes), 0);
 	call(MSG_PARTITION_INSTALL);
 	call(MSG_PARTITION_START);
 	world_pass_ms(&world, 10);
