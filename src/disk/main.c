@@ -7,7 +7,7 @@
 #include "service/service_main.h"
 #include "target/service.h"
 
-#define DESCRIPTORS_MAX (64 + 4 * DISK_SERVICE_DISKS_MAX)
+#define DESCRIPTORS_MAX (64 + 5 * DISK_SERVICE_DISKS_MAX)
 
 int main(void)
 {
@@ -21,5 +21,6 @@ int main(void)
 	};
 	static struct service service = { .provider_ops = &provider_file };
 
+	service_look_at_host(&service);
 	return service_main(&role, &service.child, &service);
 }

@@ -7,6 +7,8 @@
 
 #include "base/event.h"
 #include "base/scope.h"
+#include "target/scsi.h"
+#include "target/scsi_request_check.h"
 
 static bool settings_are_valid(const struct disk_attach *attach)
 {
@@ -41,25 +43,35 @@ static int make_tasks(struct client *client)
 	return 0;
 }
 
-static int set_up(struct client *client, const struct disk_attach *attach,
-		  int memfd)
+/* The kinds of units that there are, and of channels. */
+static bool kind_is_valid(const struct disk_attach *attach, int ledger)
+{
+	return attach->kind ==
+	       (ledger == NO_FD ? CHANNEL_KIND_DISK : CHANNEL_KIND_SCSI);
+}
+
+static int set_up(struct service *service, struct client *client,
+		  const struct disk_attach *attach, int memfd, int ledger)
 {
 	int r;
 
-	if (!settings_are_valid(attach) || !never_blocks(client->kick_fd) ||
-	    !never_blocks(client->call_fd))
+	if (!settings_are_valid(attach) || !kind_is_valid(attach, ledger) ||
+	    !never_blocks(client->kick_fd) || !never_blocks(client->call_fd))
 		return -EINVAL;
 	r = channel_open(&client->channel, memfd, CHANNEL_SERVER,
-			 CHANNEL_KIND_DISK);
+			 (enum channel_kind)attach->kind);
 	if (r)
 		return r;
 	if (client->channel.shape.generation !=
 	    (uint32_t)attach->attachment.generation)
 		return -EBADMSG;
-	return make_tasks(client);
+	r = make_tasks(client);
+	if (r || attach->kind == CHANNEL_KIND_DISK)
+		return r;
+	return scsi_client_open(service, client, attach, ledger);
 }
 
-int client_new(const struct disk_attach *attach, const struct provider_ops *ops,
+int client_new(struct service *service, const struct disk_attach *attach,
 	       int *fds, struct client **ret_client)
 {
 	SCOPED(close_fd) int memfd = take_fd(&fds[ATTACH_MEMORY]);
@@ -78,19 +90,20 @@ int client_new(const struct disk_attach *attach, const struct provider_ops *ops,
 	};
 	client->kick_fd = take_fd(&fds[ATTACH_KICK]);
 	client->call_fd = take_fd(&fds[ATTACH_CALL]);
-	r = ops->open(&file, &client->provider);
+	r = service->provider_ops->open(&file, &client->provider);
 	if (!r)
-		r = set_up(client, attach, memfd);
+		r = set_up(service, client, attach, memfd, fds[ATTACH_LEDGER]);
 	if (r) {
-		client_free(client);
+		client_free(service, client);
 		return r;
 	}
 	*ret_client = client;
 	return 0;
 }
 
-void client_free(struct client *client)
+void client_free(struct service *service, struct client *client)
 {
+	scsi_client_close(service, client);
 	channel_close(&client->channel);
 	if (client->provider)
 		client->provider->ops->close(client->provider);
@@ -102,46 +115,45 @@ void client_free(struct client *client)
 
 /* The channel never gives us more requests than it has slots, so there is
  * always a free task. */
-static struct task *make_task(struct client *client,
-			      const struct channel_request *request)
+struct task *client_make_task(struct client *client, uint64_t id)
 {
 	struct task *task = client->free_tasks;
 
 	client->free_tasks = task->next;
-	task->id = request->id;
+	task->id = id;
 	task->status = 0;
-	task->job = (struct job){
-		.provider = client->provider,
-		.op = request->op,
-		.flags = request->flags,
-		.length_bytes = request->length_bytes,
-		.offset_bytes = request->offset_bytes,
-	};
-	if (request_has_data(request))
-		task->job.buffer =
-			client->channel.buffers + request->buffer_offset;
 	return task;
 }
 
-int client_take(struct client *client, struct task **ret_task)
+void client_return_task(struct task *task)
 {
-	struct channel_request request;
+	task->next = task->client->free_tasks;
+	task->client->free_tasks = task;
+}
+
+static int check(const struct client *client,
+		 const struct channel_request *request)
+{
+	return client->scsi ? scsi_request_check(request, &client->channel,
+						 SCSI_ROWS_MAX)
+			    : request_check(request, &client->channel,
+					    &client->limits);
+}
+
+int client_take(struct client *client, struct channel_request *ret_request)
+{
 	int r;
 
 	if (client->is_broken || client->is_detaching)
 		return -EAGAIN;
-	r = channel_receive_request(&client->channel, &request);
+	r = channel_receive_request(&client->channel, ret_request);
 	if (r == -EAGAIN)
 		return r;
 	if (!r)
-		r = request_check(&request, &client->channel, &client->limits);
-	if (r == -EBADMSG) {
+		r = check(client, ret_request);
+	if (r == -EBADMSG)
 		client->is_broken = true;
-		return r;
-	}
-	*ret_task = make_task(client, &request);
-	(*ret_task)->status = r;
-	return 0;
+	return r;
 }
 
 void client_answer(struct task *task)
@@ -155,8 +167,7 @@ void client_answer(struct task *task)
 	};
 
 	channel_send_response(&client->channel, &response);
-	task->next = client->free_tasks;
-	client->free_tasks = task;
+	client_return_task(task);
 }
 
 void client_wait(struct task *task)

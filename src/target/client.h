@@ -21,6 +21,9 @@
 #include "target/request.h"
 #include "target/workers.h"
 
+struct service;
+struct scsi_client;
+
 /* One request in flight. */
 struct task {
 	struct work work; /* first: a work is cast back */
@@ -45,34 +48,49 @@ struct client {
 	struct task *last_waiting;
 	bool is_broken;
 	bool is_detaching;
-	bool must_flush;    /* before it ends */
-	struct task *tasks; /* owned, one per slot of the channel */
+	bool must_flush;          /* before it ends */
+	struct scsi_client *scsi; /* owned; NULL: a channel of disk requests */
+	struct task *tasks;       /* owned, one per slot of the channel */
 	struct task *free_tasks;
 	struct task last_flush; /* not requested by the peer, so not answered */
 };
 
-/* The descriptors of DISK_ATTACH, in this order. */
-enum { ATTACH_FILE, ATTACH_MEMORY, ATTACH_KICK, ATTACH_CALL, ATTACH_FD_COUNT };
+/* The descriptors of DISK_ATTACH, in this order, and of DISK_ATTACH_UNIT. */
+enum {
+	ATTACH_FILE,
+	ATTACH_MEMORY,
+	ATTACH_KICK,
+	ATTACH_CALL,
+	ATTACH_LEDGER,
+	ATTACH_FD_COUNT
+};
 
 /*
- * Create a client; the descriptors in `fds` are taken, on failure too.
+ * Create a client; the descriptors in `fds` are taken, on failure too, but for
+ * the ledger, which is borrowed.
  *
  * -EINVAL   impossible settings, or eventfds that could block us
  * -EBADMSG  not a valid channel: the peer changed it
+ * -EBUSY, -ENOSPC  as scsi_client_open()
  * -ENOMEM
  */
-int client_new(const struct disk_attach *attach, const struct provider_ops *ops,
+int client_new(struct service *service, const struct disk_attach *attach,
 	       int *fds, struct client **ret_client);
-void client_free(struct client *client);
+void client_free(struct service *service, struct client *client);
 
 /*
- * Take the next request and check it. If task->status is set, it must be
- * answered with that at once.
+ * Take the next request and check it.
  *
- * -EAGAIN   none waiting, or this client is ending
- * -EBADMSG  the client is broken now
+ * -EAGAIN          none waiting, or this client is ending
+ * -EBADMSG         the client is broken now
+ * -EROFS, -EINVAL  a disk request that is to be answered with this at once
  */
-int client_take(struct client *client, struct task **ret_task);
+int client_take(struct client *client, struct channel_request *ret_request);
+
+/* A task for a request. client_answer() or client_return_task() gives it
+ * back. */
+struct task *client_make_task(struct client *client, uint64_t id);
+void client_return_task(struct task *task);
 
 /* Answer with task->status, and give the task back. */
 void client_answer(struct task *task);

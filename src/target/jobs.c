@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "base/count.h"
+#include "base/failpoint.h"
 #include "channel/disk_request.h"
 
 bool job_is_large(const struct job *job)
@@ -120,8 +122,18 @@ static bool begin(struct service *service, struct task *task)
 	return true;
 }
 
+/* A guest whose request kills every service that takes it, for tests. */
+static void die_of_poison(const struct service *service, const struct job *job)
+{
+	if (job->offset_bytes <= service->poison_offset &&
+	    service->poison_offset - job->offset_bytes < job->length_bytes)
+		abort();
+}
+
 bool jobs_begin(struct service *service, struct task *task)
 {
+	(void)failpoint("disk.before_io");
+	die_of_poison(service, &task->job);
 	enter_kernel(service, task);
 	if (!begin(service, task))
 		return false;

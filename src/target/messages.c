@@ -49,8 +49,7 @@ static int attach(void *process, struct message *message)
 		return -EBADMSG;
 	r = service->client_count == DISK_SERVICE_DISKS_MAX
 		    ? -ENOSPC
-		    : client_new(asked, service->provider_ops, message->fds,
-				 &client);
+		    : client_new(service, asked, message->fds, &client);
 	if (r) {
 		log_error("cannot serve a disk attachment=%llu error=%s",
 			  (unsigned long long)asked->attachment.id,
@@ -104,6 +103,7 @@ static int welcome(void *process, struct message *message)
 
 static const struct message_rule from_supervisor[] = {
 	{ MSG_DISK_ATTACH, IN_ANY_STATE, attach },
+	{ MSG_DISK_ATTACH_UNIT, IN_ANY_STATE, attach },
 	{ MSG_DISK_DETACH, IN_ANY_STATE, detach },
 	{ MSG_DISK_RELEASE, IN_ANY_STATE, release },
 	{ MSG_CHILD_WELCOME, IN_ANY_STATE, welcome },

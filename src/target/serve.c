@@ -16,7 +16,10 @@
 #include "base/count.h"
 #include "base/failpoint.h"
 #include "base/scope.h"
+#include "channel/disk_request.h"
 #include "target/jobs.h"
+#include "target/request.h"
+#include "target/scsi.h"
 
 #define BATCH               16
 #define TURNS_PER_LINK_LOOK 64
@@ -43,15 +46,7 @@ int service_init(struct service *service)
 	return 0;
 }
 
-/* A guest whose request kills every service that takes it, for tests. */
-static void die_of_poison(const struct service *service, const struct job *job)
-{
-	if (job->offset_bytes <= service->poison_offset &&
-	    service->poison_offset - job->offset_bytes < job->length_bytes)
-		abort();
-}
-
-static void log_failure(struct service *service, const struct task *task)
+void service_log_failure(struct service *service, const struct task *task)
 {
 	if (!log_limit_passes(&service->error_limit))
 		return;
@@ -67,36 +62,52 @@ static void answer(struct service *service, struct task *task)
 {
 	(void)failpoint("disk.after_io");
 	if (task->status == -EIO)
-		log_failure(service, task);
+		service_log_failure(service, task);
 	client_answer(task);
 }
 
 void service_finish(struct service *service, struct task *task)
 {
-	if (task != &task->client->last_flush)
+	if (task == &task->client->last_flush)
+		return;
+	if (task->client->scsi)
+		scsi_finish(service, task);
+	else
 		answer(service, task);
 }
 
-static void start(struct service *service, struct task *task)
+static void start(struct service *service, struct client *client,
+		  const struct channel_request *request, int status)
 {
-	(void)failpoint("disk.before_io");
-	if (jobs_begin(service, task))
-		service_finish(service, task);
+	struct task *task = client_make_task(client, request->id);
+
+	task->job = (struct job){
+		.provider = client->provider,
+		.op = request->op,
+		.flags = request->flags,
+		.length_bytes = request->length_bytes,
+		.offset_bytes = request->offset_bytes,
+	};
+	if (request_has_data(request))
+		task->job.buffer =
+			client->channel.buffers + request->buffer_offset;
+	task->status = status;
+	if (status || jobs_begin(service, task))
+		answer(service, task);
 }
 
 static bool take_one(struct service *service, struct client *client)
 {
-	struct task *task;
+	struct channel_request request;
+	int r = client_take(client, &request);
 
-	if (client_take(client, &task))
+	if (r == -EAGAIN || r == -EBADMSG)
 		return false;
 	(void)failpoint("disk.request");
-	die_of_poison(service, &task->job);
-	service->last_was_large = job_is_large(&task->job);
-	if (task->status)
-		answer(service, task);
-	else
-		start(service, task);
+	service->last_was_large = request.length_bytes >= DISK_LARGE_BYTES;
+	if (client->scsi)
+		return scsi_take(service, client, &request);
+	start(service, client, &request, r);
 	return true;
 }
 
@@ -122,7 +133,7 @@ static void end_client(struct service *service, struct client *client)
 {
 	const struct client last = *client;
 
-	client_free(client);
+	client_free(service, client);
 	service_report_end(service, &last);
 }
 
@@ -156,10 +167,11 @@ static void remove_over(struct service *service)
 	service->client_count = kept;
 }
 
-static bool turn(struct service *service)
+bool service_turn(struct service *service)
 {
 	bool worked = jobs_reap(service);
 
+	worked |= scsi_turn(service);
 	for (uint32_t i = 0; i < service->client_count; i++)
 		worked |= serve_client(service, service->clients[i]);
 	jobs_submit(service);
@@ -177,7 +189,7 @@ static bool prepare_sleep(struct service *service)
 		    !channel_prepare_sleep(&client->channel, 1))
 			return false;
 	}
-	return workers_prepare_sleep(&service->workers) &&
+	return !service->ready && workers_prepare_sleep(&service->workers) &&
 	       !aio_has_done(&service->aio);
 }
 
@@ -206,7 +218,8 @@ static nfds_t list_polled(struct service *service)
 static int timeout_ms(const struct service *service)
 {
 	int link_ms = child_timeout_ms(&service->child);
-	int beat_ms = service->in_kernel ? HEARTBEAT_MS : -1;
+	bool is_busy = service->in_kernel || service->command_count;
+	int beat_ms = is_busy ? HEARTBEAT_MS : -1;
 
 	if (link_ms < 0 || beat_ms < 0)
 		return link_ms < 0 ? beat_ms : link_ms;
@@ -275,7 +288,7 @@ static bool spins(struct service *service)
 void service_run(struct service *service)
 {
 	while (!service->child.is_quitting) {
-		if (turn(service)) {
+		if (service_turn(service)) {
 			spin_found(&service->spin);
 			if (++service->busy_turns % TURNS_PER_LINK_LOOK == 0)
 				look_at_link(service);

@@ -42,7 +42,12 @@ struct service {
 	bool last_was_large;
 	uint32_t busy_turns;
 	struct log_limit error_limit;
-	uint64_t poison_offset; /* tests: a request for it kills us */
+	uint64_t poison_offset;      /* tests: a request for it kills us */
+	uint8_t boot[SCSI_ID_BYTES]; /* this life of the host's */
+	struct volume *volumes;      /* owned, as long as they have clients */
+	struct command *ready;       /* SCSI commands that can go on */
+	struct command *last_ready;
+	uint32_t command_count; /* of them in flight */
 	uint32_t client_count;
 	struct client *clients[DISK_SERVICE_DISKS_MAX];
 	struct pollfd polled[POLLED_CLIENTS + DISK_SERVICE_DISKS_MAX];
@@ -50,14 +55,23 @@ struct service {
 
 /* serve.c ---------------------------------------------------------------- */
 
+/* What only the host's files tell: before the sandbox is entered. */
+void service_look_at_host(struct service *service);
+
 /* Everything but the child, which the caller has opened. */
 int service_init(struct service *service);
+
+/* Take what has finished and what has come. False: there was nothing. */
+bool service_turn(struct service *service);
 
 /* Serve until CHILD_QUIT. */
 void service_run(struct service *service);
 
 /* The job of a task is done, with its status in task->status. */
 void service_finish(struct service *service, struct task *task);
+
+/* Say, now and then, that a request fails for good. */
+void service_log_failure(struct service *service, const struct task *task);
 
 /* messages.c ------------------------------------------------------------- */
 

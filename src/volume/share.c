@@ -59,3 +59,12 @@ struct share_range *share_release(struct share *share,
 	unlink_range(share, range);
 	return freed;
 }
+
+bool share_is_awaited(const struct share_range *range)
+{
+	const struct share_range *other = range->next;
+
+	while (other && !overlaps(range, other))
+		other = other->next;
+	return other != NULL;
+}

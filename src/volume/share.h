@@ -40,4 +40,7 @@ bool share_take(struct share *share, struct share_range *range);
 struct share_range *share_release(struct share *share,
 				  struct share_range *range);
 
+/* Does anybody wait for it? */
+bool share_is_awaited(const struct share_range *range);
+
 #endif

@@ -83,6 +83,7 @@ void disk_rig_attach(struct service_rig *rig, struct disk_peer *peer,
 		.size_bytes = config->size_bytes,
 		.read_only = config->is_read_only,
 		.direct = config->is_direct,
+		.kind = CHANNEL_KIND_DISK,
 		.logical_block_bytes =
 			config->block_bytes ? config->block_bytes : 512,
 		.partition = "test",

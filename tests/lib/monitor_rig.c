@@ -179,6 +179,7 @@ static void hand_over(struct monitor_rig *rig, const int *channel)
 	const struct disk_attach attach = {
 		.attachment = { ATTACHMENT_ID, rig->generation },
 		.size_bytes = MONITOR_RIG_DISK_BYTES,
+		.kind = CHANNEL_KIND_DISK,
 		.logical_block_bytes = 512,
 		.partition = "web1",
 		.disk = "root",

@@ -19,7 +19,10 @@ TEST(who_wants_bytes_of_another_waits_until_they_are_given_back)
 	struct share_range a = make(0, 8192), b = make(4096, 8192);
 
 	CHECK(share_take(&share, &a));
+	CHECK(!share_is_awaited(&a));
 	CHECK(!share_take(&share, &b));
+	CHECK(share_is_awaited(&a));
+	CHECK(!share_is_awaited(&b));
 
 	CHECK(share_release(&share, &a) == &b);
 

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* How clients of SCSI channels come to their volume, and leave it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "target/scsi_private.h"
+#include "target/scsi_request_check.h"
+
+static struct volume *find_volume(const struct service *service, uint64_t id)
+{
+	struct volume *volume = service->volumes;
+
+	while (volume && volume->id != id)
+		volume = volume->next;
+	return volume;
+}
+
+static int ensure_volume(struct service *service,
+			 const struct disk_attach *attach, int ledger_fd,
+			 struct volume **ret_volume)
+{
+	int r;
+
+	*ret_volume = find_volume(service, attach->volume_id);
+	if (*ret_volume)
+		return 0;
+	r = volume_new(attach, ledger_fd, service->boot, ret_volume);
+	if (r)
+		return r;
+	(*ret_volume)->next = service->volumes;
+	service->volumes = *ret_volume;
+	return 0;
+}
+
+static int make_commands(struct client *client)
+{
+	uint32_t count = client->channel.shape.slot_count;
+	struct scsi_client *scsi = client->scsi;
+	void *scratch;
+
+	scsi->commands = calloc(count, sizeof(scsi->commands[0]));
+	scratch = mmap(NULL, (size_t)count * SCSI_SCRATCH_BYTES,
+		       PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0);
+	if (scratch != MAP_FAILED)
+		scsi->scratch = scratch;
+	return scsi->commands && scsi->scratch ? 0 : -ENOMEM;
+}
+
+static void drop_volume(struct service *service, struct volume *volume)
+{
+	struct volume **at = &service->volumes;
+
+	if (volume->clients)
+		return;
+	while (*at != volume)
+		at = &(*at)->next;
+	*at = volume->next;
+	volume_free(volume);
+}
+
+static int join(struct client *client, const struct disk_attach *attach,
+		struct volume *volume)
+{
+	int r;
+
+	if (!scsi_channel_is_valid(&client->channel.shape))
+		return -EBADMSG;
+	client->scsi = calloc(1, sizeof(*client->scsi));
+	if (!client->scsi)
+		return -ENOMEM;
+	r = make_commands(client);
+	if (!r)
+		r = volume_attach(volume, attach, &client->scsi->nexus);
+	if (r)
+		return r;
+	client->scsi->volume = volume;
+	client->scsi->next = volume->clients;
+	volume->clients = client;
+	return 0;
+}
+
+int scsi_client_open(struct service *service, struct client *client,
+		     const struct disk_attach *attach, int ledger_fd)
+{
+	struct volume *volume;
+	int r = ensure_volume(service, attach, ledger_fd, &volume);
+
+	if (r)
+		return r;
+	r = join(client, attach, volume);
+	if (r) {
+		scsi_client_close(service, client);
+		drop_volume(service, volume);
+	}
+	return r;
+}
+
+/* Its row tells whether its range is to be held on: it may have its effect in
+ * part. */
+static bool has_begun(struct command *command)
+{
+	struct scsi_origin origin = command_origin(command);
+	struct scsi_row row;
+
+	return !scsi_row_look(&command_volume(command)->ledger, &origin,
+			      &row) &&
+	       (row.state == SCSI_ROW_BEGUN || row.state == SCSI_ROW_MOVED);
+}
+
+static void take_from_ready(struct service *service,
+			    const struct client *client)
+{
+	struct command *command = service->ready, *next;
+
+	service->ready = NULL;
+	for (; command; command = next) {
+		next = command->next_ready;
+		if (command->task->client != client)
+			command_ready(service, command, command->result);
+	}
+}
+
+static void leave(struct service *service, struct client *client)
+{
+	struct volume *volume = client->scsi->volume;
+	struct client **at = &volume->clients;
+
+	while (*at != client)
+		at = &(*at)->scsi->next;
+	*at = client->scsi->next;
+	while (client->scsi->first)
+		command_retire(service, client->scsi->first,
+			       has_begun(client->scsi->first));
+	/* One of them may have been let go on by another. */
+	take_from_ready(service, client);
+	volume_detach(volume, client->scsi->nexus.index);
+	drop_volume(service, volume);
+}
+
+void scsi_client_close(struct service *service, struct client *client)
+{
+	struct scsi_client *scsi = client->scsi;
+
+	if (!scsi)
+		return;
+	if (scsi->volume)
+		leave(service, client);
+	if (scsi->scratch)
+		(void)munmap(scsi->scratch,
+			     (size_t)client->channel.shape.slot_count *
+				     SCSI_SCRATCH_BYTES);
+	free(scsi->commands);
+	free(scsi);
+	client->scsi = NULL;
+}

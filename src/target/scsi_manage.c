@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* Task management, and commands that nobody executes any more. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "channel/disk_request.h"
+#include "channel/scsi_request.h"
+#include "target/jobs.h"
+#include "target/scsi_private.h"
+
+#define ALL_NEXUSES UINT64_MAX
+
+static void answer(struct service *service, struct command *command,
+		   enum scsi_task_result result)
+{
+	command->scsi.outcome =
+		(struct scsi_outcome){ .status = (uint8_t)result };
+	command_answer(service, command);
+}
+
+/* Of earlier lives. -------------------------------------------------------- */
+
+static struct scsi_origin origin_of(const struct hold *hold)
+{
+	return (struct scsi_origin){ .nexus = hold->nexus,
+				     .row_sequence = hold->row_sequence,
+				     .row = hold->row };
+}
+
+static struct client *find_settler(const struct volume *volume)
+{
+	for (struct client *client = volume->clients; client;
+	     client = client->scsi->next)
+		if (!client->scsi->is_settling && !client->is_broken &&
+		    !client->is_detaching)
+			return client;
+	return NULL;
+}
+
+/* Write what it had to write; who looks after it is gone. */
+static void complete(struct service *service, struct volume *volume,
+		     const struct hold *hold, const struct scsi_row *row)
+{
+	struct client *client = find_settler(volume);
+	struct task *task;
+
+	volume->unsettled |= 1ull << hold->nexus;
+	if (!client)
+		return;
+	task = &client->scsi->settling;
+	task->client = client;
+	task->job = (struct job){
+		.provider = client->provider,
+		.op = DISK_WRITE,
+		.length_bytes = row->data_bytes,
+		.offset_bytes = row->offset_bytes,
+		.buffer = row->data,
+	};
+	client->scsi->is_settling = true;
+	client->scsi->settled = origin_of(hold);
+	jobs_begin_on_worker(service, task);
+}
+
+static bool is_being_settled(const struct volume *volume,
+			     const struct hold *hold)
+{
+	for (const struct client *client = volume->clients; client;
+	     client = client->scsi->next)
+		if (client->scsi->is_settling &&
+		    client->scsi->settled.nexus == hold->nexus &&
+		    client->scsi->settled.row == hold->row)
+			return true;
+	return false;
+}
+
+static void settle(struct service *service, struct volume *volume,
+		   struct hold *hold)
+{
+	struct scsi_origin origin = origin_of(hold);
+	struct scsi_row row;
+
+	if (is_being_settled(volume, hold))
+		return;
+	if (!scsi_row_look(&volume->ledger, &origin, &row)) {
+		if (row.state == SCSI_ROW_MOVED) {
+			complete(service, volume, hold, &row);
+			return;
+		}
+		if (row.state == SCSI_ROW_BEGUN)
+			scsi_row_abort(&volume->ledger, &origin);
+	}
+	volume_release(service, volume, hold);
+}
+
+void volume_settle(struct service *service, struct volume *volume,
+		   uint64_t nexuses)
+{
+	struct share_range *next;
+
+	for (struct share_range *range = volume->share.first; range;
+	     range = next) {
+		struct hold *hold = hold_of(range);
+
+		next = range->next;
+		if (!hold->command && nexuses >> hold->nexus & 1)
+			settle(service, volume, hold);
+	}
+}
+
+/* -ENOSPC: the row stays as it is, for whoever may come with it. */
+void volume_settled(struct service *service, struct client *client)
+{
+	struct volume *volume = client->scsi->volume;
+	const struct scsi_origin *origin = &client->scsi->settled;
+	struct hold *hold = volume_hold(volume, origin->nexus, origin->row);
+	struct scsi_outcome outcome = { .status = SCSI_GOOD };
+	uint64_t nexuses = volume->unsettled;
+
+	client->scsi->is_settling = false;
+	if (client->scsi->settling.status == 0)
+		scsi_row_end(&volume->ledger, origin, &outcome);
+	volume_release(service, volume, hold);
+	volume->unsettled = 0;
+	volume_settle(service, volume, nexuses);
+}
+
+bool volume_expire(struct service *service, struct volume *volume)
+{
+	struct share_range *next;
+	bool worked = false;
+
+	if (clock_now_ns() < volume->settle_at_ns)
+		return false;
+	for (struct share_range *range = volume->share.first; range;
+	     range = next) {
+		struct hold *hold = hold_of(range);
+
+		next = range->next;
+		if (hold->command || !hold->is_left ||
+		    !share_is_awaited(range) || is_being_settled(volume, hold))
+			continue;
+		settle(service, volume, hold);
+		worked = true;
+	}
+	return worked;
+}
+
+/* Task management. --------------------------------------------------------- */
+
+static uint64_t concerned(const struct command *command)
+{
+	bool is_of_all = command->function == SCSI_CLEAR_TASK_SET ||
+			 command->function == SCSI_LOGICAL_UNIT_RESET;
+
+	return is_of_all ? ALL_NEXUSES : 1ull << command->hold->nexus;
+}
+
+static bool is_reset(const struct command *command)
+{
+	return command->function == SCSI_LOGICAL_UNIT_RESET ||
+	       command->function == SCSI_I_T_NEXUS_RESET;
+}
+
+/* What a reset does to the state of the unit, or of one nexus. */
+static void change_state(const struct command *command,
+			 struct scsi_state *state, struct scsi_effects *effects)
+{
+	uint64_t nexuses = command->waits_for;
+
+	effects->aborted = nexuses;
+	state->medium.preventing &= ~nexuses;
+	if (command->function == SCSI_I_T_NEXUS_RESET) {
+		scsi_reserve_lose(&state->reserve, command->hold->nexus);
+		effects->raised[ATTENTION_NEXUS_LOST] = nexuses;
+		return;
+	}
+	scsi_reserve_reset(&state->reserve);
+	state->mode = state->saved_mode;
+	effects->raised[ATTENTION_RESET] = nexuses;
+}
+
+static void reset(struct command *command)
+{
+	struct scsi_ledger *ledger = &command_volume(command)->ledger;
+	const struct scsi_outcome outcome = { .status =
+						      SCSI_FUNCTION_COMPLETE };
+	struct scsi_origin origin = command_origin(command);
+	struct scsi_effects effects = { 0 };
+	struct scsi_state *state;
+
+	/* Who had prepared another one prepares it again. */
+	scsi_ledger_drop(ledger);
+	state = scsi_ledger_prepare(ledger);
+	change_state(command, state, &effects);
+	scsi_ledger_record(ledger, &origin, &outcome, &effects);
+	(void)scsi_ledger_commit(ledger);
+}
+
+void manage_go_on(struct service *service, struct command *command)
+{
+	struct volume *volume = command_volume(command);
+
+	if (is_reset(command))
+		reset(command);
+	if (command->function != SCSI_ABORT_TASK)
+		volume_settle(service, volume, command->waits_for);
+	answer(service, command, SCSI_FUNCTION_COMPLETE);
+}
+
+/* Abort what waits, and then wait for the rest, which is in the kernel. */
+static void abort_others(struct service *service, struct command *command)
+{
+	command->waits_for = concerned(command);
+	volume_abort_waiting(service, command);
+	if (command_has_to_wait(command))
+		command->state = COMMAND_WAITS_OTHERS;
+	else
+		manage_go_on(service, command);
+}
+
+/* Older commands of the nexus: the one that is meant, or any. */
+static bool finds_task(const struct command *command)
+{
+	const struct command *other = command->task->client->scsi->first;
+
+	for (; other != command; other = other->next)
+		if (command->function == SCSI_QUERY_TASK_SET ||
+		    other->hold->row == command->managed_row)
+			return true;
+	return false;
+}
+
+static void manage_tasks(struct service *service, struct command *command)
+{
+	switch ((enum scsi_function)command->function) {
+	case SCSI_ABORT_TASK:
+	case SCSI_ABORT_TASK_SET:
+	case SCSI_CLEAR_TASK_SET:
+	case SCSI_I_T_NEXUS_RESET:
+	case SCSI_LOGICAL_UNIT_RESET:
+		abort_others(service, command);
+		return;
+	case SCSI_QUERY_TASK:
+	case SCSI_QUERY_TASK_SET:
+		answer(service, command,
+		       finds_task(command) ? SCSI_FUNCTION_SUCCEEDED
+					   : SCSI_FUNCTION_COMPLETE);
+		return;
+	case SCSI_CLEAR_ACA: /* there is none without NACA */
+	case SCSI_FUNCTION_COUNT:
+		answer(service, command, SCSI_FUNCTION_REJECTED);
+	}
+}
+
+/* One that comes again, and was carried out, is answered and not repeated. */
+void manage_begin(struct service *service, struct command *command)
+{
+	struct volume *volume = command_volume(command);
+	struct scsi_origin origin = command_origin(command);
+	struct scsi_row row;
+
+	if (command->op == SCSI_REPLAYED) {
+		volume_settle(service, volume, 1ull << command->hold->nexus);
+		answer(service, command, SCSI_FUNCTION_COMPLETE);
+		return;
+	}
+	if (scsi_row_look(&volume->ledger, &origin, &row)) {
+		command_break(service, command);
+	} else if (row.state == SCSI_ROW_ENDED) {
+		command->scsi.outcome = row.outcome;
+		command_answer(service, command);
+	} else {
+		manage_tasks(service, command);
+	}
+}

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SCSI channels of one service, in this process, over a provider that keeps its
+ * bytes in memory, fails when it is told to, and lets a request wait in the
+ * "kernel" until it is told to go on.
+ */
+#include "target/scsi.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "channel/scsi_request.h"
+#include "lib/harness.h"
+
+#define DISK_BYTES (1u << 20)
+#define BLOCK      512u
+#define ROWS       512u
+#define DATA       (SCSI_SENSE_AREA_BYTES)
+
+/* The provider. ------------------------------------------------------------ */
+
+static uint8_t disk[DISK_BYTES];
+static int fail_with; /* what every change fails with */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static bool is_gated; /* requests wait for the gate, on a worker */
+static int write_count;
+
+static int fake_open(int *fd, struct provider **ret_provider);
+
+static void fake_close(struct provider *provider)
+{
+	(void)provider;
+}
+
+static int fake_do(struct job *job)
+{
+	if (job->op == DISK_READ) {
+		memcpy(job->buffer, disk + job->offset_bytes,
+		       job->length_bytes);
+		return 0;
+	}
+	if (fail_with)
+		return fail_with;
+	write_count++;
+	if (job->op == DISK_WRITE)
+		memcpy(disk + job->offset_bytes, job->buffer,
+		       job->length_bytes);
+	else
+		memset(disk + job->offset_bytes, 0, job->length_bytes);
+	return 0;
+}
+
+static int fake_try_now(struct job *job)
+{
+	return is_gated ? -EAGAIN : fake_do(job);
+}
+
+static int fake_run(struct job *job)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&gate);
+	r = fake_do(job);
+	(void)pthread_mutex_unlock(&gate);
+	return r;
+}
+
+static const struct provider_ops fake_ops = {
+	.name = "fake",
+	.open = fake_open,
+	.close = fake_close,
+	.try_now = fake_try_now,
+	.run = fake_run,
+};
+
+static int fake_open(int *fd, struct provider **ret_provider)
+{
+	static struct provider provider = { .ops = &fake_ops,
+					    .direct_fd = NO_FD };
+
+	close_fd(fd);
+	*ret_provider = &provider;
+	return 0;
+}
+
+static void hold_kernel(void)
+{
+	(void)pthread_mutex_lock(&gate);
+	is_gated = true;
+}
+
+static void let_go(void)
+{
+	is_gated = false;
+	(void)pthread_mutex_unlock(&gate);
+}
+
+/* The service and its clients. --------------------------------------------- */
+
+struct peer {
+	struct channel channel;
+	struct client *client;
+	int memfd, kick, call;
+	uint64_t next_id;
+};
+
+static struct service service;
+static struct peer one, two;
+static int ledger_fd;
+static struct channel_response response;
+
+static void start(void)
+{
+	service = (struct service){ .provider_ops = &fake_ops };
+	service.child.link.fd = NO_FD;
+	CHECK_EQ(service_init(&service), 0);
+}
+
+static void make_ledger(void)
+{
+	ledger_fd = memfd_create("ledger", MFD_CLOEXEC);
+	CHECK_EQ(ftruncate(ledger_fd, SCSI_LEDGER_BYTES), 0);
+}
+
+static int try_attach(struct peer *peer, uint8_t port)
+{
+	struct disk_attach attach = {
+		.attachment = { .id = port, .generation = 1 },
+		.size_bytes = DISK_BYTES,
+		.logical_block_bytes = BLOCK,
+		.physical_block_bytes = 4096,
+		.kind = CHANNEL_KIND_SCSI,
+		.volume_id = 9,
+		.row_count = ROWS,
+		.initiator_port = { port },
+		.unit_uuid = { 1 },
+		.serial = "S1",
+	};
+	const struct channel_shape shape = { .kind = CHANNEL_KIND_SCSI,
+					     .slot_count = 64,
+					     .buffer_bytes = 1u << 20,
+					     .generation = 1 };
+	int fds[ATTACH_FD_COUNT];
+
+	*peer = (struct peer){ .kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+			       .call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+	CHECK_EQ(channel_create(&shape, &peer->memfd), 0);
+	CHECK_EQ(channel_open(&peer->channel, peer->memfd, CHANNEL_CLIENT,
+			      CHANNEL_KIND_SCSI),
+		 0);
+	fds[ATTACH_FILE] = dup(peer->kick);
+	fds[ATTACH_MEMORY] = dup(peer->memfd);
+	fds[ATTACH_KICK] = dup(peer->kick);
+	fds[ATTACH_CALL] = dup(peer->call);
+	fds[ATTACH_LEDGER] = ledger_fd;
+	return client_new(&service, &attach, fds, &peer->client);
+}
+
+static void attach(struct peer *peer, uint8_t port)
+{
+	CHECK_EQ(try_attach(peer, port), 0);
+	service.clients[service.client_count++] = peer->client;
+}
+
+static void close_peer(struct peer *peer)
+{
+	channel_close(&peer->channel);
+	close_fd(&peer->memfd);
+	close_fd(&peer->kick);
+	close_fd(&peer->call);
+}
+
+/* The service dies here: nothing of it is left but the ledger's memory. What
+ * its clients held in this process is given back without a word to anybody. */
+static void die(void)
+{
+	while (service.client_count) {
+		struct client *client = service.clients[--service.client_count];
+
+		/* Nothing is written on the way: the ledger is not touched by
+		 * who only forgets. */
+		client_free(&service, client);
+	}
+	close_fd(&service.done_fd);
+	close_peer(&one);
+	if (two.client)
+		close_peer(&two);
+	two.client = NULL;
+}
+
+static void stop(void)
+{
+	die();
+	close_fd(&ledger_fd);
+}
+
+/* One volume, empty, with one client that has been told of power on. */
+static void forget_attention(struct peer *peer);
+
+static void start_with_one(void)
+{
+	make_ledger();
+	start();
+	attach(&one, 1);
+	forget_attention(&one);
+}
+
+static void start_with_two(void)
+{
+	start_with_one();
+	attach(&two, 2);
+	forget_attention(&two);
+}
+
+static struct channel_request make(const uint8_t *cdb, size_t cdb_bytes,
+				   uint16_t row, uint32_t sequence)
+{
+	struct channel_request request = {
+		.op = SCSI_COMMAND,
+		.offset_bytes =
+			scsi_place(row, row % SCSI_SENSE_SLOTS, sequence),
+		.generation = 1,
+	};
+
+	memcpy(request.payload, cdb, cdb_bytes);
+	return request;
+}
+
+static void send(struct peer *peer, const struct channel_request *request)
+{
+	struct channel_request numbered = *request;
+
+	numbered.id = ++peer->next_id;
+	CHECK_EQ(channel_send_request(&peer->channel, &numbered), 0);
+	(void)channel_publish(&peer->channel);
+}
+
+static bool receive_now(struct peer *peer)
+{
+	return channel_receive_response(&peer->channel, &response) == 0;
+}
+
+/* Turns until the service has answered. */
+static void receive(struct peer *peer)
+{
+	while (!receive_now(peer))
+		if (!service_turn(&service))
+			(void)poll(NULL, 0, 1);
+}
+
+static void turn_until_idle(void)
+{
+	while (service_turn(&service))
+		;
+}
+
+static int status_of(struct peer *peer, const struct channel_request *request)
+{
+	send(peer, request);
+	receive(peer);
+	return response.status < 0 ? response.status
+				   : scsi_outcome_status(response.status);
+}
+
+static const uint8_t *sense_of(struct peer *peer, uint16_t row)
+{
+	return peer->channel.buffers +
+	       (row % SCSI_SENSE_SLOTS) * SCSI_SENSE_SLOT_BYTES;
+}
+
+static struct channel_request make_write(uint32_t block, uint8_t value,
+					 struct peer *peer, uint16_t row,
+					 uint32_t sequence)
+{
+	const uint8_t cdb[10] = {
+		0x2a, 0, 0, 0, (uint8_t)(block >> 8), (uint8_t)block, 0, 0, 1
+	};
+	struct channel_request request = make(cdb, sizeof(cdb), row, sequence);
+
+	request.flags = SCSI_DATA_OUT;
+	request.length_bytes = BLOCK;
+	request.buffer_offset = DATA + row * 4096u;
+	memset(peer->channel.buffers + request.buffer_offset, value, BLOCK);
+	return request;
+}
+
+static struct channel_request make_read(uint32_t block, uint16_t row,
+					uint32_t sequence)
+{
+	const uint8_t cdb[10] = {
+		0x28, 0, 0, 0, (uint8_t)(block >> 8), (uint8_t)block, 0, 0, 1
+	};
+	struct channel_request request = make(cdb, sizeof(cdb), row, sequence);
+
+	request.flags = SCSI_DATA_IN;
+	request.length_bytes = BLOCK;
+	request.buffer_offset = DATA + row * 4096u;
+	return request;
+}
+
+static struct channel_request make_manage(uint8_t function, uint16_t managed,
+					  uint16_t row, uint32_t sequence)
+{
+	const uint8_t payload[4] = { function, 0, (uint8_t)managed,
+				     (uint8_t)(managed >> 8) };
+	struct channel_request request =
+		make(payload, sizeof(payload), row, sequence);
+
+	request.op = SCSI_TASK_MANAGEMENT;
+	return request;
+}
+
+static const uint8_t test_ready[6] = { 0 };
+
+static void forget_attention(struct peer *peer)
+{
+	struct channel_request request = make(test_ready, 6, 100, 1);
+
+	(void)status_of(peer, &request);
+}
+
+/* Tests. ------------------------------------------------------------------- */
+
+TEST(what_was_written_is_read_back)
+{
+	struct channel_request request;
+
+	start_with_one();
+	request = make_write(7, 0x5a, &one, 0, 1);
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+	CHECK_EQ(response.bytes, BLOCK);
+	CHECK_EQ(disk[7 * BLOCK], 0x5a);
+
+	request = make_read(7, 1, 1);
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+
+	CHECK_EQ(response.bytes, BLOCK);
+	CHECK_EQ(one.channel.buffers[DATA + 4096], 0x5a);
+	stop();
+}
+
+TEST(a_device_that_fails_is_told_in_sense_data)
+{
+	struct channel_request request;
+
+	start_with_one();
+	request = make_write(3, 1, &one, 0, 1);
+	fail_with = -EIO;
+
+	CHECK_EQ(status_of(&one, &request), SCSI_CHECK_CONDITION);
+
+	CHECK_EQ(sense_of(&one, 0)[2] & 0xf, SCSI_MEDIUM_ERROR);
+	stop();
+}
+
+TEST(a_hostile_peer_cannot_reuse_a_row_whose_command_is_in_flight)
+{
+	struct channel_request request;
+
+	start_with_two();
+	hold_kernel();
+	request = make_write(1, 1, &one, 0, 1);
+	send(&one, &request);
+	turn_until_idle();
+	request = make_write(2, 1, &one, 0, 2);
+	send(&one, &request);
+	turn_until_idle();
+	let_go();
+	while (service.client_count == 2)
+		(void)service_turn(&service);
+
+	request = make_read(0, 0, 1);
+	CHECK_EQ(status_of(&two, &request), SCSI_GOOD);
+	CHECK_EQ(disk[2 * BLOCK], 0);
+	stop();
+}
+
+TEST(a_hostile_peer_cannot_use_a_row_that_it_has_not)
+{
+	struct channel_request request;
+
+	start_with_two();
+	request = make_read(0, ROWS, 1);
+	send(&one, &request);
+	turn_until_idle();
+
+	CHECK_EQ(service.client_count, 1);
+	request = make_read(0, 0, 1);
+	CHECK_EQ(status_of(&two, &request), SCSI_GOOD);
+	stop();
+}
+
+TEST(a_hostile_peer_cannot_abort_a_task_of_another)
+{
+	struct channel_request request;
+
+	start_with_two();
+	hold_kernel();
+	request = make_write(1, 1, &one, 0, 1);
+	send(&one, &request);
+	turn_until_idle();
+	request = make_manage(SCSI_ABORT_TASK, 0, 1, 1);
+	CHECK_EQ(status_of(&two, &request), SCSI_FUNCTION_COMPLETE);
+	CHECK(!receive_now(&one));
+	let_go();
+
+	receive(&one);
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	stop();
+}
+
+TEST(an_ordered_command_waits_for_older_ones_and_younger_ones_for_it)
+{
+	struct channel_request request;
+
+	start_with_one();
+	hold_kernel();
+	request = make_write(1, 1, &one, 0, 1);
+	send(&one, &request);
+	request = make(test_ready, 6, 1, 1);
+	request.flags = SCSI_ORDERED;
+	send(&one, &request);
+	request = make(test_ready, 6, 2, 1);
+	send(&one, &request);
+	turn_until_idle();
+	CHECK(!receive_now(&one));
+	request = make(test_ready, 6, 3, 1);
+	request.flags = SCSI_HEAD_OF_QUEUE;
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+	let_go();
+
+	for (uint64_t i = 0; i < 3; i++) {
+		uint64_t first = one.next_id - 3;
+
+		receive(&one);
+		CHECK_EQ(response.id, first + i);
+	}
+	stop();
+}
+
+TEST(a_damaged_ledger_is_never_taken_for_an_empty_one)
+{
+	struct channel_request request = make(test_ready, 6, 3, 2);
+	uint8_t byte = 0xff;
+
+	start_with_one();
+	die();
+	for (off_t at = 0; at < 4096; at += 64)
+		CHECK_EQ(pwrite(ledger_fd, &byte, 1, at), 1);
+	start();
+	attach(&one, 1);
+
+	CHECK_EQ(status_of(&one, &request), SCSI_CHECK_CONDITION);
+
+	CHECK_EQ(sense_of(&one, 3)[12], 0x04);
+	CHECK_EQ(sense_of(&one, 3)[13], 0x03);
+	stop();
+}
+
+TEST(two_clients_cannot_have_one_port)
+{
+	start_with_one();
+
+	CHECK_EQ(try_attach(&two, 1), -EBUSY);
+
+	close_peer(&two);
+	two.client = NULL;
+	stop();
+}
+
+TEST(a_change_without_room_is_kept_and_comes_again)
+{
+	struct channel_request request;
+
+	start_with_one();
+	request = make_write(3, 1, &one, 0, 1);
+	fail_with = -ENOSPC;
+	CHECK_EQ(status_of(&one, &request), -ENOSPC);
+	fail_with = 0;
+
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+
+	CHECK_EQ(disk[3 * BLOCK], 1);
+	stop();
+}
