@@ -28,6 +28,12 @@ scsi_handler scsi_mode_select;
 scsi_handler scsi_start_stop;
 scsi_handler scsi_prevent_allow;
 
+/* reserve_command.c: SPC-4 6.15, 6.16; SPC-2 7.9, 7.17 */
+scsi_handler scsi_persistent_in;
+scsi_handler scsi_persistent_out;
+scsi_handler scsi_reserve_unit;
+scsi_handler scsi_release_unit;
+
 /* block.c: SBC-3 5.10 to 5.15, 5.21, 5.22, 5.29 to 5.40 */
 scsi_handler scsi_read;
 scsi_handler scsi_write;

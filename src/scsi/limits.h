@@ -8,7 +8,7 @@
 /* Linux makes requests of this size, which others can overlap with. */
 #define SCSI_TRANSFER_OPTIMAL (256U << 10)
 /* WRITE SAME of data other than zeroes is as much work as that many bytes. */
-#define SCSI_WRITE_SAME_MAX (32U << 20)
+#define SCSI_WRITE_SAME_MAX (16U << 20)
 /* Of one UNMAP, together. */
 #define SCSI_UNMAP_MAX    (256U << 20)
 #define SCSI_UNMAP_RANGES 256U

@@ -11,11 +11,10 @@
 
 #include "scsi/command.h"
 
-/* Of fixed size, since a ledger keeps it. Zeroes: loaded, started, free. */
+/* Of fixed size, since a ledger keeps it. Zeroes: loaded, and free. */
 struct scsi_medium {
-	uint8_t is_stopped;
 	uint8_t is_ejected;
-	uint8_t reserved[6];
+	uint8_t reserved[7];
 	uint64_t preventing; /* a bit for each nexus, by its index */
 };
 

@@ -26,10 +26,22 @@ struct scsi_step scsi_send_diagnostic(struct scsi_unit *unit,
 struct scsi_step scsi_request_sense(struct scsi_unit *unit,
 				    struct scsi_task *task, int result)
 {
+	struct scsi_outcome *told = &task->outcome;
+	struct scsi_origin origin = scsi_task_origin(task);
+	bool is_descriptor = (task->cdb[1] & DESCRIPTOR_SENSE) != 0;
 	struct scsi_sense none = { .code = SENSE_NONE };
-	uint32_t bytes = scsi_sense_write(
-		&none, (task->cdb[1] & DESCRIPTOR_SENSE) != 0, task->scratch);
+	uint32_t bytes;
 
+	if (told->sense_bytes == 0 &&
+	    scsi_ledger_pending(unit->ledger, origin.nexus))
+		scsi_ledger_tell(unit->ledger, &origin, is_descriptor, true,
+				 told);
+	if (told->sense_bytes == 0)
+		told->sense_bytes =
+			scsi_sense_write(&none, is_descriptor, told->sense);
+	bytes = told->sense_bytes;
+	memcpy(task->scratch, told->sense, bytes);
+	told->sense_bytes = 0;
 	return scsi_answer_data(task, bytes, task->cdb[4]);
 }
 

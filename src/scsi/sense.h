@@ -46,7 +46,6 @@ enum scsi_sense_key {
 /* clang-format off */
 enum scsi_sense_code {
 	SENSE_NONE = SCSI_SENSE(SCSI_NO_SENSE, 0x00, 0x00),
-	SENSE_STOPPED = SCSI_SENSE(SCSI_NOT_READY, 0x04, 0x02),
 	/* "Manual intervention required": the unit's state is damaged. */
 	SENSE_NEEDS_REPAIR = SCSI_SENSE(SCSI_NOT_READY, 0x04, 0x03),
 	SENSE_NO_MEDIUM = SCSI_SENSE(SCSI_NOT_READY, 0x3a, 0x00),

@@ -31,14 +31,67 @@ struct scsi_step scsi_answer(struct scsi_task *task)
 	return scsi_answer_status(task, SCSI_GOOD);
 }
 
+struct scsi_origin scsi_task_origin(const struct scsi_task *task)
+{
+	return (struct scsi_origin){
+		.nexus = task->nexus->index,
+		.row_sequence = task->row_sequence,
+		.row = task->row,
+	};
+}
+
+const struct scsi_mode *scsi_unit_mode(const struct scsi_unit *unit)
+{
+	return &unit->ledger->state.mode;
+}
+
+const struct scsi_medium *scsi_unit_medium(const struct scsi_unit *unit)
+{
+	return &unit->ledger->state.medium;
+}
+
+bool scsi_unit_has_medium(const struct scsi_unit *unit)
+{
+	return unit->block_count > 0 && !scsi_unit_medium(unit)->is_ejected;
+}
+
+bool scsi_unit_is_protected(const struct scsi_unit *unit,
+			    const struct scsi_nexus *nexus)
+{
+	return unit->is_read_only || nexus->is_read_only ||
+	       scsi_unit_mode(unit)->is_write_protected;
+}
+
+struct scsi_step scsi_commit(struct scsi_unit *unit, struct scsi_task *task,
+			     const struct scsi_effects *effects)
+{
+	struct scsi_origin origin = scsi_task_origin(task);
+
+	scsi_ledger_record(unit->ledger, &origin, &task->outcome, effects);
+	return (struct scsi_step){ .kind = SCSI_STEP_COMMIT };
+}
+
+struct scsi_step scsi_commit_for_others(struct scsi_unit *unit,
+					struct scsi_task *task,
+					enum scsi_attention attention)
+{
+	struct scsi_effects effects = { .aborted = 0 };
+
+	for (uint32_t i = 0; i < SCSI_NEXUS_MAX; i++)
+		if (i != task->nexus->index &&
+		    unit->ledger->state.ports[i].is_attached)
+			effects.raised[attention] |= 1ull << i;
+	return scsi_commit(unit, task, &effects);
+}
+
 struct scsi_step scsi_answer_sense(struct scsi_unit *unit,
 				   struct scsi_task *task,
 				   const struct scsi_sense *sense)
 {
 	task->outcome.is_stored = false;
-	task->outcome.sense_bytes =
-		scsi_sense_write(sense, scsi_unit_has_descriptor_sense(unit),
-				 task->outcome.sense);
+	task->outcome.sense_bytes = scsi_sense_write(
+		sense, scsi_unit_mode(unit)->has_descriptor_sense,
+		task->outcome.sense);
 	return scsi_answer_status(task, SCSI_CHECK_CONDITION);
 }
 
@@ -144,11 +197,45 @@ static void check_direction(struct scsi_task *task)
 		task->data_bytes = 0;
 }
 
+/* Reservations before anything else (SAM-5 5.3.3). What follows from RESERVE of
+ * SPC-2 holds for TEST UNIT READY too. */
+static bool check_reservation(struct scsi_unit *unit, struct scsi_task *task)
+{
+	const struct scsi_reserve *reserve = &unit->ledger->state.reserve;
+	enum scsi_access access = scsi_command_access(task->command, task->cdb);
+
+	if (task->command->code == SCSI_TEST_UNIT_READY &&
+	    scsi_reserve_in_conflicts(reserve))
+		access = SCSI_ACCESS_READ;
+	if (!scsi_reserve_conflicts(reserve, task->nexus->index, access))
+		return true;
+	scsi_answer_status(task, SCSI_RESERVATION_CONFLICT);
+	return false;
+}
+
+/* Told to any command but those that SPC-4 5.14 names. */
+static bool check_attention(struct scsi_unit *unit, struct scsi_task *task)
+{
+	struct scsi_origin origin = scsi_task_origin(task);
+
+	if (!scsi_ledger_pending(unit->ledger, origin.nexus) ||
+	    task->cdb[0] == SCSI_INQUIRY || task->cdb[0] == SCSI_REPORT_LUNS ||
+	    task->cdb[0] == SCSI_REQUEST_SENSE)
+		return true;
+	scsi_ledger_tell(unit->ledger, &origin,
+			 scsi_unit_mode(unit)->has_descriptor_sense, false,
+			 &task->outcome);
+	task->stage = STAGE_OVER;
+	return false;
+}
+
 static bool check_medium(struct scsi_unit *unit, struct scsi_task *task)
 {
 	enum scsi_need need = (enum scsi_need)task->command->need;
 
-	if (need != SCSI_NEED_NOTHING && !scsi_unit_has_medium(unit)) {
+	if (need == SCSI_NEED_NOTHING)
+		return true;
+	if (!scsi_unit_has_medium(unit)) {
 		scsi_refuse(unit, task, SENSE_NO_MEDIUM);
 		return false;
 	}
@@ -159,41 +246,148 @@ static bool check_medium(struct scsi_unit *unit, struct scsi_task *task)
 	return false;
 }
 
-bool scsi_unit_has_medium(const struct scsi_unit *unit)
+/* A command that has begun in another life has passed the other checks. */
+static bool check(struct scsi_unit *unit, struct scsi_task *task)
 {
-	return unit->block_count > 0;
+	if (!check_code(unit, task))
+		return false;
+	if (!task->is_resumed &&
+	    (!check_reservation(unit, task) || !check_attention(unit, task)))
+		return false;
+	return check_fields(unit, task) &&
+	       (task->is_resumed || check_medium(unit, task));
 }
 
-bool scsi_unit_has_descriptor_sense(const struct scsi_unit *unit)
+/* Whether the ledger has the answer already. */
+static bool has_ended(struct scsi_task *task, const struct scsi_row *row)
 {
-	return false;
+	if (row->state != SCSI_ROW_ENDED)
+		return false;
+	task->outcome = row->outcome;
+	/* An attention that was told as data is data again. */
+	if (task->cdb[0] == SCSI_REQUEST_SENSE &&
+	    row->outcome.status == SCSI_GOOD)
+		return false;
+	task->stage = STAGE_OVER;
+	return true;
 }
 
-bool scsi_unit_is_protected(const struct scsi_unit *unit,
-			    const struct scsi_nexus *nexus)
+static int look_at_row(struct scsi_unit *unit, struct scsi_task *task,
+		       struct scsi_row *ret_row)
 {
-	return unit->is_read_only || nexus->is_read_only;
+	struct scsi_origin origin = scsi_task_origin(task);
+	int error = scsi_row_look(unit->ledger, &origin, ret_row);
+
+	if (error)
+		return error;
+	if (ret_row->state == SCSI_ROW_ABORTED)
+		ret_row->state = SCSI_ROW_ENDED;
+	task->is_resumed = ret_row->state == SCSI_ROW_BEGUN ||
+			   ret_row->state == SCSI_ROW_MOVED;
+	if (task->is_resumed && ret_row->code != task->cdb[0])
+		return -EPROTO;
+	if (ret_row->state == SCSI_ROW_MOVED)
+		task->moved = ret_row->data;
+	return 0;
 }
 
 int scsi_unit_begin(struct scsi_unit *unit, struct scsi_nexus *nexus,
 		    struct scsi_task *task)
 {
+	struct scsi_row row;
 	uint32_t count;
+	int error;
 
 	task->nexus = nexus;
-	if (!check_code(unit, task) || !check_fields(unit, task) ||
-	    !check_medium(unit, task))
+	error = look_at_row(unit, task, &row);
+	if (error)
+		return error;
+	if (has_ended(task, &row) || !check(unit, task))
 		return 0;
 	check_direction(task);
 	scsi_command_blocks(task->command, task->cdb, &task->lba, &count);
 	task->block_count = count;
+	if (task->moved && (row.offset_bytes != task->lba * unit->block_bytes ||
+			    row.data_bytes != count * unit->block_bytes))
+		return -EPROTO;
 	return 0;
+}
+
+/* How it goes on. ---------------------------------------------------------- */
+
+/* Whether it is recorded, and keeps others off: what must not happen twice, and
+ * with other writers what must not happen again over theirs. */
+static bool is_recorded(const struct scsi_unit *unit,
+			const struct scsi_task *task)
+{
+	return task->command->place == SCSI_PLACE_COMPARE ||
+	       (task->command->class == SCSI_CLASS_CHANGE && unit->is_shared);
+}
+
+static struct scsi_step lock(struct scsi_unit *unit, struct scsi_task *task)
+{
+	uint64_t size = unit->block_count * unit->block_bytes;
+	struct scsi_extent extent;
+
+	scsi_command_decode(unit->type, task->cdb, unit->block_bytes, &extent);
+	if (extent.offset_bytes >= size) {
+		extent.offset_bytes = 0;
+		extent.length_bytes = size;
+	}
+	return (struct scsi_step){
+		.kind = SCSI_STEP_LOCK,
+		.offset_bytes = extent.offset_bytes,
+		.length_bytes = min_u64(extent.length_bytes,
+					size - extent.offset_bytes),
+	};
+}
+
+static void begin_row(struct scsi_unit *unit, struct scsi_task *task)
+{
+	struct scsi_origin origin = scsi_task_origin(task);
+	struct scsi_row row = { .code = task->cdb[0] };
+	struct scsi_extent extent;
+
+	if (task->is_resumed)
+		return;
+	scsi_command_decode(unit->type, task->cdb, unit->block_bytes, &extent);
+	row.offset_bytes = extent.offset_bytes;
+	row.length_bytes = extent.length_bytes;
+	scsi_row_begin(unit->ledger, &origin, &row);
+}
+
+/* It is answered. What is to be tried again later stays begun. */
+static void end(struct scsi_unit *unit, struct scsi_task *task)
+{
+	struct scsi_origin origin = scsi_task_origin(task);
+
+	if (scsi_unit_mode(unit)->is_write_through &&
+	    task->outcome.status == SCSI_GOOD &&
+	    task->command->need == SCSI_NEED_WRITABLE)
+		task->outcome.is_stored = true;
+	if (task->has_row && !task->error)
+		scsi_row_end(unit->ledger, &origin, &task->outcome);
 }
 
 struct scsi_step scsi_unit_step(struct scsi_unit *unit, struct scsi_task *task,
 				int result)
 {
+	struct scsi_step step = { .kind = SCSI_STEP_ANSWER };
+
 	if (task->stage == STAGE_OVER)
-		return (struct scsi_step){ .kind = SCSI_STEP_ANSWER };
-	return task->command->handler(unit, task, result);
+		return step;
+	if (!task->is_locked && is_recorded(unit, task)) {
+		task->is_locked = true;
+		step = lock(unit, task);
+		if (step.length_bytes > 0)
+			return step;
+	}
+	if (task->is_locked && !task->has_row) {
+		task->has_row = true;
+		begin_row(unit, task);
+	}
+	step = task->command->handler(unit, task, result);
+	if (step.kind == SCSI_STEP_ANSWER)
+		end(unit, task);
+	return step;
 }

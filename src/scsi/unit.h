@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "scsi/command.h"
+#include "scsi/ledger.h"
 #include "scsi/sense.h"
 
 /* A command transfers at most this much (VPD B0h says so). */
@@ -34,10 +35,7 @@
 /* What each task has for parameter lists, answers and data on their way. */
 #define SCSI_SCRATCH_BYTES (64U << 10)
 
-#define SCSI_PORT_BYTES   16
 #define SCSI_SERIAL_BYTES 20
-
-struct scsi_ledger;
 
 /* One per volume. Its fields change only between commands. */
 struct scsi_unit {
@@ -48,6 +46,7 @@ struct scsi_unit {
 	bool is_thin;      /* freed blocks are given back, and read as zeroes */
 	bool is_removable; /* the medium: CD and tape, disks if asked for */
 	bool is_read_only; /* the medium, for everybody */
+	bool is_shared;    /* several nexuses may write */
 	uint8_t uuid[16];
 	char serial[SCSI_SERIAL_BYTES]; /* ASCII, padded with zeroes */
 	/* Reservations, attentions, mode, medium, rows: never NULL. Memory that
@@ -104,7 +103,11 @@ struct scsi_task {
 	struct scsi_nexus *nexus;
 	const struct scsi_command *command; /* NULL: no such command */
 	uint32_t stage;                     /* the handler's */
-	uint64_t lba;                       /* as scsi_command_blocks() */
+	bool is_resumed; /* it began in another life of its service */
+	bool is_locked;  /* SCSI_STEP_LOCK was asked for */
+	bool has_row;
+	uint8_t *moved; /* what it writes, if the ledger kept it */
+	uint64_t lba;   /* as scsi_command_blocks() */
 	uint64_t block_count;
 	uint64_t done_bytes; /* of what is done in pieces */
 	uint64_t run_bytes;  /* the answer to SCSI_STEP_EXTENT */
@@ -134,9 +137,24 @@ struct scsi_step scsi_unit_step(struct scsi_unit *unit, struct scsi_task *task,
 bool scsi_unit_has(const struct scsi_unit *unit,
 		   const struct scsi_command *command);
 bool scsi_unit_has_medium(const struct scsi_unit *unit);
-bool scsi_unit_has_descriptor_sense(const struct scsi_unit *unit);
+const struct scsi_mode *scsi_unit_mode(const struct scsi_unit *unit);
+const struct scsi_medium *scsi_unit_medium(const struct scsi_unit *unit);
 bool scsi_unit_is_protected(const struct scsi_unit *unit,
 			    const struct scsi_nexus *nexus);
+
+struct scsi_origin scsi_task_origin(const struct scsi_task *task);
+
+/*
+ * For handlers: make the state that scsi_ledger_prepare() gave the current one,
+ * by a SCSI_STEP_COMMIT; the task ends with its outcome as it is then. After
+ * -EAGAIN it is to be prepared again. The latter raises an attention for every
+ * other nexus.
+ */
+struct scsi_step scsi_commit(struct scsi_unit *unit, struct scsi_task *task,
+			     const struct scsi_effects *effects);
+struct scsi_step scsi_commit_for_others(struct scsi_unit *unit,
+					struct scsi_task *task,
+					enum scsi_attention attention);
 
 /*
  * For handlers: how a task ends. Each returns the step that says so.

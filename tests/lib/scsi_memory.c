@@ -2,8 +2,11 @@
 #include "lib/scsi_memory.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define ROWS 64
 
 static uint64_t volume_bytes(const struct scsi_memory *memory)
 {
@@ -17,17 +20,78 @@ static uint64_t map_count(const struct scsi_memory *memory)
 	return (volume_bytes(memory) + piece - 1) / piece;
 }
 
+size_t scsi_memory_bytes(const struct scsi_memory *memory)
+{
+	return SCSI_LEDGER_BYTES + volume_bytes(memory) + map_count(memory);
+}
+
+static void attach(struct scsi_memory *memory)
+{
+	for (uint32_t i = 0; i < SCSI_MEMORY_NEXUSES; i++) {
+		struct scsi_nexus *nexus = &memory->nexuses[i];
+
+		snprintf((char *)nexus->initiator_port, SCSI_PORT_BYTES,
+			 "nexus%u", i);
+		assert(scsi_ledger_attach(&memory->ledger,
+					  nexus->initiator_port, ROWS,
+					  &nexus->index) == 0);
+	}
+}
+
+/* Nobody has yet to be told that all this began. */
+static void tell_all(struct scsi_memory *memory)
+{
+	for (uint32_t i = 0; i < SCSI_MEMORY_NEXUSES; i++) {
+		struct scsi_origin origin = {
+			.nexus = memory->nexuses[i].index,
+			.row_sequence = ++memory->row_sequence,
+		};
+		struct scsi_outcome told;
+
+		while (scsi_ledger_pending(&memory->ledger, origin.nexus)) {
+			scsi_ledger_tell(&memory->ledger, &origin, false, false,
+					 &told);
+			origin.row_sequence = ++memory->row_sequence;
+		}
+	}
+}
+
+static void place(struct scsi_memory *memory)
+{
+	if (!memory->memory) {
+		memory->memory = calloc(1, scsi_memory_bytes(memory));
+		memory->is_own = true;
+		assert(memory->memory);
+	}
+	memory->image = (uint8_t *)memory->memory + SCSI_LEDGER_BYTES;
+	memory->is_allocated = memory->image + volume_bytes(memory);
+	memory->unit.ledger = &memory->ledger;
+}
+
+void scsi_memory_make(struct scsi_memory *memory)
+{
+	place(memory);
+	scsi_ledger_make(&memory->ledger, memory->memory, memory->unit.uuid,
+			 memory->unit.uuid, NULL);
+	attach(memory);
+	tell_all(memory);
+}
+
 void scsi_memory_open(struct scsi_memory *memory)
 {
-	memory->image = calloc(1, volume_bytes(memory));
-	memory->is_allocated = calloc(1, map_count(memory));
-	assert(memory->image && memory->is_allocated);
+	place(memory);
+	if (scsi_ledger_open(&memory->ledger, memory->memory, memory->unit.uuid,
+			     memory->unit.uuid) == 0)
+		attach(memory);
+	else
+		scsi_memory_make(memory);
 }
 
 void scsi_memory_close(struct scsi_memory *memory)
 {
-	free(memory->image);
-	free(memory->is_allocated);
+	if (memory->is_own)
+		free(memory->memory);
+	memory->memory = NULL;
 }
 
 /* Of the pieces that the range touches; or, to free them, has whole. */
@@ -114,29 +178,42 @@ static int take_step(struct scsi_memory *memory, struct scsi_task *task,
 		return 0;
 	case SCSI_STEP_EXTENT:
 		return find_extent(memory, task, step);
+	case SCSI_STEP_COMMIT:
+		return scsi_ledger_commit(&memory->ledger);
+	case SCSI_STEP_PLATE:
+		return memory->fail_plate_with;
 	case SCSI_STEP_ANSWER:
 	case SCSI_STEP_LOCK:
-	case SCSI_STEP_PLATE:
-	case SCSI_STEP_COMMIT:
 		break;
 	}
 	return 0;
 }
 
-void scsi_memory_run(struct scsi_memory *memory, struct scsi_task *task)
+bool scsi_memory_replay(struct scsi_memory *memory, uint32_t nexus,
+			struct scsi_task *task)
 {
 	struct scsi_step step;
 	int result = 0;
 
 	task->scratch = memory->scratch;
 	memory->step_count = 0;
-	assert(scsi_unit_begin(&memory->unit, &memory->nexus, task) == 0);
+	if (scsi_unit_begin(&memory->unit, &memory->nexuses[nexus], task))
+		return false;
 	for (;;) {
 		step = scsi_unit_step(&memory->unit, task, result);
 		if (step.kind == SCSI_STEP_ANSWER)
-			return;
+			return true;
 		check_step(memory, task, &step);
 		result = take_step(memory, task, &step);
-		memory->step_count++;
+		memory->step_count += step.kind != SCSI_STEP_LOCK;
 	}
+}
+
+void scsi_memory_run(struct scsi_memory *memory, uint32_t nexus,
+		     struct scsi_task *task)
+{
+	task->row = 0;
+	task->row_sequence = ++memory->row_sequence;
+	if (!scsi_memory_replay(memory, nexus, task))
+		abort();
 }

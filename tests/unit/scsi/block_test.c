@@ -25,7 +25,7 @@ static void open_disk(bool is_thin)
 					  .is_thin = is_thin,
 					  .serial = "0123456789" };
 	memset(memory.unit.uuid, 0xab, sizeof(memory.unit.uuid));
-	scsi_memory_open(&memory);
+	scsi_memory_make(&memory);
 }
 
 /* A command of at most 16 bytes; direction as its row says. */
@@ -39,7 +39,7 @@ static void run(const void *cdb, size_t cdb_bytes, uint32_t data_bytes)
 	task.direction = extent.direction;
 	task.data = data;
 	task.data_bytes = data_bytes;
-	scsi_memory_run(&memory, &task);
+	scsi_memory_run(&memory, 0, &task);
 }
 
 #define RUN(data_bytes, ...)                                                \

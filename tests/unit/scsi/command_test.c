@@ -29,7 +29,7 @@ static void open_unit(enum scsi_type type)
 					  .block_count = BLOCKS,
 					  .is_removable = type == SCSI_CD,
 					  .is_thin = type == SCSI_DISK };
-	scsi_memory_open(&memory);
+	scsi_memory_make(&memory);
 }
 
 static void new_task(const struct scsi_command *command)
@@ -111,7 +111,7 @@ static void check_stray_bits(const struct scsi_command *command)
 				continue;
 			new_task(command);
 			task.cdb[byte] |= (uint8_t)(1 << bit);
-			scsi_memory_run(&memory, &task);
+			scsi_memory_run(&memory, 0, &task);
 			CHECK_EQ(sense_code(), SENSE_BAD_CDB_FIELD);
 			CHECK_EQ(task.outcome.sense[15], 0xc8 | bit);
 			CHECK_EQ(get_be16(task.outcome.sense + 16), byte);
@@ -129,12 +129,12 @@ static void check_trailing_bytes(const struct scsi_command *command)
 {
 	struct scsi_outcome want;
 
-	scsi_memory_run(&memory, &task);
+	scsi_memory_run(&memory, 0, &task);
 	want = task.outcome;
 	new_task(command);
 	memset(task.cdb + command->cdb_bytes, 0xff,
 	       SCSI_CDB_BYTES - command->cdb_bytes);
-	scsi_memory_run(&memory, &task);
+	scsi_memory_run(&memory, 0, &task);
 	CHECK(memcmp(&want, &task.outcome, sizeof(want)) == 0);
 }
 
@@ -153,7 +153,7 @@ TEST(a_code_without_a_row_is_no_command)
 		task.cdb[0] = (uint8_t)code;
 		if (!scsi_command_find(SCSI_DISK, task.cdb, &is_known) &&
 		    !is_known) {
-			scsi_memory_run(&memory, &task);
+			scsi_memory_run(&memory, 0, &task);
 			CHECK_EQ(sense_code(), SENSE_BAD_OPCODE);
 		}
 	}
@@ -171,7 +171,7 @@ TEST(a_service_action_without_a_row_is_a_bad_field)
 		task.cdb[1] = action;
 		if (scsi_command_find(SCSI_DISK, task.cdb, &is_known))
 			continue;
-		scsi_memory_run(&memory, &task);
+		scsi_memory_run(&memory, 0, &task);
 		CHECK_EQ(sense_code(), SENSE_BAD_CDB_FIELD);
 		CHECK_EQ(task.outcome.sense[15], 0xcc);
 	}
@@ -210,12 +210,14 @@ static void run_with_allocation(const struct scsi_command *command,
 	new_task(command);
 	if (command->code == 0x4a)
 		task.cdb[1] = 1; /* events are polled */
+	if (command->code == 0x1a || command->code == 0x5a)
+		task.cdb[2] = 0x3f;
 	for (int i = 0; i < bytes; i++)
 		task.cdb[at + i] =
 			(uint8_t)(allocation_bytes >> 8 * (bytes - 1 - i));
 	memset(data, 0xee, sizeof(data));
 	task.data_bytes = allocation_bytes;
-	scsi_memory_run(&memory, &task);
+	scsi_memory_run(&memory, 0, &task);
 }
 
 static void check_allocation(const struct scsi_command *command)
@@ -305,7 +307,7 @@ static void run_at(const struct scsi_command *command, uint64_t lba,
 	if (task.data_bytes > sizeof(data))
 		task.data_bytes = sizeof(data);
 	memset(data, 0, sizeof(data));
-	scsi_memory_run(&memory, &task);
+	scsi_memory_run(&memory, 0, &task);
 }
 
 static bool has_place(const struct scsi_command *command)
@@ -391,7 +393,7 @@ TEST(a_hostile_guest_cannot_transfer_more_than_the_limit)
 
 static void check_protection(const struct scsi_command *command)
 {
-	memory.nexus.is_read_only = true;
+	memory.nexuses[0].is_read_only = true;
 	if (command->need == SCSI_NEED_WRITABLE) {
 		run_at(command, 0, 1);
 		CHECK_EQ(sense_code(), SENSE_WRITE_PROTECTED);
@@ -400,7 +402,7 @@ static void check_protection(const struct scsi_command *command)
 		run_at(command, 0, 1);
 		CHECK(task.outcome.status == SCSI_GOOD);
 	}
-	memory.nexus.is_read_only = false;
+	memory.nexuses[0].is_read_only = false;
 }
 
 TEST(a_hostile_guest_cannot_write_a_read_only_unit_by_any_command)
@@ -419,7 +421,7 @@ static void check_wrong_direction(const struct scsi_command *command)
 	memset(data, 0xee, BLOCK);
 	memset(memory.image, 0x11, BLOCK);
 	task.data_bytes = BLOCK;
-	scsi_memory_run(&memory, &task);
+	scsi_memory_run(&memory, 0, &task);
 	for (uint32_t i = 0; i < BLOCK; i++) {
 		CHECK_EQ(data[i], 0xee);
 		CHECK_EQ(memory.image[i], 0x11);
@@ -483,7 +485,7 @@ static void check_report(const struct scsi_command *command)
 	task.cdb[3] = command->code;
 	task.cdb[5] = has_action ? (uint8_t)command->action : 0;
 	task.cdb[8] = 0xff;
-	scsi_memory_run(&memory, &task);
+	scsi_memory_run(&memory, 0, &task);
 	CHECK_EQ(task.outcome.status, SCSI_GOOD);
 	CHECK_EQ(data[1], 3);
 	CHECK_EQ(get_be16(data + 2), command->cdb_bytes);

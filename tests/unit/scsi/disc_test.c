@@ -24,7 +24,7 @@ static void open_drive(void)
 					  .block_count = BLOCKS,
 					  .is_removable = true,
 					  .is_read_only = true };
-	scsi_memory_open(&memory);
+	scsi_memory_make(&memory);
 }
 
 static void close_drive(void)
@@ -40,7 +40,7 @@ static void run(const void *cdb, size_t cdb_bytes)
 	task.direction = SCSI_DATA_TO_INITIATOR;
 	task.data = data;
 	task.data_bytes = sizeof(data);
-	scsi_memory_run(&memory, &task);
+	scsi_memory_run(&memory, 0, &task);
 }
 
 #define RUN(...) \
