@@ -37,11 +37,6 @@ uint32_t channel_outstanding(const struct channel *channel)
 		       : channel->in.consumed - channel->out.produced;
 }
 
-bool channel_is_broken(const struct channel *channel)
-{
-	return channel->is_broken;
-}
-
 void channel_break(struct channel *channel)
 {
 	channel->is_broken = true;

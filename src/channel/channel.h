@@ -146,9 +146,6 @@ void channel_close(struct channel *channel);
 /* Requests sent (client) or received (server) without a response so far. */
 uint32_t channel_outstanding(const struct channel *channel);
 
-/* True once the peer broke the rules. */
-bool channel_is_broken(const struct channel *channel);
-
 /* Break the channel because its owner found a violation that the channel itself
  * cannot see, such as a request of another generation. */
 void channel_break(struct channel *channel);

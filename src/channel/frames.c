@@ -457,11 +457,6 @@ bool frames_prepare_sleep(struct frames *frames)
 				      &way->shared->produced, way->known);
 }
 
-uint64_t frames_waiting(const struct frames *frames)
-{
-	return frames->in.known - frames->in.at;
-}
-
 void frames_beat(struct frames *frames)
 {
 	struct position *beats = &frames->shared->beats;

@@ -165,9 +165,6 @@ bool frames_acknowledge(struct frames *frames);
 /* True when nothing is pending and the peer will wake us for the next frame. */
 bool frames_prepare_sleep(struct frames *frames);
 
-/* Bytes that wait to be consumed, as far as known. */
-uint64_t frames_waiting(const struct frames *frames);
-
 /* Heartbeat: the service beats once per iteration of its loop, the monitor
  * reads it. */
 void frames_beat(struct frames *frames);

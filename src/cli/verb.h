@@ -39,7 +39,7 @@ struct verb {
 	/* For document_change(). */
 	int (*change)(struct cli *cli, const struct invocation *invocation,
 		      struct partition_document *document);
-	uint32_t message;  /* for cli_run_named() */
+	uint32_t message;  /* that it sends, where that is all it differs in */
 	const char *doing; /* shown while that lasts; NULL: it does not */
 };
 

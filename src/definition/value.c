@@ -148,20 +148,3 @@ void type_describe_want(const struct field *field, char why[WHY_SIZE])
 	if (!why[0])
 		field_describe_range(field, why, WHY_SIZE);
 }
-
-void field_describe_fallback(const struct field *field, char *to, size_t room)
-{
-	_Alignas(uint64_t) char member[VALUE_SIZE] = "";
-	const struct type_ops *type = type_of(field);
-	char text[VALUE_SIZE] = "";
-
-	if (field->fallback_text) {
-		(void)snprintf(to, room, "%s", field->fallback_text);
-		return;
-	}
-	if (type)
-		set_fallback(field, member);
-	if (type && type->write(field, member, text) == VALUE_ABSENT)
-		text[0] = '\0';
-	(void)snprintf(to, room, "%s", text);
-}

@@ -71,7 +71,4 @@ void record_set_fallbacks(const struct record_type *record, void *base,
 /* "1 to 64", "16M to 4T", "auto | kvm | qemu": what the field accepts. */
 void field_describe_range(const struct field *field, char *to, size_t room);
 
-/* "1", "30s", "hold": what an absent field means; empty when nothing. */
-void field_describe_fallback(const struct field *field, char *to, size_t room);
-
 #endif

@@ -166,11 +166,6 @@ const char *sandbox_layer_name(unsigned int index)
 	return index < SANDBOX_LAYER_COUNT ? texts[index].name : "unknown";
 }
 
-const char *sandbox_layer_risk(unsigned int index)
-{
-	return index < SANDBOX_LAYER_COUNT ? texts[index].risk : "";
-}
-
 const char *sandbox_missing_text(const struct sandbox_layers *layers)
 {
 	static char text[TEXT_BYTES];

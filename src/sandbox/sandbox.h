@@ -250,9 +250,6 @@ extern const size_t sandbox_thread_call_count;
 /* Short name of a layer by bit index ("landlock"); "unknown" beyond. */
 const char *sandbox_layer_name(unsigned int index);
 
-/* What is exposed while that layer is missing: a sentence for an operator. */
-const char *sandbox_layer_risk(unsigned int index);
-
 /* A sentence for an operator: which required layers are missing, with the
  * errno, and which setting lets a process start without them. Valid until the
  * next call. */

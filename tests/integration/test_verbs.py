@@ -233,7 +233,7 @@ def test_a_state_that_could_not_be_stored_is_stored_when_it_can_be(host,
         assert stop.end().returncode == 0
         assert host.state_of(NAME) == "stopped"
         check_refused(host.call("uninstall", NAME), FAILED,
-                      "the store cannot be written")
+                      "the store cannot be used")
 
     host.run("uninstall", NAME)
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* define, redefine. */
 #include "cli/document.h"
 #include "cli/verbs.h"
 
@@ -8,7 +9,8 @@ static int run(struct cli *cli, const struct invocation *invocation)
 	int status = document_read(cli, invocation->positional, &document);
 
 	if (status == EXIT_DONE)
-		status = document_send(cli, MSG_PARTITION_DEFINE, &document, 0);
+		status = document_send(cli, invocation->verb->message,
+				       &document, 0);
 	if (status == EXIT_DONE)
 		cli_done(cli, invocation, document.partition.name);
 	return status;
@@ -21,4 +23,15 @@ const struct verb verb_define = {
 	.summary = "Store a partition's document (YAML or JSON; - reads it "
 		   "from standard input).",
 	.run = run,
+	.message = MSG_PARTITION_DEFINE,
+};
+
+const struct verb verb_redefine = {
+	.name = "redefine",
+	.positional = "FILE",
+	.takes_many = true,
+	.summary = "Give a partition another document, also while it runs; "
+		   "diff shows what that changes.",
+	.run = run,
+	.message = MSG_PARTITION_REDEFINE,
 };

@@ -34,9 +34,8 @@ int request_answer_if_refused(struct request *request, int r)
 
 int request_refuse_store(struct request *request, int error)
 {
-	return refuse(&request->refusal, error, "",
-		      "the store cannot be written: %s",
-		      store_error(request->supervisor->store));
+	return store_refuse(request->supervisor->store, error,
+			    &request->refusal);
 }
 
 struct partition *request_partition(struct request *request)

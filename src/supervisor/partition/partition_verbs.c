@@ -46,8 +46,7 @@ int partition_check_busy(const struct partition *partition,
 int partition_refuse_store(struct partition *partition, int r,
 			   struct refusal *refusal)
 {
-	return refuse(refusal, r, "", "the store cannot be written: %s",
-		      store_error(partition->supervisor->store));
+	return store_refuse(partition->supervisor->store, r, refusal);
 }
 
 int partition_check_ending(const struct partition *partition,

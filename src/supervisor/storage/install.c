@@ -130,7 +130,6 @@ static int plan_disk(struct install *install, unsigned index)
 
 	memcpy(planned->partition, definition->name, NAME_SIZE);
 	memcpy(planned->name, disk->name, NAME_SIZE);
-	memcpy(planned->service, disk->service, NAME_SIZE);
 	memcpy(planned->file, disk->file, PATH_SIZE);
 	planned->is_read_only = disk->access == DISK_READ_ONLY;
 	r = inspect(install, index);

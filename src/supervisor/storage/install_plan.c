@@ -21,7 +21,6 @@ static bool is_sound(const struct plan *plan)
 		if (!text_is_terminated(disk->file, PATH_SIZE) ||
 		    !text_is_terminated(disk->partition, NAME_SIZE) ||
 		    !text_is_terminated(disk->name, NAME_SIZE) ||
-		    !text_is_terminated(disk->service, NAME_SIZE) ||
 		    disk->file[0] != '/')
 			return false;
 	}

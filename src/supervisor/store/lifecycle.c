@@ -140,16 +140,6 @@ const char *partition_event_name(enum partition_event event)
 	return state_table_event(&table, event);
 }
 
-bool partition_is_active(enum partition_state state)
-{
-	return ACTIVE & 1u << state;
-}
-
-bool partition_is_inactive(enum partition_state state)
-{
-	return INACTIVE & 1u << state;
-}
-
 bool partition_has_monitor(enum partition_state state)
 {
 	return (ACTIVE | AT(SAVING) | AT(RESTORING) | AT(STOPPING)) &

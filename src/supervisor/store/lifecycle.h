@@ -97,9 +97,6 @@ int lifecycle_load(struct lifecycle *ret_lifecycle, unsigned state,
 const char *partition_state_name(enum partition_state state);
 const char *partition_event_name(enum partition_event event);
 
-bool partition_is_active(enum partition_state state);
-bool partition_is_inactive(enum partition_state state);
-
 /* True when a monitor may exist: active, saving, restoring or stopping. */
 bool partition_has_monitor(enum partition_state state);
 

@@ -60,7 +60,8 @@ const char *store_error(const struct store *store)
 
 int store_refuse(const struct store *store, int error, struct refusal *refusal)
 {
-	return refuse(refusal, error, "", "%s", store->error);
+	return refuse(refusal, error, "", "the store cannot be used: %s",
+		      store->error);
 }
 
 int store_lock(struct store *store)

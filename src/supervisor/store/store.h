@@ -165,8 +165,7 @@ int store_each_partition(struct store *store,
 struct attachment_record {
 	uint64_t id; /* never reused */
 	char partition[NAME_SIZE];
-	char name[NAME_SIZE];    /* of the disk */
-	char service[NAME_SIZE]; /* that serves it */
+	char name[NAME_SIZE]; /* of the disk */
 	char file[PATH_SIZE];
 	uint64_t device; /* st_dev, or st_rdev of a block device */
 	uint64_t inode;
@@ -238,8 +237,6 @@ struct service_record {
 };
 
 int store_put_service(struct store *store, const struct service_record *record);
-int store_get_service(struct store *store, const char *name,
-		      struct service_record *ret_record);
 int store_delete_service(struct store *store, const char *name);
 int store_each_service(struct store *store,
 		       int (*visit)(void *context,
@@ -266,7 +263,6 @@ struct child_record {
 };
 
 int store_put_child(struct store *store, const struct child_record *record);
-int store_delete_child(struct store *store, uint64_t instance);
 int store_each_child(struct store *store,
 		     int (*visit)(void *context,
 				  const struct child_record *record),

@@ -41,7 +41,6 @@ static const struct column attachment_columns[] = {
 	{ "id", NUMBER, OF(attachment_record, id) },
 	{ "partition", TEXT, OF(attachment_record, partition), .constraint = OF_PARTITION },
 	{ "name", TEXT, OF(attachment_record, name) },
-	{ "service", TEXT, OF(attachment_record, service) },
 	{ "file", TEXT, OF(attachment_record, file) },
 	{ "device", NUMBER, OF(attachment_record, device) },
 	{ "inode", NUMBER, OF(attachment_record, inode) },
@@ -212,12 +211,10 @@ PUT(mirror, ROW_MIRROR)
 EACH(mirror, ROW_MIRROR)
 
 PUT(service, ROW_SERVICE)
-GET(service, ROW_SERVICE, const char *, )
 DELETE(service, ROW_SERVICE, const char *, )
 EACH(service, ROW_SERVICE)
 
 PUT(child, ROW_CHILD)
-DELETE(child, ROW_CHILD, uint64_t, &)
 EACH(child, ROW_CHILD)
 
 int store_put_partition_state(struct store *store,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "definition/compare.h"
+#include "definition/value.h"
 #include "lib/harness.h"
 
 static const char *manual(void)
@@ -18,15 +19,29 @@ static const char *manual(void)
 	return text;
 }
 
+/* "1", "30s", "hold": what an absent field means; empty when nothing. */
+static void describe_fallback(const struct field *field, char to[VALUE_SIZE])
+{
+	static struct partition_document record;
+
+	memset(&record, 0, sizeof(record));
+	if (field->fallback)
+		value_clear(field, &record);
+	if (field->fallback_text)
+		(void)snprintf(to, VALUE_SIZE, "%s", field->fallback_text);
+	else if (field_value(field, &record, to) == VALUE_ABSENT)
+		to[0] = '\0';
+}
+
 /* The paragraph about a field. */
 static void describe(const struct field *field, const char *prefix, char *to,
 		     size_t room)
 {
 	bool is_refused = field->type == FIELD_REFUSED;
-	char range[160], fallback[64];
+	char range[160], fallback[VALUE_SIZE];
 
 	field_describe_range(field, range, sizeof(range));
-	field_describe_fallback(field, fallback, sizeof(fallback));
+	describe_fallback(field, fallback);
 	(void)snprintf(to, room, ".It Cm %s%s\n%s\n%s%s%s%s%s%s", prefix,
 		       field->path, field->help,
 		       is_refused ? "" : "Value: ", is_refused ? "" : range,

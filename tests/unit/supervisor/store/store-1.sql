@@ -18,7 +18,6 @@ CREATE TABLE attachment(
  id INTEGER NOT NULL PRIMARY KEY,
  partition TEXT NOT NULL REFERENCES partition(name),
  name TEXT NOT NULL,
- service TEXT NOT NULL,
  file TEXT NOT NULL,
  device INTEGER NOT NULL,
  inode INTEGER NOT NULL,
@@ -28,7 +27,7 @@ CREATE TABLE attachment(
  is_created INTEGER NOT NULL,
  saved_ns INTEGER NOT NULL,
  UNIQUE(partition, name)) STRICT;
-INSERT INTO attachment VALUES(5,'web1','root','disk0','/srv/a.img',-1,-9223372036854775808,4096,0,0,1,77);
+INSERT INTO attachment VALUES(5,'web1','root','/srv/a.img',-1,-9223372036854775808,4096,0,0,1,77);
 CREATE TABLE switch(
  name TEXT NOT NULL PRIMARY KEY,
  id INTEGER NOT NULL UNIQUE,

@@ -23,7 +23,6 @@ static const struct attachment_record attachment = {
 	.id = 5,
 	.partition = "web1",
 	.name = "root",
-	.service = "disk0",
 	.file = "/srv/a.img",
 	.device = UINT64_MAX,
 	.inode = 1ull << 63,
@@ -104,6 +103,7 @@ TAKE(switch, switch_record)
 TAKE(nic, nic_record)
 TAKE(mirror, mirror_record)
 TAKE(child, child_record)
+TAKE(service, service_record)
 TAKE(event, event_row)
 TAKE(journal, journal_entry)
 
@@ -122,7 +122,7 @@ static void check_named(void)
 	CHECK_SAME(partition, put);
 	CHECK_EQ(store_get_attachment(rig.store, 5, &disk), 0);
 	CHECK_SAME(disk, attachment);
-	CHECK_EQ(store_get_service(rig.store, "disk0", &server), 0);
+	CHECK_EQ(store_each_service(rig.store, take_service, &server), 0);
 	CHECK_SAME(server, service);
 	CHECK_EQ(store_get_fact(rig.store, STORE_KEY, key, 3), 0);
 	CHECK_EQ(memcmp(key, "key", 3), 0);
