@@ -14,7 +14,9 @@
  *
  * A row is a slot of the client's table of requests: it holds one request at a
  * time, and its sequence grows with each. A request that is replayed has both
- * unchanged, which is how a service knows that it began it before. SCSI_REPLAYED
+ * unchanged, which is how a service knows that it began it before. One that comes
+ * with a greater sequence while its row's command has not ended says that the
+ * initiator has forgotten that one: its guest was reset. SCSI_REPLAYED
  * says that every request of an earlier generation has been sent again; it has
  * no row.
  *
@@ -51,7 +53,8 @@ enum scsi_op {
 #define SCSI_HEAD_OF_QUEUE 0x0008u
 #define SCSI_FLAGS         0x000fu
 
-/* Rows of a virtqueue: row = index of the queue * SCSI_QUEUE_ROWS + head. */
+/* Rows of a queue: the control queue has the first, then each request queue; a
+ * row is the first of its queue and the head. */
 #define SCSI_QUEUE_ROWS 256u
 
 /* The longest transfer. */

@@ -112,12 +112,14 @@ static int add_disk(struct monitor *monitor, uint32_t index)
 	if (!plan->is_known)
 		return -EINVAL;
 	r = iothread_add_disk(&monitor->io, &plan->settings,
+			      monitor->settings.scsi_queue_count,
 			      take_fd(&plan->witness_fd));
 	if (r == 0 && plan->owes_error)
 		disk_owe_error(&monitor->io.disks[index].disk);
 	if (r < 0 || !plan->channel.is_known)
 		return r;
-	r = lane_open(&lane, plan->channel.generation, plan->channel.fds);
+	r = lane_open(&lane, disk_channel_kind(&plan->settings),
+		      plan->channel.generation, plan->channel.fds);
 	if (r == 0)
 		disk_up(&monitor->io.disks[index].disk, &lane,
 			plan->channel.is_alone);

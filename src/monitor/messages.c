@@ -165,7 +165,10 @@ static int take_disk_up(void *process, struct message *message)
 		return plan_channel(&monitor->plans[channel->index].channel,
 				    channel->generation, channel->is_alone != 0,
 				    message);
-	r = lane_open(&change.lane, channel->generation, message->fds);
+	r = lane_open(
+		&change.lane,
+		disk_channel_kind(&monitor->plans[channel->index].settings),
+		channel->generation, message->fds);
 	if (r < 0)
 		return give_back(monitor, MSG_MONITOR_DISK_REFUSED, channel,
 				 sizeof(*channel));

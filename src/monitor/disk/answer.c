@@ -14,6 +14,13 @@
  * what is done and the service be given what is next. */
 #define ANSWER_BYTES_MAX LANE_CHUNK_BYTES
 
+static void count_one(uint64_t *requests, uint64_t *bytes,
+		      const struct request *request)
+{
+	*requests += 1;
+	*bytes += request->work.data_bytes;
+}
+
 static void count(const struct request *request)
 {
 	struct disk_counters *counters = &request->disk->counters;
@@ -22,20 +29,15 @@ static void count(const struct request *request)
 		counters->errors++;
 		return;
 	}
-	switch ((enum request_direction)request->work.direction) {
-	case REQUEST_DATA_IN:
-		counters->reads++;
-		counters->read_bytes += request->work.data_bytes;
-		break;
-	case REQUEST_DATA_OUT:
-		counters->writes++;
-		counters->written_bytes += request->work.data_bytes;
-		break;
-	case REQUEST_NO_DATA:
-		counters->flushes += request->work.class == REQUEST_FLUSH;
-		counters->others += request->work.class != REQUEST_FLUSH;
-		break;
-	}
+	/* SYNCHRONIZE CACHE is one, and INQUIRY is neither. */
+	if (request->work.bytes == 0 && request->work.is_promised)
+		counters->flushes++;
+	else if (request->work.bytes == 0 || !request_has_data(request))
+		counters->others++;
+	else if (request->work.direction == REQUEST_DATA_IN)
+		count_one(&counters->reads, &counters->read_bytes, request);
+	else
+		count_one(&counters->writes, &counters->written_bytes, request);
 }
 
 void request_push(struct request *request)
@@ -122,7 +124,10 @@ void request_finish(struct request *request)
 	}
 	if (r == -ENOSPC && request_is_change(request)) {
 		end_suspicion(request);
-		hold_for_space(request);
+		if (request->is_cancelled)
+			request_answer(request, -ECANCELED);
+		else
+			hold_for_space(request);
 		return;
 	}
 	if (r == 0)
@@ -138,18 +143,35 @@ void request_finish(struct request *request)
 /* The data of a READ, to where the guest wants it. -ESTALE: its ring stands
  * still and the guest's memory is not ours to write. */
 static int deliver(struct disk *disk, const struct request *request,
-		   const struct chunk *chunk)
+		   const struct lane_answer *answer)
 {
+	const struct work *work = &request->work;
+	const struct chunk *chunk = answer->chunk;
 	int r;
 
 	if (!queue_is_live(request->queue))
 		return -ESTALE;
-	r = segments_write(&disk->front->memory, request->work.segments,
-			   request->work.segment_count, chunk->offset_bytes,
-			   lane_buffer(&disk->lane, chunk), chunk->bytes);
+	r = segments_write(&disk->front->memory,
+			   work->segments + work->data_first, work->data_count,
+			   work->data_skip + chunk->offset_bytes,
+			   lane_buffer(&disk->lane, chunk), answer->bytes);
 	if (r < 0)
 		disk->counters.violations++;
 	return r < 0 ? -EIO : 0;
+}
+
+/* 0 or a negative errno. */
+static int take_result(struct disk *disk, struct request *request,
+		       const struct lane_answer *answer)
+{
+	if (answer->status < 0)
+		return answer->status;
+	if (disk->front->ops->note)
+		disk->front->ops->note(request, answer,
+				       lane_sense(&disk->lane, answer->chunk));
+	return request->work.direction == REQUEST_DATA_IN
+		       ? deliver(disk, request, answer)
+		       : 0;
 }
 
 void disk_end_outage(struct disk *disk)
@@ -165,20 +187,20 @@ void disk_end_outage(struct disk *disk)
 		max_u64(disk->counters.outage_longest_us, us);
 }
 
-static void take_answer(struct disk *disk, struct chunk *chunk, int error)
+static void take_answer(struct disk *disk, const struct lane_answer *answer)
 {
-	struct request *request = chunk->request;
+	struct request *request = answer->chunk->request;
+	int error;
 
 	if (disk->is_first_answer_due)
 		disk_end_outage(disk);
 	if (request) {
 		request->out_count--;
-		if (error == 0 && request->work.direction == REQUEST_DATA_IN)
-			error = deliver(disk, request, chunk);
+		error = take_result(disk, request, answer);
 		if (error != 0 && request->error == 0)
 			request->error = error;
 	}
-	lane_return(&disk->lane, chunk);
+	lane_return(&disk->lane, answer->chunk);
 	if (request && request->out_count == 0 &&
 	    request->state == REQUEST_SENT)
 		request_finish(request);
@@ -199,7 +221,7 @@ bool disk_take_answers(struct disk *disk)
 			break;
 		taken++;
 		bytes += answer.chunk->bytes;
-		take_answer(disk, answer.chunk, answer.status);
+		take_answer(disk, &answer);
 	}
 	if (r == -EBADMSG) {
 		disk_broken(disk);

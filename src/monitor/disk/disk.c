@@ -13,6 +13,15 @@ static bool is_block_size(uint32_t bytes)
 	       (bytes & (bytes - 1)) == 0;
 }
 
+/* A SCSI unit says itself how large it is, and may have no medium. */
+static bool has_possible_size(const struct monitor_disk *settings)
+{
+	return settings->bus == DISK_BUS_SCSI ||
+	       (settings->size_bytes >= settings->logical_block_bytes &&
+		settings->size_bytes <= DISK_BYTES_MAX &&
+		settings->size_bytes % settings->logical_block_bytes == 0);
+}
+
 static bool is_possible(const struct monitor_disk *settings)
 {
 	return settings->queue_count >= 1 &&
@@ -21,12 +30,12 @@ static bool is_possible(const struct monitor_disk *settings)
 	       is_block_size(settings->physical_block_bytes) &&
 	       settings->physical_block_bytes >=
 		       settings->logical_block_bytes &&
-	       settings->size_bytes >= settings->logical_block_bytes &&
-	       settings->size_bytes <= DISK_BYTES_MAX &&
-	       settings->size_bytes % settings->logical_block_bytes == 0 &&
+	       has_possible_size(settings) &&
 	       settings->hang_ms >= HANG_MS_MIN &&
 	       settings->hang_ms <= HANG_MS_MAX &&
-	       settings->outage < OUTAGE_COUNT;
+	       settings->outage < OUTAGE_COUNT &&
+	       settings->bus < DISK_BUS_COUNT &&
+	       settings->type < DISK_TYPE_COUNT;
 }
 
 int disk_init(struct disk *disk, const struct monitor_disk *settings,

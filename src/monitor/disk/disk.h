@@ -67,8 +67,9 @@ struct disk {
 	bool was_up;
 	bool has_asked_for_pause; /* in this outage */
 	bool is_first_answer_due;
-	uint64_t lost_ns; /* when the outage began */
-	uint64_t look_ns; /* when to look again */
+	bool is_replaying; /* a SCSI service waits for the last of it */
+	uint64_t lost_ns;  /* when the outage began */
+	uint64_t look_ns;  /* when to look again */
 	struct hang_watch hang;
 	uint64_t stale_ns;     /* since when there are stale chunks */
 	uint64_t poison_ns;    /* when to ask again for an instance alone */
@@ -95,6 +96,14 @@ int disk_init(struct disk *disk, const struct monitor_disk *settings,
 	      const struct disk_ops *ops);
 /* After its front. Safe twice. */
 void disk_release(struct disk *disk);
+
+/* The kind of channel that a disk of these settings is served over. */
+static inline enum channel_kind
+disk_channel_kind(const struct monitor_disk *settings)
+{
+	return settings->bus == DISK_BUS_SCSI ? CHANNEL_KIND_SCSI
+					      : CHANNEL_KIND_DISK;
+}
 
 /* I/O (issue.c, answer.c). ---------------------------------------------- */
 

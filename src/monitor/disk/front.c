@@ -9,6 +9,8 @@
 
 /* Chains taken from one queue before it is the next one's turn. */
 #define TURN_CHAINS 8
+/* Chains taken for shared rings before answers are looked at again. */
+#define TAKE_MAX 256
 
 /* Take from one queue. 0: a request or an answer; -EAGAIN: nothing there. */
 static int take(struct front_queue *queue)
@@ -17,7 +19,7 @@ static int take(struct front_queue *queue)
 	struct ring_chain chain;
 	int r;
 
-	if (!queue_is_live(queue) || !front_has_room(front))
+	if (queue->is_idle || !queue_is_live(queue) || !front_has_room(front))
 		return -EAGAIN;
 	r = virtqueue_take(&queue->vq, front->scratch, RING_CHAIN_MAX, &chain);
 	if (r == -EBADMSG)
@@ -67,9 +69,21 @@ void front_resume(struct front *front)
 	front_signal(front);
 }
 
+/* A disk that cannot be served holds up no other of the same rings. */
+static bool take_shared(struct front *front)
+{
+	uint32_t taken = 0;
+
+	while (taken < TAKE_MAX && front_take(front) == 0)
+		taken++;
+	if (taken > 0)
+		front_signal(front);
+	return taken > 0;
+}
+
 bool front_turn(struct front *front)
 {
-	bool has_worked = false;
+	bool has_worked = front->ops->is_shared && take_shared(front);
 
 	for (uint32_t i = 0; i < front->disk_count; i++)
 		has_worked |= disk_turn(front->disks[i]);
@@ -84,7 +98,7 @@ static bool want_kicks(struct front *front)
 	for (uint32_t i = 0; i < front->queue_count; i++) {
 		struct front_queue *queue = &front->queues[i];
 
-		if (!queue_is_live(queue))
+		if (queue->is_idle || !queue_is_live(queue))
 			continue;
 		queue->has_backlog = virtqueue_want_kicks(&queue->vq);
 		has_more |= queue->has_backlog;
@@ -98,7 +112,8 @@ bool front_prepare_sleep(struct front *front)
 	bool is_safe = true;
 
 	/* During an outage that lasts too long nothing else will look. */
-	if (want_kicks(front) && (!disk->is_blocked || disk_is_failing(disk)))
+	if (want_kicks(front) && (front->ops->is_shared || !disk->is_blocked ||
+				  disk_is_failing(disk)))
 		return false;
 	for (uint32_t i = 0; i < front->disk_count; i++) {
 		struct lane *lane = &front->disks[i]->lane;

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <linux/virtio_ids.h>
+
 #include "channel/disk_request.h"
 #include "monitor/disk/table.h"
 
@@ -73,6 +75,7 @@ static struct request *add(struct front_queue *queue, uint16_t head,
 		.data_bytes = direction == REQUEST_NO_DATA ? 0 : blk->bytes,
 		.segments = blk->segments,
 		.segment_count = blk->segment_count,
+		.data_count = (uint16_t)blk->segment_count,
 		.status_gpa = blk->status_gpa,
 		.op = ops[blk->operation],
 		.flags = blk->may_unmap ? DISK_FLAG_UNMAP : 0,
@@ -142,7 +145,12 @@ static uint32_t answer(struct request *request)
 			  status_of(request->error));
 }
 
-static const struct front_ops blk_ops = { accept, answer };
+static const struct front_ops blk_ops = {
+	.accept = accept,
+	.answer = answer,
+	.device = &blk_device_ops,
+	.virtio_id = VIRTIO_ID_BLOCK,
+};
 
 /* The device. -------------------------------------------------------------- */
 
@@ -167,7 +175,8 @@ static size_t fill_config(void *device, uint8_t *space, size_t room_bytes)
 
 int front_init_blk(struct front *front, struct disk *disk)
 {
-	int r = front_open(front, &blk_ops, disk->settings.queue_count);
+	int r = front_open(front, &blk_ops, disk->settings.queue_count,
+			   SPILL_BLOCKS);
 
 	if (r < 0)
 		return r;

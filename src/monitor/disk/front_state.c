@@ -74,6 +74,21 @@ static void put_disks(const struct front *front, struct state_writer *writer)
 	}
 }
 
+static bool may_be_begun(const struct request *request)
+{
+	return request->work.class == REQUEST_ONCE && request->was_sent;
+}
+
+bool front_may_be_saved(const struct front *front)
+{
+	for (uint32_t i = 0; i < front->disk_count; i++)
+		for (const struct request *request = front->disks[i]->oldest;
+		     request; request = request->newer)
+			if (may_be_begun(request))
+				return false;
+	return true;
+}
+
 void front_state_save(const struct front *front, struct state_writer *writer)
 {
 	state_begin(writer, STATE_DISK, STATE_VERSION);
@@ -86,6 +101,8 @@ void front_state_save(const struct front *front, struct state_writer *writer)
 		put_table(front->disks[i], writer);
 	for (uint32_t i = 0; i < front->queue_count; i++)
 		put_done(&front->queues[i], writer);
+	if (front->ops->save)
+		front->ops->save(front, writer);
 	state_end(writer);
 }
 
@@ -152,6 +169,8 @@ void front_state_restore(struct front *front, struct state_reader *reader)
 	(void)state_enter(reader, STATE_DISK, STATE_VERSION);
 	get_disks(front, reader);
 	get_requests(front, reader, state_get_u32(reader));
+	if (front->ops->restore)
+		front->ops->restore(front, reader);
 	state_leave(reader);
 }
 

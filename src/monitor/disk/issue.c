@@ -8,6 +8,7 @@
 #include "base/count.h"
 #include "base/failpoint.h"
 #include "channel/disk_request.h"
+#include "channel/scsi_request.h"
 #include "monitor/disk/table.h"
 #include "virtio/segments.h"
 
@@ -22,13 +23,11 @@
 static uint32_t next_bytes(const struct disk *disk,
 			   const struct request *request)
 {
-	uint64_t most = min_u64(LANE_CHUNK_BYTES,
-				disk->lane.channel.shape.buffer_bytes);
-
 	if (!request_has_data(request))
 		return 0;
-	return (uint32_t)min_u64(
-		request->work.data_bytes - request->next_offset, most);
+	return (uint32_t)min_u64(request->work.data_bytes -
+					 request->next_offset,
+				 disk->lane.chunk_bytes);
 }
 
 static int fill(struct disk *disk, const struct request *request,
@@ -36,8 +35,10 @@ static int fill(struct disk *disk, const struct request *request,
 {
 	if (request->work.direction != REQUEST_DATA_OUT)
 		return 0;
-	return segments_read(&disk->front->memory, request->work.segments,
-			     request->work.segment_count, request->next_offset,
+	return segments_read(&disk->front->memory,
+			     request->work.segments + request->work.data_first,
+			     request->work.data_count,
+			     request->work.data_skip + request->next_offset,
 			     lane_buffer(&disk->lane, chunk), chunk->bytes);
 }
 
@@ -52,6 +53,8 @@ static int send(struct disk *disk, struct request *request, struct chunk *chunk)
 	};
 	int r;
 
+	if (disk->front->ops->describe)
+		disk->front->ops->describe(request, &message);
 	r = lane_send(&disk->lane, chunk, &message);
 	if (r < 0)
 		return r;
@@ -64,6 +67,7 @@ static int send(struct disk *disk, struct request *request, struct chunk *chunk)
 	request->next_offset +=
 		request_has_data(request) ? chunk->bytes : request->work.bytes;
 	request->out_count++;
+	request->was_sent = true;
 	return 0;
 }
 
@@ -154,6 +158,15 @@ static bool issue_alone(struct disk *disk)
 	return r == 0 || disk->lane.must_publish;
 }
 
+/* Something that may be sent: of shared rings it is in the table already.
+ * -EAGAIN: nothing, or the rings had none. */
+static int take(struct disk *disk)
+{
+	if (disk->front->ops->is_shared)
+		return table_next(disk) ? 0 : -EAGAIN;
+	return front_take(disk->front);
+}
+
 /* During an outage that lasts too long everything new fails at once. */
 static bool fail_new(struct disk *disk)
 {
@@ -163,7 +176,7 @@ static bool fail_new(struct disk *disk)
 	disk->is_blocked = true;
 	if (!disk_is_failing(disk))
 		return false;
-	for (int i = 0; i < ISSUE_STEPS && front_take(disk->front) == 0; i++) {
+	for (int i = 0; i < ISSUE_STEPS && take(disk) == 0; i++) {
 		has_worked = true;
 		request = table_next(disk);
 		if (request)
@@ -198,7 +211,7 @@ static int issue_next(struct disk *disk)
 	struct request *request = table_next(disk);
 
 	if (!request)
-		return front_take(disk->front);
+		return take(disk);
 	if (must_wait(disk, request))
 		return -EAGAIN;
 	return issue(disk, request);
@@ -226,6 +239,45 @@ static bool issue_many(struct disk *disk)
 	return has_worked;
 }
 
+/* Sent again, all that an earlier service may have begun. */
+static bool has_replayed(const struct disk *disk)
+{
+	const struct request *request = disk->oldest;
+
+	while (request &&
+	       !(request->was_sent && request->state == REQUEST_ISSUING))
+		request = request->newer;
+	return request == NULL;
+}
+
+/* Nobody waits for its answer; nothing passes it before that. */
+static void tell_replayed(struct disk *disk)
+{
+	struct channel_request message = { .op = SCSI_REPLAYED };
+	struct chunk *chunk;
+
+	if (!has_replayed(disk) || lane_reserve(&disk->lane, 0, &chunk) < 0)
+		return;
+	disk->is_replaying = false;
+	if (lane_send(&disk->lane, chunk, &message) < 0) {
+		lane_return(&disk->lane, chunk);
+		disk_broken(disk);
+		return;
+	}
+	disk->lane.stale_count++;
+	disk->stale_ns = disk->now_ns;
+}
+
+static bool issue_all(struct disk *disk)
+{
+	bool has_worked =
+		disk->suspect_count > 0 ? issue_alone(disk) : issue_many(disk);
+
+	if (disk->is_replaying && disk_is_served(disk))
+		tell_replayed(disk);
+	return has_worked;
+}
+
 static bool disk_issue(struct disk *disk)
 {
 	if (!disk_is_served(disk))
@@ -235,9 +287,7 @@ static bool disk_issue(struct disk *disk)
 		disk->is_blocked = true;
 		return false;
 	}
-	if (disk->suspect_count > 0)
-		return issue_alone(disk);
-	return issue_many(disk);
+	return issue_all(disk);
 }
 
 bool disk_turn(struct disk *disk)

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/count.h"
 #include "base/event.h"
 #include "base/scope.h"
 #include "channel/disk_request.h"
+#include "channel/scsi_request.h"
 
 static int allocate(struct lane *lane)
 {
@@ -31,7 +33,22 @@ static int allocate(struct lane *lane)
 	return 0;
 }
 
-int lane_open(struct lane *lane, uint64_t generation, int fds[3])
+/* A SCSI command is not taken apart. */
+static int measure(struct lane *lane)
+{
+	const struct channel_shape *shape = &lane->channel.shape;
+	uint32_t room =
+		shape->buffer_bytes - channel_reserved_bytes(shape->kind);
+
+	lane->chunk_bytes = (uint32_t)min_u64(LANE_CHUNK_BYTES, room);
+	if (shape->kind == CHANNEL_KIND_DISK)
+		return 0;
+	lane->chunk_bytes = SCSI_TRANSFER_MAX;
+	return room < SCSI_TRANSFER_MAX ? -EBADMSG : 0;
+}
+
+int lane_open(struct lane *lane, enum channel_kind kind, uint64_t generation,
+	      int fds[3])
 {
 	SCOPED(close_fd) int memfd = take_fd(&fds[0]);
 	int r;
@@ -42,10 +59,11 @@ int lane_open(struct lane *lane, uint64_t generation, int fds[3])
 		.call_fd = take_fd(&fds[2]),
 		.is_open = true,
 	};
-	r = channel_open(&lane->channel, memfd, CHANNEL_CLIENT,
-			 CHANNEL_KIND_DISK);
+	r = channel_open(&lane->channel, memfd, CHANNEL_CLIENT, kind);
 	if (r == 0 && lane->channel.shape.generation != (uint32_t)generation)
 		r = -EBADMSG;
+	if (r == 0)
+		r = measure(lane);
 	if (r == 0)
 		r = allocate(lane);
 	if (r < 0)
@@ -95,6 +113,12 @@ static uint32_t index_of(const struct lane *lane, const struct chunk *chunk)
 	return (uint32_t)(chunk - lane->chunks);
 }
 
+const uint8_t *lane_sense(const struct lane *lane, const struct chunk *chunk)
+{
+	return lane->channel.buffers +
+	       index_of(lane, chunk) * SCSI_SENSE_SLOT_BYTES;
+}
+
 int lane_send(struct lane *lane, struct chunk *chunk,
 	      struct channel_request *request)
 {
@@ -107,6 +131,9 @@ int lane_send(struct lane *lane, struct chunk *chunk,
 	request->buffer_offset = chunk->grant.offset;
 	if (chunk->bytes > 0)
 		request->length_bytes = chunk->bytes;
+	if (lane->channel.shape.kind == CHANNEL_KIND_SCSI)
+		request->offset_bytes |=
+			scsi_place(0, (uint16_t)index_of(lane, chunk), 0);
 	r = channel_send_request(&lane->channel, request);
 	if (r < 0)
 		return r;
@@ -131,7 +158,6 @@ void lane_return(struct lane *lane, struct chunk *chunk)
 static int known_status(int status)
 {
 	switch (status) {
-	case 0:
 	case -ENOSPC:
 	case -EROFS:
 	case -EINVAL:
@@ -140,6 +166,29 @@ static int known_status(int status)
 	default:
 		return -EIO;
 	}
+}
+
+static bool is_outcome(const struct channel_response *response,
+		       const struct chunk *chunk)
+{
+	const uint8_t flags = SCSI_STORED | SCSI_RESET | SCSI_ABORTED;
+
+	return response->status >> 24 == 0 &&
+	       (scsi_outcome_flags(response->status) & ~flags) == 0 &&
+	       scsi_outcome_sense_bytes(response->status) <= SCSI_SENSE_MAX &&
+	       response->bytes <= chunk->bytes;
+}
+
+/* The service may say so. */
+static bool is_answer(const struct lane *lane,
+		      const struct channel_response *response,
+		      const struct chunk *chunk)
+{
+	if (response->status < 0)
+		return true;
+	if (lane->channel.shape.kind == CHANNEL_KIND_SCSI)
+		return is_outcome(response, chunk);
+	return response->status == 0 && response->bytes == chunk->bytes;
 }
 
 /* The chunk that an answer's id names, or NULL: never believe an id (I7). */
@@ -166,8 +215,7 @@ int lane_receive(struct lane *lane, struct lane_answer *ret_answer)
 	if (r < 0)
 		return r;
 	chunk = find(lane, response.id);
-	if (!chunk || response.status > 0 ||
-	    (response.status == 0 && response.bytes != chunk->bytes)) {
+	if (!chunk || !is_answer(lane, &response, chunk)) {
 		channel_break(&lane->channel);
 		return -EBADMSG;
 	}
@@ -176,8 +224,12 @@ int lane_receive(struct lane *lane, struct lane_answer *ret_answer)
 	lane->out_count--;
 	lane->large_count -= chunk->bytes >= DISK_LARGE_BYTES;
 	lane->stale_count -= !chunk->request;
-	*ret_answer =
-		(struct lane_answer){ chunk, known_status(response.status) };
+	*ret_answer = (struct lane_answer){
+		.chunk = chunk,
+		.status = response.status < 0 ? known_status(response.status)
+					      : response.status,
+		.bytes = response.bytes,
+	};
 	return 0;
 }
 

@@ -3,8 +3,9 @@
  * One generation of a disk's service as the monitor's I/O thread uses it: the
  * channel, the buffer pages granted, and the chunks that are in it.
  *
- * A chunk is one request on the channel: a READ or WRITE of at most
- * LANE_CHUNK_BYTES, or any other operation whole. A lane is opened when the
+ * A chunk is one request on the channel: of a disk channel a READ or WRITE of at
+ * most LANE_CHUNK_BYTES, or any other operation whole; of a SCSI channel a
+ * command whole, with the sense slot of its own number. A lane is opened when the
  * supervisor announces a generation and closed when it is gone; nothing of it
  * is read after that (I2).
  *
@@ -46,6 +47,7 @@ struct lane {
 	uint64_t generation;
 	int kick_fd;          /* owned: we wake the service */
 	int call_fd;          /* owned: it wakes us */
+	uint32_t chunk_bytes; /* the most data of a chunk */
 	struct chunk *chunks; /* owned; channel.shape.slot_count of them */
 	uint16_t *free;       /* owned: a stack of chunk indices */
 	uint32_t free_count;
@@ -60,16 +62,18 @@ struct lane {
 /* What an answer says, once checked. */
 struct lane_answer {
 	struct chunk *chunk;
-	int status; /* 0 or a negative errno of disk_request.h */
+	int status;     /* a negative errno; or 0, or an outcome of SCSI */
+	uint32_t bytes; /* of data, from the first on */
 };
 
 /*
  * Open the client's end. Takes all three descriptors, on failure too.
  *
- * -EBADMSG  not a disk channel of this generation
+ * -EBADMSG  not a channel of this kind and generation, or too small
  * -ENOMEM
  */
-int lane_open(struct lane *lane, uint64_t generation, int fds[3]);
+int lane_open(struct lane *lane, enum channel_kind kind, uint64_t generation,
+	      int fds[3]);
 
 /* Unmap and close. Safe on a zeroed one and on one already closed. */
 void lane_close(struct lane *lane);
@@ -80,6 +84,10 @@ void lane_close(struct lane *lane);
  * -EAGAIN  no slot or no buffer is free now
  */
 int lane_reserve(struct lane *lane, uint32_t bytes, struct chunk **ret_chunk);
+
+/* The sense data of a chunk of a SCSI channel: SCSI_SENSE_MAX bytes that the
+ * service may change at any time. */
+const uint8_t *lane_sense(const struct lane *lane, const struct chunk *chunk);
 
 /* The granted bytes of a chunk. */
 uint8_t *lane_buffer(const struct lane *lane, const struct chunk *chunk);

@@ -189,6 +189,8 @@ static bool has_demand(const struct disk *disk)
 
 	if (disk->request_count > 0)
 		return true;
+	if (front->ops->is_shared)
+		return false;
 	for (uint32_t i = 0; i < front->queue_count; i++)
 		if (front->queues[i].vq.is_served &&
 		    front->queues[i].has_backlog)
@@ -204,6 +206,7 @@ void disk_up(struct disk *disk, struct lane *lane, bool is_alone)
 	disk->is_alone = is_alone;
 	disk->is_blocked = false;
 	disk->is_first_answer_due = true;
+	disk->is_replaying = disk->lane.channel.shape.kind == CHANNEL_KIND_SCSI;
 	disk->now_ns = clock_now_ns();
 	hang_begin(&disk->hang, 0, disk->now_ns);
 	disk->look_ns = 0;
@@ -354,6 +357,16 @@ static uint64_t waiting_in_ring(const struct front_queue *queue)
 		       queue->size);
 }
 
+static void count_rings(const struct front *front,
+			struct disk_counters *counters)
+{
+	for (uint32_t i = 0; i < front->queue_count; i++)
+		counters->held += waiting_in_ring(&front->queues[i]);
+	counters->in_flight = counters->held;
+	for (uint32_t i = 0; i < front->queue_count; i++)
+		counters->in_flight += front->queues[i].kept_count;
+}
+
 void disk_count(const struct disk *disk, struct disk_counters *ret_counters)
 {
 	const struct front *front = disk->front;
@@ -364,11 +377,10 @@ void disk_count(const struct disk *disk, struct disk_counters *ret_counters)
 	ret_counters->generation =
 		disk_is_served(disk) ? disk->lane.generation : 0;
 	ret_counters->is_up = disk_is_served(disk);
-	for (uint32_t i = 0; i < front->queue_count; i++)
-		ret_counters->held += waiting_in_ring(&front->queues[i]);
-	ret_counters->in_flight = ret_counters->held;
-	for (uint32_t i = 0; i < front->queue_count; i++)
-		ret_counters->in_flight += front->queues[i].kept_count;
+	if (front->ops->is_shared)
+		ret_counters->in_flight = disk->request_count;
+	else
+		count_rings(front, ret_counters);
 	for (const struct request *request = disk->oldest; request;
 	     request = request->newer)
 		ret_counters->held += request->out_count == 0 &&

@@ -47,7 +47,8 @@ enum request_state {
 enum request_class {
 	REQUEST_READ,   /* nothing */
 	REQUEST_CHANGE, /* the same however often it is done */
-	REQUEST_FLUSH,  /* nothing: the witness executes it */
+	REQUEST_ONCE,  /* harm, if it were done twice: its service sees to it */
+	REQUEST_FLUSH, /* nothing: the witness executes it */
 };
 
 enum request_direction {
@@ -64,6 +65,10 @@ struct work {
 	/* Inside the chain's storage until the request keeps them. */
 	struct ring_segment *segments;
 	uint32_t segment_count;
+	/* Which of them the data is in, and how many bytes before it. */
+	uint16_t data_first;
+	uint16_t data_count;
+	uint32_t data_skip;
 	gpa_t status_gpa;
 	uint16_t op; /* on the channel, and its flags */
 	uint16_t flags;
@@ -94,7 +99,9 @@ struct request {
 	uint8_t deaths; /* in a row, of services that crashed with it */
 	uint16_t spill; /* 1 + the block it holds; 0: none */
 	bool is_replayed;
-	bool was_taken; /* by the service that crashed */
+	bool was_taken;    /* by the service that crashed */
+	bool was_sent;     /* to a service, ever */
+	bool is_cancelled; /* by task management: it is not held any more */
 	struct ring_segment segments[REQUEST_SEGMENTS];
 };
 
@@ -106,7 +113,8 @@ static inline bool request_has_data(const struct request *request)
 /* It changes the disk's content. */
 static inline bool request_is_change(const struct request *request)
 {
-	return request->work.class == REQUEST_CHANGE;
+	return request->work.class == REQUEST_CHANGE ||
+	       request->work.class == REQUEST_ONCE;
 }
 
 /* Deaths in a row after which a request is a suspect. */

@@ -46,8 +46,10 @@ static int place_queue(struct front_queue *queue,
 		       const struct virtio_queue_place *place,
 		       bool *ret_goes_on)
 {
-	int r = virtqueue_place(&queue->vq, place, ret_goes_on);
+	int r = -EINVAL;
 
+	if (place->size <= queue->front->queue_size_max)
+		r = virtqueue_place(&queue->vq, place, ret_goes_on);
 	if (r < 0 || *ret_goes_on)
 		return r;
 	table_discard(queue);
@@ -167,13 +169,15 @@ static void init_queue(struct front *front, uint32_t index)
 }
 
 int front_open(struct front *front, const struct front_ops *ops,
-	       uint32_t queue_count)
+	       uint32_t queue_count, uint32_t spill_count)
 {
 	memset(front, 0, sizeof(*front));
 	front->ops = ops;
 	front->queue_count = queue_count;
+	front->queue_size_max = RING_SIZE_MAX;
+	front->spill_count = spill_count;
 	guestmem_init(&front->memory);
-	for (uint32_t i = 0; i < QUEUE_COUNT_MAX; i++)
+	for (uint32_t i = 0; i < FRONT_QUEUE_MAX; i++)
 		init_queue(front, i);
 	front->scratch = calloc(RING_CHAIN_MAX, sizeof(*front->scratch));
 	return front->scratch ? table_open(front) : -ENOMEM;
@@ -187,7 +191,7 @@ void front_add(struct front *front, struct disk *disk)
 
 static void forget_life(struct front *front)
 {
-	for (uint32_t i = 0; i < QUEUE_COUNT_MAX; i++) {
+	for (uint32_t i = 0; i < FRONT_QUEUE_MAX; i++) {
 		table_discard(&front->queues[i]);
 		init_queue(front, i);
 	}
@@ -204,6 +208,8 @@ void front_release(struct front *front)
 	table_close(front);
 	free(front->scratch);
 	front->scratch = NULL;
+	free(front->scsi.rows);
+	front->scsi.rows = NULL;
 	front->ops = NULL;
 }
 

@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 
 #define BLOCK_BYTES (RING_CHAIN_MAX * sizeof(struct ring_segment))
-#define SPILL_BYTES (SPILL_BLOCKS * BLOCK_BYTES)
 
 static void *map(size_t bytes)
 {
@@ -20,21 +19,21 @@ static void *map(size_t bytes)
 int table_open(struct front *front)
 {
 	/* Most of it is never touched, so it costs no memory. */
-	front->spill = map(SPILL_BYTES);
+	front->spill = map(front->spill_count * BLOCK_BYTES);
 	if (!front->spill)
 		return -ENOMEM;
-	for (uint16_t i = 0; i < SPILL_BLOCKS; i++)
-		front->free_spill[i] = (uint16_t)(SPILL_BLOCKS - i);
-	front->free_spill_count = SPILL_BLOCKS;
+	for (uint32_t i = 0; i < front->spill_count; i++)
+		front->free_spill[i] = (uint16_t)(front->spill_count - i);
+	front->free_spill_count = front->spill_count;
 	return 0;
 }
 
 void table_close(struct front *front)
 {
-	for (uint32_t i = 0; i < QUEUE_COUNT_MAX; i++)
+	for (uint32_t i = 0; i < FRONT_QUEUE_MAX; i++)
 		table_free(&front->queues[i]);
 	if (front->spill)
-		(void)munmap(front->spill, SPILL_BYTES);
+		(void)munmap(front->spill, front->spill_count * BLOCK_BYTES);
 	front->spill = NULL;
 }
 
@@ -63,7 +62,7 @@ void table_free(struct front_queue *queue)
 static void note_change(struct disk *disk, const struct request *request,
 			void (*note)(struct overlap *, uint64_t, uint64_t))
 {
-	if (request_is_change(request))
+	if (request_is_change(request) && request->work.bytes > 0)
 		note(&disk->overlap, request->work.offset_bytes,
 		     request->work.bytes);
 }
@@ -167,6 +166,8 @@ struct request *table_add(struct front_queue *queue, struct disk *disk,
 	request->head = head;
 	request->deaths = 0;
 	request->is_replayed = false;
+	request->was_sent = false;
+	request->is_cancelled = false;
 	keep_segments(request);
 	request_rewind(request);
 	request_enter(request, REQUEST_ISSUING);

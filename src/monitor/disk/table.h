@@ -95,8 +95,15 @@ struct request *front_retake(struct front_queue *queue, uint16_t head);
 
 /* rings.c: a front without disks; its next disk. -ENOMEM */
 int front_open(struct front *front, const struct front_ops *ops,
-	       uint32_t queue_count);
+	       uint32_t queue_count, uint32_t spill_count);
 void front_add(struct front *front, struct disk *disk);
+
+/* scsi_control.c: take over a chain of the control queue, as accept(). */
+struct request *scsi_accept_control(struct front_queue *queue,
+				    const struct ring_chain *chain);
+
+/* front_scsi.c: the row of a request. */
+struct scsi_row *scsi_row_of(const struct request *request);
 
 /* rings.c: the transport's operations as every kind of device has them. */
 int front_set_features(void *device, uint64_t features);

@@ -83,6 +83,13 @@ struct engine_machine {
 	uint32_t jail_required; /* layers without which no jail may start */
 };
 
+/* A device of its own stands for it, or the first SCSI unit's for all of
+ * them. */
+static inline bool engine_disk_has_device(const struct monitor_disk *disk)
+{
+	return disk->bus != DISK_BUS_SCSI || disk->target == 0;
+}
+
 /* Arguments of the verbs that have any. */
 struct engine_argument {
 	int image_fd; /* ENGINE_SAVE: an empty file; taken on success */

@@ -31,7 +31,7 @@ void iothread_attach_front(struct iothread *io, uint32_t index, int fd,
 {
 	struct front *front = &io->fronts[index];
 	struct vhostuser_settings settings = {
-		.ops = &blk_device_ops,
+		.ops = front->ops->device,
 		.device = front,
 		.memory = &front->memory,
 		.queue_count = front->queue_count,

@@ -19,7 +19,7 @@
 
 /* Wake, listener, and for each device a socket, a service and its rings. */
 #define WATCH_MAX                                     \
-	(2 + DISK_COUNT_MAX * (2 + QUEUE_COUNT_MAX) + \
+	(2 + DISK_COUNT_MAX * (2 + FRONT_QUEUE_MAX) + \
 	 NIC_COUNT_MAX * (2 + NIC_QUEUE_MAX))
 
 /* The sockets of a round of poll(), in the order of the disks. */
@@ -331,12 +331,55 @@ int iothread_init(struct iothread *io)
 	return sem_init(&io->called, 0, 0) < 0 ? -errno : 0;
 }
 
+static int add_block(struct iothread *io, struct disk *disk)
+{
+	struct front *front = &io->fronts[io->front_count];
+	int r = front_init_blk(front, disk);
+
+	if (r < 0)
+		front_release(front);
+	else
+		io->front_count++;
+	return r;
+}
+
+static int make_scsi(struct iothread *io, uint32_t queue_count)
+{
+	struct front *front = &io->fronts[io->front_count];
+	int r;
+
+	if (io->scsi)
+		return 0;
+	if (queue_count < 1 || queue_count > QUEUE_COUNT_MAX)
+		return -EINVAL;
+	r = front_init_scsi(front, queue_count);
+	if (r < 0) {
+		front_release(front);
+		return r;
+	}
+	io->front_count++;
+	io->scsi = front;
+	return 0;
+}
+
+static int add_unit(struct iothread *io, struct disk *disk,
+		    uint32_t queue_count)
+{
+	int r = make_scsi(io, queue_count);
+
+	if (r < 0)
+		return r;
+	if (disk->settings.target != io->scsi->disk_count)
+		return -EINVAL;
+	front_add_unit(io->scsi, disk);
+	return 0;
+}
+
 int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
-		      int witness_fd)
+		      uint32_t scsi_queue_count, int witness_fd)
 {
 	SCOPED(close_fd) int fd = witness_fd;
 	struct iothread_disk *added = &io->disks[io->disk_count];
-	struct front *front = &io->fronts[io->front_count];
 	const struct disk_ops ops = {
 		.notices = &io->notices,
 		.ask_witness = ask_witness,
@@ -348,18 +391,15 @@ int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
 	    settings->index != io->disk_count)
 		return -EINVAL;
 	r = disk_init(&added->disk, settings, &ops);
-	if (r == 0)
-		r = front_init_blk(front, &added->disk);
-	if (r == 0)
-		r = witness_open(&added->witness, take_fd(&fd), io->wake_fd);
-	if (r < 0) {
-		front_release(front);
-		disk_release(&added->disk);
+	if (r < 0)
 		return r;
-	}
+	r = witness_open(&added->witness, take_fd(&fd), io->wake_fd);
 	io->disk_count++;
-	io->front_count++;
-	return 0;
+	if (r < 0)
+		return r;
+	return settings->bus == DISK_BUS_SCSI
+		       ? add_unit(io, &added->disk, scsi_queue_count)
+		       : add_block(io, &added->disk);
 }
 
 int iothread_add_nic(struct iothread *io, const struct monitor_nic *settings,

@@ -47,8 +47,10 @@ struct iothread {
 	struct notices notices;
 	struct iothread_disk disks[DISK_COUNT_MAX];
 	uint32_t disk_count;
-	struct front fronts[DISK_COUNT_MAX]; /* of the disks, in their order */
+	/* In the order of their first disks. */
+	struct front fronts[DISK_COUNT_MAX];
 	uint32_t front_count;
+	struct front *scsi; /* the one that SCSI units share; NULL: none */
 	struct nic nics[NIC_COUNT_MAX];
 	uint32_t nic_count;
 	struct front_end front_ends[FRONT_END_COUNT_MAX];
@@ -65,9 +67,10 @@ struct iothread {
 
 int iothread_init(struct iothread *io);
 
-/* Before the start: the next disk. Takes the witness. */
+/* Before the start: the next disk. Takes the witness. The first SCSI unit makes
+ * their controller, with so many request queues. */
 int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
-		      int witness_fd);
+		      uint32_t scsi_queue_count, int witness_fd);
 
 /* Before the start: the next interface. `has_control`: its control queue is
  * ours, as it is not with a vhost-user front end. */

@@ -200,7 +200,7 @@ static void open_running(void)
 	monitor.plans[0].settings = disk_settings;
 	monitor.nic_plans[0].settings = nic_settings;
 	monitor.nic_count = 1;
-	CHECK_EQ(iothread_add_disk(&monitor.io, &disk_settings,
+	CHECK_EQ(iothread_add_disk(&monitor.io, &disk_settings, 0,
 				   eventfd(0, EFD_CLOEXEC)),
 		 0);
 	CHECK_EQ(iothread_add_nic(&monitor.io, &nic_settings, true), 0);

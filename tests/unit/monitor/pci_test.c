@@ -333,7 +333,7 @@ static void start_io(void)
 	int fds[3];
 
 	CHECK_EQ(iothread_init(&io), 0);
-	CHECK_EQ(iothread_add_disk(&io, &settings,
+	CHECK_EQ(iothread_add_disk(&io, &settings, 0,
 				   memfd_create("witness", MFD_CLOEXEC)),
 		 0);
 	fake_driver_open(&rig.driver, RIG_RING_SIZE);
@@ -347,7 +347,7 @@ static void start_io(void)
 	CHECK_EQ(channel_open(&service, fds[0], CHANNEL_SERVER,
 			      CHANNEL_KIND_DISK),
 		 0);
-	CHECK_EQ(lane_open(&lane, 1, fds), 0);
+	CHECK_EQ(lane_open(&lane, CHANNEL_KIND_DISK, 1, fds), 0);
 	iothread_call(&io, bring_up, &lane);
 }
 

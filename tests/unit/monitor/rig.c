@@ -85,7 +85,7 @@ static struct lane make_lane(struct rig *rig)
 	CHECK_EQ(channel_open(&rig->service, fds[0], CHANNEL_SERVER,
 			      CHANNEL_KIND_DISK),
 		 0);
-	CHECK_EQ(lane_open(&lane, rig->generation, fds), 0);
+	CHECK_EQ(lane_open(&lane, CHANNEL_KIND_DISK, rig->generation, fds), 0);
 	return lane;
 }
 

@@ -2,7 +2,6 @@
 #include "monitor/engine/kvm/disks.h"
 
 #include <errno.h>
-#include <linux/virtio_ids.h>
 #include <stdlib.h>
 
 #include "monitor/engine/kvm/machine.h"
@@ -37,11 +36,11 @@ static int add_front(struct kvm_machine *machine, uint32_t index)
 	struct iothread *io = machine->io;
 	struct front *front = &io->fronts[index];
 	const struct virtio_pci_settings settings = {
-		.device_id = VIRTIO_ID_BLOCK,
+		.device_id = front->ops->virtio_id,
 		.class_code = CLASS_SCSI,
 		.queue_count = (uint16_t)front->queue_count,
 		.queue_size = QUEUE_SIZE,
-		.ops = &blk_device_ops,
+		.ops = front->ops->device,
 		.device = front,
 		.owner = { .call = machine_call_io, .context = io },
 	};
@@ -49,8 +48,10 @@ static int add_front(struct kvm_machine *machine, uint32_t index)
 	int r = kvm_memory_lend(&machine->memory, &front->memory);
 
 	if (r == 0)
-		r = virtio_pci_init(function, &machine->pci,
-				    (uint8_t)(SLOT_DISK + index), &settings);
+		r = virtio_pci_init(
+			function, &machine->pci,
+			(uint8_t)(SLOT_DISK + front->disks[0]->settings.index),
+			&settings);
 	if (r == 0)
 		front->transport = virtio_pci_transport(function);
 	return r;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/count.h"
+#include "channel/scsi_request.h"
 
 static const char sandbox[] =
 	"on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
@@ -149,19 +150,31 @@ static int add_lines(struct qemu_arguments *arguments)
 	return r;
 }
 
+/* What we do not carry is not offered; transfers are bounded by our channel. */
 static int add_disk(struct qemu_arguments *arguments,
+		    const struct monitor_settings *settings,
 		    const struct monitor_disk *disk, uint32_t index)
 {
 	char id[16];
 	int r = 0;
 
+	if (!engine_disk_has_device(disk))
+		return 0;
 	(void)snprintf(id, sizeof(id), "disk%u", index);
 	r |= add_socket(arguments, id, QEMU_FD_DISK + (int)index);
 	r |= add(arguments, "-device");
-	r |= add(arguments,
-		 "vhost-user-blk-pci,id=%s-device,chardev=%s,"
-		 "num-queues=%u",
-		 id, id, disk->queue_count);
+	if (disk->bus == DISK_BUS_SCSI)
+		r |= add(arguments,
+			 "vhost-user-scsi-pci,id=%s-device,chardev=%s,"
+			 "num_queues=%u,max_sectors=%u,t10_pi=off,hotplug=off,"
+			 "param_change=off",
+			 id, id, settings->scsi_queue_count,
+			 SCSI_TRANSFER_MAX / 512);
+	else
+		r |= add(arguments,
+			 "vhost-user-blk-pci,id=%s-device,chardev=%s,"
+			 "num-queues=%u",
+			 id, id, disk->queue_count);
 	return r;
 }
 
@@ -206,7 +219,7 @@ int qemu_arguments(const struct engine_machine *machine,
 	r |= add_boot(ret_arguments, settings);
 	r |= add_lines(ret_arguments);
 	for (uint32_t i = 0; i < settings->disk_count; i++)
-		r |= add_disk(ret_arguments, &machine->disks[i], i);
+		r |= add_disk(ret_arguments, settings, &machine->disks[i], i);
 	for (uint32_t i = 0; i < machine->nic_count; i++)
 		r |= add_nic(ret_arguments, settings, &machine->nics[i], i);
 	return r == 0 ? 0 : -ENOSPC;

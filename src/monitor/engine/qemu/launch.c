@@ -81,8 +81,9 @@ static int connect_lines(struct qemu *qemu,
 		r = connect_line(ends, QEMU_FD_SERIAL,
 				 &qemu->engine->serial_fd);
 	for (uint32_t i = 0; i < machine->settings->disk_count && r == 0; i++)
-		r = connect_line(ends, QEMU_FD_DISK + (int)i,
-				 &qemu->disk_fds[i]);
+		if (engine_disk_has_device(&machine->disks[i]))
+			r = connect_line(ends, QEMU_FD_DISK + (int)i,
+					 &qemu->disk_fds[i]);
 	for (uint32_t i = 0; i < machine->nic_count && r == 0; i++)
 		r = listen_for_nic(ends, i, &qemu->nic_fds[i]);
 	return r;

@@ -46,14 +46,21 @@ static int start(struct engine *engine, const struct engine_machine *machine)
 	return qemu_launch(qemu, machine);
 }
 
+/* Its socket is the one of its first disk. */
+static uint32_t first_disk(const struct iothread *io, uint32_t front_index)
+{
+	return io->fronts[front_index].disks[0]->settings.index;
+}
+
 static int attach(struct engine *engine, struct iothread *io)
 {
 	struct qemu *qemu = engine->own;
 
 	qemu->io = io;
 	for (uint32_t i = 0; i < io->front_count; i++)
-		iothread_attach_front(io, i, take_fd(&qemu->disk_fds[i]),
-				      false);
+		iothread_attach_front(
+			io, i, take_fd(&qemu->disk_fds[first_disk(io, i)]),
+			false);
 	for (uint32_t i = 0; i < io->nic_count; i++)
 		iothread_attach_nic(io, i, take_fd(&qemu->nic_fds[i]));
 	return 0;

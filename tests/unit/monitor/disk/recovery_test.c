@@ -78,10 +78,10 @@ TEST(a_channel_of_another_generation_is_refused)
 	int fds[3] = { NO_FD, NO_FD, NO_FD };
 
 	CHECK_EQ(channel_create(&shape, &fds[0]), 0);
-	CHECK_EQ(lane_open(&lane, 4, fds), -EBADMSG);
+	CHECK_EQ(lane_open(&lane, CHANNEL_KIND_DISK, 4, fds), -EBADMSG);
 	CHECK(!lane.is_open);
 	CHECK_EQ(channel_create(&shape, &fds[0]), 0);
-	CHECK_EQ(lane_open(&lane, 3, fds), 0);
+	CHECK_EQ(lane_open(&lane, CHANNEL_KIND_DISK, 3, fds), 0);
 	lane_close(&lane);
 }
 

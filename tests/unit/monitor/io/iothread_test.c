@@ -120,7 +120,7 @@ static void start_service(void)
 	CHECK_EQ(channel_open(&service.channel, fds[0], CHANNEL_SERVER,
 			      CHANNEL_KIND_DISK),
 		 0);
-	CHECK_EQ(lane_open(&lane, generation, fds), 0);
+	CHECK_EQ(lane_open(&lane, CHANNEL_KIND_DISK, generation, fds), 0);
 	CHECK_EQ(pthread_create(&service.thread, NULL, serve, NULL), 0);
 	iothread_call(&io, bring_up, &lane);
 }
@@ -163,7 +163,7 @@ static void start_io(void)
 
 	platter = calloc(1, DISK_BYTES);
 	CHECK_EQ(iothread_init(&io), 0);
-	CHECK_EQ(iothread_add_disk(&io, &settings, witness), 0);
+	CHECK_EQ(iothread_add_disk(&io, &settings, 0, witness), 0);
 	iothread_listen(&io, listen_here());
 	CHECK_EQ(iothread_start(&io), 0);
 }

@@ -28,26 +28,37 @@ void kvm_save_note_progress(void *context, uint64_t done, uint64_t total)
 	tell(save);
 }
 
+struct drain {
+	bool is_quiet;
+	bool may_be_saved;
+};
+
 /* By the I/O thread. */
 static void look_for_chunks(struct iothread *io, void *argument)
 {
-	bool *is_drained = argument;
+	struct drain *drain = argument;
 
-	*is_drained = true;
+	*drain = (struct drain){ true, true };
 	for (uint32_t i = 0; i < io->disk_count; i++)
-		*is_drained &= disk_is_quiet(&io->disks[i].disk);
+		drain->is_quiet &= disk_is_quiet(&io->disks[i].disk);
+	for (uint32_t i = 0; i < io->front_count; i++)
+		drain->may_be_saved &= front_may_be_saved(&io->fronts[i]);
 }
 
-static void drain_disks(struct iothread *io)
+/* What is not answered in time is repeated after the restore, unless it must
+ * not be. */
+static int drain_disks(struct iothread *io)
 {
 	const struct timespec step = { .tv_nsec = (long)DRAIN_STEP_NS };
 	uint64_t until_ns = clock_now_ns() + DRAIN_NS;
-	bool is_drained = false;
+	struct drain drain;
 
 	for (;;) {
-		iothread_call(io, look_for_chunks, &is_drained);
-		if (is_drained || clock_now_ns() >= until_ns)
-			return;
+		iothread_call(io, look_for_chunks, &drain);
+		if (drain.is_quiet && drain.may_be_saved)
+			return 0;
+		if (clock_now_ns() >= until_ns)
+			return drain.may_be_saved ? 0 : -ETIMEDOUT;
 		(void)nanosleep(&step, NULL);
 	}
 }
@@ -112,7 +123,11 @@ static int write_image(struct kvm_machine *machine)
 	r = image_writer_memory(&save->writer);
 	if (r < 0)
 		return r;
-	drain_disks(machine->io);
+	save->failed_at = "a SCSI command that must not be executed twice is "
+			  "not answered";
+	r = drain_disks(machine->io);
+	if (r < 0)
+		return r;
 	save->failed_at = "a disk cannot be synchronised";
 	r = sync_disks(machine->io);
 	if (r < 0)

@@ -226,7 +226,7 @@ static int start(struct world *world, int image_fd)
 	engine_init(&world->engine, &own);
 	world->engine.ops = &kvm_engine;
 	CHECK_EQ(iothread_init(&world->io), 0);
-	CHECK_EQ(iothread_add_disk(&world->io, &world->disk,
+	CHECK_EQ(iothread_add_disk(&world->io, &world->disk, 0,
 				   new_file(DISK_BYTES)),
 		 0);
 	CHECK(sd_event_new(&world->event) >= 0);
