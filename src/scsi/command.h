@@ -37,6 +37,7 @@ enum scsi_type {
 enum scsi_code {
 	SCSI_TEST_UNIT_READY = 0x00,
 	SCSI_REQUEST_SENSE = 0x03,
+	SCSI_READ_6 = 0x08,
 	SCSI_INQUIRY = 0x12,
 	SCSI_START_STOP_UNIT = 0x1b,
 	SCSI_WRITE_SAME_10 = 0x41,

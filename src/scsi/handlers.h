@@ -51,6 +51,24 @@ scsi_handler scsi_lba_status;
 /* compare.c: SBC-3 5.2 */
 scsi_handler scsi_compare_and_write;
 
+/* tape.c: SSC-4 7.2, 7.5, 7.7, 7.10, 7.11 */
+scsi_handler scsi_tape_rewind;
+scsi_handler scsi_tape_load;
+scsi_handler scsi_tape_block_limits;
+scsi_handler scsi_tape_read_position;
+scsi_handler scsi_tape_density_support;
+
+/* tape_move.c: SSC-4 6.4, 7.3, 7.4, 7.12 */
+scsi_handler scsi_tape_read;
+scsi_handler scsi_tape_space;
+scsi_handler scsi_tape_locate;
+scsi_handler scsi_tape_locate_long;
+
+/* tape_write.c: SSC-4 6.2, 6.8, 6.9 */
+scsi_handler scsi_tape_write;
+scsi_handler scsi_tape_write_filemarks;
+scsi_handler scsi_tape_erase;
+
 /* disc.c: MMC-6 6.5, 6.6, 6.11, 6.21, 6.22 */
 scsi_handler scsi_get_configuration;
 scsi_handler scsi_get_events;

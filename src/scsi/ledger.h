@@ -35,6 +35,7 @@
 #include "scsi/mode.h"
 #include "scsi/reserve.h"
 #include "scsi/sense.h"
+#include "scsi/tape.h"
 
 #define SCSI_ID_BYTES   16
 #define SCSI_ROWS_MAX   4096 /* of a nexus */
@@ -69,11 +70,6 @@ struct scsi_port {
 	uint8_t reserved[5];
 };
 
-/* Where a tape is; its fields are the tape's (scsi/tape.h). */
-struct scsi_tape_place {
-	uint64_t fields[8];
-};
-
 /* All that changes by commands. The first two fields are the ledger's. */
 struct scsi_state {
 	uint64_t sequence;
@@ -85,7 +81,7 @@ struct scsi_state {
 	struct scsi_mode mode;
 	struct scsi_mode saved_mode;
 	struct scsi_medium medium;
-	struct scsi_tape_place tape;
+	struct scsi_tape tape;
 };
 
 /* What a nexus has yet to be told, and the last that it was told. */

@@ -258,12 +258,27 @@ static bool check(struct scsi_unit *unit, struct scsi_task *task)
 	       (task->is_resumed || check_medium(unit, task));
 }
 
+/* A tape has moved on from what was read, so it is read again where it was. */
+static bool repeats_read(const struct scsi_unit *unit, struct scsi_task *task,
+			 const struct scsi_row *row)
+{
+	task->is_repeated = unit->type == SCSI_TAPE &&
+			    task->cdb[0] == SCSI_READ_6 &&
+			    row->outcome.transferred_bytes > 0;
+	task->is_resumed = task->is_repeated;
+	task->handler[0] = row->before;
+	return task->is_repeated;
+}
+
 /* Whether the ledger has the answer already. */
-static bool has_ended(struct scsi_task *task, const struct scsi_row *row)
+static bool has_ended(const struct scsi_unit *unit, struct scsi_task *task,
+		      const struct scsi_row *row)
 {
 	if (row->state != SCSI_ROW_ENDED)
 		return false;
 	task->outcome = row->outcome;
+	if (repeats_read(unit, task, row))
+		return false;
 	/* An attention that was told as data is data again. */
 	if (task->cdb[0] == SCSI_REQUEST_SENSE &&
 	    row->outcome.status == SCSI_GOOD)
@@ -302,7 +317,7 @@ int scsi_unit_begin(struct scsi_unit *unit, struct scsi_nexus *nexus,
 	error = look_at_row(unit, task, &row);
 	if (error)
 		return error;
-	if (has_ended(task, &row) || !check(unit, task))
+	if (has_ended(unit, task, &row) || !check(unit, task))
 		return 0;
 	check_direction(task);
 	scsi_command_blocks(task->command, task->cdb, &task->lba, &count);
@@ -321,6 +336,8 @@ static bool is_recorded(const struct scsi_unit *unit,
 			const struct scsi_task *task)
 {
 	return task->command->place == SCSI_PLACE_COMPARE ||
+	       (unit->type == SCSI_TAPE &&
+		task->command->place == SCSI_PLACE_WHOLE) ||
 	       (task->command->class == SCSI_CLASS_CHANGE && unit->is_shared);
 }
 
@@ -345,7 +362,8 @@ static struct scsi_step lock(struct scsi_unit *unit, struct scsi_task *task)
 static void begin_row(struct scsi_unit *unit, struct scsi_task *task)
 {
 	struct scsi_origin origin = scsi_task_origin(task);
-	struct scsi_row row = { .code = task->cdb[0] };
+	struct scsi_row row = { .code = task->cdb[0],
+				.before = unit->ledger->state.tape.place };
 	struct scsi_extent extent;
 
 	if (task->is_resumed)

@@ -103,8 +103,9 @@ struct scsi_task {
 	struct scsi_nexus *nexus;
 	const struct scsi_command *command; /* NULL: no such command */
 	uint32_t stage;                     /* the handler's */
-	bool is_resumed; /* it began in another life of its service */
-	bool is_locked;  /* SCSI_STEP_LOCK was asked for */
+	bool is_resumed;  /* it began in another life of its service */
+	bool is_repeated; /* its outcome is known: read the data again */
+	bool is_locked;   /* SCSI_STEP_LOCK was asked for */
 	bool has_row;
 	uint8_t *moved; /* what it writes, if the ledger kept it */
 	uint64_t lba;   /* as scsi_command_blocks() */

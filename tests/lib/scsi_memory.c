@@ -201,6 +201,9 @@ bool scsi_memory_replay(struct scsi_memory *memory, uint32_t nexus,
 		return false;
 	for (;;) {
 		step = scsi_unit_step(&memory->unit, task, result);
+		if (step.kind != SCSI_STEP_LOCK &&
+		    memory->step_count + 1 == memory->die_at)
+			return false;
 		if (step.kind == SCSI_STEP_ANSWER)
 			return true;
 		check_step(memory, task, &step);

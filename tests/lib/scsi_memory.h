@@ -20,7 +20,10 @@ struct scsi_memory {
 	uint8_t scratch[SCSI_SCRATCH_BYTES];
 	uint32_t row_sequence;
 	uint32_t step_count; /* of the last command, but for locks */
-	int fail_with;       /* what READ, WRITE, ZERO and UNMAP return */
+	/* The service dies before the Nth step, but for locks, of a command, counted
+	 * from 1; the last one is its answer. 0: it does not. */
+	uint32_t die_at;
+	int fail_with; /* what READ, WRITE, ZERO and UNMAP return */
 	int fail_plate_with;
 };
 
@@ -43,7 +46,7 @@ void scsi_memory_run(struct scsi_memory *memory, uint32_t nexus,
 		     struct scsi_task *task);
 
 /* The same in a row and sequence that are set: as replayed. False: refused as
- * no honest peer's. */
+ * no honest peer's, or not ended because of die_at. */
 bool scsi_memory_replay(struct scsi_memory *memory, uint32_t nexus,
 			struct scsi_task *task);
 
