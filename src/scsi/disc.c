@@ -141,6 +141,9 @@ struct scsi_step scsi_get_events(struct scsi_unit *unit, struct scsi_task *task,
 	put_be16(answer, is_asked ? 6 : 2);
 	answer[2] = is_asked ? EVENTS_OF_MEDIUM : EVENTS_NONE;
 	answer[3] = 1u << EVENTS_OF_MEDIUM;
+	if (scsi_ledger_pending(unit->ledger, task->nexus->index) &
+	    ATTENTION_BIT(ATTENTION_MEDIUM_CHANGED))
+		answer[4] = EVENT_NEW_MEDIUM;
 	answer[5] = scsi_unit_has_medium(unit) ? MEDIUM_PRESENT : TRAY_OPEN;
 	return scsi_answer_data(task, is_asked ? 8 : 4,
 				get_be16(task->cdb + 7));

@@ -71,3 +71,35 @@ struct scsi_step scsi_prevent_allow(struct scsi_unit *unit,
 		return scsi_answer(task);
 	return change(unit, task, &medium);
 }
+
+static uint64_t attached(const struct scsi_unit *unit)
+{
+	uint64_t nexuses = 0;
+
+	for (uint32_t i = 0; i < SCSI_NEXUS_MAX; i++)
+		if (unit->ledger->state.ports[i].is_attached)
+			nexuses |= 1ull << i;
+	return nexuses;
+}
+
+int scsi_unit_load(struct scsi_unit *unit, uint64_t number,
+		   uint64_t recorded_bytes)
+{
+	static const struct scsi_origin nobody = { .nexus = SCSI_NEXUS_NONE };
+	static const struct scsi_outcome none;
+	struct scsi_effects effects = { .aborted = 0 };
+	struct scsi_state *next;
+
+	if (scsi_unit_medium(unit)->number == number)
+		return 0;
+	next = scsi_ledger_prepare(unit->ledger);
+	if (!next)
+		return -EBUSY;
+	next->medium.number = number;
+	next->medium.is_ejected = false;
+	next->tape = (struct scsi_tape){ .end = recorded_bytes };
+	if (unit->block_count > 0)
+		effects.raised[ATTENTION_MEDIUM_CHANGED] = attached(unit);
+	scsi_ledger_record(unit->ledger, &nobody, &none, &effects);
+	return scsi_ledger_commit(unit->ledger);
+}

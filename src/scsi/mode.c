@@ -10,7 +10,9 @@
 #include "scsi/unit.h"
 
 #define DISK SCSI_TYPE_BIT(SCSI_DISK)
-#define ALL  (DISK | SCSI_TYPE_BIT(SCSI_CD) | SCSI_TYPE_BIT(SCSI_TAPE))
+#define CD   SCSI_TYPE_BIT(SCSI_CD)
+#define TAPE SCSI_TYPE_BIT(SCSI_TAPE)
+#define ALL  (DISK | CD | TAPE)
 
 #define PAGE_BYTES_MAX    20
 #define PAGE_HEADER_BYTES 2
@@ -32,8 +34,20 @@ static const struct mode_page {
 	/* Control (SPC-4 7.5.8): commands of others that are aborted end with
 	 * TASK ABORTED; commands may be reordered; BUSY ends at some time. */
 	{ 0x0a, 10, ALL, { 0x0a, 10, 0, 0x10, 0, 0x40, 0, 0, 0xff, 0xff } },
+	/* Data compression (SSC-4 8.3.2): not capable of it. */
+	{ 0x0f, 14, TAPE, { 0x0f, 14 } },
+	/* Device configuration (SSC-4 8.3.3): block identifiers are told, and
+	 * what is written ends the tape. */
+	{ 0x10, 14, TAPE, { 0x10, 14, 0, 0, 0, 0, 0, 0, 0x40, 0, 0x10 } },
 	/* Informational exceptions (SPC-4 7.5.12): there are none. */
 	{ 0x1c, 10, DISK, { 0x1c, 10, 0x08 } },
+	/* Capabilities (MMC-3 5.5.10): reads CD-R, CD-RW and DVD-ROM; a tray
+	 * that locks and ejects; 8467 kB/s, which is 48 times a CD. */
+	{ 0x2a,
+	  18,
+	  CD,
+	  { 0x2a, 18, 0x0b, 0, 0, 0, 0x29, 0, 0x21, 0x13, 0, 0, 0x02, 0, 0x21,
+	    0x13 } },
 };
 
 /* What an initiator may change: a bit of a page, and where it is kept. */
@@ -102,6 +116,7 @@ static uint32_t put_page(const struct mode_page *page,
 #define BLOCK_DESCRIPTOR_BYTES 8
 #define WRITE_PROTECT          0x80
 #define DPO_AND_FUA            0x10
+#define BUFFERED_MODE          0x10 /* of a tape */
 #define NO_DESCRIPTORS         0x08
 
 /* SBC-3 6.5.2.3: too many blocks for the field are all ones. */
@@ -113,6 +128,7 @@ static void put_block_descriptor(const struct scsi_unit *unit,
 
 	memset(ret_bytes, 0, BLOCK_DESCRIPTOR_BYTES);
 	if (unit->type == SCSI_TAPE) {
+		ret_bytes[0] = TAPE_DENSITY;
 		put_be32(ret_bytes + 4, mode->tape_block_bytes);
 		return;
 	}
@@ -123,7 +139,10 @@ static void put_block_descriptor(const struct scsi_unit *unit,
 static uint8_t device_specific(const struct scsi_unit *unit,
 			       const struct scsi_nexus *nexus)
 {
-	uint8_t value = unit->type == SCSI_DISK ? DPO_AND_FUA : 0;
+	static const uint8_t values[] = { [SCSI_DISK] = DPO_AND_FUA,
+					  [SCSI_TAPE] = BUFFERED_MODE,
+					  [SCSI_CD] = 0 };
+	uint8_t value = values[unit->type];
 
 	if (unit->type != SCSI_CD && scsi_unit_is_protected(unit, nexus))
 		value |= WRITE_PROTECT;
@@ -266,8 +285,25 @@ static bool apply_pages(struct scsi_unit *unit, struct scsi_task *task,
 	return true;
 }
 
-/* A block descriptor may say what is so, or of a tape how long its blocks shall
- * be. */
+/* A tape's blocks may have another length from now on; the density is the one
+ * there is, by any of the names that it has (SSC-4 8.2.5). */
+static bool apply_tape_descriptor(struct scsi_unit *unit,
+				  struct scsi_task *task, uint32_t offset,
+				  struct scsi_mode *mode)
+{
+	uint8_t density = task->scratch[offset];
+	uint32_t block_bytes = get_be24(task->scratch + offset + 5);
+
+	if (density != TAPE_DENSITY && density != TAPE_DENSITY_DEFAULT &&
+	    density != TAPE_DENSITY_SAME)
+		return refuse_list(unit, task, offset);
+	if (block_bytes > SCSI_TRANSFER_MAX)
+		return refuse_list(unit, task, offset + 5);
+	mode->tape_block_bytes = block_bytes;
+	return true;
+}
+
+/* A block descriptor of others may say what is so. */
 static bool apply_descriptor(struct scsi_unit *unit, struct scsi_task *task,
 			     uint32_t offset, struct scsi_mode *mode)
 {
@@ -275,10 +311,8 @@ static bool apply_descriptor(struct scsi_unit *unit, struct scsi_task *task,
 	uint32_t block_bytes = get_be24(task->scratch + offset + 5);
 	uint64_t blocks = min_u64(unit->block_count, UINT32_MAX);
 
-	if (unit->type == SCSI_TAPE) {
-		mode->tape_block_bytes = block_bytes;
-		return true;
-	}
+	if (unit->type == SCSI_TAPE)
+		return apply_tape_descriptor(unit, task, offset, mode);
 	if (count != 0 && count != UINT32_MAX && count != blocks)
 		return refuse_list(unit, task, offset);
 	if (block_bytes != unit->block_bytes)

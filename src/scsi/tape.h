@@ -24,7 +24,10 @@ struct scsi_tape {
 	uint64_t end;    /* the tape ends here at the latest */
 };
 
-/* What density mode data and REPORT DENSITY SUPPORT tell: one of our own. */
-#define TAPE_DENSITY 0x80
+/* What density mode data and REPORT DENSITY SUPPORT tell, one of our own, and
+ * how MODE SELECT may say it, too. */
+#define TAPE_DENSITY         0x80
+#define TAPE_DENSITY_DEFAULT 0x00
+#define TAPE_DENSITY_SAME    0x7f
 
 #endif

@@ -213,14 +213,20 @@ static bool check_reservation(struct scsi_unit *unit, struct scsi_task *task)
 	return false;
 }
 
-/* Told to any command but those that SPC-4 5.14 names. */
+/* Those that SPC-4 5.14 names, and MMC-6 4.1.6.2. */
+static bool is_told_of_no_attention(uint8_t code)
+{
+	return code == SCSI_INQUIRY || code == SCSI_REPORT_LUNS ||
+	       code == SCSI_REQUEST_SENSE || code == SCSI_GET_CONFIGURATION ||
+	       code == SCSI_GET_EVENTS;
+}
+
 static bool check_attention(struct scsi_unit *unit, struct scsi_task *task)
 {
 	struct scsi_origin origin = scsi_task_origin(task);
 
 	if (!scsi_ledger_pending(unit->ledger, origin.nexus) ||
-	    task->cdb[0] == SCSI_INQUIRY || task->cdb[0] == SCSI_REPORT_LUNS ||
-	    task->cdb[0] == SCSI_REQUEST_SENSE)
+	    is_told_of_no_attention(task->cdb[0]))
 		return true;
 	scsi_ledger_tell(unit->ledger, &origin,
 			 scsi_unit_mode(unit)->has_descriptor_sense, false,

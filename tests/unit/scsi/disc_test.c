@@ -233,3 +233,17 @@ TEST(a_disc_is_read_and_never_written)
 
 	close_drive();
 }
+
+TEST(a_drive_tells_its_capabilities)
+{
+	open_drive();
+
+	RUN(0x1a, 8, 0x2a, 0, 255, 0);
+	CHECK_ANSWER(4 + 20);
+	CHECK_EQ(data[4], 0x2a);
+	CHECK_EQ(data[5], 18);
+	CHECK_EQ(data[4 + 3], 0);    /* it writes nothing */
+	CHECK_EQ(data[4 + 6], 0x29); /* it locks and ejects a tray */
+
+	close_drive();
+}

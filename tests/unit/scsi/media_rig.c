@@ -53,7 +53,7 @@ int media_rig_run_again(struct media_rig *rig, const uint8_t *cdb,
 	scsi_command_decode(rig->memory.unit.type, task.cdb,
 			    rig->memory.unit.block_bytes, &extent);
 	task.direction = extent.direction;
-	if (!scsi_memory_replay(&rig->memory, 0, &task))
+	if (!scsi_memory_replay(&rig->memory, rig->nexus, &task))
 		return RIG_DIED;
 	rig->outcome = task.outcome;
 	return task.error ? task.error : task.outcome.status;

@@ -17,7 +17,8 @@
 struct media_rig {
 	struct scsi_memory memory;
 	uint8_t data[RIG_DATA_BYTES];
-	uint32_t data_bytes; /* that the next command expects */
+	uint32_t nexus;      /* of the next command */
+	uint32_t data_bytes; /* that it expects */
 	struct scsi_outcome outcome;
 };
 

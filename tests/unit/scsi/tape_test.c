@@ -532,3 +532,50 @@ TEST(limits_and_density_are_told)
 
 	close_tape();
 }
+
+/* The block descriptor: density, and the length of blocks. */
+static int select_blocks(uint8_t density, uint32_t bytes)
+{
+	memset(rig.data, 0, 12);
+	rig.data[3] = 8;
+	rig.data[4] = density;
+	put_be32(rig.data + 8, bytes);
+	rig.data_bytes = 12;
+	return RUN(&rig, 0x15, 0x10, 0, 0, 12, 0);
+}
+
+TEST(a_tape_has_one_density_and_blocks_that_fit_into_a_transfer)
+{
+	static const uint8_t same[] = { 0x00, 0x7f, TAPE_DENSITY };
+
+	open_tape();
+
+	for (size_t i = 0; i < sizeof(same); i++)
+		CHECK_EQ(select_blocks(same[i], 512), SCSI_GOOD);
+	CHECK_EQ(select_blocks(0x46, 512), SCSI_CHECK_CONDITION);
+	CHECK_EQ(media_rig_sense(&rig), SENSE_BAD_LIST_FIELD);
+	CHECK_EQ(select_blocks(0, SCSI_TRANSFER_MAX + 1), SCSI_CHECK_CONDITION);
+	CHECK_EQ(media_rig_sense(&rig), SENSE_BAD_LIST_FIELD);
+
+	close_tape();
+}
+
+TEST(mode_pages_of_a_tape_tell_blocks_and_buffering)
+{
+	open_tape();
+	set_block_bytes(1024);
+	rig.data_bytes = 255;
+
+	CHECK_EQ(RUN(&rig, 0x1a, 0, 0x3f, 0, 255, 0), SCSI_GOOD);
+	CHECK_EQ(rig.data[0] + 1u, rig.outcome.transferred_bytes);
+	CHECK_EQ(rig.data[2], 0x10);
+	CHECK_EQ(rig.data[4], TAPE_DENSITY);
+	CHECK_EQ(get_be24(rig.data + 9), 1024);
+	CHECK_EQ(RUN(&rig, 0x1a, 8, 0x0f, 0, 255, 0), SCSI_GOOD);
+	CHECK_EQ(get_be16(rig.data + 4), 0x0f0e);
+	CHECK_EQ(rig.data[6], 0); /* no compression */
+	CHECK_EQ(RUN(&rig, 0x1a, 8, 0x10, 0, 255, 0), SCSI_GOOD);
+	CHECK_EQ(get_be16(rig.data + 4), 0x100e);
+
+	close_tape();
+}
