@@ -10,6 +10,9 @@
 
 #define ALL_NEXUSES UINT64_MAX
 
+/* No host counts further. */
+#define SEQUENCE_MAX (1ull << 62)
+
 static uint64_t bit(uint32_t nexus)
 {
 	return 1ull << nexus;
@@ -62,8 +65,8 @@ static bool slot_read(uint64_t current, const void *slots, size_t stride,
 	struct slot *head = ret;
 
 	memcpy(ret, from + (current & 1) * stride, bytes);
-	return current != 0 && head->sequence == current &&
-	       head->crc == slot_crc(ret, bytes);
+	return current != 0 && current <= SEQUENCE_MAX &&
+	       head->sequence == current && head->crc == slot_crc(ret, bytes);
 }
 
 /* Attentions. -------------------------------------------------------------- */

@@ -547,3 +547,32 @@ TEST(commands_of_a_dead_initiator_are_completed_or_forgotten)
 			  (int)(seed % CLIENTS));
 	}
 }
+
+/* Made by somebody who died, and again, over one of another boot or none. */
+static void die_making(uint32_t at, const uint8_t boot[SCSI_ID_BYTES])
+{
+	stores = 0;
+	deadly[0] = at;
+	deadly[1] = NEVER;
+	if (setjmp(death) == 0)
+		scsi_ledger_make(&ledger, &memory, volume_id, boot, NULL);
+	deadly[0] = NEVER;
+}
+
+TEST(a_ledger_made_in_part_is_made_again)
+{
+	static const uint8_t next_boot[SCSI_ID_BYTES] = "the next boot";
+	uint32_t total;
+	int r = -ESTALE;
+
+	make_world(1);
+	die_making(NEVER, next_boot);
+	total = stores;
+	for (uint32_t at = 1; at <= total; at++) {
+		make_world(1);
+		die_making(at, next_boot);
+		r = scsi_ledger_open(&ledger, &memory, volume_id, next_boot);
+		CHECK(r == 0 || (r == -ESTALE && at < total));
+	}
+	CHECK_EQ(r, 0);
+}
