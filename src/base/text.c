@@ -38,6 +38,25 @@ bool text_is_name(const char *text, size_t room)
 	return true;
 }
 
+size_t text_printable(const char *text)
+{
+	/* The least that wants so many bytes more, and is not C1. */
+	static const uint32_t least[] = { ' ', 0xa0, 0x800, 0x10000 };
+	const uint8_t *at = (const uint8_t *)text;
+	size_t more = (at[0] >= 0xc0) + (at[0] >= 0xe0) + (at[0] >= 0xf0);
+	uint32_t code = more ? at[0] & (0x3fu >> more) : at[0];
+
+	for (size_t i = 1; i <= more; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (at[i] & 0x3fu);
+	}
+	if (at[0] >= 0xf8 || code < least[more] || code > 0x10ffff ||
+	    code >> 11 == 0x1b || (!more && code >= 0x7f))
+		return 0;
+	return more + 1;
+}
+
 void text_escape(char *to, size_t room, const void *from, size_t bytes)
 {
 	const unsigned char *in = from;

@@ -30,6 +30,12 @@ bool text_is_terminated(const char *text, size_t room);
 bool text_is_name(const char *text, size_t room);
 
 /*
+ * The bytes of the first character of a text that ends, 0 when that is not UTF-8,
+ * or controls a terminal (C0, C1, DEL).
+ */
+size_t text_printable(const char *text);
+
+/*
  * Write `bytes` of untrusted text into `to`, with everything outside printable
  * ASCII, backslash and quote escaped as \xNN. Always terminated; truncated when
  * full.

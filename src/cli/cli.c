@@ -14,7 +14,7 @@
 
 void cli_print_json(json_t *value)
 {
-	(void)json_dumpf(value, stdout, JSON_COMPACT);
+	(void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
 	(void)fputc('\n', stdout);
 	(void)fflush(stdout);
 	json_decref(value);

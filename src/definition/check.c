@@ -43,11 +43,6 @@ static int check_list(const struct checking *checking,
 				     field_list_at(field, value, i), prefix,
 				     checking->refusal);
 	}
-	if (r == 0 &&
-	    !type_is_zero(field_list_at(field, value, count),
-			  (field->most - count) * field->element->bytes))
-		r = refuse_field(checking, field,
-				 "has bytes behind the last one");
 	return r;
 }
 

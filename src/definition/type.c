@@ -70,21 +70,21 @@ static bool parse_text(const struct field *field, const struct scalar *scalar,
 	return false;
 }
 
-/* Terminated, zero behind the terminator, nothing that moves a cursor. */
+/* It ends, and nothing in it commands a terminal. */
 static bool check_text(const struct field *field, const void *at,
 		       char why[WHY_SIZE])
 {
 	const char *text = at;
-	size_t length = strnlen(text, field->room);
+	size_t bytes;
 
-	for (size_t i = 0; i < length; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
-			(void)snprintf(why, WHY_SIZE,
-				       "text without control characters");
-			return false;
-		}
-	return length < field->room &&
-	       type_is_zero(text + length, field->room - length);
+	if (!text_is_terminated(text, field->room))
+		return false;
+	while ((bytes = text_printable(text)))
+		text += bytes;
+	if (*text)
+		(void)snprintf(why, WHY_SIZE,
+			       "UTF-8 text without control characters");
+	return !*text;
 }
 
 static bool check_name(const struct field *field, const void *at,

@@ -22,14 +22,17 @@ static bool is_plain(const char *text)
 
 static void write_quoted(const char *text, FILE *out)
 {
+	size_t bytes;
+
 	(void)fputc('"', out);
-	for (; *text; text++) {
+	for (; *text; text += bytes ? bytes : 1) {
+		bytes = text_printable(text);
 		if (*text == '"' || *text == '\\')
 			(void)fputc('\\', out);
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			(void)fprintf(out, "\\x%02x", (unsigned char)*text);
+		if (bytes)
+			(void)fwrite(text, 1, bytes, out);
 		else
-			(void)fputc(*text, out);
+			(void)fprintf(out, "\\x%02x", (unsigned char)*text);
 	}
 	(void)fputc('"', out);
 }

@@ -181,14 +181,25 @@ TEST(a_hostile_peer_cannot_drive_the_terminal_through_a_row)
 	}
 }
 
+static void print_as_line(const char *text)
+{
+	cli_print_line("%s", text);
+}
+
+static void print_as_json(const char *text)
+{
+	cli_print_json(json_pack("[o]", json_foreign(text)));
+}
+
 /* What is printed into a file in the place of stdout. */
-static void print_line(char *to, size_t room, const char *text)
+static void print(char *to, size_t room, void (*as)(const char *text),
+		  const char *text)
 {
 	FILE *file = tmpfile(), *before = stdout;
 
 	CHECK(file != NULL);
 	stdout = file;
-	cli_print_line("%s", text);
+	as(text);
 	stdout = before;
 	rewind(file);
 	to[fread(to, 1, room - 1, file)] = '\0';
@@ -199,8 +210,18 @@ TEST(a_hostile_peer_cannot_drive_the_terminal_through_a_line)
 {
 	char line[64];
 
-	print_line(line, sizeof(line), "it's \"a\"\n\033[2J");
+	print(line, sizeof(line), print_as_line, "it's \"a\"\n\033[2J");
 	CHECK_EQ(strcmp(line, "it's \"a\"\\x0a\\x1b[2J\n"), 0);
+}
+
+TEST(a_hostile_peer_cannot_drive_the_terminal_through_json)
+{
+	char line[64];
+
+	print(line, sizeof(line), print_as_json,
+	      "\xc2\x9b"
+	      "2J\033");
+	CHECK_EQ(strcmp(line, "[\"\\u009B2J\\u001B\"]\n"), 0);
 }
 
 static void check_json(json_t *object, const char *json)

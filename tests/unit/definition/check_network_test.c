@@ -104,7 +104,6 @@ TEST(a_foreign_partition_takes_one_interface_in_place_of_a_disk)
 TEST(a_hostile_client_cannot_define_an_interface_that_cannot_be)
 {
 	REFUSED("nics", nic_count = NIC_COUNT_MAX + 1);
-	REFUSED("nics", nic_count = 1);
 	REFUSED("nics[1].name", nics[1].name[0] = '\0');
 	REFUSED("nics[0].switch", nics[0].network[0] = '/');
 	REFUSED("nics[0].mac", nics[0].mac[0] = 1);
@@ -112,14 +111,12 @@ TEST(a_hostile_client_cannot_define_an_interface_that_cannot_be)
 	REFUSED("nics[0].vlan", nics[0].vlans.pvid = 4095);
 	REFUSED("nics[0].tagged", nics[0].vlans.tagged.count = 1);
 	REFUSED("nics[0].tagged", nics[0].vlans.tagged.count = 21);
-	REFUSED("nics[0].tagged", nics[0].vlans.tagged.vids[0] = 5);
 	REFUSED("nics[0].mtu", nics[0].mtu = 0);
 	REFUSED("nics[0].mtu", nics[0].mtu = NIC_MTU_MAX + 1);
 	REFUSED("nics[0].queues", nics[0].queue_pair_count = 5);
 	REFUSED("nics[0].rate", nics[0].rate.credit_bytes = 5);
 	REFUSED("nics[0].rate", nics[0].rate.period_us = 5);
 	REFUSED("nics[0].addresses", nics[0].addresses.ipv4_count = 5);
-	REFUSED("nics[0].addresses", nics[0].addresses.ipv6[0][3] = 5);
 }
 
 TEST(a_second_untagged_vlan_is_refused)

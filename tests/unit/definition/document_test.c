@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/scope.h"
+#include "base/count.h"
 #include "lib/harness.h"
 
 /* What every accepted document has; the tests append to it. */
@@ -48,6 +48,17 @@ static void check_accepted(const char *text)
 		fprintf(stderr, "got \"%s\": \"%s\"\n", refusal.field,
 			refusal.text);
 	CHECK_EQ(parse(text), 0);
+}
+
+/* The document as text. */
+static const char *written(void)
+{
+	static char text[8192];
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	document_write(&document, out);
+	(void)fclose(out);
+	return text;
 }
 
 TEST(a_whole_document_becomes_a_definition)
@@ -160,19 +171,12 @@ TEST(absent_fields_get_their_defaults)
 TEST(a_written_document_parses_to_the_same_definition)
 {
 	struct partition_document before;
-	SCOPED(free_pointer) char *text = NULL;
-	size_t bytes;
-	FILE *out;
 
 	check_accepted(BASE "disks: [{" DISK ", on-outage: \"pause: 5s\"}, "
 			    "{name: b, file: \"/srv/a b\\\"c\"}]\n"
 			    "console: {log: 0}\n");
 	before = document;
-	out = open_memstream(&text, &bytes);
-	document_write(&before, out);
-	(void)fclose(out);
-
-	check_accepted(text);
+	check_accepted(written());
 	CHECK_EQ(memcmp(&before, &document, sizeof(before)), 0);
 }
 
@@ -185,27 +189,42 @@ TEST(a_description_is_free_text)
 		 0);
 	check_accepted("partition: x\nengine: foreign\nvhost-user: /s\n"
 		       "disks: [{" DISK "}]\ndescription: a disk\n");
+	check_accepted(BASE "description: Zürich, 東京\n");
+	check_accepted(written());
+	CHECK_EQ(strcmp(document.partition.description, "Zürich, 東京"), 0);
 	(void)snprintf(text, sizeof(text), BASE "description: a%0255d\n", 0);
 	check_refused(text, "description", "255 bytes");
+}
+
+TEST(a_hostile_definition_cannot_drive_the_terminal_that_shows_it)
+{
+	static const char *const texts[] = { "a\x9b"
+					     "2J",
+					     "\xc2\x9b"
+					     "2J",
+					     "\033[2J", "\xff\x7f" };
+
+	for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+		const char *text;
+
+		(void)text_copy(document.partition.description,
+				DESCRIPTION_SIZE, texts[i]);
+		text = written();
+		for (const char *c = text; *c; c++)
+			CHECK(*c == 10 || (*c >= 32 && *c < 127));
+	}
 }
 
 TEST(a_foreign_document_parses_and_is_written_back)
 {
 	struct partition_document before;
-	SCOPED(free_pointer) char *text = NULL;
-	size_t bytes;
-	FILE *out;
 
 	check_accepted("partition: x\nengine: foreign\n"
 		       "vhost-user: /run/x.sock\ndisks: [{" DISK "}]\n");
 	CHECK_EQ(document.partition.cpu_count, 0);
 	CHECK_EQ(document.partition.console_log_bytes, 0);
 	before = document;
-	out = open_memstream(&text, &bytes);
-	document_write(&before, out);
-	(void)fclose(out);
-
-	check_accepted(text);
+	check_accepted(written());
 	CHECK_EQ(memcmp(&before, &document, sizeof(before)), 0);
 }
 
@@ -267,9 +286,6 @@ TEST(a_document_has_the_interfaces_of_the_guest)
 TEST(written_interfaces_parse_to_the_same)
 {
 	struct partition_document before;
-	SCOPED(free_pointer) char *text = NULL;
-	size_t bytes;
-	FILE *out;
 
 	check_accepted(BASE
 		       "nics: [{name: a, switch: lan, tagged: [7, 8], "
@@ -277,11 +293,7 @@ TEST(written_interfaces_parse_to_the_same)
 		       "rate: 1M/250us, addresses: [\"::1\"]},"
 		       "{name: b, switch: lan, vlan: 7, any-mac: true}]\n");
 	before = document;
-	out = open_memstream(&text, &bytes);
-	document_write(&before, out);
-	(void)fclose(out);
-
-	check_accepted(text);
+	check_accepted(written());
 	CHECK_EQ(memcmp(&before, &document, sizeof(before)), 0);
 }
 
