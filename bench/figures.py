@@ -47,6 +47,7 @@ WANTED = {
     "memory.monitor.kvm": ("MiB", AT_MOST, 5),
     "cpu.idle.wakeups": ("per_second", AT_MOST, 5),
     "net.tcp.ratio.bridge": ("ratio", AT_LEAST, 1.0),
+    "net.tcp.128m.ratio.bridge": ("ratio", AT_LEAST, 1.0),
     "net.tcp1500.ratio.bridge": ("ratio", AT_LEAST, 0.9),
     "net.pps64.ratio.vde": ("ratio", AT_LEAST, 3),
     "net.tcp.ratio.vde": ("ratio", AT_LEAST, 3),
