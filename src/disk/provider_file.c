@@ -4,17 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/count.h"
 #include "base/failpoint.h"
+#include "base/memory_file.h"
 #include "base/scope.h"
 #include "channel/disk_request.h"
 
@@ -35,16 +34,6 @@ static struct file *file_of(const struct job *job)
 	return (struct file *)job->provider;
 }
 
-/* A file system that refuses RWF_NOWAIT may still wait for a device (FUSE,
- * NFS); this one cannot. */
-static bool is_in_memory(int fd)
-{
-	struct statfs status;
-
-	return fstatfs(fd, &status) == 0 &&
-	       (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
-}
-
 static bool is_block_device(int fd)
 {
 	struct stat status;
@@ -57,8 +46,7 @@ static int file_open(int *fd, struct provider **ret_provider)
 	int flags = fcntl(*fd, F_GETFL);
 	bool is_direct = flags >= 0 && (flags & O_DIRECT);
 	bool is_device = is_block_device(*fd);
-	/* A device node lies on devtmpfs, which is one. */
-	bool is_memory = !is_device && !is_direct && is_in_memory(*fd);
+	bool is_memory = !is_direct && file_is_in_memory(*fd);
 	struct file *file = malloc(sizeof(*file));
 
 	if (!file)
