@@ -147,7 +147,7 @@ struct monitor_disk {
 	uint32_t bus;             /* enum disk_bus */
 	uint32_t type;            /* enum disk_type */
 	uint32_t target;          /* its place among those on bus: scsi */
-	uint32_t reserved;
+	uint32_t local_reads; /* what is cached is read without the service */
 };
 
 /* The settings of a disk that may change while it is in use. */
@@ -259,6 +259,7 @@ struct disk_counters {
 	uint64_t held;       /* of those, waiting for a service or for room */
 	uint32_t index;
 	uint32_t is_up;
+	uint64_t local_reads; /* of the reads: answered without the service */
 };
 
 #define SCSI_ID_BYTES 16

@@ -64,6 +64,13 @@ enum disk_type {
 
 enum disk_cache { DISK_BUFFERED, DISK_DIRECT, DISK_CACHE_COUNT };
 
+/* Whether the monitor reads by itself what the host's page cache has. */
+enum disk_local_reads {
+	DISK_LOCAL_READS_ON,
+	DISK_LOCAL_READS_OFF,
+	DISK_LOCAL_READS_COUNT
+};
+
 /* What a long outage of the disk's service does (invariant I6). */
 enum outage_policy {
 	OUTAGE_HOLD,  /* hold requests until the service is back */
@@ -89,6 +96,7 @@ struct disk_definition {
 	uint32_t queue_count; /* virtqueues, 1 to 8 */
 	uint32_t bus;         /* enum disk_bus */
 	uint32_t type;        /* enum disk_type */
+	uint32_t local_reads; /* enum disk_local_reads */
 };
 
 struct partition_definition {

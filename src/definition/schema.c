@@ -16,6 +16,7 @@ static const char *const access_choices[] = { "rw", "ro", "rw-unfenced", NULL };
 static const char *const bus_choices[] = { "blk", "scsi", NULL };
 static const char *const type_choices[] = { "disk", "cd", "tape", NULL };
 static const char *const cache_choices[] = { "buffered", "direct", NULL };
+static const char *const local_reads_choices[] = { "on", "off", NULL };
 
 _Static_assert(ARRAY_COUNT(class_choices) == CLASS_COUNT + 1, "one each");
 _Static_assert(ARRAY_COUNT(engine_choices) == ENGINE_COUNT + 1, "one each");
@@ -25,6 +26,8 @@ _Static_assert(ARRAY_COUNT(access_choices) == DISK_ACCESS_COUNT + 1,
 _Static_assert(ARRAY_COUNT(bus_choices) == DISK_BUS_COUNT + 1, "one each");
 _Static_assert(ARRAY_COUNT(type_choices) == DISK_TYPE_COUNT + 1, "one each");
 _Static_assert(ARRAY_COUNT(cache_choices) == DISK_CACHE_COUNT + 1, "one each");
+_Static_assert(ARRAY_COUNT(local_reads_choices) == DISK_LOCAL_READS_COUNT + 1,
+	       "one each");
 
 static uint32_t engine_of(const void *record)
 {
@@ -80,6 +83,8 @@ static const struct field disk_fields[] = {
 	  .help = "How the guest sees the disk: as a virtio-blk device of its own, or as a unit of its virtio-scsi controller, by its place among those units." },
 	{ "type", 11, FIELD_CHOICE, .change = CHANGE_UNINSTALLED, AT(disk_definition, type), .choices = type_choices,
 	  .help = "What it is to the guest: a disk, a CD of 2048-byte blocks that is only read, or a tape in a SIMH image; a cd and a tape are units on bus: scsi." },
+	{ "local-reads", 12, FIELD_CHOICE, .change = CHANGE_STOPPED, AT(disk_definition, local_reads), .choices = local_reads_choices,
+	  .help = "Whether what the host's page cache has is read by the partition's own monitor, which is quicker and goes on while the service is gone; never with cache: direct, nor on bus: scsi." },
 };
 
 static const struct field nic_fields[] = {

@@ -9,11 +9,12 @@
 #include "base/count.h"
 #include "monitor/sandbox.h"
 
-/* What a vhost-user front end needs. Its kicks are made non-blocking, and never
- * the other way: a service that shares an eventfd with us must not come to wait
- * on it, for it serves others too. */
+/* What local reads and a vhost-user front end need. Kicks are made non-blocking,
+ * and never the other way: a service that shares an eventfd with us must not
+ * come to wait on it, for it serves others too. */
 /* clang-format off */
-#define FRONT_END_CALLS \
+#define DEVICE_CALLS \
+	SANDBOX_CALL(preadv2, "disk reads from the page cache, which read() could do as well"), \
 	SANDBOX_CALL(accept4, "a foreign front end comes"), \
 	SANDBOX_CALL(recvfrom, "vhost-user, QMP"), \
 	SANDBOX_CALL(sendto, "vhost-user, QMP"), \
@@ -28,8 +29,8 @@
 	SANDBOX_CALL(ftruncate, "a new in-flight region for a foreign front end")
 
 const struct sandbox_call monitor_calls[] = {
-	/* I/O thread: a vhost-user front end. */
-	FRONT_END_CALLS,
+	/* I/O thread. */
+	DEVICE_CALLS,
 
 	/* Threads give up what only others need. */
 	SANDBOX_NARROW_CALL,
@@ -60,8 +61,8 @@ const struct sandbox_call monitor_io_calls[] = {
 	SANDBOX_CALL(clock_nanosleep, "nanosleep()"),
 	SANDBOX_CALL_IF(ioctl, 1, KVM_IRQ_LINE, "a guest without MSI-X"),
 
-	/* A vhost-user front end. */
-	FRONT_END_CALLS,
+	/* Disks and front ends. */
+	DEVICE_CALLS,
 };
 
 const struct sandbox_call monitor_witness_calls[] = {

@@ -106,6 +106,7 @@ static void describe(struct monitor_rig *rig)
 		.queue_count = 2,
 		.name = "root",
 		.serial = "serial",
+		.local_reads = rig->local_reads,
 	};
 	const struct disk_channel debt = { .attachment_id = ATTACHMENT_ID };
 

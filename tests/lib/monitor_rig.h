@@ -30,7 +30,8 @@ struct monitor_rig {
 	int witness;
 	struct service_rig service;
 	uint64_t generation;
-	bool owes_error; /* the next monitor is told so */
+	bool owes_error;  /* the next monitor is told so */
+	bool local_reads; /* the next monitor has them */
 };
 
 /* Start the monitor and wait for CHILD_READY. No service yet. */

@@ -43,6 +43,7 @@ int disk_init(struct disk *disk, const struct monitor_disk *settings,
 {
 	memset(disk, 0, sizeof(*disk));
 	disk->lane.kick_fd = disk->lane.call_fd = NO_FD;
+	disk->local.fd = NO_FD;
 	if (!is_possible(settings))
 		return -EINVAL;
 	disk->settings = *settings;

@@ -9,6 +9,7 @@
  * to I7 are cited where they are upheld.
  *
  *   issue.c     table -> lane
+ *   local_read.c  reads that take no service
  *   answer.c    lane -> table -> rings
  *   flush.c     FLUSHes, and other promises of stable storage
  *   recovery.c  loss, return and silence of a service; long outages; a full
@@ -30,6 +31,7 @@
 #include "control/protocol.h"
 #include "monitor/disk/front.h"
 #include "monitor/disk/lane.h"
+#include "monitor/disk/local_read.h"
 #include "monitor/disk/overlap.h"
 #include "monitor/disk/request.h"
 #include "monitor/thread/notice.h"
@@ -74,8 +76,10 @@ struct disk {
 	uint64_t stale_ns;     /* since when there are stale chunks */
 	uint64_t poison_ns;    /* when to ask again for an instance alone */
 	uint64_t retry_ns;     /* when to try requests without space again */
-	uint64_t copied_bytes; /* of writes, in this turn */
+	uint64_t copied_bytes; /* from or to the guest, in this turn */
 	uint64_t now_ns;       /* of this turn, roughly */
+
+	struct local_reads local;
 
 	/* Stable storage (flush.c). */
 	uint64_t asked;     /* askings of the witness so far */

@@ -84,6 +84,12 @@ static struct request *add(struct front_queue *queue, uint16_t head,
 		.is_promised = is_promise(front, blk->operation),
 	};
 
+	if (local_read(front->disks[0], queue, &work)) {
+		queue_push(queue, head,
+			   blk_answer(&front->memory, blk->status_gpa,
+				      work.data_bytes, VIRTIO_BLK_S_OK));
+		return NULL;
+	}
 	return table_add(queue, front->disks[0], head, &work);
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/count.h"
 #include "base/failpoint.h"
+#include "base/scope.h"
 #include "channel/disk_request.h"
 #include "channel/scsi_request.h"
 #include "monitor/disk/table.h"
@@ -167,18 +168,23 @@ static int take(struct disk *disk)
 	return front_take(disk->front);
 }
 
-/* During an outage that lasts too long everything new fails at once. */
-static bool fail_new(struct disk *disk)
+/* During an outage only what takes no service is answered; all else waits, or
+ * fails at once when it lasts too long. */
+static bool take_in_outage(struct disk *disk)
 {
+	bool is_failing = disk_is_failing(disk);
 	bool has_worked = false;
 	struct request *request;
 
 	disk->is_blocked = true;
-	if (!disk_is_failing(disk))
+	if (!is_failing && disk->local.fd == NO_FD)
 		return false;
-	for (int i = 0; i < ISSUE_STEPS && take(disk) == 0; i++) {
+	disk->copied_bytes = 0;
+	for (int i = 0; i < ISSUE_STEPS && disk->copied_bytes < COPY_MAX &&
+			take(disk) == 0;
+	     i++) {
 		has_worked = true;
-		request = table_next(disk);
+		request = is_failing ? table_next(disk) : NULL;
 		if (request)
 			request_answer(request, -ETIMEDOUT);
 	}
@@ -281,7 +287,7 @@ static bool issue_all(struct disk *disk)
 static bool disk_issue(struct disk *disk)
 {
 	if (!disk_is_served(disk))
-		return fail_new(disk);
+		return take_in_outage(disk);
 	if (disk->lane.stale_count > 0 && !failpoint("fence.skip")) {
 		/* Fence inside a life (I4). */
 		disk->is_blocked = true;

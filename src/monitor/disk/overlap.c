@@ -44,15 +44,28 @@ void overlap_remove(struct overlap *overlap, uint64_t offset_bytes,
 	change(overlap, span_of(offset_bytes, bytes), -1);
 }
 
-bool overlap_is_possible(const struct overlap *overlap, uint64_t offset_bytes,
-			 uint64_t bytes)
+static bool has_more_than(const struct overlap *overlap, uint64_t offset_bytes,
+			  uint64_t bytes, uint16_t count)
 {
 	struct span span = span_of(offset_bytes, bytes);
 
 	if (overlap->wide_count > 0 || span.count == 0)
 		return true;
 	for (uint32_t i = 0; i < span.count; i++)
-		if (overlap->buckets[(span.first + i) % OVERLAP_BUCKETS] > 1)
+		if (overlap->buckets[(span.first + i) % OVERLAP_BUCKETS] >
+		    count)
 			return true;
 	return false;
+}
+
+bool overlap_is_changing(const struct overlap *overlap, uint64_t offset_bytes,
+			 uint64_t bytes)
+{
+	return has_more_than(overlap, offset_bytes, bytes, 0);
+}
+
+bool overlap_is_possible(const struct overlap *overlap, uint64_t offset_bytes,
+			 uint64_t bytes)
+{
+	return has_more_than(overlap, offset_bytes, bytes, 1);
 }

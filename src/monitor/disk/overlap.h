@@ -30,7 +30,11 @@ void overlap_add(struct overlap *overlap, uint64_t offset_bytes,
 void overlap_remove(struct overlap *overlap, uint64_t offset_bytes,
 		    uint64_t bytes);
 
-/* False: of the changes added, no other one touches these bytes. */
+/* False: none of the changes added touches these bytes. */
+bool overlap_is_changing(const struct overlap *overlap, uint64_t offset_bytes,
+			 uint64_t bytes);
+
+/* The same for one that was added itself: no other one touches its bytes. */
 bool overlap_is_possible(const struct overlap *overlap, uint64_t offset_bytes,
 			 uint64_t bytes);
 

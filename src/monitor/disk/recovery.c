@@ -139,6 +139,7 @@ static void lose_service(struct disk *disk, enum disk_down_cause cause)
 	disk->is_leaving = false;
 	if (cause == DISK_DOWN_CRASHED)
 		mark_taken(disk);
+	disk->local.has_strays |= disk->lane.stale_count > 0;
 	lane_close(&disk->lane);
 	take_all_back(disk);
 	tell_poison(disk);
@@ -204,6 +205,7 @@ void disk_up(struct disk *disk, struct lane *lane, bool is_alone)
 	disk->lane = *lane;
 	*lane = (struct lane){ .kick_fd = -1, .call_fd = -1 };
 	disk->is_alone = is_alone;
+	disk->local.has_strays = false;
 	disk->is_blocked = false;
 	disk->is_first_answer_due = true;
 	disk->is_replaying = disk->lane.channel.shape.kind == CHANNEL_KIND_SCSI;

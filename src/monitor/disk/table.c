@@ -113,6 +113,15 @@ static void return_spill(struct request *request)
 	request->spill = 0;
 }
 
+/* A change that is given up without a service may be in the kernel still. */
+static void note_stray(struct disk *disk, const struct request *request,
+		       uint8_t before)
+{
+	if (!disk->lane.is_open && before != REQUEST_WITNESS &&
+	    request_is_change(request))
+		disk->local.has_strays = true;
+}
+
 void request_enter(struct request *request, enum request_state state)
 {
 	struct front_queue *queue = request->queue;
@@ -127,6 +136,7 @@ void request_enter(struct request *request, enum request_state state)
 		link_newest(disk, request);
 	} else if (is_linked(before) && !is_linked((uint8_t)state)) {
 		unlink_request(disk, request);
+		note_stray(disk, request, before);
 		return_spill(request);
 	}
 	if (state == REQUEST_FREE)

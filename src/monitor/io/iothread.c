@@ -397,6 +397,8 @@ int iothread_add_disk(struct iothread *io, const struct monitor_disk *settings,
 	io->disk_count++;
 	if (r < 0)
 		return r;
+	if (settings->local_reads)
+		local_reads_open(&added->disk.local, added->witness.fd);
 	return settings->bus == DISK_BUS_SCSI
 		       ? add_unit(io, &added->disk, scsi_queue_count)
 		       : add_block(io, &added->disk);

@@ -73,6 +73,15 @@ static void send_console(struct partition *partition)
 		     sizeof(ring), fds, 3);
 }
 
+/* What its service reads is in the host's page cache, and no reservation or unit
+ * attention is asked about it. */
+static bool can_read_locally(const struct disk_definition *definition)
+{
+	return definition->local_reads == DISK_LOCAL_READS_ON &&
+	       definition->cache == DISK_BUFFERED &&
+	       definition->bus == DISK_BUS_BLK;
+}
+
 static void send_disk(struct partition *partition, struct disk *disk)
 {
 	const struct disk_definition *definition = disk->definition;
@@ -89,6 +98,7 @@ static void send_disk(struct partition *partition, struct disk *disk)
 		.queue_count = definition->queue_count,
 		.bus = definition->bus,
 		.type = definition->type,
+		.local_reads = can_read_locally(definition),
 	};
 
 	if (definition->bus == DISK_BUS_SCSI)

@@ -63,7 +63,8 @@ TEST(a_disk_row_has_its_keys_and_counters)
 	check_keys(json_incref(json_object_get(disk, "counters")),
 		   "reads writes flushes others read_bytes written_bytes "
 		   "errors replayed outages outage_longest_us "
-		   "outage_total_us violations in_flight held ");
+		   "outage_total_us violations in_flight held "
+		   "local_reads ");
 	check_keys(disk, "partition name service file state size_bytes "
 			 "read_only instance_pid generation counters ");
 }

@@ -44,11 +44,12 @@ static void fail(const struct workload_result *result)
 }
 
 /* A guest in a process of its own; it ends with 0 if all was well. */
-static pid_t start_guest(uint32_t depth, uint32_t block, uint64_t ms)
+static pid_t start_guest_with(enum workload_op op, uint32_t depth,
+			      uint32_t block, uint64_t ms)
 {
 	const struct workload_settings settings = {
 		.path = rig.socket_path,
-		.op = WORKLOAD_MIXED,
+		.op = op,
 		.block_bytes = block,
 		.depth = depth,
 		.queue_count = 2,
@@ -76,6 +77,11 @@ static pid_t start_guest(uint32_t depth, uint32_t block, uint64_t ms)
 	    result.duplicated || result.corrupt || result.checked == 0)
 		fail(&result);
 	_exit(0);
+}
+
+static pid_t start_guest(uint32_t depth, uint32_t block, uint64_t ms)
+{
+	return start_guest_with(WORKLOAD_MIXED, depth, block, ms);
 }
 
 static void expect_well(pid_t guest)
@@ -150,6 +156,47 @@ TEST(a_guest_loses_nothing_when_its_service_is_killed_again_and_again)
 	CHECK(counters.replayed > 0);
 	CHECK_EQ(counters.errors, 0);
 	CHECK_EQ(counters.violations, 0);
+	monitor_rig_stop(&rig);
+}
+
+TEST(reads_by_the_monitor_itself_are_right_while_services_come_and_go)
+{
+	struct disk_counters counters;
+	pid_t guest;
+
+	rig.local_reads = true;
+	monitor_rig_start(&rig);
+	monitor_rig_up(&rig);
+	guest = start_guest(32, 4096, LONG_MS);
+	kill_and_replace(20, 200);
+	end_guest(guest);
+	counters = count();
+
+	CHECK_EQ(counters.outages, 20);
+	CHECK(counters.local_reads > 0);
+	CHECK_EQ(counters.errors, 0);
+	CHECK_EQ(counters.violations, 0);
+	monitor_rig_stop(&rig);
+}
+
+TEST(reads_of_what_is_cached_go_on_without_a_service)
+{
+	struct disk_counters counters;
+	pid_t guest;
+
+	rig.local_reads = true;
+	monitor_rig_start(&rig);
+	monitor_rig_up(&rig);
+	guest = start_guest_with(WORKLOAD_RANDREAD, 4, 65536, LONG_MS);
+	await_answers(100);
+	monitor_rig_kill_service(&rig);
+	await_answers(1000);
+	counters = count();
+	monitor_rig_up(&rig);
+	end_guest(guest);
+
+	CHECK_EQ(counters.is_up, 0);
+	CHECK(counters.local_reads >= 1000);
 	monitor_rig_stop(&rig);
 }
 

@@ -103,7 +103,7 @@ static const struct {
 	{ __NR_pidfd_send_signal, ROLE_QEMU },
 	{ __NR_waitid, ROLE_QEMU },
 	{ __NR_wait4, ROLE_QEMU },
-	{ __NR_preadv2, ROLE_DISK },
+	{ __NR_preadv2, ROLE_DISK | MONITORS | ROLE_IO },
 	{ __NR_pwritev2, ROLE_DISK },
 	{ __NR_fallocate, ROLE_DISK },
 	{ __NR_fstatfs, ROLE_DISK },
