@@ -267,6 +267,13 @@ void scsi_reserve_decode(const uint8_t *cdb,
 	};
 }
 
+bool scsi_reserve_wants_plate(const struct scsi_reserve_request *request)
+{
+	return (request->flags & APTPL) != 0 &&
+	       (request->action == RESERVE_REGISTER ||
+		request->action == RESERVE_REGISTER_AND_IGNORE);
+}
+
 void scsi_reserve_out(struct scsi_reserve *reserve, unsigned nexus,
 		      const struct scsi_reserve_request *request,
 		      struct scsi_reserve_result *ret_result)
@@ -398,11 +405,12 @@ put_registrations(const struct scsi_reserve *reserve,
 	return used;
 }
 
-static size_t put_capabilities(const struct scsi_reserve *reserve, uint8_t *to)
+static size_t put_capabilities(const struct scsi_reserve *reserve,
+			       bool has_plate, uint8_t *to)
 {
 	const uint8_t bytes[8] = {
 		[1] = sizeof(bytes),
-		[2] = 0x11,                               /* CRH, PTPL_C */
+		[2] = 0x10 | (has_plate ? 1 : 0),         /* CRH, PTPL_C */
 		[3] = 0x80 | (reserve->is_aptpl ? 1 : 0), /* TMV, PTPL_A */
 		[4] = 0xea,                               /* all types */
 		[5] = 0x01,
@@ -413,7 +421,7 @@ static size_t put_capabilities(const struct scsi_reserve *reserve, uint8_t *to)
 }
 
 size_t scsi_reserve_in(const struct scsi_reserve *reserve,
-		       enum scsi_reserve_in action,
+		       enum scsi_reserve_in action, bool has_plate,
 		       const uint8_t ports[SCSI_NEXUS_MAX][SCSI_PORT_BYTES],
 		       uint8_t ret_bytes[SCSI_RESERVE_IN_MAX])
 {
@@ -421,7 +429,7 @@ size_t scsi_reserve_in(const struct scsi_reserve *reserve,
 	size_t bytes = 0;
 
 	if (action == RESERVE_REPORT_CAPABILITIES)
-		return put_capabilities(reserve, ret_bytes);
+		return put_capabilities(reserve, has_plate, ret_bytes);
 	if (action == RESERVE_READ_KEYS)
 		bytes = put_keys(reserve, list);
 	else if (action == RESERVE_READ_RESERVATION)

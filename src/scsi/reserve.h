@@ -101,6 +101,9 @@ void scsi_reserve_decode(const uint8_t *cdb,
 			 const uint8_t list[SCSI_RESERVE_LIST_BYTES],
 			 struct scsi_reserve_request *ret_request);
 
+/* Whether it asks that registrations outlive the host (APTPL). */
+bool scsi_reserve_wants_plate(const struct scsi_reserve_request *request);
+
 /* Execute PERSISTENT RESERVE OUT of a nexus. */
 void scsi_reserve_out(struct scsi_reserve *reserve, unsigned nexus,
 		      const struct scsi_reserve_request *request,
@@ -118,9 +121,10 @@ void scsi_reserve_reset(struct scsi_reserve *reserve);
 void scsi_reserve_lose(struct scsi_reserve *reserve, unsigned nexus);
 
 /* What PERSISTENT RESERVE IN returns, of which the caller cuts off what was not
- * asked for: the number of bytes. The ports are those of the nexuses. */
+ * asked for: the number of bytes. The ports are those of the nexuses; has_plate
+ * tells whether anything can outlive the host. */
 size_t scsi_reserve_in(const struct scsi_reserve *reserve,
-		       enum scsi_reserve_in action,
+		       enum scsi_reserve_in action, bool has_plate,
 		       const uint8_t ports[SCSI_NEXUS_MAX][SCSI_PORT_BYTES],
 		       uint8_t ret_bytes[SCSI_RESERVE_IN_MAX]);
 

@@ -22,7 +22,7 @@ struct scsi_step scsi_persistent_in(struct scsi_unit *unit,
 	memset(task->scratch, 0, SCSI_RESERVE_IN_MAX);
 	bytes = scsi_reserve_in(&state->reserve,
 				(enum scsi_reserve_in)(task->cdb[1] & 0x1f),
-				ports, task->scratch);
+				unit->has_plate, ports, task->scratch);
 	return scsi_answer_data(task, (uint32_t)bytes, get_be16(task->cdb + 7));
 }
 
@@ -103,10 +103,12 @@ struct scsi_step scsi_persistent_out(struct scsi_unit *unit,
 	    (get_be32(task->cdb + 5) != SCSI_RESERVE_LIST_BYTES ||
 	     !scsi_take_list(task, SCSI_RESERVE_LIST_BYTES)))
 		return scsi_refuse(unit, task, SENSE_BAD_LIST_LENGTH);
+	scsi_reserve_decode(task->cdb, task->scratch, &request);
+	if (!unit->has_plate && scsi_reserve_wants_plate(&request))
+		return scsi_refuse_list(unit, task, 20, 0);
 	next = scsi_ledger_prepare(unit->ledger);
 	if (!next)
 		return scsi_answer_status(task, SCSI_BUSY);
-	scsi_reserve_decode(task->cdb, task->scratch, &request);
 	scsi_reserve_out(&next->reserve, task->nexus->index, &request, &done);
 	return commit(unit, task, &done);
 }

@@ -49,6 +49,7 @@ struct scsi_unit {
 	bool is_shared;    /* several nexuses may write */
 	uint8_t uuid[16];
 	char serial[SCSI_SERIAL_BYTES]; /* ASCII, padded with zeroes */
+	bool has_plate; /* for what outlives the host: SCSI_STEP_PLATE */
 	/* Reservations, attentions, mode, medium, rows: never NULL. Memory that
 	 * may outlive the process, or not: nothing here can tell. */
 	struct scsi_ledger *ledger;

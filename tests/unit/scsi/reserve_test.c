@@ -478,7 +478,8 @@ static uint8_t answer[SCSI_RESERVE_IN_MAX];
 TEST(keys_are_read_with_their_generation)
 {
 	begin(RESERVE_WRITE_EXCLUSIVE);
-	CHECK_EQ(scsi_reserve_in(&reserve, RESERVE_READ_KEYS, ports, answer),
+	CHECK_EQ(scsi_reserve_in(&reserve, RESERVE_READ_KEYS, true, ports,
+				 answer),
 		 24);
 	CHECK_EQ(get_be32(answer), 2);
 	CHECK_EQ(get_be32(answer + 4), 16);
@@ -491,24 +492,25 @@ TEST(the_longest_answers_fit)
 	memset(&reserve, 0, sizeof(reserve));
 	for (unsigned i = 0; i < SCSI_NEXUS_MAX; i++)
 		enroll(i);
-	CHECK_EQ(scsi_reserve_in(&reserve, RESERVE_READ_KEYS, ports, answer),
-		 8 + 64 * 8);
-	CHECK_EQ(scsi_reserve_in(&reserve, RESERVE_READ_FULL_STATUS, ports,
+	CHECK_EQ(scsi_reserve_in(&reserve, RESERVE_READ_KEYS, true, ports,
 				 answer),
+		 8 + 64 * 8);
+	CHECK_EQ(scsi_reserve_in(&reserve, RESERVE_READ_FULL_STATUS, true,
+				 ports, answer),
 		 SCSI_RESERVE_IN_MAX);
 }
 
 TEST(a_reservation_is_read_with_its_holders_key)
 {
 	begin(RESERVE_NONE);
-	CHECK_EQ(scsi_reserve_in(&reserve, RESERVE_READ_RESERVATION, ports,
-				 answer),
+	CHECK_EQ(scsi_reserve_in(&reserve, RESERVE_READ_RESERVATION, true,
+				 ports, answer),
 		 8);
 	CHECK_EQ(get_be32(answer + 4), 0);
 	for (size_t i = 0; i < ARRAY_COUNT(all_types); i++) {
 		begin(all_types[i]);
 		CHECK_EQ(scsi_reserve_in(&reserve, RESERVE_READ_RESERVATION,
-					 ports, answer),
+					 true, ports, answer),
 			 24);
 		CHECK_EQ(get_be32(answer + 4), 16);
 		CHECK_EQ(get_be64(answer + 8),
@@ -523,13 +525,16 @@ TEST(capabilities_are_those_that_there_are)
 	static const uint8_t want[8] = { 0, 8, 0x11, 0x80, 0xea, 0x01 };
 
 	begin(RESERVE_NONE);
-	CHECK_EQ(scsi_reserve_in(&reserve, RESERVE_REPORT_CAPABILITIES, ports,
-				 answer),
+	CHECK_EQ(scsi_reserve_in(&reserve, RESERVE_REPORT_CAPABILITIES, true,
+				 ports, answer),
 		 8);
 	CHECK(memcmp(answer, want, sizeof(want)) == 0);
+	(void)scsi_reserve_in(&reserve, RESERVE_REPORT_CAPABILITIES, false,
+			      ports, answer);
+	CHECK_EQ(answer[2], 0x10);
 	CHECK_EQ(out(A, RESERVE_REGISTER, 0, KEY(A), KEY(A), APTPL), SCSI_GOOD);
-	(void)scsi_reserve_in(&reserve, RESERVE_REPORT_CAPABILITIES, ports,
-			      answer);
+	(void)scsi_reserve_in(&reserve, RESERVE_REPORT_CAPABILITIES, true,
+			      ports, answer);
 	CHECK_EQ(answer[3], 0x81);
 }
 
@@ -538,8 +543,8 @@ TEST(the_full_status_names_each_port_as_srp_does)
 	memset(ports[A], 0xaa, SCSI_PORT_BYTES);
 	memset(ports[B], 0xbb, SCSI_PORT_BYTES);
 	begin(RESERVE_EXCLUSIVE_ACCESS);
-	CHECK_EQ(scsi_reserve_in(&reserve, RESERVE_READ_FULL_STATUS, ports,
-				 answer),
+	CHECK_EQ(scsi_reserve_in(&reserve, RESERVE_READ_FULL_STATUS, true,
+				 ports, answer),
 		 8 + 2 * 48);
 	CHECK_EQ(get_be64(answer + 8), KEY(A));
 	CHECK_EQ(answer[8 + 12], 1);
@@ -553,7 +558,7 @@ TEST(the_full_status_names_each_port_as_srp_does)
 	CHECK(memcmp(answer + 56 + 32, ports[B], SCSI_PORT_BYTES) == 0);
 
 	begin(RESERVE_EXCLUSIVE_ACCESS_ALL);
-	(void)scsi_reserve_in(&reserve, RESERVE_READ_FULL_STATUS, ports,
+	(void)scsi_reserve_in(&reserve, RESERVE_READ_FULL_STATUS, true, ports,
 			      answer);
 	CHECK_EQ(answer[56 + 12], 1);
 }

@@ -419,6 +419,7 @@ TEST(a_reservation_that_comes_again_is_answered_as_it_was)
 TEST(what_cannot_outlive_the_host_is_refused_and_changes_nothing)
 {
 	open_disk(false);
+	memory.unit.has_plate = true;
 	memory.fail_plate_with = -EIO;
 	memset(data, 0, 24);
 	data[15] = 11;
@@ -432,6 +433,56 @@ TEST(what_cannot_outlive_the_host_is_refused_and_changes_nothing)
 	memset(data, 0, 15);
 	RUN(0, 24, 0x5f, 0, 0, 0, 0, 0, 0, 0, 24);
 	CHECK_EQ(task.outcome.status, SCSI_GOOD);
+	scsi_memory_close(&memory);
+}
+
+TEST(a_unit_without_a_plate_promises_nobody_to_outlive_the_host)
+{
+	open_disk(false);
+	memset(data, 0, 24);
+	data[15] = 11;
+	data[20] = 1;
+	RUN(0, 24, 0x5f, 0, 0, 0, 0, 0, 0, 0, 24);
+	CHECK_EQ(sense_code(), SENSE_BAD_LIST_FIELD);
+	CHECK_EQ(task.outcome.sense[17], 20);
+	RUN(0, 255, 0x5e, 2, 0, 0, 0, 0, 0, 0, 255);
+	CHECK_EQ(data[2] & 1, 0);
+	scsi_memory_close(&memory);
+}
+
+TEST(reservations_are_read_at_every_allocation_length)
+{
+	static uint8_t whole[8 + 2 * 48];
+
+	open_disk(false);
+	for (uint8_t nexus = 0; nexus < 2; nexus++) {
+		memset(data, 0, 24);
+		data[15] = 11 + nexus;
+		RUN(nexus, 24, 0x5f, 0, 0, 0, 0, 0, 0, 0, 24);
+	}
+	memset(data, 0, 24);
+	data[7] = 11;
+	RUN(0, 24, 0x5f, 1, 1, 0, 0, 0, 0, 0, 24);
+	for (uint8_t action = 0; action < 4; action++) {
+		uint32_t bytes;
+
+		RUN(1, sizeof(whole), 0x5e, action, 0, 0, 0, 0, 0, 0, 255);
+		bytes = task.outcome.transferred_bytes;
+		CHECK(bytes >= 8);
+		memcpy(whole, data, bytes);
+		for (uint32_t length = 0; length < 2 * sizeof(whole);
+		     length++) {
+			memset(data, 0xee, sizeof(whole) + 1);
+			RUN(1, 255, 0x5e, action, 0, 0, 0, 0, 0, 0,
+			    (uint8_t)length);
+			CHECK_EQ(task.outcome.status, SCSI_GOOD);
+			CHECK_EQ(task.outcome.transferred_bytes,
+				 length < bytes ? length : bytes);
+			CHECK(memcmp(data, whole,
+				     task.outcome.transferred_bytes) == 0);
+			CHECK_EQ(data[task.outcome.transferred_bytes], 0xee);
+		}
+	}
 	scsi_memory_close(&memory);
 }
 
