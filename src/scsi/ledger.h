@@ -210,8 +210,8 @@ struct scsi_row {
  * What is known of a command that has come. FREE: it is new; BEGUN and MOVED: go
  * on with it; ENDED: answer with its outcome, which an aborted one has as well.
  *
- * -EPROTO  no honest peer says so: there is no such row, or its command has not
- *          ended and this is another, or a row's sequence went backwards
+ * -EPROTO  no honest peer says so: there is no such row, or its command goes on
+ *          and this is another
  */
 int scsi_row_look(struct scsi_ledger *ledger, const struct scsi_origin *origin,
 		  struct scsi_row *ret_row);

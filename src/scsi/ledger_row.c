@@ -191,14 +191,16 @@ static int look_at_damage(struct scsi_ledger *ledger,
 	return 0;
 }
 
-/* Another command in a row that was written: only one that has ended makes
- * room, and only for what comes later. */
+/*
+ * Another command in a row that was written: one that has ended makes room, and
+ * one that was aborted, whose initiator may have forgotten it. How far the
+ * sequence is ahead says nothing: it grows with commands too that are not
+ * written here, and wraps.
+ */
 static int look_at_other(struct scsi_ledger *ledger,
 			 const struct scsi_origin *origin, struct scsi_row *row)
 {
-	int32_t ahead = (int32_t)(origin->row_sequence - row->sequence);
-
-	if (row->state != SCSI_ROW_ENDED || ahead <= 0)
+	if (row->state != SCSI_ROW_ENDED && row->state != SCSI_ROW_ABORTED)
 		return -EPROTO;
 	STORE(row_of(ledger, origin->nexus, origin->row)->head, 0);
 	*row = (struct scsi_row){ .sequence = origin->row_sequence };

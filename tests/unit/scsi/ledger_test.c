@@ -401,17 +401,31 @@ TEST(a_hostile_peer_cannot_reuse_a_row_that_is_begun)
 	CHECK_EQ(look(&at), SCSI_ROW_MOVED);
 }
 
-TEST(a_hostile_peer_cannot_send_a_row_backwards)
+TEST(a_row_whose_command_has_ended_takes_any_other)
 {
+	static const uint32_t others[] = { 4, 6, 5 + 0x80000000u };
 	struct scsi_outcome outcome = { .status = SCSI_GOOD };
+	struct scsi_origin at;
+
+	for (int i = 0; i < 3; i++) {
+		make();
+		at = origin(attach(1), 2, 5);
+		begin(&at);
+		scsi_row_end(&ledger, &at, &outcome);
+
+		CHECK_EQ(look_error(0, 2, others[i]), 0);
+	}
+}
+
+TEST(a_row_whose_command_was_aborted_takes_another_though_nobody_asked)
+{
 	struct scsi_origin at;
 
 	make();
 	at = origin(attach(1), 2, 5);
 	begin(&at);
-	scsi_row_end(&ledger, &at, &outcome);
-	CHECK_EQ(look_error(0, 2, 4), -EPROTO);
-	CHECK_EQ(look_error(0, 2, 5 + 0x80000000u), -EPROTO);
+	scsi_row_abort(&ledger, &at);
+
 	CHECK_EQ(look_error(0, 2, 6), 0);
 }
 
