@@ -254,7 +254,8 @@ static int job_result(struct service *service, struct command *command)
 		service_log_failure(service, task);
 	if (task->status == -EOPNOTSUPP && task->job.op == DISK_DISCARD)
 		return 0;
-	command->scsi.run_bytes = task->job.run_bytes;
+	if (task->job.op == JOB_EXTENT)
+		command->scsi.run_bytes = task->job.run_bytes;
 	return task->status;
 }
 

@@ -346,6 +346,28 @@ TEST(what_was_written_is_read_back)
 	stop();
 }
 
+TEST(a_run_of_zeroes_is_written_in_one_step)
+{
+	const uint8_t cdb[10] = { 0x41, [5] = 3, [8] = 4 };
+	struct channel_request request;
+	int before;
+
+	start_with_one();
+	memset(disk, 0x5a, sizeof(disk));
+	request = make_write(0, 0, &one, 0, 1);
+	memcpy(request.payload, cdb, sizeof(cdb));
+	before = write_count;
+
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+
+	CHECK_EQ(write_count, before + 1);
+	CHECK_EQ(disk[3 * BLOCK - 1], 0x5a);
+	CHECK_EQ(disk[3 * BLOCK], 0);
+	CHECK_EQ(disk[7 * BLOCK - 1], 0);
+	CHECK_EQ(disk[7 * BLOCK], 0x5a);
+	stop();
+}
+
 TEST(a_device_that_fails_is_told_in_sense_data)
 {
 	struct channel_request request;
