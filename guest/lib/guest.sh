@@ -85,9 +85,22 @@ gateway()
 	ip route show default | sed -n 's/.* via \([0-9.]*\).*/\1/p'
 }
 
+# Finds the units of the SCSI controller, unless it was done before.
+load_scsi()
+{
+	[ ! -d /sys/module/virtio_scsi ] || return 0
+	for module in scsi_common scsi_mod sd_mod sg cdrom sr_mod st isofs \
+		virtio_scsi; do
+		insmod "/modules/$module.ko"
+	done
+}
+
 # wait_disk DEVICE: until the kernel has found it, 10 s at most.
 wait_disk()
 {
+	case $1 in
+	/dev/s*) load_scsi ;;
+	esac
 	tries=0
 	while [ ! -b "$1" ] && [ "$tries" -lt 100 ]; do
 		sleep 0.1

@@ -101,7 +101,7 @@ static void make_root(void)
 	(void)atexit(remove_root);
 	log_open("fuzz", NULL, (enum log_level)0);
 	/* As if KVM ran here, and all did SCSI; guests are played anyway. */
-	(void)setenv("BULKHEAD_FAILPOINT", "engine.kvm=fail,disk.scsi=fail", 1);
+	(void)setenv("BULKHEAD_FAILPOINT", "engine.kvm=fail", 1);
 	write_file("kernel", "kernel", 6);
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
 		char name[NAME_SIZE * 2];

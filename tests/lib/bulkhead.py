@@ -480,8 +480,9 @@ class Told:
 
 
 class Raw(Told):
-    """A guest that does single requests on /dev/vda as it is told."""
+    """A guest that does single requests on a disk as it is told."""
 
     def __init__(self, host, disk, name="one"):
-        super().__init__(host, name, test="raw", disks=[disk])
+        seen_as = "sda" if disk.get("bus") == "scsi" else "vda"
+        super().__init__(host, name, test="raw", args=seen_as, disks=[disk])
         self.ready()

@@ -332,34 +332,13 @@ static int open_boot(struct partition *partition, struct refusal *refusal)
 	return r;
 }
 
-/* Neither monitors nor services can do it; tests play both. */
-static int check_buses(const struct partition *partition,
-		       struct refusal *refusal)
-{
-	const struct partition_definition *definition =
-		definition_of(partition);
-	char field[24];
-
-	for (unsigned i = 0; i < definition->disk_count; i++) {
-		if (definition->disks[i].bus != DISK_BUS_SCSI ||
-		    failpoint("disk.scsi"))
-			continue;
-		(void)snprintf(field, sizeof(field), "disks[%u].bus", i);
-		return refuse(refusal, -EOPNOTSUPP, field,
-			      "scsi cannot be served yet; blk can");
-	}
-	return 0;
-}
-
 static int check_guest(struct partition *partition, struct refusal *refusal)
 {
 	const struct partition_definition *definition =
 		definition_of(partition);
 	int r;
 
-	r = check_buses(partition, refusal);
-	if (r == 0)
-		r = choose_engine(partition, refusal);
+	r = choose_engine(partition, refusal);
 	if (r < 0)
 		return r;
 	if (partition->engine == ENGINE_FOREIGN)
