@@ -74,9 +74,10 @@ def test_the_monitor_is_small(host):
     assert rss_bytes(monitor, of_guest=False) <= 5 * MIB
 
 
-def test_a_guest_under_load_is_saved_and_restored(host):
-    console = host.up("one", test="stamp", args="0,16", cpus=2, disks=[
-        host.disk(size="96M")])
+@pytest.mark.parametrize("bus, name", [("blk", "vda"), ("scsi", "sda")])
+def test_a_guest_under_load_is_saved_and_restored(host, bus, name):
+    console = host.up("one", test="stamp", args=f"0,16,/dev/{name}", cpus=2,
+                      disks=[host.disk(size="96M", bus=bus)])
     console.wait("^stamp filled")
 
     for _ in range(2):

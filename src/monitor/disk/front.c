@@ -83,8 +83,11 @@ static bool take_shared(struct front *front)
 
 bool front_turn(struct front *front)
 {
-	bool has_worked = front->ops->is_shared && take_shared(front);
+	bool has_worked;
 
+	if (!front->ops->is_shared)
+		return disk_turn(front->disks[0]);
+	has_worked = take_shared(front);
 	for (uint32_t i = 0; i < front->disk_count; i++)
 		has_worked |= disk_turn(front->disks[i]);
 	return has_worked;

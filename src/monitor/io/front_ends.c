@@ -35,10 +35,12 @@ void iothread_attach_front(struct iothread *io, uint32_t index, int fd,
 		.device = front,
 		.memory = &front->memory,
 		.queue_count = front->queue_count,
-		.protocol =
-			FRONT_END_PROTOCOL | 1ull << VHOSTUSER_PROTOCOL_CONFIG,
+		.protocol = FRONT_END_PROTOCOL,
 	};
 
+	/* Of a SCSI controller it is the front end's. */
+	if (!front->ops->is_shared)
+		settings.protocol |= 1ull << VHOSTUSER_PROTOCOL_CONFIG;
 	if (has_region)
 		settings.protocol |= 1ull << VHOSTUSER_PROTOCOL_INFLIGHT_SHMFD;
 	attach(io, fd, NOTICE_EVENT, front->disks[0]->settings.index,
