@@ -19,7 +19,6 @@
 #define TRANSMIT_BYTES (1u << 20)
 #define RECEIVE_BYTES  (4u << 20)
 #define HANG_MS        HANG_MS_DEFAULT
-#define RETRY_MS       1000
 /* Rings that lasted longer end the row of broken ones. */
 #define EARLY_EXIT_NS (60 * NS_PER_S)
 /* They are passed on at most this often: the service is others', too, and one
@@ -175,7 +174,7 @@ void nic_give(struct nic *nic, struct instance *instance)
 		nic->partition, EVENT_ERROR,
 		"interface %s cannot be attached to its service, retrying: %s",
 		nic->definition.name, strerror(-r));
-	binding_progress_later(&nic->binding, RETRY_MS);
+	binding_progress_later(&nic->binding, BINDING_RETRY_MS);
 }
 
 void nic_changed(struct nic *nic)

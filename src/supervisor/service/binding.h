@@ -109,6 +109,9 @@ extern const struct state_table binding_states;
 /* The one place that writes binding->state. */
 void binding_apply(struct binding *binding, enum binding_event event);
 
+/* After a hand-over that failed. */
+#define BINDING_RETRY_MS 1000
+
 /* Look at it again in `ms`, if that is not to be sooner already. */
 void binding_progress_later(struct binding *binding, uint64_t ms);
 

@@ -97,6 +97,8 @@ static int prepare(struct binding *binding, uint64_t generation,
 {
 	const struct console *console = console_of(binding);
 
+	if (failpoint("console.handover"))
+		return -EIO;
 	if (console->log != NO_FD)
 		return 0;
 	handover->file = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -136,6 +138,11 @@ static void lost(struct binding *binding, enum binding_loss loss)
 	binding_let_go(binding);
 }
 
+static void progress_all(struct binding *binding)
+{
+	consoles_progress(binding->supervisor);
+}
+
 static bool fits(const struct binding *binding, const struct service *service)
 {
 	return true;
@@ -156,6 +163,7 @@ const struct binding_ops console_binding = {
 	.prepare = prepare,
 	.tell_both = tell_service,
 	.tell_leave = tell_leave,
+	.progress = progress_all,
 	.fits = fits,
 	.found = found,
 	.lost = lost,
@@ -192,7 +200,7 @@ void console_close(struct partition *partition)
 	struct console *console = &partition->console;
 
 	binding_leave(&console->binding);
-	binding_want(&console->binding, false);
+	binding_release(&console->binding);
 	console->opening = NULL;
 	close_fd(&console->memory);
 	close_fd(&console->to_service);
@@ -215,6 +223,7 @@ void console_changed(struct partition *partition)
 
 static void progress(struct partition *partition)
 {
+	struct binding *binding = &partition->console.binding;
 	struct refusal refusal = { 0 };
 	struct instance *instance;
 	struct service *service;
@@ -233,8 +242,9 @@ static void progress(struct partition *partition)
 		return;
 	}
 	instance = service_instance_for(service, NULL);
-	if (instance && partition->console.binding.state == BINDING_WAITING)
-		(void)binding_hand_over(&partition->console.binding, instance);
+	if (instance && binding->state == BINDING_WAITING &&
+	    binding_hand_over(binding, instance) < 0)
+		binding_progress_later(binding, BINDING_RETRY_MS);
 }
 
 static void serve(struct partition *partition)

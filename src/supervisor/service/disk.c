@@ -15,7 +15,6 @@
 #define FENCE_POLL_FIRST_MS 1
 #define FENCE_POLL_MOST_MS  20
 #define FENCE_PATIENCE_NS   (10 * NS_PER_S)
-#define RETRY_MS            1000
 /* Broken channels in a row after which a disk gets an instance of its own. */
 #define BROKEN_CHANNELS_MAX 3
 /* A channel that lasted longer ends the row. */
@@ -121,7 +120,7 @@ static void move_beside(struct disk *disk)
 				     disk->definition->name, refusal.text);
 	disk->is_place_told = r < 0 && r != -EAGAIN;
 	binding_progress_later(&disk->binding,
-			       r < 0 ? RETRY_MS : FENCE_POLL_FIRST_MS);
+			       r < 0 ? BINDING_RETRY_MS : FENCE_POLL_FIRST_MS);
 }
 
 static void find_instance(struct disk *disk)
@@ -151,7 +150,7 @@ static void find_instance(struct disk *disk)
 	if (r < 0)
 		binding_progress_later(&disk->binding,
 				       r == -EAGAIN ? FENCE_POLL_FIRST_MS
-						    : RETRY_MS);
+						    : BINDING_RETRY_MS);
 }
 
 /* The drain of a disk that nobody uses may hang with its service. */

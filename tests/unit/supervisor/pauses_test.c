@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What is lost and made anew again and again, for ten seconds of the world. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "fuzz/world.h"
 #include "lib/harness.h"
 #include "supervisor/network/network.h"
@@ -13,6 +18,30 @@ static struct world world;
 static struct partition *partition_a(void)
 {
 	return partition_find(&world.supervisor, "a");
+}
+
+TEST(a_console_whose_hand_over_fails_is_handed_over_soon_after)
+{
+	const struct binding *console;
+	char path[32];
+	int fd;
+
+	world_open(&world);
+	console = &partition_a()->console.binding;
+	/* A file that cannot be removed: it fails until there is nothing in it. */
+	fd = memfd_create("failpoint", MFD_CLOEXEC);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	CHECK_EQ(setenv("BULKHEAD_FAILPOINT_FILE", path, 1), 0);
+	CHECK_EQ(dprintf(fd, "console.handover=fail"), 21);
+	fake_host_exit(world_player(&world, ROLE_CONSOLE, 0)->process);
+	world_pass_ms(&world, 5000);
+	CHECK_EQ(console->state, BINDING_WAITING);
+	CHECK_EQ(ftruncate(fd, 0), 0);
+	world_pass_ms(&world, 2000);
+
+	CHECK_EQ(console->state, BINDING_UP);
+	(void)close(fd);
+	world_close(&world);
 }
 
 /* How often there was something to lose. */
