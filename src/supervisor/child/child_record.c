@@ -84,6 +84,12 @@ static void move(void *context)
 		note_placed(process);
 	if (process->is_gone)
 		process_bury(process);
+	else if (r < 0 && r != -ESRCH)
+		supervisor_event(
+			process->supervisor, EVENT_WARNING, process->name,
+			"a %s process cannot be moved into its control "
+			"group and runs without limits: %s",
+			role_name(process->role), strerror(-r));
 }
 
 void child_place(struct process *process)

@@ -198,6 +198,40 @@ TEST(a_child_that_dies_while_it_is_moved_keeps_its_number_until_then)
 	close_host();
 }
 
+static void take_event(void *context, const struct event_row *row)
+{
+	struct event_row *last = context;
+
+	if (row->level == EVENT_WARNING)
+		*last = *row;
+}
+
+TEST(a_child_that_cannot_be_moved_into_its_group_is_told_of)
+{
+	struct event_row told = { 0 };
+	struct process *process;
+
+	open_host(CGROUP_V1);
+	use_groups(directory);
+	CHECK_EQ(mkdirat(host.cgroups.fds[0], GROUP, 0700), 0);
+	CHECK_EQ(mkdirat(host.cgroups.fds[0], GROUP "/cgroup.procs", 0700), 0);
+	CHECK_EQ(events_follow(host.events, take_event, &told), 0);
+
+	process = start("sleeper");
+	while (!told.sequence)
+		CHECK(sd_event_run(host.event, UINT64_MAX) >= 0);
+	CHECK(process->missing & SANDBOX_CGROUP);
+	CHECK_EQ(strcmp(told.text, "a disk process cannot be moved into its "
+				   "control group and runs without limits: "
+				   "Is a directory"),
+		 0);
+	(void)kill_child(process);
+	while (!TAILQ_EMPTY(&host.processes))
+		CHECK(sd_event_run(host.event, UINT64_MAX) >= 0);
+	events_unfollow(host.events, take_event, &told);
+	close_host();
+}
+
 struct newcomer {
 	struct process process;
 	bool is_done;
