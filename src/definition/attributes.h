@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A definition as bytes, as it is stored and sent: a stream of attributes, the
- * pattern of netlink.
+ * The encoding in which a definition is stored and sent: a stream of
+ * type-length-value attributes, as in netlink.
  *
  *   u16 number   of the field in its record (schema.h), and two flags
  *   u16 bytes    of the payload
  *   payload, and zeros up to a multiple of 4
  *
- * Everything is little-endian. A text is its bytes without an end. Of a list
- * there is an attribute for each element, nested: its payload are the attributes
- * of the element. So no list has a greatest length in the format, and no field a
- * place. Every value is there, also one that is a default, but for texts and
- * lists that are empty: what a definition means changes with no release. A field
- * that is not there has its fallback, as it did before there was that field.
+ * Everything is little-endian. A text has no terminator. Each element of a list
+ * is one nested attribute, whose payload are the attributes of the element; so
+ * the format limits no list and fixes the place of no field. Default values are
+ * written, too, and only empty texts and lists are left out, so a later release
+ * with other defaults does not change what a stored definition means. A field
+ * that is absent has its fallback: the meaning it had before it was introduced.
  *
- * A number that this release does not know is refused, unless its sender said
- * that it may be ignored.
+ * An unknown number is refused, unless its sender set ATTRIBUTE_MAY_IGNORE.
  *
- * Trust      Any bytes may be decoded. What comes out has texts that end and
- *            counts within their room; definition_check() says whether it can be.
+ * Trust      Any bytes may be decoded. The result has terminated texts and
+ *            counts within their arrays; definition_check() validates it.
  * Threads    Any; no state is kept.
  */
 #ifndef DEFINITION_ATTRIBUTES_H

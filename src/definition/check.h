@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether a definition can be: the one check of the parser, the command line and
- * the supervisor. Field by field from the tables, then the rules of more than
- * one field (rules.c). What depends on a host, such as whether a service is
- * there or a name taken, is not its business.
+ * Validates a definition, for the parser, the command line and the supervisor
+ * alike: first each field by its row of the schema, then the rules that concern
+ * several fields (rules.c). What depends on the host, such as whether a service
+ * exists or a name is taken, is not checked here.
  *
  * Trust      Any bytes may be handed in.
  * Threads    Any; no state is kept.

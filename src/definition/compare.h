@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What one definition has otherwise than another, field by field of the schema.
+ * The differences between two definitions, field by field of the schema.
  *
- * Elements of a list belong together by their names. A field that says nothing
- * where the other says something differs, but for a MAC address: one that is not
- * given stays what it is.
+ * Elements of a list are matched by their names. A value that is absent in one
+ * of the two is a difference, except for a MAC address: one that is not given
+ * stays as it is.
  *
- * Trust      Counts and texts are bounded by what there is room for; a definition
- *            need not be valid otherwise.
+ * Trust      Counts and texts must be within their arrays; otherwise a definition
+ *            need not be valid.
  * Threads    Any; no state is kept.
  */
 #ifndef DEFINITION_COMPARE_H
@@ -32,8 +32,8 @@ struct difference {
 typedef int difference_visitor(void *context,
 			       const struct difference *difference);
 
-/* Visit every difference in the order of the schema. 0, or what a visitor
- * returned that is not. */
+/* Visit every difference in the order of the schema. Stops at the first visitor
+ * that does not return 0, and returns its value. */
 int document_compare(const struct partition_document *now,
 		     const struct partition_document *then,
 		     difference_visitor *visit, void *context);

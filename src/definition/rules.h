@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The rules of a definition that concern more than one field; schema.c names
- * them. They may rely on every field by itself being what it may be. */
+/* The rules of a definition that concern more than one field; the schema refers
+ * to them. They are called with records whose fields are valid one by one. */
 #ifndef DEFINITION_RULES_H
 #define DEFINITION_RULES_H
 
@@ -12,7 +12,7 @@
 
 #define FIELD_NAME_SIZE 64
 
-/* A check ends at the first field at fault. */
+/* A check stops at the first invalid field. */
 struct checking {
 	const char *prefix; /* of the record's fields: "disks[0]." or "" */
 	struct refusal *refusal;

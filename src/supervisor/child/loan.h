@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Urgency (urgency.h) that is lent to a child which a recovery waits for: to
- * its main thread, and to a monitor's I/O thread.
+ * Real-time priority (urgency.h) that is lent to a child while a recovery waits
+ * for it: to its main thread, and to a monitor's I/O thread.
  *
- * A loan ends by itself, at the latest after LOAN_MS. How long it was is charged
- * to the process, which may have a tenth of all time and no more, so a guest
- * whose service dies again and again buys little. What a supervisor that died
- * had lent is taken back by the next one.
+ * A loan ends by itself, at the latest after LOAN_MS. Its time is charged to the
+ * process, which may have at most a tenth of all time, so a guest cannot gain
+ * from a service that dies again and again. A new supervisor takes back what its
+ * predecessor had lent.
  *
- * An instance of a service that was not born in its control group is moved there
- * when the loan of its birth is over: where groups have real-time budgets, a
- * process that has something on loan cannot be moved, and it has better things
- * to do.
+ * An instance of a service that was not started in its control group is moved
+ * there when its first loan is over: a process with real-time priority cannot be
+ * moved where groups have real-time budgets, and the move would delay the
+ * recovery.
  *
  * Threads    Whoever has the supervisor's turn.
  */
@@ -41,17 +41,17 @@ struct loan {
 	sd_event_source *source; /* its end */
 };
 
-/* It is needed for the next `ms`. Said again, the later word counts. A process
- * that borrowed too much lately gets nothing. */
+/* Lend for the next `ms`; a later call replaces an earlier one. A process that
+ * has used up its share gets nothing. */
 void loan_make(struct process *process, uint64_t ms);
 
-/* It was just born, of a thread that may have been urgent. */
+/* It was just started, by a thread that may have had real-time priority. */
 void loan_take_effect(struct process *process);
 
-/* It was adopted: an earlier supervisor may have lent it something. */
+/* It was adopted: take back what an earlier supervisor may have lent it. */
 void loan_take_back_all(const struct process *process);
 
-/* Place it now, or when the loan is over. */
+/* Move it into its control group now, or when the loan is over. */
 void loan_place(struct process *process);
 
 /* The process is about to be forgotten. */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Children that the store does not know: an earlier supervisor started them,
- * with a store that was lost, moved away or replaced. They are left as they
- * are, since they may be all that is left of somebody's guest: not welcomed, so
- * that they go on among themselves, and not ended but by an operator.
+ * Children that the store does not know: an earlier supervisor started them
+ * with a store that was since lost, moved away or replaced. They may be all that
+ * is left of somebody's guest, so they are neither adopted nor ended; they go on
+ * serving each other until an operator ends them.
  *
- * Who is here reached the rendezvous, so it holds that directory or is us, has
- * a uid of our children's, and is older than this supervisor (rendezvous.h).
+ * They connected to the rendezvous socket, which takes its directory and the uid
+ * of one of our children, and are older than this supervisor (rendezvous.h).
  *
- * Trust      They may be hostile: what they say is read and thrown away, and
- *            one that connects without end is killed.
+ * Trust      They may be hostile: their messages are read and discarded, and
+ *            one that keeps reconnecting is killed.
  * Threads    The supervisor's turn.
  */
 #ifndef SUPERVISOR_QUARANTINE_H
@@ -25,7 +25,7 @@
 struct supervisor;
 struct ticket;
 
-/* More are left waiting at the door. */
+/* Further ones are disconnected, and connect again later. */
 #define QUARANTINE_MAX 4096
 
 /*
@@ -37,10 +37,11 @@ int quarantine_put(struct supervisor *supervisor, struct control *control,
 		   int *pidfd, pid_t pid, uid_t uid,
 		   const struct child_hello *hello);
 
-/* It connects again: takes the peer. False: no such process is here. */
+/* It has connected again: takes the link. False: it is not in quarantine. */
 bool quarantine_takes(struct supervisor *supervisor, pid_t pid, int *peer);
 
-/* A guest is kept here, who may need what a service holds for nobody known. */
+/* True if a monitor is in quarantine: its guest may need what a service holds
+ * for partitions unknown to us. */
 bool quarantine_has_guest(const struct supervisor *supervisor);
 
 bool quarantine_has_uid(const struct supervisor *supervisor, uid_t uid);
@@ -53,7 +54,7 @@ void quarantine_report(struct supervisor *supervisor,
 int quarantine_end(struct supervisor *supervisor, pid_t pid,
 		   struct refusal *refusal);
 
-/* They live on. */
+/* Forget them; they go on running. */
 void quarantine_free(struct supervisor *supervisor);
 
 #endif

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a partition without a monitor keeps of its disks, while a guest believes
- * to know them: the witnesses with their locks, so that no other program writes
- * to them. One is SAVED; then also the time at which each image was changed
- * last is kept, which outlives us and the host, so that a restore finds out
- * what happened while nobody held the lock. The other is the restart of a
- * monitor whose guest, a foreign VMM's, runs on; then also a description of each
- * image that nobody synchronises, for an error of its data that the old monitor
- * was told of and died with.
+ * What a partition without a monitor keeps of its disks while a guest still
+ * relies on their contents: the witnesses with their locks, so that no other
+ * program writes to them. There are two such cases:
  *
- * A device has no such time; the kernel counts what is written to it instead,
- * until the host or the device is started anew. Then an event says so.
+ * - SAVED. The time of each image's last modification is stored as well, so that
+ *   a restore detects what was written while nobody held the lock, such as
+ *   across a restart of the host. A block device has no such time; the kernel's
+ *   count of sectors written takes its place, until the host restarts or the
+ *   device is set up anew, which an event then says.
+ * - The monitor of a foreign VMM restarts while its guest runs on. Another open
+ *   file description of each image, which nobody syncs, keeps a write-back error
+ *   that the old monitor had seen and died with.
  *
  * Errors     -EINVAL with the refusal filled in: changed since it was saved.
  */
@@ -19,30 +20,30 @@
 
 #include "supervisor/partition/partition.h"
 
-/* Before launch_release(), which then leaves these locks alone: the disks are
- * quiet. */
+/* Keep the witnesses of quiescent disks. Called before launch_release(), which
+ * then does not release them. */
 void hold_keep(struct partition *partition);
 
-/* Note what a guest leaves behind whose save is complete. */
+/* The save is complete: record when each image was last modified. */
 void hold_note(struct partition *partition);
 
 bool hold_has_any(const struct partition *partition);
 
 /* At start, or after a restore was refused: take the locks that are missing.
- * What cannot be had is told as an event. */
+ * One that cannot be taken is reported as an event. */
 void hold_open(struct partition *partition);
 
-/* Listen to errors of this disk's data from now on, if its guest may outlive its
- * monitor; again is no harm. */
+/* Keep write-back errors of this disk from now on, if its guest can outlive its
+ * monitor. Idempotent. */
 void hold_listen(struct disk *disk);
 
-/* Was an error heard since, that a new monitor does not know of? */
+/* Did an error occur since that a new monitor does not know of? */
 bool hold_owes_error(struct disk *disk);
 
-/* Let go of everything. */
+/* Release everything. */
 void hold_drop(struct partition *partition);
 
-/* Has nobody written to it since? Its facts are fresh. */
+/* 0 if nobody has written to it since; disk->facts must be current. */
 int hold_check(const struct disk *disk, struct refusal *refusal);
 
 #endif
