@@ -43,6 +43,7 @@ static void take(struct frames *frames)
 		frames_release(frames);
 		(void)frames_acknowledge(frames);
 	}
+	(void)sum;
 	(void)frames_prepare_sleep(frames);
 }
 
