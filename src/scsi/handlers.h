@@ -10,7 +10,7 @@
 /* inquiry.c: SPC-4 6.4, 7.8 */
 scsi_handler scsi_inquiry;
 
-/* report.c: SPC-4 6.29, 6.33, 6.35, 6.36, 6.42, 6.47; SBC-3 5.16, 5.17 */
+/* report.c: SPC-4 6.29, 6.33, 6.35, 6.36, 6.42, 6.47; SBC-3 5.16 to 5.19 */
 scsi_handler scsi_test_unit_ready;
 scsi_handler scsi_request_sense;
 scsi_handler scsi_send_diagnostic;
@@ -19,6 +19,7 @@ scsi_handler scsi_report_codes;
 scsi_handler scsi_report_functions;
 scsi_handler scsi_read_capacity;
 scsi_handler scsi_read_capacity_long;
+scsi_handler scsi_read_defects;
 
 /* mode.c: SPC-4 6.9 to 6.12, 7.5; SBC-3 6.5 */
 scsi_handler scsi_mode_sense;

@@ -100,6 +100,20 @@ struct scsi_step scsi_read_capacity_long(struct scsi_unit *unit,
 	return scsi_answer_data(task, CAPACITY_BYTES, get_be32(task->cdb + 10));
 }
 
+/* SBC-3 5.18, 5.19: the lists that are asked for, in the format that is, of which
+ * there is nothing. */
+struct scsi_step scsi_read_defects(struct scsi_unit *unit,
+				   struct scsi_task *task, int result)
+{
+	bool is_long = task->command->cdb_bytes == 12;
+
+	memset(task->scratch, 0, 8);
+	task->scratch[1] = task->cdb[is_long ? 1 : 2];
+	return scsi_answer_data(task, is_long ? 8 : 4,
+				is_long ? get_be32(task->cdb + 6)
+					: get_be16(task->cdb + 7));
+}
+
 /* REPORT SUPPORTED OPERATION CODES (SPC-4 6.35). --------------------------- */
 
 enum option {

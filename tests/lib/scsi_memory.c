@@ -22,7 +22,8 @@ static uint64_t map_count(const struct scsi_memory *memory)
 
 size_t scsi_memory_bytes(const struct scsi_memory *memory)
 {
-	return SCSI_LEDGER_BYTES + volume_bytes(memory) + map_count(memory);
+	return SCSI_LEDGER_BYTES + volume_bytes(memory) + map_count(memory) +
+	       2 * sizeof(uint32_t);
 }
 
 static void attach(struct scsi_memory *memory)
@@ -44,14 +45,14 @@ static void tell_all(struct scsi_memory *memory)
 	for (uint32_t i = 0; i < SCSI_MEMORY_NEXUSES; i++) {
 		struct scsi_origin origin = {
 			.nexus = memory->nexuses[i].index,
-			.row_sequence = ++memory->row_sequence,
+			.row_sequence = ++*memory->row_sequence,
 		};
 		struct scsi_outcome told;
 
 		while (scsi_ledger_pending(&memory->ledger, origin.nexus)) {
 			scsi_ledger_tell(&memory->ledger, &origin, false, false,
 					 &told);
-			origin.row_sequence = ++memory->row_sequence;
+			origin.row_sequence = ++*memory->row_sequence;
 		}
 	}
 }
@@ -65,6 +66,9 @@ static void place(struct scsi_memory *memory)
 	}
 	memory->image = (uint8_t *)memory->memory + SCSI_LEDGER_BYTES;
 	memory->is_allocated = memory->image + volume_bytes(memory);
+	memory->row_sequence = (uint32_t *)(((uintptr_t)memory->is_allocated +
+					     map_count(memory) + 3) &
+					    ~(uintptr_t)3);
 	memory->unit.ledger = &memory->ledger;
 }
 
@@ -132,7 +136,7 @@ static void check_step(const struct scsi_memory *memory,
 		       const struct scsi_step *step)
 {
 	uint64_t size = volume_bytes(memory);
-	const uint8_t *end = step->memory + step->length_bytes;
+	const uint8_t *end;
 
 	if (step->kind == SCSI_STEP_PLATE || step->kind == SCSI_STEP_COMMIT)
 		return;
@@ -141,6 +145,7 @@ static void check_step(const struct scsi_memory *memory,
 	if (step->kind != SCSI_STEP_READ && step->kind != SCSI_STEP_WRITE)
 		return;
 	assert(step->length_bytes <= SCSI_TRANSFER_MAX);
+	end = step->memory + step->length_bytes;
 	if (step->memory >= task->data &&
 	    step->memory <= task->data + task->data_bytes)
 		assert(end <= task->data + task->data_bytes);
@@ -215,8 +220,8 @@ bool scsi_memory_replay(struct scsi_memory *memory, uint32_t nexus,
 void scsi_memory_run(struct scsi_memory *memory, uint32_t nexus,
 		     struct scsi_task *task)
 {
-	task->row = 0;
-	task->row_sequence = ++memory->row_sequence;
+	task->row_sequence = ++*memory->row_sequence;
+	task->row = (uint16_t)(task->row_sequence % ROWS);
 	if (!scsi_memory_replay(memory, nexus, task))
 		abort();
 }

@@ -15,10 +15,10 @@ struct scsi_memory {
 	struct scsi_nexus nexuses[SCSI_MEMORY_NEXUSES];
 	void *memory; /* borrowed if it was set, else its own */
 	bool is_own;
+	uint32_t *row_sequence; /* goes on where another process ended */
 	uint8_t *image;
 	uint8_t *is_allocated; /* a byte for each physical block */
 	uint8_t scratch[SCSI_SCRATCH_BYTES];
-	uint32_t row_sequence;
 	uint32_t step_count; /* of the last command, but for locks */
 	/* The service dies before the Nth step, but for locks, of a command, counted
 	 * from 1; the last one is its answer. 0: it does not. */

@@ -46,7 +46,7 @@ int media_rig_run_again(struct media_rig *rig, const uint8_t *cdb,
 {
 	struct scsi_task task = { .data = rig->data,
 				  .data_bytes = rig->data_bytes,
-				  .row_sequence = rig->memory.row_sequence };
+				  .row_sequence = *rig->memory.row_sequence };
 	struct scsi_extent extent;
 
 	memcpy(task.cdb, cdb, cdb_bytes);
@@ -61,7 +61,7 @@ int media_rig_run_again(struct media_rig *rig, const uint8_t *cdb,
 
 int media_rig_run(struct media_rig *rig, const uint8_t *cdb, size_t cdb_bytes)
 {
-	rig->memory.row_sequence++;
+	++*rig->memory.row_sequence;
 	return media_rig_run_again(rig, cdb, cdb_bytes);
 }
 

@@ -309,7 +309,7 @@ TEST(a_compare_and_write_that_has_begun_to_write_goes_on_with_its_own_data)
 	memset(data + 2 * BLOCK, 4, 2 * BLOCK);
 	prepare((uint8_t[]){ 0x89, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2 }, 14,
 		4 * BLOCK);
-	task.row_sequence = ++memory.row_sequence;
+	task.row_sequence = ++*memory.row_sequence;
 	task.scratch = memory.scratch;
 	CHECK_EQ(scsi_unit_begin(&memory.unit, &memory.nexuses[0], &task), 0);
 	for (int result = 0;;) {
@@ -337,7 +337,7 @@ TEST(a_hostile_peer_cannot_replay_a_row_with_another_place)
 	memset(data, 0, 4 * BLOCK);
 	prepare((uint8_t[]){ 0x89, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2 }, 14,
 		4 * BLOCK);
-	task.row_sequence = ++memory.row_sequence;
+	task.row_sequence = ++*memory.row_sequence;
 	task.scratch = memory.scratch;
 	CHECK_EQ(scsi_unit_begin(&memory.unit, &memory.nexuses[0], &task), 0);
 	for (struct scsi_step step = { .kind = SCSI_STEP_LOCK };
