@@ -55,7 +55,8 @@ const struct scsi_command *scsi_command_find(enum scsi_type type,
 					     bool *ret_is_known_code)
 {
 	*ret_is_known_code = false;
-	for (size_t i = 0; i < ARRAY_COUNT(table); i++) {
+	for (size_t i = 0; i < ARRAY_COUNT(table) && table[i].code <= cdb[0];
+	     i++) {
 		if (table[i].code != cdb[0] ||
 		    !(table[i].types & SCSI_TYPE_BIT(type)))
 			continue;

@@ -336,15 +336,29 @@ int scsi_unit_begin(struct scsi_unit *unit, struct scsi_nexus *nexus,
 
 /* How it goes on. ---------------------------------------------------------- */
 
-/* Whether it is recorded, and keeps others off: what must not happen twice, and
- * with other writers what must not happen again over theirs. */
+static bool has_other_nexuses(const struct scsi_unit *unit,
+			      const struct scsi_nexus *nexus)
+{
+	for (uint32_t i = 0; i < SCSI_NEXUS_MAX; i++)
+		if (i != nexus->index &&
+		    unit->ledger->state.ports[i].is_attached)
+			return true;
+	return false;
+}
+
+/*
+ * Whether it is recorded, and keeps others off: what must not happen twice, and
+ * with other writers what must not happen again over theirs. One whose record
+ * has begun is to end it, whoever has gone since.
+ */
 static bool is_recorded(const struct scsi_unit *unit,
 			const struct scsi_task *task)
 {
-	return task->command->place == SCSI_PLACE_COMPARE ||
+	return task->is_resumed || task->command->place == SCSI_PLACE_COMPARE ||
 	       (unit->type == SCSI_TAPE &&
 		task->command->place == SCSI_PLACE_WHOLE) ||
-	       (task->command->class == SCSI_CLASS_CHANGE && unit->is_shared);
+	       (task->command->class == SCSI_CLASS_CHANGE &&
+		has_other_nexuses(unit, task->nexus));
 }
 
 static struct scsi_step lock(struct scsi_unit *unit, struct scsi_task *task)

@@ -168,3 +168,4 @@ def test_sg3_utils_understand_a_disk(tmp_path):
     assert "0xabc" in run("sg_persist", "--in", "--read-reservation")
     run("sg_persist", "--in", "--read-full-status")
     run("sg_persist", "--out", "--clear", "--param-rk=abc")
+    assert "bad errors: 0" in run("scsi_mandat")
