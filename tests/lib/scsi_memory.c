@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS 64
-
 static uint64_t volume_bytes(const struct scsi_memory *memory)
 {
 	return memory->unit.block_count * memory->unit.block_bytes;
@@ -33,9 +31,9 @@ static void attach(struct scsi_memory *memory)
 
 		snprintf((char *)nexus->initiator_port, SCSI_PORT_BYTES,
 			 "nexus%u", i);
-		assert(scsi_ledger_attach(&memory->ledger,
-					  nexus->initiator_port, ROWS,
-					  &nexus->index) == 0);
+		assert(scsi_ledger_attach(
+			       &memory->ledger, nexus->initiator_port,
+			       SCSI_MEMORY_ROWS, &nexus->index) == 0);
 	}
 }
 
@@ -221,7 +219,7 @@ void scsi_memory_run(struct scsi_memory *memory, uint32_t nexus,
 		     struct scsi_task *task)
 {
 	task->row_sequence = ++*memory->row_sequence;
-	task->row = (uint16_t)(task->row_sequence % ROWS);
+	task->row = (uint16_t)(task->row_sequence % SCSI_MEMORY_ROWS);
 	if (!scsi_memory_replay(memory, nexus, task))
 		abort();
 }

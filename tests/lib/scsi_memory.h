@@ -8,6 +8,7 @@
 #include "scsi/unit.h"
 
 #define SCSI_MEMORY_NEXUSES 4
+#define SCSI_MEMORY_ROWS    64 /* of each */
 
 struct scsi_memory {
 	struct scsi_unit unit;
