@@ -7,7 +7,7 @@ import struct
 
 HERE = pathlib.Path(__file__).parent / "corpus" / "scsi_command"
 NONE, IN, OUT = 0, 1, 2
-LARGE, THIN, REMOVABLE, CD, READ_ONLY = 1, 2, 4, 8, 16
+LARGE, THIN, REMOVABLE, CD, READ_ONLY, TAPE = 1, 2, 4, 8, 16, 32
 
 
 def command(cdb, *, data=b"", direction=None, length=None, nexus=0):
@@ -101,3 +101,14 @@ seed("disc", CD | REMOVABLE | READ_ONLY,
      command([0x4a, 1, 0, 0, 0xff, 0, 0, 1, 0]),
      command([0x51, 0, 0, 0, 0, 0, 0, 1, 0]),
      command([0xa8, *[0] * 8, 1]))
+seed("tape", TAPE | REMOVABLE,
+     command([0x05]), command([0x0a, 0, 0, 0, 64], data=b"a" * 64),
+     command([0x10, 0, 0, 0, 1], direction=NONE),
+     command([0x0a, 0, 0, 2, 0], data=BLOCK),
+     command([0x01], direction=NONE), command([0x08, 0, 0, 1, 0]),
+     command([0x11, 1, 0, 0, 1], direction=NONE), command([0x34], length=20),
+     command([0x11, 3], direction=NONE),
+     command([0x2b, 0, 0, 0, 0, 0, 1], direction=NONE),
+     command([0x1b], direction=NONE), command([0]),
+     command([0x1b, 0, 0, 0, 1], direction=NONE),
+     command([0x08, 1, 0, 0, 1]), command([0x19, 1], direction=NONE))
