@@ -286,6 +286,9 @@ struct disk_attach {
 	uint8_t unit_uuid[SCSI_ID_BYTES];
 	uint8_t boot_id[SCSI_ID_BYTES];
 	char serial[SERIAL_SIZE];
+	/* What is in the drive, told from what was before (scsi/medium.h). */
+	uint64_t medium;
+	uint64_t recorded_bytes; /* of a tape */
 };
 
 struct monitor_nic {

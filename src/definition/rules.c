@@ -110,6 +110,10 @@ int rules_check_disk(const void *record, const struct checking *checking)
 	if (disk->type != DISK_TYPE_DISK && disk->bus != DISK_BUS_SCSI)
 		return refuse_key(checking, "bus",
 				  "must be scsi for a cd or a tape");
+	if (disk->type == DISK_TYPE_TAPE && disk->cache == DISK_DIRECT)
+		return refuse_key(checking, "cache",
+				  "must be buffered for a tape, whose blocks "
+				  "have any length");
 	if (disk->type == DISK_TYPE_CD && disk->access != DISK_READ_ONLY)
 		return refuse_key(checking, "access", "must be ro for a cd");
 	if (disk->bus == DISK_BUS_SCSI && disk->queue_count != 1)

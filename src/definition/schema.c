@@ -66,7 +66,7 @@ static const struct field disk_fields[] = {
 	{ "file", 2, FIELD_PATH, .change = CHANGE_UNINSTALLED, .is_required = true, TEXT_AT(disk_definition, file),
 	  .help = "A raw image or a block device." },
 	{ "size", 3, FIELD_SIZE, .change = CHANGE_UNINSTALLED, AT(disk_definition, size_bytes), .least = DISK_BYTES_MIN, .most = DISK_BYTES_MAX, .unit = 512, .fallback_text = "the size of the file",
-	  .help = "The size of the disk, a multiple of 512; a file that does not exist is created with it at install." },
+	  .help = "The size of the disk, a multiple of 512, and of a tape how much it can hold; a file that does not exist is created at install, a disk with its size and a tape empty." },
 	{ "access", 4, FIELD_CHOICE, .change = CHANGE_UNINSTALLED, AT(disk_definition, access), .choices = access_choices,
 	  .help = "Whether the guest may write; rw wants a block device or a file system on which a write ends with its writer, and rw-unfenced takes any other, where a write of a service that died may land on later ones." },
 	{ "cache", 5, FIELD_CHOICE, .change = CHANGE_STOPPED, AT(disk_definition, cache), .choices = cache_choices,
@@ -82,7 +82,7 @@ static const struct field disk_fields[] = {
 	{ "bus", 10, FIELD_CHOICE, .change = CHANGE_STOPPED, AT(disk_definition, bus), .choices = bus_choices, .fallback_text = "blk, of a cd or tape scsi",
 	  .help = "How the guest sees the disk: as a virtio-blk device of its own, or as a unit of its virtio-scsi controller, by its place among those units." },
 	{ "type", 11, FIELD_CHOICE, .change = CHANGE_UNINSTALLED, AT(disk_definition, type), .choices = type_choices,
-	  .help = "What it is to the guest: a disk, a CD of 2048-byte blocks that is only read, or a tape in a SIMH image; a cd and a tape are units on bus: scsi." },
+	  .help = "What it is to the guest: a disk, a CD of 2048-byte blocks that is only read, or a tape in a SIMH image, which grows as it is written; a cd and a tape are units on bus: scsi." },
 	{ "local-reads", 12, FIELD_CHOICE, .change = CHANGE_STOPPED, AT(disk_definition, local_reads), .choices = local_reads_choices,
 	  .help = "Whether what the host's page cache has is read by the partition's own monitor, which is quicker and goes on while the service is gone; never with cache: direct, nor on bus: scsi." },
 };

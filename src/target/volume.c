@@ -111,9 +111,6 @@ static int open_ledger(struct volume *volume, int fd,
 	return hold_again(volume);
 }
 
-/* It is in the drive for good. */
-#define ONLY_MEDIUM 1
-
 static bool is_power_of_two(uint32_t number)
 {
 	return number && (number & (number - 1)) == 0;
@@ -160,8 +157,8 @@ int volume_new(const struct disk_attach *attach, int ledger_fd,
 	if (!r)
 		r = open_ledger(volume, ledger_fd, boot);
 	if (!r)
-		r = scsi_unit_load(&volume->unit, ONLY_MEDIUM,
-				   attach->size_bytes);
+		r = scsi_unit_load(&volume->unit, attach->medium,
+				   attach->recorded_bytes);
 	if (r) {
 		volume_free(volume);
 		return r;

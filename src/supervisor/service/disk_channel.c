@@ -85,6 +85,9 @@ static void make_scsi_id(const struct disk *disk, const char *what, uint64_t id,
 	}
 }
 
+/* It is in the drive for good. */
+#define ONLY_MEDIUM 1
+
 static void name_unit(const struct disk *disk, struct disk_attach *attach)
 {
 	const struct partition_definition *definition =
@@ -99,6 +102,8 @@ static void name_unit(const struct disk *disk, struct disk_attach *attach)
 	make_scsi_id(disk, "unit", volume_id(disk), attach->unit_uuid);
 	if (sd_id128_get_boot(&boot) >= 0)
 		memcpy(attach->boot_id, &boot, sizeof(boot));
+	attach->medium = ONLY_MEDIUM;
+	attach->recorded_bytes = disk->facts.recorded_bytes;
 	(void)snprintf(attach->serial, sizeof(attach->serial), "bh-%llu",
 		       (unsigned long long)volume_id(disk));
 }

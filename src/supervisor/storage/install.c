@@ -210,12 +210,15 @@ static int create_file(struct install *install, unsigned index)
 {
 	const struct attachment_record *planned =
 		&install->plan.files[index].disk;
+	bool is_tape =
+		install->record->definition.disks[index].type == DISK_TYPE_TAPE;
 	char temporary[PATH_SIZE];
 	int r = plan_temporary(&install->plan, index, temporary);
 
 	if (r == 0) {
 		errand_step_aside();
-		r = make_file(temporary, planned->size_bytes);
+		/* Nothing is recorded on a new tape. */
+		r = make_file(temporary, is_tape ? 0 : planned->size_bytes);
 		errand_step_back();
 	}
 	if (r < 0)
@@ -364,7 +367,7 @@ int install_check_disk(struct store *store, uint64_t attachment_id,
 		return storage_refuse(ret_refusal, index, -EINVAL,
 				      "is not the image that was installed; "
 				      "uninstall and install again");
-	if (facts->size_bytes < attachment.size_bytes)
+	if (!facts->is_growing && facts->size_bytes < attachment.size_bytes)
 		return storage_refuse(ret_refusal, index, -EINVAL,
 				      "is smaller than when it was installed");
 	facts->size_bytes = attachment.size_bytes;

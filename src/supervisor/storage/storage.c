@@ -90,6 +90,9 @@ static int check_fenced(const struct subject *subject, int fd)
 /* By its O_PATH descriptor, as opening a device may already do something. */
 static int check_kind(const struct subject *subject, const struct stat *status)
 {
+	if (subject->disk->type == DISK_TYPE_TAPE && !S_ISREG(status->st_mode))
+		return refuse_disk(subject, -EINVAL,
+				   "must be a regular file for a tape");
 	if (S_ISBLK(status->st_mode) || S_ISREG(status->st_mode))
 		return 0;
 	return refuse_disk(subject, -EINVAL,
@@ -168,7 +171,12 @@ static int file_facts(int fd, const struct disk_definition *disk,
 {
 	struct statx extended;
 
-	facts->size_bytes = (uint64_t)status->st_size;
+	facts->recorded_bytes = (uint64_t)status->st_size;
+	facts->size_bytes = facts->recorded_bytes;
+	facts->is_growing = disk->type == DISK_TYPE_TAPE;
+	if (facts->is_growing)
+		facts->size_bytes = align_up_u64(
+			max_u64(facts->recorded_bytes, 1), SECTOR_BYTES);
 	facts->logical_block_bytes = SECTOR_BYTES;
 	facts->physical_block_bytes = (uint32_t)max_u64(
 		SECTOR_BYTES, min_u64((uint64_t)status->st_blksize, 4096));
@@ -315,15 +323,26 @@ int storage_check_alone(int witness_fd, const struct disk_definition *disk,
 	return r < 0 ? refuse_locked(&subject, witness_fd, r) : 0;
 }
 
+/* A part of a device will do, and a part of a tape may be recorded. */
+static bool size_agrees(const struct storage_facts *facts, uint64_t wanted)
+{
+	if (facts->is_block_device)
+		return wanted <= facts->size_bytes;
+	return facts->is_growing ? wanted >= facts->recorded_bytes
+				 : wanted == facts->size_bytes;
+}
+
 static int check_size(const struct subject *subject,
 		      const struct storage_facts *facts)
 {
 	uint64_t wanted = subject->disk->size_bytes;
-	unsigned long long found = facts->size_bytes;
+	unsigned long long found = facts->recorded_bytes;
 
+	if (facts->is_block_device)
+		found = facts->size_bytes;
 	if (wanted == 0)
 		wanted = facts->size_bytes;
-	if (facts->is_block_device ? wanted > found : wanted != found)
+	if (!size_agrees(facts, wanted))
 		return refuse_disk(subject, -EINVAL,
 				   "has %llu bytes and size says %llu", found,
 				   (unsigned long long)wanted);
@@ -357,6 +376,15 @@ static int check_format(const struct subject *subject, int fd, uint64_t size)
 	return 0;
 }
 
+static int check_tape(const struct subject *subject, int fd,
+		      const struct storage_facts *facts)
+{
+	if (!facts->is_growing || storage_is_tape(fd, facts->recorded_bytes))
+		return 0;
+	return refuse_disk(subject, -EINVAL,
+			   "is no tape image: it does not begin as SIMH's do");
+}
+
 static int check_direct(const struct subject *subject, int fd,
 			const struct storage_facts *facts)
 {
@@ -388,6 +416,8 @@ int storage_inspect(const struct disk_definition *disk, unsigned index,
 		r = check_direct(&subject, fd, &facts);
 	if (r == 0)
 		r = check_format(&subject, fd, facts.size_bytes);
+	if (r == 0)
+		r = check_tape(&subject, fd, &facts);
 	if (r < 0)
 		return r;
 	if (disk->size_bytes != 0)

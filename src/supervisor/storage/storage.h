@@ -42,8 +42,9 @@
 #define STORAGE_FENCE_READERS (STORAGE_LOCK_BYTES + 4096)
 
 struct storage_facts {
-	uint64_t size_bytes;
-	uint64_t device; /* st_dev, or st_rdev of a block device */
+	uint64_t size_bytes;     /* of a tape its capacity */
+	uint64_t recorded_bytes; /* of them in the file */
+	uint64_t device;         /* st_dev, or st_rdev of a block device */
 	uint64_t inode;
 	/* Another when it was written to: of a file the time in ns, of a device
 	 * what the kernel counted; 0: it does not say. */
@@ -52,6 +53,7 @@ struct storage_facts {
 	uint32_t physical_block_bytes;
 	uint32_t direct_align_bytes; /* of O_DIRECT; 0: not possible */
 	bool is_block_device;
+	bool is_growing; /* a tape: its file has what is recorded */
 };
 
 /*

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "supervisor/storage/storage_format.h"
 
-#include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/count.h"
+#include "scsi/tape_image.h"
 
 struct magic {
 	const char *format;
@@ -43,4 +44,26 @@ const char *storage_format(const uint8_t first[FORMAT_SECTOR_BYTES],
 			return magic->format;
 	}
 	return NULL;
+}
+
+static bool read_mark(int fd, uint64_t offset, uint8_t *ret_mark)
+{
+	return pread(fd, ret_mark, TAPE_MARK_BYTES, (off_t)offset) ==
+	       TAPE_MARK_BYTES;
+}
+
+bool storage_is_tape(int fd, uint64_t bytes)
+{
+	uint8_t mark[TAPE_MARK_BYTES], far_mark[TAPE_MARK_BYTES];
+	struct tape_object first;
+
+	if (bytes == 0)
+		return true;
+	if (!read_mark(fd, 0, mark))
+		return false;
+	first = tape_object_ahead(mark, 0, bytes);
+	if (first.kind == TAPE_BLOCK)
+		return read_mark(fd, first.far_mark, far_mark) &&
+		       memcmp(mark, far_mark, sizeof(mark)) == 0;
+	return first.kind != TAPE_BROKEN;
 }

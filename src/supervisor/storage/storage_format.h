@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Image formats that are not raw, told by their magic. */
+/* Formats of images, told by how they begin. */
 #ifndef SUPERVISOR_STORAGE_FORMAT_H
 #define SUPERVISOR_STORAGE_FORMAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,5 +15,9 @@
  */
 const char *storage_format(const uint8_t first[FORMAT_SECTOR_BYTES],
 			   const uint8_t last[FORMAT_SECTOR_BYTES]);
+
+/* Whether a file of so many bytes begins as a tape does (scsi/tape_image.h); an
+ * empty one is a tape on which nothing is recorded. */
+bool storage_is_tape(int fd, uint64_t bytes);
 
 #endif

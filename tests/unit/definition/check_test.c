@@ -201,6 +201,9 @@ TEST(what_is_no_disk_is_a_unit_and_a_cd_is_only_read)
 	CHECK_EQ(check(), 0);
 	definition.disks[0].type = DISK_TYPE_TAPE;
 	CHECK_EQ(check(), 0);
+	definition.disks[0].cache = DISK_DIRECT;
+	check_refused("disks[0].cache");
+	definition.disks[0].cache = DISK_BUFFERED;
 	definition.disks[0].type = DISK_TYPE_CD;
 	check_refused("disks[0].access");
 	definition.disks[0].access = DISK_READ_ONLY;

@@ -288,6 +288,28 @@ TEST(an_image_that_is_not_the_installed_one_is_not_started)
 	close_world();
 }
 
+TEST(a_tape_is_made_empty_and_grows_up_to_its_size)
+{
+	struct attachment_record attachment;
+	struct storage_facts facts = { .is_growing = true, .size_bytes = 512 };
+
+	open_defined();
+	record.definition.disks[0].type = DISK_TYPE_TAPE;
+	CHECK_EQ(install_partition(store, &record, &refusal), 0);
+	CHECK_EQ(size_of("new0.img"), 0);
+
+	CHECK_EQ(store_each_attachment(store, "web1", take_attachment,
+				       &attachment),
+		 1);
+	CHECK_EQ(attachment.size_bytes, NEW_BYTES);
+	facts.device = attachment.device;
+	facts.inode = attachment.inode;
+	CHECK_EQ(install_check_disk(store, attachment.id, 0, &facts, &refusal),
+		 0);
+	CHECK_EQ(facts.size_bytes, NEW_BYTES);
+	close_world();
+}
+
 TEST(a_device_number_that_changed_with_a_boot_is_noted)
 {
 	struct attachment_record attachment;

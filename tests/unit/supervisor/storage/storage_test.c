@@ -93,6 +93,52 @@ TEST(a_hostile_guest_cannot_stop_its_disk_by_writing_a_magic)
 	(void)unlink(rig.disk.file);
 }
 
+/* A block and a filemark, as another tool leaves them. */
+static const uint8_t tape[] = { 3, 0, 0, 0, 'o', 'd', 'd', 0,
+				3, 0, 0, 0, 0,   0,   0,   0 };
+
+static void make_tape(const void *bytes, size_t count)
+{
+	storage_rig_make(&rig, 1);
+	rig.disk.type = DISK_TYPE_TAPE;
+	CHECK_EQ(truncate(rig.disk.file, 0), 0);
+	storage_rig_write(&rig, bytes, count, 0);
+}
+
+TEST(a_tape_is_of_any_length_and_may_be_recorded_in_part)
+{
+	make_tape(tape, sizeof(tape));
+	CHECK_EQ(storage_rig_inspect(&rig), 0);
+	CHECK_EQ(rig.facts.recorded_bytes, sizeof(tape));
+	CHECK_EQ(rig.facts.size_bytes, 512);
+
+	rig.disk.size_bytes = 1 << 20;
+	CHECK_EQ(storage_rig_inspect(&rig), 0);
+	CHECK_EQ(rig.facts.size_bytes, 1 << 20);
+	CHECK_EQ(truncate(rig.disk.file, (1 << 20) + 1), 0);
+	CHECK_EQ(storage_rig_inspect(&rig), -EINVAL);
+
+	CHECK_EQ(truncate(rig.disk.file, 0), 0);
+	CHECK_EQ(storage_rig_inspect(&rig), 0);
+	CHECK_EQ(rig.facts.recorded_bytes, 0);
+	(void)unlink(rig.disk.file);
+}
+
+TEST(a_file_that_begins_as_no_tape_does_is_refused_as_one)
+{
+	make_tape("Dear reader, this is a letter.", 30);
+	CHECK_EQ(storage_rig_inspect(&rig), -EINVAL);
+	CHECK(strstr(rig.refusal.text, "is no tape image") != NULL);
+	(void)unlink(rig.disk.file);
+
+	make_tape(tape, sizeof(tape));
+	storage_rig_write(&rig, "x", 1, 8); /* the length behind the block */
+	CHECK_EQ(storage_rig_inspect(&rig), -EINVAL);
+	CHECK_EQ(truncate(rig.disk.file, 3), 0);
+	CHECK_EQ(storage_rig_inspect(&rig), -EINVAL);
+	(void)unlink(rig.disk.file);
+}
+
 TEST(what_is_no_image_is_refused_without_opening_it)
 {
 	storage_rig_make(&rig, 0);
