@@ -579,3 +579,56 @@ TEST(mode_pages_of_a_tape_tell_blocks_and_buffering)
 
 	close_tape();
 }
+
+/* Marks of all kinds, lengths that fit and lengths that do not. */
+static void fill_image(uint32_t seed)
+{
+	static const uint32_t marks[] = { 0, 0,  0xfffffffe, 0xfffeffff,
+					  4, 12, 4,          0x80000004 };
+
+	for (uint32_t at = 0; at < RIG_MEDIUM_BYTES; at += 4) {
+		uint32_t mark;
+
+		seed = seed * 1103515245 + 12345;
+		mark = marks[seed >> 16 & 7];
+		if ((seed >> 20 & 0x3ff) == 0)
+			mark = seed & 1 << 19 ? 0xffffffff : 0x7fffffff;
+		memcpy(rig.memory.image + at, &mark, sizeof(mark));
+	}
+}
+
+TEST(a_hostile_image_cannot_lead_beyond_the_tape_nor_hold_a_command)
+{
+	for (uint32_t seed = 0; seed < 64; seed++) {
+		open_tape();
+		CHECK_EQ(scsi_unit_load(&rig.memory.unit, 1, RIG_MEDIUM_BYTES),
+			 0);
+		CHECK_EQ(RUN(&rig, 0, 0, 0, 0, 0, 0), SCSI_CHECK_CONDITION);
+		fill_image(seed);
+
+		/* The rig checks each step. */
+		for (int i = 0; i < 32; i++) {
+			(void)read_block(0, 8);
+			(void)space(BLOCKS, i % 3 ? 5 : -7);
+			(void)space(FILEMARKS, i % 2 ? 3 : -1);
+		}
+		(void)space(TO_END, 0);
+		(void)space(FILEMARKS, -8388608);
+
+		close_tape();
+	}
+}
+
+TEST(a_tape_of_nothing_but_filemarks_has_an_end)
+{
+	open_tape();
+	CHECK_EQ(scsi_unit_load(&rig.memory.unit, 1, RIG_MEDIUM_BYTES), 0);
+	CHECK_EQ(RUN(&rig, 0, 0, 0, 0, 0, 0), SCSI_CHECK_CONDITION);
+
+	CHECK_EQ(space(TO_END, 0), SCSI_GOOD);
+	check_place(RIG_MEDIUM_BYTES / 4, RIG_MEDIUM_BYTES / 4);
+	(void)space(BLOCKS, 1);
+	CHECK_SENSE(SENSE_TAPE_BLANK, 0, 1);
+
+	close_tape();
+}
