@@ -98,7 +98,7 @@ struct scsi_task {
 	enum scsi_direction direction;
 	uint16_t row; /* of the nexus, in the ledger */
 	uint32_t row_sequence;
-	uint8_t *scratch; /* SCSI_SCRATCH_BYTES, private */
+	uint8_t *scratch; /* SCSI_SCRATCH_BYTES, private, aligned */
 
 	struct scsi_nexus *nexus;
 	const struct scsi_command *command; /* NULL: no such command */
