@@ -21,6 +21,5 @@ int main(void)
 	};
 	static struct service service = { .provider_ops = &provider_file };
 
-	service_look_at_host(&service);
 	return service_main(&role, &service.child, &service);
 }

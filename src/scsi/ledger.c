@@ -280,6 +280,13 @@ int scsi_ledger_attach(struct scsi_ledger *ledger,
 	return enter(ledger, nexus, name, row_count);
 }
 
+void scsi_ledger_live(struct scsi_ledger *ledger, uint32_t nexus, uint32_t life)
+{
+	scsi_ledger_drop(ledger);
+	scsi_ledger_prepare(ledger)->ports[nexus].life = life;
+	(void)scsi_ledger_commit(ledger);
+}
+
 void scsi_ledger_detach(struct scsi_ledger *ledger, uint32_t nexus)
 {
 	struct scsi_state *next;

@@ -67,7 +67,8 @@ struct scsi_port {
 	uint8_t name[SCSI_PORT_BYTES];
 	uint16_t row_count;
 	uint8_t is_attached;
-	uint8_t reserved[5];
+	uint8_t reserved;
+	uint32_t life; /* of its initiator; 0: scsi_ledger_live() never said */
 };
 
 /* All that changes by commands. The first two fields are the ledger's. */
@@ -139,6 +140,11 @@ void scsi_ledger_make(struct scsi_ledger *ledger, void *memory,
 int scsi_ledger_attach(struct scsi_ledger *ledger,
 		       const uint8_t port[SCSI_PORT_BYTES], uint32_t row_count,
 		       uint32_t *ret_nexus);
+
+/* Note which life of its initiator an attached nexus is in, for whoever attaches
+ * it next: the rows of an earlier life are no longer that initiator's. */
+void scsi_ledger_live(struct scsi_ledger *ledger, uint32_t nexus,
+		      uint32_t life);
 
 /* Its initiator is gone, with every command of it: I_T nexus loss. Rows that
  * have moved (scsi_row_next()) are to be completed before. */

@@ -144,7 +144,7 @@ int client_take(struct client *client, struct channel_request *ret_request)
 {
 	int r;
 
-	if (client->is_broken || client->is_detaching)
+	if (!client_is_open(client))
 		return -EAGAIN;
 	r = channel_receive_request(&client->channel, ret_request);
 	if (r == -EAGAIN)
@@ -195,6 +195,12 @@ void client_publish(struct client *client)
 {
 	if (channel_publish(&client->channel))
 		event_signal(client->call_fd);
+}
+
+bool client_is_open(const struct client *client)
+{
+	return !client->is_broken && !client->is_detaching &&
+	       (!client->scsi || scsi_is_open(client));
 }
 
 bool client_has_ended(const struct client *client)

@@ -102,6 +102,9 @@ void client_publish(struct client *client);
 void client_wait(struct task *task);
 struct task *client_next_waiting(struct client *client);
 
+/* True when requests of it are taken. */
+bool client_is_open(const struct client *client);
+
 /* True when none of its requests is in flight and it should be freed. */
 bool client_has_ended(const struct client *client);
 

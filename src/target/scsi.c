@@ -456,8 +456,11 @@ bool scsi_turn(struct service *service)
 	bool worked = run_ready(service);
 
 	for (struct volume *volume = service->volumes; volume;
-	     volume = volume->next)
+	     volume = volume->next) {
+		if (volume->entering_count)
+			worked |= volume_enter(service, volume);
 		if (volume->left_count)
 			worked |= volume_expire(service, volume);
+	}
 	return worked;
 }

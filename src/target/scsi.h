@@ -62,6 +62,9 @@ struct scsi_client {
 	struct task settling; /* completes what an absent client began */
 	struct scsi_origin settled;
 	bool is_settling;
+	bool is_entering; /* nothing is taken yet: an earlier life's commands
+			   * are being settled */
+	uint32_t life;
 };
 
 /*
@@ -83,6 +86,12 @@ bool scsi_take(struct service *service, struct client *client,
 
 /* The job of one of its tasks is done. */
 void scsi_finish(struct service *service, struct task *task);
+
+/* May its requests be taken? */
+static inline bool scsi_is_open(const struct client *client)
+{
+	return !client->scsi->is_entering;
+}
 
 /* Once per turn: go on with what is ready, and with what nobody came back
  * for. True if there was anything. */

@@ -25,7 +25,7 @@ static int ensure_volume(struct service *service,
 	*ret_volume = find_volume(service, attach->volume_id);
 	if (*ret_volume)
 		return 0;
-	r = volume_new(attach, ledger_fd, service->boot, ret_volume);
+	r = volume_new(attach, ledger_fd, ret_volume);
 	if (r)
 		return r;
 	(*ret_volume)->next = service->volumes;
@@ -60,6 +60,15 @@ static void drop_volume(struct service *service, struct volume *volume)
 	volume_free(volume);
 }
 
+/* As a ledger keeps it; 0 is none. */
+static uint32_t life_of(const struct disk_attach *attach)
+{
+	uint32_t life = (uint32_t)(attach->initiator_life ^
+				   attach->initiator_life >> 32);
+
+	return life ? life : 1;
+}
+
 static int join(struct client *client, const struct disk_attach *attach,
 		struct volume *volume)
 {
@@ -78,7 +87,37 @@ static int join(struct client *client, const struct disk_attach *attach,
 	client->scsi->volume = volume;
 	client->scsi->next = volume->clients;
 	volume->clients = client;
+	client->scsi->life = life_of(attach);
+	client->scsi->is_entering = !volume_knows_life(
+		volume, client->scsi->nexus.index, client->scsi->life);
+	volume->entering_count += client->scsi->is_entering;
 	return 0;
+}
+
+static bool enter(struct service *service, struct client *client)
+{
+	struct scsi_client *scsi = client->scsi;
+	struct volume *volume = scsi->volume;
+
+	volume_settle(service, volume, 1ull << scsi->nexus.index);
+	if (volume_has_left(volume, scsi->nexus.index))
+		return false;
+	client->is_broken =
+		volume_begin_life(volume, &scsi->nexus, scsi->life) != 0;
+	scsi->is_entering = false;
+	volume->entering_count--;
+	return true;
+}
+
+bool volume_enter(struct service *service, struct volume *volume)
+{
+	bool worked = false;
+
+	for (struct client *client = volume->clients; client;
+	     client = client->scsi->next)
+		if (client->scsi->is_entering)
+			worked |= enter(service, client);
+	return worked;
 }
 
 int scsi_client_open(struct service *service, struct client *client,
@@ -122,6 +161,21 @@ static void take_from_ready(struct service *service,
 	}
 }
 
+/* Nobody goes on with it, unless its initiator comes with it again. */
+static void forget(struct service *service, struct command *command)
+{
+	struct volume *volume = command_volume(command);
+	struct hold *hold = command->hold;
+	bool is_kept = has_begun(command);
+
+	command_retire(service, command, is_kept);
+	if (!is_kept || !hold->has_range)
+		return;
+	hold->is_left = true;
+	volume->left_count++;
+	volume_wait_for_owners(volume);
+}
+
 static void leave(struct service *service, struct client *client)
 {
 	struct volume *volume = client->scsi->volume;
@@ -130,9 +184,9 @@ static void leave(struct service *service, struct client *client)
 	while (*at != client)
 		at = &(*at)->scsi->next;
 	*at = client->scsi->next;
+	volume->entering_count -= client->scsi->is_entering;
 	while (client->scsi->first)
-		command_retire(service, client->scsi->first,
-			       has_begun(client->scsi->first));
+		forget(service, client->scsi->first);
 	/* One of them may have been let go on by another. */
 	take_from_ready(service, client);
 	volume_detach(volume, client->scsi->nexus.index);

@@ -7,11 +7,6 @@
 
 #include "target/scsi.h"
 
-static inline struct hold *hold_of(struct share_range *range)
-{
-	return (void *)((char *)range - offsetof(struct hold, range));
-}
-
 /* scsi.c ------------------------------------------------------------------- */
 
 struct volume *command_volume(const struct command *command);
@@ -42,6 +37,12 @@ void command_abort(struct service *service, struct command *command,
 /* Give a range back, and go on with those that waited for it. */
 void volume_release(struct service *service, struct volume *volume,
 		    struct hold *hold);
+
+/* scsi_client.c ------------------------------------------------------------ */
+
+/* Let clients in whose initiator has begun a new life, when nothing of the old
+ * one is left. True if there was one. */
+bool volume_enter(struct service *service, struct volume *volume);
 
 /* scsi_wait.c -------------------------------------------------------------- */
 

@@ -185,7 +185,7 @@ static bool prepare_sleep(struct service *service)
 	for (uint32_t i = 0; i < service->client_count; i++) {
 		struct client *client = service->clients[i];
 
-		if (!client->is_broken && !client->is_detaching &&
+		if (client_is_open(client) &&
 		    !channel_prepare_sleep(&client->channel, 1))
 			return false;
 	}
@@ -204,10 +204,9 @@ static nfds_t list_polled(struct service *service)
 		(struct pollfd){ .fd = service->done_fd, .events = POLLIN };
 	for (uint32_t i = 0; i < service->client_count; i++) {
 		const struct client *client = service->clients[i];
-		bool is_over = client->is_broken || client->is_detaching;
 
 		polled[POLLED_CLIENTS + i] = (struct pollfd){
-			.fd = is_over ? NO_FD : client->kick_fd,
+			.fd = client_is_open(client) ? client->kick_fd : NO_FD,
 			.events = POLLIN,
 		};
 	}

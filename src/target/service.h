@@ -42,10 +42,9 @@ struct service {
 	bool last_was_large;
 	uint32_t busy_turns;
 	struct log_limit error_limit;
-	uint64_t poison_offset;      /* tests: a request for it kills us */
-	uint8_t boot[SCSI_ID_BYTES]; /* this life of the host's */
-	struct volume *volumes;      /* owned, as long as they have clients */
-	struct command *ready;       /* SCSI commands that can go on */
+	uint64_t poison_offset; /* tests: a request for it kills us */
+	struct volume *volumes; /* owned, as long as they have clients */
+	struct command *ready;  /* SCSI commands that can go on */
 	struct command *last_ready;
 	uint32_t command_count; /* of them in flight */
 	uint32_t client_count;
@@ -54,9 +53,6 @@ struct service {
 };
 
 /* serve.c ---------------------------------------------------------------- */
-
-/* What only the host's files tell: before the sandbox is entered. */
-void service_look_at_host(struct service *service);
 
 /* Everything but the child, which the caller has opened. */
 int service_init(struct service *service);

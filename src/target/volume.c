@@ -144,7 +144,7 @@ static int set_unit(struct volume *volume, const struct disk_attach *attach)
 }
 
 int volume_new(const struct disk_attach *attach, int ledger_fd,
-	       const uint8_t boot[SCSI_ID_BYTES], struct volume **ret_volume)
+	       struct volume **ret_volume)
 {
 	struct volume *volume = calloc(1, sizeof(*volume));
 	int r;
@@ -152,10 +152,11 @@ int volume_new(const struct disk_attach *attach, int ledger_fd,
 	if (!volume)
 		return -ENOMEM;
 	volume->id = attach->volume_id;
-	volume->settle_at_ns = clock_now_ns() + SETTLE_AFTER_NS;
+	volume->is_shared = attach->is_shared;
+	volume_wait_for_owners(volume);
 	r = set_unit(volume, attach);
 	if (!r)
-		r = open_ledger(volume, ledger_fd, boot);
+		r = open_ledger(volume, ledger_fd, attach->boot_id);
 	if (!r)
 		r = scsi_unit_load(&volume->unit, attach->medium,
 				   attach->recorded_bytes);
@@ -182,6 +183,9 @@ int volume_attach(struct volume *volume, const struct disk_attach *attach,
 	uint32_t nexus;
 	int r;
 
+	/* Nobody said that others may come. */
+	if (volume->attached && !volume->is_shared)
+		return -EBUSY;
 	r = scsi_ledger_attach(&volume->ledger, attach->initiator_port,
 			       attach->row_count, &nexus);
 	if (r)
@@ -197,6 +201,43 @@ int volume_attach(struct volume *volume, const struct disk_attach *attach,
 	memcpy(ret_nexus->initiator_port, attach->initiator_port,
 	       SCSI_PORT_BYTES);
 	return 0;
+}
+
+void volume_wait_for_owners(struct volume *volume)
+{
+	volume->settle_at_ns = clock_now_ns() + SETTLE_AFTER_NS;
+}
+
+bool volume_knows_life(const struct volume *volume, uint32_t nexus,
+		       uint32_t life)
+{
+	return volume->ledger.state.ports[nexus].life == life;
+}
+
+bool volume_has_left(const struct volume *volume, uint32_t nexus)
+{
+	const struct share_range *range = volume->share.first;
+
+	while (range && hold_of(range)->nexus != nexus)
+		range = range->next;
+	return range != NULL;
+}
+
+int volume_begin_life(struct volume *volume, const struct scsi_nexus *nexus,
+		      uint32_t life)
+{
+	const struct scsi_port *port =
+		&volume->ledger.state.ports[nexus->index];
+	uint32_t row_count = port->row_count, index;
+	int r = 0;
+
+	if (port->life) {
+		scsi_ledger_detach(&volume->ledger, nexus->index);
+		r = scsi_ledger_attach(&volume->ledger, nexus->initiator_port,
+				       row_count, &index);
+	}
+	scsi_ledger_live(&volume->ledger, nexus->index, life);
+	return r;
 }
 
 void volume_detach(struct volume *volume, uint32_t nexus)

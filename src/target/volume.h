@@ -43,9 +43,11 @@ struct volume {
 	struct scsi_ledger ledger;
 	void *memory; /* owned: the ledger's */
 	bool is_damaged;
+	bool is_shared; /* more than one client may come */
 	struct share share;
 	struct hold *holds[SCSI_NEXUS_MAX]; /* owned: one per row */
 	uint64_t serial;                    /* of commands, counting up */
+	uint32_t entering_count;            /* clients with scsi->is_entering */
 	uint32_t left_count;                /* ranges with is_left */
 	uint32_t special_count; /* in flight that others may wait for */
 	uint64_t attached;      /* a bit for each nexus */
@@ -53,6 +55,11 @@ struct volume {
 	uint64_t settle_at_ns;  /* what is left waits for its owner till then */
 	struct client *clients; /* linked by scsi->next */
 };
+
+static inline struct hold *hold_of(const struct share_range *range)
+{
+	return (void *)((char *)range - offsetof(struct hold, range));
+}
 
 /*
  * Make a volume. `ledger_fd` is borrowed; NO_FD: a ledger that nobody finds
@@ -62,18 +69,35 @@ struct volume {
  * -ENOMEM
  */
 int volume_new(const struct disk_attach *attach, int ledger_fd,
-	       const uint8_t boot[SCSI_ID_BYTES], struct volume **ret_volume);
+	       struct volume **ret_volume);
 void volume_free(struct volume *volume);
 
 /*
  * A client comes: its nexus' index.
  *
  * -EINVAL, -ENOSPC  as scsi_ledger_attach()
- * -EBUSY            a client with this initiator port is there already
+ * -EBUSY            a client with this initiator port is there already, or
+ *                   any, and the volume is not shared
  * -ENOMEM
  */
 int volume_attach(struct volume *volume, const struct disk_attach *attach,
 		  struct scsi_nexus *ret_nexus);
+
+/* From now on, who left commands that were begun has some seconds to come
+ * back. */
+void volume_wait_for_owners(struct volume *volume);
+
+/* Is this the initiator that the ledger knows, or another life of it? */
+bool volume_knows_life(const struct volume *volume, uint32_t nexus,
+		       uint32_t life);
+
+/* Is anything left of an earlier life's commands? volume_begin_life() has to
+ * wait for that. */
+bool volume_has_left(const struct volume *volume, uint32_t nexus);
+
+/* The nexus begins anew, with the unit attention that says so. */
+int volume_begin_life(struct volume *volume, const struct scsi_nexus *nexus,
+		      uint32_t life);
 
 /* A client goes, and may come back in another life of the service. */
 void volume_detach(struct volume *volume, uint32_t nexus);

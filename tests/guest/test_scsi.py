@@ -70,3 +70,18 @@ def test_scsi_units_stand_beside_disks_of_their_own(host):
     counters = {row["name"]: row["counters"]
                 for row in host.partition("one")["disks"]}
     assert counters["fourth"]["writes"] > counters["second"]["writes"]
+
+
+def test_a_partition_that_starts_again_finds_its_scsi_disk(host):
+    raw = Raw(host, scsi_disk(host, size="64M"))
+    assert raw.do("write", 0, MIB, "x") == 0
+
+    host.run("stop", "one", "--force")
+    host.wait_state("one", "stopped")
+    host.run("start", "one")
+    raw.asked = 0
+    raw.console = host.console("one")
+    raw.ready()
+
+    assert raw.do("holds", 0, MIB, "x") == 0
+    assert raw.do("write", 0, MIB, "y") == 0

@@ -98,6 +98,7 @@ static void name_unit(const struct disk *disk, struct disk_attach *attach)
 	attach->unit_type = disk->definition->type;
 	attach->row_count =
 		(definition->scsi_queue_count + 1) * SCSI_QUEUE_ROWS;
+	attach->initiator_life = disk->partition->monitor->id;
 	make_scsi_id(disk, "port", disk->binding.id, attach->initiator_port);
 	make_scsi_id(disk, "unit", volume_id(disk), attach->unit_uuid);
 	if (sd_id128_get_boot(&boot) >= 0)

@@ -114,6 +114,8 @@ struct peer {
 static struct service service;
 static struct peer one, two;
 static int ledger_fd;
+static bool is_shared = true;
+static uint64_t life = 1; /* of the initiators */
 static struct channel_response response;
 
 static void start(void)
@@ -140,6 +142,8 @@ static int try_attach(struct peer *peer, uint8_t port)
 		.volume_id = 9,
 		.row_count = ROWS,
 		.initiator_port = { port },
+		.initiator_life = life,
+		.is_shared = is_shared,
 		.unit_uuid = { 1 },
 		.serial = "S1",
 	};
@@ -305,6 +309,26 @@ static struct channel_request make_read(uint32_t block, uint16_t row,
 	return request;
 }
 
+/* COMPARE AND WRITE of a block: `from` becomes `to`. */
+static struct channel_request make_compare(uint32_t block, uint8_t from,
+					   uint8_t to, struct peer *peer,
+					   uint16_t row, uint32_t sequence)
+{
+	const uint8_t cdb[16] = {
+		0x89,           0, 0, 0, 0, 0, 0, 0, (uint8_t)(block >> 8),
+		(uint8_t)block, 0, 0, 0, 1
+	};
+	struct channel_request request = make(cdb, sizeof(cdb), row, sequence);
+	uint8_t *data = peer->channel.buffers + DATA + row * 4096u;
+
+	request.flags = SCSI_DATA_OUT;
+	request.length_bytes = 2 * BLOCK;
+	request.buffer_offset = DATA + row * 4096u;
+	memset(data, from, BLOCK);
+	memset(data + BLOCK, to, BLOCK);
+	return request;
+}
+
 static struct channel_request make_manage(uint8_t function, uint16_t managed,
 					  uint16_t row, uint32_t sequence)
 {
@@ -323,7 +347,7 @@ static void forget_attention(struct peer *peer)
 {
 	struct channel_request request = make(test_ready, 6, 100, 1);
 
-	(void)status_of(peer, &request);
+	CHECK_EQ(status_of(peer, &request), SCSI_CHECK_CONDITION);
 }
 
 /* Tests. ------------------------------------------------------------------- */
@@ -502,7 +526,7 @@ TEST(a_change_without_room_is_kept_and_comes_again)
 	struct channel_request request;
 
 	start_with_one();
-	request = make_write(3, 1, &one, 0, 1);
+	request = make_compare(3, 0, 1, &one, 0, 1);
 	fail_with = -ENOSPC;
 	CHECK_EQ(status_of(&one, &request), -ENOSPC);
 	fail_with = 0;
@@ -510,5 +534,284 @@ TEST(a_change_without_room_is_kept_and_comes_again)
 	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
 
 	CHECK_EQ(disk[3 * BLOCK], 1);
+	stop();
+}
+
+TEST(a_first_command_is_told_that_the_unit_was_powered_on_and_where)
+{
+	struct channel_request request = make(test_ready, 6, 5, 1);
+
+	make_ledger();
+	start();
+	attach(&one, 1);
+
+	CHECK_EQ(status_of(&one, &request), SCSI_CHECK_CONDITION);
+
+	CHECK(scsi_outcome_sense_bytes(response.status) >= 14);
+	CHECK_EQ(sense_of(&one, 5)[12], 0x29);
+	request = make(test_ready, 6, 5, 2);
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+	stop();
+}
+
+TEST(a_hostile_peer_cannot_put_another_command_for_one_that_has_begun)
+{
+	struct channel_request request;
+
+	start_with_two();
+	request = make_compare(3, 0, 1, &one, 0, 7);
+	fail_with = -ENOSPC;
+	CHECK_EQ(status_of(&one, &request), -ENOSPC);
+	fail_with = 0;
+	request = make_compare(3, 0, 2, &one, 0, 8);
+	send(&one, &request);
+	turn_until_idle();
+
+	CHECK_EQ(service.client_count, 1);
+	CHECK_EQ(disk[3 * BLOCK], 0);
+	stop();
+}
+
+TEST(of_two_clients_that_change_the_same_block_one_waits_for_the_other)
+{
+	struct channel_request request;
+
+	start_with_two();
+	hold_kernel();
+	request = make_compare(3, 0, 1, &one, 0, 1);
+	send(&one, &request);
+	turn_until_idle();
+	request = make_compare(3, 1, 2, &two, 0, 1);
+	send(&two, &request);
+	turn_until_idle();
+	let_go();
+
+	receive(&one);
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	receive(&two);
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	CHECK_EQ(disk[3 * BLOCK], 2);
+	stop();
+}
+
+TEST(an_ended_command_that_comes_again_is_answered_and_not_executed)
+{
+	struct channel_request request;
+	int writes;
+
+	start_with_one();
+	request = make_compare(3, 0, 1, &one, 0, 1);
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+	writes = write_count;
+	die();
+	start();
+	attach(&one, 1);
+
+	request = make_compare(3, 0, 1, &one, 0, 1);
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+
+	CHECK_EQ(write_count, writes);
+	stop();
+}
+
+/* A command of client one that was begun and has moved when the service dies,
+ * and a change of the same block by client two in the next life. */
+static void die_in_the_middle(void)
+{
+	struct channel_request request;
+
+	start_with_two();
+	request = make_compare(3, 0, 1, &one, 0, 1);
+	fail_with = -ENOSPC;
+	CHECK_EQ(status_of(&one, &request), -ENOSPC);
+	fail_with = 0;
+	die();
+	start();
+	attach(&one, 1);
+	attach(&two, 2);
+	request = make_compare(3, 1, 2, &two, 0, 1);
+	send(&two, &request);
+	turn_until_idle();
+	CHECK(!receive_now(&two));
+}
+
+TEST(after_a_death_others_wait_for_what_had_begun_until_it_comes_again)
+{
+	struct channel_request request;
+
+	die_in_the_middle();
+
+	request = make_compare(3, 0, 1, &one, 0, 1);
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+	receive(&two);
+
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	CHECK_EQ(disk[3 * BLOCK], 2);
+	stop();
+}
+
+TEST(after_a_death_what_overlaps_nothing_that_had_begun_does_not_wait)
+{
+	struct channel_request request;
+
+	die_in_the_middle();
+
+	request = make_compare(4, 0, 1, &two, 1, 1);
+	CHECK_EQ(status_of(&two, &request), SCSI_GOOD);
+
+	stop();
+}
+
+TEST(after_a_death_what_had_moved_and_nobody_replays_is_completed)
+{
+	struct channel_request request;
+
+	die_in_the_middle();
+
+	request = make(test_ready, 6, 2, 1);
+	request.op = SCSI_REPLAYED;
+	CHECK_EQ(status_of(&one, &request), 0);
+	receive(&two);
+
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	CHECK_EQ(disk[3 * BLOCK], 2);
+	stop();
+}
+
+TEST(a_client_that_does_not_come_back_holds_others_up_for_a_time_only)
+{
+	die_in_the_middle();
+
+	service.volumes->settle_at_ns = 0;
+	receive(&two);
+
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	CHECK_EQ(disk[3 * BLOCK], 2);
+	stop();
+}
+
+TEST(a_task_that_waits_is_aborted_at_once)
+{
+	struct channel_request request;
+
+	start_with_two();
+	hold_kernel();
+	request = make_compare(3, 0, 1, &one, 0, 1);
+	send(&one, &request);
+	turn_until_idle();
+	request = make_compare(3, 1, 2, &two, 0, 1);
+	send(&two, &request);
+	turn_until_idle();
+	request = make_manage(SCSI_ABORT_TASK, 0, 1, 1);
+	send(&two, &request);
+
+	receive(&two);
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_TASK_ABORTED);
+	CHECK_EQ(scsi_outcome_flags(response.status), SCSI_ABORTED);
+	receive(&two);
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_FUNCTION_COMPLETE);
+	let_go();
+	receive(&one);
+	CHECK_EQ(disk[3 * BLOCK], 1);
+	stop();
+}
+
+TEST(a_reset_is_answered_when_every_task_has_left_the_kernel)
+{
+	struct channel_request request;
+
+	start_with_two();
+	hold_kernel();
+	request = make_write(1, 1, &one, 0, 1);
+	send(&one, &request);
+	turn_until_idle();
+	request = make_manage(SCSI_LOGICAL_UNIT_RESET, 0, 1, 1);
+	send(&two, &request);
+	turn_until_idle();
+	CHECK(!receive_now(&two));
+	request = make(test_ready, 6, 3, 1);
+	send(&one, &request);
+	turn_until_idle();
+	CHECK(!receive_now(&one));
+	let_go();
+
+	receive(&two);
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_FUNCTION_COMPLETE);
+	receive(&one);
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	receive(&one);
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_CHECK_CONDITION);
+	CHECK_EQ(sense_of(&one, 3)[13], 0x03);
+	stop();
+}
+
+TEST(a_reset_that_comes_again_resets_once)
+{
+	struct channel_request request;
+
+	start_with_one();
+	request = make_manage(SCSI_LOGICAL_UNIT_RESET, 0, 1, 1);
+	CHECK_EQ(status_of(&one, &request), SCSI_FUNCTION_COMPLETE);
+	request = make(test_ready, 6, 3, 1);
+	CHECK_EQ(status_of(&one, &request), SCSI_CHECK_CONDITION);
+	die();
+	start();
+	attach(&one, 1);
+
+	request = make_manage(SCSI_LOGICAL_UNIT_RESET, 0, 1, 1);
+	CHECK_EQ(status_of(&one, &request), SCSI_FUNCTION_COMPLETE);
+
+	request = make(test_ready, 6, 3, 2);
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+	stop();
+}
+
+TEST(an_initiator_that_begins_anew_is_not_bound_to_its_old_rows)
+{
+	struct channel_request request;
+
+	start_with_one();
+	request = make_compare(3, 0, 1, &one, 0, 7);
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+	die();
+	start();
+	life++;
+	attach(&one, 1);
+
+	request = make(test_ready, 6, 0, 1);
+	CHECK_EQ(status_of(&one, &request), SCSI_CHECK_CONDITION);
+	CHECK_EQ(sense_of(&one, 0)[12], 0x29);
+	CHECK_EQ(sense_of(&one, 0)[13], 0x07);
+	request = make_compare(3, 1, 2, &one, 0, 2);
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+	stop();
+}
+
+TEST(what_a_dead_initiator_had_moved_is_completed_before_its_next_life)
+{
+	struct channel_request request;
+
+	die_in_the_middle();
+	die();
+	start();
+	life++;
+	attach(&one, 1);
+	attach(&two, 2);
+
+	request = make_read(3, 0, 1);
+	(void)status_of(&one, &request);
+	CHECK_EQ(disk[3 * BLOCK], 1);
+	stop();
+}
+
+TEST(a_volume_that_is_not_shared_has_one_client)
+{
+	is_shared = false;
+	start_with_one();
+
+	CHECK_EQ(try_attach(&two, 2), -EBUSY);
+
+	close_peer(&two);
+	two.client = NULL;
 	stop();
 }
