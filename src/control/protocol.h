@@ -289,7 +289,7 @@ struct disk_attach {
 	/* What is in the drive, told from what was before (scsi/medium.h). */
 	uint64_t medium;
 	uint64_t recorded_bytes; /* of a tape */
-	uint32_t is_shared; /* others write to its volume as well */
+	uint32_t is_shared;      /* others write to its volume as well */
 	uint32_t reserved;
 	uint64_t initiator_life; /* another one with every monitor */
 };

@@ -336,20 +336,10 @@ int scsi_unit_begin(struct scsi_unit *unit, struct scsi_nexus *nexus,
 
 /* How it goes on. ---------------------------------------------------------- */
 
-static bool has_other_nexuses(const struct scsi_unit *unit,
-			      const struct scsi_nexus *nexus)
-{
-	for (uint32_t i = 0; i < SCSI_NEXUS_MAX; i++)
-		if (i != nexus->index &&
-		    unit->ledger->state.ports[i].is_attached)
-			return true;
-	return false;
-}
-
 /*
  * Whether it is recorded, and keeps others off: what must not happen twice, and
- * with other writers what must not happen again over theirs. One whose record
- * has begun is to end it, whoever has gone since.
+ * on a shared unit what must not happen again over what others wrote, who may
+ * come after it has begun. One whose record has begun is to end it.
  */
 static bool is_recorded(const struct scsi_unit *unit,
 			const struct scsi_task *task)
@@ -357,8 +347,7 @@ static bool is_recorded(const struct scsi_unit *unit,
 	return task->is_resumed || task->command->place == SCSI_PLACE_COMPARE ||
 	       (unit->type == SCSI_TAPE &&
 		task->command->place == SCSI_PLACE_WHOLE) ||
-	       (task->command->class == SCSI_CLASS_CHANGE &&
-		has_other_nexuses(unit, task->nexus));
+	       (task->command->class == SCSI_CLASS_CHANGE && unit->is_shared);
 }
 
 static struct scsi_step lock(struct scsi_unit *unit, struct scsi_task *task)

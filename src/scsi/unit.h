@@ -46,6 +46,7 @@ struct scsi_unit {
 	bool is_thin;      /* freed blocks are given back, and read as zeroes */
 	bool is_removable; /* the medium: CD and tape, disks if asked for */
 	bool is_read_only; /* the medium, for everybody */
+	bool is_shared;    /* other nexuses may write, now or later */
 	uint8_t uuid[16];
 	char serial[SCSI_SERIAL_BYTES]; /* ASCII, padded with zeroes */
 	bool has_plate; /* for what outlives the host: SCSI_STEP_PLATE */

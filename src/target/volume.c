@@ -136,6 +136,7 @@ static int set_unit(struct volume *volume, const struct disk_attach *attach)
 		.is_thin = !attach->is_block_device,
 		.is_removable = attach->unit_type != DISK_TYPE_DISK,
 		.is_read_only = attach->unit_type == DISK_TYPE_CD,
+		.is_shared = attach->is_shared,
 		.ledger = &volume->ledger,
 	};
 	memcpy(volume->unit.uuid, attach->unit_uuid, SCSI_ID_BYTES);
@@ -152,7 +153,6 @@ int volume_new(const struct disk_attach *attach, int ledger_fd,
 	if (!volume)
 		return -ENOMEM;
 	volume->id = attach->volume_id;
-	volume->is_shared = attach->is_shared;
 	volume_wait_for_owners(volume);
 	r = set_unit(volume, attach);
 	if (!r)
@@ -184,7 +184,7 @@ int volume_attach(struct volume *volume, const struct disk_attach *attach,
 	int r;
 
 	/* Nobody said that others may come. */
-	if (volume->attached && !volume->is_shared)
+	if (volume->attached && !volume->unit.is_shared)
 		return -EBUSY;
 	r = scsi_ledger_attach(&volume->ledger, attach->initiator_port,
 			       attach->row_count, &nexus);

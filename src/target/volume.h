@@ -43,7 +43,6 @@ struct volume {
 	struct scsi_ledger ledger;
 	void *memory; /* owned: the ledger's */
 	bool is_damaged;
-	bool is_shared; /* more than one client may come */
 	struct share share;
 	struct hold *holds[SCSI_NEXUS_MAX]; /* owned: one per row */
 	uint64_t serial;                    /* of commands, counting up */

@@ -72,6 +72,7 @@ static struct scsi_unit unit = {
 	.block_bytes = BLOCK,
 	.physical_block_bytes = BLOCK,
 	.block_count = BLOCKS,
+	.is_shared = true,
 	.ledger = &ledger,
 };
 static struct progress {
