@@ -15,8 +15,8 @@ static void close_file(FILE **file)
 		(void)fclose(*file);
 }
 
-int document_read(struct cli *cli, const char *file,
-		  struct partition_document *ret_document)
+int document_read(struct cli *cli, const struct record_type *record,
+		  const char *file, void *ret_value)
 {
 	static char text[DOCUMENT_BYTES_MAX + 1];
 	SCOPED(close_file) FILE *in = NULL;
@@ -32,7 +32,7 @@ int document_read(struct cli *cli, const char *file,
 	if (ferror(in))
 		return cli_complain(cli, EXIT_REFUSED, file,
 				    "cannot be read: %s", strerror(errno));
-	r = document_parse(text, bytes, ret_document, &refusal);
+	r = document_parse_record(record, text, bytes, ret_value, &refusal);
 	if (r == -EINVAL)
 		return cli_refuse(cli, &refusal);
 	if (r < 0)

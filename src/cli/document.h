@@ -6,10 +6,11 @@
 
 #include "cli/cli.h"
 #include "definition/network.h"
+#include "definition/schema.h"
 
-/* Of a file; "-" is standard input. */
-int document_read(struct cli *cli, const char *file,
-		  struct partition_document *ret_document);
+/* Of a file, which describes a record of this type; "-" is standard input. */
+int document_read(struct cli *cli, const struct record_type *record,
+		  const char *file, void *ret_value);
 
 /* The one that is defined under this name. */
 int document_fetch(struct cli *cli, const char *name,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -36,7 +37,8 @@ struct reading {
 	size_t line;
 	uint64_t seen;         /* a bit per row of the document's record */
 	uint64_t element_seen; /* the same for the element at hand */
-	struct partition_document *document;
+	const struct record_type *record; /* of the document */
+	void *document;
 	struct refusal *refusal;
 };
 
@@ -49,7 +51,7 @@ static bool is_in_element(const struct reading *reading)
 static const struct record_type *record_at_hand(const struct reading *reading)
 {
 	return is_in_element(reading) ? reading->list->element
-				      : &partition_record;
+				      : reading->record;
 }
 
 static uint32_t *element_count(const struct reading *reading)
@@ -136,10 +138,13 @@ static int check_once(struct reading *reading, const struct field *field)
 static int read_key(struct reading *reading, const char *key)
 {
 	const struct field *field = find_key(reading, key);
+	char why[PATH_TEXT_SIZE];
 
-	if (!field)
-		return refuse_field(reading, key,
-				    "is not a field of a partition");
+	if (!field) {
+		(void)snprintf(why, sizeof(why), "is not a field of a %s",
+			       reading->record->name);
+		return refuse_field(reading, key, why);
+	}
 	if (field->type == FIELD_REFUSED)
 		return refuse_field(reading, key, field->help);
 	reading->field = field;
@@ -376,18 +381,36 @@ static int read_text(struct reading *reading, const char *text, size_t bytes)
 	return read_events(reading, &parser);
 }
 
-int document_parse(const char *text, size_t bytes,
-		   struct partition_document *ret_document,
-		   struct refusal *ret_refusal)
+static int parse(struct reading *reading, const char *text, size_t bytes)
 {
-	struct partition_document document = { 0 };
+	const struct record_type *record = reading->record;
+	int r = read_text(reading, text, bytes);
+
+	if (r == 0 && reading->place != AT_END)
+		r = refuse(reading->refusal, -EINVAL, "",
+			   "the document is empty");
+	if (r < 0)
+		return r;
+	record_set_fallbacks(record, reading->document, reading->seen);
+	return definition_check(record, reading->document, "",
+				reading->refusal);
+}
+
+int document_parse_record(const struct record_type *record, const char *text,
+			  size_t bytes, void *ret_value,
+			  struct refusal *ret_refusal)
+{
+	SCOPED(free_pointer) void *value = calloc(1, record->bytes);
 	struct reading reading = {
-		.document = &document,
+		.record = record,
+		.document = value,
 		.refusal = ret_refusal,
 	};
 	size_t comma;
 	int r;
 
+	if (!value)
+		return -ENOMEM;
 	if (bytes > DOCUMENT_BYTES_MAX)
 		return refuse(ret_refusal, -EINVAL, "",
 			      "a document is at most %d bytes long",
@@ -398,14 +421,16 @@ int document_parse(const char *text, size_t bytes,
 			      "not JSON: a comma before a closing bracket "
 			      "(line %zu)",
 			      comma);
-	r = read_text(&reading, text, bytes);
-	if (r == 0 && reading.place != AT_END)
-		r = refuse(ret_refusal, -EINVAL, "", "the document is empty");
-	record_set_fallbacks(&partition_record, &document, reading.seen);
+	r = parse(&reading, text, bytes);
 	if (r == 0)
-		r = definition_check(&partition_record, &document, "",
-				     ret_refusal);
-	if (r == 0)
-		*ret_document = document;
+		memcpy(ret_value, value, record->bytes);
 	return r;
+}
+
+int document_parse(const char *text, size_t bytes,
+		   struct partition_document *ret_document,
+		   struct refusal *ret_refusal)
+{
+	return document_parse_record(&partition_record, text, bytes,
+				     ret_document, ret_refusal);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The partition document: YAML or JSON text to a struct partition_document, and
- * back.
+ * Documents: YAML or JSON text to the struct of a record, and back. That of a
+ * partition is the document where nothing else is said.
  *
  * JSON is read as the subset of YAML that it is. A document is one map of the
  * fields in schema.h; anything else (unknown fields, fields given twice,
@@ -20,6 +20,7 @@
 
 #include "base/refusal.h"
 #include "definition/network.h"
+#include "definition/schema.h"
 
 /* Longest document, in bytes. */
 #define DOCUMENT_BYTES_MAX 65536
@@ -35,10 +36,17 @@ int document_parse(const char *text, size_t bytes,
 		   struct partition_document *ret_document,
 		   struct refusal *ret_refusal);
 
+/* The same of another record. */
+int document_parse_record(const struct record_type *record, const char *text,
+			  size_t bytes, void *ret_value,
+			  struct refusal *ret_refusal);
+
 /*
  * Write it as YAML that parses to the same document. It is trusted to be terminated; it need not be
  * valid.
  */
 void document_write(const struct partition_document *document, FILE *out);
+void document_write_record(const struct record_type *record, const void *value,
+			   FILE *out);
 
 #endif

@@ -91,20 +91,26 @@ static void write_grouped(const struct field *field, const char **group,
 	(void)write_field(field, "  ", base, out);
 }
 
-void document_write(const struct partition_document *document, FILE *out)
+void document_write_record(const struct record_type *record, const void *value,
+			   FILE *out)
 {
 	const char *group = NULL;
 
-	for (size_t i = 0; i < partition_record.field_count; i++) {
-		const struct field *field = &partition_record.fields[i];
+	for (size_t i = 0; i < record->field_count; i++) {
+		const struct field *field = &record->fields[i];
 
 		if (field->type == FIELD_GROUP)
 			group = field->path;
 		else if (field->type == FIELD_LIST)
-			write_list(field, document, out);
+			write_list(field, value, out);
 		else if (strchr(field->path, '.'))
-			write_grouped(field, &group, document, out);
+			write_grouped(field, &group, value, out);
 		else
-			(void)write_field(field, "", document, out);
+			(void)write_field(field, "", value, out);
 	}
+}
+
+void document_write(const struct partition_document *document, FILE *out)
+{
+	document_write_record(&partition_record, document, out);
 }

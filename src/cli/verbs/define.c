@@ -6,7 +6,8 @@
 static int run(struct cli *cli, const struct invocation *invocation)
 {
 	struct partition_document document;
-	int status = document_read(cli, invocation->positional, &document);
+	int status = document_read(cli, &partition_record,
+				   invocation->positional, &document);
 
 	if (status == EXIT_DONE)
 		status = document_send(cli, invocation->verb->message,

@@ -56,7 +56,8 @@ static int run(struct cli *cli, const struct invocation *invocation)
 {
 	struct partition_document now;
 	struct partition_document then;
-	int status = document_read(cli, invocation->second, &then);
+	int status = document_read(cli, &partition_record, invocation->second,
+				   &then);
 
 	if (status == EXIT_DONE)
 		status = document_fetch(cli, invocation->positional, &now);
