@@ -4,7 +4,7 @@
 
 _bulkhead_verbs="define redefine set diff install start stop pause resume reset save restore
 	balloon console list show
-	uninstall undefine events logs doctor disk nic switch service
+	uninstall undefine events logs doctor disk volume nic switch service
 	quarantine shutdown version help"
 
 # What may follow a verb; a test holds this against the command's own table.
@@ -33,6 +33,10 @@ _bulkhead_options() {
 	"doctor") echo "" ;;
 	"disk serve") echo "--file --vhost-user --size --read-only --direct" ;;
 	"disk list") echo "" ;;
+	"volume define") echo "" ;;
+	"volume undefine") echo "" ;;
+	"volume list") echo "" ;;
+	"volume show") echo "" ;;
 	"nic add") echo "--switch --vlan --tagged --rate --addresses --mac --mtu --queues --trunk --isolated --any-mac --router" ;;
 	"nic remove") echo "" ;;
 	"nic set") echo "--vlan --tagged --rate --addresses --router" ;;
@@ -101,7 +105,7 @@ _bulkhead() {
 	*)
 		verb=${plain[0]-}
 		case $verb in
-		disk | nic | switch | service) verb="$verb ${plain[1]-}" ;;
+		disk | volume | nic | switch | service) verb="$verb ${plain[1]-}" ;;
 		esac
 		if [[ $current == -* ]]; then
 			words="--socket --json --help $(_bulkhead_options "$verb")"
@@ -109,11 +113,12 @@ _bulkhead() {
 			case $verb in
 			"") words=$_bulkhead_verbs ;;
 			"disk ") words="serve list" ;;
+			"volume ") words="define undefine list show" ;;
 			"nic ") words="add remove set" ;;
 			"switch ") words="define undefine list show fdb counters mirror capture" ;;
 			"service ") words="list restart set remove" ;;
 			help) words=$_bulkhead_verbs ;;
-			define | redefine)
+			define | redefine | "volume define")
 				mapfile -t COMPREPLY < <(compgen -f -- "$current")
 				return
 				;;
@@ -134,6 +139,9 @@ _bulkhead() {
 			"switch undefine" | "switch show" | "switch fdb" | \
 				"switch counters" | "switch mirror" | "switch capture")
 				words=$(_bulkhead_names switch list)
+				;;
+			"volume undefine" | "volume show")
+				words=$(_bulkhead_names volume list)
 				;;
 			"service restart" | "service set" | "service remove")
 				words=$(_bulkhead_names service list)

@@ -38,6 +38,24 @@ const struct column disk_columns[] = {
 	{ 0 },
 };
 
+const struct column volume_columns[] = {
+	{ "VOLUME", .key = "volume" },
+	{ "SERVICE", .key = "service" },
+	{ "SIZE", .key = "size" },
+	{ "DISKS", .key = "disks" },
+	{ "UP", .key = "disks_up" },
+	{ "FILE", .key = "file" },
+	{ 0 },
+};
+
+const struct column volume_disk_columns[] = {
+	{ "PARTITION", .key = "partition" },
+	{ "DISK", .key = "name" },
+	{ "ACCESS", .key = "access" },
+	{ "STATE", .key = "state" },
+	{ 0 },
+};
+
 const struct column nic_columns[] = {
 	{ "INTERFACE", .key = "name" },
 	{ "SWITCH", .key = "switch" },

@@ -31,6 +31,10 @@
 	VERB(doctor) \
 	VERB(disk_serve) \
 	VERB(disk_list) \
+	VERB(volume_define) \
+	VERB(volume_undefine) \
+	VERB(volume_list) \
+	VERB(volume_show) \
 	VERB(nic_add) \
 	VERB(nic_remove) \
 	VERB(nic_set) \

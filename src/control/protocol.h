@@ -289,7 +289,7 @@ struct disk_attach {
 	/* What is in the drive, told from what was before (scsi/medium.h). */
 	uint64_t medium;
 	uint64_t recorded_bytes; /* of a tape */
-	uint32_t is_shared;      /* others write to its volume as well */
+	uint32_t is_shared;      /* others may have its volume as well */
 	uint32_t reserved;
 	uint64_t initiator_life; /* another one with every monitor */
 };
@@ -457,6 +457,14 @@ struct switch_head {
 	uint8_t attributes[0];
 };
 
+/* That of a volume. */
+struct volume_head {
+	char name[NAME_SIZE];
+	uint32_t reserved;
+	uint32_t attribute_bytes;
+	uint8_t attributes[0];
+};
+
 struct partition_name {
 	char name[NAME_SIZE];
 };
@@ -573,6 +581,27 @@ struct switch_dead_end {
 	char partition[NAME_SIZE];
 	char nic[NAME_SIZE];
 	struct port_vlans vlans; /* pvid 0: that one leads to somebody */
+};
+
+struct volume_name {
+	char name[NAME_SIZE];
+};
+
+struct volume_row {
+	uint64_t id;
+	uint32_t disk_count; /* that name it */
+	uint32_t disks_up;
+	uint32_t reserved;
+	uint32_t attribute_bytes; /* of the volume */
+	uint8_t attributes[0];
+};
+
+/* A disk that names a volume. */
+struct volume_disk_row {
+	char partition[NAME_SIZE];
+	char disk[NAME_SIZE];
+	char access[NAME_SIZE];
+	char state[NAME_SIZE]; /* as disk_row.state */
 };
 
 struct service_name {

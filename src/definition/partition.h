@@ -47,6 +47,11 @@ enum disk_access {
 	DISK_READ_WRITE,
 	DISK_READ_ONLY,
 	DISK_READ_WRITE_UNFENCED, /* where the fence may not hold (I4) */
+	/* Of a volume: beside others that write, as the one writer beside
+	 * readers that it surprises, and as one of those. */
+	DISK_READ_WRITE_SHARED,
+	DISK_READ_WRITE_PUBLISHED,
+	DISK_READ_STALE,
 	DISK_ACCESS_COUNT
 };
 
@@ -87,6 +92,7 @@ struct outage {
 struct disk_definition {
 	char name[NAME_SIZE];
 	char service[NAME_SIZE]; /* the disk service that serves it */
+	char volume[NAME_SIZE];  /* what has its file; empty: it has its own */
 	char file[PATH_SIZE];    /* absolute */
 	uint64_t size_bytes;     /* 0: the size the file has at install */
 	uint32_t access;         /* enum disk_access */

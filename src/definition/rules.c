@@ -103,6 +103,62 @@ void rules_complete_disk(void *record)
 		disk->access = DISK_READ_ONLY;
 }
 
+/* As the field's values mean it; the same both ways. */
+bool rules_access_goes_with(uint32_t access, uint32_t other)
+{
+	static const uint32_t beside[DISK_ACCESS_COUNT] = {
+		[DISK_READ_ONLY] = 1u << DISK_READ_ONLY | 1u << DISK_READ_STALE,
+		[DISK_READ_WRITE_SHARED] =
+			1u << DISK_READ_WRITE_SHARED | 1u << DISK_READ_STALE,
+		[DISK_READ_WRITE_PUBLISHED] = 1u << DISK_READ_STALE,
+		[DISK_READ_STALE] = 1u << DISK_READ_ONLY |
+				    1u << DISK_READ_STALE |
+				    1u << DISK_READ_WRITE_SHARED |
+				    1u << DISK_READ_WRITE_PUBLISHED,
+	};
+
+	return access < DISK_ACCESS_COUNT && other < DISK_ACCESS_COUNT &&
+	       (beside[access] & 1u << other);
+}
+
+bool rules_access_reads(uint32_t access)
+{
+	return access == DISK_READ_ONLY || access == DISK_READ_STALE;
+}
+
+bool rules_access_is_shared(uint32_t access)
+{
+	return access == DISK_READ_WRITE_SHARED ||
+	       access == DISK_READ_WRITE_PUBLISHED || access == DISK_READ_STALE;
+}
+
+void rules_take_volume(struct disk_definition *disk,
+		       const struct volume_definition *volume)
+{
+	memcpy(disk->file, volume->file, sizeof(disk->file));
+	memcpy(disk->service, volume->service, sizeof(disk->service));
+	disk->size_bytes = volume->size_bytes;
+	disk->cache = volume->cache;
+}
+
+static int check_access(const struct disk_definition *disk,
+			const struct checking *checking)
+{
+	if (rules_access_is_shared(disk->access) && !disk->volume[0])
+		return refuse_key(checking, "access",
+				  "must be rw, ro or rw-unfenced for a disk "
+				  "without a volume");
+	if (disk->access == DISK_READ_WRITE_UNFENCED && disk->volume[0])
+		return refuse_key(checking, "access",
+				  "cannot be rw-unfenced for a volume");
+	if (disk->access == DISK_READ_WRITE_SHARED &&
+	    disk->bus != DISK_BUS_SCSI)
+		return refuse_key(checking, "access",
+				  "is rw-shared, which goes with bus: scsi "
+				  "only");
+	return 0;
+}
+
 int rules_check_disk(const void *record, const struct checking *checking)
 {
 	const struct disk_definition *disk = record;
@@ -120,7 +176,7 @@ int rules_check_disk(const void *record, const struct checking *checking)
 		return refuse_key(checking, "queues",
 				  "goes with bus: blk only; scsi.queues is for "
 				  "the controller");
-	return 0;
+	return check_access(disk, checking);
 }
 
 /* Partitions. ----------------------------------------------------------------- */
@@ -135,7 +191,13 @@ static int check_disk_pair(const struct partition_definition *definition,
 	if (strcmp(a->name, b->name) == 0)
 		return refuse_key(checking, "name",
 				  "is the name of disks[%u] too", first);
-	if (strcmp(a->file, b->file) == 0 &&
+	if (b->volume[0] && strcmp(a->volume, b->volume) == 0 &&
+	    !rules_access_goes_with(a->access, b->access))
+		return refuse_key(checking, "access",
+				  "does not go with that of disks[%u], which "
+				  "is of the same volume",
+				  first);
+	if (b->file[0] && strcmp(a->file, b->file) == 0 &&
 	    (a->access != DISK_READ_ONLY || b->access != DISK_READ_ONLY))
 		return refuse_key(checking, "file",
 				  "is the file of disks[%u] too", first);

@@ -23,6 +23,17 @@ int rules_check_disk(const void *record, const struct checking *checking);
 int rules_check_nic(const void *record, const struct checking *checking);
 int rules_check_switch(const void *record, const struct checking *checking);
 
+/* Two disks of one volume: may both be there at a time? */
+bool rules_access_goes_with(uint32_t access, uint32_t other);
+
+/* Does a disk with this access only read; are there others beside it? */
+bool rules_access_reads(uint32_t access);
+bool rules_access_is_shared(uint32_t access);
+
+/* What a disk has of its volume. */
+void rules_take_volume(struct disk_definition *disk,
+		       const struct volume_definition *volume);
+
 /* What is no disk is a unit of the SCSI controller, and a CD is only read. */
 void rules_complete_disk(void *record);
 

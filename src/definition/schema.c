@@ -12,7 +12,9 @@ static const char *const engine_choices[] = { "auto", "kvm", "qemu", "foreign",
 					      NULL };
 static const char *const restart_choices[] = { "on-failure", "never", "always",
 					       NULL };
-static const char *const access_choices[] = { "rw", "ro", "rw-unfenced", NULL };
+static const char *const access_choices[] = {
+	"rw", "ro", "rw-unfenced", "rw-shared", "rw-published", "ro-stale", NULL
+};
 static const char *const bus_choices[] = { "blk", "scsi", NULL };
 static const char *const type_choices[] = { "disk", "cd", "tape", NULL };
 static const char *const cache_choices[] = { "buffered", "direct", NULL };
@@ -50,6 +52,13 @@ static bool is_kvm(const void *record)
 	       engine_of(record) == ENGINE_AUTO;
 }
 
+static bool has_own_file(const void *record)
+{
+	return !((const struct disk_definition *)record)->volume[0];
+}
+
+static const struct need own_file = { has_own_file,
+				      "is the volume's, and goes without one" };
 static const struct need own = { is_own, "does not go with engine: foreign" };
 static const struct need foreign = { is_foreign,
 				     "goes with engine: foreign only" };
@@ -63,15 +72,17 @@ static const struct need kvm = { is_kvm, "goes with the kvm engine only" };
 static const struct field disk_fields[] = {
 	{ "name", 1, FIELD_NAME, .change = CHANGE_UNINSTALLED, .is_required = true, TEXT_AT(disk_definition, name),
 	  .help = "The name of the disk, unique in the partition; also its serial number." },
-	{ "file", 2, FIELD_PATH, .change = CHANGE_UNINSTALLED, .is_required = true, TEXT_AT(disk_definition, file),
-	  .help = "A raw image or a block device." },
-	{ "size", 3, FIELD_SIZE, .change = CHANGE_UNINSTALLED, AT(disk_definition, size_bytes), .least = DISK_BYTES_MIN, .most = DISK_BYTES_MAX, .unit = 512, .fallback_text = "the size of the file",
+	{ "volume", 14, FIELD_NAME, .change = CHANGE_UNINSTALLED, TEXT_AT(disk_definition, volume),
+	  .help = "A volume, which has the file, its size, service and cache, and may be named by several disks." },
+	{ "file", 2, FIELD_PATH, .need = &own_file, .change = CHANGE_UNINSTALLED, .is_required = true, TEXT_AT(disk_definition, file),
+	  .help = "A raw image or a block device; required unless there is a volume." },
+	{ "size", 3, FIELD_SIZE, .need = &own_file, .change = CHANGE_UNINSTALLED, AT(disk_definition, size_bytes), .least = DISK_BYTES_MIN, .most = DISK_BYTES_MAX, .unit = 512, .fallback_text = "the size of the file",
 	  .help = "The size of the disk, a multiple of 512, and of a tape how much it can hold; a file that does not exist is created at install, a disk with its size and a tape empty." },
 	{ "access", 4, FIELD_CHOICE, .change = CHANGE_UNINSTALLED, AT(disk_definition, access), .choices = access_choices,
-	  .help = "Whether the guest may write; rw wants a block device or a file system on which a write ends with its writer, and rw-unfenced takes any other, where a write of a service that died may land on later ones." },
-	{ "cache", 5, FIELD_CHOICE, .change = CHANGE_STOPPED, AT(disk_definition, cache), .choices = cache_choices,
+	  .help = "Whether the guest may write; rw wants a block device or a file system on which a write ends with its writer, and rw-unfenced takes any other, where a write of a service that died may land on later ones; the last three share a volume with other disks, rw-shared on bus: scsi only." },
+	{ "cache", 5, FIELD_CHOICE, .need = &own_file, .change = CHANGE_STOPPED, AT(disk_definition, cache), .choices = cache_choices,
 	  .help = "Whether the host's page cache is used (buffered) or passed by (direct)." },
-	{ "service", 6, FIELD_NAME, .change = CHANGE_STOPPED, .fallback_text = DEFAULT_DISK_SERVICE, TEXT_AT(disk_definition, service),
+	{ "service", 6, FIELD_NAME, .need = &own_file, .change = CHANGE_STOPPED, .fallback_text = DEFAULT_DISK_SERVICE, TEXT_AT(disk_definition, service),
 	  .help = "The disk service that serves it." },
 	{ "on-outage", 7, FIELD_OUTAGE, .change = CHANGE_RUNNING, AT(disk_definition, outage), .least = 1, .most = OUTAGE_MS_MAX,
 	  .help = "What happens to requests while the disk's service is gone: they are held, or after the time given answered with an error, or the guest is paused." },
@@ -176,6 +187,21 @@ static const struct field switch_fields[] = {
 	{ "tagged", 5, FIELD_VLANS, .change = CHANGE_RUNNING, AT(switch_definition, vlans.tagged), .most = NIC_VID_MAX,
 	  .help = "The uplink's VLANs whose frames carry a tag." },
 };
+
+static const struct field volume_fields[] = {
+	{ "volume", 1, FIELD_NAME, .is_required = true, TEXT_AT(volume_definition, name),
+	  .help = "The name of the volume, unique on this host." },
+	{ "description", 6, FIELD_TEXT, .change = CHANGE_NEVER, TEXT_AT(volume_definition, description),
+	  .help = "What the volume is for, in the words of whoever defines it." },
+	{ "file", 2, FIELD_PATH, .change = CHANGE_NEVER, .is_required = true, TEXT_AT(volume_definition, file),
+	  .help = "A raw image or a block device." },
+	{ "size", 3, FIELD_SIZE, .change = CHANGE_NEVER, AT(volume_definition, size_bytes), .least = DISK_BYTES_MIN, .most = DISK_BYTES_MAX, .unit = 512, .fallback_text = "the size of the file",
+	  .help = "The size of the volume, a multiple of 512; a file that does not exist is created with it when the first partition that names the volume is installed." },
+	{ "service", 4, FIELD_NAME, .change = CHANGE_NEVER, .fallback_text = DEFAULT_DISK_SERVICE, TEXT_AT(volume_definition, service),
+	  .help = "The disk service that serves it, with all its clients." },
+	{ "cache", 5, FIELD_CHOICE, .change = CHANGE_NEVER, AT(volume_definition, cache), .choices = cache_choices,
+	  .help = "Whether the host's page cache is used (buffered) or passed by (direct)." },
+};
 /* clang-format on */
 
 const struct record_type disk_record = {
@@ -211,6 +237,13 @@ const struct record_type switch_record = {
 	.bytes = sizeof(struct switch_definition),
 	.complete = rules_complete_switch,
 	.check = rules_check_switch,
+};
+
+const struct record_type volume_record = {
+	.name = "volume",
+	.fields = volume_fields,
+	.field_count = ARRAY_COUNT(volume_fields),
+	.bytes = sizeof(struct volume_definition),
 };
 
 /* Who reads or decodes a record keeps a bit for each. */

@@ -4,7 +4,7 @@
  * sending, printing and the test of the manual page all read these tables.
  *
  * A *record* is what fields belong to: a partition, one of its disks or
- * interfaces, a switch. A path names a field of its record ("cpu.virtual"); the
+ * interfaces, a switch, a volume. A path names a field of its record ("cpu.virtual"); the
  * elements of a list are records of their own. Rows are in the order in which
  * they are printed; a group comes before its fields.
  *
@@ -20,6 +20,7 @@
 
 #include "definition/network.h"
 #include "definition/partition.h"
+#include "definition/volume.h"
 
 struct checking;
 
@@ -101,6 +102,7 @@ extern const struct record_type partition_record; /* partition_document */
 extern const struct record_type disk_record;      /* disk_definition */
 extern const struct record_type nic_record;       /* nic_definition */
 extern const struct record_type switch_record;    /* switch_definition */
+extern const struct record_type volume_record;    /* volume_definition */
 
 /* The row of this path; NULL when there is none. */
 const struct field *record_find(const struct record_type *record,

@@ -34,6 +34,11 @@ static int load_partition(void *context, const struct partition_record *record)
 	return partition_new(context, record) ? 0 : -ENOMEM;
 }
 
+static int load_volume(void *context, const struct volume_record *record)
+{
+	return volume_new(context, record) ? 0 : -ENOMEM;
+}
+
 static int load_switch(void *context, const struct switch_record *record)
 {
 	struct uplink closed = UPLINK_CLOSED;
@@ -101,7 +106,10 @@ static int load(struct supervisor *supervisor)
 						   report_recovery };
 	int r;
 
-	r = store_each_partition(supervisor->store, load_partition, supervisor);
+	r = store_each_volume(supervisor->store, load_volume, supervisor);
+	if (r == 0)
+		r = store_each_partition(supervisor->store, load_partition,
+					 supervisor);
 	if (r == 0)
 		r = store_each_switch(supervisor->store, load_switch,
 				      supervisor);
@@ -218,6 +226,7 @@ int supervisor_open(struct supervisor *supervisor, struct refusal *refusal)
 	TAILQ_INIT(&supervisor->quarantine);
 	TAILQ_INIT(&supervisor->services);
 	TAILQ_INIT(&supervisor->partitions);
+	TAILQ_INIT(&supervisor->volumes);
 	TAILQ_INIT(&supervisor->networks);
 	TAILQ_INIT(&supervisor->leaving);
 	TAILQ_INIT(&supervisor->kept_answers);
@@ -275,6 +284,7 @@ static void free_objects(struct supervisor *supervisor)
 	while ((partition = TAILQ_FIRST(&supervisor->partitions)))
 		partition_free(partition);
 	networks_free(supervisor);
+	volumes_free(supervisor);
 	services_free(supervisor);
 	processes_free(supervisor);
 	adopt_close(supervisor);

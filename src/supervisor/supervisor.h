@@ -19,6 +19,7 @@
 #include "supervisor/network/network.h"
 #include "supervisor/partition/partition.h"
 #include "supervisor/service/service.h"
+#include "supervisor/service/volume.h"
 #include "supervisor/store/events.h"
 #include "supervisor/store/record.h"
 #include "supervisor/store/store.h"
@@ -45,6 +46,7 @@ struct supervisor {
 	uint8_t key[TOKEN_KEY_BYTES]; /* of children's tokens */
 	struct service_list services;
 	struct partition_list partitions;
+	struct volume_list volumes;
 	struct network_list networks;
 	struct network_list leaving;  /* undefined; a service has the uplink */
 	sd_event_source *link_source; /* of network_watch.c */

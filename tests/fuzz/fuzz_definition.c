@@ -32,8 +32,9 @@ static void print(const struct record_type *record, const void *value)
 static void use_disk(const struct disk_definition *disk)
 {
 	assert(text_is_name(disk->name, sizeof(disk->name)));
-	assert(text_is_name(disk->service, sizeof(disk->service)));
-	assert(disk->file[0] == '/');
+	assert(disk->volume[0] ||
+	       text_is_name(disk->service, sizeof(disk->service)));
+	assert((disk->file[0] == '/') == !disk->volume[0]);
 	assert(strlen(disk->file) < sizeof(disk->file));
 	assert(disk->access < DISK_ACCESS_COUNT);
 	assert(disk->cache < DISK_CACHE_COUNT);
@@ -74,9 +75,10 @@ static void check_same(const struct record_type *record, const void *value)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	static const struct record_type *const records[] = {
-		&partition_record, &disk_record, &nic_record, &switch_record
+		&partition_record, &disk_record, &nic_record, &switch_record,
+		&volume_record
 	};
-	const struct record_type *record = records[bytes ? data[0] % 4 : 0];
+	const struct record_type *record = records[bytes ? data[0] % 5 : 0];
 	struct partition_document value;
 	struct refusal refusal;
 

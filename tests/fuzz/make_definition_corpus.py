@@ -6,7 +6,7 @@ import struct
 import sys
 
 NESTED, MAY_IGNORE = 1 << 15, 1 << 14
-PARTITION, DISK, NIC, SWITCH = b"\0", b"\1", b"\2", b"\3"
+PARTITION, DISK, NIC, SWITCH, VOLUME = b"\0", b"\1", b"\2", b"\3", b"\4"
 
 
 def attribute(number, payload):
@@ -56,6 +56,8 @@ SEEDS = {
         _1="lan", _2="net0", _3=struct.pack("<16sI", b"br0", 2),
         _4=struct.pack("<H", 1)),
     "disk": DISK + record(_1="root", _2="/srv/root.img"),
+    "shared-disk": DISK + record(_1="quorum", _14="quorum", _4=3, _10=1),
+    "volume": VOLUME + record(_1="quorum", _2="/srv/quorum.img"),
     "empty": b"",
 }
 

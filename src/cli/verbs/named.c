@@ -33,4 +33,6 @@ const struct verb verb_service_remove = VERB("service remove", MSG_SERVICE_REMOV
 	"Stop a service that nothing uses, and delete it.");
 const struct verb verb_switch_undefine = VERB("switch undefine", MSG_SWITCH_UNDEFINE, NOT_LONG,
 	"Delete a switch that no interface uses.");
+const struct verb verb_volume_undefine = VERB("volume undefine", MSG_VOLUME_UNDEFINE, NOT_LONG,
+	"Delete a volume that no disk names, with its reservations; its file stays.");
 /* clang-format on */

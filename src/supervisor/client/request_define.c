@@ -14,11 +14,20 @@ static int check_services(struct request *request,
 			  const struct partition_definition *definition)
 {
 	for (uint32_t i = 0; i < definition->disk_count; i++) {
-		const char *name = definition->disks[i].service;
+		const struct disk_definition *disk = &definition->disks[i];
+		const char *name = disk->service;
 		const struct service *service =
 			service_find(request->supervisor, name);
 		char field[32];
 
+		if (disk->volume[0]) {
+			(void)snprintf(field, sizeof(field), "disks[%u].volume",
+				       i);
+			if (volume_find(request->supervisor, disk->volume))
+				continue;
+			return refuse(&request->refusal, -EINVAL, field,
+				      "there is no volume %s", disk->volume);
+		}
 		if (service && service->role == ROLE_DISK)
 			continue;
 		(void)snprintf(field, sizeof(field), "disks[%u].service", i);

@@ -41,6 +41,12 @@ int request_service_remove(void *data, struct message *message);
 int request_quarantine_list(void *data, struct message *message);
 int request_quarantine_end(void *data, struct message *message);
 
+/* request_volume.c */
+int request_volume_define(void *data, struct message *message);
+int request_volume_undefine(void *data, struct message *message);
+int request_volume_list(void *data, struct message *message);
+int request_volume_show(void *data, struct message *message);
+
 /* request_network.c */
 int request_switch_define(void *data, struct message *message);
 int request_switch_undefine(void *data, struct message *message);

@@ -41,6 +41,7 @@ static int check_unused(struct request *request, const struct service *service)
 	const struct partition *partition;
 	const struct instance *instance;
 	const struct network *network;
+	const struct volume *volume;
 
 	TAILQ_FOREACH(partition, &supervisor->partitions, link)
 		if (has_disk_at(partition, service->name))
@@ -48,6 +49,13 @@ static int check_unused(struct request *request, const struct service *service)
 				      "partition %s has a disk that service %s "
 				      "serves",
 				      partition->record.definition.name,
+				      service->name);
+	TAILQ_FOREACH(volume, &supervisor->volumes, link)
+		if (strcmp(volume->record.definition.service, service->name) ==
+		    0)
+			return refuse(&request->refusal, -EBUSY, "name",
+				      "volume %s is served by service %s",
+				      volume->record.definition.name,
 				      service->name);
 	TAILQ_FOREACH(network, &supervisor->networks, link)
 		if (strcmp(network->record.definition.service, service->name) ==

@@ -18,6 +18,7 @@
 #include "supervisor/partition/hold.h"
 #include "supervisor/partition/memory.h"
 #include "supervisor/partition/partition_private.h"
+#include "supervisor/service/volume.h"
 #include "supervisor/storage/install.h"
 #include "supervisor/supervisor.h"
 
@@ -60,7 +61,7 @@ int launch_load_disks(struct partition *partition)
 		disk->binding.supervisor = partition->supervisor;
 		disk->partition = partition;
 		disk->owner = &partition_disk_owner;
-		disk->definition = &definition->disks[i];
+		disk_resolve(disk, &definition->disks[i]);
 		memcpy(disk->service, disk->definition->service, NAME_SIZE);
 		disk->index = i;
 		disk->witness_fd = NO_FD;
@@ -97,6 +98,19 @@ static int open_aside(struct disk *disk, witness_opener *open,
 	return 0;
 }
 
+/* Whoever shares the image has its locks, so nobody else has. */
+static int has_witness(void *context, struct disk *sibling)
+{
+	return sibling->witness_fd != NO_FD;
+}
+
+static witness_opener *opener_of(const struct disk *disk)
+{
+	return volume_each_sibling(disk, has_witness, NULL)
+		       ? storage_open_served
+		       : storage_open_witness;
+}
+
 /* A restore has its locks already, and so has the restart of a monitor whose
  * guest runs on. */
 static int take_witness(struct disk *disk, struct refusal *refusal)
@@ -108,7 +122,7 @@ static int take_witness(struct disk *disk, struct refusal *refusal)
 	    storage_check_witness(*held_fd, disk->definition, &disk->facts) < 0)
 		close_fd(held_fd);
 	if (*held_fd == NO_FD)
-		return open_aside(disk, storage_open_witness, refusal);
+		return open_aside(disk, opener_of(disk), refusal);
 	r = storage_check_alone(*held_fd, disk->definition, disk->index,
 				refusal);
 	if (r == 0)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "definition/rules.h"
 #include "supervisor/child/engine.h"
 #include "supervisor/errand/listener.h"
 #include "supervisor/partition/hold.h"
@@ -89,7 +90,7 @@ static void send_disk(struct partition *partition, struct disk *disk)
 		.attachment_id = disk->binding.id,
 		.size_bytes = disk->facts.size_bytes,
 		.index = disk->index,
-		.read_only = definition->access == DISK_READ_ONLY,
+		.read_only = rules_access_reads(definition->access),
 		.logical_block_bytes = disk->facts.logical_block_bytes,
 		.physical_block_bytes = disk->facts.physical_block_bytes,
 		.outage = definition->outage.policy,

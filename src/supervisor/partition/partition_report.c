@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "definition/rules.h"
 #include "supervisor/partition/redefine.h"
 #include "supervisor/partition/save.h"
+#include "supervisor/service/volume.h"
 #include "supervisor/supervisor.h"
 
 /* What a state and its reason do not say. */
@@ -100,10 +102,12 @@ void report_disks(const struct partition *partition,
 	if (state == PARTITION_UNINSTALLED)
 		return;
 	for (unsigned i = 0; i < definition->disk_count; i++) {
-		const struct disk_definition *disk = &definition->disks[i];
+		const struct disk_definition resolved = volume_resolve(
+			partition->supervisor, &definition->disks[i]);
+		const struct disk_definition *disk = &resolved;
 		struct disk_row row = {
 			.size_bytes = disk->size_bytes,
-			.read_only = disk->access == DISK_READ_ONLY,
+			.read_only = rules_access_reads(disk->access),
 		};
 		enum binding_state disk_state = BINDING_DETACHED;
 

@@ -10,6 +10,7 @@
 #include "supervisor/errand/errand.h"
 #include "supervisor/partition/partition_private.h"
 #include "supervisor/service/placement.h"
+#include "supervisor/service/volume.h"
 #include "supervisor/supervisor.h"
 
 #define FENCE_POLL_FIRST_MS 1
@@ -25,12 +26,38 @@ static struct service *service_of(const struct disk *disk)
 	return service_find(disk->binding.supervisor, disk->service);
 }
 
+void disk_resolve(struct disk *disk, const struct disk_definition *definition)
+{
+	disk->volume =
+		volume_find(disk->binding.supervisor, definition->volume);
+	disk->definition = definition;
+	if (!disk->volume)
+		return;
+	disk->resolved = volume_resolve(disk->binding.supervisor, definition);
+	disk->definition = &disk->resolved;
+}
+
+/* All disks of a volume are where one is, alone if that one is. */
+static int join(void *context, struct disk *sibling)
+{
+	struct disk *disk = context;
+
+	if (sibling->witness_fd == NO_FD)
+		return 0;
+	memcpy(disk->service, sibling->service, sizeof(disk->service));
+	disk->is_alone = sibling->is_alone;
+	return 1;
+}
+
 int disk_choose_service(struct disk *disk, struct refusal *ret_refusal)
 {
 	struct service *service;
-	int r = placement_find(disk->binding.supervisor,
-			       disk->definition->service, disk, &service,
-			       ret_refusal);
+	int r;
+
+	if (volume_each_sibling(disk, join, disk))
+		return 0;
+	r = placement_find(disk->binding.supervisor, disk->definition->service,
+			   disk, &service, ret_refusal);
 
 	if (r == 0)
 		memcpy(disk->service, service->name, sizeof(disk->service));
@@ -39,14 +66,17 @@ int disk_choose_service(struct disk *disk, struct refusal *ret_refusal)
 
 void disk_changed(struct disk *disk)
 {
+	const struct disk_definition *definition =
+		&disk->partition->record.definition.disks[disk->index];
 	const struct disk_settings settings = {
 		.attachment_id = disk->binding.id,
 		.index = disk->index,
-		.outage = disk->definition->outage.policy,
-		.outage_ms = disk->definition->outage.ms,
-		.hang_ms = disk->definition->hang_ms,
+		.outage = definition->outage.policy,
+		.outage_ms = definition->outage.ms,
+		.hang_ms = definition->hang_ms,
 	};
 
+	disk_resolve(disk, definition);
 	if (disk->partition->monitor)
 		process_tell(disk->partition->monitor, MSG_MONITOR_DISK_SET,
 			     &settings);
@@ -137,6 +167,10 @@ static void find_instance(struct disk *disk)
 	}
 	if (binding_must_wait(&disk->binding))
 		return;
+	if (volume_must_wait(disk, instance)) {
+		binding_progress_later(&disk->binding, FENCE_POLL_MOST_MS / 4);
+		return;
+	}
 	r = hand_over(disk, instance);
 	if (r == -EAGAIN) {
 		binding_apply(&disk->binding, BINDING_EVENT_BLOCKED);
@@ -213,25 +247,58 @@ void disk_unwant(struct disk *disk)
 		disk->owner->released(disk->partition);
 }
 
+/* Another disk of its volume for which its instance goes on. */
+static int find_alone(void *context, struct disk *sibling)
+{
+	struct disk **found = context;
+
+	if (sibling->is_alone)
+		*found = sibling;
+	return sibling->is_alone;
+}
+
 void disk_release(struct disk *disk)
 {
+	struct disk *heir = NULL;
+
 	binding_release(&disk->binding);
+	(void)volume_each_sibling(disk, find_alone, &heir);
 	if (disk->is_alone && service_of(disk))
-		service_rejoin(service_of(disk), disk);
+		service_rejoin(service_of(disk), disk, heir);
 	disk->is_alone = false;
 	errand_close(disk->binding.supervisor->errands, &disk->witness_fd);
+}
+
+static int set_alone(void *context, struct disk *disk)
+{
+	disk->is_alone = true;
+	return 0;
+}
+
+static int leave(void *context, struct disk *disk)
+{
+	binding_leave(&disk->binding);
+	return 0;
+}
+
+/* With all of its volume. */
+static void move_alone(struct disk *disk)
+{
+	disk->is_alone = true;
+	(void)volume_each_sibling(disk, set_alone, NULL);
+	service_settle(service_of(disk));
+	(void)volume_each_sibling(disk, leave, NULL);
 }
 
 void disk_poisoned(struct disk *disk, uint64_t generation)
 {
 	if (disk->is_alone)
 		return;
-	disk->is_alone = true;
 	partition_event_text(disk->partition, EVENT_WARNING,
 			     "disk %s: %s crashed three times over a request; "
 			     "it gets an instance of its own",
 			     disk->definition->name, disk->service);
-	service_settle(service_of(disk));
+	move_alone(disk);
 	binding_leave(&disk->binding);
 }
 
@@ -262,10 +329,8 @@ void disk_channel_broken(struct disk *disk, uint64_t generation,
 			     disk->definition->name, by_whom);
 	binding_note_end(&disk->binding, CHANNEL_EARLY_NS);
 	if (disk->binding.back_off.early_exits >= BROKEN_CHANNELS_MAX &&
-	    !disk->is_alone) {
-		disk->is_alone = true;
-		service_settle(service_of(disk));
-	}
+	    !disk->is_alone)
+		move_alone(disk);
 	binding_leave(&disk->binding);
 }
 

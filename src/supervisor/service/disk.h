@@ -16,6 +16,7 @@
 #include "supervisor/storage/storage.h"
 
 struct partition;
+struct volume;
 
 /* What its partition wants to know of it. */
 struct disk_owner_ops {
@@ -28,7 +29,10 @@ struct disk {
 	struct binding binding; /* wanted: its monitor is READY */
 	struct partition *partition;
 	const struct disk_owner_ops *owner;
-	const struct disk_definition *definition; /* the partition's */
+	const struct volume *volume; /* NULL: it has a file of its own */
+	/* The partition's, or `resolved`: that with what the volume has. */
+	const struct disk_definition *definition;
+	struct disk_definition resolved;
 	char service[NAME_SIZE]; /* the one defined, or one beside it */
 	unsigned index;
 	bool is_alone;  /* served by an instance of its own */
@@ -45,6 +49,9 @@ struct disk {
 
 extern const struct attachment_ops disk_attachments;
 extern const struct binding_ops disk_binding;
+
+/* Take over its definition, which is the partition's, and its volume. */
+void disk_resolve(struct disk *disk, const struct disk_definition *definition);
 
 /* Of the service that is defined and those beside it, one with room.
  * -EBUSY  there is none */

@@ -7,9 +7,11 @@
 #include "base/failpoint.h"
 #include "channel/channel.h"
 #include "channel/scsi_request.h"
+#include "definition/rules.h"
 #include "supervisor/child/token.h"
 #include "supervisor/partition/partition.h"
 #include "supervisor/service/disk_private.h"
+#include "supervisor/service/volume.h"
 #include "supervisor/storage/ledger_file.h"
 #include "supervisor/supervisor.h"
 
@@ -35,10 +37,10 @@ static uint32_t channel_kind(const struct disk *disk)
 						      : CHANNEL_KIND_DISK;
 }
 
-/* The volume of a disk of its own. */
+/* A disk without a volume is one. */
 static uint64_t volume_id(const struct disk *disk)
 {
-	return disk->binding.id;
+	return disk->volume ? disk->volume->record.id : disk->binding.id;
 }
 
 int disk_prepare(struct binding *binding, uint64_t generation,
@@ -96,6 +98,9 @@ static void name_unit(const struct disk *disk, struct disk_attach *attach)
 
 	attach->volume_id = volume_id(disk);
 	attach->unit_type = disk->definition->type;
+	/* Whether there are others now, or only may be, says its access. */
+	attach->is_shared =
+		disk->volume && disk->definition->access != DISK_READ_WRITE;
 	attach->row_count =
 		(definition->scsi_queue_count + 1) * SCSI_QUEUE_ROWS;
 	attach->initiator_life = disk->partition->monitor->id;
@@ -115,7 +120,7 @@ static void tell_service(struct disk *disk, struct instance *instance,
 	struct disk_attach attach = {
 		.attachment = binding_attachment(&disk->binding),
 		.size_bytes = disk->facts.size_bytes,
-		.read_only = disk->definition->access == DISK_READ_ONLY,
+		.read_only = rules_access_reads(disk->definition->access),
 		.direct = disk->definition->cache == DISK_DIRECT,
 		.logical_block_bytes = disk->facts.logical_block_bytes,
 		.is_block_device = disk->facts.is_block_device,

@@ -133,8 +133,9 @@ void service_settle(struct service *service);
 struct instance *service_instance_for(struct service *service,
 				      const struct disk *disk);
 
-/* The disk is released: its instance of its own may end. */
-void service_rejoin(struct service *service, const struct disk *disk);
+/* The disk is released: its instance of its own is the heir's, or may end. */
+void service_rejoin(struct service *service, const struct disk *disk,
+		    struct disk *heir);
 
 /* A client of an instance was detached or came; a retired one may now end. */
 void instance_client_left(struct instance *instance);

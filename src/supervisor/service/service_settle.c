@@ -6,6 +6,7 @@
 #include "base/count.h"
 #include "supervisor/service/disk.h"
 #include "supervisor/service/service_private.h"
+#include "supervisor/service/volume.h"
 #include "supervisor/supervisor.h"
 
 /* A standby is started when the clients of a recovery have their processor. */
@@ -106,7 +107,8 @@ static struct instance *find_alone(struct service *service,
 	struct instance *instance;
 
 	TAILQ_FOREACH(instance, &service->instances, link)
-		if (instance->duty == DUTY_ALONE && instance->alone_for == disk)
+		if (instance->duty == DUTY_ALONE &&
+		    volume_is_shared_by(instance->alone_for, disk))
 			return instance;
 	return NULL;
 }
@@ -195,10 +197,12 @@ struct instance *service_instance_for(struct service *service,
 	struct instance *instance;
 
 	TAILQ_FOREACH(instance, &service->instances, link) {
-		bool is_its_own = disk && disk->is_alone
-					  ? instance->duty == DUTY_ALONE &&
-						    instance->alone_for == disk
-					  : instance->duty == DUTY_ACTIVE;
+		bool is_its_own =
+			disk && disk->is_alone
+				? instance->duty == DUTY_ALONE &&
+					  volume_is_shared_by(
+						  instance->alone_for, disk)
+				: instance->duty == DUTY_ACTIVE;
 
 		if (is_its_own && instance_is_ready(instance))
 			return instance;
@@ -206,14 +210,16 @@ struct instance *service_instance_for(struct service *service,
 	return NULL;
 }
 
-void service_rejoin(struct service *service, const struct disk *disk)
+void service_rejoin(struct service *service, const struct disk *disk,
+		    struct disk *heir)
 {
 	struct instance *instance;
 
 	TAILQ_FOREACH(instance, &service->instances, link) {
 		if (instance->alone_for != disk)
 			continue;
-		instance->alone_for = NULL;
-		instance_retire(instance);
+		instance->alone_for = heir;
+		if (!heir)
+			instance_retire(instance);
 	}
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/scope.h"
+#include "definition/rules.h"
 #include "supervisor/errand/errand.h"
 #include "supervisor/storage/install_plan.h"
 
@@ -34,6 +35,8 @@ static int refuse_disk(const struct install *install, unsigned index, int error,
 static bool conflicts(const struct attachment_record *disk,
 		      const struct attachment_record *other)
 {
+	if (disk->volume_id && disk->volume_id == other->volume_id)
+		return !rules_access_goes_with(disk->access, other->access);
 	if (disk->is_read_only && other->is_read_only)
 		return false;
 	if (strcmp(disk->file, other->file) == 0)
@@ -48,6 +51,7 @@ static bool conflicts(const struct attachment_record *disk,
 struct reservation {
 	const struct attachment_record *disk;
 	char holder[NAME_SIZE];
+	bool is_of_volume; /* and it is the access that conflicts */
 };
 
 /* Ends the walk with 1 at the first that conflicts. */
@@ -57,7 +61,22 @@ static int check_attachment(void *context,
 	struct reservation *reservation = context;
 
 	memcpy(reservation->holder, record->partition, NAME_SIZE);
+	reservation->is_of_volume =
+		reservation->disk->volume_id &&
+		reservation->disk->volume_id == record->volume_id;
 	return conflicts(reservation->disk, record);
+}
+
+static int refuse_access(const struct install *install, unsigned index,
+			 const char *holder)
+{
+	char field[32];
+
+	(void)snprintf(field, sizeof(field), "disks[%u].access", index);
+	return refuse(install->refusal, -EBUSY, field,
+		      "does not go with that of the disk by which partition %s "
+		      "has the volume",
+		      holder);
 }
 
 static int check_reservations(const struct install *install, unsigned index)
@@ -70,6 +89,8 @@ static int check_reservations(const struct install *install, unsigned index)
 
 	if (r < 0)
 		return store_refuse(install->store, r, install->refusal);
+	if (r && reservation.is_of_volume)
+		return refuse_access(install, index, reservation.holder);
 	return r ? storage_refuse(install->refusal, index, -EBUSY,
 				  "is reserved by partition %s",
 				  reservation.holder)
@@ -99,10 +120,33 @@ static void note_facts(struct attachment_record *planned,
 	planned->is_block_device = facts->is_block_device;
 }
 
-static int inspect(struct install *install, unsigned index)
+/* What is to be installed as this disk; a volume's file is the volume's. */
+static int resolve(const struct install *install, unsigned index,
+		   struct disk_definition *ret_disk, uint64_t *ret_volume_id)
 {
-	const struct disk_definition *disk =
-		&install->record->definition.disks[index];
+	struct volume_record volume;
+	char field[32];
+	int r;
+
+	*ret_disk = install->record->definition.disks[index];
+	*ret_volume_id = 0;
+	if (!ret_disk->volume[0])
+		return 0;
+	r = store_get_volume(install->store, ret_disk->volume, &volume);
+	(void)snprintf(field, sizeof(field), "disks[%u].volume", index);
+	if (r == -ENOENT)
+		return refuse(install->refusal, r, field,
+			      "there is no volume %s", ret_disk->volume);
+	if (r < 0)
+		return store_refuse(install->store, r, install->refusal);
+	rules_take_volume(ret_disk, &volume.definition);
+	*ret_volume_id = volume.id;
+	return 0;
+}
+
+static int inspect(struct install *install, unsigned index,
+		   const struct disk_definition *disk)
+{
 	struct attachment_record *planned = &install->plan.files[index].disk;
 	struct storage_facts facts;
 	int r;
@@ -123,16 +167,19 @@ static int plan_disk(struct install *install, unsigned index)
 {
 	const struct partition_definition *definition =
 		&install->record->definition;
-	const struct disk_definition *disk = &definition->disks[index];
 	struct attachment_record *planned = &install->plan.files[index].disk;
 	char temporary[PATH_SIZE];
-	int r;
+	struct disk_definition disk;
+	int r = resolve(install, index, &disk, &planned->volume_id);
 
+	if (r < 0)
+		return r;
 	memcpy(planned->partition, definition->name, NAME_SIZE);
-	memcpy(planned->name, disk->name, NAME_SIZE);
-	memcpy(planned->file, disk->file, PATH_SIZE);
-	planned->is_read_only = disk->access == DISK_READ_ONLY;
-	r = inspect(install, index);
+	memcpy(planned->name, disk.name, NAME_SIZE);
+	memcpy(planned->file, disk.file, PATH_SIZE);
+	planned->access = disk.access;
+	planned->is_read_only = rules_access_reads(disk.access);
+	r = inspect(install, index, &disk);
 	if (r == 0 && plan_temporary(&install->plan, index, temporary) < 0)
 		r = refuse_disk(install, index, -ENAMETOOLONG,
 				"cannot be created");
@@ -177,11 +224,14 @@ static int make_file(const char *path, uint64_t bytes)
 static int note_file(struct install *install, unsigned index,
 		     const char *temporary)
 {
-	struct disk_definition disk = install->record->definition.disks[index];
 	struct planned_file *file = &install->plan.files[index];
+	struct disk_definition disk;
 	struct storage_facts facts;
-	int r;
+	uint64_t volume_id;
+	int r = resolve(install, index, &disk, &volume_id);
 
+	if (r < 0)
+		return r;
 	(void)text_copy(disk.file, sizeof(disk.file), temporary);
 	errand_step_aside();
 	r = storage_inspect(&disk, index, &facts, install->refusal);
@@ -255,9 +305,12 @@ static int create_files(struct install *install)
 static int put_attachment(struct install *install, unsigned index)
 {
 	struct attachment_record *disk = &install->plan.files[index].disk;
-	int r = store_next(install->store, STORE_ATTACHMENT, &disk->id);
+	struct attachment_record row = *disk;
+	int r = store_next(install->store, STORE_ATTACHMENT, &row.id);
 
-	return r < 0 ? r : store_put_attachment(install->store, disk);
+	/* A volume's file is not the partition's to remove. */
+	row.is_created &= !row.volume_id;
+	return r < 0 ? r : store_put_attachment(install->store, &row);
 }
 
 static int complete(struct install *install)

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/count.h"
 #include "base/scope.h"
+#include "definition/rules.h"
 #include "supervisor/storage/storage_format.h"
 #include "supervisor/storage/storage_lock.h"
 
@@ -74,7 +75,8 @@ static int check_fenced(const struct subject *subject, int fd)
 	char name[64] = "";
 	int r;
 
-	if (subject->disk->access != DISK_READ_WRITE)
+	if (rules_access_reads(subject->disk->access) ||
+	    subject->disk->access == DISK_READ_WRITE_UNFENCED)
 		return 0;
 	r = storage_name_unfenced(fd, name, sizeof(name));
 	if (r < 0)
@@ -115,16 +117,22 @@ static int check_writable(const struct subject *subject, int path_fd)
 {
 	SCOPED(close_fd) int writable = NO_FD;
 
-	if (subject->disk->access == DISK_READ_ONLY)
+	if (rules_access_reads(subject->disk->access))
 		return 0;
 	writable = storage_reopen(path_fd, O_RDWR);
 	return writable < 0 ? writable : 0;
 }
 
+bool storage_is_claimed(const struct disk_definition *disk)
+{
+	return !rules_access_reads(disk->access) &&
+	       !rules_access_is_shared(disk->access);
+}
+
 /*
- * A device for writing is claimed for as long as W lives. One for reading may
- * have several readers, and a claim would be exclusive among them too; so it is
- * only made and dropped.
+ * A device for writing is claimed for as long as W lives. One that others have
+ * as well cannot be, as a claim would be exclusive among them too; so it is only
+ * made and dropped.
  */
 static int open_device(const struct subject *subject, int path_fd)
 {
@@ -133,10 +141,12 @@ static int open_device(const struct subject *subject, int path_fd)
 
 	if (claim < 0)
 		return claim;
-	if (subject->disk->access == DISK_READ_ONLY)
-		return storage_reopen(path_fd, O_RDONLY);
 	r = check_writable(subject, path_fd);
-	return r < 0 ? r : take_fd(&claim);
+	if (r < 0)
+		return r;
+	return storage_is_claimed(subject->disk)
+		       ? take_fd(&claim)
+		       : storage_reopen(path_fd, O_RDONLY);
 }
 
 /* Writable first: an overlay copies the file up then, and W is to be of what
@@ -408,7 +418,12 @@ int storage_inspect(const struct disk_definition *disk, unsigned index,
 	struct subject subject = { disk, index, ret_refusal };
 	SCOPED(close_fd) int fd = NO_FD;
 	struct storage_facts facts = { 0 };
-	int r = storage_open_witness(disk, index, &fd, &facts, ret_refusal);
+	/* Others who share it may be at work. */
+	int r = open_witness(&subject,
+			     rules_access_is_shared(disk->access)
+				     ? storage_share_lock
+				     : storage_lock,
+			     &fd, &facts);
 
 	if (r == 0)
 		r = check_size(&subject, &facts);
@@ -474,7 +489,7 @@ int storage_check_room(const struct disk_definition *disk, unsigned index,
 	struct subject subject = { disk, index, ret_refusal };
 	SCOPED(close_fd) int directory = NO_FD;
 
-	if (disk->access == DISK_READ_ONLY)
+	if (rules_access_reads(disk->access))
 		return refuse_disk(&subject, -ENOENT,
 				   "does not exist, and a read-only disk is "
 				   "not created");

@@ -40,6 +40,9 @@
 #define STORAGE_FENCE_OFFSET (STORAGE_LOCK_BYTES + 8)
 /* Readers share an image, so each attachment has a fence byte of its own. */
 #define STORAGE_FENCE_READERS (STORAGE_LOCK_BYTES + 4096)
+/* So have those who share an image for writing. */
+#define STORAGE_FENCE_SHARED_BYTES (1ull << 60)
+#define STORAGE_FENCE_SHARED       (STORAGE_LOCK_BYTES + (1ull << 61))
 
 struct storage_facts {
 	uint64_t size_bytes;     /* of a tape its capacity */
@@ -101,6 +104,9 @@ int storage_open_witness(const struct disk_definition *disk, unsigned index,
 int storage_open_served(const struct disk_definition *disk, unsigned index,
 			int *ret_witness_fd, struct storage_facts *ret_facts,
 			struct refusal *ret_refusal);
+
+/* Is a device of this disk claimed for it alone as long as W lives? */
+bool storage_is_claimed(const struct disk_definition *disk);
 
 /*
  * Check that nobody but this witness has a lock on the image, before a new

@@ -7,6 +7,7 @@
 
 #include "base/failpoint.h"
 #include "base/scope.h"
+#include "definition/rules.h"
 
 /*
  * QEMU (block/file-posix.c) says with read locks on single bytes what it does
@@ -61,7 +62,7 @@ int storage_share_lock(int fd, const struct disk_definition *disk)
 {
 	int r;
 
-	if (disk->access != DISK_READ_ONLY)
+	if (!rules_access_reads(disk->access))
 		return set_lock(fd, F_RDLCK, 0, STORAGE_LOCK_BYTES);
 	r = set_lock(fd, F_RDLCK, 0, QEMU_WRITES);
 	if (r == 0)
@@ -76,7 +77,7 @@ int storage_lock(int fd, const struct disk_definition *disk)
 
 	if (r < 0)
 		return r;
-	if (disk->access == DISK_READ_ONLY)
+	if (rules_access_reads(disk->access))
 		r = is_free(fd, F_WRLCK, QEMU_WRITES,
 			    QEMU_NO_READS - QEMU_WRITES + 1);
 	else
@@ -88,7 +89,7 @@ int storage_lock(int fd, const struct disk_definition *disk)
 
 int storage_lock_holder(int fd, const struct disk_definition *disk)
 {
-	short type = disk->access == DISK_READ_ONLY ? F_RDLCK : F_WRLCK;
+	short type = rules_access_reads(disk->access) ? F_RDLCK : F_WRLCK;
 	struct flock lock = range(type, 0, STORAGE_LOCK_BYTES);
 
 	if (fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
@@ -128,7 +129,7 @@ int storage_check_witness(int witness_fd, const struct disk_definition *disk,
 		return -errno;
 	if (!is_same_file(&status, facts))
 		return -EBADMSG;
-	if (facts->is_block_device && disk->access != DISK_READ_ONLY &&
+	if (facts->is_block_device && storage_is_claimed(disk) &&
 	    !is_claimed(witness_fd))
 		return -EBADMSG;
 	r = storage_share_lock(witness_fd, disk);
@@ -156,25 +157,41 @@ int storage_take_error(int fd)
 static uint64_t fence_offset(uint64_t attachment_id,
 			     const struct disk_definition *disk)
 {
-	if (disk->access == DISK_READ_ONLY)
+	if (rules_access_reads(disk->access))
 		return STORAGE_FENCE_READERS + attachment_id;
+	if (disk->access == DISK_READ_WRITE_SHARED)
+		return STORAGE_FENCE_SHARED + attachment_id;
 	return STORAGE_FENCE_OFFSET;
+}
+
+/* What of other lives of the image must be over as well: of its only writer, or
+ * of every one that shared it. */
+static int is_free_of_others(int fd, const struct disk_definition *disk)
+{
+	if (rules_access_reads(disk->access))
+		return 1;
+	if (disk->access == DISK_READ_WRITE_SHARED)
+		return is_free(fd, F_WRLCK, STORAGE_FENCE_OFFSET, 1);
+	return is_free(fd, F_WRLCK, STORAGE_FENCE_SHARED,
+		       STORAGE_FENCE_SHARED_BYTES);
 }
 
 int storage_fence_is_lifted(int witness_fd, uint64_t attachment_id,
 			    const struct disk_definition *disk)
 {
+	int r;
+
 	if (failpoint("fence.skip"))
 		return 1;
-	return is_free(witness_fd, F_WRLCK, fence_offset(attachment_id, disk),
-		       1);
+	r = is_free(witness_fd, F_WRLCK, fence_offset(attachment_id, disk), 1);
+	return r == 1 ? is_free_of_others(witness_fd, disk) : r;
 }
 
 /* A lock for writing wants a description for writing. */
 static int take_fence(int fd, uint64_t attachment_id,
 		      const struct disk_definition *disk)
 {
-	short type = disk->access == DISK_READ_ONLY ? F_RDLCK : F_WRLCK;
+	short type = rules_access_reads(disk->access) ? F_RDLCK : F_WRLCK;
 	int r = set_lock(fd, type, fence_offset(attachment_id, disk), 1);
 
 	if (r == -EBUSY)
@@ -187,14 +204,15 @@ int storage_open_generation(int witness_fd, uint64_t attachment_id,
 			    int *ret_generation_fd)
 {
 	SCOPED(close_fd) int fd = NO_FD;
-	int flags = disk->access == DISK_READ_ONLY ? O_RDONLY : O_RDWR;
+	int flags = rules_access_reads(disk->access) ? O_RDONLY : O_RDWR;
 	int r = storage_fence_is_lifted(witness_fd, attachment_id, disk);
 
 	if (r <= 0)
 		return r < 0 ? r : -EAGAIN;
 	/* Between generations W alone has the lock, and its monitor has W. */
-	r = failpoint("fence.skip") ? storage_share_lock(witness_fd, disk)
-				    : storage_lock(witness_fd, disk);
+	r = failpoint("fence.skip") || rules_access_is_shared(disk->access)
+		    ? storage_share_lock(witness_fd, disk)
+		    : storage_lock(witness_fd, disk);
 	if (r < 0)
 		return r;
 	if (disk->cache == DISK_DIRECT)

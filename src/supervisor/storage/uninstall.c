@@ -72,6 +72,8 @@ static bool is_touched(const struct plan *plan, unsigned index)
 {
 	const struct attachment_record *disk = &plan->files[index].disk;
 
+	if (disk->volume_id)
+		return false;
 	if (plan->disposal == IMAGES_SCRUB && !disk->is_read_only)
 		return true;
 	return plan->disposal != IMAGES_KEEP && disk->is_created;

@@ -35,6 +35,7 @@
 #include "base/refusal.h"
 #include "control/protocol.h"
 #include "definition/network.h"
+#include "definition/volume.h"
 #include "supervisor/store/lifecycle.h"
 
 #define STORE_SCHEMA_VERSION 1
@@ -173,7 +174,9 @@ struct attachment_record {
 	uint32_t is_read_only;
 	uint32_t is_block_device;
 	uint32_t is_created; /* by install, so uninstall may remove it */
+	uint32_t access;     /* enum disk_access */
 	uint64_t saved_ns;   /* storage_facts.mark at the last save */
+	uint64_t volume_id;  /* whose file it is; 0: its own */
 };
 
 int store_put_attachment(struct store *store,
@@ -225,6 +228,22 @@ int store_put_mirror(struct store *store, const struct mirror_record *record);
 int store_each_mirror(struct store *store,
 		      int (*visit)(void *context,
 				   const struct mirror_record *record),
+		      void *context);
+
+/* -- volumes -- */
+
+struct volume_record {
+	uint64_t id; /* from STORE_ATTACHMENT, never reused */
+	struct volume_definition definition; /* its name is the key */
+};
+
+int store_put_volume(struct store *store, const struct volume_record *record);
+int store_get_volume(struct store *store, const char *name,
+		     struct volume_record *ret_record);
+int store_delete_volume(struct store *store, const char *name);
+int store_each_volume(struct store *store,
+		      int (*visit)(void *context,
+				   const struct volume_record *record),
 		      void *context);
 
 /* -- services -- */

@@ -49,6 +49,8 @@ static const struct column attachment_columns[] = {
 	{ "is_block_device", NUMBER, OF(attachment_record, is_block_device), .most = 1 },
 	{ "is_created", NUMBER, OF(attachment_record, is_created), .most = 1 },
 	{ "saved_ns", NUMBER, OF(attachment_record, saved_ns) },
+	{ "volume_id", NUMBER, OF(attachment_record, volume_id) },
+	{ "access", NUMBER, OF(attachment_record, access), .most = DISK_ACCESS_COUNT - 1 },
 };
 
 static const struct column switch_columns[] = {
@@ -68,6 +70,12 @@ static const struct column mirror_columns[] = {
 	{ "id", NUMBER, OF(mirror_record, id), .constraint = "REFERENCES nic(id) ON DELETE CASCADE" },
 	{ "from_id", NUMBER, OF(mirror_record, from_id) },
 	{ "vid", NUMBER, OF(mirror_record, vid) },
+};
+
+static const struct column volume_columns[] = {
+	{ "name", TEXT, OF(volume_record, definition.name) },
+	{ "id", NUMBER, OF(volume_record, id), .constraint = "UNIQUE" },
+	{ "definition", DEFINITION, OF(volume_record, definition), .definition = &volume_record },
 };
 
 static const struct column service_columns[] = {
@@ -143,6 +151,7 @@ const struct row_type store_row_types[ROW_TYPE_COUNT] = {
 	[ROW_NIC] = { RECORDS(nic, nic_record),
 		      .constraint = "UNIQUE(partition, name)" },
 	[ROW_MIRROR] = { RECORDS(mirror, mirror_record) },
+	[ROW_VOLUME] = { RECORDS(volume, volume_record) },
 	[ROW_SERVICE] = { RECORDS(service, service_record),
 			  .worth = ROW_WORTH_MORE },
 	[ROW_CHILD] = { RECORDS(child, child_record), .worth = ROW_WORTH_MORE },
@@ -209,6 +218,11 @@ EACH(nic, ROW_NIC)
 
 PUT(mirror, ROW_MIRROR)
 EACH(mirror, ROW_MIRROR)
+
+PUT(volume, ROW_VOLUME)
+GET(volume, ROW_VOLUME, const char *, )
+DELETE(volume, ROW_VOLUME, const char *, )
+EACH(volume, ROW_VOLUME)
 
 PUT(service, ROW_SERVICE)
 DELETE(service, ROW_SERVICE, const char *, )

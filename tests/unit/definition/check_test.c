@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/count.h"
+#include "definition/rules.h"
 #include "lib/harness.h"
 
 static struct partition_document document;
@@ -214,6 +215,66 @@ TEST(what_is_no_disk_is_a_unit_and_a_cd_is_only_read)
 	make_foreign();
 	definition.disks[0].bus = DISK_BUS_SCSI;
 	check_refused("disks[0].bus");
+}
+
+static void name_volume(struct disk_definition *disk, uint32_t access)
+{
+	memset(disk->file, 0, sizeof(disk->file));
+	memset(disk->service, 0, sizeof(disk->service));
+	(void)text_copy(disk->volume, sizeof(disk->volume), "quorum");
+	disk->access = access;
+	disk->bus = DISK_BUS_SCSI;
+}
+
+TEST(a_disk_has_a_file_or_a_volume_and_sharing_wants_a_volume)
+{
+	make_definition();
+	name_volume(&definition.disks[0], DISK_READ_WRITE_SHARED);
+	CHECK_EQ(check(), 0);
+	definition.disks[0].bus = DISK_BUS_BLK;
+	check_refused("disks[0].access");
+	definition.disks[0].access = DISK_READ_WRITE_PUBLISHED;
+	CHECK_EQ(check(), 0);
+	definition.disks[0].access = DISK_READ_WRITE_UNFENCED;
+	check_refused("disks[0].access");
+	definition.disks[0].access = DISK_READ_WRITE;
+	definition.disks[0].size_bytes = 512;
+	check_refused("disks[0].size");
+	definition.disks[0].size_bytes = 0;
+	definition.disks[0].file[0] = '/';
+	check_refused("disks[0].file");
+	REFUSED("disks[0].access", disks[0].access = DISK_READ_WRITE_SHARED);
+	REFUSED("disks[0].access", disks[0].access = DISK_READ_STALE);
+}
+
+TEST(two_disks_of_one_volume_must_go_together)
+{
+	static const uint32_t together[][2] = {
+		{ DISK_READ_ONLY, DISK_READ_ONLY },
+		{ DISK_READ_ONLY, DISK_READ_STALE },
+		{ DISK_READ_STALE, DISK_READ_STALE },
+		{ DISK_READ_WRITE_PUBLISHED, DISK_READ_STALE },
+		{ DISK_READ_WRITE_SHARED, DISK_READ_STALE },
+		{ DISK_READ_WRITE_SHARED, DISK_READ_WRITE_SHARED },
+	};
+	unsigned count = 0;
+
+	for (uint32_t a = 0; a < DISK_ACCESS_COUNT; a++)
+		for (uint32_t b = 0; b < DISK_ACCESS_COUNT; b++) {
+			CHECK_EQ(rules_access_goes_with(a, b),
+				 rules_access_goes_with(b, a));
+			count += rules_access_goes_with(a, b) && a <= b;
+		}
+	CHECK_EQ(count, ARRAY_COUNT(together));
+	for (size_t i = 0; i < ARRAY_COUNT(together); i++)
+		CHECK(rules_access_goes_with(together[i][0], together[i][1]));
+
+	make_definition();
+	name_volume(&definition.disks[0], DISK_READ_WRITE_SHARED);
+	name_volume(&definition.disks[1], DISK_READ_WRITE_SHARED);
+	CHECK_EQ(check(), 0);
+	definition.disks[1].access = DISK_READ_WRITE;
+	check_refused("disks[1].access");
 }
 
 TEST(a_hostile_peer_cannot_send_text_without_an_end)

@@ -149,6 +149,38 @@ TEST(a_cd_or_a_tape_is_a_unit_of_the_scsi_controller)
 		      "disks[0].queues", "scsi.queues");
 }
 
+TEST(a_volume_has_a_document_of_its_own)
+{
+	static const char text[] = "volume: quorum\n"
+				   "file: /srv/q.img\nsize: 1G\n";
+	struct volume_definition volume;
+	char *written = NULL;
+	size_t bytes = 0;
+	FILE *out;
+
+	CHECK_EQ(document_parse_record(&volume_record, text, strlen(text),
+				       &volume, &refusal),
+		 0);
+	CHECK_EQ(strcmp(volume.name, "quorum"), 0);
+	CHECK_EQ(strcmp(volume.service, DEFAULT_DISK_SERVICE), 0);
+	CHECK_EQ(volume.size_bytes, 1 << 30);
+	out = open_memstream(&written, &bytes);
+	document_write_record(&volume_record, &volume, out);
+	CHECK_EQ(fclose(out), 0);
+	CHECK(strstr(written, "volume: quorum\nfile: ") != NULL);
+	free(written);
+
+	CHECK_EQ(document_parse_record(&volume_record, "volume: a\nbus: blk",
+				       18, &volume, &refusal),
+		 -EINVAL);
+	CHECK_EQ(strcmp(refusal.field, "bus"), 0);
+	CHECK(strstr(refusal.text, "not a field of a volume") != NULL);
+	CHECK_EQ(document_parse_record(&volume_record, "volume: a", 9, &volume,
+				       &refusal),
+		 -EINVAL);
+	CHECK_EQ(strcmp(refusal.field, "file"), 0);
+}
+
 TEST(absent_fields_get_their_defaults)
 {
 	check_accepted(BASE "disks: [{" DISK "}]\n");

@@ -28,7 +28,9 @@ static const struct attachment_record attachment = {
 	.inode = 1ull << 63,
 	.size_bytes = 4096,
 	.is_created = 1,
+	.access = DISK_READ_WRITE_SHARED,
 	.saved_ns = 77,
+	.volume_id = 8,
 };
 static const struct service_record service = {
 	.name = "disk0", .role = ROLE_DISK, .standby_count = 1, .restarts = 12
@@ -46,6 +48,13 @@ static const struct child_record child = { .instance = 3,
 static const struct switch_record lan = {
 	.id = 6, .definition = { .name = "lan", .service = "net0" }
 };
+static const struct volume_record volume = { .id = 8,
+					     .definition = {
+						     .name = "quorum",
+						     .service = "disk0",
+						     .file = "/srv/quorum.img",
+						     .size_bytes = 1 << 20,
+						     .cache = DISK_DIRECT } };
 static const struct nic_record nic = {
 	.id = 7,
 	.partition = "web1",
@@ -83,6 +92,7 @@ static void put_everything(void)
 	CHECK_EQ(store_put_service(rig.store, &service), 0);
 	CHECK_EQ(store_put_child(rig.store, &child), 0);
 	CHECK_EQ(store_put_switch(rig.store, &lan), 0);
+	CHECK_EQ(store_put_volume(rig.store, &volume), 0);
 	CHECK_EQ(store_put_nic(rig.store, &nic), 0);
 	CHECK_EQ(store_put_mirror(rig.store, &mirror), 0);
 	CHECK_EQ(store_put_fact(rig.store, STORE_KEY, "key", 3), 0);
@@ -100,6 +110,7 @@ static void put_everything(void)
 		return 0;                                             \
 	}
 TAKE(switch, switch_record)
+TAKE(volume, volume_record)
 TAKE(nic, nic_record)
 TAKE(mirror, mirror_record)
 TAKE(child, child_record)
@@ -131,6 +142,7 @@ static void check_named(void)
 static void check_walked(void)
 {
 	struct switch_record got_switch = { 0 };
+	struct volume_record got_volume = { 0 };
 	struct nic_record got_nic = { 0 };
 	struct mirror_record got_mirror = { 0 };
 	struct child_record got_child = { 0 };
@@ -140,6 +152,8 @@ static void check_walked(void)
 
 	CHECK_EQ(store_each_switch(store, take_switch, &got_switch), 0);
 	CHECK_SAME(got_switch, lan);
+	CHECK_EQ(store_each_volume(store, take_volume, &got_volume), 0);
+	CHECK_SAME(got_volume, volume);
 	CHECK_EQ(store_each_nic(store, take_nic, &got_nic), 0);
 	CHECK_SAME(got_nic, nic);
 	CHECK_EQ(store_each_mirror(store, take_mirror, &got_mirror), 0);
