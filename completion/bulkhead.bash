@@ -4,7 +4,7 @@
 
 _bulkhead_verbs="define redefine set diff install start stop pause resume reset save restore
 	balloon console list show
-	uninstall undefine events logs doctor disk volume nic switch service
+	uninstall undefine events logs doctor disk volume reservations nic switch service
 	quarantine shutdown version help"
 
 # What may follow a verb; a test holds this against the command's own table.
@@ -37,6 +37,7 @@ _bulkhead_options() {
 	"volume undefine") echo "" ;;
 	"volume list") echo "" ;;
 	"volume show") echo "" ;;
+	"reservations") echo "" ;;
 	"nic add") echo "--switch --vlan --tagged --rate --addresses --mac --mtu --queues --trunk --isolated --any-mac --router" ;;
 	"nic remove") echo "" ;;
 	"nic set") echo "--vlan --tagged --rate --addresses --router" ;;
@@ -140,7 +141,7 @@ _bulkhead() {
 				"switch counters" | "switch mirror" | "switch capture")
 				words=$(_bulkhead_names switch list)
 				;;
-			"volume undefine" | "volume show")
+			"volume undefine" | "volume show" | reservations)
 				words=$(_bulkhead_names volume list)
 				;;
 			"service restart" | "service set" | "service remove")

@@ -48,6 +48,14 @@ const struct column volume_columns[] = {
 	{ 0 },
 };
 
+const struct column reservation_columns[] = {
+	{ "PARTITION", .key = "partition" },
+	{ "DISK", .key = "name" },
+	{ "KEY", .key = "key" },
+	{ "HOLDS", .key = "type" },
+	{ 0 },
+};
+
 const struct column volume_disk_columns[] = {
 	{ "PARTITION", .key = "partition" },
 	{ "DISK", .key = "name" },

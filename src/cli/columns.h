@@ -14,6 +14,7 @@ extern const struct column service_columns[];
 extern const struct column quarantine_columns[];
 extern const struct column volume_columns[];
 extern const struct column volume_disk_columns[];
+extern const struct column reservation_columns[];
 extern const struct column switch_columns[];
 extern const struct column port_columns[];
 extern const struct column entry_columns[];

@@ -35,6 +35,7 @@
 	VERB(volume_undefine) \
 	VERB(volume_list) \
 	VERB(volume_show) \
+	VERB(reservations) \
 	VERB(nic_add) \
 	VERB(nic_remove) \
 	VERB(nic_set) \

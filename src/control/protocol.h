@@ -604,6 +604,16 @@ struct volume_disk_row {
 	char state[NAME_SIZE]; /* as disk_row.state */
 };
 
+/* A registration for a volume's reservations. */
+struct reservation_row {
+	char partition[NAME_SIZE]; /* empty: its disk is not installed */
+	char disk[NAME_SIZE];
+	char key[NAME_SIZE];  /* as hexadecimal digits */
+	char type[NAME_SIZE]; /* of the reservation that it holds; or empty */
+	uint32_t is_holder;
+	uint32_t is_persistent; /* over the host's end */
+};
+
 struct service_name {
 	char name[NAME_SIZE];
 };

@@ -424,6 +424,25 @@ static int check_header(const struct ledger_header *header,
 	return 0;
 }
 
+int scsi_ledger_look(const void *copy, const uint8_t volume[SCSI_ID_BYTES],
+		     const uint8_t boot[SCSI_ID_BYTES],
+		     struct scsi_state *ret_state)
+{
+	const struct ledger_memory *all = copy;
+	int r;
+
+	if (is_unmade(all))
+		return -ESTALE;
+	r = check_header(&all->header, volume, boot);
+	if (r < 0)
+		return r;
+	if (!slot_read(all->header.current, all->states, STATE_SLOT_BYTES,
+		       ret_state, sizeof(*ret_state)) ||
+	    !ledger_state_is_sound(ret_state))
+		return -EUCLEAN;
+	return 0;
+}
+
 int scsi_ledger_open(struct scsi_ledger *ledger, void *memory,
 		     const uint8_t volume[SCSI_ID_BYTES],
 		     const uint8_t boot[SCSI_ID_BYTES])
@@ -432,15 +451,9 @@ int scsi_ledger_open(struct scsi_ledger *ledger, void *memory,
 	int r;
 
 	*ledger = (struct scsi_ledger){ .memory = memory };
-	if (is_unmade(all))
-		return -ESTALE;
-	r = check_header(&all->header, volume, boot);
+	r = scsi_ledger_look(memory, volume, boot, &ledger->state);
 	if (r < 0)
 		return r;
-	if (!slot_read(all->header.current, all->states, STATE_SLOT_BYTES,
-		       &ledger->state, sizeof(ledger->state)) ||
-	    !ledger_state_is_sound(&ledger->state))
-		return -EUCLEAN;
 	for (uint32_t i = 0; i < SCSI_NEXUS_MAX; i++)
 		if (is_used(ledger, i))
 			notes_open(ledger, i);

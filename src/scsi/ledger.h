@@ -128,6 +128,20 @@ void scsi_ledger_make(struct scsi_ledger *ledger, void *memory,
 		      const uint8_t boot[SCSI_ID_BYTES],
 		      const struct scsi_state *first);
 
+/* What comes first in a ledger, and has its state. */
+#define SCSI_LEDGER_LOOK_BYTES (4096 + 2 * 0x4000)
+
+/*
+ * The current state, of a copy of a ledger's first SCSI_LEDGER_LOOK_BYTES that
+ * may have been made while it changed.
+ *
+ * -ESTALE   never made, or in another life of the host
+ * -EUCLEAN  damaged, another volume's, or changed meanwhile
+ */
+int scsi_ledger_look(const void *copy, const uint8_t volume[SCSI_ID_BYTES],
+		     const uint8_t boot[SCSI_ID_BYTES],
+		     struct scsi_state *ret_state);
+
 /* Nexuses. ----------------------------------------------------------------- */
 
 /*

@@ -91,6 +91,9 @@ _Static_assert(sizeof(struct ledger_area) == 0x9000, "pages");
 _Static_assert(sizeof(struct ledger_begun) == 40, "words");
 _Static_assert(sizeof(struct ledger_row) == 128, "two cache lines");
 _Static_assert(sizeof(struct ledger_memory) == SCSI_LEDGER_BYTES, "all of it");
+_Static_assert(offsetof(struct ledger_memory, nexuses) ==
+		       SCSI_LEDGER_LOOK_BYTES,
+	       "its beginning");
 
 static inline struct ledger_memory *memory_of(const struct scsi_ledger *ledger)
 {

@@ -38,6 +38,7 @@ def test_a_volume_is_defined_listed_shown_and_forgotten(host):
                                    "access": "rw-published",
                                    "state": "detached"}]
     assert "quorum.img" in host.run("volume", "show", "quorum")
+    assert host.json("reservations", "quorum") == []
     check_refused(host.call("volume", "undefine", "quorum"), REFUSED,
                   "quorum", "partition one")
 

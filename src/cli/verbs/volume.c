@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* volume define, volume list, volume show. */
+/* volume define, volume list, volume show, reservations. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -111,4 +111,38 @@ const struct verb verb_volume_show = {
 	.positional = "NAME",
 	.summary = "Show a volume: its document, and the disks that name it.",
 	.run = run_show,
+};
+
+static int take_reservation(void *data, struct message *message)
+{
+	return rows_take(data, message) ? 0 : -EBADMSG;
+}
+
+static int run_reservations(struct cli *cli,
+			    const struct invocation *invocation)
+{
+	struct volume_name body = { 0 };
+	struct rows rows;
+	const struct request request = { .type = MSG_RESERVATION_LIST,
+					 .body = &body,
+					 .on_row = take_reservation,
+					 .row_data = &rows };
+	int status =
+		cli_take_name(cli, "name", invocation->positional, body.name);
+
+	rows_init(&rows, MSG_RESERVATION_ROW, reservation_columns);
+	if (status == EXIT_DONE)
+		status = cli_call(cli, &request, NOT_LONG);
+	if (status == EXIT_DONE)
+		rows_print(&rows, cli);
+	rows_release(&rows);
+	return status;
+}
+
+const struct verb verb_reservations = {
+	.name = "reservations",
+	.positional = "VOLUME",
+	.summary = "List who is registered for a volume's persistent "
+		   "reservations, and who holds one.",
+	.run = run_reservations,
 };

@@ -433,6 +433,7 @@ static const struct request_rule {
 	{ MSG_VOLUME_UNDEFINE,        request_volume_undefine, "volume undefine", true },
 	{ MSG_VOLUME_LIST,            request_volume_list,     NULL,              false },
 	{ MSG_VOLUME_SHOW,            request_volume_show,     NULL,              false },
+	{ MSG_RESERVATION_LIST,       request_reservations,    NULL,              false },
 	{ MSG_QUARANTINE_LIST,        request_quarantine_list, NULL,              false },
 	{ MSG_QUARANTINE_END,         request_quarantine_end,  "quarantine end",  false },
 	{ MSG_EVENT_LIST,             handle_event_list,       NULL,              false },

@@ -47,6 +47,13 @@ int request_volume_undefine(void *data, struct message *message);
 int request_volume_list(void *data, struct message *message);
 int request_volume_show(void *data, struct message *message);
 
+/* The volume a request names, whose body is the name; NULL: there is none, and
+ * that was answered. */
+struct volume *request_volume(struct request *request);
+
+/* request_reservations.c */
+int request_reservations(void *data, struct message *message);
+
 /* request_network.c */
 int request_switch_define(void *data, struct message *message);
 int request_switch_undefine(void *data, struct message *message);

@@ -114,8 +114,7 @@ int request_volume_define(void *data, struct message *message)
 	return request_answer(request, r);
 }
 
-/* The volume that the request names; NULL: there is none, and that was said. */
-static struct volume *find(struct request *request)
+struct volume *request_volume(struct request *request)
 {
 	const char *name = (const char *)request->message->body;
 	struct volume *volume = volume_find(request->supervisor, name);
@@ -144,7 +143,7 @@ int request_volume_undefine(void *data, struct message *message)
 {
 	struct request *request = data;
 	struct supervisor *supervisor = request->supervisor;
-	struct volume *volume = find(request);
+	struct volume *volume = request_volume(request);
 	int r;
 
 	if (!volume)
@@ -219,7 +218,7 @@ static int report_disk(void *context, const struct partition *partition,
 int request_volume_show(void *data, struct message *message)
 {
 	struct request *request = data;
-	const struct volume *volume = find(request);
+	const struct volume *volume = request_volume(request);
 
 	if (!volume)
 		return 0;

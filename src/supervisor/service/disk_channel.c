@@ -2,15 +2,14 @@
 /* A channel of a disk, and what its two ends are told of it. */
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-id128.h>
 
 #include "base/failpoint.h"
 #include "channel/channel.h"
 #include "channel/scsi_request.h"
 #include "definition/rules.h"
-#include "supervisor/child/token.h"
 #include "supervisor/partition/partition.h"
 #include "supervisor/service/disk_private.h"
+#include "supervisor/service/scsi_id.h"
 #include "supervisor/service/volume.h"
 #include "supervisor/storage/ledger_file.h"
 #include "supervisor/supervisor.h"
@@ -67,26 +66,6 @@ int disk_prepare(struct binding *binding, uint64_t generation,
 	return r < 0 ? r : handover_make_events(handover);
 }
 
-/* Sixteen bytes that are this thing's for as long as the store lives, and no
- * other's on this host or another. */
-static void make_scsi_id(const struct disk *disk, const char *what, uint64_t id,
-			 uint8_t ret_id[SCSI_ID_BYTES])
-{
-	struct {
-		char what[8];
-		uint64_t id;
-		uint64_t half;
-	} name = { .id = id };
-
-	(void)text_copy(name.what, sizeof(name.what), what);
-	for (; name.half < SCSI_ID_BYTES / 8; name.half++) {
-		uint64_t hash = token_hash(disk->binding.supervisor->key, &name,
-					   sizeof(name));
-
-		memcpy(ret_id + name.half * 8, &hash, sizeof(hash));
-	}
-}
-
 /* It is in the drive for good. */
 #define ONLY_MEDIUM 1
 
@@ -94,7 +73,7 @@ static void name_unit(const struct disk *disk, struct disk_attach *attach)
 {
 	const struct partition_definition *definition =
 		&disk->partition->record.definition;
-	sd_id128_t boot;
+	const struct supervisor *supervisor = disk->binding.supervisor;
 
 	attach->volume_id = volume_id(disk);
 	attach->unit_type = disk->definition->type;
@@ -104,10 +83,9 @@ static void name_unit(const struct disk *disk, struct disk_attach *attach)
 	attach->row_count =
 		(definition->scsi_queue_count + 1) * SCSI_QUEUE_ROWS;
 	attach->initiator_life = disk->partition->monitor->id;
-	make_scsi_id(disk, "port", disk->binding.id, attach->initiator_port);
-	make_scsi_id(disk, "unit", volume_id(disk), attach->unit_uuid);
-	if (sd_id128_get_boot(&boot) >= 0)
-		memcpy(attach->boot_id, &boot, sizeof(boot));
+	scsi_id_of_port(supervisor, disk->binding.id, attach->initiator_port);
+	scsi_id_of_unit(supervisor, volume_id(disk), attach->unit_uuid);
+	scsi_id_of_boot(attach->boot_id);
 	attach->medium = ONLY_MEDIUM;
 	attach->recorded_bytes = disk->facts.recorded_bytes;
 	(void)snprintf(attach->serial, sizeof(attach->serial), "bh-%llu",

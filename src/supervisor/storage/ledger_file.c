@@ -46,6 +46,24 @@ int ledger_file_open(const char *runtime_dir, uint64_t volume_id, int *ret_fd)
 	return 0;
 }
 
+int ledger_file_read(const char *runtime_dir, uint64_t volume_id, void *to,
+		     size_t bytes)
+{
+	SCOPED(close_fd) int fd = NO_FD;
+	char path[LEDGER_PATH_SIZE];
+	ssize_t got;
+
+	name_file(runtime_dir, volume_id, path);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	/* Read, not mapped: its holder may cut it short at any time. */
+	got = pread(fd, to, bytes, 0);
+	if (got < 0)
+		return -errno;
+	return (size_t)got == bytes ? 0 : -EUCLEAN;
+}
+
 void ledger_file_remove(const char *runtime_dir, uint64_t volume_id)
 {
 	char path[LEDGER_PATH_SIZE];

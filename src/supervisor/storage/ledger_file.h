@@ -14,6 +14,7 @@
 #ifndef SUPERVISOR_LEDGER_FILE_H
 #define SUPERVISOR_LEDGER_FILE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "scsi/ledger.h"
@@ -27,6 +28,10 @@ int ledger_file_open_folder(const char *runtime_dir);
 /* Open it for reading and writing, with zeros where nobody wrote; it is made if
  * it is not there. The caller owns the descriptor. */
 int ledger_file_open(const char *runtime_dir, uint64_t volume_id, int *ret_fd);
+
+/* Copy its first `bytes`. -ENOENT: nobody has had a unit of the volume. */
+int ledger_file_read(const char *runtime_dir, uint64_t volume_id, void *to,
+		     size_t bytes);
 
 /* Remove it, if it is there. */
 void ledger_file_remove(const char *runtime_dir, uint64_t volume_id);

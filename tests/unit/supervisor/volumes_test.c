@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "control/definition_message.h"
 #include "fuzz/world.h"
 #include "lib/harness.h"
+#include "scsi/ledger.h"
 
 static struct world world;
 static struct reply reply;
@@ -154,6 +156,11 @@ static void kill_service(void)
 	fake_host_exit(player->process);
 }
 
+static bool is_disk_service(const struct player *player)
+{
+	return player->process && player->process->role == ROLE_DISK;
+}
+
 TEST(no_disk_of_a_volume_comes_up_before_the_fence_of_all)
 {
 	SCOPED(close_fd) int kept = NO_FD;
@@ -272,6 +279,90 @@ TEST(a_volume_that_is_named_stays_and_its_file_is_its_own)
 	CHECK_EQ(ask_of(MSG_VOLUME_UNDEFINE, "quorum"), 0);
 	CHECK_EQ(access(world_file("quorum.img"), F_OK), 0);
 	CHECK_EQ(ask_of(MSG_VOLUME_UNDEFINE, "quorum"), -ENOENT);
+	world_close(&world);
+}
+
+/* As the service does that serves it: x is registered and holds it. */
+static void reserve(void)
+{
+	static struct scsi_ledger ledger;
+	const struct disk_attach *unit = &served("x")->unit;
+	struct scsi_state *state;
+	uint32_t nexus;
+	void *memory = mmap(NULL, SCSI_LEDGER_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_SHARED, served("x")->ledger, 0);
+
+	CHECK(memory != MAP_FAILED);
+	scsi_ledger_make(&ledger, memory, unit->unit_uuid, unit->boot_id, NULL);
+	CHECK_EQ(scsi_ledger_attach(&ledger, unit->initiator_port,
+				    unit->row_count, &nexus),
+		 0);
+	state = scsi_ledger_prepare(&ledger);
+	CHECK(state != NULL);
+	state->reserve.registered = 1ull << nexus;
+	state->reserve.key[nexus] = 0xabc;
+	state->reserve.type = RESERVE_EXCLUSIVE_ACCESS;
+	state->reserve.holder = (uint8_t)nexus;
+	CHECK_EQ(scsi_ledger_commit(&ledger), 0);
+	CHECK_EQ(munmap(memory, SCSI_LEDGER_BYTES), 0);
+}
+
+/* The rows of the answer; the first one is in `ret_row`. */
+static unsigned list_reservations(struct reservation_row *ret_row)
+{
+	const struct volume_name name = { .name = "quorum" };
+	struct message message;
+	unsigned count = 0;
+
+	world.is_operator_deaf = true;
+	CHECK_EQ(control_send(&world.operator, MSG_RESERVATION_LIST, 7, &name,
+			      sizeof(name), NULL, 0),
+		 0);
+	world_settle(&world);
+	do {
+		CHECK_EQ(control_receive(&world.operator, & message), 0);
+		if (message.type == MSG_RESERVATION_ROW && count++ == 0)
+			memcpy(ret_row, message.body, sizeof(*ret_row));
+		message_release(&message);
+	} while (message.type != MSG_REPLY);
+	world.is_operator_deaf = false;
+	memcpy(&reply, message.body, sizeof(reply));
+	return count;
+}
+
+TEST(who_holds_a_volume_is_told_also_without_its_service)
+{
+	struct reservation_row row = { 0 };
+
+	begin();
+	CHECK_EQ(list_reservations(&row), 0);
+	CHECK_EQ(reply.status, 0);
+	reserve();
+	world.is_absent = is_disk_service;
+	kill_service();
+	world_settle(&world);
+	CHECK_EQ(list_reservations(&row), 1);
+	CHECK_EQ(strcmp(row.partition, "x"), 0);
+	CHECK_EQ(strcmp(row.disk, "quorum"), 0);
+	CHECK_EQ(strcmp(row.key, "0xabc"), 0);
+	CHECK_EQ(strcmp(row.type, "exclusive-access"), 0);
+	CHECK_EQ(row.is_holder, 1);
+	world.is_absent = NULL;
+	world_close(&world);
+}
+
+TEST(a_hostile_service_cannot_spoil_more_than_its_own_ledger)
+{
+	struct reservation_row row;
+
+	begin();
+	reserve();
+	CHECK_EQ(pwrite(served("x")->ledger, "x", 1, 8), 1);
+	CHECK_EQ(list_reservations(&row), 0);
+	CHECK_EQ(reply.status, -EUCLEAN);
+	CHECK_EQ(ftruncate(served("x")->ledger, 5), 0);
+	CHECK_EQ(list_reservations(&row), 0);
+	CHECK_EQ(reply.status, -EUCLEAN);
 	world_close(&world);
 }
 
