@@ -342,7 +342,9 @@ static void end(uint32_t i)
 	const struct scsi_outcome outcome = progress[i].task.outcome;
 	bool is_conflict = outcome.status == SCSI_RESERVATION_CONFLICT;
 
-	if (!clients[i].is_executed && outcome.status != SCSI_TASK_ABORTED) {
+	if (outcome.status == SCSI_TASK_ABORTED)
+		complete(i);
+	else if (!clients[i].is_executed) {
 		if (is_conflict && is_of_data(command_of(i)))
 			model_refuse(i);
 		else if (was_told(&outcome))
