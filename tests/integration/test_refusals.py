@@ -96,16 +96,6 @@ def test_an_image_in_a_missing_folder_is_refused(host):
                     file=str(host.directory / "nowhere/root.img"))
 
 
-def test_a_disk_on_scsi_is_refused_at_start(host):
-    host.run("define", write(host, document(host, disks=[
-        disk(host), disk(host, name="quorum", bus="scsi",
-                         file=str(host.directory / "quorum.img"))])))
-    host.run("install", "one")
-
-    check_refused(host.call("start", "one"), REFUSED, "disks[1].bus", "scsi")
-    assert host.state_of("one") == "stopped"
-
-
 def test_a_cd_of_half_a_block_is_refused(host):
     (host.directory / "cd.iso").write_bytes(bytes(2048 * 4 + 512))
     fields = disk(host, type="cd", file=str(host.directory / "cd.iso"))

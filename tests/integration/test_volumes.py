@@ -4,6 +4,8 @@ import json
 import os
 import signal
 
+import pytest
+
 import bulkhead
 
 from refusals import REFUSED, check_refused, document, write
@@ -102,18 +104,25 @@ def instances_of(host):
             for row in host.json("disk", "list") if row["state"] == "up"}
 
 
-def test_two_guests_have_one_volume_through_a_killed_service(host):
+# Beside each other: a writer and its reader, and two writers.
+PAIRS = [({"access": "rw-published"}, {"access": "ro-stale"}),
+         2 * ({"access": "rw-shared", "bus": "scsi"},)]
+
+
+@pytest.mark.parametrize("first,second", PAIRS)
+def test_two_guests_have_one_volume_through_a_killed_service(host, first,
+                                                             second):
     assert define(host, volume(host)).returncode == 0
-    host.up("writer", disks=[disk()])
-    host.up("reader", disks=[disk(access="ro-stale")])
+    host.up("one", disks=[disk(**first)])
+    host.up("two", disks=[disk(**second)])
     before = instances_of(host)
     assert len(before) == 2 and len(set(before.values())) == 1
 
-    os.kill(before["writer"], signal.SIGKILL)
+    os.kill(before["one"], signal.SIGKILL)
 
     def is_served():
         now = instances_of(host)
-        return len(now) == 2 and before["writer"] not in now.values()
+        return len(now) == 2 and before["one"] not in now.values()
     bulkhead.wait_for(is_served, 30, what="both are served again")
     assert len(set(instances_of(host).values())) == 1
     host.kill_supervisor()
