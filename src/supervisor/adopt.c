@@ -11,6 +11,7 @@
 #include "supervisor/child/child_record.h"
 #include "supervisor/errand/errand.h"
 #include "supervisor/partition/autostart.h"
+#include "supervisor/partition/launch.h"
 #include "supervisor/partition/partition_private.h"
 #include "supervisor/service/placement.h"
 #include "supervisor/supervisor.h"
@@ -204,6 +205,24 @@ int adopt_unrecorded(struct supervisor *supervisor,
 	return r;
 }
 
+/* The disks of those whose monitor is dead and forgotten are known as well,
+ * before any other disk comes up: each is in the way of those of its volume
+ * until its fence is lifted. */
+static int load_orphaned_disks(struct supervisor *supervisor)
+{
+	struct partition *partition;
+	int r = 0;
+
+	TAILQ_FOREACH(partition, &supervisor->partitions, link) {
+		if (partition_has_monitor(partition_state(partition)) &&
+		    partition->disk_count == 0)
+			r = launch_load_disks(partition);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int adopt_begin(struct supervisor *supervisor,
 		int (*finished)(struct supervisor *supervisor))
 {
@@ -217,6 +236,8 @@ int adopt_begin(struct supervisor *supervisor,
 	adoption->began_ns = clock_now_ns();
 	supervisor->is_adopting = true;
 	r = store_each_child(supervisor->store, expect_child, supervisor);
+	if (r == 0)
+		r = load_orphaned_disks(supervisor);
 	if (r < 0)
 		return r;
 	return sd_event_add_time_relative(

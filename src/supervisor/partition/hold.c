@@ -85,10 +85,9 @@ static void open_disk(struct partition *partition, struct disk *disk)
 
 void hold_open(struct partition *partition)
 {
-	if (launch_load_disks(partition) < 0)
-		return;
-	for (unsigned i = 0; i < partition->disk_count; i++)
-		open_disk(partition, &partition->disks[i]);
+	if (launch_load_disks(partition) == 0)
+		for (unsigned i = 0; i < partition->disk_count; i++)
+			open_disk(partition, &partition->disks[i]);
 	partition->disk_count = 0;
 }
 

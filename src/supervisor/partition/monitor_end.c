@@ -226,8 +226,6 @@ static void end_fenced(void *context)
 	struct partition *partition = context;
 
 	partition_occupy(partition);
-	if (partition->disk_count == 0)
-		(void)launch_load_disks(partition);
 	launch_reopen_witnesses(partition);
 	partition_end(partition, partition->end.event, partition->end.reason);
 	partition_vacate(partition);

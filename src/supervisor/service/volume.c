@@ -106,6 +106,9 @@ static int is_in_the_way(void *context, struct disk *sibling)
 	if (binding->instance)
 		return binding->state != BINDING_UP ||
 		       binding->instance != arrival->instance;
+	/* Not loaded: whose fence it is cannot be known. */
+	if (!binding->id)
+		return true;
 	/* By a description that the arrival's own fence is asked with. */
 	return storage_fence_is_lifted(arrival->disk->witness_fd, binding->id,
 				       sibling->definition) != 1;

@@ -213,6 +213,35 @@ static struct player *monitor_of(const char *partition)
 	return NULL;
 }
 
+static void kill_monitor(const char *partition)
+{
+	struct player *player = monitor_of(partition);
+
+	CHECK(player != NULL);
+	fake_host_exit(player->process);
+}
+
+TEST(the_fence_of_a_dead_and_forgotten_monitor_stands_as_well)
+{
+	SCOPED(close_fd) int kept = NO_FD;
+
+	begin();
+	/* The later one, which a new supervisor turns to last. */
+	kept = dup(served("y")->fds[0]);
+	kill_service();
+	world_pass_ms(&world, 1000);
+	kill_monitor("y");
+	world_pass_ms(&world, 100);
+	world_restart(&world, NULL);
+	world_pass_ms(&world, 1000);
+	CHECK(disk_of("x")->binding.state != BINDING_UP);
+
+	close_fd(&kept);
+	world_pass_ms(&world, 100);
+	CHECK_EQ(disk_of("x")->binding.state, BINDING_UP);
+	world_close(&world);
+}
+
 TEST(a_poisoned_request_moves_the_whole_volume)
 {
 	const struct disk *x, *y;
