@@ -139,8 +139,9 @@ static int undo_file(const struct plan *plan, unsigned index)
 		return plan_sync_directory(file->disk.file);
 	if (errno != ENOENT && errno != ENOTDIR)
 		return -errno;
-	/* No temporary name: never made, or renamed after it was noted. */
-	r = file->is_noted ? remove_if_ours(file) : 0;
+	/* No temporary name: never made, or renamed after it was noted. A
+	 * volume's may be another partition's disk by now. */
+	r = file->is_noted && !file->disk.volume_id ? remove_if_ours(file) : 0;
 	return r <= 0 ? r : plan_sync_directory(file->disk.file);
 }
 

@@ -119,6 +119,28 @@ TEST(one_bad_disk_leaves_nothing_of_the_others)
 	close_world();
 }
 
+TEST(the_file_of_a_volume_stays_when_an_install_is_undone)
+{
+	static struct plan plan = { .version = PLAN_VERSION, .file_count = 1 };
+	struct planned_file *file = &plan.files[0];
+	struct stat status;
+
+	make_world();
+	path_of(file->disk.file, "old.img");
+	CHECK_EQ(stat(file->disk.file, &status), 0);
+	file->disk.inode = status.st_ino;
+	file->disk.is_created = true;
+	file->is_noted = true;
+	file->disk.volume_id = 7;
+	CHECK_EQ(plan_undo(&plan), 0);
+	CHECK_EQ(size_of("old.img"), OLD_BYTES);
+
+	file->disk.volume_id = 0;
+	CHECK_EQ(plan_undo(&plan), 0);
+	CHECK_EQ(size_of("old.img"), -1);
+	remove_world();
+}
+
 TEST(only_an_uninstalled_partition_is_installed_and_only_a_stopped_released)
 {
 	open_installed();
