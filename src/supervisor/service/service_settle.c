@@ -164,7 +164,8 @@ void service_retire_others(struct service *service,
 
 	TAILQ_FOREACH(instance, &service->instances, link) {
 		if (instance->duty != DUTY_RETIRED ||
-		    instance->alone_for != successor->alone_for)
+		    !volume_is_shared_by(instance->alone_for,
+					 successor->alone_for))
 			continue;
 		instance_leave(instance);
 		instance_retire(instance);

@@ -242,31 +242,71 @@ TEST(the_fence_of_a_dead_and_forgotten_monitor_stands_as_well)
 	world_close(&world);
 }
 
+static void poison(const char *partition)
+{
+	const struct binding *binding = &disk_of(partition)->binding;
+	const struct disk_channel channel = { binding->id, binding->generation,
+					      0, 0 };
+
+	player_say(monitor_of(partition), MSG_MONITOR_POISON, 0, &channel, NULL,
+		   0);
+	world_pass_ms(&world, 1000);
+}
+
+static void stop(const char *partition)
+{
+	struct partition_stop body = { .is_forced = 1 };
+
+	(void)text_copy(body.name, NAME_SIZE, partition);
+	CHECK_EQ(ask(MSG_PARTITION_STOP, &body, sizeof(body)), 0);
+	world_pass_ms(&world, 1000);
+}
+
 TEST(a_poisoned_request_moves_the_whole_volume)
 {
 	const struct disk *x, *y;
-	struct disk_channel channel;
 
 	begin();
 	x = disk_of("x");
 	y = disk_of("y");
-	channel = (struct disk_channel){ x->binding.id, x->binding.generation,
-					 0, 0 };
-	player_say(monitor_of("x"), MSG_MONITOR_POISON, 0, &channel, NULL, 0);
-	world_pass_ms(&world, 1000);
+	poison("x");
 
 	CHECK_EQ(x->binding.state, BINDING_UP);
 	CHECK_EQ(y->binding.state, BINDING_UP);
 	CHECK_EQ(x->binding.instance == y->binding.instance, 1);
 	CHECK_EQ(x->binding.instance->duty, DUTY_ALONE);
 	/* And goes on when the one that it began with is gone. */
-	CHECK_EQ(ask(MSG_PARTITION_STOP,
-		     &(struct partition_stop){ .name = "x", .is_forced = 1 },
-		     sizeof(struct partition_stop)),
-		 0);
-	world_pass_ms(&world, 1000);
+	stop("x");
 	CHECK_EQ(y->binding.state, BINDING_UP);
 	CHECK_EQ(y->binding.instance->duty, DUTY_ALONE);
+	world_close(&world);
+}
+
+TEST(a_service_is_restarted_whichever_disk_its_instance_is_for)
+{
+	static const struct service_name disk0 = { .name = "disk0" };
+	const struct disk *x, *y;
+	uint64_t before;
+
+	begin();
+	x = disk_of("x");
+	y = disk_of("y");
+	poison("x");
+	/* The instance goes on for y, and its successor begins for x. */
+	stop("x");
+	CHECK_EQ(ask_of(MSG_PARTITION_START, "x"), 0);
+	world_pass_ms(&world, 1000);
+	CHECK_EQ(y->binding.instance->alone_for == y, 1);
+	before = y->binding.instance->process->id;
+	CHECK_EQ(control_send(&world.operator, MSG_SERVICE_RESTART, 7, &disk0,
+			      sizeof(disk0), NULL, 0),
+		 0);
+	world_pass_ms(&world, 5000);
+
+	CHECK_EQ(x->binding.state, BINDING_UP);
+	CHECK_EQ(y->binding.state, BINDING_UP);
+	CHECK_EQ(x->binding.instance == y->binding.instance, 1);
+	CHECK(y->binding.instance->process->id != before);
 	world_close(&world);
 }
 
@@ -405,13 +445,10 @@ TEST(a_ledger_of_a_volume_outlives_its_partitions)
 	CHECK_EQ(access(world_file(name), F_OK), 0);
 	for (unsigned i = 0; i < 2; i++) {
 		const char *partition = i ? "y" : "x";
-		struct partition_stop stop = { .is_forced = 1 };
 		struct partition_uninstall uninstall = { 0 };
 
-		(void)text_copy(stop.name, NAME_SIZE, partition);
 		(void)text_copy(uninstall.name, NAME_SIZE, partition);
-		CHECK_EQ(ask(MSG_PARTITION_STOP, &stop, sizeof(stop)), 0);
-		world_pass_ms(&world, 100);
+		stop(partition);
 		CHECK_EQ(ask(MSG_PARTITION_UNINSTALL, &uninstall,
 			     sizeof(uninstall)),
 			 0);
