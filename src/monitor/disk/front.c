@@ -114,9 +114,9 @@ bool front_prepare_sleep(struct front *front)
 	const struct disk *disk = front->disks[0];
 	bool is_safe = true;
 
-	/* During an outage that lasts too long nothing else will look. */
+	/* During an outage nothing else will look. */
 	if (want_kicks(front) && (front->ops->is_shared || !disk->is_blocked ||
-				  disk_is_failing(disk)))
+				  disk_answers_in_outage(disk)))
 		return false;
 	for (uint32_t i = 0; i < front->disk_count; i++) {
 		struct lane *lane = &front->disks[i]->lane;

@@ -168,6 +168,12 @@ static int take(struct disk *disk)
 	return front_take(disk->front);
 }
 
+bool disk_answers_in_outage(const struct disk *disk)
+{
+	return !disk_is_served(disk) &&
+	       (disk->local.fd != NO_FD || disk_is_failing(disk));
+}
+
 /* During an outage only what takes no service is answered; all else waits, or
  * fails at once when it lasts too long. */
 static bool take_in_outage(struct disk *disk)
@@ -177,7 +183,7 @@ static bool take_in_outage(struct disk *disk)
 	struct request *request;
 
 	disk->is_blocked = true;
-	if (!is_failing && disk->local.fd == NO_FD)
+	if (!disk_answers_in_outage(disk))
 		return false;
 	disk->copied_bytes = 0;
 	for (int i = 0; i < ISSUE_STEPS && disk->copied_bytes < COPY_MAX &&

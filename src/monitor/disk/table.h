@@ -155,4 +155,7 @@ void disk_broken(struct disk *disk);
 /* recovery.c: the policy is to fail requests during this outage. */
 bool disk_is_failing(const struct disk *disk);
 
+/* issue.c: there is an outage, and some requests can be answered during it. */
+bool disk_answers_in_outage(const struct disk *disk);
+
 #endif

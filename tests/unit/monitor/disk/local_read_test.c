@@ -318,6 +318,23 @@ TEST(what_is_not_cached_waits_for_the_end_of_the_outage)
 	stop();
 }
 
+/* Nobody else would look before the next service comes. */
+TEST(a_read_that_comes_just_before_sleep_in_an_outage_is_not_slept_over)
+{
+	struct guest_request read;
+
+	start();
+	rig_down(&rig);
+	read = rig_offer(&rig, VIRTIO_BLK_T_IN, 8, 4096, 0);
+
+	CHECK(!front_prepare_sleep(&rig.front));
+
+	rig_turn(&rig);
+	CHECK_EQ(rig_status(&rig, &read), VIRTIO_BLK_S_OK);
+	CHECK(front_prepare_sleep(&rig.front));
+	stop();
+}
+
 TEST(every_read_is_tried_during_an_outage)
 {
 	start();
