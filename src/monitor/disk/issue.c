@@ -292,8 +292,11 @@ static bool issue_all(struct disk *disk)
 
 static bool disk_issue(struct disk *disk)
 {
-	if (!disk_is_served(disk))
+	if (!disk_is_served(disk)) {
+		/* What a drained service has a part of is ended first. */
+		disk_tend_outage(disk);
 		return take_in_outage(disk);
+	}
 	if (disk->lane.stale_count > 0 && !failpoint("fence.skip")) {
 		/* Fence inside a life (I4). */
 		disk->is_blocked = true;

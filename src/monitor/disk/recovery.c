@@ -251,7 +251,7 @@ static void fail_all(struct disk *disk)
 	front_signal(disk->front);
 }
 
-static void tend_outage(struct disk *disk)
+void disk_tend_outage(struct disk *disk)
 {
 	if (disk_is_served(disk) || disk->settings.outage == OUTAGE_HOLD ||
 	    disk->lost_ns == 0 || disk->now_ns < outage_bound_ns(disk) ||
@@ -337,7 +337,7 @@ uint64_t disk_deadline_ns(const struct disk *disk)
 void disk_run_timers(struct disk *disk, uint64_t now_ns)
 {
 	disk->now_ns = now_ns;
-	tend_outage(disk);
+	disk_tend_outage(disk);
 	tend_silence(disk);
 	tend_space(disk);
 	if (now_ns >= disk->poison_ns)

@@ -152,6 +152,9 @@ void saved_forget(struct front *front);
 /* recovery.c: the service violated the channel's protocol. */
 void disk_broken(struct disk *disk);
 
+/* recovery.c: do what the policy says once an outage lasts too long. */
+void disk_tend_outage(struct disk *disk);
+
 /* recovery.c: the policy is to fail requests during this outage. */
 bool disk_is_failing(const struct disk *disk);
 

@@ -717,6 +717,31 @@ TEST(a_drain_beyond_the_bound_is_an_outage_and_waited_for_no_longer)
 	rig_stop(&rig);
 }
 
+TEST(a_drain_beyond_the_bound_ends_requests_that_were_sent_in_part)
+{
+	struct guest_request whole, part, late;
+
+	rig.settings.outage = OUTAGE_FAIL;
+	rig.settings.outage_ms = 100;
+	start();
+	whole = rig_offer(&rig, VIRTIO_BLK_T_OUT, 0, 768u << 10, 0);
+	part = rig_offer(&rig, VIRTIO_BLK_T_OUT, 4096, 1u << 20, 0);
+	rig_turn(&rig);
+	CHECK_EQ(rig.disk.cursor->out_count, 1);
+	rig_lose(&rig, DISK_DOWN_LEAVING);
+	rig.disk.lost_ns -= NS_PER_S;
+
+	late = rig_offer(&rig, VIRTIO_BLK_T_OUT, 8192, 512, 0);
+	rig_turn(&rig);
+
+	CHECK_EQ(rig_status(&rig, &whole), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(rig_status(&rig, &part), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(rig_status(&rig, &late), VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(rig_used(&rig), 3);
+	CHECK(!rig.disk.lane.is_open);
+	rig_stop(&rig);
+}
+
 TEST(an_outage_beyond_the_bound_may_ask_for_a_pause)
 {
 	rig.settings.outage = OUTAGE_PAUSE;
