@@ -103,7 +103,6 @@ static bool is_linked(uint8_t state)
 	return state != REQUEST_FREE && state != REQUEST_DONE;
 }
 
-/* Once the result is known the data is of no more interest. */
 static void return_spill(struct request *request)
 {
 	struct front *front = request->queue->front;
@@ -137,10 +136,14 @@ void request_enter(struct request *request, enum request_state state)
 	} else if (is_linked(before) && !is_linked((uint8_t)state)) {
 		unlink_request(disk, request);
 		note_stray(disk, request, before);
-		return_spill(request);
+		/* A command is answered through its segments. */
+		if (!queue->front->ops->is_shared)
+			return_spill(request);
 	}
-	if (state == REQUEST_FREE)
+	if (state == REQUEST_FREE) {
+		return_spill(request);
 		queue->kept_count--;
+	}
 }
 
 static struct ring_segment *take_spill(struct front *front,

@@ -16,6 +16,7 @@
 #define UNITS     2
 #define RING_SIZE 64
 #define BLOCK     512
+#define PIECES    REQUEST_SEGMENTS
 
 enum { READ_10 = 0x28, WRITE_10 = 0x2a, RESERVE_OUT = 0x5f, READY = 0x00 };
 
@@ -224,6 +225,39 @@ static struct command offer(uint8_t target, uint8_t code, uint32_t bytes,
 	memset(command.response, 0xee, sizeof(*command.response));
 	memcpy(fake_driver_at(&driver, header_gpa), &header, sizeof(header));
 	command.head = fake_driver_chain(&driver, buffers, bytes > 0 ? 3 : 2);
+	fake_driver_offer(&driver, command.head);
+	turn();
+	return command;
+}
+
+/* A write of a block in more pieces than a request has room for. */
+static struct command offer_in_pieces(uint8_t block, uint64_t tag)
+{
+	const struct virtio_scsi_cmd_req header = {
+		.lun = { 1, 0 },
+		.tag = tag,
+		.cdb = { WRITE_10, [5] = block, [8] = 1 },
+	};
+	gpa_t header_gpa = fake_driver_alloc(&driver, sizeof(header));
+	gpa_t data_gpa = fake_driver_alloc(&driver, BLOCK);
+	gpa_t response_gpa =
+		fake_driver_alloc(&driver, sizeof(struct virtio_scsi_cmd_resp));
+	struct fake_buffer buffers[PIECES + 2] = {
+		{ header_gpa, sizeof(header), false },
+	};
+	struct command command = { .bytes = BLOCK };
+
+	memcpy(fake_driver_at(&driver, header_gpa), &header, sizeof(header));
+	for (uint32_t i = 0; i < PIECES; i++)
+		buffers[1 + i] =
+			(struct fake_buffer){ data_gpa + i * BLOCK / PIECES,
+					      BLOCK / PIECES, false };
+	buffers[PIECES + 1] = (struct fake_buffer){
+		response_gpa, sizeof(struct virtio_scsi_cmd_resp), true
+	};
+	command.response = fake_driver_at(&driver, response_gpa);
+	memset(command.response, 0xee, sizeof(*command.response));
+	command.head = fake_driver_chain(&driver, buffers, PIECES + 2);
 	fake_driver_offer(&driver, command.head);
 	turn();
 	return command;
@@ -746,6 +780,35 @@ TEST(a_saved_unit_goes_on_with_its_rows_and_outcomes)
 		 scsi_place_sequence(waiting.offset_bytes));
 	respond(0, &again, 0, BLOCK);
 	CHECK_EQ(commands[1].response->status, SCSI_GOOD);
+	state_writer_release(&writer);
+	stop();
+}
+
+TEST(outcomes_kept_for_long_chains_reach_each_its_own_command)
+{
+	static const uint8_t status[] = { SCSI_RESERVATION_CONFLICT,
+					  SCSI_TASK_ABORTED };
+	struct channel_request requests[2];
+	struct state_writer writer;
+	struct command commands[2];
+
+	start();
+	come_up(0);
+	for (uint8_t i = 0; i < 2; i++) {
+		commands[i] = offer_in_pieces(i, i);
+		CHECK(take(0, &requests[i]));
+	}
+	front_freeze(&front);
+	for (uint8_t i = 0; i < 2; i++)
+		respond(0, &requests[i], scsi_outcome(status[i], 0, 0), 0);
+	save(&writer);
+	restore(&writer);
+
+	for (uint8_t i = 0; i < 2; i++) {
+		CHECK(is_told(&commands[i]));
+		CHECK_EQ(commands[i].response->status, status[i]);
+	}
+	CHECK_EQ(front.free_spill_count, front.spill_count);
 	state_writer_release(&writer);
 	stop();
 }
