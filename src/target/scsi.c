@@ -400,12 +400,21 @@ static struct command *make_command(struct client *client,
 	return command;
 }
 
+/* NULL: the client has no such row. */
+static struct hold *find_hold(struct scsi_client *scsi,
+			      const struct channel_request *request)
+{
+	if (request->op == SCSI_REPLAYED)
+		return &scsi->no_row;
+	return volume_hold(scsi->volume, scsi->nexus.index,
+			   scsi_place_row(request->offset_bytes));
+}
+
 bool scsi_take(struct service *service, struct client *client,
 	       const struct channel_request *request)
 {
 	struct scsi_client *scsi = client->scsi;
-	struct hold *hold = volume_hold(scsi->volume, scsi->nexus.index,
-					scsi_place_row(request->offset_bytes));
+	struct hold *hold = find_hold(scsi, request);
 	struct command *command;
 
 	/* An honest client's row has one request at a time. */

@@ -59,6 +59,7 @@ struct scsi_client {
 	uint8_t *scratch;         /* owned: for each of them */
 	struct command *first;    /* in flight */
 	struct command *last;
+	struct hold no_row;   /* of SCSI_REPLAYED */
 	struct task settling; /* completes what an absent client began */
 	struct scsi_origin settled;
 	bool is_settling;

@@ -84,6 +84,10 @@ static int join(struct client *client, const struct disk_attach *attach,
 		r = volume_attach(volume, attach, &client->scsi->nexus);
 	if (r)
 		return r;
+	client->scsi->no_row = (struct hold){
+		.nexus = client->scsi->nexus.index,
+		.row = UINT16_MAX,
+	};
 	client->scsi->volume = volume;
 	client->scsi->next = volume->clients;
 	volume->clients = client;

@@ -343,6 +343,14 @@ static struct channel_request make_manage(uint8_t function, uint16_t managed,
 
 static const uint8_t test_ready[6] = { 0 };
 
+static struct channel_request make_replayed(void)
+{
+	struct channel_request request = make(test_ready, 6, 0, 0);
+
+	request.op = SCSI_REPLAYED;
+	return request;
+}
+
 static void forget_attention(struct peer *peer)
 {
 	struct channel_request request = make(test_ready, 6, 100, 1);
@@ -668,8 +676,7 @@ TEST(after_a_death_what_had_moved_and_nobody_replays_is_completed)
 
 	die_in_the_middle();
 
-	request = make(test_ready, 6, 2, 1);
-	request.op = SCSI_REPLAYED;
+	request = make_replayed();
 	CHECK_EQ(status_of(&one, &request), 0);
 	receive(&two);
 
@@ -801,6 +808,25 @@ TEST(what_a_dead_initiator_had_moved_is_completed_before_its_next_life)
 	request = make_read(3, 0, 1);
 	(void)status_of(&one, &request);
 	CHECK_EQ(disk[3 * BLOCK], 1);
+	stop();
+}
+
+TEST(what_says_that_all_was_replayed_has_no_row)
+{
+	struct channel_request request;
+
+	start_with_one();
+	hold_kernel();
+	request = make_write(1, 1, &one, 0, 1);
+	send(&one, &request);
+	turn_until_idle();
+	request = make_replayed();
+
+	CHECK_EQ(status_of(&one, &request), 0);
+
+	let_go();
+	receive(&one);
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
 	stop();
 }
 
