@@ -55,6 +55,7 @@ void volume_release(struct service *service, struct volume *volume,
 	hold->has_range = false;
 	volume->left_count -= hold->is_left;
 	hold->is_left = false;
+	hold->is_due = false;
 	freed = share_release(&volume->share, &hold->range);
 	for (; freed; freed = freed->next_freed) {
 		struct hold *other = hold_of(freed);
@@ -178,6 +179,7 @@ static bool take_range(struct command *command, const struct scsi_step *step)
 
 	volume->left_count -= hold->is_left;
 	hold->is_left = false;
+	hold->is_due = false;
 	if (!hold->has_range) {
 		hold->has_range = true;
 		hold->row_sequence = command->scsi.row_sequence;

@@ -103,7 +103,7 @@ static bool enter(struct service *service, struct client *client)
 	struct scsi_client *scsi = client->scsi;
 	struct volume *volume = scsi->volume;
 
-	volume_settle(service, volume, 1ull << scsi->nexus.index);
+	volume_settle(service, volume, 1ull << scsi->nexus.index, SETTLE_ALL);
 	if (volume_has_left(volume, scsi->nexus.index))
 		return false;
 	client->is_broken =

@@ -40,12 +40,12 @@ static struct client *find_settler(const struct volume *volume)
 
 /* Write what it had to write; who looks after it is gone. */
 static void complete(struct service *service, struct volume *volume,
-		     const struct hold *hold, const struct scsi_row *row)
+		     struct hold *hold, const struct scsi_row *row)
 {
 	struct client *client = find_settler(volume);
 	struct task *task;
 
-	volume->unsettled |= 1ull << hold->nexus;
+	hold->is_due = client == NULL;
 	if (!client)
 		return;
 	task = &client->scsi->settling;
@@ -93,8 +93,17 @@ static void settle(struct service *service, struct volume *volume,
 	volume_release(service, volume, hold);
 }
 
+static bool is_chosen(const struct hold *hold, uint64_t nexuses,
+		      enum settled_holds which)
+{
+	if (hold->command || !(nexuses >> hold->nexus & 1))
+		return false;
+	return which == SETTLE_ALL ||
+	       (which == SETTLE_DUE ? hold->is_due : hold->is_left);
+}
+
 void volume_settle(struct service *service, struct volume *volume,
-		   uint64_t nexuses)
+		   uint64_t nexuses, enum settled_holds which)
 {
 	struct share_range *next;
 
@@ -103,7 +112,7 @@ void volume_settle(struct service *service, struct volume *volume,
 		struct hold *hold = hold_of(range);
 
 		next = range->next;
-		if (!hold->command && nexuses >> hold->nexus & 1)
+		if (is_chosen(hold, nexuses, which))
 			settle(service, volume, hold);
 	}
 }
@@ -115,14 +124,12 @@ void volume_settled(struct service *service, struct client *client)
 	const struct scsi_origin *origin = &client->scsi->settled;
 	struct hold *hold = volume_hold(volume, origin->nexus, origin->row);
 	struct scsi_outcome outcome = { .status = SCSI_GOOD };
-	uint64_t nexuses = volume->unsettled;
 
 	client->scsi->is_settling = false;
 	if (client->scsi->settling.status == 0)
 		scsi_row_end(&volume->ledger, origin, &outcome);
 	volume_release(service, volume, hold);
-	volume->unsettled = 0;
-	volume_settle(service, volume, nexuses);
+	volume_settle(service, volume, ALL_NEXUSES, SETTLE_DUE);
 }
 
 bool volume_expire(struct service *service, struct volume *volume)
@@ -204,7 +211,7 @@ void manage_go_on(struct service *service, struct command *command)
 	if (is_reset(command))
 		reset(command);
 	if (command->function != SCSI_ABORT_TASK)
-		volume_settle(service, volume, command->waits_for);
+		volume_settle(service, volume, command->waits_for, SETTLE_ALL);
 	answer(service, command, SCSI_FUNCTION_COMPLETE);
 }
 
@@ -261,7 +268,8 @@ void manage_begin(struct service *service, struct command *command)
 	struct scsi_row row;
 
 	if (command->op == SCSI_REPLAYED) {
-		volume_settle(service, volume, 1ull << command->hold->nexus);
+		volume_settle(service, volume, 1ull << command->hold->nexus,
+			      SETTLE_LEFT);
 		answer(service, command, SCSI_FUNCTION_COMPLETE);
 		return;
 	}

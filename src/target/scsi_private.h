@@ -67,10 +67,17 @@ void manage_begin(struct service *service, struct command *command);
 /* Go on with it: what it waited for has ended. */
 void manage_go_on(struct service *service, struct command *command);
 
+/* Which of the ranges that no command has. */
+enum settled_holds {
+	SETTLE_ALL,
+	SETTLE_LEFT, /* not those that came again and were told -ENOSPC */
+	SETTLE_DUE,  /* for which no client was free */
+};
+
 /* Settle what no command of these nexuses executes any more: what has moved is
  * completed, the rest aborted. */
 void volume_settle(struct service *service, struct volume *volume,
-		   uint64_t nexuses);
+		   uint64_t nexuses, enum settled_holds which);
 
 /* The same for what is left since an earlier life and others wait for, if its
  * owner has had his time. True if there was any. */

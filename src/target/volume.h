@@ -30,6 +30,7 @@ struct hold {
 	struct share_range range;
 	bool has_range;          /* it is in volume->share */
 	bool is_left;            /* since an earlier life of the service */
+	bool is_due;             /* to be settled when a client can do it */
 	struct command *command; /* that executes it, or NULL */
 	uint32_t nexus;
 	uint32_t row_sequence; /* whose range it is */
@@ -50,7 +51,6 @@ struct volume {
 	uint32_t left_count;                /* ranges with is_left */
 	uint32_t special_count; /* in flight that others may wait for */
 	uint64_t attached;      /* a bit for each nexus */
-	uint64_t unsettled;     /* nexuses with rows still to be completed */
 	uint64_t settle_at_ns;  /* what is left waits for its owner till then */
 	struct client *clients; /* linked by scsi->next */
 };

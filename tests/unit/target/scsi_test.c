@@ -830,6 +830,30 @@ TEST(what_says_that_all_was_replayed_has_no_row)
 	stop();
 }
 
+TEST(a_replayed_change_without_room_is_kept_when_all_was_replayed)
+{
+	struct channel_request request;
+
+	start_with_one();
+	request = make_write(3, 7, &one, 0, 1);
+	fail_with = -ENOSPC;
+	CHECK_EQ(status_of(&one, &request), -ENOSPC);
+	die();
+	start();
+	attach(&one, 1);
+	request = make_write(3, 7, &one, 0, 1);
+	CHECK_EQ(status_of(&one, &request), -ENOSPC);
+	request = make_replayed();
+	CHECK_EQ(status_of(&one, &request), 0);
+	fail_with = 0;
+
+	request = make_write(3, 7, &one, 0, 1);
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+
+	CHECK_EQ(disk[3 * BLOCK], 7);
+	stop();
+}
+
 TEST(a_volume_that_is_not_shared_has_one_client)
 {
 	is_shared = false;
