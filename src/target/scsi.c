@@ -44,13 +44,13 @@ void command_ready(struct service *service, struct command *command, int result)
 	service->last_ready = command;
 }
 
-/* Who waited for the bytes has them. */
+/* Who waited for the bytes has them. What is being written is held on. */
 void volume_release(struct service *service, struct volume *volume,
 		    struct hold *hold)
 {
 	struct share_range *freed;
 
-	if (!hold->has_range)
+	if (!hold->has_range || hold->is_settling)
 		return;
 	hold->has_range = false;
 	volume->left_count -= hold->is_left;
@@ -104,7 +104,10 @@ void command_retire(struct service *service, struct command *command,
 	unlink_command(client->scsi, command);
 	command->hold->command = NULL;
 	service->command_count--;
-	if (!is_kept)
+	/* One that has not begun may wait for its row, whose range is not its
+	 * own. */
+	if (!is_kept &&
+	    command->hold->row_sequence == command->scsi.row_sequence)
 		volume_release(service, volume, command->hold);
 	client_return_task(command->task);
 	if (may_be_awaited)
@@ -412,6 +415,16 @@ static struct hold *find_hold(struct scsi_client *scsi,
 			   scsi_place_row(request->offset_bytes));
 }
 
+/* Its initiator has forgotten the row's last command, which has not ended. */
+static void settle_forgotten(struct service *service, struct volume *volume,
+			     struct hold *hold,
+			     const struct channel_request *request)
+{
+	if (hold->has_range &&
+	    hold->row_sequence != scsi_place_sequence(request->offset_bytes))
+		volume_settle_hold(service, volume, hold);
+}
+
 bool scsi_take(struct service *service, struct client *client,
 	       const struct channel_request *request)
 {
@@ -424,16 +437,16 @@ bool scsi_take(struct service *service, struct client *client,
 		client->is_broken = true;
 		return false;
 	}
+	settle_forgotten(service, scsi->volume, hold, request);
 	command = make_command(client, request, hold);
 	hold->command = command;
 	service->command_count++;
 	link_command(scsi, command);
 	if (command->op != SCSI_COMMAND || command->flags & SCSI_ORDERED)
 		make_special(command);
+	command->state = COMMAND_WAITS_TURN;
 	if (command_has_its_turn(command))
 		command_begin(service, command);
-	else
-		command->state = COMMAND_WAITS_TURN;
 	return !client->is_broken;
 }
 
@@ -460,6 +473,15 @@ static bool run_ready(struct service *service)
 		go_on(service, command);
 	}
 	return worked;
+}
+
+bool scsi_is_awaited(const struct service *service)
+{
+	const struct volume *volume = service->volumes;
+
+	while (volume && !volume->entering_count)
+		volume = volume->next;
+	return volume != NULL;
 }
 
 bool scsi_turn(struct service *service)

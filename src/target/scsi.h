@@ -61,8 +61,7 @@ struct scsi_client {
 	struct command *last;
 	struct hold no_row;   /* of SCSI_REPLAYED */
 	struct task settling; /* completes what an absent client began */
-	struct scsi_origin settled;
-	bool is_settling;
+	struct hold *settled;
 	bool is_entering; /* nothing is taken yet: an earlier life's commands
 			   * are being settled */
 	uint32_t life;
@@ -97,5 +96,9 @@ static inline bool scsi_is_open(const struct client *client)
 /* Once per turn: go on with what is ready, and with what nobody came back
  * for. True if there was anything. */
 bool scsi_turn(struct service *service);
+
+/* Does a client wait to be let in? Then scsi_turn() is to be called without
+ * any event, too. */
+bool scsi_is_awaited(const struct service *service);
 
 #endif

@@ -10,6 +10,8 @@
 #include "target/scsi_private.h"
 
 #define ALL_NEXUSES UINT64_MAX
+/* When to try again to complete what failed. */
+#define SETTLE_AGAIN_NS (NS_PER_S / 2)
 
 static void answer(struct service *service, struct command *command,
 		   enum scsi_task_result result)
@@ -32,7 +34,7 @@ static struct client *find_settler(const struct volume *volume)
 {
 	for (struct client *client = volume->clients; client;
 	     client = client->scsi->next)
-		if (!client->scsi->is_settling && !client->is_broken &&
+		if (!client->scsi->settled && !client->is_broken &&
 		    !client->is_detaching)
 			return client;
 	return NULL;
@@ -57,30 +59,19 @@ static void complete(struct service *service, struct volume *volume,
 		.offset_bytes = row->offset_bytes,
 		.buffer = row->data,
 	};
-	client->scsi->is_settling = true;
-	client->scsi->settled = origin_of(hold);
+	client->scsi->settled = hold;
+	hold->is_settling = true;
+	volume->settling_count++;
 	jobs_begin_on_worker(service, task);
 }
 
-static bool is_being_settled(const struct volume *volume,
-			     const struct hold *hold)
-{
-	for (const struct client *client = volume->clients; client;
-	     client = client->scsi->next)
-		if (client->scsi->is_settling &&
-		    client->scsi->settled.nexus == hold->nexus &&
-		    client->scsi->settled.row == hold->row)
-			return true;
-	return false;
-}
-
-static void settle(struct service *service, struct volume *volume,
-		   struct hold *hold)
+void volume_settle_hold(struct service *service, struct volume *volume,
+			struct hold *hold)
 {
 	struct scsi_origin origin = origin_of(hold);
 	struct scsi_row row;
 
-	if (is_being_settled(volume, hold))
+	if (hold->is_settling || clock_now_ns() < hold->settle_again_ns)
 		return;
 	if (!scsi_row_look(&volume->ledger, &origin, &row)) {
 		if (row.state == SCSI_ROW_MOVED) {
@@ -93,10 +84,16 @@ static void settle(struct service *service, struct volume *volume,
 	volume_release(service, volume, hold);
 }
 
+/* Its own client's next command in the row waits for that, too. */
+static bool is_nobodys(const struct hold *hold)
+{
+	return !hold->command || command_waits_for_row(hold->command);
+}
+
 static bool is_chosen(const struct hold *hold, uint64_t nexuses,
 		      enum settled_holds which)
 {
-	if (hold->command || !(nexuses >> hold->nexus & 1))
+	if (!is_nobodys(hold) || !(nexuses >> hold->nexus & 1))
 		return false;
 	return which == SETTLE_ALL ||
 	       (which == SETTLE_DUE ? hold->is_due : hold->is_left);
@@ -113,23 +110,43 @@ void volume_settle(struct service *service, struct volume *volume,
 
 		next = range->next;
 		if (is_chosen(hold, nexuses, which))
-			settle(service, volume, hold);
+			volume_settle_hold(service, volume, hold);
 	}
 }
 
-/* -ENOSPC: the row stays as it is, for whoever may come with it. */
+/* The data is still to be written: nobody else changes those bytes before. */
+static void keep(struct volume *volume, struct hold *hold)
+{
+	volume->left_count += !hold->is_left;
+	hold->is_left = true;
+	hold->settle_again_ns = clock_now_ns() + SETTLE_AGAIN_NS;
+}
+
+/* The outcome is that of COMPARE AND WRITE, which alone moves. It promises
+ * stable storage, as its initiator may have asked for that. */
 void volume_settled(struct service *service, struct client *client)
 {
 	struct volume *volume = client->scsi->volume;
-	const struct scsi_origin *origin = &client->scsi->settled;
-	struct hold *hold = volume_hold(volume, origin->nexus, origin->row);
-	struct scsi_outcome outcome = { .status = SCSI_GOOD };
+	struct hold *hold = client->scsi->settled;
+	struct scsi_origin origin = origin_of(hold);
+	struct scsi_outcome outcome = {
+		.status = SCSI_GOOD,
+		.transferred_bytes =
+			2 * (uint32_t)client->scsi->settling.job.length_bytes,
+		.is_stored = true,
+	};
 
-	client->scsi->is_settling = false;
-	if (client->scsi->settling.status == 0)
-		scsi_row_end(&volume->ledger, origin, &outcome);
-	volume_release(service, volume, hold);
+	client->scsi->settled = NULL;
+	hold->is_settling = false;
+	volume->settling_count--;
+	if (client->scsi->settling.status == 0) {
+		scsi_row_end(&volume->ledger, &origin, &outcome);
+		volume_release(service, volume, hold);
+	} else {
+		keep(volume, hold);
+	}
 	volume_settle(service, volume, ALL_NEXUSES, SETTLE_DUE);
+	volume_look_at_waiting(service, volume);
 }
 
 bool volume_expire(struct service *service, struct volume *volume)
@@ -144,10 +161,10 @@ bool volume_expire(struct service *service, struct volume *volume)
 		struct hold *hold = hold_of(range);
 
 		next = range->next;
-		if (hold->command || !hold->is_left ||
-		    !share_is_awaited(range) || is_being_settled(volume, hold))
+		if (!is_nobodys(hold) || !hold->is_left || hold->is_settling ||
+		    (!hold->command && !share_is_awaited(range)))
 			continue;
-		settle(service, volume, hold);
+		volume_settle_hold(service, volume, hold);
 		worked = true;
 	}
 	return worked;
@@ -208,6 +225,10 @@ void manage_go_on(struct service *service, struct command *command)
 {
 	struct volume *volume = command_volume(command);
 
+	if (command->op == SCSI_REPLAYED) {
+		answer(service, command, SCSI_FUNCTION_COMPLETE);
+		return;
+	}
 	if (is_reset(command))
 		reset(command);
 	if (command->function != SCSI_ABORT_TASK)
@@ -215,15 +236,20 @@ void manage_go_on(struct service *service, struct command *command)
 	answer(service, command, SCSI_FUNCTION_COMPLETE);
 }
 
+static void go_on_alone(struct service *service, struct command *command)
+{
+	if (command_has_to_wait(command))
+		command->state = COMMAND_WAITS_OTHERS;
+	else
+		manage_go_on(service, command);
+}
+
 /* Abort what waits, and then wait for the rest, which is in the kernel. */
 static void abort_others(struct service *service, struct command *command)
 {
 	command->waits_for = concerned(command);
 	volume_abort_waiting(service, command);
-	if (command_has_to_wait(command))
-		command->state = COMMAND_WAITS_OTHERS;
-	else
-		manage_go_on(service, command);
+	go_on_alone(service, command);
 }
 
 /* Older commands of the nexus: the one that is meant, or any. */
@@ -236,6 +262,14 @@ static bool finds_task(const struct command *command)
 		    other->hold->row == command->managed_row)
 			return true;
 	return false;
+}
+
+/* What is completed for its initiator is complete when it is told so. */
+static void settle_left(struct service *service, struct command *command)
+{
+	volume_settle(service, command_volume(command),
+		      1ull << command->hold->nexus, SETTLE_LEFT);
+	go_on_alone(service, command);
 }
 
 static void manage_tasks(struct service *service, struct command *command)
@@ -268,9 +302,7 @@ void manage_begin(struct service *service, struct command *command)
 	struct scsi_row row;
 
 	if (command->op == SCSI_REPLAYED) {
-		volume_settle(service, volume, 1ull << command->hold->nexus,
-			      SETTLE_LEFT);
-		answer(service, command, SCSI_FUNCTION_COMPLETE);
+		settle_left(service, command);
 		return;
 	}
 	if (scsi_row_look(&volume->ledger, &origin, &row)) {

@@ -50,6 +50,9 @@ bool volume_enter(struct service *service, struct volume *volume);
  * others for older ordered ones and for task management that concerns them. */
 bool command_has_its_turn(const struct command *command);
 
+/* Does it wait for its row, whose earlier command is to be settled? */
+bool command_waits_for_row(const struct command *command);
+
 /* Are there still older commands that it waits for (command->waits_for)? */
 bool command_has_to_wait(const struct command *command);
 
@@ -78,6 +81,8 @@ enum settled_holds {
  * completed, the rest aborted. */
 void volume_settle(struct service *service, struct volume *volume,
 		   uint64_t nexuses, enum settled_holds which);
+void volume_settle_hold(struct service *service, struct volume *volume,
+			struct hold *hold);
 
 /* The same for what is left since an earlier life and others wait for, if its
  * owner has had his time. True if there was any. */

@@ -21,9 +21,21 @@ static bool gives_way(const struct command *older,
 	       !((older->flags | command->flags) & SCSI_ORDERED);
 }
 
+bool command_waits_for_row(const struct command *command)
+{
+	const struct hold *hold = command->hold;
+
+	return command->state == COMMAND_WAITS_TURN && hold->has_range &&
+	       (hold->is_settling ||
+		hold->row_sequence != command->scsi.row_sequence);
+}
+
 bool command_has_its_turn(const struct command *command)
 {
 	const struct volume *volume = command_volume(command);
+
+	if (command_waits_for_row(command))
+		return false;
 
 	if (!volume->special_count || command->op != SCSI_COMMAND)
 		return true;
@@ -46,8 +58,25 @@ static bool concerns(const struct command *command, const struct command *other)
 	return !is_of_one || other->hold->row == command->managed_row;
 }
 
+static bool is_settling(const struct volume *volume, uint32_t nexus)
+{
+	for (const struct share_range *range = volume->share.first; range;
+	     range = range->next) {
+		const struct hold *hold = hold_of((struct share_range *)range);
+
+		if (hold->nexus == nexus &&
+		    (hold->is_settling ||
+		     (hold->is_due && volume->settling_count)))
+			return true;
+	}
+	return false;
+}
+
 bool command_has_to_wait(const struct command *command)
 {
+	if (command->op == SCSI_REPLAYED)
+		return is_settling(command_volume(command),
+				   command->hold->nexus);
 	for (const struct client *client = command_volume(command)->clients;
 	     client; client = client->scsi->next)
 		for (const struct command *other = client->scsi->first;

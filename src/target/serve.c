@@ -217,7 +217,8 @@ static nfds_t list_polled(struct service *service)
 static int timeout_ms(const struct service *service)
 {
 	int link_ms = child_timeout_ms(&service->child);
-	bool is_busy = service->in_kernel || service->command_count;
+	bool is_busy = service->in_kernel || service->command_count ||
+		       scsi_is_awaited(service);
 	int beat_ms = is_busy ? HEARTBEAT_MS : -1;
 
 	if (link_ms < 0 || beat_ms < 0)

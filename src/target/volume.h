@@ -28,10 +28,12 @@ struct command;
 /* What is known of a row in this life of the service. */
 struct hold {
 	struct share_range range;
-	bool has_range;          /* it is in volume->share */
-	bool is_left;            /* since an earlier life of the service */
-	bool is_due;             /* to be settled when a client can do it */
-	struct command *command; /* that executes it, or NULL */
+	bool has_range;           /* it is in volume->share */
+	bool is_left;             /* since an earlier life of the service */
+	bool is_due;              /* to be settled when a client can do it */
+	bool is_settling;         /* what it moved is being written */
+	uint64_t settle_again_ns; /* not before: it failed */
+	struct command *command;  /* that executes it, or NULL */
 	uint32_t nexus;
 	uint32_t row_sequence; /* whose range it is */
 	uint16_t row;
@@ -49,6 +51,7 @@ struct volume {
 	uint64_t serial;                    /* of commands, counting up */
 	uint32_t entering_count;            /* clients with scsi->is_entering */
 	uint32_t left_count;                /* ranges with is_left */
+	uint32_t settling_count;            /* ranges with is_settling */
 	uint32_t special_count; /* in flight that others may wait for */
 	uint64_t attached;      /* a bit for each nexus */
 	uint64_t settle_at_ns;  /* what is left waits for its owner till then */

@@ -571,7 +571,7 @@ TEST(a_hostile_peer_cannot_put_another_command_for_one_that_has_begun)
 	fail_with = -ENOSPC;
 	CHECK_EQ(status_of(&one, &request), -ENOSPC);
 	fail_with = 0;
-	request = make_compare(3, 0, 2, &one, 0, 8);
+	request = make_write(3, 2, &one, 0, 7);
 	send(&one, &request);
 	turn_until_idle();
 
@@ -851,6 +851,98 @@ TEST(a_replayed_change_without_room_is_kept_when_all_was_replayed)
 	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
 
 	CHECK_EQ(disk[3 * BLOCK], 7);
+	stop();
+}
+
+TEST(a_command_that_its_initiator_forgot_makes_room_in_its_row)
+{
+	struct channel_request request;
+
+	start_with_two();
+	request = make_write(3, 7, &one, 0, 1);
+	fail_with = -ENOSPC;
+	CHECK_EQ(status_of(&one, &request), -ENOSPC);
+	fail_with = 0;
+
+	request = make_write(4, 8, &one, 0, 2);
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+
+	CHECK_EQ(disk[3 * BLOCK], 0);
+	CHECK_EQ(disk[4 * BLOCK], 8);
+	request = make_write(3, 9, &two, 0, 1);
+	CHECK_EQ(status_of(&two, &request), SCSI_GOOD);
+	stop();
+}
+
+TEST(what_had_moved_is_completed_before_its_row_is_used_again)
+{
+	struct channel_request request;
+
+	start_with_one();
+	request = make_compare(3, 0, 1, &one, 0, 1);
+	fail_with = -ENOSPC;
+	CHECK_EQ(status_of(&one, &request), -ENOSPC);
+	hold_kernel();
+	request = make_compare(3, 1, 2, &one, 0, 2);
+	send(&one, &request);
+	turn_until_idle();
+	CHECK(!receive_now(&one));
+	fail_with = 0;
+	let_go();
+
+	receive(&one);
+
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	CHECK_EQ(disk[3 * BLOCK], 2);
+	stop();
+}
+
+TEST(what_is_being_completed_is_not_taken_up_by_its_owner_as_well)
+{
+	struct channel_request request;
+	int writes;
+
+	die_in_the_middle();
+	writes = write_count;
+	hold_kernel();
+	service.volumes->settle_at_ns = 0;
+	turn_until_idle();
+	request = make_compare(3, 0, 1, &one, 0, 1);
+	send(&one, &request);
+	request = make_replayed();
+	send(&one, &request);
+	turn_until_idle();
+	CHECK(!receive_now(&one));
+	CHECK(!receive_now(&two));
+	let_go();
+
+	for (int i = 0; i < 2; i++) {
+		receive(&one);
+		CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+		CHECK(response.id != one.next_id - 1 ||
+		      response.bytes == 2 * BLOCK);
+	}
+	receive(&two);
+	CHECK_EQ(write_count, writes + 2);
+	CHECK_EQ(disk[3 * BLOCK], 2);
+	stop();
+}
+
+TEST(what_cannot_be_completed_yet_is_held_and_tried_again)
+{
+	die_in_the_middle();
+	fail_with = -ENOSPC;
+	service.volumes->settle_at_ns = 0;
+	turn_until_idle();
+	while (service.in_kernel)
+		(void)service_turn(&service);
+	CHECK(!receive_now(&two));
+	fail_with = 0;
+
+	receive(&two);
+
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	CHECK_EQ(disk[3 * BLOCK], 2);
 	stop();
 }
 
