@@ -98,17 +98,21 @@ static int open_aside(struct disk *disk, witness_opener *open,
 	return 0;
 }
 
-/* Whoever shares the image has its locks, so nobody else has. */
 static int has_witness(void *context, struct disk *sibling)
 {
 	return sibling->witness_fd != NO_FD;
 }
 
+/* Whoever shares the image has its locks, so nobody else has. */
+static bool is_locked_for_all(const struct disk *disk)
+{
+	return volume_each_sibling(disk, has_witness, NULL);
+}
+
 static witness_opener *opener_of(const struct disk *disk)
 {
-	return volume_each_sibling(disk, has_witness, NULL)
-		       ? storage_open_served
-		       : storage_open_witness;
+	return is_locked_for_all(disk) ? storage_open_served
+				       : storage_open_witness;
 }
 
 /* A restore has its locks already, and so has the restart of a monitor whose
@@ -116,15 +120,16 @@ static witness_opener *opener_of(const struct disk *disk)
 static int take_witness(struct disk *disk, struct refusal *refusal)
 {
 	int *held_fd = held_fd_of(disk);
-	int r;
+	int r = 0;
 
 	if (*held_fd != NO_FD &&
 	    storage_check_witness(*held_fd, disk->definition, &disk->facts) < 0)
 		close_fd(held_fd);
 	if (*held_fd == NO_FD)
 		return open_aside(disk, opener_of(disk), refusal);
-	r = storage_check_alone(*held_fd, disk->definition, disk->index,
-				refusal);
+	if (!is_locked_for_all(disk))
+		r = storage_check_alone(*held_fd, disk->definition, disk->index,
+					refusal);
 	if (r == 0)
 		disk->witness_fd = take_fd(held_fd);
 	return r;

@@ -310,6 +310,24 @@ TEST(a_service_is_restarted_whichever_disk_its_instance_is_for)
 	world_close(&world);
 }
 
+static struct partition *partition_of(const char *name)
+{
+	return partition_find(&world.supervisor, name);
+}
+
+TEST(a_held_witness_goes_with_those_of_its_volume)
+{
+	begin();
+	/* Whose guest runs on without its monitor. */
+	partition_of("y")->engine = ENGINE_FOREIGN;
+	kill_monitor("y");
+	world_pass_ms(&world, 100);
+	world_pass_ms(&world, 1000);
+	CHECK_EQ(partition_of("y")->record.lifecycle.state, PARTITION_RUNNING);
+	CHECK_EQ(disk_of("y")->binding.state, BINDING_UP);
+	world_close(&world);
+}
+
 TEST(writers_that_exclude_each_other_are_refused)
 {
 	world_open(&world);
