@@ -23,7 +23,7 @@
 /* One look at a volume. */
 struct look {
 	struct request *request;
-	const struct volume *volume;
+	uint64_t volume_id; /* it may be undefined while we look */
 	struct scsi_state ledger;
 	struct reservation_row *row; /* whose port is wanted */
 	const uint8_t *port;
@@ -43,7 +43,7 @@ static int name_holder(void *context, const struct attachment_record *record)
 	struct look *look = context;
 	uint8_t port[SCSI_ID_BYTES];
 
-	if (record->volume_id != look->volume->record.id)
+	if (record->volume_id != look->volume_id)
 		return 0;
 	scsi_id_of_port(look->request->supervisor, record->id, port);
 	if (memcmp(port, look->port, sizeof(port)) != 0)
@@ -91,14 +91,13 @@ static int report(struct look *look, uint32_t nexus)
 static int read_once(struct look *look, void *copy)
 {
 	const struct supervisor *supervisor = look->request->supervisor;
-	uint64_t id = look->volume->record.id;
 	uint8_t unit[SCSI_ID_BYTES], boot[SCSI_ID_BYTES];
 	int r;
 
-	scsi_id_of_unit(supervisor, id, unit);
+	scsi_id_of_unit(supervisor, look->volume_id, unit);
 	scsi_id_of_boot(boot);
-	r = ledger_file_read(supervisor->config.runtime_dir, id, copy,
-			     SCSI_LEDGER_LOOK_BYTES);
+	r = ledger_file_read(supervisor->config.runtime_dir, look->volume_id,
+			     copy, SCSI_LEDGER_LOOK_BYTES);
 	return r < 0 ? r : scsi_ledger_look(copy, unit, boot, &look->ledger);
 }
 
@@ -131,7 +130,7 @@ int request_reservations(void *data, struct message *message)
 				      refuse(&request->refusal, -ENOMEM, "",
 					     "out of memory"));
 	look->request = request;
-	look->volume = volume;
+	look->volume_id = volume->record.id;
 	r = read_state(look);
 	if (r == -ENOENT || r == -ESTALE)
 		return request_answer(request, 0);
