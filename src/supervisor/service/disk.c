@@ -153,10 +153,28 @@ static void move_beside(struct disk *disk)
 			       r < 0 ? BINDING_RETRY_MS : FENCE_POLL_FIRST_MS);
 }
 
+/* One that is up says where its volume is. */
+static int follow(void *context, struct disk *sibling)
+{
+	struct disk *disk = context;
+
+	if (sibling->binding.state != BINDING_UP)
+		return 0;
+	memcpy(disk->service, sibling->binding.instance->service->name,
+	       sizeof(disk->service));
+	disk->is_alone = sibling->is_alone;
+	return 1;
+}
+
+static struct instance *instance_of(struct disk *disk)
+{
+	(void)volume_each_sibling(disk, follow, disk);
+	return service_instance_for(service_of(disk), disk);
+}
+
 static void find_instance(struct disk *disk)
 {
-	struct instance *instance =
-		service_instance_for(service_of(disk), disk);
+	struct instance *instance = instance_of(disk);
 	int r;
 
 	if (!instance)

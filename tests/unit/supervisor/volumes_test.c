@@ -328,6 +328,30 @@ TEST(a_held_witness_goes_with_those_of_its_volume)
 	world_close(&world);
 }
 
+TEST(a_disk_finds_its_volume_whatever_service_it_was_with)
+{
+	const struct binding *binding;
+
+	begin();
+	binding = &disk_of("y")->binding;
+	CHECK_EQ(service_define(&world.supervisor, "disk0.2", ROLE_DISK, 0), 0);
+	service_settle(service_find(&world.supervisor, "disk0.2"));
+	world_settle(&world);
+	world_pass_ms(&world, 1000);
+	/* As when x was found in the one that was beside it. */
+	(void)text_copy(partition_of("y")->disks[0].service, NAME_SIZE,
+			"disk0.2");
+	player_say(monitor_of("y"), MSG_MONITOR_DISK_REFUSED, 0,
+		   &(struct disk_channel){ binding->id, binding->generation, 0,
+					   0 },
+		   NULL, 0);
+	world_settle(&world);
+	world_pass_ms(&world, 5000);
+	CHECK_EQ(binding->state, BINDING_UP);
+	CHECK_EQ(strcmp(disk_of("y")->service, "disk0"), 0);
+	world_close(&world);
+}
+
 TEST(writers_that_exclude_each_other_are_refused)
 {
 	world_open(&world);
