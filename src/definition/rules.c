@@ -197,6 +197,12 @@ static int check_disk_pair(const struct partition_definition *definition,
 				  "does not go with that of disks[%u], which "
 				  "is of the same volume",
 				  first);
+	if (b->volume[0] && strcmp(a->volume, b->volume) == 0 &&
+	    a->type != b->type)
+		return refuse_key(checking, "type",
+				  "is not that of disks[%u], which is of the "
+				  "same volume",
+				  first);
 	if (b->file[0] && strcmp(a->file, b->file) == 0 &&
 	    (a->access != DISK_READ_ONLY || b->access != DISK_READ_ONLY))
 		return refuse_key(checking, "file",

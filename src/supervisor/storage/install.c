@@ -36,7 +36,8 @@ static bool conflicts(const struct attachment_record *disk,
 		      const struct attachment_record *other)
 {
 	if (disk->volume_id && disk->volume_id == other->volume_id)
-		return !rules_access_goes_with(disk->access, other->access);
+		return disk->type != other->type ||
+		       !rules_access_goes_with(disk->access, other->access);
 	if (disk->is_read_only && other->is_read_only)
 		return false;
 	if (strcmp(disk->file, other->file) == 0)
@@ -51,7 +52,8 @@ static bool conflicts(const struct attachment_record *disk,
 struct reservation {
 	const struct attachment_record *disk;
 	char holder[NAME_SIZE];
-	bool is_of_volume; /* and it is the access that conflicts */
+	/* It is of the volume, and this is what conflicts. */
+	const char *key;
 };
 
 /* Ends the walk with 1 at the first that conflicts. */
@@ -60,23 +62,26 @@ static int check_attachment(void *context,
 {
 	struct reservation *reservation = context;
 
+	const struct attachment_record *disk = reservation->disk;
+
 	memcpy(reservation->holder, record->partition, NAME_SIZE);
-	reservation->is_of_volume =
-		reservation->disk->volume_id &&
-		reservation->disk->volume_id == record->volume_id;
-	return conflicts(reservation->disk, record);
+	reservation->key = disk->type != record->type ? "type" : "access";
+	if (!disk->volume_id || disk->volume_id != record->volume_id)
+		reservation->key = NULL;
+	return conflicts(disk, record);
 }
 
-static int refuse_access(const struct install *install, unsigned index,
-			 const char *holder)
+static int refuse_key(const struct install *install, unsigned index,
+		      const struct reservation *reservation)
 {
 	char field[32];
 
-	(void)snprintf(field, sizeof(field), "disks[%u].access", index);
+	(void)snprintf(field, sizeof(field), "disks[%u].%s", index,
+		       reservation->key);
 	return refuse(install->refusal, -EBUSY, field,
 		      "does not go with that of the disk by which partition %s "
 		      "has the volume",
-		      holder);
+		      reservation->holder);
 }
 
 static int check_reservations(const struct install *install, unsigned index)
@@ -89,8 +94,8 @@ static int check_reservations(const struct install *install, unsigned index)
 
 	if (r < 0)
 		return store_refuse(install->store, r, install->refusal);
-	if (r && reservation.is_of_volume)
-		return refuse_access(install, index, reservation.holder);
+	if (r && reservation.key)
+		return refuse_key(install, index, &reservation);
 	return r ? storage_refuse(install->refusal, index, -EBUSY,
 				  "is reserved by partition %s",
 				  reservation.holder)
@@ -141,6 +146,10 @@ static int resolve(const struct install *install, unsigned index,
 		return store_refuse(install->store, r, install->refusal);
 	rules_take_volume(ret_disk, &volume.definition);
 	*ret_volume_id = volume.id;
+	if (ret_disk->type == DISK_TYPE_TAPE && ret_disk->cache == DISK_DIRECT)
+		return refuse(install->refusal, -EINVAL, field,
+			      "must have cache: buffered for a tape, whose "
+			      "blocks have any length");
 	return 0;
 }
 
@@ -178,6 +187,7 @@ static int plan_disk(struct install *install, unsigned index)
 	memcpy(planned->name, disk.name, NAME_SIZE);
 	memcpy(planned->file, disk.file, PATH_SIZE);
 	planned->access = disk.access;
+	planned->type = disk.type;
 	planned->is_read_only = rules_access_reads(disk.access);
 	r = inspect(install, index, &disk);
 	if (r == 0 && plan_temporary(&install->plan, index, temporary) < 0)

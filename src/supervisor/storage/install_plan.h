@@ -19,7 +19,7 @@ struct planned_file {
 };
 
 /* Grows when the struct changes; a plan of another version is not carried out. */
-#define PLAN_VERSION 2
+#define PLAN_VERSION 3
 
 struct plan {
 	uint64_t nonce; /* in the names of temporary files */

@@ -175,6 +175,7 @@ struct attachment_record {
 	uint32_t is_block_device;
 	uint32_t is_created; /* by install, so uninstall may remove it */
 	uint32_t access;     /* enum disk_access */
+	uint32_t type;       /* enum disk_type */
 	uint64_t saved_ns;   /* storage_facts.mark at the last save */
 	uint64_t volume_id;  /* whose file it is; 0: its own */
 };

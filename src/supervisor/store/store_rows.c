@@ -51,6 +51,7 @@ static const struct column attachment_columns[] = {
 	{ "saved_ns", NUMBER, OF(attachment_record, saved_ns) },
 	{ "volume_id", NUMBER, OF(attachment_record, volume_id) },
 	{ "access", NUMBER, OF(attachment_record, access), .most = DISK_ACCESS_COUNT - 1 },
+	{ "type", NUMBER, OF(attachment_record, type), .most = DISK_TYPE_COUNT - 1 },
 };
 
 static const struct column switch_columns[] = {

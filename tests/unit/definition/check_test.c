@@ -275,6 +275,9 @@ TEST(two_disks_of_one_volume_must_go_together)
 	CHECK_EQ(check(), 0);
 	definition.disks[1].access = DISK_READ_WRITE;
 	check_refused("disks[1].access");
+	definition.disks[1].access = DISK_READ_WRITE_SHARED;
+	definition.disks[1].type = DISK_TYPE_TAPE;
+	check_refused("disks[1].type");
 }
 
 TEST(a_hostile_peer_cannot_send_text_without_an_end)

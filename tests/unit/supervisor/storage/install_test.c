@@ -191,6 +191,48 @@ TEST(readers_may_reserve_one_image_together)
 	close_world();
 }
 
+static struct disk_definition *
+add_disk_of_volume(struct partition_definition *definition)
+{
+	struct disk_definition *disk =
+		&definition->disks[definition->disk_count];
+
+	add_disk(definition, "quorum", 0);
+	disk->file[0] = '\0';
+	(void)text_copy(disk->volume, NAME_SIZE, "quorum");
+	disk->access = DISK_READ_WRITE_SHARED;
+	return disk;
+}
+
+TEST(a_volume_is_of_one_type_for_all_and_a_tape_is_buffered)
+{
+	struct volume_record volume = {
+		.id = 7,
+		.definition = { .name = "quorum",
+				.service = "disk0",
+				.size_bytes = NEW_BYTES,
+				.cache = DISK_DIRECT },
+	};
+	struct partition_record other = make_record("web2");
+	struct disk_definition *disk = add_disk_of_volume(&other.definition);
+
+	open_defined();
+	path_of(volume.definition.file, "quorum.img");
+	CHECK_EQ(store_put_volume(store, &volume), 0);
+	CHECK_EQ(store_put_partition(store, &other), 0);
+	disk->type = DISK_TYPE_TAPE;
+	CHECK_EQ(install_partition(store, &other, &refusal), -EINVAL);
+	CHECK_EQ(strcmp(refusal.field, "disks[0].volume"), 0);
+	CHECK_EQ(size_of("quorum.img"), -1);
+
+	disk->type = DISK_TYPE_DISK;
+	CHECK_EQ(install_partition(store, &other, &refusal), 0);
+	add_disk_of_volume(&record.definition)->type = DISK_TYPE_CD;
+	CHECK_EQ(install_partition(store, &record, &refusal), -EBUSY);
+	CHECK_EQ(strcmp(refusal.field, "disks[3].type"), 0);
+	close_world();
+}
+
 TEST(one_image_under_two_names_in_one_definition_is_refused)
 {
 	char link_path[PATH_SIZE], old_path[PATH_SIZE];

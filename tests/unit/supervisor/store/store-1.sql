@@ -28,8 +28,9 @@ CREATE TABLE attachment(
  saved_ns INTEGER NOT NULL,
  volume_id INTEGER NOT NULL,
  access INTEGER NOT NULL,
+ type INTEGER NOT NULL,
  UNIQUE(partition, name)) STRICT;
-INSERT INTO attachment VALUES(5,'web1','root','/srv/a.img',-1,-9223372036854775808,4096,0,0,1,77,8,3);
+INSERT INTO attachment VALUES(5,'web1','root','/srv/a.img',-1,-9223372036854775808,4096,0,0,1,77,8,3,2);
 CREATE TABLE switch(
  name TEXT NOT NULL PRIMARY KEY,
  id INTEGER NOT NULL UNIQUE,

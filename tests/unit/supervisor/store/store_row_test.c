@@ -29,6 +29,7 @@ static const struct attachment_record attachment = {
 	.size_bytes = 4096,
 	.is_created = 1,
 	.access = DISK_READ_WRITE_SHARED,
+	.type = DISK_TYPE_TAPE,
 	.saved_ns = 77,
 	.volume_id = 8,
 };
