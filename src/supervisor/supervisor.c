@@ -36,7 +36,12 @@ static int load_partition(void *context, const struct partition_record *record)
 
 static int load_volume(void *context, const struct volume_record *record)
 {
-	return volume_new(context, record) ? 0 : -ENOMEM;
+	struct volume *volume = volume_new(record);
+
+	if (!volume)
+		return -ENOMEM;
+	volume_add(context, volume);
+	return 0;
 }
 
 static int load_switch(void *context, const struct switch_record *record)

@@ -2,6 +2,7 @@
 /* What clients may ask for of volumes. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/failpoint.h"
@@ -86,15 +87,22 @@ static int define(struct request *request,
 {
 	struct supervisor *supervisor = request->supervisor;
 	struct volume_record record = { .definition = *definition };
+	struct volume *volume;
 	int r;
 
 	record.id = supervisor_next_attachment(supervisor);
-	r = record.id ? store_put_volume(supervisor->store, &record) : -EIO;
-	if (r < 0)
-		return request_refuse_store(request, r);
-	(void)failpoint("volume.stored");
-	if (!volume_new(supervisor, &record))
+	if (!record.id)
+		return request_refuse_store(request, -EIO);
+	volume = volume_new(&record);
+	if (!volume)
 		return refuse(&request->refusal, -ENOMEM, "", "out of memory");
+	r = store_put_volume(supervisor->store, &record);
+	if (r < 0) {
+		free(volume);
+		return request_refuse_store(request, r);
+	}
+	(void)failpoint("volume.stored");
+	volume_add(supervisor, volume);
 	return 0;
 }
 
@@ -151,14 +159,16 @@ int request_volume_undefine(void *data, struct message *message)
 	r = each_disk(supervisor, volume, refuse_used, request);
 	if (r < 0)
 		return request_answer(request, r);
-	/* Before nobody knows of it any more. */
-	ledger_file_remove(supervisor->config.runtime_dir, volume->record.id);
-	(void)failpoint("volume.emptied");
 	r = store_delete_volume(supervisor->store,
 				volume->record.definition.name);
 	if (r < 0)
 		return request_answer(request,
 				      request_refuse_store(request, r));
+	(void)failpoint("volume.deleted");
+	/* Only now: until it is forgotten, its reservations are in force. One
+	 * that stays behind is of a number that no other volume gets, and goes
+	 * with this life of the host. */
+	ledger_file_remove(supervisor->config.runtime_dir, volume->record.id);
 	volume_free(supervisor, volume);
 	return request_answer(request, 0);
 }

@@ -8,16 +8,18 @@
 #include "supervisor/storage/storage.h"
 #include "supervisor/supervisor.h"
 
-struct volume *volume_new(struct supervisor *supervisor,
-			  const struct volume_record *record)
+struct volume *volume_new(const struct volume_record *record)
 {
 	struct volume *volume = calloc(1, sizeof(*volume));
 
-	if (!volume)
-		return NULL;
-	volume->record = *record;
-	TAILQ_INSERT_TAIL(&supervisor->volumes, volume, link);
+	if (volume)
+		volume->record = *record;
 	return volume;
+}
+
+void volume_add(struct supervisor *supervisor, struct volume *volume)
+{
+	TAILQ_INSERT_TAIL(&supervisor->volumes, volume, link);
 }
 
 void volume_free(struct supervisor *supervisor, struct volume *volume)

@@ -23,9 +23,10 @@ struct volume {
 
 TAILQ_HEAD(volume_list, volume);
 
-/* Of a record; the supervisor's list owns it. NULL: no memory. */
-struct volume *volume_new(struct supervisor *supervisor,
-			  const struct volume_record *record);
+/* Of a record, in no list. NULL: no memory. */
+struct volume *volume_new(const struct volume_record *record);
+/* The supervisor's list owns it. */
+void volume_add(struct supervisor *supervisor, struct volume *volume);
 void volume_free(struct supervisor *supervisor, struct volume *volume);
 void volumes_free(struct supervisor *supervisor);
 
