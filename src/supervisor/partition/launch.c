@@ -109,10 +109,24 @@ static bool is_locked_for_all(const struct disk *disk)
 	return volume_each_sibling(disk, has_witness, NULL);
 }
 
-static witness_opener *opener_of(const struct disk *disk)
+/* One disk of a volume at a time: the locks of one that is not known to have
+ * them yet would be taken for somebody else's. */
+static int open_in_turn(struct disk *disk, bool is_served,
+			struct refusal *refusal)
 {
-	return is_locked_for_all(disk) ? storage_open_served
-				       : storage_open_witness;
+	pthread_mutex_t *opening = disk->volume ? &disk->volume->opening : NULL;
+	int r = opening ? errand_lock(opening) : 0;
+
+	if (r < 0)
+		return refuse(refusal, r, "disks[].volume",
+			      "is being opened for another disk");
+	is_served = is_served || is_locked_for_all(disk);
+	r = open_aside(disk,
+		       is_served ? storage_open_served : storage_open_witness,
+		       refusal);
+	if (opening)
+		(void)pthread_mutex_unlock(opening);
+	return r;
 }
 
 /* A restore has its locks already, and so has the restart of a monitor whose
@@ -126,7 +140,7 @@ static int take_witness(struct disk *disk, struct refusal *refusal)
 	    storage_check_witness(*held_fd, disk->definition, &disk->facts) < 0)
 		close_fd(held_fd);
 	if (*held_fd == NO_FD)
-		return open_aside(disk, opener_of(disk), refusal);
+		return open_in_turn(disk, false, refusal);
 	if (!is_locked_for_all(disk))
 		r = storage_check_alone(*held_fd, disk->definition, disk->index,
 					refusal);
@@ -185,7 +199,7 @@ static int open_witnesses(struct partition *partition, struct refusal *refusal)
 
 static int reopen_witness(struct disk *disk, struct refusal *refusal)
 {
-	int r = open_aside(disk, storage_open_served, refusal);
+	int r = open_in_turn(disk, true, refusal);
 
 	if (r == 0)
 		r = check_installed(disk, refusal);

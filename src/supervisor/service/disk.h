@@ -29,7 +29,7 @@ struct disk {
 	struct binding binding; /* wanted: its monitor is READY */
 	struct partition *partition;
 	const struct disk_owner_ops *owner;
-	const struct volume *volume; /* NULL: it has a file of its own */
+	struct volume *volume; /* NULL: it has a file of its own */
 	/* The partition's, or `resolved`: that with what the volume has. */
 	const struct disk_definition *definition;
 	struct disk_definition resolved;

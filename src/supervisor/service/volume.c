@@ -12,8 +12,10 @@ struct volume *volume_new(const struct volume_record *record)
 {
 	struct volume *volume = calloc(1, sizeof(*volume));
 
-	if (volume)
-		volume->record = *record;
+	if (!volume)
+		return NULL;
+	volume->record = *record;
+	(void)pthread_mutex_init(&volume->opening, NULL);
 	return volume;
 }
 

@@ -13,12 +13,15 @@
 #ifndef SUPERVISOR_VOLUME_H
 #define SUPERVISOR_VOLUME_H
 
+#include <pthread.h>
+
 #include "supervisor/service/disk.h"
 #include "supervisor/store/store.h"
 
 struct volume {
 	TAILQ_ENTRY(volume) link;
 	struct volume_record record;
+	pthread_mutex_t opening; /* by errand_lock(): of a disk's witness */
 };
 
 TAILQ_HEAD(volume_list, volume);
