@@ -44,28 +44,6 @@ void command_ready(struct service *service, struct command *command, int result)
 	service->last_ready = command;
 }
 
-/* Who waited for the bytes has them. What is being written is held on. */
-void volume_release(struct service *service, struct volume *volume,
-		    struct hold *hold)
-{
-	struct share_range *freed;
-
-	if (!hold->has_range || hold->is_settling)
-		return;
-	hold->has_range = false;
-	volume->left_count -= hold->is_left;
-	hold->is_left = false;
-	hold->is_due = false;
-	freed = share_release(&volume->share, &hold->range);
-	for (; freed; freed = freed->next_freed) {
-		struct hold *other = hold_of(freed);
-
-		if (other->command &&
-		    other->command->state == COMMAND_WAITS_RANGE)
-			command_ready(service, other->command, 0);
-	}
-}
-
 /* The end. ----------------------------------------------------------------- */
 
 static void link_command(struct scsi_client *scsi, struct command *command)

@@ -34,10 +34,6 @@ void command_break(struct service *service, struct command *command);
 void command_abort(struct service *service, struct command *command,
 		   uint8_t end_flags);
 
-/* Give a range back, and go on with those that waited for it. */
-void volume_release(struct service *service, struct volume *volume,
-		    struct hold *hold);
-
 /* scsi_client.c ------------------------------------------------------------ */
 
 /* Let clients in whose initiator has begun a new life, when nothing of the old
@@ -61,6 +57,10 @@ void volume_abort_waiting(struct service *service, struct command *command);
 
 /* A command has ended: go on with those that waited for it. */
 void volume_look_at_waiting(struct service *service, struct volume *volume);
+
+/* Give a range back, and go on with those that waited for it. */
+void volume_release(struct service *service, struct volume *volume,
+		    struct hold *hold);
 
 /* scsi_manage.c ------------------------------------------------------------ */
 
