@@ -180,6 +180,16 @@ static void make_special(struct command *command)
 	command->is_special = true;
 }
 
+/* What it aborts is what was taken before it is committed. */
+static void make_youngest(struct command *command)
+{
+	struct scsi_client *scsi = command->task->client->scsi;
+
+	unlink_command(scsi, command);
+	command->serial = ++scsi->volume->serial;
+	link_command(scsi, command);
+}
+
 /* What it aborts has left the kernel before it is answered. */
 static bool commit(struct service *service, struct command *command,
 		   int *ret_result)
@@ -192,6 +202,7 @@ static bool commit(struct service *service, struct command *command,
 		return true;
 	command->waits_for = aborted;
 	make_special(command);
+	make_youngest(command);
 	volume_abort_waiting(service, command);
 	command->state = COMMAND_WAITS_OTHERS;
 	command->result = 0;

@@ -946,6 +946,56 @@ TEST(what_cannot_be_completed_yet_is_held_and_tried_again)
 	stop();
 }
 
+/* PERSISTENT RESERVE OUT, with both keys in the list. */
+static struct channel_request make_reserve(uint8_t action, uint8_t key,
+					   uint8_t other, struct peer *peer,
+					   uint16_t row)
+{
+	const uint8_t cdb[10] = { 0x5f, action, 1, [8] = 24 };
+	struct channel_request request = make(cdb, sizeof(cdb), row, 1);
+	uint8_t *list = peer->channel.buffers + DATA + row * 4096u;
+
+	request.flags = SCSI_DATA_OUT;
+	request.length_bytes = 24;
+	request.buffer_offset = DATA + row * 4096u;
+	memset(list, 0, 24);
+	list[7] = key;
+	list[15] = other;
+	return request;
+}
+
+TEST(a_preempt_and_abort_waits_for_what_began_before_it_was_executed)
+{
+	struct channel_request request;
+
+	die_in_the_middle();
+	request = make_reserve(0, 0, 1, &one, 10);
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+	request = make_reserve(0, 0, 2, &two, 10);
+	CHECK_EQ(status_of(&two, &request), SCSI_GOOD);
+	request = make_reserve(5, 2, 1, &two, 11);
+	request.flags |= SCSI_ORDERED;
+	send(&two, &request);
+	turn_until_idle();
+	hold_kernel();
+	request = make_write(9, 1, &one, 12, 1);
+	send(&one, &request);
+	turn_until_idle();
+	request = make_manage(SCSI_ABORT_TASK, 0, 13, 1);
+	send(&two, &request);
+	receive(&two);
+	receive(&two);
+	turn_until_idle();
+
+	CHECK(!receive_now(&two));
+
+	let_go();
+	receive(&two);
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	CHECK_EQ(disk[9 * BLOCK], 1);
+	stop();
+}
+
 TEST(a_volume_that_is_not_shared_has_one_client)
 {
 	is_shared = false;
