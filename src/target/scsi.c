@@ -87,6 +87,7 @@ void command_retire(struct service *service, struct command *command,
 	if (!is_kept &&
 	    command->hold->row_sequence == command->scsi.row_sequence)
 		volume_release(service, volume, command->hold);
+	volume_leave(volume, command->hold);
 	client_return_task(command->task);
 	if (may_be_awaited)
 		volume_look_at_waiting(service, volume);
@@ -95,7 +96,7 @@ void command_retire(struct service *service, struct command *command,
 void command_break(struct service *service, struct command *command)
 {
 	command->task->client->is_broken = true;
-	command_retire(service, command, false);
+	command_retire(service, command, true);
 }
 
 static void send_response(struct command *command,
@@ -130,6 +131,7 @@ void command_answer(struct service *service, struct command *command)
 		response.bytes = command->scsi.outcome.transferred_bytes;
 	}
 	send_response(command, &response);
+	command->hold->is_promised = error != 0;
 	command_retire(service, command, error != 0);
 }
 

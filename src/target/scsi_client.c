@@ -165,32 +165,28 @@ static void take_from_ready(struct service *service,
 	}
 }
 
-/* Nobody goes on with it, unless its initiator comes with it again. */
-static void forget(struct service *service, struct command *command)
+/* Nobody goes on with what it had begun, unless it comes back. */
+static void leave_holds(struct volume *volume, uint32_t nexus)
 {
-	struct volume *volume = command_volume(command);
-	struct hold *hold = command->hold;
-	bool is_kept = has_begun(command);
-
-	command_retire(service, command, is_kept);
-	if (!is_kept || !hold->has_range)
-		return;
-	hold->is_left = true;
-	volume->left_count++;
-	volume_wait_for_owners(volume);
+	for (struct share_range *range = volume->share.first; range;
+	     range = range->next)
+		if (hold_of(range)->nexus == nexus)
+			hold_of(range)->is_promised = false;
 }
 
 static void leave(struct service *service, struct client *client)
 {
 	struct volume *volume = client->scsi->volume;
 	struct client **at = &volume->clients;
+	struct command *command;
 
 	while (*at != client)
 		at = &(*at)->scsi->next;
 	*at = client->scsi->next;
 	volume->entering_count -= client->scsi->is_entering;
-	while (client->scsi->first)
-		forget(service, client->scsi->first);
+	while ((command = client->scsi->first))
+		command_retire(service, command, has_begun(command));
+	leave_holds(volume, client->scsi->nexus.index);
 	/* One of them may have been let go on by another. */
 	take_from_ready(service, client);
 	volume_detach(volume, client->scsi->nexus.index);

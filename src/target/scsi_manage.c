@@ -12,6 +12,8 @@
 #define ALL_NEXUSES UINT64_MAX
 /* When to try again to complete what failed. */
 #define SETTLE_AGAIN_NS (NS_PER_S / 2)
+/* How often to look for what nobody came back for. */
+#define EXPIRE_EVERY_NS (NS_PER_S / 10)
 
 static void answer(struct service *service, struct command *command,
 		   enum scsi_task_result result)
@@ -96,7 +98,8 @@ static bool is_chosen(const struct hold *hold, uint64_t nexuses,
 	if (!is_nobodys(hold) || !(nexuses >> hold->nexus & 1))
 		return false;
 	return which == SETTLE_ALL ||
-	       (which == SETTLE_DUE ? hold->is_due : hold->is_left);
+	       (which == SETTLE_DUE ? hold->is_due
+				    : hold->is_left && !hold->is_promised);
 }
 
 void volume_settle(struct service *service, struct volume *volume,
@@ -117,8 +120,7 @@ void volume_settle(struct service *service, struct volume *volume,
 /* The data is still to be written: nobody else changes those bytes before. */
 static void keep(struct volume *volume, struct hold *hold)
 {
-	volume->left_count += !hold->is_left;
-	hold->is_left = true;
+	volume_leave(volume, hold);
 	hold->settle_again_ns = clock_now_ns() + SETTLE_AGAIN_NS;
 }
 
@@ -152,16 +154,19 @@ void volume_settled(struct service *service, struct client *client)
 bool volume_expire(struct service *service, struct volume *volume)
 {
 	struct share_range *next;
+	uint64_t now_ns = clock_now_ns();
 	bool worked = false;
 
-	if (clock_now_ns() < volume->settle_at_ns)
+	if (now_ns < volume->expire_at_ns)
 		return false;
+	volume->expire_at_ns = now_ns + EXPIRE_EVERY_NS;
 	for (struct share_range *range = volume->share.first; range;
 	     range = next) {
 		struct hold *hold = hold_of(range);
 
 		next = range->next;
 		if (!is_nobodys(hold) || !hold->is_left || hold->is_settling ||
+		    now_ns < hold->settle_at_ns ||
 		    (!hold->command && !share_is_awaited(range)))
 			continue;
 		volume_settle_hold(service, volume, hold);

@@ -33,6 +33,15 @@ struct hold *volume_hold(const struct volume *volume, uint32_t nexus,
 	return hold;
 }
 
+void volume_leave(struct volume *volume, struct hold *hold)
+{
+	if (!hold->has_range || hold->is_left)
+		return;
+	volume->left_count++;
+	hold->is_left = true;
+	hold->settle_at_ns = clock_now_ns() + SETTLE_AFTER_NS;
+}
+
 /* As many as a nexus may ever have: it may come back with more. What is never
  * used takes no memory. */
 static int ensure_holds(struct volume *volume, uint32_t nexus)
@@ -61,8 +70,7 @@ static int hold_again(struct volume *volume)
 		hold->range.length_bytes = row.length_bytes;
 		hold->row_sequence = origin.row_sequence;
 		hold->has_range = true;
-		hold->is_left = true;
-		volume->left_count++;
+		volume_leave(volume, hold);
 		(void)share_take(&volume->share, &hold->range);
 	}
 	return 0;
@@ -153,7 +161,6 @@ int volume_new(const struct disk_attach *attach, int ledger_fd,
 	if (!volume)
 		return -ENOMEM;
 	volume->id = attach->volume_id;
-	volume_wait_for_owners(volume);
 	r = set_unit(volume, attach);
 	if (!r)
 		r = open_ledger(volume, ledger_fd, attach->boot_id);
@@ -201,11 +208,6 @@ int volume_attach(struct volume *volume, const struct disk_attach *attach,
 	memcpy(ret_nexus->initiator_port, attach->initiator_port,
 	       SCSI_PORT_BYTES);
 	return 0;
-}
-
-void volume_wait_for_owners(struct volume *volume)
-{
-	volume->settle_at_ns = clock_now_ns() + SETTLE_AFTER_NS;
 }
 
 bool volume_knows_life(const struct volume *volume, uint32_t nexus,

@@ -28,10 +28,12 @@ struct command;
 /* What is known of a row in this life of the service. */
 struct hold {
 	struct share_range range;
-	bool has_range;           /* it is in volume->share */
-	bool is_left;             /* since an earlier life of the service */
-	bool is_due;              /* to be settled when a client can do it */
-	bool is_settling;         /* what it moved is being written */
+	bool has_range;        /* it is in volume->share */
+	bool is_left;          /* no command has it, and others may wait */
+	bool is_promised;      /* its client was told -ENOSPC, and will come */
+	bool is_due;           /* to be settled when a client can do it */
+	bool is_settling;      /* what it moved is being written */
+	uint64_t settle_at_ns; /* what is left waits for its owner till then */
 	uint64_t settle_again_ns; /* not before: it failed */
 	struct command *command;  /* that executes it, or NULL */
 	uint32_t nexus;
@@ -54,7 +56,7 @@ struct volume {
 	uint32_t settling_count;            /* ranges with is_settling */
 	uint32_t special_count; /* in flight that others may wait for */
 	uint64_t attached;      /* a bit for each nexus */
-	uint64_t settle_at_ns;  /* what is left waits for its owner till then */
+	uint64_t expire_at_ns;  /* when to look at what is left */
 	struct client *clients; /* linked by scsi->next */
 };
 
@@ -85,9 +87,9 @@ void volume_free(struct volume *volume);
 int volume_attach(struct volume *volume, const struct disk_attach *attach,
 		  struct scsi_nexus *ret_nexus);
 
-/* From now on, who left commands that were begun has some seconds to come
- * back. */
-void volume_wait_for_owners(struct volume *volume);
+/* No command has this range any more: its owner has some seconds to come with
+ * it, once others wait for that. */
+void volume_leave(struct volume *volume, struct hold *hold);
 
 /* Is this the initiator that the ledger knows, or another life of it? */
 bool volume_knows_life(const struct volume *volume, uint32_t nexus,

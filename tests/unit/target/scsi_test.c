@@ -259,6 +259,16 @@ static void receive(struct peer *peer)
 			(void)poll(NULL, 0, 1);
 }
 
+/* Whoever left something has had his time to come back. */
+static void let_time_pass(void)
+{
+	struct share_range *range = service.volumes->share.first;
+
+	service.volumes->expire_at_ns = 0;
+	for (; range; range = range->next)
+		hold_of(range)->settle_at_ns = 0;
+}
+
 static void turn_until_idle(void)
 {
 	while (service_turn(&service))
@@ -689,7 +699,7 @@ TEST(a_client_that_does_not_come_back_holds_others_up_for_a_time_only)
 {
 	die_in_the_middle();
 
-	service.volumes->settle_at_ns = 0;
+	let_time_pass();
 	receive(&two);
 
 	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
@@ -905,7 +915,7 @@ TEST(what_is_being_completed_is_not_taken_up_by_its_owner_as_well)
 	die_in_the_middle();
 	writes = write_count;
 	hold_kernel();
-	service.volumes->settle_at_ns = 0;
+	let_time_pass();
 	turn_until_idle();
 	request = make_compare(3, 0, 1, &one, 0, 1);
 	send(&one, &request);
@@ -932,7 +942,7 @@ TEST(what_cannot_be_completed_yet_is_held_and_tried_again)
 {
 	die_in_the_middle();
 	fail_with = -ENOSPC;
-	service.volumes->settle_at_ns = 0;
+	let_time_pass();
 	turn_until_idle();
 	while (service.in_kernel)
 		(void)service_turn(&service);
@@ -993,6 +1003,51 @@ TEST(a_preempt_and_abort_waits_for_what_began_before_it_was_executed)
 	receive(&two);
 	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
 	CHECK_EQ(disk[9 * BLOCK], 1);
+	stop();
+}
+
+/* A change of client one without room, and one of the same block by two. */
+static void wait_for_a_change_without_room(void)
+{
+	struct channel_request request;
+
+	start_with_two();
+	request = make_write(3, 1, &one, 0, 1);
+	fail_with = -ENOSPC;
+	CHECK_EQ(status_of(&one, &request), -ENOSPC);
+	fail_with = 0;
+	request = make_write(3, 2, &two, 0, 1);
+	send(&two, &request);
+	turn_until_idle();
+	CHECK(!receive_now(&two));
+}
+
+TEST(a_change_without_room_whose_client_is_gone_holds_others_for_a_time_only)
+{
+	struct channel_request request = make_read(0, ROWS, 1);
+
+	wait_for_a_change_without_room();
+	send(&one, &request);
+	turn_until_idle();
+	CHECK_EQ(service.client_count, 1);
+
+	let_time_pass();
+	receive(&two);
+
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	CHECK_EQ(disk[3 * BLOCK], 2);
+	stop();
+}
+
+TEST(a_hostile_peer_cannot_hold_others_with_a_change_that_it_never_sends_again)
+{
+	wait_for_a_change_without_room();
+
+	let_time_pass();
+	receive(&two);
+
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	CHECK_EQ(service.client_count, 2);
 	stop();
 }
 
