@@ -293,6 +293,19 @@ static bool has_ended(const struct scsi_unit *unit, struct scsi_task *task,
 	return true;
 }
 
+/* What passes for begun is checked for no reservation, and holds the range that
+ * was recorded: it has to be the very command. */
+static bool is_same(const struct scsi_unit *unit, const struct scsi_task *task,
+		    const struct scsi_row *row)
+{
+	struct scsi_extent extent;
+
+	scsi_command_decode(unit->type, task->cdb, unit->block_bytes, &extent);
+	return row->code == task->cdb[0] &&
+	       row->offset_bytes == extent.offset_bytes &&
+	       row->length_bytes == extent.length_bytes;
+}
+
 static int look_at_row(struct scsi_unit *unit, struct scsi_task *task,
 		       struct scsi_row *ret_row)
 {
@@ -305,7 +318,7 @@ static int look_at_row(struct scsi_unit *unit, struct scsi_task *task,
 		ret_row->state = SCSI_ROW_ENDED;
 	task->is_resumed = ret_row->state == SCSI_ROW_BEGUN ||
 			   ret_row->state == SCSI_ROW_MOVED;
-	if (task->is_resumed && ret_row->code != task->cdb[0])
+	if (task->is_resumed && !is_same(unit, task, ret_row))
 		return -EPROTO;
 	if (ret_row->state == SCSI_ROW_MOVED)
 		task->moved = ret_row->data;
@@ -328,8 +341,7 @@ int scsi_unit_begin(struct scsi_unit *unit, struct scsi_nexus *nexus,
 	check_direction(task);
 	scsi_command_blocks(task->command, task->cdb, &task->lba, &count);
 	task->block_count = count;
-	if (task->moved && (row.offset_bytes != task->lba * unit->block_bytes ||
-			    row.data_bytes != count * unit->block_bytes))
+	if (task->moved && row.data_bytes != count * unit->block_bytes)
 		return -EPROTO;
 	return 0;
 }

@@ -1051,6 +1051,24 @@ TEST(a_hostile_peer_cannot_hold_others_with_a_change_that_it_never_sends_again)
 	stop();
 }
 
+TEST(a_hostile_peer_cannot_move_a_command_that_has_begun_to_another_place)
+{
+	struct channel_request request;
+
+	start_with_two();
+	request = make_write(3, 1, &one, 0, 7);
+	fail_with = -ENOSPC;
+	CHECK_EQ(status_of(&one, &request), -ENOSPC);
+	fail_with = 0;
+	request = make_write(5, 1, &one, 0, 7);
+	send(&one, &request);
+	turn_until_idle();
+
+	CHECK_EQ(service.client_count, 1);
+	CHECK_EQ(disk[5 * BLOCK], 0);
+	stop();
+}
+
 TEST(a_volume_that_is_not_shared_has_one_client)
 {
 	is_shared = false;
