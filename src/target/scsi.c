@@ -413,7 +413,7 @@ static void settle_forgotten(struct service *service, struct volume *volume,
 {
 	if (hold->has_range &&
 	    hold->row_sequence != scsi_place_sequence(request->offset_bytes))
-		volume_settle_hold(service, volume, hold);
+		(void)volume_settle_hold(service, volume, hold);
 }
 
 bool scsi_take(struct service *service, struct client *client,

@@ -37,13 +37,13 @@ static struct client *find_settler(const struct volume *volume)
 	for (struct client *client = volume->clients; client;
 	     client = client->scsi->next)
 		if (!client->scsi->settled && !client->is_broken &&
-		    !client->is_detaching)
+		    !client->limits.is_read_only && !client->is_detaching)
 			return client;
 	return NULL;
 }
 
 /* Write what it had to write; who looks after it is gone. */
-static void complete(struct service *service, struct volume *volume,
+static bool complete(struct service *service, struct volume *volume,
 		     struct hold *hold, const struct scsi_row *row)
 {
 	struct client *client = find_settler(volume);
@@ -51,7 +51,7 @@ static void complete(struct service *service, struct volume *volume,
 
 	hold->is_due = client == NULL;
 	if (!client)
-		return;
+		return false;
 	task = &client->scsi->settling;
 	task->client = client;
 	task->job = (struct job){
@@ -65,25 +65,25 @@ static void complete(struct service *service, struct volume *volume,
 	hold->is_settling = true;
 	volume->settling_count++;
 	jobs_begin_on_worker(service, task);
+	return true;
 }
 
-void volume_settle_hold(struct service *service, struct volume *volume,
+bool volume_settle_hold(struct service *service, struct volume *volume,
 			struct hold *hold)
 {
 	struct scsi_origin origin = origin_of(hold);
 	struct scsi_row row;
 
 	if (hold->is_settling || clock_now_ns() < hold->settle_again_ns)
-		return;
+		return false;
 	if (!scsi_row_look(&volume->ledger, &origin, &row)) {
-		if (row.state == SCSI_ROW_MOVED) {
-			complete(service, volume, hold, &row);
-			return;
-		}
+		if (row.state == SCSI_ROW_MOVED)
+			return complete(service, volume, hold, &row);
 		if (row.state == SCSI_ROW_BEGUN)
 			scsi_row_abort(&volume->ledger, &origin);
 	}
 	volume_release(service, volume, hold);
+	return true;
 }
 
 /* Its own client's next command in the row waits for that, too. */
@@ -113,7 +113,7 @@ void volume_settle(struct service *service, struct volume *volume,
 
 		next = range->next;
 		if (is_chosen(hold, nexuses, which))
-			volume_settle_hold(service, volume, hold);
+			(void)volume_settle_hold(service, volume, hold);
 	}
 }
 
@@ -169,8 +169,7 @@ bool volume_expire(struct service *service, struct volume *volume)
 		    now_ns < hold->settle_at_ns ||
 		    (!hold->command && !share_is_awaited(range)))
 			continue;
-		volume_settle_hold(service, volume, hold);
-		worked = true;
+		worked |= volume_settle_hold(service, volume, hold);
 	}
 	return worked;
 }

@@ -81,7 +81,8 @@ enum settled_holds {
  * completed, the rest aborted. */
 void volume_settle(struct service *service, struct volume *volume,
 		   uint64_t nexuses, enum settled_holds which);
-void volume_settle_hold(struct service *service, struct volume *volume,
+/* One. False: it cannot be settled now. */
+bool volume_settle_hold(struct service *service, struct volume *volume,
 			struct hold *hold);
 
 /* The same for what is left since an earlier life and others wait for, if its
