@@ -107,6 +107,17 @@ static bool is_waiting(const struct command *command)
 		command->state == COMMAND_WAITS_RANGE);
 }
 
+/* Its data is to be written, whoever asks for its end. */
+static bool has_moved(const struct command *command)
+{
+	struct scsi_origin origin = command_origin(command);
+	struct scsi_row row;
+
+	return !scsi_row_look(&command_volume(command)->ledger, &origin,
+			      &row) &&
+	       row.state == SCSI_ROW_MOVED;
+}
+
 void volume_abort_waiting(struct service *service, struct command *command)
 {
 	struct command *next;
@@ -118,7 +129,8 @@ void volume_abort_waiting(struct service *service, struct command *command)
 		for (struct command *other = client->scsi->first;
 		     other && other->serial < command->serial; other = next) {
 			next = other->next;
-			if (is_waiting(other) && concerns(command, other))
+			if (is_waiting(other) && concerns(command, other) &&
+			    !has_moved(other))
 				command_abort(service, other,
 					      end_flags(command, other));
 		}

@@ -1069,6 +1069,35 @@ TEST(a_hostile_peer_cannot_move_a_command_that_has_begun_to_another_place)
 	stop();
 }
 
+TEST(what_had_moved_is_not_aborted_while_it_waits_for_its_turn)
+{
+	struct channel_request request;
+
+	start_with_one();
+	request = make_compare(3, 0, 1, &one, 0, 1);
+	fail_with = -ENOSPC;
+	CHECK_EQ(status_of(&one, &request), -ENOSPC);
+	fail_with = 0;
+	hold_kernel();
+	request = make_write(9, 1, &one, 1, 1);
+	send(&one, &request);
+	request = make_compare(3, 0, 1, &one, 0, 1);
+	request.flags |= SCSI_ORDERED;
+	send(&one, &request);
+	request = make_manage(SCSI_ABORT_TASK, 0, 2, 1);
+	send(&one, &request);
+	turn_until_idle();
+	CHECK(!receive_now(&one));
+	let_go();
+
+	for (int i = 0; i < 3; i++) {
+		receive(&one);
+		CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	}
+	CHECK_EQ(disk[3 * BLOCK], 1);
+	stop();
+}
+
 TEST(a_volume_that_is_not_shared_has_one_client)
 {
 	is_shared = false;
