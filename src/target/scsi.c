@@ -206,6 +206,7 @@ static bool commit(struct service *service, struct command *command,
 	make_special(command);
 	make_youngest(command);
 	volume_abort_waiting(service, command);
+	volume_settle(service, command_volume(command), aborted, SETTLE_ALL);
 	command->state = COMMAND_WAITS_OTHERS;
 	command->result = 0;
 	if (command_has_to_wait(command))

@@ -151,6 +151,18 @@ void volume_settled(struct service *service, struct client *client)
 	volume_look_at_waiting(service, volume);
 }
 
+/* By another command, or for the room that the ledger has for what moved. */
+static bool is_awaited(struct volume *volume, const struct hold *hold)
+{
+	struct scsi_origin origin = origin_of(hold);
+	struct scsi_row row;
+
+	if (hold->command || share_is_awaited(&hold->range))
+		return true;
+	return !scsi_row_look(&volume->ledger, &origin, &row) &&
+	       row.state == SCSI_ROW_MOVED;
+}
+
 bool volume_expire(struct service *service, struct volume *volume)
 {
 	struct share_range *next;
@@ -166,8 +178,7 @@ bool volume_expire(struct service *service, struct volume *volume)
 
 		next = range->next;
 		if (!is_nobodys(hold) || !hold->is_left || hold->is_settling ||
-		    now_ns < hold->settle_at_ns ||
-		    (!hold->command && !share_is_awaited(range)))
+		    now_ns < hold->settle_at_ns || !is_awaited(volume, hold))
 			continue;
 		worked |= volume_settle_hold(service, volume, hold);
 	}

@@ -58,13 +58,13 @@ static bool concerns(const struct command *command, const struct command *other)
 	return !is_of_one || other->hold->row == command->managed_row;
 }
 
-static bool is_settling(const struct volume *volume, uint32_t nexus)
+static bool is_settling(const struct volume *volume, uint64_t nexuses)
 {
 	for (const struct share_range *range = volume->share.first; range;
 	     range = range->next) {
 		const struct hold *hold = hold_of((struct share_range *)range);
 
-		if (hold->nexus == nexus &&
+		if (nexuses >> hold->nexus & 1 &&
 		    (hold->is_settling ||
 		     (hold->is_due && volume->settling_count)))
 			return true;
@@ -74,9 +74,14 @@ static bool is_settling(const struct volume *volume, uint32_t nexus)
 
 bool command_has_to_wait(const struct command *command)
 {
-	if (command->op == SCSI_REPLAYED)
-		return is_settling(command_volume(command),
-				   command->hold->nexus);
+	uint64_t settled = command->op == SCSI_REPLAYED
+				   ? 1ull << command->hold->nexus
+				   : command->waits_for;
+
+	/* Task management settles what is left when it goes on. */
+	if (command->op != SCSI_TASK_MANAGEMENT &&
+	    is_settling(command_volume(command), settled))
+		return true;
 	for (const struct client *client = command_volume(command)->clients;
 	     client; client = client->scsi->next)
 		for (const struct command *other = client->scsi->first;

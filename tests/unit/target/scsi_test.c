@@ -1098,6 +1098,30 @@ TEST(what_had_moved_is_not_aborted_while_it_waits_for_its_turn)
 	stop();
 }
 
+TEST(what_an_absent_client_had_moved_takes_no_room_for_ever)
+{
+	struct channel_request request;
+
+	start_with_two();
+	fail_with = -ENOSPC;
+	for (uint16_t i = 0; i < SCSI_AREA_COUNT; i++) {
+		request = make_compare(i, 0, 1, &one, i, 1);
+		CHECK_EQ(status_of(&one, &request), -ENOSPC);
+	}
+	fail_with = 0;
+	request = make_compare(9, 0, 1, &two, 0, 1);
+	CHECK_EQ(status_of(&two, &request), SCSI_BUSY);
+	let_time_pass();
+	turn_until_idle();
+	while (service.in_kernel)
+		(void)service_turn(&service);
+
+	request = make_compare(9, 0, 1, &two, 1, 1);
+	CHECK_EQ(status_of(&two, &request), SCSI_GOOD);
+	CHECK_EQ(disk[0], 1);
+	stop();
+}
+
 TEST(a_volume_that_is_not_shared_has_one_client)
 {
 	is_shared = false;
