@@ -14,7 +14,8 @@
 
 /* A command whose steps are all done at once, such as zeroes by hand, lets the
  * others have their turn in between. */
-#define STEPS_PER_TURN 16
+#define STEPS_PER_TURN 4
+#define READY_PER_TURN 4
 
 struct volume *command_volume(const struct command *command)
 {
@@ -456,13 +457,13 @@ static void go_on(struct service *service, struct command *command)
 
 static bool run_ready(struct service *service)
 {
-	struct command *command = service->ready, *next;
+	struct command *command = service->ready;
 	bool worked = command != NULL;
 
-	service->ready = NULL;
-	for (; command; command = next) {
-		next = command->next_ready;
+	for (int i = 0; command && i < READY_PER_TURN; i++) {
+		service->ready = command->next_ready;
 		go_on(service, command);
+		command = service->ready;
 	}
 	return worked;
 }
