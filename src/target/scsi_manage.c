@@ -236,6 +236,18 @@ static void reset(struct command *command)
 	(void)scsi_ledger_commit(ledger);
 }
 
+/* The task may be held for want of room: then no command executes it. */
+static void settle_managed(struct service *service,
+			   const struct command *command)
+{
+	struct volume *volume = command_volume(command);
+	struct hold *hold =
+		volume_hold(volume, command->hold->nexus, command->managed_row);
+
+	if (hold && hold->has_range && is_nobodys(hold))
+		(void)volume_settle_hold(service, volume, hold);
+}
+
 void manage_go_on(struct service *service, struct command *command)
 {
 	struct volume *volume = command_volume(command);
@@ -246,7 +258,9 @@ void manage_go_on(struct service *service, struct command *command)
 	}
 	if (is_reset(command))
 		reset(command);
-	if (command->function != SCSI_ABORT_TASK)
+	if (command->function == SCSI_ABORT_TASK)
+		settle_managed(service, command);
+	else
 		volume_settle(service, volume, command->waits_for, SETTLE_ALL);
 	answer(service, command, SCSI_FUNCTION_COMPLETE);
 }

@@ -1122,6 +1122,22 @@ TEST(what_an_absent_client_had_moved_takes_no_room_for_ever)
 	stop();
 }
 
+TEST(a_change_without_room_that_is_aborted_holds_nobody)
+{
+	struct channel_request request;
+
+	wait_for_a_change_without_room();
+	request = make_manage(SCSI_ABORT_TASK, 0, 1, 1);
+	CHECK_EQ(status_of(&one, &request), SCSI_FUNCTION_COMPLETE);
+
+	turn_until_idle();
+	CHECK(receive_now(&two));
+
+	CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	CHECK_EQ(disk[3 * BLOCK], 2);
+	stop();
+}
+
 TEST(a_volume_that_is_not_shared_has_one_client)
 {
 	is_shared = false;
