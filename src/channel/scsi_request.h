@@ -21,7 +21,9 @@
  * no row.
  *
  * A response's status is a negative errno
- *   -ENOSPC    no room behind a sparse file: the change is held
+ *   -ENOSPC    no room behind a sparse file: the change is held, and others off
+ *              its bytes; unless it comes again within five seconds, it is
+ *              settled as soon as they wait
  *   -EIO       a failure that the service has no sense data for
  * or an outcome (scsi_outcome_...): a SAM status, flags, and the length of the
  * sense data, which are in the slot that the request named. The outcome of task

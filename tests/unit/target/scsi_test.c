@@ -1138,6 +1138,46 @@ TEST(a_change_without_room_that_is_aborted_holds_nobody)
 	stop();
 }
 
+TEST(a_preempt_and_abort_waits_for_what_its_victim_had_moved)
+{
+	struct channel_request request;
+
+	die_in_the_middle();
+	request = make_reserve(0, 0, 1, &one, 10);
+	CHECK_EQ(status_of(&one, &request), SCSI_GOOD);
+	request = make_reserve(0, 0, 2, &two, 10);
+	CHECK_EQ(status_of(&two, &request), SCSI_GOOD);
+	hold_kernel();
+	request = make_reserve(5, 2, 1, &two, 11);
+	send(&two, &request);
+	turn_until_idle();
+	CHECK(!receive_now(&two));
+	let_go();
+
+	for (int i = 0; i < 2; i++) {
+		receive(&two);
+		CHECK_EQ(scsi_outcome_status(response.status), SCSI_GOOD);
+	}
+	CHECK_EQ(disk[3 * BLOCK], 2);
+	stop();
+}
+
+TEST(what_had_moved_is_completed_by_a_client_that_may_write)
+{
+	die_in_the_middle();
+	two.client->limits.is_read_only = true;
+	hold_kernel();
+	let_time_pass();
+	turn_until_idle();
+
+	CHECK(one.client->scsi->settled != NULL);
+	CHECK(two.client->scsi->settled == NULL);
+
+	let_go();
+	receive(&two);
+	stop();
+}
+
 TEST(a_volume_that_is_not_shared_has_one_client)
 {
 	is_shared = false;
