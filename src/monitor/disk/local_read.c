@@ -87,8 +87,8 @@ bool local_read(struct disk *disk, const struct front_queue *queue,
 		const struct work *work)
 {
 	if (disk->local.fd == NO_FD || work->class != REQUEST_READ ||
-	    !queue_is_live(queue) || !is_settled(disk, work) ||
-	    !is_worth_it(disk))
+	    work->data_bytes > LOCAL_READ_BYTES_MAX || !queue_is_live(queue) ||
+	    !is_settled(disk, work) || !is_worth_it(disk))
 		return false;
 	if (!read_whole(disk, work)) {
 		note_failure(&disk->local);

@@ -26,6 +26,11 @@
  * configuration, are the service's. */
 #define LOCAL_READ_PIECES 128
 
+/* Larger reads are the service's too: while one is copied here, the thread does
+ * nothing for its other disks and networks. Linux asks for 1.25 MiB at most by
+ * default. */
+#define LOCAL_READ_BYTES_MAX (2u << 20)
+
 struct disk;
 struct front_queue;
 struct work;

@@ -11,7 +11,7 @@
 #include "lib/harness.h"
 #include "rig.h"
 
-#define FILE_BYTES (1ull << 20)
+#define FILE_BYTES (3ull << 20)
 #define CACHED     0x5c
 
 static struct rig rig;
@@ -482,6 +482,16 @@ TEST(many_pieces_are_read_at_once)
 	CHECK_EQ(rig_used(&rig), 1);
 	CHECK_EQ(kernel.asked, 1);
 	CHECK_EQ(*(uint8_t *)fake_driver_at(&rig.driver, last + 511), CACHED);
+	stop();
+}
+
+TEST(a_hostile_guest_cannot_have_more_copied_at_once_than_a_bound)
+{
+	start();
+	(void)read_sector(0, LOCAL_READ_BYTES_MAX + 512);
+	CHECK(rig_take(&rig, &sent));
+	CHECK_EQ(sent.op, DISK_READ);
+	CHECK_EQ(kernel.asked, 0);
 	stop();
 }
 
