@@ -216,6 +216,24 @@ static bool must_wait(const struct disk *disk, const struct request *request)
 	return older != NULL;
 }
 
+/* Sent again, all that an earlier service may have begun. */
+static bool has_replayed(const struct disk *disk)
+{
+	const struct request *request = disk->oldest;
+
+	while (request &&
+	       !(request->was_sent && request->state == REQUEST_ISSUING))
+		request = request->newer;
+	return request == NULL;
+}
+
+/* It may be in a row whose command was given up, which the service only learns
+ * from being told that all was sent again. */
+static bool is_too_early(const struct disk *disk, const struct request *request)
+{
+	return disk->is_replaying && !request->was_sent && has_replayed(disk);
+}
+
 /* The next request, from the table or else from the rings. -EAGAIN: none, or
  * none that can go now. */
 static int issue_next(struct disk *disk)
@@ -224,7 +242,7 @@ static int issue_next(struct disk *disk)
 
 	if (!request)
 		return take(disk);
-	if (must_wait(disk, request))
+	if (is_too_early(disk, request) || must_wait(disk, request))
 		return -EAGAIN;
 	return issue(disk, request);
 }
@@ -249,17 +267,6 @@ static bool issue_many(struct disk *disk)
 	disk->is_blocked =
 		r < 0 && (disk->cursor != NULL || !front_has_room(disk->front));
 	return has_worked;
-}
-
-/* Sent again, all that an earlier service may have begun. */
-static bool has_replayed(const struct disk *disk)
-{
-	const struct request *request = disk->oldest;
-
-	while (request &&
-	       !(request->was_sent && request->state == REQUEST_ISSUING))
-		request = request->newer;
-	return request == NULL;
 }
 
 /* Nobody waits for its answer; nothing passes it before that. */

@@ -471,6 +471,17 @@ TEST(what_was_begun_is_sent_again_as_it_was_and_then_the_end_of_it)
 	stop();
 }
 
+static void reset_guest(void)
+{
+	(void)scsi_device_ops.queue_stop(&front, SCSI_REQUEST_QUEUE);
+	(void)scsi_device_ops.queue_stop(&front, SCSI_CONTROL_QUEUE);
+	scsi_device_ops.reset(&front);
+	fake_driver_reset(&driver);
+	lay_control_ring();
+	start_queue(SCSI_CONTROL_QUEUE, &control);
+	start_queue(SCSI_REQUEST_QUEUE, &driver);
+}
+
 TEST(a_row_that_is_used_again_has_a_greater_sequence_after_a_reset_too)
 {
 	struct channel_request request;
@@ -486,19 +497,40 @@ TEST(a_row_that_is_used_again_has_a_greater_sequence_after_a_reset_too)
 		CHECK_EQ(scsi_place_row(request.offset_bytes), SCSI_QUEUE_ROWS);
 		sequence[i] = scsi_place_sequence(request.offset_bytes);
 		respond(0, &request, 0, 0);
-		if (i != 1)
-			continue;
-		(void)scsi_device_ops.queue_stop(&front, SCSI_REQUEST_QUEUE);
-		(void)scsi_device_ops.queue_stop(&front, SCSI_CONTROL_QUEUE);
-		scsi_device_ops.reset(&front);
-		fake_driver_reset(&driver);
-		lay_control_ring();
-		start_queue(SCSI_CONTROL_QUEUE, &control);
-		start_queue(SCSI_REQUEST_QUEUE, &driver);
+		if (i == 1)
+			reset_guest();
 	}
 
 	CHECK_EQ(sequence[1], sequence[0] + 1);
 	CHECK_EQ(sequence[2], sequence[1] + 1);
+	stop();
+}
+
+/* The row's record says that it has begun: another would break the channel. */
+TEST(a_row_whose_command_was_given_up_is_settled_before_its_next_command)
+{
+	struct channel_request begun, first, second;
+	struct command command;
+
+	start();
+	come_up(0);
+	(void)offer(0, RESERVE_OUT, 24, 1);
+	CHECK(take(0, &begun));
+	crash(0);
+	reset_guest();
+	command = offer(0, RESERVE_OUT, 24, 1);
+
+	come_up_as(0, false);
+
+	CHECK(take(0, &first));
+	CHECK_EQ(first.op, SCSI_REPLAYED);
+	CHECK(!take(0, &second));
+	respond(0, &first, 0, 0);
+	CHECK(take(0, &second));
+	CHECK_EQ(scsi_place_row(second.offset_bytes),
+		 scsi_place_row(begun.offset_bytes));
+	respond(0, &second, 0, 24);
+	CHECK(is_told(&command));
 	stop();
 }
 
@@ -667,6 +699,9 @@ TEST(task_management_is_held_in_an_outage_and_follows_what_it_is_about)
 	CHECK(take(0, &task));
 	CHECK_EQ(task.op, SCSI_COMMAND);
 	CHECK(take(0, &request));
+	CHECK_EQ(request.op, SCSI_REPLAYED);
+	respond(0, &request, 0, 0);
+	CHECK(take(0, &request));
 	CHECK_EQ(request.op, SCSI_TASK_MANAGEMENT);
 	respond(0, &task, scsi_outcome(0, SCSI_RESET, 0), 0);
 	respond(0, &request, 0, 0);
@@ -772,7 +807,7 @@ TEST(a_saved_unit_goes_on_with_its_rows_and_outcomes)
 
 	save(&writer);
 	restore(&writer);
-	come_up_as(0, false);
+	come_up(0);
 
 	CHECK_EQ(commands[0].response->status, SCSI_RESERVATION_CONFLICT);
 	CHECK(take(0, &again));
