@@ -149,6 +149,8 @@ static int deliver(struct disk *disk, const struct request *request,
 	const struct chunk *chunk = answer->chunk;
 	int r;
 
+	if (answer->bytes == 0)
+		return 0;
 	if (!queue_is_live(request->queue))
 		return -ESTALE;
 	r = segments_write(&disk->front->memory,

@@ -848,6 +848,25 @@ TEST(outcomes_kept_for_long_chains_reach_each_its_own_command)
 	stop();
 }
 
+TEST(an_outcome_without_data_is_kept_while_frozen)
+{
+	struct channel_request request;
+	struct command command;
+
+	start();
+	come_up(0);
+	command = offer(0, READ_10, BLOCK, 1);
+	CHECK(take(0, &request));
+	front_freeze(&front);
+
+	respond(0, &request, scsi_outcome(SCSI_RESERVATION_CONFLICT, 0, 0), 0);
+
+	CHECK_EQ(disks[0].request_count, 0);
+	front_thaw(&front);
+	CHECK_EQ(command.response->status, SCSI_RESERVATION_CONFLICT);
+	stop();
+}
+
 TEST(a_save_waits_for_what_must_not_be_executed_again)
 {
 	struct channel_request request;
