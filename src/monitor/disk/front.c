@@ -12,6 +12,15 @@
 /* Chains taken for shared rings before answers are looked at again. */
 #define TAKE_MAX 256
 
+/* There is room for its next chain. Task management has room of its own for all
+ * but the oddest chains, since it is what ends commands that take the rest. */
+static bool has_room(const struct front_queue *queue)
+{
+	return front_has_room(queue->front) ||
+	       (queue->front->ops->is_shared &&
+		queue->index == SCSI_CONTROL_QUEUE);
+}
+
 /* Take from one queue. 0: a request or an answer; -EAGAIN: nothing there. */
 static int take(struct front_queue *queue)
 {
@@ -19,7 +28,7 @@ static int take(struct front_queue *queue)
 	struct ring_chain chain;
 	int r;
 
-	if (queue->is_idle || !queue_is_live(queue) || !front_has_room(front))
+	if (queue->is_idle || !queue_is_live(queue) || !has_room(queue))
 		return -EAGAIN;
 	r = virtqueue_take(&queue->vq, front->scratch, RING_CHAIN_MAX, &chain);
 	if (r == -EBADMSG)
@@ -93,7 +102,7 @@ bool front_turn(struct front *front)
 	return has_worked;
 }
 
-/* True: chains came in between. */
+/* True: chains came in between that can be taken. */
 static bool want_kicks(struct front *front)
 {
 	bool has_more = false;
@@ -104,7 +113,7 @@ static bool want_kicks(struct front *front)
 		if (queue->is_idle || !queue_is_live(queue))
 			continue;
 		queue->has_backlog = virtqueue_want_kicks(&queue->vq);
-		has_more |= queue->has_backlog;
+		has_more |= queue->has_backlog && has_room(queue);
 	}
 	return has_more;
 }

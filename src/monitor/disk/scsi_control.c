@@ -127,6 +127,14 @@ static struct request *manage(struct front_queue *queue, struct disk *disk,
 	return add(queue, disk, chain, control, task_row);
 }
 
+static bool can_be_kept(const struct front *front,
+			const struct ring_chain *chain)
+{
+	return front_has_room(front) ||
+	       chain->readable_count + chain->writable_count <=
+		       REQUEST_SEGMENTS;
+}
+
 struct request *scsi_accept_control(struct front_queue *queue,
 				    const struct ring_chain *chain)
 {
@@ -150,7 +158,7 @@ struct request *scsi_accept_control(struct front_queue *queue,
 	else if (control.type != VIRTIO_SCSI_T_TMF)
 		response = VIRTIO_SCSI_S_OK;
 	else if (control.function >= SCSI_FUNCTION_COUNT ||
-		 !front_has_room(front))
+		 !can_be_kept(front, chain))
 		response = VIRTIO_SCSI_S_FUNCTION_REJECTED;
 	else
 		return manage(queue, front->disks[target], chain, &control);

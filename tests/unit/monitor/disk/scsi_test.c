@@ -710,6 +710,30 @@ TEST(task_management_is_held_in_an_outage_and_follows_what_it_is_about)
 	stop();
 }
 
+TEST(a_hostile_guest_cannot_keep_its_task_management_out_with_long_chains)
+{
+	struct command waiting;
+	uint32_t room;
+
+	start();
+	room = front.free_spill_count;
+	front.free_spill_count = 0;
+	waiting = offer(0, READ_10, BLOCK, 1);
+	CHECK_EQ(disks[0].request_count, 0);
+	CHECK(front_prepare_sleep(&front));
+
+	CHECK_EQ(*manage(0, VIRTIO_SCSI_T_TMF_ABORT_TASK, 1),
+		 SCSI_FUNCTION_COMPLETE);
+	(void)manage(0, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, 0);
+	CHECK_EQ(disks[0].request_count, 1);
+
+	front.free_spill_count = room;
+	turn();
+	CHECK_EQ(disks[0].request_count, 2);
+	CHECK(!is_told(&waiting));
+	stop();
+}
+
 TEST(a_command_that_no_service_had_is_aborted_at_once)
 {
 	struct command command, other;
