@@ -148,6 +148,8 @@ struct monitor_disk {
 	uint32_t type;            /* enum disk_type */
 	uint32_t target;          /* its place among those on bus: scsi */
 	uint32_t local_reads; /* what is cached is read without the service */
+	uint32_t is_shared;   /* others may write its volume as well */
+	uint32_t reserved;
 };
 
 /* The settings of a disk that may change while it is in use. */

@@ -74,9 +74,12 @@ static void put_disks(const struct front *front, struct state_writer *writer)
 	}
 }
 
+/* What others may have written since must not be written over again. */
 static bool may_be_begun(const struct request *request)
 {
-	return request->work.class == REQUEST_ONCE && request->was_sent;
+	return request->was_sent && (request->work.class == REQUEST_ONCE ||
+				     (request_is_change(request) &&
+				      request->disk->settings.is_shared));
 }
 
 bool front_may_be_saved(const struct front *front)

@@ -100,6 +100,7 @@ static void send_disk(struct partition *partition, struct disk *disk)
 		.bus = definition->bus,
 		.type = definition->type,
 		.local_reads = can_read_locally(definition),
+		.is_shared = disk_is_shared(disk),
 	};
 
 	if (definition->bus == DISK_BUS_SCSI)

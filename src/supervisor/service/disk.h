@@ -50,6 +50,13 @@ struct disk {
 extern const struct attachment_ops disk_attachments;
 extern const struct binding_ops disk_binding;
 
+/* Others may have its volume: whether there are any now, or only may be, says
+ * its access. */
+static inline bool disk_is_shared(const struct disk *disk)
+{
+	return disk->volume && disk->definition->access != DISK_READ_WRITE;
+}
+
 /* Take over its definition, which is the partition's, and its volume. */
 void disk_resolve(struct disk *disk, const struct disk_definition *definition);
 

@@ -77,9 +77,7 @@ static void name_unit(const struct disk *disk, struct disk_attach *attach)
 
 	attach->volume_id = volume_id(disk);
 	attach->unit_type = disk->definition->type;
-	/* Whether there are others now, or only may be, says its access. */
-	attach->is_shared =
-		disk->volume && disk->definition->access != DISK_READ_WRITE;
+	attach->is_shared = disk_is_shared(disk);
 	attach->row_count =
 		(definition->scsi_queue_count + 1) * SCSI_QUEUE_ROWS;
 	attach->initiator_life = disk->partition->monitor->id;

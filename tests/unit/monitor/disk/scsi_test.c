@@ -905,3 +905,21 @@ TEST(a_save_waits_for_what_must_not_be_executed_again)
 	CHECK(front_may_be_saved(&front));
 	stop();
 }
+
+TEST(a_save_waits_for_a_write_to_a_shared_unit)
+{
+	struct channel_request request;
+
+	start();
+	come_up(0);
+	(void)offer(0, WRITE_10, BLOCK, 1);
+	CHECK(front_may_be_saved(&front));
+	disks[0].settings.is_shared = true;
+
+	CHECK(!front_may_be_saved(&front));
+
+	CHECK(take(0, &request));
+	respond(0, &request, 0, BLOCK);
+	CHECK(front_may_be_saved(&front));
+	stop();
+}
