@@ -12,8 +12,7 @@
 #define BIT(number) (1ull << (number))
 
 /* As with virtio-blk; Linux takes a transfer apart at that. */
-#define SEGMENTS_MAX 126
-/* Commands that a driver should have out per unit. */
+#define SEGMENTS_MAX      126
 #define COMMANDS_PER_UNIT 128
 #define SECTOR_BYTES      512
 #define EVENT_BYTES       sizeof(struct virtio_scsi_event)
@@ -23,6 +22,13 @@
 #define RESPONSE_BYTES offsetof(struct virtio_scsi_cmd_resp, sense)
 
 /* The device. -------------------------------------------------------------- */
+
+uint32_t virtio_scsi_unit_depth(uint32_t target_count)
+{
+	uint64_t part = VIRTIO_SCSI_RING_SIZE / (target_count + 1);
+
+	return (uint32_t)max_u64(min_u64(part, COMMANDS_PER_UNIT), 1);
+}
 
 void virtio_scsi_reset(struct virtio_scsi_shape *shape)
 {
@@ -43,7 +49,7 @@ size_t virtio_scsi_config(const struct virtio_scsi_shape *shape, uint8_t *space,
 		.num_queues = shape->queue_count,
 		.seg_max = SEGMENTS_MAX,
 		.max_sectors = shape->transfer_max / SECTOR_BYTES,
-		.cmd_per_lun = COMMANDS_PER_UNIT,
+		.cmd_per_lun = virtio_scsi_unit_depth(shape->target_count),
 		.event_info_size = EVENT_BYTES,
 		.sense_size = shape->sense_bytes,
 		.cdb_size = shape->cdb_bytes,

@@ -27,6 +27,9 @@
 #define SCSI_EVENT_QUEUE   1u
 #define SCSI_REQUEST_QUEUE 2u /* the first one */
 
+/* Of a request queue. */
+#define VIRTIO_SCSI_RING_SIZE 256u
+
 /* Longest CDB and sense data that a driver can choose (5.6.4). */
 #define VIRTIO_SCSI_CDB_MAX   VIRTIO_SCSI_CDB_DEFAULT_SIZE
 #define VIRTIO_SCSI_SENSE_MAX 252u
@@ -66,6 +69,10 @@ struct virtio_scsi_outcome {
 	uint32_t residual;
 	const uint8_t *sense;
 };
+
+/* Commands that a driver may have out per unit: all units share the ring, and
+ * one whose commands are held must not take it from the others. */
+uint32_t virtio_scsi_unit_depth(uint32_t target_count);
 
 /* The driver's choices as they are after a reset. */
 void virtio_scsi_reset(struct virtio_scsi_shape *shape);

@@ -158,6 +158,15 @@ TEST(a_driver_may_choose_other_sizes_until_the_next_reset)
 	end();
 }
 
+TEST(the_commands_of_one_unit_never_fill_the_ring_of_all)
+{
+	CHECK_EQ(virtio_scsi_unit_depth(1), 128);
+	for (uint32_t count = 1; count < VIRTIO_SCSI_RING_SIZE; count++)
+		CHECK(virtio_scsi_unit_depth(count) * count <
+		      VIRTIO_SCSI_RING_SIZE);
+	CHECK_EQ(virtio_scsi_unit_depth(VIRTIO_SCSI_RING_SIZE), 1);
+}
+
 TEST(the_configuration_says_what_there_is)
 {
 	struct virtio_scsi_config config;
@@ -170,6 +179,7 @@ TEST(the_configuration_says_what_there_is)
 	CHECK_EQ(config.max_target, 2);
 	CHECK_EQ(config.max_lun, 0);
 	CHECK_EQ(config.max_sectors, 2048);
+	CHECK_EQ(config.cmd_per_lun, 64);
 	CHECK_EQ(config.cdb_size, 32);
 	CHECK_EQ(config.sense_size, 96);
 	CHECK((virtio_scsi_features() >> VIRTIO_F_VERSION_1 & 1) != 0);

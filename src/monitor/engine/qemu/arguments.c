@@ -8,6 +8,7 @@
 
 #include "base/count.h"
 #include "channel/scsi_request.h"
+#include "virtio/scsi.h"
 
 static const char sandbox[] =
 	"on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
@@ -150,11 +151,21 @@ static int add_lines(struct qemu_arguments *arguments)
 	return r;
 }
 
+static uint32_t count_units(const struct engine_machine *machine)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < machine->settings->disk_count; i++)
+		count += machine->disks[i].bus == DISK_BUS_SCSI;
+	return count;
+}
+
 /* What we do not carry is not offered; transfers are bounded by our channel. */
 static int add_disk(struct qemu_arguments *arguments,
-		    const struct monitor_settings *settings,
-		    const struct monitor_disk *disk, uint32_t index)
+		    const struct engine_machine *machine, uint32_t index)
 {
+	const struct monitor_settings *settings = machine->settings;
+	const struct monitor_disk *disk = &machine->disks[index];
 	char id[16];
 	int r = 0;
 
@@ -166,9 +177,12 @@ static int add_disk(struct qemu_arguments *arguments,
 	if (disk->bus == DISK_BUS_SCSI)
 		r |= add(arguments,
 			 "vhost-user-scsi-pci,id=%s-device,chardev=%s,"
-			 "num_queues=%u,max_sectors=%u,t10_pi=off,hotplug=off,"
+			 "num_queues=%u,virtqueue_size=%u,cmd_per_lun=%u,"
+			 "max_sectors=%u,t10_pi=off,hotplug=off,"
 			 "param_change=off",
 			 id, id, settings->scsi_queue_count,
+			 VIRTIO_SCSI_RING_SIZE,
+			 virtio_scsi_unit_depth(count_units(machine)),
 			 SCSI_TRANSFER_MAX / 512);
 	else
 		r |= add(arguments,
@@ -219,7 +233,7 @@ int qemu_arguments(const struct engine_machine *machine,
 	r |= add_boot(ret_arguments, settings);
 	r |= add_lines(ret_arguments);
 	for (uint32_t i = 0; i < settings->disk_count; i++)
-		r |= add_disk(ret_arguments, settings, &machine->disks[i], i);
+		r |= add_disk(ret_arguments, machine, i);
 	for (uint32_t i = 0; i < machine->nic_count; i++)
 		r |= add_nic(ret_arguments, settings, &machine->nics[i], i);
 	return r == 0 ? 0 : -ENOSPC;

@@ -54,6 +54,22 @@ TEST(the_command_line_names_what_the_guest_has_and_nothing_else)
 	CHECK(arguments.list[arguments.count] == NULL);
 }
 
+TEST(units_share_one_controller_and_its_ring)
+{
+	fill();
+	settings.disk_count = 3;
+	settings.scsi_queue_count = 2;
+	disks[0].bus = disks[1].bus = DISK_BUS_SCSI;
+	disks[1].target = 1;
+	CHECK_EQ(qemu_arguments(&machine, &arguments), 0);
+	memset(disks, 0, sizeof(disks));
+
+	CHECK(has("vhost-user-scsi-pci,id=disk0-device,chardev=disk0,"
+		  "num_queues=2,virtqueue_size=256,cmd_per_lun=85,"
+		  "max_sectors=2048,t10_pi=off,hotplug=off,param_change=off"));
+	CHECK(!has("vhost-user-scsi-pci,id=disk1-device"));
+}
+
 TEST(an_emulated_processor_never_leaves_its_memory_barriers_out)
 {
 	fill();
